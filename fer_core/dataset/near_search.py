@@ -183,12 +183,39 @@ def copies_of_train(
         Two arrays, bool ``[k]``: exact copies of training images; near-duplicates that are not
         exact copies.
     """
+    is_exact, is_near, _ = copies_of_train_and_trained(
+        images, rows, train_rows, np.zeros(0, np.int64), report
+    )
+    return is_exact, is_near
+
+
+def copies_of_train_and_trained(
+    images: NDArray[np.uint8],
+    rows: NDArray[np.intp],
+    train_rows: NDArray[np.intp],
+    trained: NDArray[np.int64],
+    report: ProgressReport | None = None,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the images that also appear in train, and near-duplicates of those that were trained on.
+
+    Args:
+        images: As for ``copies_of_train``.
+        rows: As for ``copies_of_train``.
+        train_rows: As for ``copies_of_train``.
+        trained: ``content_keys`` of the images that a model was trained on.
+        report: As for ``copies_of_train``.
+
+    Returns:
+        The arrays of ``copies_of_train``, and which near-duplicates are those of an image that was
+        trained on, bool ``[k]``.
+    """
     keys, train_keys = content_keys(images[rows]), content_keys(images[train_rows])
     is_exact = np.isin(keys, train_keys)
     unique = rows[~is_exact][first_copies(keys[~is_exact])]
     pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
-    near_keys = content_keys(images[np.unique(pairs.first)])
-    return is_exact, np.isin(keys, near_keys)
+    first_keys = content_keys(images[pairs.first])
+    is_trained = np.isin(content_keys(images[pairs.second]), trained)
+    return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[is_trained])
 
 
 def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:

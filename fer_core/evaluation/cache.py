@@ -36,12 +36,16 @@ class CachedPrediction:
         is_leaked: bool ``[n]``: which images also appear in train, as exact copies or
             near-duplicates.
         is_near_duplicate: bool ``[n]``: those of them that are not exact copies.
+        is_near_trained: bool ``[n]``: those of the near-duplicates whose image in train the model
+            was trained on; None if the model does not record its images, or in files of earlier
+            versions.
     """
 
     labels: NDArray[np.int8]
     raw_probabilities: NDArray[np.float32]
     is_leaked: NDArray[np.bool_]
     is_near_duplicate: NDArray[np.bool_]
+    is_near_trained: NDArray[np.bool_] | None = None
 
 
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
@@ -84,6 +88,7 @@ def read_cached(
             arrays["raw_probabilities"],
             arrays["is_leaked"],
             arrays["is_near_copy"],
+            arrays.get("is_near_trained"),
         )
     except FileNotFoundError:
         return None
@@ -98,7 +103,8 @@ def read_cached(
         and np.isfinite(found.raw_probabilities).all()
         and all(
             flags.shape == (count,) and flags.dtype == np.bool_
-            for flags in (found.is_leaked, found.is_near_duplicate)
+            for flags in (found.is_leaked, found.is_near_duplicate, found.is_near_trained)
+            if flags is not None
         )
     )
     if not is_valid:
@@ -113,15 +119,18 @@ def read_cached(
 def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> None:
     """Write predictions to the cache; log and ignore errors (no space, no permission)."""
     path = _path(settings, key)
+    arrays = {
+        "labels": prediction.labels,
+        "raw_probabilities": prediction.raw_probabilities,
+        "is_leaked": prediction.is_leaked,
+        # The name of earlier versions.
+        "is_near_copy": prediction.is_near_duplicate,
+    }
+    if prediction.is_near_trained is not None:
+        arrays["is_near_trained"] = prediction.is_near_trained
     try:
         with replaced_file(path) as temporary:
-            np.savez(
-                temporary,
-                labels=prediction.labels,
-                raw_probabilities=prediction.raw_probabilities,
-                is_leaked=prediction.is_leaked,
-                is_near_copy=prediction.is_near_duplicate,
-            )
+            np.savez(temporary, **arrays)
         _delete_least_recently_used(path.parent)
     except OSError as error:
         _log.warning("the evaluation cannot be cached in %s (%s)", path.parent, error)

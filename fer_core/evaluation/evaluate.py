@@ -14,7 +14,7 @@ from fer_core.bundle import PREDICTIONS_FILE, Bundle
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
-from fer_core.dataset.near_search import copies_of_train
+from fer_core.dataset.near_search import copies_of_train_and_trained
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
 from fer_core.evaluation.class_matching import match_rows
@@ -22,6 +22,7 @@ from fer_core.evaluation.facts import facts_on_dataset, facts_on_own_predictions
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.seen_images import seen_images
 from fer_core.files import read_arrays
+from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, read_image_hashes
 from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
@@ -98,13 +99,19 @@ def _evaluate(
     rows, labels = matched.rows, matched.labels
     check_network_file(bundle.served_network, bundle.name)
     key = cache_key(bundle, face_set.fingerprint, split, curation)
+    hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
     with _locked_key(key):
         prediction = read_cached(settings, key, labels, len(classes))
         if prediction is None:
             probabilities = _predict(
                 predictor or load_predictor(bundle), face_set.images, rows, len(classes), report
             )
-            prediction = CachedPrediction(labels, probabilities, *_leak_flags(face_set, rows))
+            flags = _leak_flags(face_set, rows, hashes)
+            prediction = CachedPrediction(labels, probabilities, *flags)
+            write_cached(settings, key, prediction)
+        elif not _is_complete(prediction, hashes is not None):
+            flags = _leak_flags(face_set, rows, hashes)
+            prediction = CachedPrediction(labels, prediction.raw_probabilities, *flags)
             write_cached(settings, key, prediction)
     seen = seen_images(
         bundle,
@@ -112,6 +119,7 @@ def _evaluate(
         rows,
         is_leaked=prediction.is_leaked,
         is_near_duplicate=prediction.is_near_duplicate,
+        is_near_trained=prediction.is_near_trained,
         imported=imported,
     )
     facts = facts_on_dataset(
@@ -143,7 +151,7 @@ def has_cached_predictions(
     *,
     curation: str | None = None,
 ) -> bool:
-    """Return True if ``evaluate_split`` would not have to predict anything.
+    """Return True if ``evaluate_split`` would only have to read its cached results.
 
     Args:
         bundle: The model.
@@ -161,7 +169,9 @@ def has_cached_predictions(
     except InputError:
         return False
     key = cache_key(bundle, face_set.fingerprint, split, curation)
-    return read_cached(settings, key, matched.labels, len(bundle.record.classes)) is not None
+    prediction = read_cached(settings, key, matched.labels, len(bundle.record.classes))
+    has_hashes = (bundle.folder / IMAGE_HASHES_FILE).is_file()
+    return prediction is not None and _is_complete(prediction, has_hashes)
 
 
 def evaluate_curated(
@@ -247,7 +257,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
     """
     matched = match_rows(face_set, _rows_of(face_set, split), predictor.classes, "this model")
     rows = matched.rows
-    is_leaked, is_near_duplicate = _leak_flags(face_set, rows)
+    is_leaked, is_near_duplicate, _ = _leak_flags(face_set, rows, None)
     return EvaluationResult(
         bundle_name="",
         dataset_name=None,
@@ -365,16 +375,30 @@ def _predict(
 
 
 def _leak_flags(
-    face_set: FaceSet, rows: NDArray[np.intp]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which held-out images also appear in train, and which of them as near-duplicates."""
-    is_held_out = face_set.splits[rows] != SPLITS.index("train")
-    is_near_duplicate = np.zeros(len(rows), bool)
-    is_exact_copy = np.zeros(len(rows), bool)
-    is_exact_copy[is_held_out], is_near_duplicate[is_held_out] = copies_of_train(
-        face_set.images, rows[is_held_out], face_set.rows("train")
+    face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes | None
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
+    """Return the three flags of ``CachedPrediction``.
+
+    The last one is None without hashes of the images that the model was trained on.
+    """
+    is_held_out = ~_in_train(face_set, rows)
+    is_exact_copy, is_near_duplicate, is_near_trained = np.zeros((3, len(rows)), bool)
+    trained = np.zeros(0, np.int64) if hashes is None else hashes.all_train
+    found = copies_of_train_and_trained(
+        face_set.images, rows[is_held_out], face_set.rows("train"), trained
     )
-    return is_exact_copy | is_near_duplicate, is_near_duplicate
+    is_exact_copy[is_held_out], is_near_duplicate[is_held_out], is_near_trained[is_held_out] = found
+    return (
+        is_exact_copy | is_near_duplicate,
+        is_near_duplicate,
+        None if hashes is None else is_near_trained,
+    )
+
+
+def _is_complete(prediction: CachedPrediction, has_hashes: bool) -> bool:
+    """Return True if no near-duplicates of training images have to be searched."""
+    is_known = prediction.is_near_trained is not None
+    return is_known or not has_hashes or not prediction.is_near_duplicate.any()
 
 
 def _in_train(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:

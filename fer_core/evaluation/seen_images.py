@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle
 from fer_core.dataset.duplicates import content_keys, leaking_training_rows
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.near_search import copies_of_train
 from fer_core.dataset.statistics import class_counts
-from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, read_image_hashes
+from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 
 _TRAIN, _VALIDATION = SPLITS.index("train"), SPLITS.index("validation")
 _SELECTED = "its checkpoint and calibration were selected on them"
@@ -154,6 +153,7 @@ def seen_images(
     *,
     is_leaked: NDArray[np.bool_],
     is_near_duplicate: NDArray[np.bool_],
+    is_near_trained: NDArray[np.bool_] | None = None,
     imported: FaceSet | None = None,
 ) -> SeenImages | None:
     """Compare the evaluated images with those that a model has seen.
@@ -164,6 +164,8 @@ def seen_images(
         rows: The evaluated images, ``[n]``.
         is_leaked: Which of them are held out and also appear in train, bool ``[n]``.
         is_near_duplicate: Which of these have other pixels than the training image, bool ``[n]``.
+        is_near_trained: Which of these are near-duplicates of images that it was trained on, bool
+            ``[n]``; by default all of them.
         imported: The data before curation; None if no curation was applied.
 
     Returns:
@@ -183,23 +185,9 @@ def seen_images(
     # these pixels only once, it was split in another way than for the training of the model.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
-    near = np.flatnonzero(is_near_duplicate & ~is_train & ~is_copy)
-    is_copy[near] = _have_near_duplicate(face_set, rows[near], hashes)
+    is_copy |= (is_near_duplicate if is_near_trained is None else is_near_trained) & ~is_train
     is_start = np.isin(keys, hashes.start) & ~is_train & ~is_copy
     return SeenImages(is_train, is_validation, is_copy, is_start, start_model, hashes.is_complete)
-
-
-def _have_near_duplicate(
-    face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes
-) -> NDArray[np.bool_]:
-    """Return which of a few images are near-duplicates of training images, bool ``[k]``."""
-    train = face_set.rows("train")
-    trained = train[np.isin(content_keys(face_set.images[train]), hashes.all_train)]
-    if not len(rows) or not len(trained):
-        return np.zeros(len(rows), bool)
-    if len(trained) == len(train):
-        return np.ones(len(rows), bool)
-    return copies_of_train(face_set.images, rows, trained)[1]
 
 
 def _seen_dataset(

@@ -253,15 +253,16 @@ class LiveProcessor:
         before, flow = self._flow, FlowFrame.of(image)
         last = self._last_seconds
         self._flow, self._last_seconds = flow, seconds
+        is_resized = before is not None and before.shape != flow.shape
+        if before is not None and is_resized:
+            # The browser adapts the size to its bandwidth: the same picture, resized.
+            self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
+            self._scheduler.reset()
         if last is not None and not 0 <= seconds - last <= _MAX_GAP_SECONDS:
             self._tracker.interrupt(seconds)
             self._scheduler.reset()
             self._shown.clear()
-        elif before is not None and before.shape != flow.shape:
-            # The browser adapts the size to its bandwidth: the same picture, resized.
-            self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
-            self._scheduler.reset()
-        elif before is not None:
+        elif before is not None and not is_resized:
             self._tracker.follow(lambda boxes: follow(boxes, before, flow))
         return flow
 

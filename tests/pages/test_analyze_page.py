@@ -14,6 +14,9 @@ from fer_core.bundle import write_calibration
 from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
+from fer_core.vision.boxes import FaceBox
+from fer_core.vision.face import Face
+from fer_core.vision.haar import HaarDetector
 from fer_core.vision.sample import sample_picture
 
 WHOLE = "Classify the whole picture as one face"
@@ -112,6 +115,32 @@ def test_the_sample_picture_shows_one_face_with_all_probabilities(
     top = [text for text in texts(app.markdown) if text.endswith("%**")]
     assert len(top) == 1
     assert not app.dataframe
+    # A model whose predictions are accurate at no confidence is certain of nothing.
+    uncertain = Calibration(thresholds={"80": None})
+    write_calibration(home.models_root / "small", uncertain, "validation")
+    app.run()
+    assert_sound(app)
+    first, second = sorted(chart, key=lambda name: -int(str(chart[name]).removesuffix(" %")))[:2]
+    assert f"**not sure: {first} or {second}**" in plain(app.markdown)
+
+
+def test_faces_that_are_too_small_are_counted_and_not_read(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = [FaceBox(40 * number, 10, side, side) for number, side in enumerate((20, 30, 23, 24))]
+
+    class FourFaces(HaarDetector):
+        def detect(self, image: object) -> list[Face]:
+            return [Face(box) for box in boxes]
+
+    monkeypatch.setattr("fer_studio.ui.analyze.options.open_detector", lambda *_: FourFaces())
+    app = open_app()
+    app.button(key="choose_sample").click().run()
+    assert_sound(app)
+    assert "2 of the 4 faces are too small to read" in plain(app.caption)
+    assert len(charts(app)) == 2
+    faces = [text for text in texts(app.markdown) if text.startswith("**")]
+    assert [text[:4] for text in faces] == ["**2:", "**4:"]
 
 
 def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(

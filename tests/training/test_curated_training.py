@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fer_core.dataset.curation import Curation, entries_for
 from fer_core.dataset.curation_file import CurationFile
+from fer_core.dataset.duplicates import leaking_training_rows
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.quick_fixes import quick_fix_entries
 from fer_core.dataset.store import import_dataset
@@ -77,10 +79,12 @@ def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces:
 
 def test_the_size_of_a_training_counts_each_reason(faces: FaceSet) -> None:
     config = TrainingConfig(architecture="three_convolutions", exclude_leaks=True)
+    copy = int(leaking_training_rows(faces)[0])  # one of two
+    sad = int(np.flatnonzero((faces.splits == 0) & (faces.labels == EMOTIONS.index("sad")))[0])
     decisions = Curation(
         (
-            *entries_for(faces, [0], "drop", reason="", source=""),  # one of the two copies
-            *entries_for(faces, [9], "relabel", label="happy", reason="", source=""),
+            *entries_for(faces, [copy], "drop", reason="", source=""),
+            *entries_for(faces, [sad], "relabel", label="happy", reason="", source=""),
         )
     )
     size = training_size(faces, config, decisions, None)

@@ -21,6 +21,7 @@ from fer_core.video.face_table import (
     empty_table,
     read_table,
     smoothed_over_time,
+    to_arrow,
     to_csv,
     to_parquet,
 )
@@ -155,6 +156,16 @@ def test_csv_is_read_back_and_harmless_in_spreadsheets() -> None:
     assert first["is_confident"] == "true" and first["x"] == "11"
     (first, _) = csv.DictReader(io.StringIO(to_csv(table, {1: "@SUM(A1)"}).decode()))
     assert first["name"] == "'@SUM(A1)"
+
+
+def test_small_and_uncertain_faces_are_not_confident() -> None:
+    table = rows(1, [("happy", 4)])
+    boxes = table.boxes.copy()
+    boxes[1, 2], boxes[2, 3] = 23.9, 23.9
+    probabilities = table.probabilities.copy()
+    probabilities[3] = (0.35, 0.33, 0.32)
+    changed = replace(table, boxes=boxes, probabilities=probabilities)
+    assert to_arrow(changed).column("is_confident").to_pylist() == [True, False, False, False]
 
 
 def test_a_class_may_have_the_name_of_a_column() -> None:

@@ -118,7 +118,7 @@ def _choose_minimum_confidence(bundle: Bundle | None) -> int:
         persist_state="session",
         help="Faces whose most probable class has a lower probability are drawn in gray as “not "
         f"sure”, with the two most probable classes. The calibration of this model gives {default} "
-        "%, which is also used for photos and videos.",
+        "%, which the other pages use.",
     )
     return minimum
 

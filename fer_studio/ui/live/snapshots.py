@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.analysis import analyze_photos
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
@@ -22,4 +25,15 @@ def show_snapshots(session: LiveSession) -> None:
     title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
     options = Options(session.analyzer, session.analyzer_key, None, title)
-    show_results(photos, analyze_photos(photos, options), title)
+    assert session.processor is not None  # it exists as soon as a model is loaded
+    minimum = session.processor.controls.minimum_confidence
+    results = [_with_minimum(result, minimum) for result in analyze_photos(photos, options)]
+    show_results(photos, results, title)
+
+
+def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:
+    """Return a result with the minimum confidence of the settings, as in the video."""
+    if all(face.minimum_confidence == minimum for face in result.faces):
+        return result
+    faces = tuple(replace(face, minimum_confidence=minimum) for face in result.faces)
+    return replace(result, faces=faces)
