@@ -178,7 +178,9 @@ def open_page(name: str) -> PageEntry:
 
 def show_responsible_use() -> None:
     """Show what the predictions mean, and what they must not be used for."""
-    st.caption(
-        "Predictions describe how a face looks, not what a person feels. Do not use them to decide "
-        f"about people; at work and in education this is [banned in the European Union]({_AI_ACT})."
+    # Not a caption, in which the contrast of a link would be too low.
+    st.markdown(
+        ":small[Predictions describe how a face looks, not what a person feels. Do not use them to "
+        "decide about people; at work and in education this is "
+        f"[banned in the European Union]({_AI_ACT}).]"
     )

@@ -52,13 +52,16 @@ def home(empty_home: Settings, write_bundle_folder: Callable[..., Path]) -> Sett
 
 @pytest.fixture
 def open_app() -> OpenApp:
-    """``open_app()``: the analyze page of the app; ``open_app("pages/live.py")``: a file alone."""
+    """``open_app()``: the analyze page, opened by a link on a new server.
 
-    def call(script: str = "app.py") -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / script), default_timeout=180)
-        if script == "app.py":
-            app.switch_page("pages/analyze.py")
-        return app.run()
+    ``open_app("click")``: opened by a click on the home page.
+    """
+
+    def call(way: str = "link") -> AppTest:
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
+        if way == "click":
+            app.run()
+        return app.switch_page("pages/analyze.py").run()
 
     return call
 

@@ -101,8 +101,8 @@ def test_an_editor_sees_every_page(home: Settings, faces: str, page: str) -> Non
     [
         (None, []),
         (STRANGER, []),
-        (VIEWER, ["analyze", "live", "video", "evaluate"]),
-        (EDITOR, ["analyze", "live", "video", "dataset", "train", "evaluate"]),
+        (VIEWER, ["", "analyze", "live", "video", "evaluate"]),
+        (EDITOR, ["", "analyze", "live", "video", "dataset", "train", "evaluate"]),
     ],
 )
 def test_the_navigation_shows_the_pages_of_the_role(
@@ -114,9 +114,9 @@ def test_the_navigation_shows_the_pages_of_the_role(
     shown: list[list[str]] = []
     real = st.navigation
 
-    def navigation(pages: list[Any]) -> Any:
+    def navigation(pages: list[Any], **options: Any) -> Any:
         shown.append([page.url_path for page in pages if page.visibility == "visible"])
-        return real(pages)
+        return real(pages, **options)
 
     monkeypatch.setattr(st, "navigation", navigation)
     open_as(email, "analyze")

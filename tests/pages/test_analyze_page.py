@@ -77,16 +77,16 @@ def assert_sound(app: AppTest) -> None:
     assert texts(app.title) == ["Analyze photos"]
 
 
-@pytest.mark.parametrize("script", ["app.py", "pages/analyze.py"])
-def test_the_page_is_the_same_through_the_app_and_by_its_own_file(
-    home: Settings, open_app: Callable[..., AppTest], script: str
+@pytest.mark.parametrize("way", ["link", "click"])
+def test_the_page_is_the_same_by_a_link_and_by_a_click(
+    home: Settings, open_app: Callable[..., AppTest], way: str
 ) -> None:
-    app = open_app(script)
+    app = open_app(way)
     assert_sound(app)
     assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
     assert [toggle.label for toggle in app.main.toggle] == ["Skip face detection (already cropped)"]
     assert [box.label for box in app.file_uploader] == ["Photos with faces"]
-    assert "banned in the European Union" in plain(app.caption)
+    assert "banned in the European Union" in plain(app.markdown)
 
 
 def test_the_empty_state_explains_the_page_and_offers_a_sample(
@@ -219,10 +219,11 @@ def test_invalid_files_are_listed_and_the_others_analyzed(
 ) -> None:
     app = upload(open_app(), *BAD_FILES.items(), ("good.jpg", astronaut()))
     assert_sound(app)
-    messages = plain(app.expander[0].markdown)
+    (failed,) = [one for one in app.expander if "could not be analyzed" in one.label]
+    messages = plain(failed.markdown)
     for name in BAD_FILES:
         assert name in messages
-    assert "4 of 5 files could not be analyzed" in app.expander[0].label
+    assert "4 of 5 files could not be analyzed" in failed.label
     table = app.dataframe[0].value
     assert table["Faces"].tolist() == [0, 0, 0, 0, 1]
     assert table["Classes"].tolist()[:4] == ["could not be analyzed"] * 4
@@ -247,7 +248,8 @@ def test_files_of_other_types_and_beyond_the_limits_are_listed_and_counted_as_fa
     )
     assert_sound(app)
     assert [metric.value for metric in app.metric] == ["4", "1", "0", "3"]
-    messages = plain(app.expander[0].markdown)
+    (failed,) = [one for one in app.expander if "could not be analyzed" in one.label]
+    messages = plain(failed.markdown)
     assert "clip.mp4 is a video" in messages
     assert "paper.pdf is not a picture" in messages
     assert "fourth.jpg was not analyzed: the limit is 3 photos" in messages
@@ -307,7 +309,7 @@ def test_another_model_gives_other_predictions(
     home: Settings, open_app: Callable[..., AppTest]
 ) -> None:
     app = open_app()
-    assert app.selectbox(key="model").options == ["small (62.5 %)", "other"]
+    assert app.selectbox(key="model").options == ["Model: small (62.5 %)", "Model: other"]
     app.button(key="choose_sample").click().run()
     (before,) = charts(app)
     app.selectbox(key="model").set_value("other").run()
@@ -396,7 +398,7 @@ def test_a_damaged_bundle_record_does_not_affect_other_models(
     (home.models_root / "small" / "bundle.json").write_bytes(content.encode("latin-1"))
     app = open_app()
     assert_sound(app)
-    assert app.selectbox(key="model").options == ["other"]
+    assert app.selectbox(key="model").options == ["Model: other"]
     assert "'small' is damaged" in plain(app.warning)
     app.button(key="choose_sample").click().run()
     assert_sound(app)

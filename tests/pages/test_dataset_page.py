@@ -158,7 +158,7 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     assert not app.error
     assert not app.metric
     assert not app.tabs
-    assert "banned in the European Union" in plain(app.caption)
+    assert "banned in the European Union" in plain(app.markdown)
     app.button(key="empty_use_demo").click().run()
     assert_sound(app)
     assert app.selectbox(key="dataset").value == "demo"

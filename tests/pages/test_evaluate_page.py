@@ -60,7 +60,7 @@ def plain(elements: Sequence[Any]) -> str:
 def assert_valid(app: AppTest) -> None:
     assert not app.exception, texts(app.exception)
     assert texts(app.title) == ["Evaluate"]
-    assert "banned in the European Union" in plain(app.caption)
+    assert "banned in the European Union" in plain(app.markdown)
 
 
 def metrics(app: AppTest) -> dict[str, str]:

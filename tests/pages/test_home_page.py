@@ -77,7 +77,7 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
     for number in range(4):
         make_run(home, f"run-{number}", 0.2, 0.5, 0.4)
     app = open_home()
-    assert links(app)["demo (drawn)"] == "dataset?dataset=demo"
+    assert links(app)["demo \\(drawn\\)"] == "dataset?dataset=demo"
     assert [one.value for one in app.metric] == ["50.0 %"] * 3
     (first, *_) = app.metric
     assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]

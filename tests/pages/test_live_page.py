@@ -46,7 +46,7 @@ def plain(elements: Sequence[Any]) -> str:
 def assert_sound(app: AppTest) -> None:
     assert not app.exception, texts(app.exception)
     assert texts(app.title) == ["Live"]
-    assert "banned in the European Union" in plain(app.caption)
+    assert "banned in the European Union" in plain(app.markdown)
 
 
 @pytest.fixture
@@ -145,11 +145,11 @@ def playing(home: Settings, component: dict[str, Any], open_app: OpenApp, clock:
     return app.run()
 
 
-@pytest.mark.parametrize("script", ["pages/live.py", "pages/analyze.py"])
-def test_both_pages_are_in_the_navigation_and_open_directly(
-    home: Settings, component: dict[str, Any], open_app: OpenApp, script: str
+@pytest.mark.parametrize("page", ["pages/live.py", "pages/analyze.py"])
+def test_both_pages_open_by_a_click(
+    home: Settings, component: dict[str, Any], open_app: OpenApp, page: str
 ) -> None:
-    app = open_app(script)
+    app = open_app("click").switch_page(page).run()
     assert not app.exception
 
 
@@ -515,7 +515,8 @@ def test_snapshots_replace_the_video(
     app = open_live(open_app)
     assert not app.get("camera_input")
     component.clear()
-    app.main.get("button_group")[0].set_value("Snapshots").run()
+    (mode,) = [one for one in app.get("button_group") if one.key == "live_mode"]
+    mode.set_value("Snapshots").run()
     assert_sound(app)
     assert component == {}
     assert len(app.get("camera_input")) == 1

@@ -37,7 +37,7 @@ def texts(elements: Sequence[Any]) -> str:
 def assert_sound(app: AppTest) -> None:
     assert not app.exception, texts(app.exception)
     assert [title.value for title in app.title] == ["Video"]
-    assert "banned in the European Union" in texts(app.caption)
+    assert "banned in the European Union" in texts(app.markdown)
 
 
 @pytest.fixture(autouse=True)

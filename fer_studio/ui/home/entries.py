@@ -8,10 +8,30 @@ from fer_studio.ui.access import admission
 
 #: Page, icon, title and one sentence.
 _ENTRIES = (
-    ("analyze", ":material/image:", "Analyze photos", "Every face with its emotions."),
-    ("live", ":material/videocam:", "Use the webcam", "The emotions of every face, live."),
-    ("video", ":material/movie:", "Analyze a video", "The emotions of every person over time."),
-    ("train", ":material/model_training:", "Train a model", "On your own faces, or on a demo set."),
+    (
+        "analyze",
+        ":material/image:",
+        "Analyze photos",
+        "Every face with its emotions and probabilities, as a picture and as a table.",
+    ),
+    (
+        "live",
+        ":material/videocam:",
+        "Use the webcam",
+        "The emotion of every face at the camera's frame rate, with a record to download.",
+    ),
+    (
+        "video",
+        ":material/movie:",
+        "Analyze a video",
+        "The emotions of every person over time, with a timeline and an annotated video.",
+    ),
+    (
+        "train",
+        ":material/model_training:",
+        "Train a model",
+        "On your own faces, on FER2013 or on the demo set, and publish the best one.",
+    ),
 )
 _PER_ROW = 2
 _CARD_HEIGHT, _GAP = 112, 16
