@@ -313,6 +313,30 @@ def test_an_invalid_role_is_named_in_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+def test_a_table_next_to_those_of_splits_is_asked_about(write_files: WritePictures) -> None:
+    pixels = [" ".join([str(number)] * 2304) for number in range(9)]
+    files = {
+        name: "emotion,pixels\n" + "".join(f"{k % 7},{pixels[3 * n + k]}\n" for k in range(3))
+        for n, name in enumerate(("fer_train.csv", "my-val.csv", "more.csv"))
+    }
+    source = write_files({name: text.encode() for name, text in files.items()})
+    with pytest.raises(InputError, match=r"the table 'more\.csv', .*--split more\.csv=train"):
+        read_dataset(source)
+    assert [(one.name, one.role) for one in examine_source(source).folders] == [
+        ("fer_train.csv", "train"),
+        ("more.csv", None),
+        ("my-val.csv", "validation"),
+    ]
+    faces = read_dataset(source, folder_roles=roles("more.csv=test"))
+    assert np.bincount(faces.splits).tolist() == [3, 3, 3]
+    faces = read_dataset(source, folder_roles=roles("more.csv="))
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("more.csv", "was left out as requested")
+    ]
+    with pytest.raises(InputError, match=r"no table 'x\.csv'"):
+        read_dataset(source, folder_roles=roles("x.csv=test"))
+
+
 def test_an_import_records_the_roles(write_pictures: WritePictures, settings: Settings) -> None:
     source = write_pictures({"a/happy": 6, "a/sad": 6, "b/happy": 2, "b/sad": 2})
     answers = roles("a=train", "b=test")

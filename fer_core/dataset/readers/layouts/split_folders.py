@@ -30,13 +30,13 @@ class SplitFolder:
         name: Its name; its path in the source if several folders have this name.
         role: ``train``, ``validation``, ``test`` or ``class``; empty if the folder is left out, and
             None if its name does not say what it is, so that the user has to decide.
-        count: Number of pictures in it.
+        count: Number of pictures in it; 0 for a table, whose rows are not counted.
         may_be_class: True if the folder can be a class as well.
     """
 
     name: str
     role: str | None
-    count: int
+    count: int = 0
     may_be_class: bool = False
 
 
@@ -158,21 +158,23 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
         folders: The folders about which the user has to decide, at least one.
     """
     shown = folders[:_MAX_SHOWN]
-    names = ", ".join(
-        f"{folder.name!r} ({folder.count:,} {'picture' if folder.count == 1 else 'pictures'})"
-        for folder in shown
-    )
+    names = ", ".join(f"{one.name!r}{_count_text(one.count)}" for one in shown)
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
+    kind = "folder" if shown[0].count else "table"
     flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
     has_class = any(folder.may_be_class for folder in shown)
     others = "validation, test" + (", class" if has_class else "")
     empty = shlex.quote(f"{shown[0].name}=")
     return (
-        f"{source} contains the {'folders' if several else 'folder'} {names}{more}, whose name"
+        f"{source} contains the {kind}{'s' if several else ''} {names}{more}, whose name"
         f"{'s are' if several else ' is'} neither that of a split nor of a class; import it with "
         f"{flags} (or {others} instead of train; --split {empty} leaves it out)."
     )
+
+
+def _count_text(count: int) -> str:
+    return f" ({count:,} {'picture' if count == 1 else 'pictures'})" if count else ""
 
 
 class _Finder:
