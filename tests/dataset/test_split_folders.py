@@ -320,7 +320,7 @@ def test_a_table_next_to_those_of_splits_is_asked_about(write_files: WritePictur
         for n, name in enumerate(("fer_train.csv", "my-val.csv", "more.csv"))
     }
     source = write_files({name: text.encode() for name, text in files.items()})
-    with pytest.raises(InputError, match=r"the table 'more\.csv', .*--split more\.csv=train"):
+    with pytest.raises(InputError, match=r"the file 'more\.csv', .*--split more\.csv=train"):
         read_dataset(source)
     assert [(one.name, one.role) for one in examine_source(source).folders] == [
         ("fer_train.csv", "train"),
@@ -335,6 +335,25 @@ def test_a_table_next_to_those_of_splits_is_asked_about(write_files: WritePictur
     ]
     with pytest.raises(InputError, match=r"no table 'x\.csv'"):
         read_dataset(source, folder_roles=roles("x.csv=test"))
+
+
+@pytest.mark.parametrize("pattern", ["{}.txt", "{}.csv"])
+def test_a_list_next_to_those_of_splits_is_asked_about(
+    write_pictures: WritePictures, pattern: str
+) -> None:
+    root = write_pictures({"pictures": 6})
+    separator, header = (",", "image,label\n") if pattern.endswith("csv") else (" ", "")
+    for number, stem in enumerate(("train", "val_list", "more")):
+        lines = [
+            f"pictures/{2 * number + k}.png{separator}{c}\n" for k, c in ((0, "sad"), (1, "joy"))
+        ]
+        (root / pattern.format(stem)).write_text(header + "".join(lines))
+    name = pattern.format("more")
+    with pytest.raises(InputError, match=rf"the file '{name}' .*--split {name}=train"):
+        read_dataset(root)
+    faces = read_dataset(root, folder_roles=roles(f"{name}=test"))
+    assert faces.splits.tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(read_dataset(root, folder_roles=roles(f"{name}="))) == 4
 
 
 def test_an_import_records_the_roles(write_pictures: WritePictures, settings: Settings) -> None:

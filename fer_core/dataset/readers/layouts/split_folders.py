@@ -20,6 +20,8 @@ from fer_core.dataset.readers.split_names import (
 )
 
 _MAX_SHOWN = 10
+#: Tables and lists divide a source as folders do.
+_LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
     names = ", ".join(f"{one.name!r}{_count_text(one.count)}" for one in shown)
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
-    kind = "folder" if shown[0].count else "table"
+    kind = "file" if shown[0].name.lower().endswith(_LIST_SUFFIXES) else "folder"
     flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
     has_class = any(folder.may_be_class for folder in shown)
     others = "validation, test" + (", class" if has_class else "")
@@ -199,6 +201,7 @@ class _Finder:
         if root_role is not None and root_role[1] in SPLITS:
             self._root_split = FolderSplit(SPLITS.index(root_role[1]), is_chosen=True)
         self._asks = layout.asks_for_folders
+        self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
         self._keys = list(keys)
         self._upper_folders = {above for above, _ in self._keys}
@@ -222,33 +225,36 @@ class _Finder:
 
         The split is None if the user has to decide about the folder.
         """
-        answered = self._roles.role_of(above) or self._roles.role_of(below)
-        if answered is not None and answered[1] != "class":
-            level, role = answered
-            path = (
-                above[: level + 1] if self._roles.role_of(above) else (*above, *below[: level + 1])
-            )
-            if role is None:
-                return FolderSplit(is_left_out=True), path
-            return FolderSplit(SPLITS.index(role), is_chosen=True), path
+        chosen = self._chosen_split(above, below)
+        if chosen is not None:
+            return chosen
+        if above in self._unnamed_lists:
+            return None, above
         for level in range(len(above) - 1, -1, -1):
             found = split_from_name(above[level])
             if found is not None:
                 path = above[: level + 1]
-                return (
-                    (None, path)
-                    if self._is_doubtful(path, found[0])
-                    else (FolderSplit(*found), path)
-                )
+                return None if self._is_doubtful(path, found[0]) else FolderSplit(*found), path
         for folder in reversed(below):
             found = split_from_name(folder)
             if found is not None:
                 return FolderSplit(*found), None
-        if len(above) > self._common and (
-            self._asks or above[: self._common] in self._split_parents
-        ):
+        asks = self._asks or above[: self._common] in self._split_parents
+        if asks and len(above) > self._common:
             return None, above[: self._common + 1]
         return self._root_split, None
+
+    def _chosen_split(self, above: Folders, below: Folders) -> tuple[FolderSplit, Folders] | None:
+        """Return the split that the user chose, and its folder; None if there is no choice."""
+        of_above = self._roles.role_of(above)
+        answered = of_above or self._roles.role_of(below)
+        if answered is None or answered[1] == "class":
+            return None
+        level, role = answered
+        path = above[: level + 1] if of_above else (*above, *below[: level + 1])
+        if role is None:
+            return FolderSplit(is_left_out=True), path
+        return FolderSplit(SPLITS.index(role), is_chosen=True), path
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
         """Return True if a folder is named after a split, but may be something else."""
