@@ -313,6 +313,49 @@ def test_an_invalid_role_is_named_in_one_sentence(
     assert "\n" not in str(raised.value)
 
 
+def test_a_table_next_to_those_of_splits_is_asked_about(write_files: WritePictures) -> None:
+    pixels = [" ".join([str(number)] * 2304) for number in range(9)]
+    files = {
+        name: "emotion,pixels\n" + "".join(f"{k % 7},{pixels[3 * n + k]}\n" for k in range(3))
+        for n, name in enumerate(("fer_train.csv", "my-val.csv", "more.csv"))
+    }
+    source = write_files({name: text.encode() for name, text in files.items()})
+    with pytest.raises(InputError, match=r"the file 'more\.csv', .*--split more\.csv=train"):
+        read_dataset(source)
+    assert [(one.name, one.role) for one in examine_source(source).folders] == [
+        ("fer_train.csv", "train"),
+        ("more.csv", None),
+        ("my-val.csv", "validation"),
+    ]
+    faces = read_dataset(source, folder_roles=roles("more.csv=test"))
+    assert np.bincount(faces.splits).tolist() == [3, 3, 3]
+    faces = read_dataset(source, folder_roles=roles("more.csv="))
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("more.csv", "was left out as requested")
+    ]
+    with pytest.raises(InputError, match=r"no table 'x\.csv'"):
+        read_dataset(source, folder_roles=roles("x.csv=test"))
+
+
+@pytest.mark.parametrize("pattern", ["{}.txt", "{}.csv"])
+def test_a_list_next_to_those_of_splits_is_asked_about(
+    write_pictures: WritePictures, pattern: str
+) -> None:
+    root = write_pictures({"pictures": 6})
+    separator, header = (",", "image,label\n") if pattern.endswith("csv") else (" ", "")
+    for number, stem in enumerate(("train", "val_list", "more")):
+        lines = [
+            f"pictures/{2 * number + k}.png{separator}{c}\n" for k, c in ((0, "sad"), (1, "joy"))
+        ]
+        (root / pattern.format(stem)).write_text(header + "".join(lines))
+    name = pattern.format("more")
+    with pytest.raises(InputError, match=rf"the file '{name}' .*--split {name}=train"):
+        read_dataset(root)
+    faces = read_dataset(root, folder_roles=roles(f"{name}=test"))
+    assert faces.splits.tolist() == [0, 0, 1, 1, 2, 2]
+    assert len(read_dataset(root, folder_roles=roles(f"{name}="))) == 4
+
+
 def test_an_import_records_the_roles(write_pictures: WritePictures, settings: Settings) -> None:
     source = write_pictures({"a/happy": 6, "a/sad": 6, "b/happy": 2, "b/sad": 2})
     answers = roles("a=train", "b=test")

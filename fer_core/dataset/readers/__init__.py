@@ -38,6 +38,11 @@ from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.repeated_tables import without_repeated_tables
 from fer_core.dataset.readers.sources import FileSource, Source
+from fer_core.dataset.readers.table_splits import (
+    check_table_splits,
+    table_splits,
+    tables_with_roles,
+)
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
@@ -80,8 +85,10 @@ def read_dataset(
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _content(source, register.choice, problems)
         if content.tables:
-            _name_numbers(source, content.tables, register)
-            return read_tables(source, content.tables, choice, register, problems, report=report)
+            tables = tables_with_roles(content.tables, folder_roles or FolderRoles(), problems)
+            check_table_splits(source.label, tables)
+            _name_numbers(source, tables, register)
+            return read_tables(source, tables, choice, register, problems, report=report)
         if content.has_votes:
             return read_ferplus_folders(
                 source, content.names, choice, register, problems, report=report
@@ -132,7 +139,10 @@ def examine_source(
         folders: tuple[SplitFolder, ...] = ()
         notes: tuple[str, ...] = ()
         if content.tables:
-            register_table_classes(source, content.tables, register, report)
+            roles = folder_roles or FolderRoles()
+            tables = tables_with_roles(content.tables, roles, ProblemLog())
+            folders = table_splits(content.tables if not roles.roles else tables)
+            register_table_classes(source, tables, register, report)
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:

@@ -45,10 +45,13 @@ class FaceTable:
     name: str
     columns: TableColumns
     size: int
+    chosen_split: int | None = None
 
     @property
     def split(self) -> tuple[int, bool] | None:
-        """The split from the name of the table (``test.csv``)."""
+        """The split that the user chose, or that of the table's name (``test.csv``)."""
+        if self.chosen_split is not None:
+            return self.chosen_split, False
         return split_from_name(PurePosixPath(self.name).stem)
 
 

@@ -58,7 +58,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 def _field(folder: SplitFolder, key: str) -> str | None:
     options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
     return st.selectbox(
-        f"{plain_text(folder.name)} ({folder.count:,})",
+        plain_text(folder.name) + (f" ({folder.count:,})" if folder.count else ""),
         options,
         index=None if folder.role is None else options.index(folder.role or _LEFT_OUT),
         placeholder="Choose",

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS
+from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
 from fer_core.dataset.readers.layouts.places import (
     Box,
     Folders,
@@ -53,7 +54,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         None if there is no such list.
     """
     places: dict[str, tuple[Place, ...]] = {}
-    lists: list[str] = []
+    lists: dict[str, str] = {}
     texts = [name for name in files.names if name.lower().endswith(_SUFFIXES)]
     if not texts:
         return None
@@ -67,7 +68,6 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         probed = [finder.find(name, path) is not None for _, path, *_ in lines[:_PROBED_LINES]]
         if not probed or sum(probed) < _MIN_SHARE * len(probed):
             continue
-        lists.append(name)
         is_raf = _RAF_LIST.fullmatch(PurePosixPath(name).name) is not None
         for number, path, label, box in lines:
             picture = finder.find(name, path)
@@ -78,17 +78,21 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             else:
                 class_name = _RAF_CLASSES[label] if is_raf else label
                 places[picture] = (_place(picture, class_name, name, box),)
+                lists[picture] = name
     if not places:
         return None
     chosen_folder = finder.chosen_folder
     for picture in files.pictures:
         if picture not in places and not finder.is_other_version(picture):
             problems.add(picture, _NO_LINE)
-    notes = [f"The classes were read from {', '.join(map(as_text, lists[:5]))}."]
+    used = sorted(set(lists.values()))
+    notes = [f"The classes were read from {', '.join(map(as_text, used[:5]))}."]
     if chosen_folder is not None:
         folder = "/".join(chosen_folder)
         notes.append(f"The pictures in {folder} were read; other versions of them were not.")
-    return Layout(places, asks_for_folders=False, notes=notes)
+    layout = Layout(places, asks_for_folders=False, notes=notes)
+    mark_unnamed_lists(layout, lists)
+    return layout
 
 
 def apply_split_lists(files: SourceFiles, layout: Layout) -> None:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, FaceTable, find_tables
+from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
 from fer_core.dataset.readers.layouts.places import Layout, Place, SourceFiles, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
@@ -62,6 +63,7 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     if not tables:
         return None
     places: dict[str, tuple[Place, ...]] = {}
+    lists: dict[str, str] = {}
     for table in tables:
         for number, row in _rows(files.source, table, problems):
             picture = finder.find(table.name, row.path)
@@ -73,11 +75,14 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             else:
                 place = Place(row.class_name, folders_of(picture), (), row.split, row.person)
                 places[picture] = (place,)
+                lists[picture] = table.name
     for picture in files.pictures:
         if picture not in places:
             problems.add(picture, _NO_ROW, "")
     listed = ", ".join(as_text(table.name) for table in tables[:5])
-    return Layout(places, asks_for_folders=False, notes=[f"The classes were read from {listed}."])
+    layout = Layout(places, asks_for_folders=False, notes=[f"The classes were read from {listed}."])
+    mark_unnamed_lists(layout, lists)
+    return layout
 
 
 def report_unused_tables(files: SourceFiles, problems: ProblemLog) -> None:

@@ -93,6 +93,8 @@ class Layout:
         notes: Sentences about how the source is read.
         open_classes: Folders of pictures next to folders of splits, of which it is not known
             whether they are classes.
+        unnamed_lists: Lists of pictures, in the place of their folders, of which it is not known
+            which split they are.
     """
 
     places: dict[str, tuple[Place, ...]]
@@ -100,6 +102,7 @@ class Layout:
     may_be_classes: bool = False
     notes: list[str] = field(default_factory=list)
     open_classes: set[Folders] = field(default_factory=set)
+    unnamed_lists: set[Folders] = field(default_factory=set)
 
 
 def folders_of(name: str) -> Folders:

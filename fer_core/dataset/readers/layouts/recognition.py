@@ -64,13 +64,15 @@ def arrange(
         InputError: A folder with a role does not exist.
     """
     root = files.source.label
-    missing = roles.missing({(root,), *(folders_of(name) for name in files.pictures)})
+    layout = _layout(files, choice, roles, problems)
+    missing = roles.missing(
+        {(root,), *layout.unnamed_lists, *(folders_of(name) for name in files.pictures)}
+    )
     if missing:
         raise InputError(
             f"{root} contains no folder {missing[0]!r} with pictures, which --split "
             "names; its folders are listed by 'dataset classes'."
         )
-    layout = _layout(files, choice, roles, problems)
     apply_split_lists(files, layout)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)

@@ -20,6 +20,8 @@ from fer_core.dataset.readers.split_names import (
 )
 
 _MAX_SHOWN = 10
+#: Tables and lists divide a source as folders do.
+_LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,13 @@ class SplitFolder:
         name: Its name; its path in the source if several folders have this name.
         role: ``train``, ``validation``, ``test`` or ``class``; empty if the folder is left out, and
             None if its name does not say what it is, so that the user has to decide.
-        count: Number of pictures in it.
+        count: Number of pictures in it; 0 for a table, whose rows are not counted.
         may_be_class: True if the folder can be a class as well.
     """
 
     name: str
     role: str | None
-    count: int
+    count: int = 0
     may_be_class: bool = False
 
 
@@ -158,21 +160,23 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
         folders: The folders about which the user has to decide, at least one.
     """
     shown = folders[:_MAX_SHOWN]
-    names = ", ".join(
-        f"{folder.name!r} ({folder.count:,} {'picture' if folder.count == 1 else 'pictures'})"
-        for folder in shown
-    )
+    names = ", ".join(f"{one.name!r}{_count_text(one.count)}" for one in shown)
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
+    kind = "file" if shown[0].name.lower().endswith(_LIST_SUFFIXES) else "folder"
     flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
     has_class = any(folder.may_be_class for folder in shown)
     others = "validation, test" + (", class" if has_class else "")
     empty = shlex.quote(f"{shown[0].name}=")
     return (
-        f"{source} contains the {'folders' if several else 'folder'} {names}{more}, whose name"
+        f"{source} contains the {kind}{'s' if several else ''} {names}{more}, whose name"
         f"{'s are' if several else ' is'} neither that of a split nor of a class; import it with "
         f"{flags} (or {others} instead of train; --split {empty} leaves it out)."
     )
+
+
+def _count_text(count: int) -> str:
+    return f" ({count:,} {'picture' if count == 1 else 'pictures'})" if count else ""
 
 
 class _Finder:
@@ -197,6 +201,7 @@ class _Finder:
         if root_role is not None and root_role[1] in SPLITS:
             self._root_split = FolderSplit(SPLITS.index(root_role[1]), is_chosen=True)
         self._asks = layout.asks_for_folders
+        self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
         self._keys = list(keys)
         self._upper_folders = {above for above, _ in self._keys}
@@ -220,33 +225,36 @@ class _Finder:
 
         The split is None if the user has to decide about the folder.
         """
-        answered = self._roles.role_of(above) or self._roles.role_of(below)
-        if answered is not None and answered[1] != "class":
-            level, role = answered
-            path = (
-                above[: level + 1] if self._roles.role_of(above) else (*above, *below[: level + 1])
-            )
-            if role is None:
-                return FolderSplit(is_left_out=True), path
-            return FolderSplit(SPLITS.index(role), is_chosen=True), path
+        chosen = self._chosen_split(above, below)
+        if chosen is not None:
+            return chosen
+        if above in self._unnamed_lists:
+            return None, above
         for level in range(len(above) - 1, -1, -1):
             found = split_from_name(above[level])
             if found is not None:
                 path = above[: level + 1]
-                return (
-                    (None, path)
-                    if self._is_doubtful(path, found[0])
-                    else (FolderSplit(*found), path)
-                )
+                return None if self._is_doubtful(path, found[0]) else FolderSplit(*found), path
         for folder in reversed(below):
             found = split_from_name(folder)
             if found is not None:
                 return FolderSplit(*found), None
-        if len(above) > self._common and (
-            self._asks or above[: self._common] in self._split_parents
-        ):
+        asks = self._asks or above[: self._common] in self._split_parents
+        if asks and len(above) > self._common:
             return None, above[: self._common + 1]
         return self._root_split, None
+
+    def _chosen_split(self, above: Folders, below: Folders) -> tuple[FolderSplit, Folders] | None:
+        """Return the split that the user chose, and its folder; None if there is no choice."""
+        of_above = self._roles.role_of(above)
+        answered = of_above or self._roles.role_of(below)
+        if answered is None or answered[1] == "class":
+            return None
+        level, role = answered
+        path = above[: level + 1] if of_above else (*above, *below[: level + 1])
+        if role is None:
+            return FolderSplit(is_left_out=True), path
+        return FolderSplit(SPLITS.index(role), is_chosen=True), path
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
         """Return True if a folder is named after a split, but may have another meaning."""

@@ -1,0 +1,37 @@
+"""Lists and tables of pictures next to others that are named after their splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from fer_core.dataset.readers.layouts.places import Layout, folders_of
+from fer_core.dataset.readers.split_names import split_from_name
+
+
+def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
+    """Leave the split open of pictures in ``more.csv`` next to ``train.csv`` and ``test.csv``.
+
+    Lists that are not named after a split are training data only if no other list has such a name.
+    Pictures whose folders or rows name the split are not concerned.
+
+    Args:
+        layout: The faces; their lists take the place of their folders.
+        lists: The path of the list by that of the picture.
+    """
+    named = {name: split_from_name(_stem(name)) for name in set(lists.values())}
+    if all(split is None for split in named.values()):
+        return
+    for picture, name in lists.items():
+        places = layout.places[picture]
+        is_known = named[name] is not None or any(place.split is not None for place in places)
+        if is_known or any(split_from_name(folder) for folder in folders_of(picture)):
+            continue
+        above = (name.rpartition("/")[2],)
+        layout.unnamed_lists.add(above)
+        layout.places[picture] = tuple(replace(place, above=above) for place in places)
+
+
+def _stem(name: str) -> str:
+    file_name = name.rpartition("/")[2]
+    return file_name.rpartition(".")[0] or file_name
