@@ -79,6 +79,9 @@ PIXEL_TABLES: dict[str, Callable[[FaceSet], bytes]] = {
             for image, label, split in zip(faces.images, faces.labels, faces.splits, strict=True)
         ]
     ).encode(),
+    "arrays that NumPy printed": lambda faces: table(
+        [HEADER, *rows_of(faces, lambda image: np.array2string(image, threshold=10**9))]
+    ),
     "commas in quotes": lambda faces: table(
         [HEADER, *rows_of(faces, lambda image: spaced(image).replace(" ", ","))]
     ),
