@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_core.dataset.readers import find_classes, read_dataset, sources
+from fer_core.dataset.readers import find_classes, nested_source, read_dataset, sources
 from fer_core.dataset.readers.archive_names import inside_path
 from fer_core.dataset.store import name_from_source
 from fer_core.errors import InputError
@@ -310,6 +310,28 @@ def test_the_limits_apply_to_every_kind(
         patch.setattr(sources, "MAX_FILE_BYTES", 10)
         with pytest.raises(InputError, match="is larger than"):
             read_dataset(tmp_path / name)
+
+
+def test_the_limits_apply_to_all_inner_archives_together(
+    files: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "faces.zip"
+    # Hidden files count as well: each takes memory.
+    hidden = zip_of({f".{number}": b"" for number in range(10)})
+    path.write_bytes(zip_of({"a.zip": zip_of(files), "b.zip": hidden, "c.zip": hidden}))
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "MAX_FILES", 20)
+        with pytest.raises(InputError, match="more than 20 files"):
+            read_dataset(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(nested_source, "_MAX_ARCHIVES", 1)
+        faces = read_dataset(path)
+        assert [one.name for one in faces.problems] == ["b.zip", "c.zip"]
+    bombs = {f"{number}.tar.gz": gzip.compress(bytes(2**20)) for number in range(3)}
+    path.write_bytes(zip_of({"a.zip": zip_of(files), **bombs}))
+    monkeypatch.setattr(sources, "MAX_TOTAL_BYTES", 2**19)
+    (first, *_) = read_dataset(path).problems
+    assert "unpacks to more than" in first.reason
 
 
 def test_a_bomb_ends_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,9 @@ PIXEL_TABLES: dict[str, Callable[[FaceSet], bytes]] = {
             for image, label, split in zip(faces.images, faces.labels, faces.splits, strict=True)
         ]
     ).encode(),
+    "arrays that NumPy printed": lambda faces: table(
+        [HEADER, *rows_of(faces, lambda image: np.array2string(image, threshold=10**9))]
+    ),
     "commas in quotes": lambda faces: table(
         [HEADER, *rows_of(faces, lambda image: spaced(image).replace(" ", ","))]
     ),
@@ -119,6 +122,7 @@ PIXEL_TABLES: dict[str, Callable[[FaceSet], bytes]] = {
     ),
     "without a header": lambda faces: table(rows_of(faces)),
     "without a header, by name": lambda faces: table(named(rows_of(faces))),
+    "unusual names": lambda faces: table([["gefühl", "bild", "teil"], *named(rows_of(faces))]),
     "without a header, tab": lambda faces: table(rows_of(faces), "\t"),
     "without a header, with row numbers": lambda faces: table(
         [[number, *row] for number, row in enumerate(named(rows_of(faces)))]
@@ -187,6 +191,12 @@ def test_square_pictures_of_any_size(side: int, is_wide: bool, tmp_path: Path) -
     faces = read_dataset(tmp_path / "faces.csv")
     assert len(faces) == 2
     assert (faces.images[:, :, :20] == 0).all() and (faces.images[:, :, 28:] == 200).all()
+
+
+def test_two_columns_without_a_header(tmp_path: Path) -> None:
+    rows = [[label, " ".join([str(label)] * 2304)] for label in range(7)]
+    (tmp_path / "faces.csv").write_bytes(table(rows))
+    assert read_dataset(tmp_path / "faces.csv").labels.tolist() == list(range(7))
 
 
 def test_a_row_of_another_size_is_skipped(drawn: FaceSet, tmp_path: Path) -> None:
@@ -278,6 +288,8 @@ PATH_TABLES: dict[str, tuple[bytes, str, str]] = {
                *([7, *row, 30] for row in four(""))]), "data/legend.csv", "images/",
     ),
     "without a header": (table(four()), "labels.csv", "images/"),
+    "unusual names": (table([["bild", "gefühl", "teil"], *four()]), "labels.csv", "images/"),
+    "a text": (table([PATH_HEADER, *four()]), "labels.txt", "images/"),
     "one column for each class": (
         table([["filename", "angry", "fear", "happy", "sad", "split"],
                *([path, *(int(emotion == one) for one in ("angry", "fear", "happy", "sad")), split]

@@ -154,7 +154,10 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     app = open_page(open_app)
     assert_sound(app)
     assert "There is no dataset yet." in plain(app.markdown)
-    assert [one.label for one in app.file_uploader] == ["Archive or table"]
+    (field,) = app.file_uploader
+    assert field.label == "Archive or table"
+    kinds = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".csv", ".tsv", ".txt"}
+    assert set(field.proto.type) == kinds
     assert not app.error
     assert not app.metric
     assert not app.tabs

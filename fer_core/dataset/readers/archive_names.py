@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fer_core.dataset.readers.problems import SkipReason
 
 OUTSIDE = SkipReason("has a path that leads out of the archive, which is not followed")
@@ -20,6 +22,19 @@ _OTHER_SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
 }
+
+
+@dataclass(frozen=True)
+class ArchiveTotals:
+    """The size of an archive, as it states it.
+
+    Attributes:
+        count: Number of its members.
+        size: Their unpacked size in bytes.
+    """
+
+    count: int = 0
+    size: int = 0
 
 
 def inside_path(name: str) -> str | None:

@@ -28,7 +28,11 @@ def compression(beginning: bytes) -> str | None:
 
 
 def decompressed(
-    file: BinaryIO | IO[bytes], label: str, report: ProgressReport | None = None
+    file: BinaryIO | IO[bytes],
+    label: str,
+    report: ProgressReport | None = None,
+    *,
+    limit: int | None = None,
 ) -> BinaryIO:
     """Decompress a file to a temporary file without a name, which is deleted when it is closed.
 
@@ -38,9 +42,10 @@ def decompressed(
         file: The compressed file, at its start.
         label: Its name, for messages.
         report: Called repeatedly with the number of bytes read and of all bytes.
+        limit: Maximum size in bytes; by default ``MAX_TOTAL_BYTES``.
 
     Raises:
-        InputError: It is damaged or cut short, decompresses to more than ``MAX_TOTAL_BYTES``, or
+        InputError: It is damaged or cut short, decompresses to more than the limit, or
             the disk is full.
     """
     kind = compression(file.read(6))
@@ -51,7 +56,7 @@ def decompressed(
         total = 0
         for piece in _pieces(file, kind):
             total += len(piece)
-            if total > sources.MAX_TOTAL_BYTES:
+            if total > (sources.MAX_TOTAL_BYTES if limit is None else limit):
                 raise InputError(
                     f"{label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; pack less."
                 )

@@ -17,7 +17,7 @@ from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.dataset.readers.table_columns import SAMPLE_LINES, TableColumns, table_columns
 from fer_core.dataset.readers.table_rows import RowParser, register_row
-from fer_core.dataset.readers.text_lines import text_lines
+from fer_core.dataset.readers.text_lines import table_lines
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
@@ -75,7 +75,7 @@ def find_tables(
         try:
             with source.open(name) as stream:
                 size = stream.size
-                lines = (line for _, line in text_lines(stream.file) if line)
+                lines = (line for _, line in table_lines(stream.file) if line)
                 sample = list(islice(lines, SAMPLE_LINES))
         except Exception as error:  # a damaged archive raises many types of errors
             problems.add(
@@ -159,7 +159,7 @@ def register_table_classes(
     meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
     for table in chosen:
         with _damage_as_input_error(source, table), source.open(table.name) as stream:
-            lines = (line for _, line in text_lines(meter.metered(stream.file)) if line != b"")
+            lines = (line for _, line in table_lines(meter.metered(stream.file)) if line != b"")
             if table.columns.has_header:
                 next(lines, None)
             for line in lines:
@@ -212,7 +212,7 @@ def _read_table(
     parser = RowParser(table.columns, register)
     split, is_official = table.split or (SPLITS.index("train"), False)
     with source.open(table.name) as stream:
-        lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
+        lines = (entry for entry in table_lines(meter.metered(stream.file)) if entry[1] != b"")
         if table.columns.has_header:
             next(lines, None)
         for number, line in lines:

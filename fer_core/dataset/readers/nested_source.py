@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,12 @@ from contextlib import contextmanager
 from typing import BinaryIO, cast
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.archive_names import REPEATED, archive_stem, unsupported_archive
+from fer_core.dataset.readers.archive_names import (
+    REPEATED,
+    ArchiveTotals,
+    archive_stem,
+    unsupported_archive,
+)
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, Source
 from fer_core.errors import InputError
@@ -19,8 +25,13 @@ _NOT_NEEDED = SkipReason(
     "is an archive next to pictures or tables and was not opened; import it separately"
 )
 
-#: Opens a file as a source; it gets the file and its name.
-Opener = Callable[[BinaryIO, str], Source]
+_TOO_MANY = SkipReason("is one archive too many inside the source; unpack some of them")
+
+#: Maximum number of archives inside a source; each is an open file.
+_MAX_ARCHIVES = 200
+
+#: Opens a file as a source; it gets the file, its name, and how many bytes it may unpack to.
+Opener = Callable[[BinaryIO, str, int], Source]
 
 
 class NestedSource:
@@ -43,6 +54,8 @@ class NestedSource:
         self._has_dataset = has_dataset
         self.label = outer.label
         self._inner: list[Source] = []
+        #: Number of files and bytes in the opened archives.
+        self._used = ArchiveTotals()
         #: Source and path in it of each file in an archive.
         self._places: dict[str, tuple[Source, str]] = {}
 
@@ -58,28 +71,63 @@ class NestedSource:
             for name in archives:
                 problems.add(name, _NOT_NEEDED)
             return outside
-        unpacked = 0
+        self._used = ArchiveTotals()
         for name in archives:
             kind = unsupported_archive(name)
             if kind is not None:
                 problems.add(name, unsupported_reason(kind))
-                continue
-            try:
-                file = self._unpacked(name)
-                unpacked += file.seek(0, 2)
-                self._check_total(unpacked)
-                file.seek(0)
-                self._add(name, self._open_file(file, name.rpartition("/")[2]), problems)
-            except InputError as error:
-                problems.add(name, SkipReason(f"cannot be opened ({error})", "cannot be opened"))
+            elif len(self._inner) >= _MAX_ARCHIVES:
+                problems.add(name, _TOO_MANY)
+            else:
+                self._open_inner(name, problems)
         return sorted((*outside, *self._places))
 
-    def _unpacked(self, name: str) -> BinaryIO:
+    def _open_inner(self, archive: str, problems: ProblemLog) -> None:
+        """Add the files of one archive, or report why it cannot be opened.
+
+        Raises:
+            InputError: The archives together exceed a limit.
+        """
+        # The archive and its content count, because both may be on the disk.
+        unused = sources.MAX_TOTAL_BYTES - self._used.size
+        try:
+            file = self._unpacked(archive, unused)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            inner = self._open_file(file, archive.rpartition("/")[2], unused - size)
+        except InputError as error:
+            problems.add(archive, _cannot_open(error))
+            return
+        try:
+            found = inner.names(_PrefixedLog(problems, f"{archive}/"))
+        except InputError as error:
+            inner.close()
+            problems.add(archive, _cannot_open(error))
+            return
+        self._inner.append(inner)
+        totals = getattr(inner, "totals", ArchiveTotals(1, size))
+        self._used = ArchiveTotals(
+            self._used.count + totals.count, self._used.size + size + totals.size
+        )
+        if self._used.count > sources.MAX_FILES:
+            raise InputError(
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+            )
+        self._add(archive, inner, found, problems)
+
+    def _unpacked(self, name: str, limit: int) -> BinaryIO:
         """Copy an archive to a temporary file without a name: its parts are read in any order."""
-        file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - its source closes it
+        try:
+            file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - its source closes it
+        except OSError as error:
+            raise InputError(error_text(error)) from error
         try:
             with self._outer.open(name) as stream:
-                self._check_total(stream.size)
+                if stream.size > limit:
+                    raise InputError(
+                        f"the archives in {self.label} unpack to more than "
+                        f"{sources.MAX_TOTAL_BYTES >> 30} GB"
+                    )
                 shutil.copyfileobj(stream.file, file, 2**20)
         except InputError:
             file.close()
@@ -89,22 +137,13 @@ class NestedSource:
             raise InputError(error_text(error)) from error
         return file
 
-    def _check_total(self, size: int) -> None:
-        if size > sources.MAX_TOTAL_BYTES:
-            raise InputError(
-                f"the archives in {self.label} unpack to more than "
-                f"{sources.MAX_TOTAL_BYTES >> 30} GB"
-            )
-
-    def _add(self, archive: str, inner: Source, problems: ProblemLog) -> None:
+    def _add(self, archive: str, inner: Source, found: Sequence[str], problems: ProblemLog) -> None:
         """Add the files of an opened archive, in a folder with its name."""
-        self._inner.append(inner)
         folder, _, file_name = archive.rpartition("/")
         stem = archive_stem(file_name) or file_name
-        found = inner.names(_PrefixedLog(problems, f"{archive}/"))
         # A file that is compressed alone, and an archive that contains a folder of its own name,
         # need no further folder.
-        is_alone = found == [inner.label]
+        is_alone = list(found) == [inner.label]
         parts = [folder] if is_alone or _share_folder(found, stem) else [folder, stem]
         prefix = "".join(f"{part}/" for part in parts if part)
         for name in found:
@@ -114,10 +153,6 @@ class NestedSource:
                 problems.add(f"{archive}/{name}", REPEATED)
             else:
                 self._places[prefix + name] = inner, name
-        if len(self._places) > sources.MAX_FILES:
-            raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
-            )
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
@@ -175,6 +210,10 @@ class _PrefixedLog(ProblemLog):
 def unsupported_reason(kind: str) -> SkipReason:
     """Return why an archive of another kind is skipped."""
     return SkipReason(f"is a {kind} archive, which cannot be read; pack it again as zip or tar")
+
+
+def _cannot_open(error: InputError) -> SkipReason:
+    return SkipReason(f"cannot be opened ({error})", "cannot be opened")
 
 
 def _is_archive(name: str) -> bool:

@@ -82,16 +82,21 @@ def _with_inner_archives(source: Source) -> Source:
     return NestedSource(source, _open_inner, _has_dataset)
 
 
-def _open_inner(file: BinaryIO, name: str) -> Source:
+def _open_inner(file: BinaryIO, name: str, limit: int) -> Source:
     try:
-        return _open_file(file, name)
+        return _open_file(file, name, limit=limit)
     except BaseException:
         file.close()
         raise
 
 
 def _open_file(
-    file: BinaryIO, name: str, report: ProgressReport | None = None, path: Path | None = None
+    file: BinaryIO,
+    name: str,
+    report: ProgressReport | None = None,
+    path: Path | None = None,
+    *,
+    limit: int | None = None,
 ) -> Source:
     """Return an open file as a source, which closes it."""
     other = next((kind for end, kind in _OTHER_TABLES.items() if name.lower().endswith(end)), None)
@@ -106,7 +111,7 @@ def _open_file(
             "or tar."
         )
     if compression(beginning) is not None:
-        unpacked = decompressed(file, name, report)
+        unpacked = decompressed(file, name, report, limit=limit)
         file.close()
         if is_tar(unpacked) or _is_named_tar(name):
             return TarSource(unpacked, name)

@@ -23,8 +23,8 @@ DATA_SUFFIXES = (
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: If the first files with a suffix of data are not pictures, the others are not either: there may
-#: be one for each picture.
+#: If the first files with a suffix of data are not pictures, the others are not either. Often there
+#: is one for each picture.
 _MAX_PROBED = 100
 
 

@@ -226,7 +226,7 @@ def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None
 
 
 def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
-    """Find the columns of a table without a header by the values of its first rows."""
+    """Find the columns by the values of the first rows, for a table without usual names."""
     count = len(rows[0])
     if count < 2 or any(len(row) != count for row in rows):
         return None
@@ -238,29 +238,41 @@ def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> Tab
     if len(pixels) + len(paths) != 1:
         return None
     used = {*pixels, *paths}
+    # A first line with neither pixels nor a path contains names that are not known.
+    first = rows[:1]
+    has_header = not any(
+        _are_pixels(first, position, count) or _are_paths(first, position) for position in used
+    )
+    data = rows[1:] if has_header else rows
     splits = [
-        position for position in positions if position not in used and _are_splits(rows, position)
+        position for position in positions if position not in used and _are_splits(data, position)
     ]
     others = [position for position in positions if position not in {*used, *splits}]
-    # Row numbers are not a class.
-    labels = [position for position in others if _are_emotions(rows, position)] or [
-        position for position in others if not _are_row_numbers(rows, position)
-    ]
-    if len(labels) != 1 or len(splits) > 1:
+    label = _label_by_values(data, others)
+    if label is None or len(splits) > 1:
+        found = "no usual names of columns" if has_header else "no header"
         raise InputError(
-            f"{table} has no header, and it is not clear which of its {count} columns is the "
-            "emotion; add a first line with the names of the columns, such as "
-            "emotion,pixels,Usage."
+            f"{table} has {found}, and it is not clear which of its {count} columns is the "
+            "emotion; name the columns in the first line, such as emotion,pixels,Usage."
         )
+    names = tuple(field_text(field).lower() for field in rows[0])
     return TableColumns(
         delimiter,
-        ("",) * count,
+        names if has_header else ("",) * count,
         pixels,
         paths[0] if paths else None,
-        labels[0],
+        label,
         splits[0] if splits else None,
-        has_header=False,
+        has_header=has_header,
     )
+
+
+def _label_by_values(rows: Sequence[list[bytes]], others: Sequence[int]) -> int | None:
+    """Return the only column that may be the class."""
+    named = [one for one in others if _are_emotions(rows, one)]
+    # Row numbers are not a class, unless there is nothing else.
+    counted = [one for one in others if not _are_row_numbers(rows, one)]
+    return next((found[0] for found in (others, named, counted) if len(found) == 1), None)
 
 
 def _numbers_only(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:

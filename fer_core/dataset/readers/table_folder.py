@@ -34,7 +34,7 @@ class TableFolderSource(FolderSource):
         del problems
         root = self._table.parent.resolve()
         found = {self._table.name}
-        for text in self._paths:
+        for text in dict.fromkeys(self._paths):
             path = posixpath.normpath(text.replace("\\", "/"))
             if posixpath.isabs(path) and Path(path).is_relative_to(root):
                 path = Path(path).relative_to(root).as_posix()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import IO, BinaryIO
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, inside_path
+from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, ArchiveTotals, inside_path
 from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
@@ -56,6 +56,8 @@ class TarSource:
         self.label = label
         #: Position and size of the content of each member.
         self._members: dict[str, tuple[int, int]] = {}
+        #: Known after ``names``.
+        self.totals = ArchiveTotals()
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
@@ -80,6 +82,7 @@ class TarSource:
                 f"{self.label} is not a complete tar archive ({error_text(error)}); download or "
                 "pack it again."
             ) from error
+        self.totals = ArchiveTotals(count, total)
         sources.note_empty_folders(folders, self._members, problems)
         return sorted(self._members)
 

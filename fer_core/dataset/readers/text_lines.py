@@ -46,6 +46,32 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
         yield number + 1, None if is_overlong else rest.rstrip(b"\r\n")
 
 
+def table_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the rows of a table with the numbers of their first lines.
+
+    A quoted array that NumPy printed over several lines is joined to one line. Other quotes that
+    are not closed affect no other row.
+    """
+    waiting: list[tuple[int, bytes | None]] = []
+    size = 0
+    for number, line in text_lines(file):
+        if not waiting:
+            if line is not None and b'"[' in line and line.count(b'"') % 2:
+                waiting, size = [(number, line)], len(line)
+            else:
+                yield number, line
+            continue
+        waiting.append((number, line))
+        size += MAX_LINE_BYTES + 1 if line is None else len(line) + 1
+        if size > MAX_LINE_BYTES:
+            yield from waiting
+            waiting = []
+        elif line is not None and line.count(b'"') % 2:
+            yield waiting[0][0], b" ".join(part or b"" for _, part in waiting)
+            waiting = []
+    yield from waiting
+
+
 def _pieces(file: Readable) -> Iterator[bytes]:
     piece = file.read(_PIECE_BYTES)
     encoding = _wide_encoding(piece)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, inside_path
+from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, ArchiveTotals, inside_path
 from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
@@ -40,6 +40,8 @@ class ZipSource:
         self.label = path.name
         self._archive: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
+        #: Known after ``names``.
+        self.totals = ArchiveTotals()
 
     def _opened(self) -> zipfile.ZipFile:
         """Return the archive, which is opened once because reading its directory takes time."""
@@ -67,7 +69,8 @@ class ZipSource:
                 f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
             )
         # Python never unpacks more of a member than its entry states, so this limit is safe.
-        if sum(entry.file_size for entry in entries) > sources.MAX_TOTAL_BYTES:
+        self.totals = ArchiveTotals(len(entries), sum(entry.file_size for entry in entries))
+        if self.totals.size > sources.MAX_TOTAL_BYTES:
             raise InputError(
                 f"{self.label} would unpack to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
                 "pack less."

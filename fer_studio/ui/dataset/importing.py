@@ -237,7 +237,7 @@ def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Archive or table",
         # The reader recognizes the content and explains what is wrong with other files.
-        type=["zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "csv", "txt", "tsv"],
+        type=["zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
         help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "

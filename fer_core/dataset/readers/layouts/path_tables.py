@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
@@ -35,6 +35,8 @@ _UNUSED = SkipReason(
 )
 #: Columns with names of emotions that contain 1 for the class and 0 for the others.
 _MIN_CLASS_COLUMNS = 3
+#: A folder with more texts contains one for each picture.
+_MAX_TEXTS = 12
 _ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
 
 
@@ -104,10 +106,17 @@ def path_tables(
     Raises:
         InputError: It is not clear which column of a table is which.
     """
-    names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    # Texts without a header are lists or labels, which are layouts of their own.
+    texts = [name for name in names if name.lower().endswith(".txt")]
+    counts = Counter(folders_of(name) for name in texts)
+    texts = [name for name in texts if counts[folders_of(name)] <= _MAX_TEXTS]
     return [
         table
-        for table in find_tables(source, names, ProblemLog(), needs_header=needs_header)
+        for table in (
+            *find_tables(source, tables, ProblemLog(), needs_header=needs_header),
+            *find_tables(source, texts, ProblemLog(), needs_header=True),
+        )
         if table.columns.path is not None and _has_classes(table.columns)
     ]
 
