@@ -138,7 +138,7 @@ PROBE = """
 })();
 """
 
-Moments = Sequence[tuple[float, int]]
+FrameTimes = Sequence[tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Playback:
         return self.new_frames / self.seconds
 
 
-def playback(sent: Moments, shown: Moments, start: float, end: float) -> Playback:
+def playback(sent: FrameTimes, shown: FrameTimes, start: float, end: float) -> Playback:
     """Analyze the records of the script.
 
     Args:

@@ -23,7 +23,7 @@ from fer_core.settings import PROJECT_ROOT, Settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
-#: Matches when the script of the page has finished and everything was received.
+#: Selects the app only when the script of the page has finished and the browser has everything.
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 #: Part of the last text on every page.
 LAST_TEXT = "banned in the European Union"

@@ -88,7 +88,7 @@ def main(
     try:
         answer = parsed.run(parsed, load_settings())
         if parsed.json:
-            # Not as one text: the document of a large job is read while it is printed.
+            # Printed in pieces, because the document of a large job does not fit into memory.
             json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
             print()
         else:

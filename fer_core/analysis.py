@@ -51,8 +51,8 @@ def analyze(
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and
-        ``probability_by_class()``; an empty list if there are none. If a very large picture file is
-        reduced, the boxes are in pixels of the full picture nevertheless.
+        ``probability_by_class()``; an empty list if there are none. The program
+        shrinks a very large picture file; the boxes are still in pixels of the full picture.
 
     Raises:
         InputError: The file is not a picture or cannot be read, or there is no such model or

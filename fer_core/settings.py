@@ -17,7 +17,7 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 
 _APP_NAME = "fer-studio"
 
-#: When a login is required: if one is configured, always or never.
+#: "as configured" requires a login if one is configured, "required" always, "none" never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
@@ -73,7 +73,7 @@ class Settings:
 
     @property
     def cache_root(self) -> Path:
-        """Results that can be recomputed at any time and are stored because that is slow."""
+        """The folder of results that take long to compute; it can be deleted at any time."""
         return self.data_root / ".cache"
 
 
@@ -146,8 +146,8 @@ def _check_readable(root: Path) -> None:
     """Raise ``InputError`` if a root folder exists and cannot be read; a missing one is created."""
     try:
         os.scandir(root).close()
-        # Opening a file in a folder takes another permission than listing the folder. pathlib
-        # would drop the dot.
+        # Listing a folder and opening its files are two permissions: this checks the second one.
+        # A pathlib.Path would remove the dot.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # reported where the folder is needed

@@ -254,16 +254,16 @@ def _text(document: dict[str, Any]) -> str:
         for name, metrics in document["per_class"].items()
     ]
     leak_free = document["leak_free"]
-    without_copies = (
-        f"{leak_free['n']:,} of them outside train, without a copy or near-duplicate in it: "
-        f"accuracy {number(leak_free['accuracy'], '.2%')}\n"
+    leak_free_line = (
+        f"leak-free (not in train, without a copy or near-duplicate in train): "
+        f"{leak_free['n']:,} images, accuracy {number(leak_free['accuracy'], '.2%')}\n"
         if leak_free["n"]
-        else "none of them is outside train and without a copy or near-duplicate in it\n"
+        else "no image is leak-free (not in train, without a copy or near-duplicate in train)\n"
     )
     return (
         f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "
         f"{number(document['macro_f1'], '.3f')}, cross-entropy {number(document['loss'], '.3f')}, "
         f"ECE {number(document['ece'], '.3f')}\n"
-        + without_copies
+        + leak_free_line
         + text_table(["", "precision", "recall", "F1", "support"], rows)
     )

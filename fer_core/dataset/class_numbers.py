@@ -19,7 +19,7 @@ class ClassOrder:
         usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
             if the numbers of a source can begin at 0 or at 1.
         title: The name of the order in messages.
-        further: The names of the numbers after these, which are not classes of expressions.
+        further: The names of the numbers that follow, such as "none"; they are not expressions.
     """
 
     names: tuple[str, ...]

@@ -32,8 +32,8 @@ _VIDEO_COLUMNS = {
 #: Memory of a worker for a video up to Full HD. About 410 MB were measured.
 _BASE_BYTES = 600 * 2**20
 _FULL_HD_PIXELS = 1920 * 1080
-#: Number of frames of a file that a decoder may keep. 40 frames of 8K in H.265 were measured with
-#: 863 MB.
+#: Number of frames of a file that a decoder may keep. The measured memory for 40 frames of 8K in
+#: H.265 is 863 MB.
 _DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
@@ -245,7 +245,7 @@ class VideoWorker:
 
 
 def _local_copy(item: Item, folder: Path) -> Path:
-    """Copy a video from an object store, because decoders jump within a file.
+    """Copy a video from an object store, because decoders do not read a file in order.
 
     Raises:
         InputError: It cannot be read, has changed since the job listed it, or the disk is full.

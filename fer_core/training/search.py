@@ -219,8 +219,8 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
         if (folder / _SETUP_FILE).exists():
             raise InputError(_name_is_taken(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
-        # Only one of several searches that start at the same moment creates this file. The others
-        # must not touch the database, in which they would collide.
+        # If several searches start at the same moment, only one of them creates this file. The
+        # others must not write to the database at the same time.
         if not _write_setup(setup, folder):
             raise InputError(_name_is_taken(setup.name))
         try:

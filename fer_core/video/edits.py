@@ -48,7 +48,8 @@ class Edits:
 
     Attributes:
         names: Names by the number of the person; the number is text, because JSON keys are text.
-        merged: By the number of each merged person, the person that it belongs to.
+        merged: The number of the person that a merged person belongs to, by the merged person's
+            number.
         excluded: Persons that are left out of charts, tables and summaries.
         markers: In the order of time.
     """

@@ -34,8 +34,8 @@ _MAX_PIXELS = 3840 * 2160
 #: Maximum gap between two rows of a person over which the box is interpolated. In longer gaps the
 #: person was absent.
 _MAX_GAP_SECONDS = 1.2
-#: Time before and after its rows in which a face is blurred. In gaps of up to twice this time it is
-#: blurred as well.
+#: A face is blurred for this time before its first row and after its last row, and in gaps of up to
+#: twice this time.
 _BLUR_MARGIN_SECONDS = 0.5
 #: Size of the blurred part of the picture relative to the face box.
 _BLUR_SCALE = 1.35
@@ -149,7 +149,7 @@ class _Sound:
         self._start, self._end = start, end
         self._stream: Any = None
         self._packets: Iterator[Any] = iter(())
-        self._waiting: Any = None
+        self._pending_packet: Any = None
         self._input: Any = None
         try:
             self._input = av.open(str(source))
@@ -177,7 +177,7 @@ class _Sound:
         import av
 
         while self._stream is not None:
-            packet, self._waiting = self._waiting, None
+            packet, self._pending_packet = self._pending_packet, None
             if packet is None:
                 try:
                     packet = next(self._packets)
@@ -189,7 +189,7 @@ class _Sound:
             if moment >= self._end - _TOLERANCE:
                 return
             if moment > seconds:
-                self._waiting = packet
+                self._pending_packet = packet
                 return
             # The first packets of AAC are before time 0: decoders need them and do not play them.
             if self._start <= 0 or moment >= self._start - _TOLERANCE:

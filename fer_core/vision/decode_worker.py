@@ -104,7 +104,7 @@ class _Worker:
         timer.start()
         try:
             name_bytes = name.encode("utf-8", "surrogateescape")
-            # The limit of the CPU time ends the worker if this process has died.
+            # If this process dies, the limit of the CPU time ends the worker.
             cpu_seconds = math.ceil(seconds) + 5
             self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds, gray))
             self._requests.write(name_bytes)

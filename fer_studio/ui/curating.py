@@ -23,7 +23,7 @@ from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
 from fer_core.dataset.store import imported_folder
 from fer_core.errors import InputError
-from fer_core.phrases import as_sentence
+from fer_core.phrases import as_sentence, counted
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_choice
@@ -233,16 +233,16 @@ def _decide(selected: SelectedImages, action: str) -> None:
         clear_choice(selected.gallery)
         if left_out:
             st.session_state[_DONE] += (
-                f" {left_out:,} relabeled before {'keeps its' if left_out == 1 else 'keep their'} "
-                "label: change such images one by one."
+                f" Not changed: {counted(left_out, 'image')} relabeled before; change such "
+                "images one by one."
             )
 
 
 def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
     """Draw the buttons that undo the last change of the decisions, and redo an undone one.
 
-    A press undoes exactly the change that its button shows: it is refused if someone else has
-    changed the decisions since.
+    The button undoes only the change that it shows: if someone else has changed the decisions
+    since, an error is shown.
 
     Args:
         dataset: The dataset.

@@ -25,7 +25,7 @@ class BoundedReader(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes, or all of them if there is no size."""
         if size is None or size < 0:
-            # More bytes than the limit can only be a damaged file.
+            # A file with more bytes than the limit is damaged.
             size = self._limit
         if size > self._limit:
             raise self._error

@@ -90,8 +90,8 @@ def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
     counts = vote_counts(second)
     if counts is None:
         st.info(
-            f"{plain_text(second.bundle.name)} stores no annotator votes: choose a dataset with "
-            "votes above, or compare with the labels.",
+            f"{plain_text(second.bundle.name)} stores no annotator votes: choose a dataset "
+            "with votes at the top of the page, or compare with the labels.",
             icon=":material/how_to_vote:",
         )
         return None
