@@ -88,7 +88,7 @@ def main(
     try:
         answer = parsed.run(parsed, load_settings())
         if parsed.json:
-            # Printed in pieces, because the document of a large job does not fit into memory.
+            # Printed piece by piece: the results of a large job are read while they are printed.
             json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
             print()
         else:

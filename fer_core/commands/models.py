@@ -198,7 +198,10 @@ def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Sett
     }
     lines = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
     text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], lines)
-    advice = f"nothing was imported; import it with the right one, such as {candidates[0].options}"
+    advice = (
+        f"nothing was imported; import the model with the correct scaling, for example "
+        f"{candidates[0].options}"
+    )
     return Answer(document, f"{text}\n{advice}")
 
 

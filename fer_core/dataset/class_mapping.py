@@ -236,13 +236,13 @@ def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | N
     return None
 
 
-#: Class 7 of a table with classes 0 to 7 is one of eight classes, and not a single wrong row, if it
-#: has at least this share of the rows.
+#: In a table with the classes 0 to 7, class 7 is the eighth emotion if at least this share of the
+#: rows has it. If fewer rows have it, they are errors.
 _MIN_SHARE = 0.01
 
 
 def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | None:
-    """Return the question which emotions the class numbers are, in one sentence.
+    """Return a sentence that asks which emotions the class numbers stand for.
 
     Args:
         found: The classes of the source.
@@ -271,7 +271,7 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
 
 
 def open_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
-    """Return the class numbers of which it is not known which emotions they are.
+    """Return the class numbers whose emotions are not known.
 
     FER2013's order applies to 0 to 6 in a table, where it is the usual one, but not to 1 to 7.
     """

@@ -27,8 +27,8 @@ class NearDuplicates:
     """Pairs of images that show the same photo with different pixels, and groups of them.
 
     Attributes:
-        first: The smaller row number of each pair, intp ``[p]``; of exact copies only the first
-            image is part of pairs.
+        first: The smaller row number of each pair, intp ``[p]``. The pairs contain only the first
+            image of each group of exact copies.
         second: The larger row number of each pair, intp ``[p]``.
         correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
         is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.

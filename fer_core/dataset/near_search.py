@@ -196,7 +196,7 @@ def copies_of_train_and_trained(
     trained: NDArray[np.int64],
     report: ProgressReport | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the images that also appear in train, and near-duplicates of those that were trained on.
+    """Find the images that also appear in train or in the images that a model was trained on.
 
     Args:
         images: As for ``copies_of_train``.
@@ -206,8 +206,8 @@ def copies_of_train_and_trained(
         report: As for ``copies_of_train``.
 
     Returns:
-        The arrays of ``copies_of_train``, and which near-duplicates are those of an image that was
-        trained on, bool ``[k]``.
+        The arrays of ``copies_of_train``, and which images are near-duplicates of an image that the
+        model was trained on, bool ``[k]``.
     """
     keys, train_keys = content_keys(images[rows]), content_keys(images[train_rows])
     is_exact = np.isin(keys, train_keys)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
 from fer_core.files import read_lines
-from fer_core.scale.stores import Listed, Store, is_address
+from fer_core.scale.stores import ListedFile, Store, is_address
 from fer_core.skipped_names import is_skipped_folder, is_skipped_path
 
 _PATTERN_CHARACTERS = frozenset("*?[")
@@ -130,7 +130,7 @@ def _item(path: str) -> Item:
 def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
     store = Store(address)
     try:
-        listed: list[Listed] = list(
+        listed: list[ListedFile] = list(
             store.matches(address) if is_pattern(address) else store.files(address)
         )
     except FileNotFoundError as error:

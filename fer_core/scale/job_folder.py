@@ -200,7 +200,7 @@ class JobFolder:
         return counts
 
     def finish(self, record: JobRecord) -> dict[str, Any]:
-        """Write and return the summary of a job, all of whose parts are complete."""
+        """Write and return the summary of a job. All of its parts must be complete."""
         total: Counter[str] = Counter({"rows": 0, "faces": 0, "errors": 0})
         for part in range(record.parts):
             total += self._counts[part]

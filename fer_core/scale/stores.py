@@ -27,7 +27,7 @@ _COPY_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListedFile:
     """A listed file of a store.
 
     Attributes:
@@ -116,7 +116,7 @@ class Store:
         with _errors_as_os_errors():
             return bool(self._files.exists(self._path(address)))
 
-    def files(self, address: str) -> Iterator[Listed]:
+    def files(self, address: str) -> Iterator[ListedFile]:
         """Yield the file at an address, or every file in the folder at any depth, by name.
 
         Raises:
@@ -126,9 +126,9 @@ class Store:
             self._check_reachable(address)
             found = self._files.find(self._path(address), detail=True)
         for name, info in sorted(found.items()):
-            yield Listed(self._address(name), int(info.get("size") or 0))
+            yield ListedFile(self._address(name), int(info.get("size") or 0))
 
-    def matches(self, pattern: str) -> Iterator[Listed]:
+    def matches(self, pattern: str) -> Iterator[ListedFile]:
         """Yield the files whose addresses match a pattern, by name.
 
         Raises:
@@ -139,7 +139,7 @@ class Store:
             found = self._files.glob(self._path(pattern), detail=True)
         for name, info in sorted(found.items()):
             if info.get("type") == "file":
-                yield Listed(self._address(name), int(info.get("size") or 0))
+                yield ListedFile(self._address(name), int(info.get("size") or 0))
 
     def _check_reachable(self, address: str) -> None:
         """Raise the error of a store that cannot be listed, because listings omit errors."""

@@ -16,7 +16,7 @@ _PROBABILITY_TOLERANCE = 1e-5
 #: pixels of the network's input or less, too few to show an expression.
 SMALLEST_READABLE_SIDE = 24.0
 
-#: How a face without a certain class is described.
+#: The results for a face whose class is uncertain.
 NOT_SURE = "not sure"
 TOO_SMALL = "too small to read"
 

@@ -10,10 +10,10 @@ from fer_core.dataset.readers.split_names import split_from_name
 
 
 def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
-    """Leave the split open of pictures in ``more.csv`` next to ``train.csv`` and ``test.csv``.
+    """Let the user decide about the split of a list such as ``more.csv`` next to ``train.csv``.
 
     Lists that are not named after a split are training data only if no other list has such a name.
-    Pictures whose folders or rows name the split are not concerned.
+    Pictures whose folders or rows name the split keep that split.
 
     Args:
         layout: The faces; their lists take the place of their folders.

@@ -91,10 +91,10 @@ class Layout:
             by the user. If False, only those next to a folder that names a split.
         may_be_classes: True if folders that name no split may be classes.
         notes: Sentences about how the source is read.
-        open_classes: Folders of pictures next to folders of splits, of which it is not known
-            whether they are classes.
-        unnamed_lists: Lists of pictures, in the place of their folders, of which it is not known
-            which split they are.
+        open_classes: Folders of pictures next to folders of splits. The user has to say whether
+            they are classes.
+        unnamed_lists: Lists of pictures whose names do not name a split, in the place of their
+            folders. The user has to say which split they are.
     """
 
     places: dict[str, tuple[Place, ...]]

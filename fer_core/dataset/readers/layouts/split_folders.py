@@ -99,8 +99,8 @@ def find_split_folders(
     """Return the splits of a source by its folders.
 
     A folder above the classes that names no split is never training data by default. The user
-    has to decide about it, except for: a folder that contains everything; a folder in or above that
-    of a split; and numbered persons.
+    has to decide about it, unless it contains all pictures, contains the folder of a split or is
+    in one, or is a numbered person.
 
     Args:
         layout: The faces of the source.
