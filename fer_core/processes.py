@@ -148,7 +148,7 @@ def _is_same_file(path: Path, descriptor: int) -> bool:
 
 
 def is_locked(path: Path) -> bool | None:
-    """Return True if a process holds a file's lock; None if the system cannot tell."""
+    """Return True if a process holds a file's lock; None if this is unknown."""
     if importlib.util.find_spec("fcntl") is None:
         return None
     try:
@@ -230,7 +230,7 @@ def spawn(
     )
 
     def wait() -> None:
-        child.wait()  # which also keeps it from remaining a zombie
+        child.wait()  # this also removes the ended process from the system's table
         if on_exit is not None:
             on_exit()
 

@@ -64,7 +64,7 @@ class WorkQueue:
 
         Args:
             name: The entry.
-            position: From 1; a value beyond either end means that end.
+            position: From 1; a larger value than the number of entries means the end.
         """
         others = [entry for entry in self._entries() if entry.name != name]
         index = min(max(position - 1, 0), len(others))

@@ -363,7 +363,7 @@ def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
     _set_random_weights(model)
     shape = (4, *model.input_shape[1:])
     images = np.random.default_rng(1).integers(0, 256, shape)
-    # They differ in brightness, so that also a network that averages pixels has different outputs.
+    # They differ in brightness, so that even a network that averages pixels has different outputs.
     brightness = np.linspace(0.1, 1, len(images)).reshape(-1, 1, 1, 1)
     images = np.rint(images * brightness).astype(np.float32)
     expected = np.asarray(model(images, training=False))

@@ -25,7 +25,7 @@ _GAP_SECONDS = 1.5
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
 _PERCENT = "%.0f %%"
-#: Color of the time without a certain class; no class has this gray.
+#: Color of the time in which the class was uncertain; no class has this gray.
 _UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
@@ -194,7 +194,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
 
     Args:
         shares: By person and class, 0 to 1; the shares of one person sum to 1. The last one is the
-            time without a certain class, in gray.
+            time in which the class was uncertain, in gray.
     """
     names = list(next(iter(shares.values()), {}))
     colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNSURE_COLOR)}

@@ -301,10 +301,10 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
 def without_relabeled(
     entries: Sequence[CurationEntry], curation: Curation, face_set: FaceSet
 ) -> tuple[CurationEntry, ...]:
-    """Return the decisions of a bulk action without images that were given another label.
+    """Return decisions about several images, without those about images that were relabeled before.
 
-    Somebody looked at such an image and chose its label, so that only a decision about this single
-    image replaces it.
+    Somebody looked at such an image and chose its label. Only a decision about this single image
+    replaces that label.
 
     Args:
         entries: New decisions about images of the dataset.

@@ -156,7 +156,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
 
 
 def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return, by row of the dataset, the position of the same name in the table.
+    """Return the position in the table of each row of the dataset whose name the table contains.
 
     Names are compared from the end of the path. Two pictures may have the same file name under
     different emotions, so longer parts of the path are compared first. If a table contains a
@@ -212,7 +212,7 @@ def _by_position(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     # A line that could not be read has no split.
     named = [(row, split) for row, position in found.items() if (split := table.splits[position])]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
-    # If the table has training faces only, validation and test were split off later.
+    # If the table has training faces only, validation and test were created from them later.
     is_training_only = {split for _, split in named} == {"train"}
     fits = bool(named) and (is_training_only or agreeing >= 0.99 * len(named))
     return found if fits else {}

@@ -286,8 +286,8 @@ class SessionRecord:
     def shares(self) -> dict[int, dict[str, float]]:
         """Return for each person the share of time in which each class was shown.
 
-        Time without a certain class has its own share, the last one: "not sure". Each row counts
-        for the time until the person's next row, at most one second. Shares are between 0 and 1 and
+        The time in which the class was uncertain has its own share, the last one: "not sure". Each
+        row counts for the time until the person's next row, at most one second. Shares are between 0 and 1 and
         sum to 1.
         """
         return _shares(self.rows())
@@ -352,7 +352,7 @@ class SessionRecord:
 
 
 def unsure_name(classes: tuple[str, ...]) -> str:
-    """Return the name of the time without a certain class, distinct from the classes."""
+    """Return the name of the time in which the class was uncertain, distinct from the classes."""
     return f"({NOT_SURE})" if NOT_SURE in classes else NOT_SURE
 
 

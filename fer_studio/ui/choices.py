@@ -90,7 +90,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
             find_bundle(None, settings)
         except InputError as error:
             st.warning(
-                f"{plain_text(str(error))} Until then another model is used.",
+                f"{plain_text(str(error))} The page uses another model.",
                 icon=":material/warning:",
             )
     names = sorted(bundles, key=lambda name: name != default)

@@ -55,7 +55,7 @@ def job_on_request(
         kind: The kind of work.
         key: Identifies the work; a job with the same key is not started again.
         title: What it does.
-        work: Does it, given the job.
+        work: The work; it receives the job.
         is_pressed: True if its button was pressed in this run of the page.
         stop_key: The key of the button that cancels it.
 

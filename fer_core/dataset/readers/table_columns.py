@@ -30,7 +30,7 @@ _LABELS = (
     ("y", "emotionid", "labelid", "classid", "emotionnumber", "emotioncode"),
 )
 _SPLITS = (("usage", "split", "splits"),)
-#: These names have other meanings as well: the values have to be names of splits.
+#: These names have other meanings as well. Such a column counts only if its values name splits.
 _POSSIBLE_SPLITS = ("subset", "set", "partition", "phase", "fold", "dataset", "group", "type")
 _PERSONS = (
     ("subject", "person", "identity", "subjectid", "personid"),
@@ -269,9 +269,9 @@ def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> Tab
 
 def _label_by_values(rows: Sequence[list[bytes]], others: Sequence[int]) -> int | None:
     """Return the only column that may be the class."""
-    named = [one for one in others if _are_emotions(rows, one)]
+    named = [position for position in others if _are_emotions(rows, position)]
     # Row numbers are not a class, unless there is nothing else.
-    counted = [one for one in others if not _are_row_numbers(rows, one)]
+    counted = [position for position in others if not _are_row_numbers(rows, position)]
     return next((found[0] for found in (others, named, counted) if len(found) == 1), None)
 
 

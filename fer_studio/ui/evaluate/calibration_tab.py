@@ -47,8 +47,8 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
             noun="kind of probabilities",
             default=_CALIBRATED,
             help="Uncalibrated: output of the network. Calibrated: after temperature scaling, as "
-            "analyze and live use it. Cross-validated: each image at a temperature fitted without "
-            "it, which is the value to publish.",
+            "analyze and live use it. Cross-validated: the temperature for each image is fitted on "
+            "other images; publish this value.",
         )
         state = states[name]
         st.plotly_chart(

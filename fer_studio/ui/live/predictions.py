@@ -20,7 +20,7 @@ from fer_studio.ui.text import plain_text
 _MAX_FACES = 4
 #: State and speed change slowly; each refresh of their elements delays the browser's video.
 _REFRESH_SECONDS = 2.0
-#: As often as a new prediction is drawn into the picture.
+#: The interval at which new predictions are drawn into the picture.
 _CARD_SECONDS = 0.19
 #: The camera is regarded as off after this time; at the start some send a dark picture.
 _BLANK_SECONDS = 1.5
@@ -65,7 +65,7 @@ def _show_stream(session: LiveSession, processor: LiveProcessor) -> None:
     _show_state(session, snapshot)
     if session.problem is not None:
         st.error(
-            f"{plain_text(session.problem)} Until then the previous one is used.",
+            f"{plain_text(session.problem)} The previous one stays in use.",
             icon=":material/error:",
         )
     if snapshot.error is not None:
