@@ -287,8 +287,8 @@ class SessionRecord:
         """Return for each person the share of time in which each class was shown.
 
         The time in which the class was uncertain has its own share, the last one: "not sure". Each
-        row counts for the time until the person's next row, at most one second. Shares are between 0 and 1 and
-        sum to 1.
+        row counts for the time until the person's next row, at most one second. Shares are between
+        0 and 1 and sum to 1.
         """
         return _shares(self.rows())
 

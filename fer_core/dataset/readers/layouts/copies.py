@@ -16,7 +16,8 @@ from fer_core.dataset.readers.split_names import split_from_name
 #: Maximum number of files with one name and class that are compared. In larger groups the names are
 #: probably numbers that begin again in each folder.
 _MAX_COPIES = 8
-#: Number of files of two trees that are compared first. Different trees usually differ in all of them.
+#: Number of files of two trees that are compared first. Different trees usually differ in all of
+#: them.
 _SAMPLES = 3
 #: Two trees are compared if this share of the files of the smaller one has the same names.
 _MIN_SHARED = 0.5
