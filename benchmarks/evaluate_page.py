@@ -33,7 +33,7 @@ while any(button.label == "Stop" for button in app.button):
     time.sleep(1)
     app.run()
 tabs = [
-    ":material/speed: Summary", ":material/bar_chart: Per emotion",
+    ":material/speed: Summary", ":material/bar_chart: Per class",
     ":material/grid_on: Confusion matrix",
     ":material/sentiment_stressed: Mistakes", ":material/balance: Calibration",
     ":material/blur_on: Robustness", ":material/description: Report",

@@ -1,8 +1,7 @@
 """``image_hashes.npz`` of a bundle: which images a model has seen, without the images.
 
 Each image is represented by ``content_keys``: eight bytes of a hash of its pixels. An evaluation
-compares them with the images of a dataset, whatever its files are called and however they are
-split.
+compares them with the images of a dataset, independent of the names of its files and of its splits.
 """
 
 from __future__ import annotations

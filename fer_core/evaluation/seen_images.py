@@ -52,7 +52,7 @@ class SeenImages:
 
     @property
     def is_unseen(self) -> NDArray[np.bool_]:
-        """The images that are none of these, bool ``[n]``."""
+        """The images that the model has not seen, bool ``[n]``."""
         return ~(self.is_train | self.is_validation | self.is_copy | self.is_start)
 
     @property

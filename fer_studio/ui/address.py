@@ -53,8 +53,8 @@ class _Visit:
         page: The open page.
         arrivals: How often a page was opened.
         address: The parameters with which the open page was opened.
-        is_complete: True if a parameter that ``address`` lacks has its default: "back" leads to a
-            view, not only to a page.
+        is_complete: True if a selection that ``address`` does not contain gets its default, because
+            "back" leads to an earlier view of the page.
         settled: Keys of the widgets that have been drawn since the page was opened.
         shown: The values in the address, by parameter.
         part: The part of the page that is being drawn; "" between two runs.

@@ -58,7 +58,8 @@ def decompressed(
             total += len(piece)
             if total > (sources.MAX_TOTAL_BYTES if limit is None else limit):
                 raise InputError(
-                    f"{label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; pack less."
+                    f"{label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; pack a "
+                    "smaller part of it."
                 )
             unpacked.write(piece)
             if report is not None:

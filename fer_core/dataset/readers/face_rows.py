@@ -64,7 +64,7 @@ class FaceRows:
         row = len(self._names)
         if row >= MAX_FACES:
             raise InputError(
-                f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer."
+                f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer pictures."
             )
         if row == len(self._images):
             # The array is resized in place: the system remaps a block of this size instead of

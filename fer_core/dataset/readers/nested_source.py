@@ -56,7 +56,7 @@ class NestedSource:
         self._inner: list[Source] = []
         #: Number of files and bytes in the opened archives.
         self._used = ArchiveTotals()
-        #: Source and path in it of each file in an archive.
+        #: For each file in an archive: the source, and the path in this source.
         self._places: dict[str, tuple[Source, str]] = {}
 
     def names(self, problems: ProblemLog) -> list[str]:
@@ -111,7 +111,7 @@ class NestedSource:
         )
         if self._used.count > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer files."
             )
         self._add(archive, inner, found, problems)
 
@@ -167,7 +167,7 @@ class NestedSource:
                 if total > sources.MAX_TOTAL_BYTES:
                     raise InputError(
                         f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                        "pack less."
+                        "pack a smaller part of it."
                     )
                 yield name, content
 

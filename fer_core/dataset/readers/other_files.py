@@ -52,7 +52,7 @@ def report_other_files(
         problems: Collects the files, with the class of their folder.
     """
     classes = _class_of_folder(places)
-    # The folders around those of the classes: a folder next to those of classes is one as well.
+    # The folders that contain the folders of classes. Any other folder in them is that of a class.
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     known = set(files.pictures)
     for path in files.names:

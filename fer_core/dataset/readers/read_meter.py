@@ -38,7 +38,7 @@ class ReadMeter:
         if self._done > sources.MAX_TOTAL_BYTES:
             raise InputError(
                 f"{self._label} contains more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                "provide less."
+                "provide a smaller part of it."
             )
         if self._report is not None and size:
             self._report(self._done, max(self._total, self._done))

@@ -123,7 +123,7 @@ class FolderSource:
             found += [(relative / name).as_posix() for name in files if not is_skipped_file(name)]
             if len(found) > MAX_FILES:
                 raise InputError(
-                    f"{self.label} contains more than {MAX_FILES:,} files; provide fewer."
+                    f"{self.label} contains more than {MAX_FILES:,} files; provide fewer files."
                 )
         return sorted(found)
 

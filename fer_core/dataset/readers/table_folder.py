@@ -42,7 +42,8 @@ class TableFolderSource(FolderSource):
                 found.add(path)
             if len(found) > sources.MAX_FILES:
                 raise InputError(
-                    f"{self.label} names more than {sources.MAX_FILES:,} files; provide fewer."
+                    f"{self.label} names more than {sources.MAX_FILES:,} files; provide fewer "
+                    "files."
                 )
         if len(found) == 1:
             raise InputError(

@@ -89,12 +89,12 @@ class TarSource:
     def _check_limits(self, count: int, total: int) -> None:
         if count > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer files."
             )
         if total > sources.MAX_TOTAL_BYTES:
             raise InputError(
                 f"{self.label} would unpack to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                "pack less."
+                "pack a smaller part of it."
             )
 
     def _skip_reason(self, member: tarfile.TarInfo, name: str | None) -> SkipReason | None:

@@ -66,14 +66,14 @@ class ZipSource:
             ) from error
         if len(entries) > sources.MAX_FILES:
             raise InputError(
-                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer."
+                f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer files."
             )
         # Python never unpacks more of a member than its entry states, so this limit is safe.
         self.totals = ArchiveTotals(len(entries), sum(entry.file_size for entry in entries))
         if self.totals.size > sources.MAX_TOTAL_BYTES:
             raise InputError(
                 f"{self.label} would unpack to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                "pack less."
+                "pack a smaller part of it."
             )
         self._members = {}
         folders: set[str] = set()
@@ -112,7 +112,7 @@ class ZipSource:
             if total > sources.MAX_TOTAL_BYTES:
                 raise InputError(
                     f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                    "pack less."
+                    "pack a smaller part of it."
                 )
             yield name, content
 
