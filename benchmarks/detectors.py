@@ -136,7 +136,7 @@ def _photos(folder: Path, reference: Detect) -> Iterator[Sample]:
 def _frames(folder: Path, reference: Detect) -> Iterator[Sample]:
     for path in sorted(folder.iterdir()):
         video = cv2.VideoCapture(str(path))
-        # Read sequentially: many files have a wrong length, or can be searched by key frame only.
+        # Read in order: in many files the length is wrong, or only key frames can be found.
         frames = []
         while True:
             is_read, frame = video.read()

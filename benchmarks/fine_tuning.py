@@ -1,10 +1,10 @@
 """Fine-tuning of the shipped model compared with training from random weights on the same images.
 
 The images are those of FER2013's validation split, which no training of the shipped model has seen,
-without copies and near-duplicates of its training images, and without disgust, which has too few.
-Some of them are trained on, others measured after the last epoch. The last layer is replaced, as
-for a dataset with other classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset
-*fer2013*.
+without copies and near-duplicates of its training images, and without disgust, which has too few
+images. Each training uses some of them, and is evaluated on others after its last epoch. The last
+layer is replaced, as for a dataset with other classes. ``python -m benchmarks.fine_tuning``; needs
+the imported dataset *fer2013*.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fer_core.training.run_folder import RunFolder, RunSetup
 
 _RECIPE = "plain-eight-sgd-cosine"
 _CLASSES = tuple(name for name in EMOTIONS if name != "disgust")
-_MEASURED = 70  # images of each class that are measured
+_MEASURED = 70  # images of each class for the evaluation
 
 #: Epochs with random weights and with trained ones, by the images of each class.
 _EPOCHS = {30: (40, 16), 100: (30, 10), 300: (16, 5)}
@@ -42,7 +42,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
     """Train for each number of images from trained and from random weights.
 
     Args:
-        sizes: Numbers of images of each class, of ``_EPOCHS``.
+        sizes: Numbers of images of each class; keys of ``_EPOCHS``.
         seed: Decides which images are used.
     """
     prepare_backend()
@@ -105,7 +105,7 @@ def _unseen_images(fer2013: FaceSet) -> FaceSet:
 
 
 def _chosen(pool: FaceSet, size: int, seed: int) -> tuple[FaceSet, FaceSet]:
-    """Return images to train on, and images to measure: the same for every size.
+    """Return images to train on, and images to evaluate on, which are the same for every size.
 
     A training needs a validation split; here it is one image of each class, which is not used.
     """

@@ -60,7 +60,7 @@ def create_grouped_splits(
     for groups in _groupings(images, rows, images_of_persons, report):
         roots = groups.sets.roots()
         created = create_missing_splits(labels, splits, choice, roots)
-        # A split that remains empty without groups too cannot be filled from so few images.
+        # If a split is empty even without groups, there are too few images to fill it.
         if not any(
             (ungrouped == split).any() and not (created == split).any() for split in missing
         ):

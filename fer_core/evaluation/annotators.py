@@ -17,7 +17,7 @@ from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.vote_metrics import plurality_result
 from fer_core.metrics import Estimate, cross_entropies, mean_estimate
 
-#: Minimum share of annotators with the same answer for which an image is called clear.
+#: An image is called clear if at least this share of the annotators gave the same answer.
 CLEAR_SHARE = 0.7
 
 

@@ -71,7 +71,7 @@ class _Origin:
 
     @property
     def is_held_out(self) -> bool:
-        """True if the predictions of the model say something about most of the labels."""
+        """True if the model was trained on fewer than half of the images, as far as known."""
         return self.is_known and float(self.is_trained.mean()) < _MAX_TRAINED_SHARE
 
 
@@ -169,8 +169,8 @@ def find_label_candidates(
             )
         elif not origin.is_known:
             notes.append(
-                "The record of the model does not rule out that it was trained on these images, so "
-                "its own predictions are not used. Its features may have been learned from these "
+                "The model may have been trained on these images without a record of it, so its "
+                "own predictions are not used. Its features may have been learned from these "
                 "labels, so some wrong labels may not be found."
             )
     positions, quality = _doubtful(labels, probabilities)

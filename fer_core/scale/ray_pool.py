@@ -266,7 +266,7 @@ def _check_port(address: str) -> None:
 
 
 def check_answer(address: str) -> None:
-    """Check that a Ray cluster answers and accepts the token, because Ray itself retries for long.
+    """Check that a Ray cluster answers and accepts the token, because Ray retries for minutes.
 
     Raises:
         InputError: Nothing answers in time, or the cluster does not accept this process.

@@ -67,8 +67,8 @@ class FitContext:
 
     Attributes:
         progress: Reports steps and epochs; by default to the terminal and the run's folder.
-        should_stop: Called after every step; True ends the run and drops the unfinished epoch. The
-            call may block, which is a pause.
+        should_stop: Called after every step; True ends the run and drops the unfinished epoch. A
+            pause is a call that does not return for some time.
         has_time_for: Called before each epoch with its expected seconds; False ends the run before
             that epoch, so that no work is lost.
         clock: Returns seconds without pauses.

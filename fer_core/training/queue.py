@@ -58,7 +58,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
     Args:
         run: The run.
         settings: Where ``runs/`` is.
-        position: From 1; a value beyond either end means that end.
+        position: From 1; a larger value than the number of entries means the end.
 
     Raises:
         InputError: It is not in the queue.

@@ -72,7 +72,7 @@ def check_table_splits(source: str, tables: Sequence[FaceTable]) -> None:
         tables: Its tables, with the splits that the user chose.
 
     Raises:
-        InputError: The name of a table says no split, and that of another one does.
+        InputError: One table is named after a split, and another one is not.
     """
     open_tables = [table for table in table_splits(tables) if table.role is None]
     if open_tables:
