@@ -32,6 +32,7 @@ def test_info_of_a_path_counts_without_importing(
         ],
         "warnings": [],
         "notes": [],
+        "skipped_files": [],
     }
     assert not settings.data_root.exists()
 

@@ -133,6 +133,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
         "is an SVG drawing and not a picture; export it as PNG",
     ),
     "k.psd": (b"8BPS\0\1", "is a Photoshop file and not a picture; export it as PNG"),
+    "m.jxl": (b"\xff\x0a", "is a JPEG XL picture, which cannot be read; export it as PNG"),
     "l": (b"\0\1\2\3 bytes", "is not a picture that can be read"),
 }
 

@@ -176,17 +176,18 @@ def test_tables_of_pixels_in_any_notation(kind: str, drawn: FaceSet, tmp_path: P
 
 
 @pytest.mark.parametrize("side", [8, 28, 32, 64, 100, 224])
-@pytest.mark.parametrize("is_wide", [False, True])
-def test_square_pictures_of_any_size(side: int, is_wide: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["wide", "spaces", "brackets"])
+def test_square_pictures_of_any_size(side: int, form: str, tmp_path: Path) -> None:
     image = np.zeros((side, side), np.uint8)
     image[:, side // 2 :] = 200
     values = image.ravel().tolist()
     rows: list[list[object]]
-    if is_wide:
+    if form == "wide":
         rows = [["label", *(f"pixel{number}" for number in range(side**2))]]
         rows += [[label, *values] for label in (3, 4)]
     else:
-        rows = [["label", "pixels"], *([label, spaced(image)] for label in (3, 4))]
+        pixels = str(values) if form == "brackets" else spaced(image)
+        rows = [["label", "pixels"], *([label, pixels] for label in (3, 4))]
     (tmp_path / "faces.csv").write_bytes(table(rows))
     faces = read_dataset(tmp_path / "faces.csv")
     assert len(faces) == 2
@@ -289,6 +290,9 @@ PATH_TABLES: dict[str, tuple[bytes, str, str]] = {
     ),
     "without a header": (table(four()), "labels.csv", "images/"),
     "unusual names": (table([["bild", "gefühl", "teil"], *four()]), "labels.csv", "images/"),
+    "line breaks of old Macs": (
+        table([PATH_HEADER, *four()]).replace(b"\r\n", b"\r"), "labels.csv", "images/",
+    ),
     "a text": (table([PATH_HEADER, *four()]), "labels.txt", "images/"),
     "one column for each class": (
         table([["filename", "angry", "fear", "happy", "sad", "split"],

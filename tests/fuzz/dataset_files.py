@@ -1,6 +1,9 @@
 """Small datasets in every layout that can be imported."""
 
+import gzip
 import io
+import lzma
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -60,6 +63,31 @@ def packed(files: Files) -> Files:
     return {"faces.zip": buffer.getvalue()}
 
 
+def tar_of(files: Files) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def table_of_paths() -> Files:
+    generator = np.random.default_rng(3)
+    suffixes = (".png", ".gif", ".jp2", ".avif")
+    files = {f"images/{n}{end}": encode(draw(generator), end) for n, end in enumerate(suffixes)}
+    rows = ["image,emotion,split", *(f"{name},happy,train" for name in files)]
+    return files | {"labels.csv": "\n".join(rows).encode()}
+
+
+def wide_table() -> bytes:
+    generator = np.random.default_rng(4)
+    lines = [",".join(["emotion", *(f"pixel{number}" for number in range(64))])]
+    lines += [f"{n},{','.join(map(str, generator.integers(0, 256, 64)))}" for n in range(7)]
+    return "\n".join(lines).encode()
+
+
 TABLE = fer2013()
 #: Each layout's files, and whether they are zipped after the mutation instead of before.
 LAYOUTS: dict[str, tuple[Files, bool]] = {
@@ -74,6 +102,14 @@ LAYOUTS: dict[str, tuple[Files, bool]] = {
     "FER+": (ferplus(), False),
     "zip of FER+": (packed(ferplus()), False),
     "votes in a zip": (ferplus(), True),
+    "tar of folders": ({"faces.tar": tar_of(class_folders())}, False),
+    "tar.gz of folders": ({"faces.tar.gz": gzip.compress(tar_of(class_folders()))}, False),
+    "tar.xz of a csv": ({"faces.tar.xz": lzma.compress(tar_of({"a.csv": TABLE}))}, False),
+    "zip in a zip": (packed(class_folders()), True),
+    "tar in a zip": ({"faces.tar": tar_of(class_folders())}, True),
+    "table of paths": (table_of_paths(), False),
+    "wide table": ({"wide.csv": wide_table()}, False),
+    "brackets": ({"a.csv": TABLE.replace(b" ", b", ").replace(b"\n", b"]\n")}, False),
 }
 
 

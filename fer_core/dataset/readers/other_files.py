@@ -12,14 +12,30 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.picture_header import HEADER_BYTES, phone_format
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
-_KINDS: tuple[tuple[bytes, str], ...] = (
-    (b"%PDF", "is a PDF document and not a picture; save its pages as PNG"),
-    (b"8BPS", "is a Photoshop file and not a picture; export it as PNG"),
-    (b"<svg", "is an SVG drawing and not a picture; export it as PNG"),
-    (b"version https://git-lfs", "is a Git LFS pointer and not the picture; run 'git lfs pull'"),
-    (b"<!doctype html", "is a web page and not a picture; download it again"),
-    (b"<html", "is a web page and not a picture; download it again"),
-    *((start, "is a video and not a picture") for start in (b"\x1a\x45\xdf\xa3", b"FLV\x01")),
+_VIDEO = SkipReason("is a video and not a picture")
+_SVG = SkipReason("is an SVG drawing and not a picture; export it as PNG")
+_WEB_PAGE = SkipReason("is a web page and not a picture; download it again")
+#: The first bytes of other files.
+_BINARY_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
+    (b"%PDF", SkipReason("is a PDF document and not a picture; save its pages as PNG")),
+    (b"8BPS", SkipReason("is a Photoshop file and not a picture; export it as PNG")),
+    (b"\xff\x0a", SkipReason("is a JPEG XL picture, which cannot be read; export it as PNG")),
+    (
+        b"\x00\x00\x00\x0cJXL ",
+        SkipReason("is a JPEG XL picture, which cannot be read; export it as PNG"),
+    ),
+    (b"\x1a\x45\xdf\xa3", _VIDEO),
+    (b"FLV\x01", _VIDEO),
+)
+#: The first characters of texts, in lower case.
+_TEXT_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
+    (b"<svg", _SVG),
+    (b"<!doctype html", _WEB_PAGE),
+    (b"<html", _WEB_PAGE),
+    (
+        b"version https://git-lfs",
+        SkipReason("is a Git LFS pointer and not the picture; run 'git lfs pull'"),
+    ),
 )
 
 
@@ -30,15 +46,19 @@ def reason_of(beginning: bytes) -> SkipReason:
     is_container = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
     is_avi = beginning[:4] == b"RIFF" and beginning[8:12] == b"AVI "
     if is_avi or (is_container and phone_format(beginning) is None):
-        return SkipReason("is a video and not a picture")
-    text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t")
-    for start, reason in _KINDS:
-        # Signatures that are text may be in upper case.
-        if beginning.startswith(start) or (start[:1] in b"<v" and text.lower().startswith(start)):
-            return SkipReason(reason)
-    if text.startswith(b"<?xml") and b"<svg" in beginning:
-        return SkipReason(_KINDS[2][1])
-    return _NOT_READABLE
+        return _VIDEO
+    text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    if text.startswith(b"<?xml") and b"<svg" in text:
+        return _SVG
+    return next(
+        (
+            reason
+            for content, kinds in ((beginning, _BINARY_KINDS), (text, _TEXT_KINDS))
+            for start, reason in kinds
+            if content.startswith(start)
+        ),
+        _NOT_READABLE,
+    )
 
 
 def report_other_files(

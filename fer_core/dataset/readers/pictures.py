@@ -90,6 +90,7 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
     try:
         picture = decode_in_worker(content, "it", MAX_DECODE_SECONDS, gray=True)
     except InputError as error:
+        # Other messages give advice for a single photo.
         needs_package = "pip install" in str(error)
         return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damaged(content)
     except ChildError as error:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.split_names import split_from_name
-from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.errors import InputError
 
 #: Number of lines that are read to find the columns.
@@ -52,9 +51,11 @@ _PIXEL_NAME = re.compile(
     r"(?:pixels?|pix|px|p|x|v|c|r|row|col|column|val|value)?[ _.-]*"
     r"(\d{1,5})(?:[ _x.-]+(\d{1,5}))?"
 )
+_QUOTED = re.compile(rb' *"((?:[^"]|"")*)"')
 _BRACKETS = bytes.maketrans(b"[](),;|", b"       ")
 
-csv.field_size_limit(MAX_LINE_BYTES)
+#: Maximum length of a field for the csv module. It is a setting of the whole process.
+_MAX_CSV_FIELD = 131_072
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
     """
     if b'"' not in line:
         return line.split(delimiter)
+    if len(line) > _MAX_CSV_FIELD:
+        return _split_long_line(line, delimiter)
     # Latin-1 maps any bytes to text for the csv module, and back.
     text = line.decode("latin-1")
     try:
@@ -121,6 +124,18 @@ def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
     except csv.Error:
         return line.split(delimiter)
     return [field.encode("latin-1") for field in row]
+
+
+def _split_long_line(line: bytes, delimiter: bytes) -> list[bytes]:
+    """Split a line with fields that are too long for the csv module."""
+    fields, start = [], 0
+    while start <= len(line):
+        quoted = _QUOTED.match(line, start)
+        end = line.find(delimiter, start if quoted is None else quoted.end())
+        end = len(line) if end < 0 else end
+        fields.append(line[start:end] if quoted is None else quoted[1].replace(b'""', b'"'))
+        start = end + 1
+    return fields
 
 
 def pixel_words(field: bytes) -> list[bytes]:

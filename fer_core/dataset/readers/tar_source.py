@@ -170,7 +170,7 @@ def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     with tarfile.open(fileobj=reader, mode="r:", errorlevel=2) as archive:
         while (member := archive.next()) is not None:
             # Otherwise the archive keeps all of them.
-            archive.members = []
+            archive.members = []  # type: ignore[attr-defined]
             yield member
         end = archive.offset
     # tarfile ends without an error at a header that is damaged or cut short.

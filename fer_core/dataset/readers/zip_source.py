@@ -50,9 +50,7 @@ class ZipSource:
                 self._file = self._path.open("rb")
             # The directory is read in one call of the size that the archive states.
             error = zipfile.BadZipFile("its directory is too large")
-            self._archive = zipfile.ZipFile(
-                BoundedReader(self._file, _MAX_DIRECTORY_BYTES, error)  # type: ignore[arg-type]
-            )
+            self._archive = zipfile.ZipFile(BoundedReader(self._file, _MAX_DIRECTORY_BYTES, error))
         return self._archive
 
     def names(self, problems: ProblemLog) -> list[str]:

@@ -61,7 +61,7 @@ def _is_table(source: Source, name: str) -> bool:
             header = stream.file.read(_HEADER_BYTES)
     except Exception:  # a damaged archive raises many types of errors; the table is not needed
         return False
-    columns = _columns(header.decode("latin-1").partition("\n")[0])
+    columns = _columns(next(iter(header.decode("latin-1").splitlines()), ""))
     return _PATH_COLUMN in columns and _CLASS_COLUMN in columns
 
 
