@@ -21,8 +21,10 @@ from fer_core.bundle import (
 )
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, text_table
+from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
@@ -31,6 +33,7 @@ from fer_core.exchange.labels import (
     parse_channels,
     parse_labels,
     parse_scale,
+    read_notes,
 )
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
 from fer_core.exchange.served import export_onnx
@@ -179,7 +182,11 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.check_on, settings, ProgressLines())
+    notes = read_notes(arguments.path)
+    labels = request.labels or (EMOTIONS if notes is None else notes.labels)
+    face_set = load_dataset(
+        arguments.check_on, settings, ProgressLines(), class_choice=choice_for_model(labels)
+    )
     split, rows = _rows_to_check(face_set)
     candidates = check_scalings(
         arguments.path,
