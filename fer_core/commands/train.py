@@ -174,8 +174,8 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
     if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
-            "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, --tensorboard and "
-            "--mlflow. More epochs: 'runs continue RUN --epochs N'."
+            "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "
+            "--tensorboard and --mlflow. More epochs: 'runs continue RUN --epochs N'."
         )
     return find_resumable_run(arguments.resume.expanduser().resolve())
 

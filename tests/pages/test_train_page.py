@@ -155,7 +155,7 @@ def test_the_page_opens_from_another_one(home: Settings, open_app: OpenApp) -> N
     app = open_app().switch_page("pages/train.py").run()
     assert_sound(app)
     assert "banned in the European Union" in words(app)
-    assert app.button_group[0].options == ["New training", "Runs", "Compare", "Search"]
+    assert app.button_group[0].options == ["New training", "Runs", "Compare", "Search", "Models"]
 
 
 # Empty

@@ -58,6 +58,7 @@ from fer_studio.ui.uploads import read_upload
 
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
+MODELS = "Models"
 #: The key of the shown run in the session and in the address.
 RUN = "run"
 
