@@ -142,10 +142,11 @@ def _upload_field() -> list[UploadedFile]:
 
 def _show_options() -> None:
     label_column, name_column = st.columns([3, 1], vertical_alignment="bottom")
+    entered: str | None = st.session_state.get(_LABELS)
     with label_column:
         st.selectbox(
             "Labels, in the order of the outputs",
-            _USUAL_LABELS,
+            list(dict.fromkeys((*_USUAL_LABELS, *([entered] if entered else [])))),
             index=None,
             key=_LABELS,
             accept_new_options=True,
@@ -158,7 +159,8 @@ def _show_options() -> None:
         st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=64)
     scale_column, mean_column, std_column = st.columns([2, 1, 1], vertical_alignment="bottom")
     with scale_column:
-        titles: dict[str, str] = {_AUTOMATIC: "read from the network", **SCALE_RANGES}
+        titles: dict[str, str] = {_AUTOMATIC: "read from the network"}
+        titles.update((str(scale), words) for scale, words in SCALE_RANGES.items())
         st.selectbox(
             "Pixel intensities in training",
             list(titles),
