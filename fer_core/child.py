@@ -11,7 +11,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +26,8 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 _REJECTED_EXIT_CODE = 3
+#: Seconds between two calls of ``on_wait``.
+_WAIT_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,21 @@ class ChildError(Exception):
         self.detail = detail
 
 
-def run_child(module: str, arguments: list[str], limits: Limits) -> str:
+def run_child(
+    module: str,
+    arguments: list[str],
+    limits: Limits,
+    *,
+    on_wait: Callable[[], None] | None = None,
+) -> str:
     """Run a module of this project as a child process; it calls ``child_main``.
 
     Args:
         module: Its full name.
         arguments: Its command line.
         limits: What it may use.
+        on_wait: Called twice a second while the process runs. If it raises an exception, the
+            process and its own child processes are ended.
 
     Returns:
         Its result: what it wrote to standard output.
@@ -75,29 +87,55 @@ def run_child(module: str, arguments: list[str], limits: Limits) -> str:
         *(str(limits.memory), str(limits.cpu_seconds)),
         *arguments,
     ]
-    try:
-        child = subprocess.run(
-            command,
-            cwd=PROJECT_ROOT,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=limits.seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ChildError("time", f"{limits.seconds:g} s") from error
+    with subprocess.Popen(
+        command,
+        cwd=PROJECT_ROOT,
+        env=child_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as child:
+        try:
+            output, errors = _output_of(child, limits.seconds, on_wait)
+        except BaseException:
+            _end_session(child)
+            raise
     if child.returncode == 0:
-        return child.stdout
+        return output
     if child.returncode == _REJECTED_EXIT_CODE:
-        raise InputError(child.stdout.strip())
+        raise InputError(output.strip())
     if child.returncode < 0:
         is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
         raise ChildError("time" if is_over_time else "crash", f"signal {-child.returncode}")
-    lines = child.stderr.strip().splitlines()
+    lines = errors.strip().splitlines()
     raise ChildError("error", lines[-1][:200] if lines else f"exit code {child.returncode}")
+
+
+def _output_of(
+    child: subprocess.Popen[str], seconds: float, on_wait: Callable[[], None] | None
+) -> tuple[str, str]:
+    """Wait for the end of a process; return its standard output and standard error."""
+    end = time.monotonic() + seconds
+    while True:
+        left = end - time.monotonic()
+        try:
+            return child.communicate(timeout=left if on_wait is None else min(left, _WAIT_SECONDS))
+        except subprocess.TimeoutExpired as error:
+            if time.monotonic() >= end:
+                raise ChildError("time", f"{seconds:g} s") from error
+        if on_wait is not None:
+            on_wait()
+
+
+def _end_session(child: subprocess.Popen[str]) -> None:
+    """Kill a process and its own child processes."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+    child.kill()
 
 
 def child_environment() -> dict[str, str]:

@@ -157,7 +157,7 @@ def _evaluation(data: str, document: dict[str, Any]) -> str:
         if state is not None:
             error = _with_interval(state["ece"], ".3f")
             lines.append(f"| ECE, {title} | {error} |")
-    lines += ["", "| emotion | precision | recall | F1 | support |", "|---|---|---|---|---|"]
+    lines += ["", "| class | precision | recall | F1 | support |", "|---|---|---|---|---|"]
     for name, class_metrics in document["classes"].items():
         cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
         lines.append(f"| {_as_text(name)} | {' | '.join(cells)} | {class_metrics['support']:,} |")
@@ -465,7 +465,7 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
     lines = [
         text,
         "",
-        "| emotion | precision | recall | F1 | support |",
+        "| class | precision | recall | F1 | support |",
         "|---|---|---|---|---|",
     ]
     for name, class_metrics in per_class.items():

@@ -6,7 +6,7 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 open_page("dataset")
 st.caption(
-    "Explore training data: how many faces there are per emotion, what they look like, and which "
+    "Explore training data: how many faces there are per class, what they look like, and which "
     "are doubtful. Decide which images to exclude."
 )
 

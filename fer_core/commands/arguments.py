@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.commands import Answer
+from fer_core.dataset.class_mapping import CLASS_SCHEMES, ClassChoice, parse_class_changes
+from fer_core.dataset.class_numbers import CLASS_ORDERS, parse_class_order
+from fer_core.dataset.face_set import FaceSet
+from fer_core.dataset.store import DEMO_NAME, folder_of_data, load_dataset
 from fer_core.errors import InputError, system_reason
 from fer_core.files import write_text
 from fer_core.phrases import format_duration
@@ -61,6 +65,103 @@ def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
     if epochs is not None:
         changes["epochs"] = epochs
     return changes
+
+
+def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> None:
+    """Add the options that say how the classes of a source become those of a dataset.
+
+    Args:
+        parser: The command's parser.
+        default: For a command whose data are imported or read from a path: what is used for a path
+            without these options. Empty for the commands of an import.
+    """
+    seven = "the seven emotions by name" + ("" if default else " (default)")
+    parser.add_argument(
+        "--classes",
+        choices=CLASS_SCHEMES,
+        help=("for data read from a path, " if default else "")
+        + f"map the classes to {seven}, to the eight with contempt, or keep the names of the "
+        "folders or the table" + (f" (default: {default})" if default else ""),
+    )
+    parser.add_argument(
+        "--map",
+        dest="changed_classes",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="what a class of the source becomes (scared=fear), or OLD= to leave it out",
+    )
+    parser.add_argument(
+        "--class-order",
+        metavar="ORDER",
+        help="the classes in the order of their numbers, if they are numbers: "
+        f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
+    )
+
+
+def class_choice_of(
+    arguments: argparse.Namespace, default: ClassChoice | None = None
+) -> ClassChoice:
+    """Return the choice of ``add_class_options``.
+
+    Args:
+        arguments: The arguments of the command.
+        default: Used without ``--classes``; by default the seven emotions.
+
+    Raises:
+        InputError: The options are not valid.
+    """
+    scheme = arguments.classes or (default or ClassChoice()).scheme
+    order = arguments.class_order
+    return ClassChoice(
+        scheme,
+        parse_class_changes(arguments.changed_classes),
+        None if order is None else parse_class_order(order),
+    )
+
+
+def class_choice_of_path(
+    arguments: argparse.Namespace, settings: Settings, default: ClassChoice | None = None
+) -> ClassChoice | None:
+    """Return the choice of ``add_class_options`` for data that may be imported.
+
+    Args:
+        arguments: The arguments of the command, with ``data``.
+        settings: Where ``data/`` is.
+        default: As for ``class_choice_of``.
+
+    Returns:
+        None for an imported dataset, which has its classes.
+
+    Raises:
+        InputError: The options are not valid, or the dataset is imported; or there is neither a
+            dataset nor a path of this name.
+    """
+    if folder_of_data(arguments.data, settings) is None and arguments.data != DEMO_NAME:
+        return class_choice_of(arguments, default)
+    if arguments.classes is not None or arguments.changed_classes or arguments.class_order:
+        raise InputError(
+            f"{arguments.data} is an imported dataset and keeps its classes; omit --classes, "
+            "--map and --class-order, or import its source again with them."
+        )
+    return None
+
+
+def load_data(
+    arguments: argparse.Namespace, settings: Settings, default: ClassChoice | None = None
+) -> FaceSet:
+    """Load the dataset of a command with ``add_class_options``, and print the progress.
+
+    Args:
+        arguments: The arguments of the command, with ``data``.
+        settings: Where ``data/`` is.
+        default: As for ``class_choice_of``.
+
+    Raises:
+        InputError: As ``load_dataset`` and ``class_choice_of_path``.
+    """
+    choice = class_choice_of_path(arguments, settings, default)
+    return load_dataset(arguments.data, settings, ProgressLines(), class_choice=choice)
 
 
 def read_file(path: Path) -> bytes:

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from fer_core.commands import Answer, curate, findings
-from fer_core.commands.arguments import DATA_HELP, ProgressLines, add_command, text_table
-from fer_core.dataset.class_mapping import (
-    CLASS_SCHEMES,
-    ClassChoice,
-    SourceClass,
-    choice_problem,
-    parse_class_changes,
+from fer_core.commands.arguments import (
+    DATA_HELP,
+    ProgressLines,
+    add_class_options,
+    add_command,
+    class_choice_of,
+    load_data,
+    text_table,
 )
-from fer_core.dataset.class_numbers import CLASS_ORDERS, parse_class_order
+from fer_core.dataset.class_mapping import SourceClass, choice_problem
 from fer_core.dataset.class_report import class_warnings, merge_notes, problem_text
 from fer_core.dataset.demo.shipped import injected_errors
 from fer_core.dataset.duplicates import audit_duplicates
@@ -46,7 +47,8 @@ def add_parser(subparsers: Any) -> None:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
     import_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
-    _add_class_options(import_parser)
+    add_class_options(import_parser)
+    _add_folder_option(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
     defaults = SplitChoice()
     for split, share in (
@@ -71,13 +73,16 @@ def add_parser(subparsers: Any) -> None:
         _classes,
     )
     classes_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
-    _add_class_options(classes_parser)
+    add_class_options(classes_parser)
+    _add_folder_option(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)
     info_parser.add_argument("data", help=DATA_HELP)
+    add_class_options(info_parser, default="the seven emotions")
     audit_parser = add_command(
         commands, "audit", "find duplicates, near-duplicates and leaks", _audit
     )
     audit_parser.add_argument("data", help=DATA_HELP)
+    add_class_options(audit_parser, default="the seven emotions")
     audit_parser.add_argument(
         "--exact", action="store_true", help="only images with the same pixels: faster"
     )
@@ -86,28 +91,7 @@ def add_parser(subparsers: Any) -> None:
     findings.add_parser(commands)
 
 
-def _add_class_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--classes",
-        choices=CLASS_SCHEMES,
-        default="emotions",
-        help="map the classes to the seven emotions by name (default), to the eight with contempt, "
-        "or keep the names of the folders or the table",
-    )
-    parser.add_argument(
-        "--map",
-        dest="changes",
-        action="append",
-        default=[],
-        metavar="OLD=NEW",
-        help="what a class of the source becomes (scared=fear), or OLD= to leave it out",
-    )
-    parser.add_argument(
-        "--class-order",
-        metavar="ORDER",
-        help="the classes in the order of their numbers, if they are numbers: "
-        f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
-    )
+def _add_folder_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         dest="folders",
@@ -119,18 +103,9 @@ def _add_class_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _class_choice(arguments: argparse.Namespace) -> ClassChoice:
-    order = arguments.class_order
-    return ClassChoice(
-        arguments.classes,
-        parse_class_changes(arguments.changes),
-        None if order is None else parse_class_order(order),
-    )
-
-
 def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     del settings
-    choice = _class_choice(arguments)
+    choice = class_choice_of(arguments)
     roles = parse_folder_roles(arguments.folders)
     path = checked_source(arguments.source, roles)
     found = examine_source(path, choice, ProgressLines(), folder_roles=roles)
@@ -182,7 +157,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         settings,
         name=arguments.name,
         split_choice=choice,
-        class_choice=_class_choice(arguments),
+        class_choice=class_choice_of(arguments),
         folder_roles=roles,
         report=ProgressLines("importing"),
     )
@@ -192,7 +167,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    face_set = load_data(arguments, settings)
     return Answer(_info_document(face_set), _info_text(face_set))
 
 
@@ -269,7 +244,7 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
 
 
 def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    face_set = load_data(arguments, settings)
     audit = audit_duplicates(face_set)
     document = audit.to_json()
     leaks = {split: len(rows) for split, rows in audit.leaked_rows.items()}

@@ -17,14 +17,17 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
+    add_class_options,
     add_command,
+    load_data,
     text_table,
     write_file,
 )
+from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import folder_of_data, is_demo, load_dataset
+from fer_core.dataset.store import folder_of_data, is_demo
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import read_votes
@@ -47,6 +50,7 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "evaluate", "measure a model on a split of a dataset", _run)
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--data", required=True, help=DATA_HELP)
+    add_class_options(parser, default="by the classes of the model")
     parser.add_argument(
         "--split", required=True, choices=[*SPLITS, "all"], help="the images to evaluate on"
     )
@@ -99,7 +103,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             "--robustness needs an output file; add --report, --assessment or --write-card."
         )
     bundle = find_bundle(arguments.model, settings)
-    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    face_set = load_data(arguments, settings, choice_for_model(bundle.record.labels))
     curated = _curated(arguments.data, face_set, settings) if arguments.curated else None
     targets = None
     if arguments.against == "votes":

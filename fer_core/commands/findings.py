@@ -11,7 +11,9 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
+    add_class_options,
     add_command,
+    load_data,
     read_file,
     text_table,
     write_file,
@@ -41,6 +43,7 @@ def add_parser(commands: Any) -> None:
     """Add ``findings`` and ``votes``."""
     findings = add_command(commands, "findings", "list the images of a finding", _findings)
     findings.add_argument("data", help=DATA_HELP)
+    add_class_options(findings, default="the seven emotions")
     findings.add_argument("kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
     findings.add_argument(
         "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"
@@ -67,7 +70,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.data, settings, ProgressLines())
+    face_set = load_data(arguments, settings)
     folder = folder_of_data(arguments.data, settings)
     finding = _find(arguments, face_set, folder, settings)
     document: dict[str, Any] = {

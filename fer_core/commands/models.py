@@ -8,9 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fer_core.bundle import (
     Bundle,
     damaged_bundles,
@@ -21,8 +18,10 @@ from fer_core.bundle import (
 )
 from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines, add_command, text_table
-from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.class_mapping import choice_for_model
+from fer_core.dataset.row_sample import sample_rows
 from fer_core.dataset.store import load_dataset
+from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange.exporting import EXPORT_FORMATS, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
@@ -31,6 +30,7 @@ from fer_core.exchange.labels import (
     parse_channels,
     parse_labels,
     parse_scale,
+    read_notes,
 )
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
 from fer_core.exchange.served import export_onnx
@@ -165,7 +165,9 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         labels=None if arguments.labels is None else parse_labels(arguments.labels),
         scale=None if arguments.scale is None else parse_scale(arguments.scale),
         mean=None if arguments.mean is None else parse_channels(arguments.mean, "--mean"),
-        std=None if arguments.std is None else parse_channels(arguments.std, "--std"),
+        std=None
+        if arguments.std is None
+        else parse_channels(arguments.std, "--std", is_positive=True),
         replace=arguments.replace,
     )
     if arguments.check_on is not None:
@@ -179,8 +181,14 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
-    face_set = load_dataset(arguments.check_on, settings, ProgressLines())
-    split, rows = _rows_to_check(face_set)
+    notes = read_notes(arguments.path)
+    labels = request.labels or (EMOTIONS if notes is None else notes.labels)
+    face_set = load_dataset(
+        arguments.check_on, settings, ProgressLines(), class_choice=choice_for_model(labels)
+    )
+    split, rows = sample_rows(face_set, MAX_IMAGES)
+    if not len(rows):
+        raise InputError("The dataset of --check-on has no images; choose another one.")
     candidates = check_scalings(
         arguments.path,
         face_set.images[rows],
@@ -203,17 +211,6 @@ def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Sett
         f"{candidates[0].options}"
     )
     return Answer(document, f"{text}\n{advice}")
-
-
-def _rows_to_check(face_set: FaceSet) -> tuple[str, NDArray[np.int64]]:
-    """The validation split, or another one that has images, and rows of it."""
-    for split in ("validation", "test", "train"):
-        rows = np.flatnonzero(face_set.splits == SPLITS.index(split))
-        if len(rows) > MAX_IMAGES:
-            rows = rows[np.linspace(0, len(rows) - 1, MAX_IMAGES).astype(np.int64)]
-        if len(rows):
-            return split, rows
-    raise InputError("The dataset of --check-on has no images; choose another one.")
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:

@@ -13,7 +13,9 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
+    add_class_options,
     add_command,
+    class_choice_of_path,
     parse_changes,
     text_table,
 )
@@ -62,6 +64,7 @@ def add_parser(subparsers: Any) -> None:
         "--recipe", metavar="NAME", required=True, help="name of a recipe; 'recipes' lists them"
     )
     start.add_argument("--data", required=True, help=DATA_HELP)
+    add_class_options(start, default="the seven emotions")
     start.add_argument("--epochs", type=int, metavar="N", help="epochs per trial")
     start.add_argument(
         "--set",
@@ -153,12 +156,14 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
     cluster = _cluster(arguments)  # invalid options are reported before the study is created
     changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
+    choice = class_choice_of_path(arguments, settings)
     create_study(
         study_setup(
             {
                 "name": arguments.name,
                 "recipe": arguments.recipe,
                 "data": dataset_reference(arguments.data, settings),
+                "class_choice": None if choice is None else asdict(choice),
                 "config": config.to_json(),
                 "space": asdict(search_space(_parameters(arguments.space))),
                 "trials": arguments.trials,

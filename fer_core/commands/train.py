@@ -8,7 +8,14 @@ from typing import Any
 
 from fer_core.bundle import check_name_is_free, find_bundle, publish_bundle
 from fer_core.commands import Answer
-from fer_core.commands.arguments import DATA_HELP, add_command, parse_changes
+from fer_core.commands.arguments import (
+    DATA_HELP,
+    add_class_options,
+    add_command,
+    class_choice_of_path,
+    parse_changes,
+)
+from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
 from fer_core.phrases import counted
@@ -38,6 +45,9 @@ def add_parser(subparsers: Any) -> None:
     )
     parser.add_argument("--recipe", metavar="NAME", help="name of a recipe; 'recipes' lists them")
     parser.add_argument("--data", help=DATA_HELP)
+    add_class_options(
+        parser, default="by the classes of the model of --from; the seven emotions without --from"
+    )
     parser.add_argument(
         "--from",
         dest="start",
@@ -140,9 +150,15 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
         setup = _run_to_resume(arguments).read_setup()
     else:
         setup, _ = _setup(arguments, settings)
-    faces = load_dataset(setup.data, settings)
+    faces = load_dataset(setup.data, settings, class_choice=setup.class_choice)
     images = len(faces.rows("train")), len(faces.rows("validation"))
-    estimate = estimate_training(setup.config, *images, settings, class_count=len(faces.classes))
+    estimate = estimate_training(
+        setup.config,
+        *images,
+        settings,
+        class_count=len(faces.classes),
+        freeze=None if setup.start is None else setup.start.freeze,
+    )
     text = (
         f"{estimate.text}\n{estimate.parameters:,} parameters, about "
         f"{estimate.memory_bytes / 1e9:.1f} GB of memory, {estimate.images_per_second:.0f} images "
@@ -153,12 +169,13 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
     others = ("recipe", "data", "epochs", "run_dir", "mlflow", "start", "freeze")
-    is_changed = arguments.changes or arguments.tensorboard
+    others += ("classes", "class_order")
+    is_changed = arguments.changes or arguments.changed_classes or arguments.tensorboard
     if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
-            "--epochs, --run-dir, --set, --from, --freeze, --tensorboard and --mlflow. More "
-            "epochs: 'runs continue RUN --epochs N'."
+            "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "
+            "--tensorboard and --mlflow. More epochs: 'runs continue RUN --epochs N'."
         )
     return find_resumable_run(arguments.resume.expanduser().resolve())
 
@@ -187,12 +204,14 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
     if start is not None:
         config = fine_tuning_config(config, start.architecture)
     config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
+    classes = None if start is None else choice_for_model(start.classes)
     setup = RunSetup(
         recipe=recipe,
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
         start=start,
+        class_choice=class_choice_of_path(arguments, settings, classes),
     )
     if start is not None:
         check_start(start, setup.config)

@@ -150,6 +150,27 @@ class ClassChoice:
         return set(self._targets)
 
 
+def choice_for_model(classes: Iterable[str]) -> ClassChoice:
+    """Return how the classes of data are mapped if they are read for a model.
+
+    Args:
+        classes: The classes of the model.
+
+    Returns:
+        The seven or the eight emotions for a model of emotions. For all other models the names of
+        the source, which are then matched with those of the model.
+    """
+    names = tuple(classes)
+    schemes: tuple[tuple[ClassScheme, tuple[str, ...]], ...] = (
+        ("emotions", EMOTIONS),
+        ("emotions8", EMOTIONS8),
+    )
+    for scheme, emotions in schemes:
+        if all(emotion_from_name(name, emotions) is not None for name in names):
+            return ClassChoice(scheme)
+    return ClassChoice("folders")
+
+
 def parse_class_changes(texts: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
     """Parse ``--map``: ``OLD=NEW`` to rename or combine classes, ``OLD=`` to leave one out.
 

@@ -209,7 +209,7 @@ def _entries(
             raise ValueError(
                 f"label should be one of {', '.join(face_set.classes)}. Received: {label!r}"
             )
-    keys = content_keys(face_set.images[rows])
+    keys = content_keys(face_set.images, rows)
     time = now_text()
     return tuple(
         CurationEntry(

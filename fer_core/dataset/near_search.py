@@ -209,12 +209,12 @@ def copies_of_train_and_trained(
         The arrays of ``copies_of_train``, and which images are near-duplicates of an image that the
         model was trained on, bool ``[k]``.
     """
-    keys, train_keys = content_keys(images[rows]), content_keys(images[train_rows])
+    keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
     unique = rows[~is_exact][first_copies(keys[~is_exact])]
     pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
-    first_keys = content_keys(images[pairs.first])
-    is_trained = np.isin(content_keys(images[pairs.second]), trained)
+    first_keys = content_keys(images, pairs.first)
+    is_trained = np.isin(content_keys(images, pairs.second), trained)
     return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[is_trained])
 
 

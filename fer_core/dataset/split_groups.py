@@ -137,7 +137,7 @@ def _groupings(
     report: ProgressReport | None,
 ) -> Iterator[_Grouping]:
     """Yield the possible groupings of the images, the strictest first."""
-    keys = content_keys(images[rows])
+    keys = content_keys(images, rows)
     first = rows[first_copies(keys)]
 
     def exact_groups() -> DisjointSets:

@@ -47,9 +47,9 @@ class SplitGroups:
         splits = " and ".join(self.created)
         if not self.kept_together:
             return f"Created {splits} from single images."
+        persons = "1 person" if self.persons == 1 else f"{self.persons:,} persons"
         kept = [
-            f"images of one person ({self.persons:,} persons, from "
-            f"{' and '.join(self.person_sources)})"
+            f"images of one person ({persons}, from {' and '.join(self.person_sources)})"
             if kind == PERSONS
             else {NEAR_DUPLICATES: "near-duplicates"}.get(kind, kind)
             for kind in self.kept_together

@@ -304,7 +304,13 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     )
 
 
-def load_dataset(data: str, settings: Settings, report: ProgressReport | None = None) -> FaceSet:
+def load_dataset(
+    data: str,
+    settings: Settings,
+    report: ProgressReport | None = None,
+    *,
+    class_choice: ClassChoice | None = None,
+) -> FaceSet:
     """Load a dataset by its name, or read one from a path without importing it.
 
     The demo set is copied to ``data/demo/`` on first use and kept like an import.
@@ -313,6 +319,8 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
         data: The name of an imported dataset, or the path of a table, folder or archive.
         settings: Where ``data/`` is.
         report: Called with the progress of reading, for a path.
+        class_choice: For a path, how the classes of the source become those of the dataset; by
+            default they are mapped to the seven emotions.
 
     Raises:
         InputError: There is neither such a dataset nor such a path, or it cannot be used.
@@ -320,7 +328,9 @@ def load_dataset(data: str, settings: Settings, report: ProgressReport | None = 
     if data == DEMO_NAME:
         install_demo_set(settings)
     path = locate_dataset(data, settings)
-    return _load(path) if is_imported(path) else read_dataset(path, report=report)
+    if is_imported(path):
+        return _load(path)
+    return read_dataset(path, report=report, class_choice=class_choice)
 
 
 def locate_dataset(data: str, settings: Settings) -> Path:

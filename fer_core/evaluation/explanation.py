@@ -98,7 +98,7 @@ class Explainer:
                 f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
             )
         heat = self._map.heat(crop, emotion)
-        note = self._map.note if heat.any() else "No region of this face supports the emotion."
+        note = self._map.note if heat.any() else "No region of this face supports this class."
         return Explanation(heat, emotion, self.method, note)
 
 
@@ -130,7 +130,7 @@ class _GradCam:
 
     method = GRAD_CAM
     note = (
-        "Bright regions support the emotion most in the last convolution of the network "
+        "Bright regions support the class most in the last convolution of the network "
         "(Grad-CAM). The map shows where, not why."
     )
 
@@ -176,7 +176,7 @@ class _Occlusion:
     def __init__(self, predictor: Predictor, reason: str) -> None:
         self._predictor = predictor
         self.note = (
-            "Covering bright regions makes the emotion less probable (occlusion map; this network "
+            "Covering bright regions makes the class less probable (occlusion map; this network "
             f"does not support Grad-CAM: {reason})."
         )
 

@@ -154,7 +154,7 @@ def find_label_candidates(
         probabilities = _out_of_fold(
             features.values[rows],
             labels,
-            content_keys(face_set.images[rows]),
+            content_keys(face_set.images, rows),
             len(face_set.classes),
             report=report,
         )

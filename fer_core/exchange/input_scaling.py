@@ -115,8 +115,8 @@ def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
     if not operations.scales and operations.next_operation in _LAYERS:
         return InferredScale(
             "unit",
-            "as most networks do; check it with --check-on DATA, and if it is wrong, import it "
-            "again with --scale bytes or signed",
+            "as most networks do: compare the scalings on a dataset (--check-on), and import it "
+            "again with another one (--scale) if that is more accurate",
         )
     scale = operations.expected_scale
     if scale is None:

@@ -23,6 +23,8 @@ from fer_core.files import read_json
 from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 Scale = Literal["unit", "bytes", "signed"]
+#: Options of an import that a page asks for in its own words.
+ModelOption = Literal["labels", "scale"]
 
 #: Factor and offset from intensities of 0 to 255 to those that a network was trained on.
 SCALES: dict[Scale, tuple[float, float]] = {
@@ -34,6 +36,20 @@ SCALE_RANGES: dict[Scale, str] = {"unit": "0 to 1", "bytes": "0 to 255", "signed
 
 META_SUFFIX = ".meta.json"
 _ALPHABETICAL = tuple(sorted(EMOTIONS))
+
+
+class ModelOptionError(InputError):
+    """An import needs an option that is missing or wrong.
+
+    Attributes:
+        option: The option.
+        reason: Why, as a part of a sentence.
+    """
+
+    def __init__(self, message: str, option: ModelOption, reason: str) -> None:
+        super().__init__(message)
+        self.option: ModelOption = option
+        self.reason = reason
 
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
@@ -125,12 +141,17 @@ def check_label_count(path: Path, labels: tuple[str, ...], outputs: int) -> None
     """Check that a network has one output for each label.
 
     Raises:
-        InputError: It has more or fewer outputs.
+        ModelOptionError: It has more or fewer outputs.
     """
     if len(labels) != outputs:
-        raise InputError(
-            f"{path} returns {outputs} values for each image, and there are {len(labels)} labels "
-            f"({', '.join(labels)}); give one label for each output, in their order (--labels)."
+        reason = (
+            f"returns {outputs} values for each image, and there are {len(labels)} labels "
+            f"({', '.join(labels)})"
+        )
+        raise ModelOptionError(
+            f"{path} {reason}; give one label for each output, in their order (--labels).",
+            "labels",
+            reason,
         )
 
 
@@ -146,8 +167,13 @@ def parse_scale(text: str) -> Scale:
     raise InputError(f"The scale should be one of {', '.join(SCALES)}. Received: {text!r}.")
 
 
-def parse_channels(text: str, option: str) -> tuple[float, ...]:
-    """Parse ``--mean`` or ``--std``: one number, or one for each of three channels.
+def parse_channels(text: str, option: str, *, is_positive: bool = False) -> tuple[float, ...]:
+    """Parse a mean or standard deviation: one number, or one for each of three channels.
+
+    Args:
+        text: The numbers, separated by commas or spaces.
+        option: The name of the option or field, for messages.
+        is_positive: True if they have to be above 0.
 
     Raises:
         InputError: They are not one or three numbers, or a standard deviation is not positive.
@@ -157,15 +183,15 @@ def parse_channels(text: str, option: str) -> tuple[float, ...]:
     except ValueError:
         values = ()
     is_valid = len(values) in (1, 3) and all(math.isfinite(value) for value in values)
-    if not is_valid or (option == "--std" and min(values) <= 0):
+    if not is_valid or (is_positive and min(values) <= 0):
         raise InputError(
             f"{option} should be one number, or three separated by commas, one for each channel"
-            f"{', each above 0' if option == '--std' else ''}. Received: {text!r}."
+            f"{', each above 0' if is_positive else ''}. Received: {text!r}."
         )
     return values
 
 
-def scale_needed(path: Path, reason: str) -> InputError:
+def scale_needed(path: Path, reason: str) -> ModelOptionError:
     """Return the error that asks for the range of the pixel intensities.
 
     Args:
@@ -175,17 +201,22 @@ def scale_needed(path: Path, reason: str) -> InputError:
     ranges = ", ".join(
         f"--scale {name} ({description})" for name, description in SCALE_RANGES.items()
     )
-    return InputError(
+    return ModelOptionError(
         f"{path} does not show which pixel intensities it was trained on ({reason}); give them "
         f"with one of {ranges}, and with --mean and --std if they were standardized, or compare "
-        "the accuracy of each on a dataset with --check-on DATA."
+        "the accuracy of each on a dataset with --check-on DATA.",
+        "scale",
+        reason,
     )
 
 
-def labels_needed(path: Path) -> InputError:
+def labels_needed(path: Path) -> ModelOptionError:
     """Return the error that asks for the order of the labels."""
-    return InputError(
-        f"{path} does not define the labels of its outputs; give them in their order, "
+    reason = "does not define the labels of its outputs"
+    return ModelOptionError(
+        f"{path} {reason}; give them in their order, "
         f"for example --labels {','.join(EMOTIONS)} (the order of FER2013) or --labels "
-        f"{','.join(_ALPHABETICAL)} (alphabetical, as Keras reads folders)."
+        f"{','.join(_ALPHABETICAL)} (alphabetical, as Keras reads folders).",
+        "labels",
+        reason,
     )

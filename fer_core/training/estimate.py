@@ -29,7 +29,7 @@ from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.recipes.architectures import ARCHITECTURES, CLASS_COUNT
 from fer_core.settings import PROJECT_ROOT, Settings, module_command
 from fer_core.training.batches import LOW_RESOLUTION, TrainingBatches
-from fer_core.training.model_setup import compiled_model
+from fer_core.training.model_setup import StartingWeights, compiled_model
 from fer_core.training.queue import active_runs
 
 #: Settings that do not affect the duration of a step.
@@ -172,9 +172,10 @@ def cached_estimate(
     settings: Settings,
     *,
     class_count: int = CLASS_COUNT,
+    freeze: str | None = None,
 ) -> TrainingEstimate | None:
     """Return the estimate from an earlier measurement; None if there is none. Fast."""
-    speed = _cached_speed(config, settings)
+    speed = _cached_speed(config, freeze, settings)
     if speed is None:
         return None
     return _estimate(speed, config, training_images, validation_images, class_count)
@@ -187,6 +188,7 @@ def estimate_training(
     settings: Settings,
     *,
     class_count: int = CLASS_COUNT,
+    freeze: str | None = None,
 ) -> TrainingEstimate:
     """Time a few steps in a separate process, unless the result is cached.
 
@@ -199,16 +201,18 @@ def estimate_training(
         validation_images: Number of validation images.
         settings: Where ``runs/`` is, which holds the cache.
         class_count: Number of classes; it affects the number of parameters, not the speed.
+        freeze: The stage up to which the network is not trained, which makes a step faster; None to
+            train all layers.
 
     Raises:
         InputError: The steps cannot be executed on this machine; the message says why.
     """
     is_busy = bool(active_runs(settings))
-    speed = _cached_speed(config, settings)
+    speed = _cached_speed(config, freeze, settings)
     if speed is None or (speed.was_busy and not is_busy):
-        speed = _measure_in_process(config, is_busy=is_busy)
+        speed = _measure_in_process(config, freeze, is_busy=is_busy)
         with suppress(OSError):  # without a cache it is measured again next time
-            write_json(_cache_path(config, settings), asdict(speed))
+            write_json(_cache_path(config, freeze, settings), asdict(speed))
     return _estimate(speed, config, training_images, validation_images, class_count)
 
 
@@ -244,7 +248,7 @@ def _full_epochs(config: TrainingConfig) -> float:
     return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
-def _cache_path(config: TrainingConfig, settings: Settings) -> Path:
+def _cache_path(config: TrainingConfig, freeze: str | None, settings: Settings) -> Path:
     values = config.to_json()
     key: dict[str, Any] = {
         name: bool(value) if name in _SWITCHES else value
@@ -252,23 +256,25 @@ def _cache_path(config: TrainingConfig, settings: Settings) -> Path:
         if name not in _NOT_AFFECTING_SPEED
     }
     key |= {"cores": os.cpu_count(), "backend": os.environ.get("KERAS_BACKEND", "")}
+    if freeze is not None:
+        key["freeze"] = freeze
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return settings.runs_root / ".estimates" / f"{digest[:32]}.json"
 
 
-def _cached_speed(config: TrainingConfig, settings: Settings) -> Speed | None:
+def _cached_speed(config: TrainingConfig, freeze: str | None, settings: Settings) -> Speed | None:
     try:
-        speed = Speed(**read_json(_cache_path(config, settings)))
+        speed = Speed(**read_json(_cache_path(config, freeze, settings)))
         return speed if speed.training_seconds > 0 else None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _measure_in_process(config: TrainingConfig, *, is_busy: bool) -> Speed:
+def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: bool) -> Speed:
     try:
         answer = subprocess.run(
             module_command("fer_core.training.estimate"),
-            input=json.dumps(config.to_json()),
+            input=json.dumps({"config": config.to_json(), "freeze": freeze}),
             cwd=PROJECT_ROOT,
             capture_output=True,
             text=True,
@@ -292,15 +298,22 @@ def _measure_in_process(config: TrainingConfig, *, is_busy: bool) -> Speed:
     return Speed(**values, was_busy=is_busy)
 
 
-def measure_speed(config: TrainingConfig) -> Speed:
-    """Time a few steps in this process; loads Keras."""
-    start = time.perf_counter()
+def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
+    """Time a few steps in this process; loads Keras.
+
+    Args:
+        config: The training.
+        freeze: The stage up to which the network is not trained; None to train all layers.
+    """
+    began = time.perf_counter()
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
     # Votes as targets take the same time as labels; the steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
-    model = compiled_model(config)
+    # Random weights take the same time as those of a trained model.
+    start = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
+    model = compiled_model(config, start=start)
     generator = np.random.default_rng(0)
     # An epoch has several batches, as in a real training.
     count = config.batch_size * 4
@@ -322,7 +335,7 @@ def measure_speed(config: TrainingConfig) -> Speed:
         )
         now = time.perf_counter()
         if done == _WARM_UP_STEPS:
-            startup = now - start
+            startup = now - began
         elif done > _WARM_UP_STEPS:
             durations.append(now - before)
         before = now
@@ -357,7 +370,8 @@ def _peak_memory() -> int:
 
 def _main() -> int:
     try:
-        speed = asdict(measure_speed(validated_config(json.load(sys.stdin))))
+        request = json.load(sys.stdin)
+        speed = asdict(measure_speed(validated_config(request["config"]), request["freeze"]))
     except (InputError, MemoryError) as error:
         print(str(error) or "not enough memory", file=sys.stderr)
         return 1

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from pydantic.dataclasses import dataclass
 
+from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.votes import Votes
@@ -134,6 +135,8 @@ class RunSetup:
         changes: Later changes, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
         start: The model whose weights it starts from; None for random weights.
+        class_choice: For data read from a path, how the classes of the source become those of the
+            dataset; None for the classes of an imported dataset, or the seven emotions for a path.
     """
 
     recipe: Text
@@ -145,6 +148,7 @@ class RunSetup:
     changes: tuple[ConfigChange, ...] = ()
     fingerprint: Text | None = None
     start: StartingModel | None = None
+    class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``config.json``."""
@@ -161,6 +165,8 @@ class RunSetup:
             document["fingerprint"] = self.fingerprint
         if self.start is not None:
             document["start"] = asdict(self.start)
+        if self.class_choice is not None and self.class_choice != ClassChoice():
+            document["class_choice"] = asdict(self.class_choice)
         if self.changes:
             document["changes"] = [asdict(change) for change in self.changes]
         return document

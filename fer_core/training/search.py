@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.store import locate_dataset, validated_name
 from fer_core.errors import InputError, first_line, system_reason
 from fer_core.extras import require_packages
@@ -91,6 +92,7 @@ class StudySetup:
         pruning: True to end unpromising trials early.
         seed: The seed of the sampler.
         storage: Optuna's storage URL, for several machines; None for a local database.
+        class_choice: As ``RunSetup.class_choice``.
     """
 
     name: Text
@@ -103,10 +105,15 @@ class StudySetup:
     pruning: Flag = True
     seed: Integer = Field(default=0, ge=0, le=2**32 - 1)
     storage: Text | None = None
+    class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``study.json``."""
-        return asdict(self) | {"config": self.config.to_json()}
+        document = asdict(self) | {"config": self.config.to_json()}
+        if self.class_choice is None or self.class_choice == ClassChoice():
+            # Workers of earlier versions, which have no such field, can join the study.
+            del document["class_choice"]
+        return document
 
 
 def study_setup(values: dict[str, Any]) -> StudySetup:

@@ -187,6 +187,7 @@ class _Worker:
                 RunSetup(
                     recipe=setup.recipe,
                     data=setup.data,
+                    class_choice=setup.class_choice,
                     config=replace(config, monitor=setup.monitor),
                     study=setup.name,
                     trial=trial.number,

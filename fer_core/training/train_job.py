@@ -163,7 +163,7 @@ def _train(
     progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
     progress.prepare("preparing the data and the network", done)
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
-    face_set = load_dataset(setup.data, settings)
+    face_set = load_dataset(setup.data, settings, class_choice=setup.class_choice)
     _check_fingerprint(setup, face_set, run, progress, done)
     progress.log(
         f"{setup.recipe} on {setup.data} with {backend}: "

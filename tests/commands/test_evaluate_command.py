@@ -237,3 +237,52 @@ def test_calibrating_against_votes_fits_the_emphasis_on_rare_emotions(
         card = (bundle.folder / "README.md").read_text(encoding="utf-8")
         assert card.count("**Logit adjustment:**") == 1
         assert f"^{calibration.prior_exponent:g} before the temperature" in card
+
+
+ANIMALS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")
+
+
+@pytest.fixture
+def animals(write_files: Callable[..., Path], draw_faces: Callable, png: Callable) -> Path:
+    """A folder of 3 training images of each of seven animals, and 2 of a yak."""
+    faces = draw_faces([number % 7 for number in range(21)])
+    files = {
+        f"train/{ANIMALS[label]}/{number}.png": png(image)
+        for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True))
+    }
+    return write_files(files | {f"train/yak/{n}.png": png(faces.images[n]) for n in range(2)})
+
+
+def test_data_of_a_path_have_the_classes_of_the_model(
+    run: Callable, settings: Settings, write_bundle_folder: Callable, animals: Path
+) -> None:
+    write_bundle_folder(settings.models_root / "animals", labels=ANIMALS)
+    evaluate = ("evaluate", "--model", "animals", "--data", animals, "--split", "all", "--json")
+    document = run(*evaluate).document
+    assert (document["n"], document["left_out"]) == (21, {"yak": 2})
+    assert [metrics["support"] for metrics in document["per_class"].values()] == [3] * 7
+    # The options of an import change that.
+    document = run(*evaluate, "--map", "yak=gnu", "--map", "ant=").document
+    supports = {name: metrics["support"] for name, metrics in document["per_class"].items()}
+    assert (supports["ant"], supports["gnu"], document["left_out"]) == (0, 5, {})
+    refusal = run(*evaluate, "--classes", "emotions").refusal
+    assert "import it with --classes folders" in refusal
+
+
+def test_imported_data_keep_their_classes(run: Callable, bundle: Bundle, animals: Path) -> None:
+    assert run("dataset", "import", animals, "--name", "zoo", "--classes", "folders").code == 0
+    for option in (("--classes", "folders"), ("--map", "ant=bee")):
+        for command in (
+            ("evaluate", "--model", "small", "--data", "zoo", "--split", "all"),
+            ("dataset", "info", "zoo"),
+            ("train", "--recipe", "three-conv-cnn-adam", "--data", "zoo"),
+        ):
+            refusal = run(*command, *option).refusal
+            assert "zoo is an imported dataset and keeps its classes" in refusal
+
+
+def test_paths_are_counted_and_audited_with_their_own_classes(run: Callable, animals: Path) -> None:
+    document = run("dataset", "info", animals, "--classes", "folders", "--json").document
+    assert document["classes"] == [*ANIMALS, "yak"]
+    audit = run("dataset", "audit", animals, "--classes", "folders", "--exact", "--json").document
+    assert audit["duplicate_images"] == 4

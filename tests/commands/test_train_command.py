@@ -372,3 +372,29 @@ def test_votes_that_the_data_lack_are_missed_before_the_run(
     refusal = run("train", *arguments, "--run-dir", folder).refusal
     assert "needs annotator votes" in refusal and "choose targets=labels" in refusal
     assert not folder.exists()
+
+
+def test_a_run_on_a_path_keeps_its_classes_when_it_is_resumed(
+    run: Callable, write_files: Callable, draw_faces: Callable, png: Callable, tmp_path: Path
+) -> None:
+    faces = draw_faces([number % 3 for number in range(30)])
+    names = ("bored", "focused", "asleep")
+    source = write_files(
+        {
+            f"{names[label]}/{number}.png": png(image)
+            for number, (image, label) in enumerate(zip(faces.images, faces.labels, strict=True))
+        }
+    )
+    command = ("train", *SMALL, "--data", source, "--epochs", 1)
+    # The folders are not named after emotions.
+    assert "with --classes folders" in run(*command, "--run-dir", tmp_path / "failed").err
+    own = tmp_path / "own"
+    run(*command, "--run-dir", own, "--classes", "folders", "--map", "asleep=bored")
+    labels = json.loads((own / "bundle" / "bundle.json").read_text())["labels"]
+    assert labels == ["bored", "focused"]
+    extend_run(RunFolder(own), 2)
+    assert (
+        "omit --recipe, --data, --classes"
+        in run("train", "--resume", own, "--classes", "folders").refusal
+    )
+    assert run("train", "--resume", own, "--json").document["epochs"] == 2

@@ -1,5 +1,6 @@
 """Planted copies are found, with their labels and splits."""
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -74,6 +75,18 @@ def test_keys_are_equal_exactly_where_the_pixels_are(draw_faces: Callable[..., F
     images[2, 47, 47] ^= 1
     keys = content_keys(images)
     assert keys[0] == keys[1] != keys[2]
+    assert content_keys(images, np.array([2, 0])).tolist() == [keys[2], keys[0]]
+
+
+def test_keys_of_many_rows_do_not_copy_the_images() -> None:
+    images = np.zeros((2000, 48, 48), np.uint8)
+    tracemalloc.start()
+    try:
+        content_keys(images, np.arange(len(images)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < images.nbytes / 4
 
 
 def test_without_images_there_is_nothing_to_find(draw_faces: Callable[..., FaceSet]) -> None:

@@ -222,7 +222,7 @@ def test_without_support_the_map_is_empty(bundle_of: Callable) -> None:
     explainer = Explainer(bundle_of(SmallNetwork("mean").model()))
     found = explainer.explain(np.zeros((48, 48), np.uint8), 2)
     assert not found.heat.any()
-    assert found.note == "No region of this face supports the emotion."
+    assert found.note == "No region of this face supports this class."
 
 
 def test_a_network_without_a_convolution_uses_occlusion(

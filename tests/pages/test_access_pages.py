@@ -415,7 +415,14 @@ CHANGES = {
     *("CurationFile", "calibrate_bundle", "write_evaluation_card", "download_yunet"),
     *("launch", "continue_run", "move_in_queue", "remove_from_queue", "delete_run", "kill_run"),
     *("request_resume", "request_pause", "request_stop", "write_label"),
-    *("publish_bundle", "set_default_bundle", "create_study", "launch_search", "stop_search"),
+    *(
+        "import_in_process",
+        "publish_bundle",
+        "set_default_bundle",
+        "create_study",
+        "launch_search",
+        "stop_search",
+    ),
 }
 
 

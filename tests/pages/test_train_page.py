@@ -155,7 +155,7 @@ def test_the_page_opens_from_another_one(home: Settings, open_app: OpenApp) -> N
     app = open_app().switch_page("pages/train.py").run()
     assert_sound(app)
     assert "banned in the European Union" in words(app)
-    assert app.button_group[0].options == ["New training", "Runs", "Compare", "Search"]
+    assert app.button_group[0].options == ["New training", "Runs", "Compare", "Search", "Models"]
 
 
 # Empty
@@ -468,9 +468,9 @@ def test_the_estimate_is_measured_in_the_background_and_shown(
     asked: list[tuple[TrainingConfig, int, int]] = []
 
     def measured(
-        config: TrainingConfig, training: int, validation: int, _: Settings, *, class_count: int
+        config: TrainingConfig, training: int, validation: int, _: Settings, **options: Any
     ) -> Any:
-        assert class_count == 7
+        assert options == {"class_count": 7, "freeze": None}
         asked.append((config, training, validation))
         return TrainingEstimate(355_847, 700_000_000, 90.0, 30.0, 1500.0, 50, True, 56, 21, False)
 

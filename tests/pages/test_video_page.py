@@ -204,8 +204,8 @@ def test_results_show_the_first_moment_and_react_to_an_episode(
     markdown = texts(app.markdown)
     assert "Person 1: happy 88 %" in markdown and "Person 2: angry 88 %" in markdown
     assert "The frame at 0:00.00" in texts(app.caption)
-    (episodes,) = [table.value for table in app.dataframe if "Emotion" in table.value.columns]
-    assert list(episodes["Emotion"]) == ["happy", "angry", "sad"]
+    (episodes,) = [table.value for table in app.dataframe if "Class" in table.value.columns]
+    assert list(episodes["Class"]) == ["happy", "angry", "sad"]
     app.session_state[f"video_time_{analyzed.id}"] = 0.8
     app.run()
     assert "Person 1: sad 88 %" in texts(app.markdown)

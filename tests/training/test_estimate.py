@@ -1,7 +1,9 @@
 """Estimates: computed from measured steps, and cached."""
 
+import io
 import json
 import os
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from fer_core.recipes import TrainingConfig, changed_config
 from fer_core.settings import Settings
 from fer_core.training import estimate
 from fer_core.training.estimate import Speed, cached_estimate, estimate_training
+from fer_core.training.model_setup import compiled_model
 from fer_core.training.resources import resource_use
 from fer_core.training.run_folder import RunStatus
 
@@ -24,7 +27,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
     """The configurations that were measured."""
     asked: list[TrainingConfig] = []
 
-    def measure(config: TrainingConfig, *, is_busy: bool) -> Speed:
+    def measure(config: TrainingConfig, freeze: str | None, *, is_busy: bool) -> Speed:
         asked.append(config)
         return replace(SPEED, was_busy=is_busy)
 
@@ -90,6 +93,35 @@ def test_what_does_not_change_the_speed_is_not_timed_again(
     for path in (settings.runs_root / ".estimates").iterdir():
         path.write_text(json.dumps({"training_seconds": 0}))
     assert cached_estimate(CONFIG, 1000, 100, settings) is None
+
+
+def test_frozen_stages_are_timed_on_their_own(
+    settings: Settings, timed: list[TrainingConfig]
+) -> None:
+    estimate_training(CONFIG, 1000, 100, settings)
+    assert cached_estimate(CONFIG, 1000, 100, settings, freeze="stage2") is None
+    estimate_training(CONFIG, 1000, 100, settings, freeze="stage2")
+    assert cached_estimate(CONFIG, 1000, 100, settings, freeze="stage2")
+    assert cached_estimate(CONFIG, 1000, 100, settings, freeze="stage3") is None
+    assert len(timed) == 2
+
+
+def test_the_timed_network_has_frozen_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+
+    def compiled(config: TrainingConfig, **options: Any) -> None:
+        model = compiled_model(config, **options)
+        built.append(len(model.trainable_variables))
+        raise InputError("The network was built.")
+
+    monkeypatch.setattr(estimate, "compiled_model", compiled)
+    config = changed_config(CONFIG, {"architecture": "three_convolutions"})
+    for freeze in (None, "stage2"):
+        request = json.dumps({"config": config.to_json(), "freeze": freeze})
+        monkeypatch.setattr(sys, "stdin", io.StringIO(request))
+        assert estimate._main() == 1
+    # Two convolutions with their biases are frozen.
+    assert built == [built[0], built[0] - 4]
 
 
 def test_steps_that_cannot_be_timed_are_reported(

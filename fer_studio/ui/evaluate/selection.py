@@ -139,7 +139,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         required=True,
         disabled=is_curated,
         key=key,
-        help="What counts as the true emotion: the label of the dataset, or the answer that most "
+        help="What counts as the true class: the label of the dataset, or the answer that most "
         "annotators gave. Images without a most frequent answer are left out. Your data-cleaning "
         "decisions change labels, so they cannot be combined with votes.",
     )

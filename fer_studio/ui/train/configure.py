@@ -51,12 +51,14 @@ from fer_studio.ui.train.starting import (
     base_config,
     can_start_from,
     choose_start,
+    chosen_freeze,
     chosen_start,
 )
 from fer_studio.ui.uploads import read_upload
 
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
+MODELS = "Models"
 #: The key of the shown run in the session and in the address.
 RUN = "run"
 
@@ -103,7 +105,8 @@ def show_configure(settings: Settings) -> None:
                 _show_difference(draft, result.config, settings)
         with st.container():
             if result.config is not None and dataset is not None:
-                show_estimate(result.config, dataset, settings)
+                freeze = chosen_freeze(result.config.architecture)
+                show_estimate(result.config, freeze, dataset, settings)
         _show_start(dataset, result.config, settings)
 
 

@@ -30,12 +30,14 @@ _USUAL_SECONDS = 15.0
 #: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
-_Key = tuple[str, int, int, str, int]
+_Key = tuple[str, int, int, str, int, str | None]
 
 
-def show_estimate(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> None:
+def show_estimate(
+    config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
+) -> None:
     """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
-    key = _key(config, dataset, settings)
+    key = _key(config, freeze, dataset, settings)
     # Refresh during any measurement: the speed does not depend on the number of epochs, so that a
     # measurement that was requested for another number also gives this estimate.
     is_pending = _requested() is not None
@@ -55,18 +57,23 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
             ESTIMATE,
             key,
             "Timing a few training steps",
-            lambda job: estimate_training(config, key[1], key[2], settings, class_count=key[4]),
+            lambda job: estimate_training(
+                config, key[1], key[2], settings, class_count=key[4], freeze=key[5]
+            ),
         )
     )
 
 
-def _key(config: TrainingConfig, dataset: ChosenDataset, settings: Settings) -> _Key:
+def _key(
+    config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
+) -> _Key:
     return (
         json.dumps(config.to_json()),
         dataset.training_images,
         dataset.validation_images,
         str(settings.runs_root),
         len(dataset.classes),
+        freeze,
     )
 
 
@@ -82,7 +89,7 @@ def _draw(
     is_pending = requested is not None
     if was_pending != is_pending:
         st.rerun()  # also starts or ends the polling
-    estimate, problem = _known_estimate(job, config, dataset, settings)
+    estimate, problem = _known_estimate(job, config, key[5], dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with st.container(horizontal=True):
         st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height="stretch")
@@ -94,7 +101,7 @@ def _draw(
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
-        _show_details(estimate, config, dataset, settings)
+        _show_details(estimate, config, key[5], dataset, settings)
     if requested is not None:
         seconds = time.monotonic() - requested
         st.progress(
@@ -114,7 +121,11 @@ def _draw(
 
 
 def _known_estimate(
-    job: Job | None, config: TrainingConfig, dataset: ChosenDataset, settings: Settings
+    job: Job | None,
+    config: TrainingConfig,
+    freeze: str | None,
+    dataset: ChosenDataset,
+    settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
     """Return the known estimate, and a sentence if the measurement failed."""
     if job is not None and job.is_finished and job.error is None:
@@ -126,6 +137,7 @@ def _known_estimate(
         dataset.validation_images,
         settings,
         class_count=len(dataset.classes),
+        freeze=freeze,
     )
     return known, problem
 
@@ -133,12 +145,14 @@ def _known_estimate(
 def _show_details(
     estimate: TrainingEstimate,
     config: TrainingConfig,
+    freeze: str | None,
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
     text = estimate.text
     if dataset.name != DEMO_NAME:
-        demo = cached_estimate(config, *dataset_sizes(DEMO_NAME, settings), settings)
+        sizes = dataset_sizes(DEMO_NAME, settings)
+        demo = cached_estimate(config, *sizes, settings, freeze=freeze)
         if demo is not None:
             text += f"; on the demo set {format_duration(demo.seconds)}"
     st.caption(as_sentence(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fer_core.errors import InputError
 from fer_core.settings import Settings, load_settings
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.train.configure import COMPARE, RUNS, SEARCH, show_configure
+from fer_studio.ui.train.configure import COMPARE, MODELS, RUNS, SEARCH, show_configure
 from fer_studio.ui.train.feedback import show_outcome
 
 
@@ -37,5 +37,9 @@ def _show(view: str, settings: Settings) -> None:
         from fer_studio.ui.train.search import show_search
 
         show_search(settings)
+    elif view == MODELS:
+        from fer_studio.ui.train.models import show_models
+
+        show_models(settings)
     else:
         show_configure(settings)

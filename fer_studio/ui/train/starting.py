@@ -106,6 +106,12 @@ def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]
     return starting_model(bundle, st.session_state.get(FREEZE) or None)
 
 
+def chosen_freeze(architecture: str) -> str | None:
+    """Return the stage to freeze up to, if an architecture has it; None to train all layers."""
+    stage = st.session_state.get(FREEZE)
+    return stage if stage in ARCHITECTURES[architecture].stages else None
+
+
 def start_text(start: StartingModel) -> str:
     """Describe a run's start in one sentence, as Markdown."""
     text = f"Started from the weights of **{plain_text(start.model)}**"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fer_studio.ui.kept import kept_segments
 
-_VIEWS = ("New training", "Runs", "Compare", "Search")
+_VIEWS = ("New training", "Runs", "Compare", "Search", "Models")
 
 
 def choose_view() -> str:

@@ -54,7 +54,7 @@ def show_downloads(content: Content, settings: Settings) -> None:
             lambda: subtitles_of(content),
             f"{stem}-emotions.vtt",
             key=f"video_vtt_{key}",
-            hint="The dominant emotion of each person, as WebVTT.",
+            hint="The dominant class of each person, as WebVTT.",
         )
     _show_annotated(content, stem, settings)
 

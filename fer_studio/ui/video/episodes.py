@@ -25,7 +25,7 @@ def show_episodes(content: Content, filters: Filters) -> None:
     ]
     if not episodes:
         st.info(
-            "No emotion reaches the minimum probability; lower it in the filters.",
+            "No class reaches the minimum probability; lower it in the filters.",
             icon=":material/search_off:",
         )
         return
@@ -42,7 +42,7 @@ def show_episodes(content: Content, filters: Filters) -> None:
     st.dataframe(
         [
             {
-                "Emotion": episode.label,
+                "Class": episode.label,
                 "From": format_time(episode.start, 1),
                 "To": format_time(episode.end, 1),
                 "Person": content.edits.title(episode.person),

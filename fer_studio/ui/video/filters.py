@@ -51,7 +51,7 @@ def choose_filters(content: Content) -> Filters:
             format_func=lambda person: titles.get(person, str(person)),
         )
         chosen = kept_multiselect(
-            "Emotions",
+            "Classes",
             classes,
             key=f"video_classes_{content.key}",
             name="emotions",
@@ -76,7 +76,7 @@ def choose_filters(content: Content) -> Filters:
             name="minimum",
             default=DEFAULT_THRESHOLD,
             step=0.05,
-            help="An episode lasts as long as the smoothed probability of an emotion is at least "
+            help="An episode lasts as long as the smoothed probability of a class is at least "
             "this high.",
         )
     hidden = len(titles) - len(persons)

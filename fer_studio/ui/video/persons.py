@@ -43,7 +43,7 @@ def show_summary(content: Content, filters: Filters) -> None:
         },
     )
     st.caption(
-        "The percentages are the share of the time in which an emotion was the most probable one."
+        "The percentages are the share of the time in which a class was the most probable one."
     )
 
 

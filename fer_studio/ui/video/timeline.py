@@ -13,7 +13,7 @@ from fer_studio.ui.video.filters import Filters
 def show_timeline(content: Content, filters: Filters) -> None:
     """Draw the timeline."""
     if not filters.persons or not filters.classes:
-        st.info("Choose at least one person and one emotion in the filters.")
+        st.info("Choose at least one person and one class in the filters.")
         return
     titles = {person: content.titles[person] for person in filters.persons}
     figure = emotion_lanes(

@@ -1,0 +1,464 @@
+"""Import of a model from another program: upload, labels, scaling, and the jobs behind them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from fer_core.access import Role
+from fer_core.bundle import check_name_is_free
+from fer_core.dataset.row_sample import sample_rows
+from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
+from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
+from fer_core.exchange.import_process import ImportedModel, check_in_process, import_in_process
+from fer_core.exchange.importing import ImportRequest, name_from_file
+from fer_core.exchange.labels import (
+    META_SUFFIX,
+    SCALE_RANGES,
+    ModelOptionError,
+    Scale,
+    parse_channels,
+    parse_labels,
+)
+from fer_core.exchange.safety import MAX_BYTES
+from fer_core.exchange.scaling_check import MAX_IMAGES, Candidate
+from fer_core.files import is_plain_name, os_errors_as_input_errors, temporary_folder
+from fer_core.jobs.job import Job, JobKind
+from fer_core.settings import Settings
+from fer_studio.ui.access import require_editor
+from fer_studio.ui.jobs import job_service, show_progress, start_job
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.uploads import check_size, file_name
+
+#: One at a time: each loads a training library.
+MODEL_IMPORT = JobKind("model import", Role.EDITOR, max_parallel=1)
+SCALING_CHECK = JobKind("scaling check", Role.EDITOR, max_parallel=1)
+
+MAX_UPLOAD_MB = MAX_BYTES >> 20
+#: A network, its weights and its notes.
+_MAX_FILES = 3
+
+_LABELS, _NAME, _REPLACE = "model_labels", "model_name", "model_replace"
+_SCALE, _MEAN, _STD = "model_scale", "model_mean", "model_std"
+_CHECK_DATA = "model_check_data"
+_ROUND = "model_upload_round"
+_IMPORT_JOB, _CHECK_JOB = "model_import_job", "model_check_job"
+_NOTICE, _CANDIDATES = "model_notice", "model_candidates"
+
+#: The option for a scaling that is read from the network.
+_AUTOMATIC = "auto"
+#: Usual orders of labels: FER2013's, the alphabetical one of folders, and FER+'s.
+_USUAL_LABELS = (
+    ", ".join(EMOTIONS),
+    ", ".join(sorted(EMOTIONS)),
+    "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt",
+)
+
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class ModelNotice:
+    """The outcome of the last import or check of this session: a model, or an error."""
+
+    imported: ImportedModel | None = None
+    error: str | None = None
+
+
+def collect_finished_jobs() -> str | None:
+    """Store the outcome of this session's finished jobs; return the name of a new model, once."""
+    check: Job | None = st.session_state.get(_CHECK_JOB)
+    if check is not None and check.is_finished:
+        del st.session_state[_CHECK_JOB]
+        st.session_state[_CANDIDATES] = check.result
+        if check.error is not None:
+            st.session_state[_NOTICE] = ModelNotice(error=check.error)
+    job: Job | None = st.session_state.get(_IMPORT_JOB)
+    if job is None or not job.is_finished:
+        return None
+    del st.session_state[_IMPORT_JOB]
+    job_service().discard(job)
+    if job.was_cancelled:
+        st.toast("The import was stopped; nothing was stored.", icon=":material/stop_circle:")
+        return None
+    if job.error is not None:
+        st.session_state[_NOTICE] = ModelNotice(error=job.error)
+        return None
+    imported: ImportedModel = job.result
+    st.session_state[_NOTICE] = ModelNotice(imported)
+    st.session_state[_CANDIDATES] = None
+    # A new uploader lets the server free the memory of the upload.
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+    for key in (_LABELS, _SCALE, _MEAN, _STD, _NAME, _REPLACE):
+        st.session_state.pop(key, None)
+    return imported.name
+
+
+def show_import(settings: Settings) -> None:
+    """Draw the form, the progress of running jobs and their outcome."""
+    with st.container(border=True):
+        st.header("Import a model", anchor=False)
+        uploads = _upload_field()
+        _show_options()
+        _show_check(uploads, settings)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            is_pressed = st.button(
+                "Import", type="primary", icon=":material/input:", key="model_import"
+            )
+            st.toggle(
+                "Replace a model of this name",
+                key=_REPLACE,
+                help="Otherwise a name that is taken is refused.",
+            )
+        if is_pressed:
+            _try_to_start(lambda: _start_import(uploads, settings))
+        _show_state()
+
+
+def _upload_field() -> list[UploadedFile]:
+    return list(
+        st.file_uploader(
+            "Model file",
+            # Other kinds are accepted, because the import explains what is wrong with them.
+            accept_multiple_files=True,
+            max_upload_size=MAX_UPLOAD_MB,
+            key=f"model_upload_{st.session_state.get(_ROUND, 0)}",
+            help="A .keras, .h5 or .onnx file of an image classifier with 2 to 20 outputs. Add the "
+            "weights if they are in a second file, and NAME.meta.json if the model was exported "
+            "here. Models load in safe mode: files that contain code are refused.",
+        )
+    )
+
+
+def _show_options() -> None:
+    label_column, name_column = st.columns([3, 1], vertical_alignment="bottom")
+    entered: str | None = st.session_state.get(_LABELS)
+    with label_column:
+        st.selectbox(
+            "Labels, in the order of the outputs",
+            list(dict.fromkeys((*_USUAL_LABELS, *([entered] if entered else [])))),
+            index=None,
+            key=_LABELS,
+            accept_new_options=True,
+            placeholder="Choose a usual order, or enter the names separated by commas",
+            help="A model file does not contain the names of its outputs. The first option is the "
+            "order of FER2013, the second one is alphabetical, as Keras reads folders, the third "
+            "one is that of FER+. Not needed with NAME.meta.json.",
+        )
+    with name_column:
+        st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=64)
+    scale_column, mean_column, std_column = st.columns([2, 1, 1], vertical_alignment="bottom")
+    with scale_column:
+        titles: dict[str, str] = {_AUTOMATIC: "read from the network"}
+        titles.update((str(scale), words) for scale, words in SCALE_RANGES.items())
+        st.selectbox(
+            "Pixel intensities in training",
+            list(titles),
+            key=_SCALE,
+            format_func=titles.__getitem__,
+            help="The range that the network was trained on. It is read from the network's first "
+            "operations; a network that begins with a layer is assumed to expect 0 to 1.",
+        )
+    with mean_column:
+        st.text_input(
+            "Mean (optional)",
+            key=_MEAN,
+            placeholder="none",
+            help="The mean that was subtracted in training, in units of the range: one number, or "
+            "three separated by commas.",
+        )
+    with std_column:
+        st.text_input(
+            "Standard deviation (optional)",
+            key=_STD,
+            placeholder="none",
+            help="What the intensities were divided by, in the same form.",
+        )
+
+
+def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
+    """Draw the comparison of scalings on a dataset."""
+    with st.expander("Not sure about the pixel intensities?", icon=":material/help:"):
+        st.caption(
+            f"Classifies up to {MAX_IMAGES:,} images with each usual scaling. The right one is "
+            "usually far more accurate than the others. Nothing is imported."
+        )
+        names = [name for name in dataset_names(settings) if name != DEMO_NAME]
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            data: str = st.selectbox("Dataset", [*names, DEMO_NAME], key=_CHECK_DATA, width=260)
+            is_pressed = st.button("Compare scalings", icon=":material/rule:", key="model_check")
+        if is_pressed:
+            _try_to_start(lambda: _start_check(uploads, data, settings))
+        candidates: list[Candidate] | None = st.session_state.get(_CANDIDATES)
+        if candidates:
+            _show_candidates(candidates)
+
+
+def _show_candidates(candidates: Sequence[Candidate]) -> None:
+    st.dataframe(
+        [
+            {
+                "Pixel intensities": SCALE_RANGES[one.scale],
+                "Mean": _numbers(one.mean),
+                "Standard deviation": _numbers(one.std),
+                "Accuracy": 100 * one.accuracy,
+            }
+            for one in candidates
+        ],
+        hide_index=True,
+        alt="The accuracy of each scaling, the highest first",
+        column_config={"Accuracy": st.column_config.NumberColumn(format="%.1f %%")},
+    )
+    st.button(
+        "Use the most accurate",
+        icon=":material/check:",
+        key="model_use_candidate",
+        on_click=_use,
+        args=(candidates[0],),
+    )
+
+
+def _use(candidate: Candidate) -> None:
+    st.session_state[_SCALE] = candidate.scale
+    st.session_state[_MEAN] = _numbers(candidate.mean)
+    st.session_state[_STD] = _numbers(candidate.std)
+
+
+def _numbers(values: tuple[float, ...] | None) -> str:
+    return "" if values is None else ", ".join(f"{value:g}" for value in values)
+
+
+def _show_state() -> None:
+    """Show running jobs of this session, imports of others, and the last outcome."""
+    mine = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
+    for job in mine:
+        if job is not None:
+            show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
+    for job in job_service().unfinished(MODEL_IMPORT):
+        if job not in mine:
+            show_progress(job, stop_key=None)  # its own session has the Stop button
+    notice: ModelNotice | None = st.session_state.get(_NOTICE)
+    if notice is None:
+        return
+    if notice.imported is None:
+        show_error(notice.error or "")
+        return
+    st.success(
+        f"**{plain_text(notice.imported.name)}** was imported; all pages offer it now.",
+        icon=":material/check:",
+    )
+
+
+def _try_to_start(start: Callable[[], None]) -> None:
+    st.session_state.pop(_NOTICE, None)
+    try:
+        require_editor()
+        start()
+    except InputError as error:
+        # Stored, because another session's job that ends now would redraw the page without it.
+        st.session_state[_NOTICE] = ModelNotice(error=str(error))
+    st.rerun()
+
+
+def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
+    files = _checked_files(uploads)
+    request = _request(files)
+    wanted = request.name or name_from_file(Path(files.network))
+    if request.replace:
+        if not is_plain_name(wanted):
+            check_name_is_free(wanted, settings)  # says what a name may contain
+    elif any((root / wanted).exists() for root in settings.model_roots):
+        raise InputError(
+            f"There is already a model {wanted!r}; enter another name, or turn on 'Replace a model "
+            "of this name'."
+        )
+    else:
+        check_name_is_free(wanted, settings)
+
+    def work(job: Job) -> ImportedModel:
+        return _with_files(
+            job,
+            files,
+            settings,
+            lambda path, on_wait: import_in_process(
+                path,
+                settings,
+                _with_weights(request, files, path.parent),
+                on_wait=on_wait,
+            ),
+        )
+
+    st.session_state[_IMPORT_JOB] = start_job(
+        MODEL_IMPORT, wanted, f"Importing {files.network}", work
+    )
+
+
+def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings) -> None:
+    files = _checked_files(uploads)
+    request = _request(files)
+    if data not in (DEMO_NAME, *dataset_names(settings)):
+        raise InputError(f"The dataset {data!r} no longer exists; choose another one.")
+
+    def work(job: Job) -> list[Candidate]:
+        job.set_note("reading the dataset")
+        faces = load_dataset(data, settings)
+        _, rows = sample_rows(faces, MAX_IMAGES)
+        if not len(rows):
+            raise InputError(f"The dataset {data!r} has no images; choose another one.")
+        return _with_files(
+            job,
+            files,
+            settings,
+            lambda path, on_wait: check_in_process(
+                path,
+                faces.images[rows],
+                faces.labels[rows],
+                faces.classes,
+                request=_with_weights(request, files, path.parent),
+                folder=path.parent,
+                on_wait=on_wait,
+            ),
+        )
+
+    key = ("".join(upload.file_id for upload in uploads), data, str(request))
+    st.session_state[_CANDIDATES] = None
+    st.session_state[_CHECK_JOB] = start_job(
+        SCALING_CHECK, key, f"Comparing scalings of {files.network}", work
+    )
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The uploads of one model.
+
+    Attributes:
+        contents: The uploads by their file names.
+        network: The name of the file to import.
+        weights: For an architecture ``.json``, the name of the file with its weights.
+        has_notes: True if ``NAME.meta.json`` of the network is among them.
+    """
+
+    contents: dict[str, UploadedFile]
+    network: str
+    weights: str | None
+    has_notes: bool
+
+
+def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
+    """Return the uploads of one model.
+
+    Raises:
+        InputError: There are none or too many, or it is unclear which of them is the network.
+    """
+    if not uploads:
+        raise InputError("No file was chosen; drop a .keras, .h5 or .onnx file above.")
+    if len(uploads) > _MAX_FILES:
+        raise InputError(
+            f"A model has at most {_MAX_FILES} files (network, weights, notes); remove some of the "
+            f"{len(uploads)} uploads."
+        )
+    for upload in uploads:
+        check_size(upload, MAX_UPLOAD_MB)
+    contents = {file_name(upload.name): upload for upload in uploads}
+    notes = [name for name in contents if name.lower().endswith(META_SUFFIX)]
+    others = [name for name in contents if name not in notes]
+    # The weights of an .onnx are in a file without a suffix of its own; those of a .json are HDF5.
+    for suffixes in ((".onnx", ".keras"), (".json",), (".h5", ".hdf5")):
+        networks = [name for name in others if PurePath(name).suffix.lower() in suffixes]
+        if networks:
+            break
+    else:
+        networks = others
+    if len(networks) != 1:
+        raise InputError(
+            "One model is imported at a time; upload one network, with its weights and "
+            f"NAME{META_SUFFIX} if it has them."
+        )
+    network = networks[0]
+    is_json = PurePath(network).suffix.lower() == ".json"
+    weights = [name for name in others if name != network] if is_json else []
+    has_notes = f"{PurePath(network).stem}{META_SUFFIX}" in notes
+    return ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_notes)
+
+
+def _request(files: ModelFiles) -> ImportRequest:
+    """Return the options of the form.
+
+    Raises:
+        InputError: A field is not valid, or the labels are missing.
+    """
+    labels = (st.session_state.get(_LABELS) or "").strip()
+    if not labels and not files.has_notes:
+        raise InputError(
+            f"{files.network} does not contain the names of its outputs; choose or enter the "
+            "labels in their order."
+        )
+    mean, std = ((st.session_state.get(key) or "").strip() for key in (_MEAN, _STD))
+    chosen: str = st.session_state.get(_SCALE) or _AUTOMATIC
+    scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == chosen]
+    return ImportRequest(
+        name=(st.session_state.get(_NAME) or "").strip() or None,
+        labels=parse_labels(labels) if labels else None,
+        scale=scales[0] if scales else None,
+        mean=parse_channels(mean, "The mean") if mean else None,
+        std=parse_channels(std, "The standard deviation", is_positive=True) if std else None,
+        replace=bool(st.session_state.get(_REPLACE)),
+    )
+
+
+def _with_weights(request: ImportRequest, files: ModelFiles, folder: Path) -> ImportRequest:
+    return request if files.weights is None else replace(request, weights=folder / files.weights)
+
+
+def _with_files(
+    job: Job,
+    files: ModelFiles,
+    settings: Settings,
+    work: Callable[[Path, Callable[[], None]], _Result],
+) -> _Result:
+    """Store the uploads while the work runs, and describe its errors without their folder."""
+    with _stored(files, settings) as path:
+        start = time.monotonic()
+
+        def on_wait() -> None:
+            job.set_note(f"{time.monotonic() - start:.0f} s, usually 5 to 30 s")
+
+        try:
+            return work(path, on_wait)
+        except ModelOptionError as error:
+            raise InputError(_in_words_of_the_form(error, path.name)) from error
+        except InputError as error:
+            raise InputError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
+
+
+@contextmanager
+def _stored(files: ModelFiles, settings: Settings) -> Iterator[Path]:
+    """Provide the path of the network in a hidden folder, which is removed at the end."""
+    root = settings.models_root
+    with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
+        root.mkdir(parents=True, exist_ok=True)
+    with temporary_folder("upload", root) as folder:
+        with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
+            for name, upload in files.contents.items():
+                with (folder / name).open("wb") as file:
+                    file.write(upload.getbuffer())
+        yield folder / files.network
+
+
+def _in_words_of_the_form(error: ModelOptionError, name: str) -> str:
+    if error.option == "labels":
+        return f"{name} {error.reason}; enter one label for each output, in their order."
+    return (
+        f"{name} does not show which pixel intensities it was trained on ({error.reason}); choose "
+        "them under 'Pixel intensities in training', or compare the usual ones on a dataset."
+    )

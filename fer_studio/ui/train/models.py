@@ -1,0 +1,134 @@
+"""Models: all models of this server, the default one, and the import of further ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from fer_core.bundle import (
+    Bundle,
+    damaged_bundles,
+    default_bundle_name,
+    list_bundles,
+    set_default_bundle,
+)
+from fer_core.emotions import EMOTIONS, EMOTIONS8
+from fer_core.settings import Settings
+from fer_studio.ui.frame import PAGES
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.feedback import run_action
+from fer_studio.ui.train.model_import import collect_finished_jobs, show_import
+
+_CHOSEN = "chosen_model"
+
+
+def show_models(settings: Settings) -> None:
+    """Draw the section."""
+    imported = collect_finished_jobs()
+    if imported is not None:
+        st.session_state[_CHOSEN] = imported
+    bundles = list_bundles(settings)
+    default = default_bundle_name(settings)
+    for sentence in damaged_bundles(settings):
+        show_error(sentence)
+    if bundles:
+        chosen = _choose(bundles, default)
+        if chosen is None:
+            st.caption("Select a model on the left of the table to see its classes and origin.")
+        else:
+            _show_model(chosen, settings, is_default=chosen.name == default)
+    else:
+        st.info("There are no models yet. Train one, or import one below.", icon=":material/info:")
+    show_import(settings)
+
+
+def _choose(bundles: Sequence[Bundle], default: str | None) -> Bundle | None:
+    """Draw the table; return the selected model."""
+    names = [bundle.name for bundle in bundles]
+    last = st.session_state.get(_CHOSEN)
+    # Streamlit stores the selected row by its number, so that another list needs another table.
+    selection = st.dataframe(
+        [_row(bundle, default) for bundle in bundles],
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [names.index(last)] if last in names else []}},
+        key=f"models_table_{hash((*names, last if last in names else None)) & 0xFFFFFFFF:x}",
+        height=min(38 + 35 * len(bundles), 400),
+        placeholder="-",
+        alt=f"{len(bundles)} models with their classes and accuracy",
+        column_config={
+            "Model": st.column_config.TextColumn(width=220, help="★ marks the default model."),
+            "Validation accuracy": st.column_config.NumberColumn(
+                format="%.1f %%",
+                help="Measured when the model was trained; unknown for imported models",
+            ),
+            "Parameters": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+    rows = [row for row in selection["selection"]["rows"] if row < len(bundles)]
+    return bundles[rows[0]] if rows else None
+
+
+def _row(bundle: Bundle, default: str | None) -> dict[str, Any]:
+    record = bundle.record
+    accuracy = record.validation_accuracy
+    return {
+        "Model": bundle.name + (" ★" if bundle.name == default else ""),
+        "Classes": _classes_text(record.classes),
+        "Validation accuracy": None if accuracy is None or record.is_demo else 100 * accuracy,
+        "Origin": _origin(bundle),
+        "Parameters": record.parameters,
+    }
+
+
+def _classes_text(classes: tuple[str, ...]) -> str:
+    if classes in (EMOTIONS, EMOTIONS8):
+        return "seven emotions" if classes == EMOTIONS else "eight emotions"
+    return f"{len(classes)}: {', '.join(classes)}"
+
+
+def _origin(bundle: Bundle) -> str:
+    record = bundle.record
+    if record.source is not None:
+        return f"imported: {record.source.file}"
+    return f"trained: {record.recipe}" if record.recipe is not None else "imported"
+
+
+def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None:
+    record = bundle.record
+    height, width, channels = record.input_shape
+    with st.container(border=True):
+        st.markdown(f"**{plain_text(bundle.name)}**" + (" · default model" if is_default else ""))
+        st.caption(
+            f"{len(record.classes)} classes: {plain_text(', '.join(record.classes))}. Input: "
+            f"{width}x{height} pixels, {'gray' if channels == 1 else 'color'}."
+        )
+        source = record.source
+        notes = () if source is None else (*source.assumptions, *source.changes)
+        for note in notes:
+            st.markdown(f"- {plain_text(note)}")
+        with st.container(horizontal=True):
+            st.button(
+                "Use as default",
+                key="use_model_as_default",
+                icon=":material/star:",
+                disabled=is_default,
+                on_click=run_action,
+                args=(
+                    lambda: set_default_bundle(bundle.name, settings),
+                    f"{bundle.name} is now the default model.",
+                ),
+                help="All pages and commands use it unless another model is chosen.",
+            )
+            if any(entry.name == "evaluate" for entry in PAGES):
+                st.page_link(
+                    "pages/evaluate.py",
+                    label="Evaluate",
+                    icon=":material/analytics:",
+                    query_params={"model": bundle.name},
+                )
+            st.page_link("pages/analyze.py", label="Analyze photos", icon=":material/photo_camera:")
