@@ -8,7 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from fer_core.dataset.curation import Curation
-from fer_core.dataset.curation_file import CurationFile
+from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.demo.shipped import demo_split_sizes, load_demo_set
 from fer_core.dataset.imported import is_imported, stored_classes
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
@@ -107,16 +107,16 @@ def show_training_size(
 def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
     """Return the size of a training; None if it cannot be counted: the start says why."""
     folder = settings.data_root / name
-    record = _file_state(folder / "dataset.json")
-    files = (
-        str(folder),
-        record,
-        CurationFile(folder).content_key,
-        _file_state(folder / VOTES_FILE),
-    )
     # The number of images depends on no other setting.
     relevant_settings = (config.exclude_leaks, config.use_curation, config.targets)
     try:
+        curation = curation_file(name, settings)
+        files = (
+            str(folder),
+            _file_state(folder / "dataset.json"),
+            None if curation is None else curation.content_key,
+            _file_state(folder / VOTES_FILE),
+        )
         return _count((name, files, relevant_settings), name, config, settings)
     except InputError:
         return None
@@ -140,7 +140,9 @@ def _count(
         return training_size(load_demo_set(), _config, Curation(), None)
     faces = open_dataset(_name, _settings).faces
     votes = None if _config.targets == "labels" else read_votes(folder, faces)
-    return training_size(faces, _config, CurationFile(folder).read(), votes)
+    curation = curation_file(_name, _settings)
+    decisions = Curation() if curation is None else curation.read()
+    return training_size(faces, _config, decisions, votes)
 
 
 def chosen_dataset(settings: Settings) -> str:
