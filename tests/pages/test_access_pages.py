@@ -492,6 +492,6 @@ def test_an_unknown_default_is_shown_as_it_is_written(home: Settings) -> None:
     (home.models_root / "default").write_text("![x](http://evil.example/x.png)\n")
     app = open_as(EDITOR, "analyze")
     assert default_bundle_name(home) == "![x](http://evil.example/x.png)"
-    (warning,) = [one.value for one in app.warning if "another model is used" in one.value]
+    (warning,) = [one.value for one in app.warning if "uses another model" in one.value]
     assert "![x]" not in warning
     assert "evil.example" in warning.replace("\\", "")
