@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +37,8 @@ class CachedPrediction:
         is_leaked: bool ``[n]``: which images also appear in train, as exact copies or
             near-duplicates.
         is_near_duplicate: bool ``[n]``: those of them that are not exact copies.
-        is_near_trained: bool ``[n]``: those of the near-duplicates whose image in train the model
-            was trained on; None if the model does not record its images, or in files of earlier
+        is_near_trained: bool ``[n]``: near-duplicates of a training image that the model was
+            trained on; None if the model does not record its images, or in files of earlier
             versions.
     """
 
@@ -119,7 +120,7 @@ def read_cached(
 def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> None:
     """Write predictions to the cache; log and ignore errors (no space, no permission)."""
     path = _path(settings, key)
-    arrays = {
+    arrays: dict[str, Any] = {
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,

@@ -160,7 +160,7 @@ def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
         folders: The folders about which the user has to decide, at least one.
     """
     shown = folders[:_MAX_SHOWN]
-    names = ", ".join(f"{one.name!r}{_count_text(one.count)}" for one in shown)
+    names = ", ".join(f"{folder.name!r}{_count_text(folder.count)}" for folder in shown)
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     several = len(folders) > 1
     kind = "file" if shown[0].name.lower().endswith(_LIST_SUFFIXES) else "folder"
