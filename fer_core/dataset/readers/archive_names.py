@@ -16,6 +16,7 @@ READ_SUFFIXES = (
 )
 #: Suffixes and first bytes of archives that are not read.
 _OTHER_SUFFIXES = {".7z": "7z", ".rar": "RAR", ".zst": "Zstandard", ".lz4": "LZ4", ".iso": "ISO"}
+_ALL_SUFFIXES = (*READ_SUFFIXES, *_OTHER_SUFFIXES)
 _OTHER_SIGNATURES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "RAR",
@@ -49,6 +50,11 @@ def inside_path(name: str) -> str | None:
     if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
         return None
     return "/".join(part for part in parts if part not in ("", ".")) or None
+
+
+def is_archive(name: str) -> bool:
+    """Return True if a file is an archive or compressed, by its name."""
+    return name.lower().endswith(_ALL_SUFFIXES)
 
 
 def archive_stem(name: str) -> str | None:

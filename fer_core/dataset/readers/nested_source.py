@@ -14,6 +14,7 @@ from fer_core.dataset.readers.archive_names import (
     REPEATED,
     ArchiveTotals,
     archive_stem,
+    is_archive,
     unsupported_archive,
 )
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
@@ -62,7 +63,7 @@ class NestedSource:
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
         names = self._outer.names(problems)
-        archives = [name for name in names if _is_archive(name)]
+        archives = [name for name in names if is_archive(name)]
         if not archives:
             return names
         self._close_inner()
@@ -147,7 +148,7 @@ class NestedSource:
         parts = [folder] if is_alone or _share_folder(found, stem) else [folder, stem]
         prefix = "".join(f"{part}/" for part in parts if part)
         for name in found:
-            if _is_archive(name):
+            if is_archive(name):
                 problems.add(f"{archive}/{name}", _TOO_DEEP)
             elif prefix + name in self._places:
                 problems.add(f"{archive}/{name}", REPEATED)
@@ -214,10 +215,6 @@ def unsupported_reason(kind: str) -> SkipReason:
 
 def _cannot_open(error: InputError) -> SkipReason:
     return SkipReason(f"cannot be opened ({error})", "cannot be opened")
-
-
-def _is_archive(name: str) -> bool:
-    return archive_stem(name) is not None or unsupported_archive(name) is not None
 
 
 def _share_folder(names: Sequence[str], folder: str) -> bool:

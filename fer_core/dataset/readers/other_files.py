@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
-from fer_core.dataset.readers.archive_names import archive_stem, unsupported_archive
+from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.layouts.places import Folders, Place, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
@@ -76,15 +76,11 @@ def report_other_files(
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     known = set(files.pictures)
     for path in files.names:
-        if path in known or path.lower().endswith(DATA_SUFFIXES) or _is_archive(path):
+        if path in known or path.lower().endswith(DATA_SUFFIXES) or is_archive(path):
             continue
         class_name = _class_of(folders_of(path), classes, parents)
         if class_name is not None:
             problems.add(path, _reason(files, path), class_name)
-
-
-def _is_archive(path: str) -> bool:
-    return archive_stem(path) is not None or unsupported_archive(path) is not None
 
 
 def _reason(files: SourceFiles, path: str) -> SkipReason:

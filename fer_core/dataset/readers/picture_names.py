@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
-from fer_core.dataset.readers.archive_names import archive_stem
+from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.sources import Source
 from fer_core.picture_header import HEADER_BYTES, picture_format
 
@@ -57,7 +57,7 @@ def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
 
 
 def _is_picture_by_content(source: Source, name: str) -> bool:
-    if archive_stem(name) is not None:
+    if is_archive(name):
         return False
     try:
         with source.open(name) as stream:
