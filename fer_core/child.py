@@ -96,12 +96,16 @@ def run_child(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        start_new_session=True,
+        # A session of its own can be ended with all its processes. The children of the child, which
+        # have no ``on_wait``, stay in it.
+        start_new_session=on_wait is not None,
     ) as child:
         try:
             output, errors = _output_of(child, limits.seconds, on_wait)
         except BaseException:
-            _end_session(child)
+            if on_wait is not None:
+                _end_session(child)
+            child.kill()
             raise
     if child.returncode == 0:
         return output
@@ -130,12 +134,11 @@ def _output_of(
             on_wait()
 
 
-def _end_session(child: subprocess.Popen[str]) -> None:
-    """Kill a process and its own child processes."""
+def _end_session(leader: subprocess.Popen[str]) -> None:
+    """Kill all processes of the session of a process."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-    child.kill()
+            os.killpg(leader.pid, signal.SIGKILL)
 
 
 def child_environment() -> dict[str, str]:

@@ -166,7 +166,7 @@ def test_on_a_phone_no_section_has_to_be_scrolled_sideways(
     open_page: OpenPage, servers: list[Any]
 ) -> None:
     page = open_page("/train", at=servers[-1], viewport={"width": 390, "height": 844})
-    for name in ("New training", "Runs", "Compare", "Search"):
+    for name in ("New training", "Runs", "Compare", "Search", "Models"):
         section = page.get_by_role("radio", name=name)
         section.click()
         expect(section).to_be_checked()

@@ -23,10 +23,15 @@ LABELS = "model_labels"
 
 
 @pytest.fixture
-def open_models() -> Callable[[], AppTest]:
-    def call() -> AppTest:
+def open_models() -> Callable[..., AppTest]:
+    """``open_models(model_labels="a, b")``: the section, with this in the session."""
+
+    def call(**session: Any) -> AppTest:
         app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app.session_state["view"] = "Models"
+        # Before the first run: AppTest cannot enter a new option into a select box.
+        for key, value in session.items():
+            app.session_state[key] = value
         app.switch_page("pages/train.py").run()
         assert not app.exception, [element.value for element in app.exception]
         return app
@@ -61,7 +66,7 @@ def errors(app: AppTest) -> list[str]:
 
 
 def test_models_are_listed_and_one_becomes_the_default(
-    home: Settings, open_models: Callable[[], AppTest]
+    home: Settings, open_models: Callable[..., AppTest]
 ) -> None:
     app = open_models()
     table = app.dataframe[0].value
@@ -76,7 +81,7 @@ def test_models_are_listed_and_one_becomes_the_default(
 
 
 def test_without_models_the_form_is_shown(
-    empty_home: Settings, open_models: Callable[[], AppTest]
+    empty_home: Settings, open_models: Callable[..., AppTest]
 ) -> None:
     app = open_models()
     assert "There are no models yet. Train one, or import one below." in words(app)
@@ -84,7 +89,7 @@ def test_without_models_the_form_is_shown(
 
 
 def test_a_network_with_eight_classes_is_imported_with_its_labels(
-    home: Settings, open_models: Callable[[], AppTest], linear_network: Callable[..., Any]
+    home: Settings, open_models: Callable[..., AppTest], linear_network: Callable[..., Any]
 ) -> None:
     app = upload(open_models(), ("FER plus.onnx", linear_network(8).SerializeToString()))
     app.run()
@@ -103,7 +108,7 @@ def test_a_network_with_eight_classes_is_imported_with_its_labels(
 
 
 def test_notes_define_the_labels(
-    home: Settings, open_models: Callable[[], AppTest], linear_network: Callable[..., Any]
+    home: Settings, open_models: Callable[..., AppTest], linear_network: Callable[..., Any]
 ) -> None:
     notes = {"model": "mine", "labels": ["a", "b", "c"], "input_shape": [48, 48, 1]}
     content = json.dumps(notes | {"input_scale": 0.5}).encode()
@@ -142,7 +147,7 @@ def test_notes_define_the_labels(
 )
 def test_invalid_input_gives_one_sentence_and_imports_nothing(
     home: Settings,
-    open_models: Callable[[], AppTest],
+    open_models: Callable[..., AppTest],
     linear_network: Callable[..., onnx.ModelProto],
     case: tuple[str, str | None, dict[str, str], str],
 ) -> None:
@@ -155,11 +160,8 @@ def test_invalid_input_gives_one_sentence_and_imports_nothing(
         )
         network.graph.node.insert(0, onnx.helper.make_node("Mul", ["pixels", "factor"], ["scaled"]))
         network.graph.node[1].input[0] = "scaled"
-    app = upload(open_models(), (name, network.SerializeToString())).run()
-    app.session_state[LABELS] = labels
-    for key, value in fields.items():
-        app.session_state[key] = value
-    press_import(app)
+    app = open_models(**{LABELS: labels}, **fields)
+    press_import(upload(app, (name, network.SerializeToString())))
     (error,) = errors(app)
     assert sentence in error
     assert str(home.models_root) not in error and error.endswith(".")
@@ -167,7 +169,7 @@ def test_invalid_input_gives_one_sentence_and_imports_nothing(
 
 
 def test_a_missing_file_and_two_networks_are_reported(
-    home: Settings, open_models: Callable[[], AppTest]
+    home: Settings, open_models: Callable[..., AppTest]
 ) -> None:
     app = press_import(open_models())
     assert errors(app) == ["No file was chosen; drop a .keras, .h5 or .onnx file above."]
@@ -178,13 +180,10 @@ def test_a_missing_file_and_two_networks_are_reported(
 
 
 def test_a_model_is_replaced_on_request(
-    home: Settings, open_models: Callable[[], AppTest], linear_network: Callable[..., Any]
+    home: Settings, open_models: Callable[..., AppTest], linear_network: Callable[..., Any]
 ) -> None:
-    app = upload(open_models(), ("small.onnx", linear_network(3).SerializeToString())).run()
-    app.session_state[LABELS] = "a, b, c"
-    app.session_state["model_scale"] = "unit"
-    app.toggle(key="model_replace").set_value(True)
-    press_import(app)
+    app = open_models(model_labels="a, b, c", model_scale="unit", model_replace=True)
+    press_import(upload(app, ("small.onnx", linear_network(3).SerializeToString())))
     assert not app.error
     assert find_bundle("small", home).record.labels == ("a", "b", "c")
 
@@ -192,7 +191,7 @@ def test_a_model_is_replaced_on_request(
 def test_scalings_are_compared_on_a_dataset_and_the_best_one_is_used(
     home: Settings,
     tiny_faces: FaceSet,
-    open_models: Callable[[], AppTest],
+    open_models: Callable[..., AppTest],
     linear_network: Callable[..., Any],
 ) -> None:
     folder = home.data_root / "faces"
