@@ -9,6 +9,7 @@ import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,7 @@ def read_cached(
 def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> None:
     """Write predictions to the cache; log and ignore errors (no space, no permission)."""
     path = _path(settings, key)
-    arrays = {
+    arrays: dict[str, Any] = {
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,
