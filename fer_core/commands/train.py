@@ -168,8 +168,10 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
-    others = ("recipe", "data", "epochs", "run_dir", "mlflow", "start", "freeze")
-    others += ("classes", "class_order")
+    others = (
+        *("recipe", "data", "classes", "class_order", "epochs"),
+        *("run_dir", "mlflow", "start", "freeze"),
+    )
     is_changed = arguments.changes or arguments.changed_classes or arguments.tensorboard
     if is_changed or any(getattr(arguments, name) is not None for name in others):
         raise InputError(
