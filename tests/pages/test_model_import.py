@@ -142,7 +142,7 @@ def test_notes_define_the_labels(
             "m.onnx does not show which pixel intensities it was trained on (it multiplies",
         ),
         ("m.pt", "a, b, c", {}, "m.pt is a pickle or PyTorch file"),
-        ("m.h5", "a, b, c", {}, "m.h5 is not a"),
+        ("m.h5", "a, b, c", {}, "m.h5 is damaged: it is neither a .keras archive nor"),
     ],
 )
 def test_invalid_input_gives_one_sentence_and_imports_nothing(
