@@ -49,8 +49,8 @@ def test_the_first_warning_says_that_the_data_is_curated(
     )
     assert result.facts.warnings[0] == (
         "The curation is applied: of the validation images 1 is left out and 1 has a new label. "
-        "These metrics cannot be compared with metrics on the published data, and new labels that "
-        "a model suggested favor this model and similar ones."
+        "These metrics cannot be compared with metrics on the published data. If a model suggested "
+        "new labels, they favor this model and similar ones."
     )
 
 
