@@ -130,16 +130,15 @@ def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
         visit.address, visit.is_complete = {}, False
         visit.runs += 1
     _component(
-        # Drawn in any case, so that the elements below keep their position.
-        key=f"address_{part}",
+        # Drawn in any case, so that the elements below keep their position. Each run of the page
+        # draws a new one, because the browser may skip one that moved to another position.
+        key=f"address_{part}_{visit.runs}",
         data={
             "page": visit.page if is_last else "",
             "query": urlencode(
                 {name: choice.text for name, choice in visit.shown.items() if choice.text}
             ),
             "unsaved": urlencode(visit.unsaved),
-            # The browser ignores the same data, although a fragment may have changed the address.
-            "run": visit.runs,
         },
     )
 
