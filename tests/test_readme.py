@@ -100,7 +100,8 @@ def test_every_link_has_a_target(page: Path) -> None:
 
 def test_every_picture_is_described_and_small() -> None:
     pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README.read_text("utf-8"))
-    pages = {path.stem for path in (PROJECT_ROOT / "pages").glob("*.py")}
+    # The home page shows what is on a machine; the pictures are those of the other pages.
+    pages = {path.stem for path in (PROJECT_ROOT / "pages").glob("*.py")} - {"home"}
     assert {Path(target).stem for _, target in pictures} >= pages
     for words, target in pictures:
         assert len(words) > 20, target

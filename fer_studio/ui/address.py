@@ -62,7 +62,7 @@ class _Visit:
         problems: What is wrong with the address, by the key of the widget.
         notices: Where problems are shown.
         shown_problems: Their elements, by the key of the widget.
-        unsaved: The kinds of results that would be lost with this tab.
+        unsaved: The version of the results that would be lost with this tab, by their kind.
     """
 
     memory: dict[str, str] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Visit:
     problems: dict[str, str] = field(default_factory=dict)
     notices: DeltaGenerator | None = None
     shown_problems: dict[str, DeltaGenerator] = field(default_factory=dict)
-    unsaved: set[str] = field(default_factory=set)
+    unsaved: dict[str, str] = field(default_factory=dict)
 
 
 def _visit() -> _Visit:
@@ -130,16 +130,15 @@ def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
         visit.address, visit.is_complete = {}, False
         visit.runs += 1
     _component(
-        # Drawn in any case, so that the elements below keep their position.
-        key=f"address_{part}",
+        # Drawn in any case, so that the elements below keep their position. Each run of the page
+        # draws a new one, because the browser may skip one that moved to another position.
+        key=f"address_{part}_{visit.runs}",
         data={
             "page": visit.page if is_last else "",
             "query": urlencode(
                 {name: choice.text for name, choice in visit.shown.items() if choice.text}
             ),
-            "unsaved": bool(visit.unsaved),
-            # The browser ignores the same data, although a fragment may have changed the address.
-            "run": visit.runs,
+            "unsaved": urlencode(visit.unsaved),
         },
     )
 
@@ -217,14 +216,18 @@ def arrivals() -> int:
     return _visit().arrivals
 
 
-def set_unsaved(results: str, is_unsaved: bool) -> None:
-    """State whether results would be lost with this tab; the browser then asks before it closes.
+def set_unsaved(results: str, version: str) -> None:
+    """State which results would be lost with this tab; the browser then asks before it closes.
+
+    It does not ask after a download, until there is another version.
 
     Args:
         results: The kind of results, such as "photos".
-        is_unsaved: True if there are results that were not downloaded.
+        version: Identifies the results; empty if there are none.
     """
-    (_visit().unsaved.add if is_unsaved else _visit().unsaved.discard)(results)
+    _visit().unsaved.pop(results, None)
+    if version:
+        _visit().unsaved[results] = version
 
 
 def _written(value: Value, write: Callable[[Value], str]) -> str:

@@ -30,9 +30,8 @@ def offer_download(
     icon: str | None = None,
     is_primary: bool = False,
     is_disabled: bool = False,
-    on_save: Callable[[], None] | None = None,
 ) -> None:
-    """Draw a download button. A click does not run the page again, unless it saves results.
+    """Draw a download button. A click does not run the page again.
 
     Args:
         label: Its label.
@@ -43,7 +42,6 @@ def offer_download(
         icon: Another icon than that of the kind of file.
         is_primary: True for the main action of its part of the page.
         is_disabled: True if there is nothing to download.
-        on_save: Called at a click, for results that would otherwise be lost with the tab.
     """
     mime_type, icon_of_kind = _KINDS[PurePath(file_name).suffix]
     st.download_button(
@@ -56,5 +54,5 @@ def offer_download(
         icon=icon or icon_of_kind,
         type="primary" if is_primary else "secondary",
         disabled=is_disabled,
-        on_click=on_save or "ignore",
+        on_click="ignore",
     )

@@ -114,4 +114,9 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
     expect(page.locator(BARS)).to_have_count(7)
     with page.expect_download():
         page.get_by_role("button", name="CSV", exact=True).click()
-    wait_until(page, lambda: page.evaluate("!window.onbeforeunload"), "no question", seconds=20)
+    wait_until(
+        page,
+        lambda: page.evaluate("window.ferStudioSaved === window.ferStudioUnsaved"),
+        "no question",
+        seconds=20,
+    )

@@ -101,7 +101,7 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
     wait_until(page, lambda: shown_epochs(page) >= first + 3, "three epochs more")
     run = the_run(settings)
     assert (run.data, run.epochs, run.title) == ("tiny", 5000, "Overnight")
-    assert page.url.endswith(f"run={run.id}")
+    expect(page).to_have_url(re.compile(f"run={run.id}$"))
 
     # After a reload it shows the same run with more epochs.
     seen = shown_epochs(page)

@@ -50,7 +50,7 @@ def two_pages() -> None:
             kept_text("Filter", key="filter", name="filter")
             kept_tabs([":material/search: All faces", ":material/list: Rows"], key="tab")
             st.button("Forget", on_click=forget, args=("dataset",))
-            st.button("Analyze", on_click=set_unsaved, args=("photos", True))
+            st.button("Analyze", on_click=set_unsaved, args=("photos", "1 2"))
         else:
             kept_selectbox("Data", names, key="data", name="data", memory="dataset")
 
@@ -225,9 +225,9 @@ def test_a_removed_object_is_reported_unless_the_user_deleted_it(open_script: Sc
 
 def test_the_browser_learns_about_unsaved_results_on_every_page(open_script: Script) -> None:
     app = open_script()
-    assert sent(app)["unsaved"] is False
+    assert not sent(app)["unsaved"]
     app.button[1].click()
     run(app)
-    assert sent(app)["unsaved"] is True
+    assert sent(app)["unsaved"] == "photos=1+2"
     go(app, "second")
-    assert sent(app)["unsaved"] is True
+    assert sent(app)["unsaved"] == "photos=1+2"

@@ -17,7 +17,6 @@ from fer_studio.ui.analyze.shown_picture import chosen_index, discard_picture, k
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_classified_whole"
-_SAVED = "saved_photos"
 #: Seconds before progress is shown; shorter analyses do not need it.
 _SILENT_SECONDS = 0.5
 
@@ -78,15 +77,9 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
     discard_picture(photo_keys)
 
 
-def mark_saved(photos: Sequence[Photo]) -> None:
-    """State that the results of these photos were downloaded."""
-    st.session_state[_SAVED] = {photo.key for photo in photos}
-
-
 def update_unsaved(photos: Sequence[Photo]) -> None:
     """Let the browser ask before the results of these photos are lost with the tab."""
-    saved = st.session_state.get(_SAVED, set())
-    set_unsaved("photos", any(photo.key not in saved and not photo.is_sample for photo in photos))
+    set_unsaved("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
 
 
 def classify_whole(photo: Photo) -> None:

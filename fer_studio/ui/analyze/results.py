@@ -11,7 +11,7 @@ import streamlit as st
 
 from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from fer_studio.ui.analyze.analysis import classify_whole, mark_saved
+from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
     annotated_jpeg,
@@ -118,7 +118,6 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             "emotions.csv",
             key="download_csv",
             hint="One row per face: file, box, label and all probabilities.",
-            on_save=lambda: mark_saved(photos),
         )
         offer_download(
             "JSON",
@@ -126,7 +125,6 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
             "emotions.json",
             key="download_json",
             hint="The document that 'python -m fer_core classify --json' prints.",
-            on_save=lambda: mark_saved(photos),
         )
         if result.faces:
             offer_download(
@@ -143,7 +141,6 @@ def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int
                 "emotions.zip",
                 key="download_archive",
                 hint="A zip of every photo with a face. Many photos take a while.",
-                on_save=lambda: mark_saved(photos),
             )
 
 

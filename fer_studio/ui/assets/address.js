@@ -2,7 +2,7 @@
 //
 // data.page    the page that the selections belong to, such as "dataset"
 // data.query   the selections as a query string, without "?"
-// data.unsaved true if results would be lost with this tab
+// data.unsaved the version of the results that would be lost with this tab; empty if there are none
 export default function ({ data }) {
   const { pathname, search, hash } = window.location
   // A page that was just left may still be drawn: its selections must not get into the next address.
@@ -16,5 +16,16 @@ export default function ({ data }) {
       window.history.replaceState(window.history.state, "", pathname + wanted + hash)
     }
   }
-  window.onbeforeunload = data.unsaved ? (event) => event.preventDefault() : null
+  window.ferStudioUnsaved = data.unsaved
+  window.onbeforeunload = (event) => {
+    if (data.unsaved && data.unsaved !== window.ferStudioSaved) event.preventDefault()
+  }
+  document.addEventListener("click", noticeDownload, true)
+}
+
+// Results count as saved after a click on a download button, until there are other results.
+function noticeDownload({ target }) {
+  if (target.closest?.('[data-testid="stDownloadButton"]')) {
+    window.ferStudioSaved = window.ferStudioUnsaved
+  }
 }

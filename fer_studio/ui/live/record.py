@@ -28,8 +28,6 @@ _TABLE_SECONDS = 20.0
 _TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
 _CHANGED = "live_record_changed"
-#: Session state: the time of the last row that was downloaded.
-_SAVED = "live_record_saved"
 #: Maximum number of persons in the chart: those seen longest, because a face that appears for a
 #: moment also gets a number.
 _MAX_SHARES = 8
@@ -41,10 +39,9 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     st.header("This session", divider="gray")
     is_active = session.is_active
     newest = _newest(record)
+    version = "" if newest is None else f"{newest}"
     # While a stream is active, there are new rows with every frame.
-    set_unsaved("record", is_active or newest not in (None, st.session_state.get(_SAVED)))
-    if is_active or len(record):
-        st.fragment(_show_downloads)(record)
+    set_unsaved("record", "active" if session.is_active else version)
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
@@ -128,7 +125,6 @@ def _show_downloads(record: SessionRecord) -> None:
             key="live_csv",
             hint="One row per face and time: time, person, box in the picture as shown, label, "
             "confidence, smoothed and raw probabilities, model, detector and settings.",
-            on_save=lambda: _mark_saved(record),
         )
         offer_download(
             "JSON",
@@ -136,7 +132,6 @@ def _show_downloads(record: SessionRecord) -> None:
             "live-emotions.json",
             key="live_json",
             hint="The same, with the shares of time above.",
-            on_save=lambda: _mark_saved(record),
         )
         st.button(
             "Clear the record",
@@ -150,11 +145,6 @@ def _show_downloads(record: SessionRecord) -> None:
 
 def _clear(record: SessionRecord) -> None:
     record.clear()
-    st.session_state[_CHANGED] = True
-
-
-def _mark_saved(record: SessionRecord) -> None:
-    st.session_state[_SAVED] = _newest(record)
     st.session_state[_CHANGED] = True
 
 

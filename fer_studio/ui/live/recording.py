@@ -14,15 +14,12 @@ from fer_studio.ui.messages import show_error
 
 _SWITCH = "live_recording"
 _WAS_RUNNING = "live_was_recording"
-#: Session state: the hash of the recording that was downloaded last, and whether one was downloaded
-#: or discarded since the page was drawn.
-_SAVED, _CHANGED = "live_recording_saved", "live_recording_changed"
+_CHANGED = "live_recording_changed"
 
 
 def show_recording(session: LiveSession, recording: VideoRecording) -> None:
     """Draw the switch, the recording's length, and the finished video."""
-    is_saved = st.session_state.get(_SAVED) == hash(recording.result)
-    set_unsaved("recording", recording.result is not None and not is_saved)
+    set_unsaved("recording", str(hash(recording.result) if recording.result else ""))
     # The end of a stream also ends the recording, and reruns the page.
     refresh = 1.0 if recording.is_running else None
     st.fragment(_show_recording, run_every=refresh)(session, recording)
@@ -64,7 +61,6 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
                 content,
                 "live-emotions.mp4",
                 key="live_video",
-                on_save=lambda: _mark_saved(recording),
             )
             st.button(
                 "Discard",
@@ -75,14 +71,8 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
             )
 
 
-def _mark_saved(recording: VideoRecording) -> None:
-    st.session_state[_SAVED] = hash(recording.result)
-    st.session_state[_CHANGED] = True
-
-
 def _discard(recording: VideoRecording) -> None:
     recording.discard()
-    st.session_state.pop(_SAVED, None)
     st.session_state[_CHANGED] = True
 
 
