@@ -156,7 +156,7 @@ def test_invalid_input_gives_one_sentence_and_imports_nothing(
     if "scale" not in str(fields):
         # Its first operation scales the pixels as no usual range does.
         network.graph.initializer.append(
-            onnx.numpy_helper.from_array(np.array([7.5], np.float32), "factor")
+            onnx.numpy_helper.from_array(np.array([1000], np.float32), "factor")
         )
         network.graph.node.insert(0, onnx.helper.make_node("Mul", ["pixels", "factor"], ["scaled"]))
         network.graph.node[1].input[0] = "scaled"
