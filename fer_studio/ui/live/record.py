@@ -41,7 +41,9 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     newest = _newest(record)
     version = "" if newest is None else f"{newest}"
     # While a stream is active, there are new rows with every frame.
-    set_unsaved("record", "active" if session.is_active else version)
+    set_unsaved("record", "active" if is_active else version)
+    if is_active or len(record):
+        st.fragment(_show_downloads)(record)
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
