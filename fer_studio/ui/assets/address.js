@@ -1,12 +1,14 @@
 // Shows the selections of a page in the address, and asks before unsaved results are lost.
 //
-// data.page    the page that the selections belong to, such as "dataset"
+// data.page    the page that the selections belong to, such as "dataset"; empty for a part of a page
+//              that is drawn as a whole: the page itself follows
 // data.query   the selections as a query string, without "?"
 // data.unsaved the version of the results that would be lost with this tab; empty if there are none
 export default function ({ data }) {
+  if (!data.page) return
   const { pathname, search, hash } = window.location
   // A page that was just left may still be drawn: its selections must not get into the next address.
-  if (data.page && pathname.endsWith("/" + data.page)) {
+  if (pathname.endsWith("/" + data.page)) {
     // Streamlit's own options, such as "embed", stay.
     const kept = [...new URLSearchParams(search)].filter(([name]) => name.startsWith("embed"))
     const query = [new URLSearchParams(kept).toString(), data.query].filter(Boolean).join("&")

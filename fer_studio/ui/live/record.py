@@ -36,6 +36,7 @@ _TABLE_ROWS = 100
 
 def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
+    st.session_state.pop(_CHANGED, None)  # everything is drawn anew
     st.header("This session", divider="gray")
     is_active = session.is_active
     newest = _newest(record)
