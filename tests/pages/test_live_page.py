@@ -327,6 +327,7 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
 def is_unsaved(app: AppTest) -> bool:
     """Whether the browser asks before it closes the tab."""
     sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    # The page is drawn after its fragments and has the last word.
     return any(one["unsaved"] for one in sent if one["page"])
 
 
