@@ -215,7 +215,9 @@ def test_a_snapshot_of_the_camera_is_analyzed(open_page: OpenPage) -> None:
 
 
 def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> None:
-    page = open_page(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    page = open_page(
+        "/analyze", viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+    )
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
@@ -223,7 +225,7 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
 
 
 def test_in_dark_mode_the_page_and_its_chart_are_readable(open_page: OpenPage) -> None:
-    page = open_page(color_scheme="dark")
+    page = open_page("/analyze", color_scheme="dark")
     choose_sample(page)
     background = brightness(page.get_by_test_id("stApp"), "backgroundColor")
     assert background < 60

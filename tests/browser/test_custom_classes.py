@@ -31,13 +31,16 @@ CLASSES = ("fear", "ahegao", "smug <b>")
 
 @pytest.fixture
 def home(server: Any) -> Iterator[Settings]:
-    """The folders of the shared server with a shipped model; without data and runs afterwards."""
+    """The folders of the shared server with a shipped model; without data and runs."""
     settings: Settings = server.settings
+    roots = (settings.data_root, settings.runs_root)
+    for root in roots:
+        shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, settings.models_root / SHIPPED)
     yield settings
     shutil.rmtree(settings.models_root / SHIPPED)
     (settings.models_root / "default").write_text("small\n")
-    for root in (settings.data_root, settings.runs_root):
+    for root in roots:
         shutil.rmtree(root, ignore_errors=True)
 
 

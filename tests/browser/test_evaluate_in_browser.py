@@ -211,6 +211,7 @@ def test_an_example_can_be_curated_in_its_dialog(
     evaluate_on_demo(page)
     page.get_by_text("Apply my data-cleaning decisions").click()
     page.get_by_role("button", name=re.compile("Evaluate on")).click()
+    open_section(page, "Summary")  # the open section was remembered
     expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=180_000)
     expect(page.get_by_text("images of demo (curated)")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0

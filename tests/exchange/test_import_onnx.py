@@ -122,7 +122,7 @@ def test_custom_operations_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
     onnx.save(onnx_model(domain="com.evil"), tmp_path / "net.onnx")
-    with pytest.raises(InputError, match=r"uses the operation 'MatMul' of 'com.evil'"):
+    with pytest.raises(InputError, match=r"uses the operation 'MatMul' of the domain 'com.evil'"):
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 

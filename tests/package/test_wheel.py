@@ -27,7 +27,7 @@ SPLITS = ("train", "validation", "test")
 SMALL = ("--recipe", "three-conv-cnn-adam", "--data", "demo")
 SPACE = '[{"field": "learning_rate", "low": 0.001, "high": 0.01}]'
 TITLES = {
-    "": "Analyze photos",
+    "": "Facial emotion recognition",
     "analyze": "Analyze photos",
     "live": "Live",
     "video": "Video",
