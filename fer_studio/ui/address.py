@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -32,6 +33,10 @@ _SCRIPT = (Path(__file__).parent / "assets" / "address.js").read_text(encoding="
 _WHOLE_PAGE = "page"
 #: Maximum length of an invalid value in a message.
 _MAX_SHOWN = 60
+
+#: The part of the page that is being drawn; empty between two runs. Not part of the visit: a run
+#: can begin in another thread before the previous run of the same session has stopped.
+_current_part: ContextVar[str] = ContextVar("current_part", default="")
 
 _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
 
@@ -57,7 +62,6 @@ class _Visit:
             "back" leads to an earlier view of the page.
         settled: Keys of the widgets that have been drawn since the page was opened.
         shown: The values in the address, by parameter.
-        part: The part of the page that is being drawn; "" between two runs.
         runs: How often the page was drawn as a whole.
         problems: What is wrong with the address, by the key of the widget.
         notices: Where problems are shown.
@@ -72,7 +76,6 @@ class _Visit:
     is_complete: bool = False
     settled: set[str] = field(default_factory=set)
     shown: dict[str, _Shown] = field(default_factory=dict)
-    part: str = ""
     runs: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     notices: DeltaGenerator | None = None
@@ -113,7 +116,8 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
         name: The name of the fragment; by default, the whole page is drawn.
     """
     visit = _visit()
-    outer, visit.part = visit.part, name
+    outer = _current_part.get()
+    _current_part.set(name)
     if name != _WHOLE_PAGE:
         visit.shown = {key: choice for key, choice in visit.shown.items() if choice.part != name}
     try:
@@ -121,7 +125,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
         # If the page is drawn as a whole, it updates the address once, at its end.
         _update_address(visit, name, is_last=not outer)
     finally:
-        visit.part = outer
+        _current_part.set(outer)
 
 
 def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
@@ -201,7 +205,7 @@ def keep(
         st.session_state[key] = value
     visit.memory[memory] = write(value)
     is_shown = is_always_shown or value != default
-    visit.shown[name] = _Shown(visit.part, write(value) if is_shown else "")
+    visit.shown[name] = _Shown(_current_part.get(), write(value) if is_shown else "")
     return key
 
 
