@@ -45,17 +45,27 @@ def keep_choice(
         The key.
     """
     by_text = {write(option): option for option in options}
+    # Addresses of earlier versions contain titles, such as "New training".
+    by_folded_text = {_folded(text): option for text, option in reversed(by_text.items())}
+
+    def read(text: str) -> Option:
+        return by_text[text] if text in by_text else by_folded_text[_folded(text)]
+
     return keep(
         key,
         name=name,
         noun=noun,
         default=options[0] if default is None else default,
-        read=by_text.__getitem__,
+        read=read,
         write=write,
         describe=describe,
         memory=memory,
         is_always_shown=is_always_shown,
     )
+
+
+def _folded(text: str) -> str:
+    return text.casefold().replace(" ", "-")
 
 
 def kept_selectbox(
