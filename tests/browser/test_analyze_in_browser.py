@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import IDLE, PLOTLY, assert_fits_the_width, downloaded, metric
+from browser.helpers import PLOTLY, assert_fits_the_width, downloaded, metric
 from browser.helpers import upload as upload_files
 from fer_core.bundle import load_bundle
 from fer_core.emotions import EMOTIONS
@@ -84,7 +84,10 @@ def choose_row(page: Page, row: int) -> None:
 
 
 def choose_option(page: Page, box: str, option: str) -> None:
-    page.locator(IDLE).wait_for()  # a list that is open closes when its element is drawn again
+    # Playwright's pointer jumps: the first click elsewhere would only close the tooltip of the
+    # button that was clicked before.
+    page.get_by_role("combobox", name=box).hover()
+    expect(page.get_by_role("tooltip")).to_have_count(0)
     page.get_by_role("combobox", name=box).click()
     page.get_by_role("option", name=option).click()
 
