@@ -1,4 +1,4 @@
-"""Removes temporary files of processes that died, and restores the folders that they replaced.
+"""Removes temporary files of processes that died, and restores folders they did not replace fully.
 
 Temporary files are hidden, so that nothing else reads them; they only use space.
 """

@@ -38,8 +38,8 @@ def model_sentence(bundle: Bundle) -> str:
     correct = round(100 * accuracy)
     if bundle.record.learned_votes:
         return (
-            f"{name} agrees with most annotators on {correct} of 100 faces that it has not learned "
-            "from."
+            f"{name} gives the most frequent answer of the annotators for {correct} of 100 faces "
+            "that it has not learned from."
         )
     drawn = "drawn " if bundle.record.is_demo else ""
     return f"{name} recognizes {correct} of 100 {drawn}faces that it has not learned from."
