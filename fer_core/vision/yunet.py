@@ -1,6 +1,8 @@
 """YuNet, the recommended face detector: a small network that OpenCV runs."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -33,6 +35,8 @@ _FINE_PIXELS = 1920 * 1080
 _SMALL_FACE_WIDTH = 28
 #: Faces narrower than this in the coarse pass are detected better by the medium pass.
 _LARGE_FACE_WIDTH = 80
+#: Maximum number of threads that run the network on one size at the same time.
+_PARALLEL_PASSES = 2
 
 
 class YuNetDetector:
@@ -43,16 +47,14 @@ class YuNetDetector:
 
     def __init__(self, path: Path) -> None:
         """Load the network from its ONNX file; the caller has checked that file."""
-        # One network per size: changing a network's input size reallocates its buffers, which takes
-        # longer than a pass.
+        # Networks of their own for each size: changing a network's input size reallocates its
+        # buffers, which takes longer than a pass.
         self._networks = {
-            pixels: cv2.FaceDetectorYN.create(
-                str(path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_FACES
-            )
-            for pixels in (_COARSE_PIXELS, _MEDIUM_PIXELS, _FINE_PIXELS)
+            _COARSE_PIXELS: _NetworkPool(path, _PARALLEL_PASSES),
+            _MEDIUM_PIXELS: _NetworkPool(path, _PARALLEL_PASSES),
+            # The buffers of a fine pass take much memory, so it runs once at a time.
+            _FINE_PIXELS: _NetworkPool(path, 1),
         }
-        # A network has one input size and one set of buffers, so threads must not run it together.
-        self._lock = threading.Lock()
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Detect the faces in upright RGB, uint8 ``[height, width, 3]``.
@@ -88,14 +90,47 @@ class YuNetDetector:
             return [], factor_x
         # The network was trained on OpenCV's channel order.
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8)
-        with self._lock:
-            network = self._networks[pixels]
+        with self._networks[pixels].network() as network:
             network.setInputSize((small.shape[1], small.shape[0]))
             found = network.detect(small)[1]
         factors = np.array([factor_x, factor_y, factor_x, factor_y])
         rows = np.zeros((0, 15)) if found is None else np.asarray(found, np.float64)
         faces = (_face(row[:4] * factors, float(row[14]), image.shape) for row in rows)
         return [face for face in faces if face is not None], factor_x
+
+
+class _NetworkPool:
+    """Copies of the network, because a network has one set of buffers and serves one thread."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """Load the first copy; the others are loaded when several threads need one.
+
+        Args:
+            path: The ONNX file.
+            size: Maximum number of copies; further threads wait.
+        """
+        self._path = path
+        self._permits = threading.Semaphore(size)
+        # The copy that was used last comes first, so that a single thread always has the same one.
+        self._idle = [self._load()]
+
+    @contextmanager
+    def network(self) -> Iterator[cv2.FaceDetectorYN]:
+        """Provide a copy for one thread."""
+        with self._permits:
+            try:
+                network = self._idle.pop()
+            except IndexError:
+                network = self._load()
+            try:
+                yield network
+            finally:
+                self._idle.append(network)
+
+    def _load(self) -> cv2.FaceDetectorYN:
+        return cv2.FaceDetectorYN.create(
+            str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_FACES
+        )
 
 
 def _face(
