@@ -11,8 +11,8 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,26 @@ def _delete_source(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
         (folder.path / PLAYER_FILE).unlink(missing_ok=True)
 
 
+@contextmanager
+def _prepared_ahead(
+    frames: Iterator[VideoFrame], observer: FaceObserver
+) -> Iterator[ReadAhead[VideoFrame, PreparedFrame]]:
+    """Prepare frames for the observer in other threads, one for each thread that OpenCV may use.
+
+    If the detection is a part of that, OpenCV uses one thread in each of them: two frames in
+    parallel take less time than two threads for one frame.
+    """
+    threads = max(cv2.getNumThreads(), 1)
+    ahead = ReadAhead(frames, observer.prepare, _AHEAD, workers=threads)
+    if observer.detects_in_all_frames:
+        cv2.setNumThreads(1)
+    try:
+        yield ahead
+    finally:
+        ahead.close()
+        cv2.setNumThreads(threads)
+
+
 class _Job:
     """The state of a running analysis."""
 
@@ -268,9 +288,8 @@ class _Job:
             per_second=analysis.per_second,
             report=reading,
         )
-        ahead = ReadAhead(frames, PreparedFrame.of, _AHEAD)
         segment = _OpenSegment(start)
-        try:
+        with _prepared_ahead(frames, observer) as ahead:
             for prepared in ahead:
                 frame = prepared.frame
                 if segment.is_complete(frame):
@@ -283,8 +302,6 @@ class _Job:
                 segment.add(frame)
                 self._status = replace(self._status, frames=self._status.frames + 1)
                 self._progress(frame.seconds - analysis.start)
-        finally:
-            ahead.close()
         self._store(number, segment.closed(math.inf, observer, analysis, reading), observer)
 
     def _length(self, info: VideoInfo) -> float:

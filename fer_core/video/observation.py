@@ -86,6 +86,14 @@ class PreparedFrame:
         """Prepare a decoded frame."""
         return cls(frame, FlowFrame.of(frame.image), thumbnail(frame.image))
 
+    def detect(self, analyzer: Analyzer) -> None:
+        """Detect the faces and measure their colors, unless that has been done."""
+        if self.faces is None:
+            image = self.frame.image
+            faces = analyzer.detect(image)
+            self.colors = [color_histogram(image, face.box) for face in faces]
+            self.faces = faces
+
 
 @dataclass(frozen=True, eq=False)
 class _View:
@@ -132,6 +140,20 @@ class FaceObserver:
         self._candidates: dict[int, Portrait] = {}
         self.portraits: dict[int, Portrait] = {}
         self.cuts: list[float] = []
+
+    @property
+    def detects_in_all_frames(self) -> bool:
+        """True if the frames are so far apart that each of them gets a detection."""
+        per_second = self._settings.per_second
+        interval = 1 / per_second if per_second is not None else 0.0
+        return interval >= self._settings.detection_seconds - _TOLERANCE
+
+    def prepare(self, frame: VideoFrame) -> PreparedFrame:
+        """Prepare a frame for ``add``; may be called by several threads at once."""
+        prepared = PreparedFrame.of(frame)
+        if self.detects_in_all_frames:
+            prepared.detect(self._analyzer)
+        return prepared
 
     def add(self, prepared: PreparedFrame) -> None:
         """Observe the next frame."""
@@ -239,8 +261,13 @@ class FaceObserver:
             is_changed |= self._tracker.needs_detection
             if detects_in_all or prepared is frames[-1]:
                 earlier = {track.serial for track in self._tracker.active_tracks}
-                faces, colors = self._detect(prepared)
-                self._tracker.update(faces, seconds, self._settings.smoothing_seconds / 2, colors)
+                prepared.detect(self._analyzer)
+                self._tracker.update(
+                    prepared.faces or [],
+                    seconds,
+                    self._settings.smoothing_seconds / 2,
+                    prepared.colors,
+                )
                 detected = {
                     track.serial
                     for track in self._tracker.active_tracks
@@ -254,15 +281,6 @@ class FaceObserver:
                 ]
             )
         return views, is_changed
-
-    def _detect(
-        self, prepared: PreparedFrame
-    ) -> tuple[list[Face], list[NDArray[np.float32] | None]]:
-        if prepared.faces is None:
-            image = prepared.frame.image
-            prepared.faces = self._analyzer.detect(image)
-            prepared.colors = [color_histogram(image, face.box) for face in prepared.faces]
-        return prepared.faces, prepared.colors
 
     def _hold(self, prepared: PreparedFrame, views: Sequence[_View]) -> None:
         """Keep a row of each track until its next detection confirms it."""

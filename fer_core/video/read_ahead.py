@@ -1,10 +1,11 @@
-"""Run an iterator in another thread, a few items ahead."""
+"""Compute values for the items of an iterator in other threads, a few items ahead."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -19,22 +20,28 @@ class _End:
 
 
 class ReadAhead(Generic[Item, Result]):
-    """Computes the results of a function for all items in another thread, in order."""
+    """Computes the results of a function for all items in other threads, in the items' order."""
 
     def __init__(
-        self, items: Iterable[Item], function: Callable[[Item], Result], ahead: int
+        self,
+        items: Iterable[Item],
+        function: Callable[[Item], Result],
+        ahead: int,
+        workers: int = 1,
     ) -> None:
-        """Start the thread.
+        """Start the threads.
 
         Args:
-            items: Iterated in the thread.
-            function: Called in the thread for each item.
+            items: Iterated in one thread.
+            function: Called for each item; by several threads at once if there are several workers.
             ahead: Maximum number of results that are computed in advance.
+            workers: Number of threads that call the function.
         """
         self._items = items
         self._function = function
-        self._results: queue.Queue[Result | _End] = queue.Queue(max(ahead, 1))
+        self._results: queue.Queue[Future[Result] | _End] = queue.Queue(max(ahead, 1))
         self._is_closed = threading.Event()
+        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="read-ahead-worker")
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
@@ -45,10 +52,10 @@ class ReadAhead(Generic[Item, Result]):
                 if result.error is not None:
                     raise result.error
                 return
-            yield result
+            yield result.result()
 
     def close(self) -> None:
-        """End the thread; results that were not taken are lost."""
+        """End the threads; results that were not taken are lost."""
         self._is_closed.set()
         while self._thread.is_alive():
             try:
@@ -56,18 +63,19 @@ class ReadAhead(Generic[Item, Result]):
             except queue.Empty:
                 continue
         self._thread.join()
+        self._workers.shutdown(cancel_futures=True)
 
     def _run(self) -> None:
         try:
             for item in self._items:
-                if not self._put(self._function(item)):
+                if not self._put(self._workers.submit(self._function, item)):
                     return
         except BaseException as error:
             self._put(_End(error))
         else:
             self._put(_End())
 
-    def _put(self, result: Result | _End) -> bool:
+    def _put(self, result: Future[Result] | _End) -> bool:
         while not self._is_closed.is_set():
             try:
                 self._results.put(result, timeout=0.1)

@@ -190,6 +190,18 @@ def test_faces_are_detected_at_the_fixed_interval_only_while_nothing_changes() -
     assert sorted(row.frame for row in rows) == list(range(41))
 
 
+@pytest.mark.parametrize(("per_second", "is_detected"), [(5.0, True), (6.0, False), (None, False)])
+def test_frames_that_are_all_detected_are_detected_while_they_are_prepared(
+    per_second: float | None, is_detected: bool
+) -> None:
+    # 5 frames per second are as far apart as the detections, 0.2 s.
+    settings = settings_for(Path("a.mp4"), per_second=per_second)
+    observer = FaceObserver(drawn_analyzer(), settings)
+    image = textured()
+    prepared = observer.prepare(VideoFrame(0, 0.0, image, image.shape[1], image.shape[0]))
+    assert (prepared.faces is not None) == is_detected
+
+
 def test_a_face_that_is_missed_for_a_second_is_followed_and_its_frames_count() -> None:
     schedule = Schedule(missed=range(12, 36))
     observer = schedule.observe([textured(100 + number) for number in range(60)])
