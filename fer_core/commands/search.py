@@ -24,7 +24,7 @@ from fer_core.errors import InputError
 from fer_core.extras import require_packages
 from fer_core.processes import stop_on_signals
 from fer_core.recipes import changed_config, recipe_by_name
-from fer_core.scale.options import parse_place
+from fer_core.scale.options import parse_backend
 from fer_core.scale.ray_search import RaySearchOptions, ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
@@ -193,7 +193,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """A Ray cluster, with the address from ``parse_place``, and the resources of a worker."""
+    """A Ray cluster, with the address from ``parse_backend``, and the resources of a worker."""
 
     address: str | None
     options: RaySearchOptions
@@ -201,8 +201,8 @@ class _Cluster:
 
 def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
     """Return the cluster of ``--on``; None for this machine."""
-    place, address = parse_place(arguments.on, os.environ)
-    if place != "ray":
+    backend, address = parse_backend(arguments.on, os.environ)
+    if backend != "ray":
         return None
     if arguments.background:
         raise InputError(

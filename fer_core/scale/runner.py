@@ -97,7 +97,7 @@ def run_job(
 
 def _pool(work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int) -> Pool:
     memory = options.worker_memory_mb * 2**20
-    if options.place == "ray":
+    if options.backend == "ray":
         from fer_core.scale.ray_pool import RayPool
 
         return RayPool(
