@@ -34,8 +34,8 @@ _WHOLE_PAGE = "page"
 #: Maximum length of an invalid value in a message.
 _MAX_SHOWN = 60
 
-#: The part of the page that is being drawn; empty between two runs. Not in the session's state: a run
-#: can begin in another thread before the previous run of the same session has stopped.
+#: The part of the page that is being drawn; empty between two runs. It is not in the session's
+#: state, because a run can begin in another thread before the session's previous run has stopped.
 _current_part: ContextVar[str] = ContextVar("current_part", default="")
 
 _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
@@ -60,7 +60,7 @@ class _AddressState:
         address: The parameters with which the open page was opened.
         is_complete: True if a selection that ``address`` does not contain gets its default, because
             "back" leads to an earlier view of the page.
-        settled: Keys of the widgets that have been drawn since the page was opened.
+        drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         shown: The values in the address, by parameter.
         runs: How often the page was drawn as a whole.
         problems: What is wrong with the address, by the key of the widget.
@@ -74,7 +74,7 @@ class _AddressState:
     arrivals: int = 0
     address: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
-    settled: set[str] = field(default_factory=set)
+    drawn_keys: set[str] = field(default_factory=set)
     shown: dict[str, _Shown] = field(default_factory=dict)
     runs: int = 0
     problems: dict[str, str] = field(default_factory=dict)
@@ -99,7 +99,7 @@ def open_address(page: str) -> None:
         # A link to the page names no selections: the remembered ones apply.
         state.address = st.query_params.to_dict()
         state.is_complete = is_back
-        state.settled.clear()
+        state.drawn_keys.clear()
         state.problems.clear()
     state.shown.clear()
     state.notices = st.container()
@@ -182,8 +182,8 @@ def keep(
     """
     state = _state()
     memory = memory or key
-    is_arrival = key not in state.settled
-    state.settled.add(key)
+    is_arrival = key not in state.drawn_keys
+    state.drawn_keys.add(key)
     text: str | None = None
     if is_arrival and (name in state.address or state.is_complete):
         text = state.address.pop(name, None)
