@@ -179,7 +179,7 @@ class AccessRules:
         return Role.NONE
 
 
-def decide(
+def decide_admission(
     secrets: Mapping[str, Any], login: LoginSetting, claims: Mapping[str, Any], now: float
 ) -> Admission:
     """Determine what a visitor may do. An invalid configuration closes the app.
@@ -193,13 +193,13 @@ def decide(
     try:
         rules = read_rules(secrets, login)
     except InputError as error:
-        return closed(str(error))
+        return closed_admission(str(error))
     if rules is None:
         return Admission(Role.EDITOR, is_shared=False)
     return rules.admit(claims, now)
 
 
-def closed(reason: str) -> Admission:
+def closed_admission(reason: str) -> Admission:
     """Return the admission of every visitor while the app is closed.
 
     Args:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.face import Face
 
-#: Loaded models and detectors that are kept for the next call.
+#: Number of analyzers (a model with a detector) that stay loaded for later calls.
 _KEPT_ANALYZERS = 4
 
 
@@ -37,8 +37,8 @@ def analyze(
 ) -> list[Face]:
     """Detect and classify every face of a picture.
 
-    The model and the detector are loaded in the first call and kept, so that it can be called for
-    every frame of a stream.
+    The first call loads the model and the detector, and later calls reuse them, so that the
+    function can be called for every frame of a stream.
 
     Args:
         picture: The path of a picture file, the content of one, or upright pixels: RGB, uint8
@@ -51,8 +51,8 @@ def analyze(
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and
-        ``probability_by_class()``; an empty list if there are none. The program
-        shrinks a very large picture file; the boxes are still in pixels of the full picture.
+        ``probability_by_class()``; an empty list if there are none. A very large picture is
+        analyzed at a smaller size; the boxes are still in pixels of the full picture.
 
     Raises:
         InputError: The file is not a picture or cannot be read, or there is no such model or
@@ -108,11 +108,11 @@ def _analyzer(model: str | None, detector: str | None) -> Analyzer:
     settings = load_settings()
     bundle = find_bundle(model, settings)
     # The content of the bundle is part of the key: a model can be replaced while a script runs.
-    return _loaded_analyzer(_Key(bundle.content_key, bundle, settings), detector)
+    return _loaded_analyzer(_BundleKey(bundle.content_key, bundle, settings), detector)
 
 
-class _Key:
-    """A bundle that equals another one with the same content."""
+class _BundleKey:
+    """A bundle as the key of a cache: equal to every other key with the same content."""
 
     def __init__(self, key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle
@@ -120,14 +120,14 @@ class _Key:
         self._key = (key, settings)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._key == other._key
+        return isinstance(other, _BundleKey) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
 
 
 @lru_cache(maxsize=_KEPT_ANALYZERS)
-def _loaded_analyzer(key: _Key, detector: str | None) -> Analyzer:
+def _loaded_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
     from fer_core.predictor import load_predictor
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector

@@ -59,8 +59,8 @@ def class_name(text: str) -> str:
     """Return the name of a class in its stored form: NFC, with single spaces.
 
     Raises:
-        ValueError: It is empty, too long, or contains control characters; the sentence has no full
-            stop.
+        ValueError: It is empty, too long, or contains control characters. The message has no full
+            stop, because callers put it into a sentence.
     """
     categories = {unicodedata.category(character) for character in text.strip()}
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
@@ -90,7 +90,7 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         ValueError: There are fewer than 2 or more than 20, a name is invalid, or two names are
-            equal except for upper and lower case; the sentence has no full stop.
+            equal except for upper and lower case. The message is as for ``class_name``.
     """
     classes = tuple(class_name(name) for name in names)
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:

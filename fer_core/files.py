@@ -320,8 +320,8 @@ def existing_path(text: str) -> Path | None:
         return None
 
 
-def copied_path(text: str) -> Path | None:
-    """Return ``existing_path`` of a text that was copied with quotes or spaces around it."""
+def pasted_path(text: str) -> Path | None:
+    """Return the ``existing_path`` of a text that may have quotes or spaces around it."""
     return existing_path(text) or existing_path(unquoted_path(text))
 
 

@@ -36,8 +36,8 @@ class Settings:
         parallel_runs: The number of runs that the queue trains at the same time.
         import_roots: Folders from which a page may read datasets and videos by their path.
             Every visitor of the page can read the content of these folders, and of no other.
-        shared_import_roots: The same for an app that other people can reach. The downloads of the
-            user who runs the app are included only if they are configured.
+        shared_import_roots: The import roots of an app that other people can reach. They include
+            the downloads of the user who runs the app only if the configuration names them.
         login: Whether a login is required.
         mlflow_address: The MLflow address for runs started on a shared server, or empty.
         study_storage: The Optuna storage URL for searches started on a shared server, or empty.
@@ -146,8 +146,8 @@ def _check_readable(root: Path) -> None:
     """Raise ``InputError`` if a root folder exists and cannot be read; a missing one is created."""
     try:
         os.scandir(root).close()
-        # Listing a folder and opening its files are two permissions: this checks the second one.
-        # A pathlib.Path would remove the dot.
+        # Opening the files of a folder requires another permission than listing them; this call
+        # requires it too. A pathlib.Path would remove the dot.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # reported where the folder is needed

@@ -267,7 +267,7 @@ class FaceObserver:
     def _hold(self, prepared: PreparedFrame, views: Sequence[_View]) -> None:
         """Keep a row of each track until its next detection confirms it."""
         frame = prepared.frame
-        faces = self._analyzer.cropped(frame.image, [view.track.face for view in views])
+        faces = self._analyzer.crop(frame.image, [view.track.face for view in views])
         factor_x = frame.width / frame.image.shape[1]
         factor_y = frame.height / frame.image.shape[0]
         for view, face in zip(views, faces, strict=True):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
-from fer_core.picture_header import phone_format
+from fer_core.picture_header import heif_format
 
 _VIDEO_SIGNATURES = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
@@ -26,7 +26,7 @@ _MAX_TEXTS_BYTES = 2_000_000
 def is_video(content: bytes) -> bool:
     """Return True if content begins like a video: MP4, MOV, MKV, WebM, AVI, MPEG, FLV or WMV."""
     if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
-        return phone_format(content) is None
+        return heif_format(content) is None
     if content[:4] == b"RIFF":
         return content[8:12] == b"AVI "
     return content.startswith(_VIDEO_SIGNATURES)

@@ -45,12 +45,13 @@ def font_for(text: str, size: int) -> Font:
 @lru_cache(maxsize=512)
 def _font_name(text: str) -> str | None:
     for name in (None, *_SYSTEM_FONTS):
-        if _draws(name, text):
+        if _has_characters(name, text):
             return name
     return None
 
 
-def _draws(name: str | None, text: str) -> bool:
+def _has_characters(name: str | None, text: str) -> bool:
+    """Return True if a font is installed and has all characters of a text."""
     try:
         font = _font(name, _TEST_SIZE)
     except OSError:  # it is not installed

@@ -42,7 +42,7 @@ _OFFSET = -1.3
 #: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
 #: than a missed one.
 _MIN_LOG_ODDS = 1.1
-#: Maximum contribution of the votes. A candidate that would need more is not examined by them.
+#: The most that votes add to the log-odds. The voting cascades skip a candidate that needs more.
 _MAX_VOTES_LOG_ODDS = 2.5
 
 #: Side in pixels of the square that the voting cascades examine.
@@ -58,7 +58,7 @@ _MAX_VOTING_DISTANCE = 9
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A position in the working picture, with the number of windows of the first cascade there."""
+    """A position in the working picture, and how many windows of the first cascade agree on it."""
 
     box: FaceBox
     windows: int

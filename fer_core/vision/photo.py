@@ -50,7 +50,7 @@ class PhotoResult:
 
     @property
     def note(self) -> str | None:
-        """A sentence about a reduction of the picture; None without one."""
+        """A sentence about the reduction of the picture; None if it was not reduced."""
         if self.analyzed_size is None:
             return None
         width, height = self.analyzed_size
@@ -145,7 +145,7 @@ def crop_photo(
         The result, whose faces are not classified yet.
     """
     with picture_slot(content):
-        return _analyze(content, name, partial(analyzer.crop_faces, whole=whole))[0]
+        return _analyze(content, name, partial(analyzer.detect_and_crop, whole=whole))[0]
 
 
 def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[PhotoResult]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from fer_core.access import DEFAULT_PROVIDER, Admission, Role, closed, decide
+from fer_core.access import DEFAULT_PROVIDER, Admission, Role, closed_admission, decide_admission
 from fer_core.errors import InputError
 from fer_core.settings import LOGIN_VARIABLE, load_settings
 from fer_studio.ui.text import plain_text
@@ -28,9 +28,9 @@ def admission() -> Admission:
     the next click.
     """
     try:
-        return decide(_secrets(), load_settings().login, st.user.to_dict(), time.time())
+        return decide_admission(_secrets(), load_settings().login, st.user.to_dict(), time.time())
     except InputError as error:
-        return closed(str(error))
+        return closed_admission(str(error))
 
 
 def may_edit() -> bool:

@@ -9,7 +9,7 @@ from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
-from fer_core.picture_header import HEADER_BYTES, phone_format
+from fer_core.picture_header import HEADER_BYTES, heif_format
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
 _VIDEO = SkipReason("is a video and not a picture")
@@ -45,7 +45,7 @@ def reason_of(beginning: bytes) -> SkipReason:
         return SkipReason("is empty")
     is_container = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
     is_avi = beginning[:4] == b"RIFF" and beginning[8:12] == b"AVI "
-    if is_avi or (is_container and phone_format(beginning) is None):
+    if is_avi or (is_container and heif_format(beginning) is None):
         return _VIDEO
     text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
