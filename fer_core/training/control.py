@@ -35,6 +35,7 @@ _NOTE_LENGTH = 4000
 
 #: Maximum waiting time for the process ID of a process that was just started.
 _START_SECONDS = 20.0
+#: Maximum waiting time for the end of a process that was killed.
 _END_SECONDS = 10.0
 
 
@@ -214,7 +215,7 @@ def kill_run(run: RunFolder) -> None:
 
 
 def _status_of_process(run: RunFolder) -> RunStatus:
-    """The status that the run's current process wrote."""
+    """Return the status that the run's current process wrote; wait until there is one."""
     deadline = time.monotonic() + _START_SECONDS
     while is_active(run):
         status = run.read_status()

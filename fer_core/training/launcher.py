@@ -140,7 +140,7 @@ def _check_resources(setup: RunSetup, folder: Path) -> None:
 
 
 def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
-    """The fingerprint that was recorded when the dataset was imported; None if it was not."""
+    """Return the fingerprint that was recorded on import; None for data that was not imported."""
     path = locate_dataset(data, settings)
     if path.parent != settings.data_root or not is_imported(path):
         return None

@@ -173,7 +173,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunSetup:
-        """Read the content of ``config.json``; fields of later versions may be missing.
+        """Read the content of ``config.json``; fields that later versions added may be missing.
 
         Raises:
             InputError: The configuration is not valid.
@@ -362,7 +362,7 @@ class RunFolder:
             except InputError as error:
                 raise InputError(f"{path} is not a valid configuration: {error}") from error
 
-    def keep_curation(self, curation: Curation) -> None:
+    def write_curation(self, curation: Curation) -> None:
         """Store the run's curation, so that later decisions about the data do not change it."""
         write_text(self.path / "curation.csv", curation_csv(curation))
 
@@ -383,7 +383,7 @@ class RunFolder:
             raise InputError(f"The run's own curation is damaged: {curation.problems[0]}")
         return curation
 
-    def keep_votes(self, votes: Votes) -> None:
+    def write_votes(self, votes: Votes) -> None:
         """Store the run's votes, so that votes imported later do not change it."""
         arrays = {
             "counts": votes.counts,

@@ -289,7 +289,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     except Exception as error:
         # Each database driver raises its own types.
         raise InputError(
-            f"The storage {address} cannot be used ({first_line(error)}); {_storage_check(error)}."
+            f"The storage {address} cannot be used ({first_line(error)}); {_storage_advice(error)}."
         ) from error
     if study is None:
         known = ", ".join(names[:10]) or "none so far"
@@ -617,15 +617,15 @@ def open_study(
         sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
         # Each database driver raises its own types.
-        check = (
-            _storage_check(error)
+        advice = (
+            _storage_advice(error)
             if setup.storage
             else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
             "study"
         )
         raise InputError(
             f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
-            f"{check}."
+            f"{advice}."
         ) from error
     study.sampler = optuna.samplers.TPESampler(
         seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
@@ -633,7 +633,7 @@ def open_study(
     return study
 
 
-def _storage_check(error: Exception) -> str:
+def _storage_advice(error: Exception) -> str:
     """Return what to do about a database that cannot be used."""
     if isinstance(error, ImportError):
         return (

@@ -158,7 +158,7 @@ class _Worker:
 
     def _objective(self, trial: optuna.Trial, lock: ExitStack) -> float:
         """Train one trial and return the monitored metric of its best epoch."""
-        lock.close()
+        lock.close()  # the trial exists: other workers may create the next one
         trial.set_user_attr(WORKER_ATTRIBUTE, self._name)
         return self._follow(trial, self._run_for(trial))
 
@@ -203,7 +203,7 @@ class _Worker:
         return run
 
     def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
-        """Report a run's epochs until it ends; return or raise its outcome."""
+        """Report a run's epochs to Optuna until it ends; return its metric, or raise why it has none."""
         values = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(values)
         while True:

@@ -1,4 +1,4 @@
-"""Which images of a dataset a configuration trains on, and how many."""
+"""Select the images of a dataset that a configuration trains on, and count them."""
 
 from __future__ import annotations
 
