@@ -203,7 +203,12 @@ class _Worker:
         return run
 
     def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
-        """Report a run's epochs to Optuna until it ends; return its metric, or raise why it has none."""
+        """Report the epochs of a run to Optuna until it ends; return its best metric.
+
+        Raises:
+            optuna.TrialPruned: The run was pruned.
+            _TrialFailedError: The run failed, or the search was stopped.
+        """
         values = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(values)
         while True:

@@ -106,7 +106,7 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     enqueue_analysis(folder, settings)
 
 
-def draw_again(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
+def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
     """Make the annotated video, or replace it by one with the current names.
 
     Args:

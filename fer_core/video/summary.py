@@ -66,7 +66,7 @@ class PersonSummary:
         seconds_seen: The time in which the person was tracked.
         first_seen: Start of the first row, in seconds.
         last_seen: End of the last row, in seconds.
-        shares: By class: the share of the time seen in which it was the label, 0 to 1.
+        shares: By class: the share of ``seconds_seen`` with this class as the label, 0 to 1.
         means: By class: the mean probability, weighted by time.
         episodes: By class: the number of episodes.
         mean_episode_seconds: By class: the mean duration of the episodes; None without episodes.

@@ -8,7 +8,7 @@ from pathlib import PurePath
 import streamlit as st
 
 from fer_core.settings import Settings
-from fer_core.video.analyses import draw_again
+from fer_core.video.analyses import make_annotated_video
 from fer_core.video.analysis_folder import ANNOTATED_FILE
 from fer_core.video.documents import analysis_document
 from fer_core.video.face_table import to_csv, to_parquet
@@ -87,7 +87,9 @@ def _show_annotated(analysis: LoadedAnalysis, stem: str, settings: Settings) -> 
 def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
     blurs = bool(st.session_state.get(blur_key))
     run_on_analysis(
-        analysis_id, settings, lambda summary: draw_again(summary.folder, settings, blurs=blurs)
+        analysis_id,
+        settings,
+        lambda summary: make_annotated_video(summary.folder, settings, blurs=blurs),
     )
 
 
