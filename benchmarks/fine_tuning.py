@@ -46,7 +46,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
         seed: Decides which images are used.
     """
     prepare_backend()
-    from fer_core.exchange.served import load_keras_model
+    from fer_core.exchange.onnx_export import load_keras_model
     from fer_core.training.fit import BEST_WEIGHTS, fit, predict_in_batches
     from fer_core.training.model_setup import StartingWeights, float32_copy
 

@@ -32,8 +32,8 @@ from fer_core.exchange.labels import (
     parse_scale,
     read_notes,
 )
+from fer_core.exchange.onnx_export import export_onnx
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
-from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
 

@@ -17,14 +17,14 @@ from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
 from fer_core.exchange.labels import META_SUFFIX, FileNotes
 from fer_core.exchange.litert import open_litert_network, write_litert
-from fer_core.exchange.probe import check_equal, probe_crops, run_network
-from fer_core.exchange.served import (
+from fer_core.exchange.onnx_export import (
     TOLERANCE,
     export_onnx,
     keras_network,
     load_keras_model,
     require_onnx_export,
 )
+from fer_core.exchange.probe import check_equal, probe_crops, run_network
 from fer_core.files import write_json
 from fer_core.predictor import Network, network_input, open_onnx_network
 
@@ -45,7 +45,7 @@ _LITERT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """The result of an export.
 
     Attributes:
@@ -60,7 +60,7 @@ class Exported:
 
 def export_model(
     bundle: Bundle, export_format: ExportFormat, output: Path | None = None
-) -> Exported:
+) -> ExportResult:
     """Export a bundle, with ``NAME.meta.json`` next to the exported files.
 
     Args:
@@ -102,10 +102,12 @@ def export_model(
         has_equal_notes = (
             notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
         )
-        _check_free(tuple(file for file in files if not (has_equal_notes and file == notes)))
+        _check_not_existing(
+            tuple(file for file in files if not (has_equal_notes and file == notes))
+        )
         for file, destination in zip(produced, files, strict=True):
             file.replace(destination)
-    return Exported(files, difference)
+    return ExportResult(files, difference)
 
 
 def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
@@ -117,11 +119,11 @@ def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) ->
             f"The output {target} should end in {suffix} for the format {export_format}; change "
             "its name."
         )
-    _check_free((target,))
+    _check_not_existing((target,))
     return target
 
 
-def _check_free(files: tuple[Path, ...]) -> None:
+def _check_not_existing(files: tuple[Path, ...]) -> None:
     for file in files:
         if file.exists():
             raise InputError(f"{file} already exists; choose another --output or move it away.")

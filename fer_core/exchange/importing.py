@@ -37,12 +37,12 @@ from fer_core.exchange.labels import (
     labels_needed,
     read_notes,
 )
+from fer_core.exchange.onnx_export import check_onnx, keras_network, require_onnx_export
 from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
-from fer_core.exchange.onnx_trial import prepare_network, record_for_input, try_bundle
+from fer_core.exchange.onnx_trial import check_bundle_network, prepare_network, record_for_input
 from fer_core.exchange.onnx_writer import convert_to_onnx
 from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
-from fer_core.exchange.served import check_onnx, keras_network, require_onnx_export
 from fer_core.files import (
     is_plain_name,
     plain_name,
@@ -123,7 +123,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
 def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
     """Import a model under a temporary name, then replace the existing model of its name."""
-    plain = replace(request, replace=False)
+    new_request = replace(request, replace=False)
     name = request.name
     if name is None:
         name = name_from_file(path)
@@ -131,10 +131,10 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
             name = find_bundle(str(path.resolve()), settings).name
     target = settings.models_root / name
     if not is_plain_name(name) or not (target / RECORD_FILE).is_file():
-        return import_model(path, settings, replace(plain, name=name))
+        return import_model(path, settings, replace(new_request, name=name))
     if target.resolve() == path.resolve():
         raise InputError(f"{path} is the model {name!r} itself; choose another file or name.")
-    new = import_model(path, settings, replace(plain, name=f"{name}-{os.getpid()}"))
+    new = import_model(path, settings, replace(new_request, name=f"{name}-{os.getpid()}"))
     replace_bundle(new.folder, name, settings)
     return load_bundle(target)
 
@@ -195,7 +195,7 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
         )
     bundle = find_bundle(str(path.resolve()), settings)
     if bundle.served_network.is_file():
-        try_bundle(bundle.folder)
+        check_bundle_network(bundle.folder)
     if (bundle.folder / KERAS_MODEL_FILE).is_file():
         check_keras_archive(bundle.folder / KERAS_MODEL_FILE)
     return publish_bundle(path, settings, name=request.name)
@@ -232,7 +232,7 @@ def _import_keras(
     convert_to_onnx(model, served, path.name)
     inferred = None
     if scaling is None:
-        inferred = scale_from_operations(onnx_files.load(served), path)
+        inferred = scale_from_operations(onnx_files.load_trusted(served), path)
         scaling = Scaling.of(inferred.scale)
     source = ModelSource(
         file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
@@ -255,6 +255,7 @@ def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
 
 
 def _with_softmax(model: keras.Model) -> keras.Model:
+    """Return a model that returns probabilities instead of logits."""
     import keras
 
     outputs = keras.layers.Softmax(name="probabilities")(model.outputs[0])

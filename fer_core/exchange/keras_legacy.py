@@ -217,7 +217,8 @@ class _Graph:
         for entry in entries:
             name = plain_layer_name(entry[0])
             index = entry[1] - self._offsets.get(name, 0)
-            # Keras 3 counts the construction of a nested functional model in this place only.
+            # Only for inputs and outputs, Keras 3 counts the construction of a nested functional
+            # model as a call.
             if self._layers[name].get("class_name") in ("Functional", "Model"):
                 index += 1
             converted.append([name, index, entry[2]])

@@ -25,7 +25,7 @@ _BATCH_VALUES = 64 * 48 * 48
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScalingCandidate:
     """One scaling and its result.
 
     Attributes:
@@ -65,7 +65,7 @@ def check_scalings(
     *,
     request: ImportRequest | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> list[Candidate]:
+) -> list[ScalingCandidate]:
     """Classify images with each usual scaling. Nothing is imported.
 
     Args:
@@ -106,7 +106,7 @@ def check_scalings(
             scaling = Scaling.of(scale, mean, std)
             predicted = _predicted(network, images, record.input_shape, scaling)
             accuracy = float((predicted.argmax(axis=1) == outputs).mean())
-            candidates.append(Candidate(scale, mean, std, accuracy))
+            candidates.append(ScalingCandidate(scale, mean, std, accuracy))
             if report is not None:
                 report(number, len(choices))
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
