@@ -85,7 +85,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
-    drawings = _Drawings(Path(arguments.out)) if arguments.annotate else None
+    drawings = _AnnotatedPictures(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
     for number, path in enumerate(files, start=1):
@@ -120,7 +120,7 @@ def _check_annotation(arguments: argparse.Namespace) -> None:
 
 
 def _nothing_read(results: list[PhotoResult]) -> InputError:
-    """The error if not a single file could be read."""
+    """Return the error if not a single file could be read."""
     first = results[0].error or ""
     if len(results) == 1:
         return InputError(first)
@@ -142,8 +142,8 @@ def _files(paths: list[Path]) -> list[Path]:
     return files
 
 
-class _Drawings:
-    """Pictures with boxes and labels, in one folder."""
+class _AnnotatedPictures:
+    """Writes pictures with boxes and labels into one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
