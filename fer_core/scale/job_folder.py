@@ -445,8 +445,8 @@ class _StoredFolder(_Folder):
     def locked(self) -> Iterator[None]:
         owner, ended = uuid.uuid4().hex, threading.Event()
         try:
-            other = self._holder()
-            if other is not None and time.time() - other["renewed"] < _DEAD_SECONDS:
+            renewed = self._last_renewal()
+            if renewed is not None and time.time() - renewed < _DEAD_SECONDS:
                 raise InputError(_in_use_text(self._address))
             self._renew(owner)
         except OSError as error:
@@ -463,12 +463,12 @@ class _StoredFolder(_Folder):
             renewal.join()
             self.delete(_LOCK_FILE)
 
-    def _holder(self) -> dict[str, Any] | None:
+    def _last_renewal(self) -> float | None:
+        """Return when a driver last renewed its lock, in seconds since 1970; None if not locked."""
         if not self._store.exists(f"{self._address}/{_LOCK_FILE}"):
             return None
         try:
-            holder: dict[str, Any] = parse_json(self.read(_LOCK_FILE, 10_000).decode())
-            return {"renewed": float(holder["renewed"])}
+            return float(parse_json(self.read(_LOCK_FILE, 10_000).decode())["renewed"])
         except (ValueError, KeyError, TypeError):
             return None  # damaged: not written by a running job
 

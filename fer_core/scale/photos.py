@@ -136,13 +136,13 @@ class PhotoWorker:
         rows: list[dict[str, Any]] = []
         cropped: list[PhotoResult] = []
         for item in items:
-            cropped.append(self._cropped(item))
+            cropped.append(self._crop(item))
             if sum(len(photo.faces) for photo in cropped) >= _BATCH_FACES:
                 rows += [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
                 cropped = []
         return rows + [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
 
-    def _cropped(self, item: Item) -> PhotoResult:
+    def _crop(self, item: Item) -> PhotoResult:
         from fer_core.vision.photo import PhotoResult, crop_photo
 
         try:

@@ -145,10 +145,10 @@ class _Run:
         self._task_files = task_files
         self._pool = pool
         self._report = report
-        self._repeated: deque[Task] = deque()
+        self._to_repeat: deque[Task] = deque()
         #: For each incomplete part: the number of files without rows, and the finished tables by
         #: the position of their first file.
-        self._left: dict[int, int] = {}
+        self._files_left: dict[int, int] = {}
         self._tables: dict[int, dict[int, pyarrow.Table]] = {}
 
     def process(self, parts: Sequence[int]) -> int:
@@ -158,10 +158,10 @@ class _Run:
         done_before, running = done, 0
         tasks = self._tasks(parts)
         next_task = next(tasks, None)
-        while next_task is not None or self._repeated or running:
-            while self._pool.has_free_worker() and (self._repeated or next_task is not None):
-                if self._repeated:
-                    self._pool.submit(self._repeated.popleft())
+        while next_task is not None or self._to_repeat or running:
+            while self._pool.has_free_worker() and (self._to_repeat or next_task is not None):
+                if self._to_repeat:
+                    self._pool.submit(self._to_repeat.popleft())
                 elif next_task is not None:
                     self._pool.submit(next_task)
                     next_task = next(tasks, None)
@@ -179,7 +179,7 @@ class _Run:
         size = self._task_files
         for part in parts:
             items = self._folder.items(part)
-            self._left[part], self._tables[part] = len(items), {}
+            self._files_left[part], self._tables[part] = len(items), {}
             for start in range(0, len(items), size):
                 yield Task(part, start, tuple(items[start : start + size]))
 
@@ -198,13 +198,13 @@ class _Run:
             outcome.reason,
         )  # fmt: skip
         if failures < _MAX_FAILURES:
-            self._repeated.append(replace(task, failures=failures))
+            self._to_repeat.append(replace(task, failures=failures))
         elif len(task.items) > 1:
             half = len(task.items) // 2
             # With one more failure, a half is divided again.
             failures = _MAX_FAILURES - 1
-            self._repeated.append(Task(task.part, task.start, task.items[:half], failures))
-            self._repeated.append(Task(task.part, task.start + half, task.items[half:], failures))
+            self._to_repeat.append(Task(task.part, task.start, task.items[:half], failures))
+            self._to_repeat.append(Task(task.part, task.start + half, task.items[half:], failures))
         else:
             (item,) = task.items
             name = item.file.replace("\\", "/").rpartition("/")[2]
@@ -218,10 +218,10 @@ class _Run:
 
     def _keep(self, task: Task, table: pyarrow.Table) -> int:
         self._tables[task.part][task.start] = table
-        self._left[task.part] -= len(task.items)
-        if not self._left[task.part]:
+        self._files_left[task.part] -= len(task.items)
+        if not self._files_left[task.part]:
             tables = self._tables.pop(task.part)
-            del self._left[task.part]
+            del self._files_left[task.part]
             self._folder.write_part(task.part, [tables[start] for start in sorted(tables)])
         return len(task.items)
 
