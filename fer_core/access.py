@@ -304,7 +304,7 @@ def _issuers(value: object) -> tuple[str, ...]:
 
 
 def _providers(auth: object) -> tuple[str, ...]:
-    """The names of the identity providers; each one must be configured completely."""
+    """Return the names of the identity providers; each one must be configured completely."""
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")
     address = auth.get("redirect_uri")

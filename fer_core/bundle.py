@@ -143,7 +143,7 @@ class BundleRecord:
         return read_plain_record(cls, values)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``bundle.json``."""
+        """Return the content of ``bundle.json``."""
         return asdict(self)
 
     @property

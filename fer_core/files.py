@@ -307,7 +307,7 @@ def read_lines(path: Path, what: str, item: str) -> list[str]:
 
 
 def existing_path(text: str) -> Path | None:
-    """The path that a user typed (``~`` is the home folder), or None if it does not exist.
+    """Return the path that a user typed (``~``: the home folder); None if it does not exist.
 
     Also None for a text that cannot be a path: too long, or the home folder of an unknown user.
     """

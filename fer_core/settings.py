@@ -88,7 +88,7 @@ def is_shipped_model(folder: Path) -> bool:
 
 
 def module_command(module: str) -> list[str]:
-    """The command that runs a module of this project in a child process, from ``PROJECT_ROOT``.
+    """Return the command that runs a module of this project, from ``PROJECT_ROOT``.
 
     In an installed package ``PROJECT_ROOT`` is the folder of all packages. It must not become the
     first entry of the module search path, in front of the standard library.

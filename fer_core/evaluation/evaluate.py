@@ -360,7 +360,7 @@ def _predict(
     class_count: int,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Probabilities before temperature scaling, float32 ``[n, classes]``."""
+    """Return probabilities before temperature scaling, float32 ``[n, classes]``."""
     probabilities = np.empty((len(rows), class_count), dtype=np.float32)
     for start in range(0, len(rows), _CHUNK_SIZE):
         if report is not None:

@@ -149,7 +149,7 @@ class _GradCam:
         return _resized_and_scaled(heat)
 
     def _single_map(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """The map of one image in the size of the feature map, not scaled."""
+        """Return the map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))

@@ -222,7 +222,7 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
 
 
 def _metrics_of_both(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Metrics of tables ``[tables, true, predicted by the first, predicted by the second]``."""
+    """Return metrics of ``[tables, true, predicted by the first, predicted by the second]``."""
     first, second = tables.sum(axis=3), tables.sum(axis=2)
     total = tables.sum(axis=(1, 2, 3))[:, np.newaxis]
     return {

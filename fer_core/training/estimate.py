@@ -147,7 +147,7 @@ class TrainingEstimate:
         return text
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``train --estimate --json``."""
+        """Return the document of ``train --estimate --json``."""
         return asdict(self) | {"in_words": self.text}
 
 
@@ -243,7 +243,7 @@ def _estimate(
 
 
 def _full_epochs(config: TrainingConfig) -> float:
-    """The training's length in epochs of full resolution."""
+    """Return the length of a training, in epochs at full resolution."""
     low = min(config.low_resolution_epochs, config.epochs)
     return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 

@@ -145,7 +145,7 @@ class RunSummary:
         return RunFolder(self.path).bundle_path
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain values."""
+        """Return the summary as plain values."""
         document = asdict(self) | {
             "path": str(self.path),
             "seed": self.seed,

@@ -151,7 +151,7 @@ class RunSetup:
     class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``config.json``."""
+        """Return the content of ``config.json``."""
         document: dict[str, Any] = {
             "recipe": self.recipe,
             "data": self.data,

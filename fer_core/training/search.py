@@ -108,7 +108,7 @@ class StudySetup:
     class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``study.json``."""
+        """Return the content of ``study.json``."""
         document = asdict(self) | {"config": self.config.to_json()}
         if self.class_choice is None or self.class_choice == ClassChoice():
             # Workers of earlier versions, which have no such field, can join the study.

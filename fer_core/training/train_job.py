@@ -73,7 +73,7 @@ class TrainingOutcome:
     bundle: Bundle | None
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``train --json``."""
+        """Return the document of ``train --json``."""
         return {
             "run_dir": str(self.run.path),
             "state": self.state,

@@ -190,7 +190,7 @@ def decoding_memory(content: bytes) -> int:
 
 
 def _memory(image: Image.Image) -> int:
-    """Memory for decoding with the reduction that the picture gets, or without one."""
+    """Return the memory for decoding with the reduction that the picture gets, if any."""
     return _memory_at(image, _reduction(image) or 1)
 
 
@@ -204,7 +204,7 @@ def _memory_at(image: Image.Image, reduction: int) -> int:
 
 
 def _reduction(image: Image.Image) -> int | None:
-    """The factor that divides width and height to meet the limits; None if no factor is enough."""
+    """Return the divisor of width and height that meets the limits; None if there is none."""
     pixels = image.width * image.height
     if pixels > MAX_SOURCE_PIXELS:
         return None

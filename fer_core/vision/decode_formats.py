@@ -84,7 +84,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Size of a text after decompression, which stops when the text is too large."""
+    """Return the size of a decompressed text; decompression stops when it is too large."""
     if kind == b"tEXt":
         return len(data)
     # Keyword, a zero byte, and one or more further fields before the compressed data.

@@ -60,7 +60,7 @@ class PhotoResult:
         )
 
     def full_box(self, face: Face) -> list[int]:
-        """The box of a face in pixels of the full picture: x, y, width, height."""
+        """Return the box of a face in pixels of the full picture: x, y, width, height."""
         if self.analyzed_size is None or self.width is None or self.height is None:
             return list(face.box.rounded())
         factors = self.width / self.analyzed_size[0], self.height / self.analyzed_size[1]
