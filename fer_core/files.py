@@ -5,6 +5,7 @@ have ``PART`` in their names; ``fer_core.stale_files`` removes those of processe
 """
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -373,6 +374,16 @@ def read_json(path: Path) -> Any:
         ValueError: As for ``parse_json``, or it is not UTF-8 text.
     """
     return parse_json(path.read_text(encoding="utf-8"))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -170,13 +170,7 @@ def classify_many_files(
         result = run_job(work, inputs, items, folder, options, report=ProgressLines("classifying"))
         summary = result.summary
         if summary["errors"] == summary["files"]:
-            first = next(folder.rows(result.record))
-            raise InputError(
-                first["error"]
-                if summary["files"] == 1
-                else f"None of the {summary['files']:,} files could be read. The first one: "
-                f"{first['error']}"
-            )
+            raise no_file_error(summary["files"], next(folder.rows(result.record))["error"])
         if arguments.out is None:
             entries = list(StoredFiles(folder, result.record))
             return Answer({"files": entries}, "\n".join(map(text_of, entries)))
@@ -189,6 +183,18 @@ def classify_many_files(
         if skipped:
             text += f"\n{skipped:,} files were complete already"
         return Answer({"files": files, "out": str(folder), "summary": summary}, text)
+
+
+def no_file_error(count: int, first: str) -> InputError:
+    """Return the error of a command that could not read a single file.
+
+    Args:
+        count: Number of files, at least one.
+        first: The message about the first one.
+    """
+    if count == 1:
+        return InputError(first)
+    return InputError(f"None of the {count:,} files could be read. The first one: {first}")
 
 
 class StoredFiles(list[dict[str, Any]]):

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
-from fer_core.files import read_arrays, replaced_file
+from fer_core.files import file_sha256, read_arrays, replaced_file
 from fer_core.settings import Settings
 
 #: Maximum number of files; the least recently used is deleted first. All of FER2013 takes 1 MB.
@@ -73,8 +73,7 @@ def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str |
 
 @lru_cache(maxsize=32)
 def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
-    with network.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(network)
 
 
 def read_cached(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.crop import resize_square
 from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
@@ -138,9 +139,8 @@ class HaarDetector:
         """Return the number of votes of the two other cascades for a face at a candidate."""
         center = (box.x + box.width / 2, box.y + box.height / 2)
         side = max(2, round(box.width * _VOTING_CONTEXT))
-        square = cv2.getRectSubPix(gray, (side, side), center)
-        method = cv2.INTER_AREA if side > _VOTING_SIDE else cv2.INTER_LINEAR
-        square = cv2.resize(square, (_VOTING_SIDE, _VOTING_SIDE), interpolation=method)
+        square = np.asarray(cv2.getRectSubPix(gray, (side, side), center), np.uint8)
+        square = resize_square(square, _VOTING_SIDE, _VOTING_SIDE)
         equalized = np.asarray(cv2.equalizeHist(square), np.uint8)
         votes = 0
         for cascade in self._voting_cascades:
