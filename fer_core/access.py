@@ -26,7 +26,7 @@ from fer_core.settings import LOGIN_VARIABLE, LoginSetting
 
 
 class Role(IntEnum):
-    """What a visitor may do. Each role includes the ones before it.
+    """What a visitor may do. A higher role includes the lower roles.
 
     A viewer uses models and data: analyze, live, video, evaluate. An editor also changes datasets,
     curation, runs and models.
@@ -170,7 +170,7 @@ class AccessRules:
 
     def _role_of(self, email: str) -> Role:
         # The address is ASCII here. Otherwise lower() could turn another letter, such as the Kelvin
-        # sign, into an ASCII letter, and the address into that of another person.
+        # sign, into an ASCII letter, so that the result would be another person's address.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():

@@ -2,8 +2,8 @@
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
-probabilities), ``image_hashes.npz`` (which images it has seen) and ``README.md`` (the model card).
-A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
+probabilities), ``image_hashes.npz`` (hashes of the images that it has seen) and ``README.md`` (the
+model card). A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations

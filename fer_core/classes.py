@@ -28,9 +28,8 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 #: Characters that change the direction of the text after them.
 _DIRECTION_CHARACTERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-#: Colors of classes that are not emotions. They were computed so that any two of them, and of the
-#: colors of emotions, can be distinguished with normal vision, protanopia and deuteranopia, and on
-#: white and on black.
+#: Colors of classes that are not emotions. Any two of these and of the emotions' colors can be
+#: distinguished, with normal vision, protanopia and deuteranopia, on white and on black.
 _FURTHER_COLORS = (
     "#884422",
     "#EEAA66",
@@ -108,9 +107,9 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of a network of another program, from its labels.
 
-    If the labels name each of the seven or of the eight emotions once, in any order and with the
-    names of any dataset, the result is these emotions in FER2013's order. All other labels are
-    returned unchanged.
+    If the labels are the seven or the eight emotions, in any order and with the names of any
+    dataset, these emotions are returned in FER2013's order. All other labels are returned
+    unchanged.
     """
     return in_emotion_order(labels) or tuple(labels)
 

@@ -1,7 +1,8 @@
 """Count the scans of a JPEG file before it is decoded.
 
-A progressive JPEG has about ten scans. Each one is a pass over all pixels, however few bytes it
-takes in the file, so that a small file with thousands of them keeps a core busy for minutes.
+A progressive JPEG has about ten scans. A scan may take only a few bytes of the file, but decoding
+it is a pass over all pixels. Therefore a small file with thousands of scans keeps a core busy for
+minutes.
 """
 
 import re

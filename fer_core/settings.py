@@ -62,7 +62,7 @@ class Settings:
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
-        """Where published bundles are looked up, in this order. Only the first one is written."""
+        """The folders in which published bundles are looked up; only the first one is written."""
         shipped = self.shipped_models_root
         return (self.models_root,) if shipped is None else (self.models_root, shipped)
 

@@ -34,12 +34,11 @@ class CachedPrediction:
     Attributes:
         labels: int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
-        is_leaked: bool ``[n]``: which images also appear in train, as exact copies or
-            near-duplicates.
-        is_near_duplicate: bool ``[n]``: those of them that are not exact copies.
-        is_near_trained: bool ``[n]``: near-duplicates of a training image that the model was
-            trained on; None if the model does not record its images, or in files of earlier
-            versions.
+        is_leaked: Images that also appear in train, as exact copies or near-duplicates, bool
+            ``[n]``.
+        is_near_duplicate: Images that appear in train as near-duplicates only, bool ``[n]``.
+        is_near_trained: Near-duplicates of an image that the model was trained on, bool ``[n]``.
+            None if the model does not record its images, and in files of earlier versions.
     """
 
     labels: NDArray[np.int8]

@@ -121,11 +121,12 @@ class _GradCam:
     """Grad-CAM without gradients.
 
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
-    localization", ICCV 2017: the sum of the feature maps of the last convolution, each weighted by
-    the mean over its positions of the derivative of the score of the emotion, with negative values
-    set to 0. The sum of these derivatives over the positions is the derivative of the score when a
-    constant is added to the whole map. The central difference of two runs of the head approximates
-    it. All maps are changed in both directions in one batch.
+    localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
+    convolution, with negative values set to 0. The weight of a feature map is the derivative of the
+    emotion's score with respect to the map, averaged over its positions. The sum over the positions
+    equals the derivative with respect to a constant that is added to the whole map, so two runs of
+    the head approximate it by a central difference. All maps are changed in both directions in one
+    batch.
     """
 
     method = GRAD_CAM

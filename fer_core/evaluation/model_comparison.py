@@ -50,7 +50,7 @@ class Comparison:
     Attributes:
         first_name: The first model.
         second_name: The second model.
-        n: Number of images: those of classes that both models have.
+        n: Number of images; only images of classes that both models have are counted.
         first_accuracy: 0 to 1.
         second_accuracy: 0 to 1.
         difference: Accuracy of the second model minus that of the first, with a paired 95 %

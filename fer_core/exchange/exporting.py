@@ -39,8 +39,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
 }
 _WEIGHTS_SUFFIX = ".weights.h5"
 
-#: Maximum difference of LiteRT's probabilities, which are rounded differently from those of ONNX
-#: Runtime.
+#: Maximum difference of the probabilities for LiteRT, which rounds differently than ONNX Runtime.
 _LITERT_TOLERANCE = 1e-4
 
 

@@ -178,7 +178,7 @@ def convert_model(
 
 
 def name_from_file(path: Path) -> str:
-    """Return the name of a model from that of its file: ``My-model-1`` for ``My model (1).h5``."""
+    """Return a name for a model from its file's name: ``My-model-1`` for ``My model (1).h5``."""
     return plain_name(path.stem) or "imported"
 
 

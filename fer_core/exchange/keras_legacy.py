@@ -316,7 +316,7 @@ def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
 
 
 def _accepted_keys(layer: type) -> frozenset[str]:
-    """Return the options of a layer: those of its constructor and of the base classes it calls."""
+    """Return the options of a layer: parameters of its constructor and of base classes."""
     keys: set[str] = set()
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":

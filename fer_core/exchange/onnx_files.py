@@ -180,8 +180,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """Read an ONNX network and determine the layout of its input.
 
     Raises:
-        InputError: It is unsafe or damaged, or its input or output is not that of a classifier of
-            2 to 20 classes.
+        InputError: It is unsafe or damaged, or it is not a classifier of images into 2 to 20
+            classes.
     """
     import onnx
 

@@ -96,8 +96,8 @@ def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
     stages = ARCHITECTURES[architecture].stages
     names = list(stages)
     remaining = sum(stages[name] for name in names[: names.index(stage) + 1])
-    # The layers are in the order of the computation, so that all layers of a stage, those of
-    # parallel branches included, come before those of the next one.
+    # The layers are in the order of the computation, so that all layers of a stage, including its
+    # parallel branches, come before the next stage.
     for layer in model.layers:
         if isinstance(layer, (layers.Conv2D, layers.Dense)):
             if remaining == 0:

@@ -63,7 +63,7 @@ class VideoWork:
         return VideoWorker(self, threads=threads, memory_bytes=memory_bytes)
 
     def schema(self) -> pyarrow.Schema:
-        """Return the columns: those of ``faces.parquet``, and those of the video.
+        """Return the columns of ``faces.parquet``, and the columns that describe the video.
 
         A video without faces, or with an error, has one row, in which the columns of faces are
         null.

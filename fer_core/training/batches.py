@@ -60,8 +60,8 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
 
     Without sampling each row occurs once. With *oversampling* all classes that occur have equal
     numbers of rows, with *square_root_sampling* numbers in proportion to the square root of their
-    size, both rounded to whole rows. The length always equals that of the data, and within a class
-    the numbers of occurrences of two rows differ by at most one.
+    size, both rounded to whole rows. The result always has as many rows as the data. Two rows of a
+    class occur equally often, or one of them occurs once more.
     """
     generator = np.random.default_rng([config.seed, epoch])
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")

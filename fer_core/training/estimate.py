@@ -311,7 +311,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
 
     # Votes as targets take the same time as labels; the steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
-    # Random weights take the same time as those of a trained model.
+    # A network takes the same time with random weights as with trained ones.
     start = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
     model = compiled_model(config, start=start)
     generator = np.random.default_rng(0)

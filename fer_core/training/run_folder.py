@@ -441,7 +441,7 @@ class RunFolder:
             os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``; the stored fingerprint stays unless a new one is given."""
+        """Replace ``status.json``; a status without a fingerprint keeps the stored fingerprint."""
         if status.fingerprint is None:
             earlier = self.read_status()
             if earlier is not None and earlier.fingerprint is not None:
@@ -459,7 +459,7 @@ class RunFolder:
         """Append a line to ``metrics.jsonl``; it is on disk when this returns."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with (self.path / EPOCHS_FILE).open("a+b") as file:
-            # An incomplete line of an earlier process would otherwise damage this one too.
+            # Without the line break, an incomplete line of an earlier process would continue here.
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)

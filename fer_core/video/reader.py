@@ -172,8 +172,8 @@ def read_frames(
         name: Its name for messages; by default that of the path.
         start: Time of the first frame, in seconds.
         end: Frames from this time on are left out.
-        per_second: How many frames per second are returned: the first one at or after each multiple
-            of ``1 / per_second``. None returns every frame.
+        per_second: Number of frames per second: the first frame at or after each multiple of
+            ``1 / per_second`` is returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Receives what was found.
         numbers_frames: False to save the time that counting the frames before ``start`` takes; the
@@ -468,7 +468,7 @@ def _duration(container: Any, stream: Any) -> float | None:
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
             return 3600 * hours + 60 * minutes + seconds
-    # The duration of the file is that of its longest stream, which may be the audio stream.
+    # The duration of the file is the last choice, because its audio may be longer than its video.
     return container.duration / 1_000_000 if container.duration else None
 
 

@@ -75,7 +75,7 @@ def without_large_texts(content: bytes) -> bytes:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk; the last one may be cut short."""
+    """Yield kind, start and end of each chunk; the last chunk may be incomplete."""
     start = len(_PNG_SIGNATURE)
     while start < len(content):
         end = start + 12 + int.from_bytes(content[start : start + 4], "big")

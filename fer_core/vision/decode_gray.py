@@ -18,7 +18,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture in this process, without a time limit.
 
-    OpenCV decodes every format that it supports, so that the gray values equal those of earlier
+    OpenCV decodes every format that it supports, so that the gray values are the same as in earlier
     imports. Pillow decodes the pictures of phones, and applies their rotation.
 
     Args:

@@ -26,8 +26,8 @@ from fer_core.vision.face import Face
 _MIN_ACCURATE_IOU = 0.6
 #: Time without a detection after which a track is lost. Turned heads are missed in some frames.
 _LOST_AFTER_SECONDS = 0.8
-#: Maximum distance (in box widths) and maximum ratio of sizes between a lost face and a new one, if
-#: both are regarded as the same face.
+#: A new face continues a lost track if their distance (in box widths) and the ratio of their sizes
+#: do not exceed these values.
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
@@ -192,7 +192,8 @@ class FaceTracker:
         """Move every track to the next frame.
 
         Args:
-            move: Returns for boxes in the last frame their boxes in the new one, or None.
+            move: Takes boxes in the last frame, and returns the box of each in the new frame; None
+                for a box that could not be followed.
         """
         boxes = move([track.box for track in self._active])
         for track, box in zip(self._active, boxes, strict=True):

@@ -26,7 +26,7 @@ _SYSTEM_FONTS = (
 )
 #: In pixels; glyphs are compared at this size.
 _TEST_SIZE = 24
-#: A code point that no font has: its glyph is that of a missing character.
+#: A code point that no font has, so that it is drawn as a missing character.
 _NO_CHARACTER = "\U0010fffe"
 
 

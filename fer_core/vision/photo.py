@@ -133,7 +133,7 @@ def analyze_photo(
 def crop_photo(
     content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
 ) -> PhotoResult:
-    """Decode a file and crop its faces; ``classify_photos`` then classifies those of several files.
+    """Decode a file and crop its faces, which ``classify_photos`` can classify later.
 
     Args:
         content: The file's bytes.
