@@ -100,7 +100,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
 def _unseen_images(fer2013: FaceSet) -> FaceSet:
     """Return the validation images that are not copies of training images."""
     rows = fer2013.rows("validation")
-    is_exact, is_near = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
+    is_exact, is_near, _ = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
     return fer2013.subset(rows[~(is_exact | is_near)])
 
 
