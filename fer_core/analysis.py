@@ -62,7 +62,7 @@ def analyze(
     """
     import numpy as np
 
-    analyzer = _analyzer(model, detector)
+    analyzer = _cached_analyzer(model, detector)
     if isinstance(picture, np.ndarray):
         pixels = np.ascontiguousarray(picture)
         if pixels.ndim == 2:
@@ -71,7 +71,7 @@ def analyze(
     if isinstance(picture, (bytes, bytearray, memoryview)):
         content, name = bytes(picture), "The picture"
     elif isinstance(picture, (str, os.PathLike)):
-        content, name = _content(Path(picture)), str(picture)
+        content, name = _read_file(Path(picture)), str(picture)
     else:
         raise TypeError(
             "picture should be a path, the bytes of a picture file, or an array. "
@@ -80,7 +80,7 @@ def analyze(
     return _faces_in_file(content, name, analyzer, whole)
 
 
-def _content(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
     except (OSError, ValueError) as error:
@@ -104,7 +104,7 @@ def _faces_in_file(content: bytes, name: str, analyzer: Analyzer, whole: bool | 
     return [replace(face, box=face.box.scaled(*factors)) for face in faces]
 
 
-def _analyzer(model: str | None, detector: str | None) -> Analyzer:
+def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
     settings = load_settings()
     bundle = find_bundle(model, settings)
     # The content of the bundle is part of the key: a model can be replaced while a script runs.

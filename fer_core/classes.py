@@ -63,16 +63,16 @@ def class_name(text: str) -> str:
     """
     categories = {unicodedata.category(character) for character in text.strip()}
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
-        raise ValueError(f"the class name {_shown(text)} contains control characters")
+        raise ValueError(f"the class name {_quoted(text)} contains control characters")
     name = unicodedata.normalize("NFC", re.sub(r"\s+", " ", text.strip()))
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-        raise ValueError(f"the class name {_shown(text)} contains no visible character")
+        raise ValueError(f"the class name {_quoted(text)} contains no visible character")
     if len(name) > MAX_NAME:
-        raise ValueError(f"the class name {_shown(name)} is longer than {MAX_NAME} characters")
+        raise ValueError(f"the class name {_quoted(name)} is longer than {MAX_NAME} characters")
     return name
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…")
 
 

@@ -165,7 +165,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
                 "data": dataset_reference(arguments.data, settings),
                 "class_choice": None if choice is None else asdict(choice),
                 "config": config.to_json(),
-                "space": asdict(search_space(_parameters(arguments.space))),
+                "space": asdict(search_space(_parse_space(arguments.space))),
                 "trials": arguments.trials,
                 "monitor": arguments.monitor,
                 "pruning": not arguments.no_pruning,
@@ -243,7 +243,7 @@ def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _answer(study_summary(arguments.name, settings))
 
 
-def _parameters(text: str) -> list[dict[str, Any]]:
+def _parse_space(text: str) -> list[dict[str, Any]]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -260,7 +260,7 @@ def _answer(study: StudySummary) -> Answer:
             trial.state,
             "" if trial.value is None else f"{trial.value:.4f}",
             trial.worker,
-            ", ".join(f"{field}={_short(value)}" for field, value in trial.values.items()),
+            ", ".join(f"{field}={_short_text(value)}" for field, value in trial.values.items()),
         ]
         for trial in study.trials
     ]
@@ -277,5 +277,5 @@ def _answer(study: StudySummary) -> Answer:
     return Answer(study.to_json(), "\n".join(lines))
 
 
-def _short(value: Any) -> str:
+def _short_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -71,7 +71,7 @@ def export_model(
         InputError: The bundle has no Keras model and the format needs one, the output exists, or
             the exported network does not return the same probabilities.
     """
-    target = _target(bundle, export_format, output)
+    target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
     if export_format != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
         raise InputError(
@@ -90,7 +90,7 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
         written = Path(folder) / target.name
         _WRITERS[export_format](bundle, written)
-        difference = _difference(export_format, written, bundle, pixels, expected)
+        difference = _verify_export(export_format, written, bundle, pixels, expected)
         write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).to_json())
         produced = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
@@ -109,7 +109,7 @@ def export_model(
     return ExportResult(files, difference)
 
 
-def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
+def _output_file(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
     suffix = _SUFFIXES[export_format]
     output = Path.cwd() if output is None else output.expanduser()
     target = output / (bundle.name + suffix) if output.is_dir() else output
@@ -171,13 +171,14 @@ _WRITERS: dict[ExportFormat, Callable[[Bundle, Path], None]] = {
 }
 
 
-def _difference(
+def _verify_export(
     export_format: ExportFormat,
     written: Path,
     bundle: Bundle,
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
+    """Read an exported file back; return its largest difference of a probability from the model."""
     description = f"The {export_format} export of {bundle.name!r}"
     try:
         network = _read_back(export_format, written, bundle)

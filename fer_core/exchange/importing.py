@@ -205,7 +205,7 @@ def _import_keras(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
     with open_keras_parts(path, request.weights) as parts:
-        labels = _labels(path, request, notes)
+        labels = _known_labels(path, request, notes)
         require_onnx_export()
         model = build_keras_model(parts)
     _, *sizes = model.input_shape
@@ -237,7 +237,7 @@ def _import_keras(
     source = ModelSource(
         file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
     )
-    record = _record(
+    record = _new_record(
         source, labels, shape, scaling, parameters=parameters, notes=notes, inferred=inferred
     )
     check_onnx(model, served, path.name, network_input(probe_crops(), record))
@@ -265,7 +265,7 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 def _import_onnx(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
-    labels = _labels(path, request, notes)
+    labels = _known_labels(path, request, notes)
     scaling = _known_scaling(path, request, notes, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
     check_label_count(path, labels, prepared.outputs)
@@ -273,7 +273,7 @@ def _import_onnx(
     if scaling is None:
         assert inferred is not None
         scaling = Scaling.of(inferred.scale)
-    record = _record(
+    record = _new_record(
         ModelSource(file=path.name, format="ONNX network"),
         labels,
         prepared.input_shape,
@@ -306,7 +306,8 @@ def _known_scaling(
     return None if notes is None else Scaling((notes.input_scale,), (notes.input_offset,))
 
 
-def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
+def _known_labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
+    """Return the labels of the outputs from the request or the notes."""
     if request.labels is not None:
         return request.labels
     if notes is not None:
@@ -320,7 +321,7 @@ def _with_change(record: BundleRecord, change: str) -> BundleRecord:
     return replace(record, source=replace(source, changes=(*source.changes, change)))
 
 
-def _record(
+def _new_record(
     source: ModelSource,
     labels: tuple[str, ...],
     shape: tuple[int, int, int],

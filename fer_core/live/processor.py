@@ -127,11 +127,11 @@ class LiveProcessor:
                 faces = self._analyze(image, seconds, controls)
             except Exception as error:
                 # An error in a model must not end the stream.
-                self._fail(error)
+                self._set_error(error)
         try:
             drawn = draw_overlay(image, faces, controls)
         except Exception as error:
-            self._fail(error)
+            self._set_error(error)
             drawn = image
         self.recording.add(drawn, seconds)
         self._update_statistics(faces, image, controls, 1000 * (time.perf_counter() - start))
@@ -188,14 +188,14 @@ class LiveProcessor:
             self._shown.clear()
             self._milliseconds_per_face = 0.0
         if new.predictor.classes != self.record.classes:
-            self._fail(
+            self._set_error(
                 InputError(
                     "The model's classes differ from those in this session's record; download the "
                     "record and reload the page to use this model, or choose another one."
                 )
             )
 
-    def _fail(self, error: Exception) -> None:
+    def _set_error(self, error: Exception) -> None:
         logger.error("A frame could not be analyzed", exc_info=error)
         if isinstance(error, InputError):
             self._error = str(error)

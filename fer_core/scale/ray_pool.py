@@ -152,6 +152,7 @@ class RayPool:
         self._running[actor.ready.remote(self._probe)] = (actor, None)
 
     def _cannot_start(self, error: Exception) -> InputError:
+        """Return the error of actors that end before they are ready."""
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, InputError):
             return InputError(str(cause))

@@ -190,7 +190,7 @@ class _Run:
         task = outcome.task
         if outcome.rows is not None:
             with pa.ipc.open_stream(outcome.rows) as reader:
-                return self._keep(task, reader.read_all())
+                return self._add_rows(task, reader.read_all())
         failures = task.failures + 1
         _log.warning(
             "%d files, the first of which is %s, are processed again (%s)",
@@ -209,14 +209,15 @@ class _Run:
             (item,) = task.items
             name = item.file.replace("\\", "/").rpartition("/")[2]
             sentence = (
-                f"{name} could not be processed because {_because(outcome.reason)}; try it alone, "
-                "or with more memory for each worker."
+                f"{name} could not be processed because {_reason_clause(outcome.reason)}; try it "
+                "alone, or with more memory for each worker."
             )
             row = dict(self._work.error_row(item, sentence))
-            return self._keep(task, pa.Table.from_pylist([row], self._schema))
+            return self._add_rows(task, pa.Table.from_pylist([row], self._schema))
         return 0
 
-    def _keep(self, task: Task, table: pyarrow.Table) -> int:
+    def _add_rows(self, task: Task, table: pyarrow.Table) -> int:
+        """Store the rows of a task; write its part if that is complete. Return the file count."""
         self._tables[task.part][task.start] = table
         self._files_left[task.part] -= len(task.items)
         if not self._files_left[task.part]:
@@ -226,5 +227,6 @@ class _Run:
         return len(task.items)
 
 
-def _because(reason: str) -> str:
+def _reason_clause(reason: str) -> str:
+    """Return a reason as the end of a sentence after "because"."""
     return reason if reason.startswith("the ") else f"of an unexpected error ({reason})"

@@ -164,6 +164,7 @@ class RunControl:
         return None if control is None else control.request
 
     def _pause(self) -> Request | None:
+        """Block until the pause ends; return the request that ended it."""
         start, status = self._clock(), self._run.read_status()
         last_write = -float("inf")
         request: Request | None = "pause"
@@ -171,7 +172,7 @@ class RunControl:
             now = self._clock()
             if status is not None and now - last_write >= 2.0:
                 last_write = now
-                self._run.write_status(_paused(status))
+                self._run.write_status(_paused_status(status))
             self._sleep(self.INTERVAL)
             request = self._request()
         self._paused_seconds += self._clock() - start
@@ -180,7 +181,7 @@ class RunControl:
         return request
 
 
-def _paused(status: RunStatus) -> RunStatus:
+def _paused_status(status: RunStatus) -> RunStatus:
     return replace(
         status,
         state="paused",

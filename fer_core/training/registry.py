@@ -361,6 +361,7 @@ def _inactive_summary(summary: RunSummary) -> RunSummary:
 
 
 def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualState, str]:
+    """Return state and reason of a run that no process trains."""
     if status is None:
         if not log_tail(run.path, 1):
             return "new", "was never started"
@@ -444,6 +445,7 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
 
 
 def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
+    """Return the fields of a summary that describe the finished epochs."""
     best = best_epoch(epochs, config.monitor)
     chosen = None if best is None else epochs[best - 1]
     return {

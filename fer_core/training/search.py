@@ -399,7 +399,8 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     workers = _live_workers(study, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if active_workers(name, settings) or any(not _is_here(worker.name) for worker in workers)
+        if active_workers(name, settings)
+        or any(not _is_on_this_machine(worker.name) for worker in workers)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
@@ -420,7 +421,7 @@ def worker_name() -> str:
     return f"{platform.node()} {os.getpid()}"
 
 
-def _is_here(name: str) -> bool:
+def _is_on_this_machine(name: str) -> bool:
     return name.rpartition(" ")[0] == platform.node()
 
 
@@ -498,7 +499,9 @@ def stop_search(name: str, settings: Settings) -> None:
     read_study_setup(name, settings)
     if not active_workers(name, settings):
         workers = study_summary(name, settings).workers
-        elsewhere = ", ".join(worker.name for worker in workers if not _is_here(worker.name))
+        elsewhere = ", ".join(
+            worker.name for worker in workers if not _is_on_this_machine(worker.name)
+        )
         if elsewhere:
             raise InputError(
                 f"The search {name!r} is running on other machines ({elsewhere}); stop it there."

@@ -104,6 +104,7 @@ class _Worker:
             report_worker(self._study, self._name, is_alive=False)
 
     def _work(self) -> None:
+        """Run trials until the study is complete or stopped."""
         self._retry_trials_of_earlier_versions()
         while not self._is_stopped():
             self._report_alive()
@@ -256,6 +257,7 @@ class _Worker:
     def _outcome(
         self, trial: optuna.Trial, summary: RunSummary, epochs: tuple[EpochRecord, ...]
     ) -> float:
+        """Return the best metric of a run that ended, or raise that it was pruned or has failed."""
         import optuna
 
         metrics = [self._metric(record) for record in epochs]

@@ -109,7 +109,7 @@ class Analyzer:
         """
         if not faces:
             return []
-        rows = self.predictor.probabilities(np.stack([_known_crop(face) for face in faces]))
+        rows = self.predictor.probabilities(np.stack([_crop_of(face) for face in faces]))
         classes, minimum = self.predictor.classes, self.predictor.minimum_confidence
         return [
             replace(
@@ -171,7 +171,7 @@ class Analyzer:
         return Face(box, crop=crop, is_too_small=is_too_small(box))
 
 
-def _known_crop(face: Face) -> NDArray[np.uint8]:
+def _crop_of(face: Face) -> NDArray[np.uint8]:
     if face.crop is None:
         raise ValueError(f"The face has no crop. Received: {face}")
     return face.crop

@@ -146,6 +146,7 @@ class _Worker:
         return self._process.wait() == 0
 
     def _failure(self, seconds: float) -> ChildError:
+        """Return the error for a process that ended before its answer was complete."""
         code = self._process.wait()
         if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
             return ChildError("time", f"{seconds:g} s")

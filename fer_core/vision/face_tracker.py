@@ -336,6 +336,7 @@ class FaceTracker:
         return matched, unmatched
 
     def _start_or_resume(self, detection: _Detection, seconds: float) -> None:
+        """Continue a lost track with an unmatched detection, or start a new track."""
         track = self._find_lost_track(detection, seconds)
         if track is not None:
             self._lost.remove(track)
@@ -382,6 +383,7 @@ class FaceTracker:
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
+        """Set the lost tracks aside, and end unconfirmed tracks without a detection."""
         remaining = []
         for track in self._active:
             seconds_since_detection = seconds - track.detected_at
@@ -414,6 +416,7 @@ class _Detection:
 
 
 def _add_detection(track: Track, detection: _Detection, weight: float, seconds: float) -> None:
+    """Update a track with a detection; ``weight`` is the share by which its box moves."""
     track.face = replace(
         track.face,
         box=track.box.interpolated(detection.face.box, weight),
@@ -465,6 +468,7 @@ def _track_from_json(values: dict[str, Any]) -> Track:
 
 
 def _may_be_same(before: FaceBox, now: FaceBox) -> bool:
+    """Return True if position and size allow two boxes to be the same face."""
     (x, y), (other_x, other_y) = before.center, now.center
     distance = math.hypot(other_x - x, other_y - y)
     ratio = math.sqrt(now.area / before.area)
