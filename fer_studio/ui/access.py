@@ -22,7 +22,7 @@ _LOGIN_BY_NAME = "Log in with {}"
 
 
 def admission() -> Admission:
-    """What the visitor of this session may do now.
+    """Return what the visitor of this session may do now.
 
     The configuration is read at every call: an address that is removed from it loses its role with
     the next click.
@@ -65,7 +65,7 @@ def is_private() -> bool:
 
 
 def _secrets() -> Mapping[str, Any]:
-    """The content of secrets.toml; empty if there is no such file.
+    """Return the content of secrets.toml; empty if there is no such file.
 
     Raises:
         InputError: The file cannot be read, so that its login settings are unknown.
