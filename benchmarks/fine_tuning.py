@@ -46,7 +46,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
         seed: Decides which images are used.
     """
     prepare_backend()
-    from fer_core.exchange.served import load_keras_model
+    from fer_core.exchange.onnx_export import load_keras_model
     from fer_core.training.fit import BEST_WEIGHTS, fit, predict_in_batches
     from fer_core.training.model_setup import StartingWeights, float32_copy
 
@@ -100,7 +100,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
 def _unseen_images(fer2013: FaceSet) -> FaceSet:
     """Return the validation images that are not copies of training images."""
     rows = fer2013.rows("validation")
-    is_exact, is_near = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
+    is_exact, is_near, _ = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
     return fer2013.subset(rows[~(is_exact | is_near)])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import find_bundle
-from fer_core.exchange.served import load_keras_model
+from fer_core.exchange.onnx_export import load_keras_model
 from fer_core.keras_backend import prepare_backend
 from fer_core.settings import load_settings
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.measurement import Measurement, median_seconds, milliseconds
 from fer_core.bundle import Bundle, find_bundle
-from fer_core.exchange.served import load_keras_model
+from fer_core.exchange.onnx_export import load_keras_model
 from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import load_settings
@@ -29,7 +29,7 @@ import sys, numpy as np
 from fer_core.keras_backend import prepare_backend
 prepare_backend()
 from fer_core.bundle import find_bundle
-from fer_core.exchange.served import load_keras_model
+from fer_core.exchange.onnx_export import load_keras_model
 from fer_core.settings import load_settings
 model = load_keras_model(find_bundle(None, load_settings()))
 model.predict(np.zeros((1, 48, 48, 1), np.float32), verbose=0)

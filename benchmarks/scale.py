@@ -164,7 +164,7 @@ def _measure_files(folder: Path, count: int) -> list[Measurement]:
     single = _job(photos, folder / "one", ScaleOptions(workers=1, threads=1))
     default = _job(photos, folder / "default", ScaleOptions(workers=1, threads=cores))
     two = _job(photos, folder / "two", ScaleOptions(workers=2, threads=1))
-    ray = _job(photos, folder / "ray", ScaleOptions(place="ray", workers=2, threads=1))
+    ray = _job(photos, folder / "ray", ScaleOptions(backend="ray", workers=2, threads=1))
     title = f"{count:,} photos of 640x480"
     return [
         Measurement(

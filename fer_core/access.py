@@ -26,7 +26,7 @@ from fer_core.settings import LOGIN_VARIABLE, LoginSetting
 
 
 class Role(IntEnum):
-    """What a visitor may do. Each role includes the ones before it.
+    """What a visitor may do. A higher role includes the lower roles.
 
     A viewer uses models and data: analyze, live, video, evaluate. An editor also changes datasets,
     curation, runs and models.
@@ -170,7 +170,7 @@ class AccessRules:
 
     def _role_of(self, email: str) -> Role:
         # The address is ASCII here. Otherwise lower() could turn another letter, such as the Kelvin
-        # sign, into an ASCII letter, and the address into that of another person.
+        # sign, into an ASCII letter, so that the result would be another person's address.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():
@@ -179,7 +179,7 @@ class AccessRules:
         return Role.NONE
 
 
-def decide(
+def decide_admission(
     secrets: Mapping[str, Any], login: LoginSetting, claims: Mapping[str, Any], now: float
 ) -> Admission:
     """Determine what a visitor may do. An invalid configuration closes the app.
@@ -193,13 +193,13 @@ def decide(
     try:
         rules = read_rules(secrets, login)
     except InputError as error:
-        return closed(str(error))
+        return closed_admission(str(error))
     if rules is None:
         return Admission(Role.EDITOR, is_shared=False)
     return rules.admit(claims, now)
 
 
-def closed(reason: str) -> Admission:
+def closed_admission(reason: str) -> Admission:
     """Return the admission of every visitor while the app is closed.
 
     Args:
@@ -254,15 +254,15 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
     if "auth" not in secrets:
         raise InputError("secrets.toml has [access] but no [auth] to log in with; add it.")
     return AccessRules(
-        editors=_addresses(access, "editors"),
-        viewers=_addresses(access, "viewers"),
-        providers=_providers(secrets["auth"]),
-        login_hours=_hours(access.get("login_hours", _DEFAULT_HOURS)),
-        trusted_issuers=_issuers(access.get("trusted_issuers", [])),
+        editors=_parse_addresses(access, "editors"),
+        viewers=_parse_addresses(access, "viewers"),
+        providers=_parse_providers(secrets["auth"]),
+        login_hours=_parse_hours(access.get("login_hours", _DEFAULT_HOURS)),
+        trusted_issuers=_parse_issuers(access.get("trusted_issuers", [])),
     )
 
 
-def _addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
+def _parse_addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if key not in access:
         return ()
     entries = access[key]
@@ -283,7 +283,7 @@ def _addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(entry.lower() for entry in entries)
 
 
-def _hours(value: object) -> float:
+def _parse_hours(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         value = -1
     if not 0 < value <= _MAX_HOURS:
@@ -293,7 +293,7 @@ def _hours(value: object) -> float:
     return float(value)
 
 
-def _issuers(value: object) -> tuple[str, ...]:
+def _parse_issuers(value: object) -> tuple[str, ...]:
     issuers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [""]
     if not all(_is_address(issuer) for issuer in issuers):
         raise InputError(
@@ -303,8 +303,8 @@ def _issuers(value: object) -> tuple[str, ...]:
     return tuple(issuers)
 
 
-def _providers(auth: object) -> tuple[str, ...]:
-    """The names of the identity providers; each one must be configured completely."""
+def _parse_providers(auth: object) -> tuple[str, ...]:
+    """Return the names of the identity providers; each one must be configured completely."""
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")
     address = auth.get("redirect_uri")

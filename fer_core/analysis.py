@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.face import Face
 
-#: Loaded models and detectors that are kept for the next call.
+#: Number of analyzers (a model with a detector) that stay loaded for later calls.
 _KEPT_ANALYZERS = 4
 
 
@@ -37,8 +37,8 @@ def analyze(
 ) -> list[Face]:
     """Detect and classify every face of a picture.
 
-    The model and the detector are loaded in the first call and kept, so that it can be called for
-    every frame of a stream.
+    The first call loads the model and the detector, and later calls reuse them, so that the
+    function can be called for every frame of a stream.
 
     Args:
         picture: The path of a picture file, the content of one, or upright pixels: RGB, uint8
@@ -51,8 +51,8 @@ def analyze(
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and
-        ``probability_by_class()``; an empty list if there are none. The program
-        shrinks a very large picture file; the boxes are still in pixels of the full picture.
+        ``probability_by_class()``; an empty list if there are none. A very large picture is
+        analyzed at a smaller size; the boxes are still in pixels of the full picture.
 
     Raises:
         InputError: The file is not a picture or cannot be read, or there is no such model or
@@ -62,7 +62,7 @@ def analyze(
     """
     import numpy as np
 
-    analyzer = _analyzer(model, detector)
+    analyzer = _cached_analyzer(model, detector)
     if isinstance(picture, np.ndarray):
         pixels = np.ascontiguousarray(picture)
         if pixels.ndim == 2:
@@ -71,7 +71,7 @@ def analyze(
     if isinstance(picture, (bytes, bytearray, memoryview)):
         content, name = bytes(picture), "The picture"
     elif isinstance(picture, (str, os.PathLike)):
-        content, name = _content(Path(picture)), str(picture)
+        content, name = _read_file(Path(picture)), str(picture)
     else:
         raise TypeError(
             "picture should be a path, the bytes of a picture file, or an array. "
@@ -80,7 +80,7 @@ def analyze(
     return _faces_in_file(content, name, analyzer, whole)
 
 
-def _content(path: Path) -> bytes:
+def _read_file(path: Path) -> bytes:
     try:
         return path.expanduser().read_bytes()
     except (OSError, ValueError) as error:
@@ -104,15 +104,15 @@ def _faces_in_file(content: bytes, name: str, analyzer: Analyzer, whole: bool | 
     return [replace(face, box=face.box.scaled(*factors)) for face in faces]
 
 
-def _analyzer(model: str | None, detector: str | None) -> Analyzer:
+def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
     settings = load_settings()
     bundle = find_bundle(model, settings)
     # The content of the bundle is part of the key: a model can be replaced while a script runs.
-    return _loaded_analyzer(_Key(bundle.content_key, bundle, settings), detector)
+    return _loaded_analyzer(_BundleKey(bundle.content_key, bundle, settings), detector)
 
 
-class _Key:
-    """A bundle that equals another one with the same content."""
+class _BundleKey:
+    """A bundle as the key of a cache: equal to every other key with the same content."""
 
     def __init__(self, key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle
@@ -120,14 +120,14 @@ class _Key:
         self._key = (key, settings)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self._key == other._key
+        return isinstance(other, _BundleKey) and self._key == other._key
 
     def __hash__(self) -> int:
         return hash(self._key)
 
 
 @lru_cache(maxsize=_KEPT_ANALYZERS)
-def _loaded_analyzer(key: _Key, detector: str | None) -> Analyzer:
+def _loaded_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
     from fer_core.predictor import load_predictor
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import detector_names, make_detector

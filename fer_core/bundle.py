@@ -2,8 +2,8 @@
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
-probabilities), ``image_hashes.npz`` (which images it has seen) and ``README.md`` (the model card).
-A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
+probabilities), ``image_hashes.npz`` (hashes of the images that it has seen) and ``README.md`` (the
+model card). A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ class BundleRecord:
         versions: Versions of Python and the libraries.
         created: UTC, ISO 8601.
         source: For an imported model, the file that it came from.
-        targets: The training targets, as ``VoteRecord.to_json`` returns them for votes; ``kind`` is
-            one of ``TrainingConfig.targets``. Empty if unknown, and in bundles of earlier versions,
-            which were trained on labels.
+        targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
+            the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
+            bundles of earlier versions, which were trained on labels.
         start: The model whose weights the training started from: the fields of ``StartingModel``
             and *head* (kept, reordered or replaced). Empty for random weights, and for imported
             models.
@@ -143,7 +143,7 @@ class BundleRecord:
         return read_plain_record(cls, values)
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``bundle.json``."""
+        """Return the content of ``bundle.json``."""
         return asdict(self)
 
     @property
@@ -169,9 +169,9 @@ class BundleRecord:
 
     @property
     def validation_accuracy(self) -> float | None:
-        """Accuracy on validation against what was learned: the labels, or the votes' plurality.
+        """Accuracy on validation; None if unknown.
 
-        None if unknown.
+        It is measured against the training targets: the labels, or the plurality of the votes.
         """
         metrics = self.metrics.get("validation", {})
         if self.learned_votes:

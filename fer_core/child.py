@@ -96,8 +96,8 @@ def run_child(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        # A session of its own can be ended with all its processes. The children of the child, which
-        # have no ``on_wait``, stay in it.
+        # With ``on_wait``, the child leads a session of its own, so that all processes of the
+        # session can be ended. Its own children are started without ``on_wait`` and stay in it.
         start_new_session=on_wait is not None,
     ) as child:
         try:

@@ -28,9 +28,8 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 #: Characters that change the direction of the text after them.
 _DIRECTION_CHARACTERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-#: Colors of classes that are not emotions. They were computed so that any two of them, and of the
-#: colors of emotions, can be distinguished with normal vision, protanopia and deuteranopia, and on
-#: white and on black.
+#: Colors of classes that are not emotions. Any two of these and of the emotions' colors can be
+#: distinguished, with normal vision, protanopia and deuteranopia, on white and on black.
 _FURTHER_COLORS = (
     "#884422",
     "#EEAA66",
@@ -59,21 +58,21 @@ def class_name(text: str) -> str:
     """Return the name of a class in its stored form: NFC, with single spaces.
 
     Raises:
-        ValueError: It is empty, too long, or contains control characters; the sentence has no full
-            stop.
+        ValueError: It is empty, too long, or contains control characters. The message has no full
+            stop, because callers put it into a sentence.
     """
     categories = {unicodedata.category(character) for character in text.strip()}
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
-        raise ValueError(f"the class name {_shown(text)} contains control characters")
+        raise ValueError(f"the class name {_quoted(text)} contains control characters")
     name = unicodedata.normalize("NFC", re.sub(r"\s+", " ", text.strip()))
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
-        raise ValueError(f"the class name {_shown(text)} contains no visible character")
+        raise ValueError(f"the class name {_quoted(text)} contains no visible character")
     if len(name) > MAX_NAME:
-        raise ValueError(f"the class name {_shown(name)} is longer than {MAX_NAME} characters")
+        raise ValueError(f"the class name {_quoted(name)} is longer than {MAX_NAME} characters")
     return name
 
 
-def _shown(text: str) -> str:
+def _quoted(text: str) -> str:
     return repr(text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…")
 
 
@@ -90,7 +89,7 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         ValueError: There are fewer than 2 or more than 20, a name is invalid, or two names are
-            equal except for upper and lower case; the sentence has no full stop.
+            equal except for upper and lower case. The message is as for ``class_name``.
     """
     classes = tuple(class_name(name) for name in names)
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
@@ -108,9 +107,9 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of a network of another program, from its labels.
 
-    If the labels name each of the seven or of the eight emotions once, in any order and with the
-    names of any dataset, the result is these emotions in FER2013's order. All other labels are
-    returned unchanged.
+    If the labels are the seven or the eight emotions, in any order and with the names of any
+    dataset, these emotions are returned in FER2013's order. All other labels are returned
+    unchanged.
     """
     return in_emotion_order(labels) or tuple(labels)
 

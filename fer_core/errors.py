@@ -15,7 +15,10 @@ class InputError(ValueError):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, at most 300 characters; its type if it is empty."""
+    """Return the first line of an exception's message, shortened to 300 characters.
+
+    An exception without a message is described by its type.
+    """
     lines = str(error).strip().splitlines()
     if not lines:
         return type(error).__name__
@@ -23,15 +26,15 @@ def first_line(error: BaseException) -> str:
 
 
 def system_reason(error: BaseException) -> str:
-    """Why the system refused something, such as "Permission denied"; never empty.
+    """Return why the system refused something, such as "Permission denied"; never empty.
 
-    For another error than an ``OSError``, the first line of its message.
+    For an error that is not an ``OSError``, return the first line of its message.
     """
     return str(getattr(error, "strerror", None) or first_line(error))
 
 
 def root_cause(error: BaseException) -> str:
-    """The part of an exception's message that says what went wrong, at most 400 characters.
+    """Return the part of a message that says what went wrong, at most 400 characters.
 
     Keras describes the object that it was building over many lines before it names the cause.
     """

@@ -40,7 +40,7 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
 
 
 def install_command(extra: Extra) -> str:
-    """The command that adds an extra to this installation."""
+    """Return the command that adds an extra to this installation."""
     if is_installed_package():
         return f'pip install "fer-studio[{extra}]"'
     return f"pip install -r {_REQUIREMENTS.get(extra, 'requirements.txt')}"

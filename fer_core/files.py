@@ -5,6 +5,7 @@ have ``PART`` in their names; ``fer_core.stale_files`` removes those of processe
 """
 
 import errno
+import hashlib
 import itertools
 import json
 import os
@@ -307,7 +308,7 @@ def read_lines(path: Path, what: str, item: str) -> list[str]:
 
 
 def existing_path(text: str) -> Path | None:
-    """The path that a user typed (``~`` is the home folder), or None if it does not exist.
+    """Return the path that a user typed (``~``: the home folder); None if it does not exist.
 
     Also None for a text that cannot be a path: too long, or the home folder of an unknown user.
     """
@@ -320,8 +321,8 @@ def existing_path(text: str) -> Path | None:
         return None
 
 
-def copied_path(text: str) -> Path | None:
-    """Return ``existing_path`` of a text that was copied with quotes or spaces around it."""
+def pasted_path(text: str) -> Path | None:
+    """Return the ``existing_path`` of a text that may have quotes or spaces around it."""
     return existing_path(text) or existing_path(unquoted_path(text))
 
 
@@ -373,6 +374,16 @@ def read_json(path: Path) -> Any:
         ValueError: As for ``parse_json``, or it is not UTF-8 text.
     """
     return parse_json(path.read_text(encoding="utf-8"))
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -19,7 +19,7 @@ from fer_core.files import cannot_read, read_arrays
 IMAGE_HASHES_FILE = "image_hashes.npz"
 
 
-def _none() -> NDArray[np.int64]:
+def _no_keys() -> NDArray[np.int64]:
     return np.zeros(0, np.int64)
 
 
@@ -36,7 +36,7 @@ class ImageHashes:
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    start: NDArray[np.int64] = field(default_factory=_none)
+    start: NDArray[np.int64] = field(default_factory=_no_keys)
     is_complete: bool = True
 
     @property

@@ -64,8 +64,8 @@ def start_job(
         False if the job does not exist any more, or another process works on it.
 
     Raises:
-        OSError: The log cannot be written or the request cannot be removed, which the error names,
-            or the system cannot start a process.
+        OSError: The log cannot be written, the old request cannot be removed, or the system cannot
+            start a process.
     """
     try:
         lock = lock_file(path, LOCK_SECONDS)
@@ -88,9 +88,9 @@ def start_job(
 def take_job_lock(path: Path, requests: Path, busy: str) -> int:
     """Lock a job for this process, until the returned descriptor is closed or the process ends.
 
-    A process that was started for the job has inherited the lock. An old request was meant for an
-    earlier process and is removed; a process that inherited the lock keeps the request, which may
-    be meant for this process.
+    A process that ``start_job`` started has inherited the lock. It keeps the request, which may be
+    meant for it. In any other process, the request was meant for an earlier process of the job and
+    is removed.
 
     Args:
         path: The locked file of the job.

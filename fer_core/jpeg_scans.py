@@ -1,7 +1,8 @@
 """Count the scans of a JPEG file before it is decoded.
 
-A progressive JPEG has about ten scans. Each one is a pass over all pixels, however few bytes it
-takes in the file, so that a small file with thousands of them keeps a core busy for minutes.
+A progressive JPEG has about ten scans. A scan may take only a few bytes of the file, but decoding
+it is a pass over all pixels. Therefore a small file with thousands of scans keeps a core busy for
+minutes.
 """
 
 import re
@@ -25,17 +26,18 @@ def has_too_many_scans(content: bytes) -> bool:
 def count_scans(content: bytes) -> int:
     """Return the number of scans of a JPEG's first picture, at most ``MAX_JPEG_SCANS`` + 1.
 
-    Up to this limit, markers of scans in metadata, such as a preview, are counted as well.
+    In a file with few markers, those in its metadata, such as a preview, are counted as well.
 
     Args:
         content: The whole file, in any format; 0 for other formats.
     """
     if not content.startswith(b"\xff\xd8"):
         return 0
-    # No file has more scans than such markers, and most files are decided by this fast search.
-    most = content.count(b"\xff\xda")
-    if most <= MAX_JPEG_SCANS:
-        return most
+    # This fast count is an upper bound, because compressed data and metadata may contain the same
+    # two bytes. For most files it is sufficient.
+    upper_bound = content.count(b"\xff\xda")
+    if upper_bound <= MAX_JPEG_SCANS:
+        return upper_bound
     scans, position = 0, 2
     while scans <= MAX_JPEG_SCANS and (found := _MARKER.search(content, position)) is not None:
         marker = content[found.end() - 1]

@@ -371,7 +371,7 @@ def _calibration(record: BundleRecord, calibration: Calibration) -> str:
 
 
 def _adjustment_and_thresholds(calibration: Calibration) -> str:
-    """Paragraphs on logit adjustment and confidence thresholds; empty if there is neither."""
+    """Return paragraphs on logit adjustment and thresholds; empty if there is neither."""
     text = ""
     if calibration.class_prior is not None:
         shares = ", ".join(

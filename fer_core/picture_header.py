@@ -45,10 +45,10 @@ def picture_format(beginning: bytes) -> str | None:
         return "BMP"
     if _NETPBM.match(beginning):
         return "Netpbm"
-    return phone_format(beginning)
+    return heif_format(beginning)
 
 
-def phone_format(content: bytes) -> str | None:
+def heif_format(content: bytes) -> str | None:
     """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
     if content[4:8] != b"ftyp":
         return None

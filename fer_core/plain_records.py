@@ -49,39 +49,39 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
     Raises:
         ValueError: The record's own checks fail.
     """
-    record = _converted(kind, values)
-    return None if record is _OTHER else record
+    record = _convert(kind, values)
+    return None if record is _MISMATCH else record
 
 
 #: The result for a value of another type.
-_OTHER: Any = object()
+_MISMATCH: Any = object()
 
 
-def _converted(kind: Any, value: Any) -> Any:
+def _convert(kind: Any, value: Any) -> Any:
     origin, parts = get_origin(kind), get_args(kind)
     if dataclasses.is_dataclass(kind):
-        result = _converted_record(kind, value)
+        result = _convert_record(kind, value)
     elif origin in (Union, UnionType):
-        results = (_converted(part, value) for part in parts)
-        result = next((result for result in results if result is not _OTHER), _OTHER)
+        results = (_convert(part, value) for part in parts)
+        result = next((result for result in results if result is not _MISMATCH), _MISMATCH)
     elif origin is tuple:
-        result = _converted_tuple(parts, value)
+        result = _convert_tuple(parts, value)
     elif origin is dict:
-        result = _converted_dict(parts, value)
+        result = _convert_dict(parts, value)
     elif kind is float:
         is_number = type(value) in (int, float) and abs(value) < 1 << 1023
-        result = float(value) if is_number and math.isfinite(value) else _OTHER
+        result = float(value) if is_number and math.isfinite(value) else _MISMATCH
     else:
-        result = value if kind is Any or type(value) is kind else _OTHER
+        result = value if kind is Any or type(value) is kind else _MISMATCH
     return result
 
 
-def _converted_record(kind: Any, value: Any) -> Any:
+def _convert_record(kind: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
-        return _OTHER
+        return _MISMATCH
     hints = get_type_hints(kind)
     converted = {
-        field.name: _converted(hints[field.name], value[field.name])
+        field.name: _convert(hints[field.name], value[field.name])
         for field in dataclasses.fields(kind)
         if field.name in value
     }
@@ -91,24 +91,24 @@ def _converted_record(kind: Any, value: Any) -> Any:
         or field.default_factory is not dataclasses.MISSING
         for field in dataclasses.fields(kind)
     )
-    if not is_complete or any(part is _OTHER for part in converted.values()):
-        return _OTHER
+    if not is_complete or any(part is _MISMATCH for part in converted.values()):
+        return _MISMATCH
     return kind(**converted)
 
 
-def _converted_dict(parts: tuple[Any, ...], value: Any) -> Any:
+def _convert_dict(parts: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, dict):
-        return _OTHER
-    pairs = [(_converted(parts[0], key), _converted(parts[1], item)) for key, item in value.items()]
-    return _OTHER if any(part is _OTHER for pair in pairs for part in pair) else dict(pairs)
+        return _MISMATCH
+    pairs = [(_convert(parts[0], key), _convert(parts[1], item)) for key, item in value.items()]
+    return _MISMATCH if any(part is _MISMATCH for pair in pairs for part in pair) else dict(pairs)
 
 
-def _converted_tuple(parts: tuple[Any, ...], value: Any) -> Any:
+def _convert_tuple(parts: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
-        return _OTHER
+        return _MISMATCH
     if len(parts) == 2 and parts[1] is Ellipsis:
         parts = (parts[0],) * len(value)
     if len(parts) != len(value):
-        return _OTHER
-    result = tuple(_converted(part, item) for part, item in zip(parts, value, strict=True))
-    return _OTHER if any(item is _OTHER for item in result) else result
+        return _MISMATCH
+    result = tuple(_convert(part, item) for part, item in zip(parts, value, strict=True))
+    return _MISMATCH if any(item is _MISMATCH for item in result) else result

@@ -25,8 +25,8 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Images per batch: large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
-#: Values of the input of one batch: networks for large images get fewer of them at once, because
-#: the output of a layer takes many times the memory of the input.
+#: Maximum number of input values in one batch. It makes the batches of networks for large images
+#: smaller, because the output of a layer takes many times the memory of the input.
 _BATCH_VALUES = 64 * 96 * 96 * 3
 
 

@@ -11,7 +11,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "onnx", "onnxruntim
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that can influence a model's numbers."""
+    """Return the versions of Python and of the libraries that can influence a model's numbers."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -22,7 +22,7 @@ def installed_versions() -> dict[str, str]:
 
 
 def hardware_text() -> str:
-    """The model of the CPU and its number of cores, as text."""
+    """Return the model of the CPU and its number of cores, as text."""
     processor = platform.processor() or platform.machine()
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -36,8 +36,8 @@ class Settings:
         parallel_runs: The number of runs that the queue trains at the same time.
         import_roots: Folders from which a page may read datasets and videos by their path.
             Every visitor of the page can read the content of these folders, and of no other.
-        shared_import_roots: The same for an app that other people can reach. The downloads of the
-            user who runs the app are included only if they are configured.
+        shared_import_roots: The import roots of an app that other people can reach. They include
+            the downloads of the user who runs the app only if the configuration names them.
         login: Whether a login is required.
         mlflow_address: The MLflow address for runs started on a shared server, or empty.
         study_storage: The Optuna storage URL for searches started on a shared server, or empty.
@@ -62,7 +62,7 @@ class Settings:
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
-        """Where published bundles are looked up, in this order. Only the first one is written."""
+        """The folders in which published bundles are looked up; only the first one is written."""
         shipped = self.shipped_models_root
         return (self.models_root,) if shipped is None else (self.models_root, shipped)
 
@@ -88,7 +88,7 @@ def is_shipped_model(folder: Path) -> bool:
 
 
 def module_command(module: str) -> list[str]:
-    """The command that runs a module of this project in a child process, from ``PROJECT_ROOT``.
+    """Return the command that runs a module of this project, from ``PROJECT_ROOT``.
 
     In an installed package ``PROJECT_ROOT`` is the folder of all packages. It must not become the
     first entry of the module search path, in front of the standard library.
@@ -146,8 +146,8 @@ def _check_readable(root: Path) -> None:
     """Raise ``InputError`` if a root folder exists and cannot be read; a missing one is created."""
     try:
         os.scandir(root).close()
-        # Listing a folder and opening its files are two permissions: this checks the second one.
-        # A pathlib.Path would remove the dot.
+        # Opening the files of a folder requires another permission than listing them; this call
+        # requires it too. A pathlib.Path would remove the dot.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # reported where the folder is needed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: Folders of operating systems, file servers and programs, and those of previews, in lower case.
+#: Folders of operating systems, file servers, programs and previews, in lower case.
 #: Folders whose name begins with a dot are skipped as well, such as ``.ipynb_checkpoints``.
 _FOLDERS = frozenset(
     (

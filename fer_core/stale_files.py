@@ -1,4 +1,4 @@
-"""Removes temporary files of processes that died, and restores folders they did not replace fully.
+"""Remove temporary files of processes that died, and undo replacements that they did not finish.
 
 Temporary files are hidden, so that nothing else reads them; they only use space.
 """
@@ -21,7 +21,7 @@ _DEAD_SECONDS = 24 * 3600.0
 
 #: Maximum seconds that a living process needs between creating a temporary folder and locking it,
 #: and between the two renames that replace a folder.
-_STEP_SECONDS = 5.0
+_MAX_STEP_SECONDS = 5.0
 
 #: Maximum depth of the search: ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
 _DEPTH = 3
@@ -44,9 +44,9 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
         settings.models_root,
         settings.analyses_root,
     ):
-        for path in _parts(root, _DEPTH):
+        for path in _temporary_paths(root, _DEPTH):
             try:
-                if _restored(path) or _removed(path):
+                if _restore_replaced(path) or _remove_stale(path):
                     handled.append(path)
             except OSError:
                 continue  # another process has handled it, or this one lacks the permission
@@ -58,11 +58,14 @@ def remove_stale_folders(name: str, parent: Path) -> None:
     for path in parent.glob(f".{name}.*{PART}"):
         with suppress(OSError):
             if (path / WRITER_LOCK).is_file():
-                _removed(path)
+                _remove_stale(path)
 
 
-def _parts(folder: Path, depth: int) -> Iterator[Path]:
-    """Yield the temporary files and folders in a folder, down to a depth, not those inside them."""
+def _temporary_paths(folder: Path, depth: int) -> Iterator[Path]:
+    """Yield the temporary files and folders in a folder, down to a depth.
+
+    Those inside another temporary folder are not yielded, because they are removed with it.
+    """
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -72,26 +75,28 @@ def _parts(folder: Path, depth: int) -> Iterator[Path]:
         if entry.name.startswith(".") and PART in entry.name:
             yield Path(entry.path)
         elif depth > 1 and entry.is_dir(follow_symlinks=False):
-            yield from _parts(Path(entry.path), depth - 1)
+            yield from _temporary_paths(Path(entry.path), depth - 1)
 
 
-def _restored(path: Path) -> bool:
+def _restore_replaced(path: Path) -> bool:
+    """Restore the folder that a dead process was replacing; return True if it was restored."""
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
     # A rename changes only the folder's st_ctime. If that was a moment ago, the process that is
     # replacing the folder may still be alive.
-    if abs(time.time() - path.stat().st_ctime) < _STEP_SECONDS:
+    if abs(time.time() - path.stat().st_ctime) < _MAX_STEP_SECONDS:
         return False
     path.rename(path.with_name(name))
     return True
 
 
-def _removed(path: Path) -> bool:
+def _remove_stale(path: Path) -> bool:
+    """Remove a temporary path if its process is dead; return True if it was removed."""
     # The absolute value, because after a clock was set back, files may have times in the future.
     age = abs(time.time() - _last_change(path))
     if (path / WRITER_LOCK).is_file():
-        if age < _STEP_SECONDS or _has_writer(path):
+        if age < _MAX_STEP_SECONDS or _has_writer(path):
             return False
     elif age < _DEAD_SECONDS:
         return False

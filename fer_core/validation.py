@@ -81,7 +81,8 @@ def from_dict(kind: type[Record], values: Any) -> Record:
         so.
 
     Raises:
-        ValueError: The values are not valid; the sentence, without a full stop, names the field.
+        ValueError: The values are not valid. The message names the field; it has no full stop,
+            because callers put it into a sentence.
     """
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {shortened(values)}")

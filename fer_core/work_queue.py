@@ -1,7 +1,7 @@
 """A queue of pending work on disk: one file per entry in a hidden folder.
 
-Every change happens under one lock. There is no process for a queue: a job that ends starts the
-next one.
+Every change happens under one lock. No process runs the queue: a job that ends starts the next
+one.
 """
 
 from __future__ import annotations
@@ -77,13 +77,13 @@ class WorkQueue:
             self._write(entry.name, number)
 
     def start_pending(
-        self, start: Callable[[str], bool], count_free_places: Callable[[], int]
+        self, start: Callable[[str], bool], count_free_slots: Callable[[], int]
     ) -> list[str]:
-        """Start the next entries while there are free places. An entry is tried once, then removed.
+        """Start the next entries while there are free slots. An entry is tried once, then removed.
 
         Args:
             start: Starts the work of an entry; returns False if it cannot be started.
-            count_free_places: Returns how many entries may be started; called under the lock.
+            count_free_slots: Returns how many entries may be started; called under the lock.
 
         Returns:
             The names of the started entries.
@@ -95,7 +95,7 @@ class WorkQueue:
         if not self.names():
             return started
         with self.locked():
-            free = count_free_places()
+            free = count_free_slots()
             for name in self.names():
                 if len(started) >= free:
                     break
@@ -159,7 +159,10 @@ class WorkQueue:
 
 
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """Return a number between those of two neighbors; None if no float is between them."""
+    """Return an order between the last one of ``before`` and the first one of ``after``.
+
+    None if there is no float between them.
+    """
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2
     middle = (low + high) / 2

@@ -11,7 +11,7 @@ entries, example = st.columns([3, 2], gap="medium")
 with entries:
     show_entries()
 # Its height is fixed, because its content is drawn last.
-example_place = example.container(border=True, height=EXAMPLE_HEIGHT)
+example_container = example.container(border=True, height=EXAMPLE_HEIGHT)
 
 # Imported after the first elements are drawn; the model takes a second to load.
 from fer_core.settings import load_settings
@@ -23,5 +23,5 @@ show_responsible_use()
 
 from fer_studio.ui.home.example import show_example
 
-with example_place:
+with example_container:
     show_example(settings)

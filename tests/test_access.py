@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fer_core.access import EDITOR_PAGES, Admission, Role, decide, read_rules
+from fer_core.access import EDITOR_PAGES, Admission, Role, decide_admission, read_rules
 from fer_core.errors import InputError
 from fer_core.settings import LoginSetting
 
@@ -27,13 +27,13 @@ def claims(email: object = "bob@example.org", **others: Any) -> dict[str, Any]:
 
 def decided(secrets: dict[str, Any] = SECRETS, **others: Any) -> Admission:
     login: LoginSetting = others.pop("login", "as configured")
-    return decide(secrets, login, claims(**others), NOW)
+    return decide_admission(secrets, login, claims(**others), NOW)
 
 
 def test_without_a_configuration_everything_is_allowed() -> None:
-    visitor = decide({}, "as configured", {}, NOW)
+    visitor = decide_admission({}, "as configured", {}, NOW)
     assert visitor == Admission(Role.EDITOR, is_shared=False)
-    assert decide({"webrtc": {}}, "none", {}, NOW) == visitor
+    assert decide_admission({"webrtc": {}}, "none", {}, NOW) == visitor
     visitor.require(Role.EDITOR)
 
 
@@ -103,7 +103,7 @@ def test_only_verified_addresses_count(said: dict[str, Any], is_in: bool) -> Non
         "access": ACCESS | {"trusted_issuers": ["https://login.example.org/tenant"]},
     }
     known = {key: value for key, value in claims().items() if key != "email_verified"} | said
-    visitor = decide(secrets, "as configured", known, NOW)
+    visitor = decide_admission(secrets, "as configured", known, NOW)
     assert visitor.role is (Role.VIEWER if is_in else Role.NONE)
     if not is_in:
         assert "verified" in visitor.reason
@@ -217,7 +217,7 @@ def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: 
 def test_the_variable_and_the_file_must_agree(
     secrets: dict[str, Any], login: LoginSetting, said: str
 ) -> None:
-    visitor = decide(secrets, login, claims("ada@example.org"), NOW)
+    visitor = decide_admission(secrets, login, claims("ada@example.org"), NOW)
     assert visitor.role is Role.NONE
     assert said in visitor.reason
 

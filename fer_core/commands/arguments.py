@@ -51,7 +51,7 @@ def path_argument(text: str) -> str:
 
 
 def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
-    """The settings that ``--set key=value`` and ``--epochs`` change, by field name.
+    """Return the settings that ``--set key=value`` and ``--epochs`` change, by field name.
 
     Raises:
         InputError: A text has no ``=``.

@@ -16,9 +16,10 @@ from fer_core.commands.many_files import (
     add_many_files_arguments,
     classify_many_files,
     is_for_many_files,
+    no_file_error,
 )
 from fer_core.commands.model_arguments import add_model_arguments
-from fer_core.errors import InputError, system_reason
+from fer_core.errors import InputError
 from fer_core.files import existing_path, os_errors_as_input_errors
 from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from fer_core.vision.face import Face
     from fer_core.vision.photo import PhotoResult
 
-#: Maximum size of a file; no supported picture is larger.
-_MAX_FILE_BYTES = 200 * 2**20
 _STANDARD_INPUT = Path("-")
 
 
@@ -85,7 +84,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
-    drawings = _Drawings(Path(arguments.out)) if arguments.annotate else None
+    drawings = _AnnotatedPictures(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
     for number, path in enumerate(files, start=1):
@@ -96,7 +95,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         del image
         report(number, len(files))
     if all(result.error is not None for result in results):
-        raise _nothing_read(results)
+        raise no_file_error(len(results), results[0].error or "")
     if arguments.csv is not None:
         write_file(arguments.csv, results_as_csv(results))
         print(f"written: {arguments.csv}", file=sys.stderr)
@@ -119,14 +118,6 @@ def _check_annotation(arguments: argparse.Namespace) -> None:
         )
 
 
-def _nothing_read(results: list[PhotoResult]) -> InputError:
-    """The error if not a single file could be read."""
-    first = results[0].error or ""
-    if len(results) == 1:
-        return InputError(first)
-    return InputError(f"None of the {len(results):,} files could be read. The first one: {first}")
-
-
 def _files(paths: list[Path]) -> list[Path]:
     """Return the given files, and every file in the given folders."""
     from fer_core.vision.picture_files import files_in
@@ -142,8 +133,8 @@ def _files(paths: list[Path]) -> list[Path]:
     return files
 
 
-class _Drawings:
-    """Pictures with boxes and labels, in one folder."""
+class _AnnotatedPictures:
+    """Writes pictures with boxes and labels into one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -173,35 +164,20 @@ def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
     """Return the result of one file, and its picture; None if it could not be decoded."""
-    from fer_core.vision.decode_formats import is_video
     from fer_core.vision.photo import PhotoResult, analyze_photo
+    from fer_core.vision.picture_files import MAX_PICTURE_BYTES, read_picture, too_large_text
 
     if path == _STANDARD_INPUT:
-        content = sys.stdin.buffer.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            return PhotoResult("-", error=_too_large("standard input")), None
+        content = sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
+        if len(content) > MAX_PICTURE_BYTES:
+            return PhotoResult("-", error=too_large_text("standard input")), None
         result, image = analyze_photo(content, "standard input", analyzer, whole=whole)
         return replace(result, file="-"), image
     try:
-        if not path.is_file():
-            # Reading a device or a pipe might never end.
-            reason = "is not a file" if path.exists() else "does not exist"
-            error = f"{path.name} {reason}; check the path."
-            return PhotoResult(str(path), error=error), None
-        with path.open("rb") as file:
-            start = file.read(64)
-            # A video is larger than any picture, so its kind is checked first.
-            if path.stat().st_size > _MAX_FILE_BYTES and not is_video(start):
-                return PhotoResult(str(path), error=_too_large(path.name)), None
-            content = start if is_video(start) else start + file.read()
-    except OSError as error:
-        sentence = f"{path.name} cannot be read ({system_reason(error)}); check the path."
-        return PhotoResult(str(path), error=sentence), None
+        content = read_picture(path)
+    except InputError as error:
+        return PhotoResult(str(path), error=str(error)), None
     return analyze_photo(content, str(path), analyzer, whole=whole)
-
-
-def _too_large(name: str) -> str:
-    return f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
 
 
 def _text(entry: dict[str, Any]) -> str:

@@ -104,14 +104,14 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         )
     bundle = find_bundle(arguments.model, settings)
     face_set = load_data(arguments, settings, choice_for_model(bundle.record.labels))
-    curated = _curated(arguments.data, face_set, settings) if arguments.curated else None
+    curated = _apply_curation(arguments.data, face_set, settings) if arguments.curated else None
     targets = None
     if arguments.against == "votes":
         votes = _imported_votes(arguments.data, face_set, settings)
         targets = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
-    measure = partial(_measured, arguments, face_set, settings, curated=curated, votes=targets)
+    measure = partial(_evaluate, arguments, face_set, settings, curated=curated, votes=targets)
     if arguments.calibrate:
-        bundle = _calibrated(bundle, face_set, targets, measure)
+        bundle = _calibrate(bundle, face_set, targets, measure)
     result, against_votes = measure(bundle)
     if curated is not None:
         face_set = curated.faces
@@ -134,7 +134,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return Answer(document, f"{heading}\n{text}")
 
 
-def _measured(
+def _evaluate(
     arguments: argparse.Namespace,
     face_set: FaceSet,
     settings: Settings,
@@ -159,7 +159,7 @@ def _measured(
     return against_votes.result, against_votes
 
 
-def _calibrated(
+def _calibrate(
     bundle: Bundle,
     face_set: FaceSet,
     votes: VoteRecord | None,
@@ -183,7 +183,7 @@ def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
     return votes
 
 
-def _curated(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet:
+def _apply_curation(data: str, face_set: FaceSet, settings: Settings) -> CuratedFaceSet:
     file = curation_file(data, settings)
     if file is None:
         raise InputError(

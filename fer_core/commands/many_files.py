@@ -17,14 +17,14 @@ from fer_core.errors import InputError
 from fer_core.extras import require_packages
 from fer_core.scale.inputs import is_pattern, list_items
 from fer_core.scale.job_folder import JobFolder, JobRecord
-from fer_core.scale.options import ScaleOptions, parse_place
+from fer_core.scale.options import ScaleOptions, parse_backend
 from fer_core.scale.photos import photo_work
 from fer_core.scale.runner import run_job
 from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
-#: The options of a job by argument, apart from the place.
+#: The options of a job by argument, apart from the backend.
 _OPTIONS = {
     "workers": "workers",
     "threads": "threads",
@@ -123,8 +123,8 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
     Raises:
         InputError: A value is not valid, or Ray is not installed.
     """
-    place, address = parse_place(arguments.on or "local", os.environ)
-    if place == "ray":
+    backend, address = parse_backend(arguments.on or "local", os.environ)
+    if backend == "ray":
         # Before a job is written to the folder of the results.
         require_packages("--on ray needs", "scale", "ray")
     given = {
@@ -133,7 +133,7 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
         if getattr(arguments, name) is not None
     }
     try:
-        return from_dict(ScaleOptions, {"place": place, "address": address} | defaults | given)
+        return from_dict(ScaleOptions, {"backend": backend, "address": address} | defaults | given)
     except ValueError as error:
         raise InputError(f"{error}.") from error
 
@@ -154,7 +154,7 @@ def classify_many_files(
         InputError: The job cannot be run, or not a single file could be read.
     """
     options = scale_options(arguments)
-    if arguments.out is None and options.place == "local" and options.workers is None:
+    if arguments.out is None and options.backend == "local" and options.workers is None:
         # The results are small, and a second process would take a second to start.
         options = replace(options, workers=1)
     work = photo_work(
@@ -170,13 +170,7 @@ def classify_many_files(
         result = run_job(work, inputs, items, folder, options, report=ProgressLines("classifying"))
         summary = result.summary
         if summary["errors"] == summary["files"]:
-            first = next(folder.rows(result.record))
-            raise InputError(
-                first["error"]
-                if summary["files"] == 1
-                else f"None of the {summary['files']:,} files could be read. The first one: "
-                f"{first['error']}"
-            )
+            raise no_file_error(summary["files"], next(folder.rows(result.record))["error"])
         if arguments.out is None:
             entries = list(StoredFiles(folder, result.record))
             return Answer({"files": entries}, "\n".join(map(text_of, entries)))
@@ -189,6 +183,18 @@ def classify_many_files(
         if skipped:
             text += f"\n{skipped:,} files were complete already"
         return Answer({"files": files, "out": str(folder), "summary": summary}, text)
+
+
+def no_file_error(count: int, first: str) -> InputError:
+    """Return the error of a command that could not read a single file.
+
+    Args:
+        count: Number of files, at least one.
+        first: The message about the first one.
+    """
+    if count == 1:
+        return InputError(first)
+    return InputError(f"None of the {count:,} files could be read. The first one: {first}")
 
 
 class StoredFiles(list[dict[str, Any]]):

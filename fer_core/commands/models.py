@@ -32,8 +32,8 @@ from fer_core.exchange.labels import (
     parse_scale,
     read_notes,
 )
+from fer_core.exchange.onnx_export import export_onnx
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
-from fer_core.exchange.served import export_onnx
 from fer_core.settings import Settings
 
 
@@ -171,7 +171,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         replace=arguments.replace,
     )
     if arguments.check_on is not None:
-        return _check(arguments, request, settings)
+        return _check_scalings(arguments, request, settings)
     bundle = import_model(arguments.path, settings, request)
     source = bundle.record.source
     if source is not None:
@@ -180,7 +180,9 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _answer(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
 
 
-def _check(arguments: argparse.Namespace, request: ImportRequest, settings: Settings) -> Answer:
+def _check_scalings(
+    arguments: argparse.Namespace, request: ImportRequest, settings: Settings
+) -> Answer:
     notes = read_notes(arguments.path)
     labels = request.labels or (EMOTIONS if notes is None else notes.labels)
     face_set = load_dataset(

@@ -24,7 +24,7 @@ from fer_core.errors import InputError
 from fer_core.extras import require_packages
 from fer_core.processes import stop_on_signals
 from fer_core.recipes import changed_config, recipe_by_name
-from fer_core.scale.options import parse_place
+from fer_core.scale.options import parse_backend
 from fer_core.scale.ray_search import RaySearchOptions, ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
@@ -165,7 +165,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
                 "data": dataset_reference(arguments.data, settings),
                 "class_choice": None if choice is None else asdict(choice),
                 "config": config.to_json(),
-                "space": asdict(search_space(_parameters(arguments.space))),
+                "space": asdict(search_space(_parse_space(arguments.space))),
                 "trials": arguments.trials,
                 "monitor": arguments.monitor,
                 "pruning": not arguments.no_pruning,
@@ -193,7 +193,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """A Ray cluster, with the address from ``parse_place``, and the resources of a worker."""
+    """A Ray cluster, with the address from ``parse_backend``, and the resources of a worker."""
 
     address: str | None
     options: RaySearchOptions
@@ -201,8 +201,8 @@ class _Cluster:
 
 def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
     """Return the cluster of ``--on``; None for this machine."""
-    place, address = parse_place(arguments.on, os.environ)
-    if place != "ray":
+    backend, address = parse_backend(arguments.on, os.environ)
+    if backend != "ray":
         return None
     if arguments.background:
         raise InputError(
@@ -243,7 +243,7 @@ def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _answer(study_summary(arguments.name, settings))
 
 
-def _parameters(text: str) -> list[dict[str, Any]]:
+def _parse_space(text: str) -> list[dict[str, Any]]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -260,7 +260,7 @@ def _answer(study: StudySummary) -> Answer:
             trial.state,
             "" if trial.value is None else f"{trial.value:.4f}",
             trial.worker,
-            ", ".join(f"{field}={_short(value)}" for field, value in trial.values.items()),
+            ", ".join(f"{field}={_short_text(value)}" for field, value in trial.values.items()),
         ]
         for trial in study.trials
     ]
@@ -277,5 +277,5 @@ def _answer(study: StudySummary) -> Answer:
     return Answer(study.to_json(), "\n".join(lines))
 
 
-def _short(value: Any) -> str:
+def _short_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

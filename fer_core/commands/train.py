@@ -127,8 +127,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
     """Start or queue a training in the background."""
-    others = (arguments.publish, arguments.run_dir, arguments.minutes)
-    if any(other is not None for other in others):
+    conflicting = (arguments.publish, arguments.run_dir, arguments.minutes)
+    if any(option is not None for option in conflicting):
         raise InputError(
             "--queue creates its run under runs/, trains it completely and does not publish it; "
             "omit --run-dir, --minutes and --publish, or omit --queue."
@@ -168,12 +168,12 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
-    others = (
+    conflicting = (
         *("recipe", "data", "classes", "class_order", "epochs"),
         *("run_dir", "mlflow", "start", "freeze"),
     )
     is_changed = arguments.changes or arguments.changed_classes or arguments.tensorboard
-    if is_changed or any(getattr(arguments, name) is not None for name in others):
+    if is_changed or any(getattr(arguments, name) is not None for name in conflicting):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
             "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "

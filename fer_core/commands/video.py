@@ -40,7 +40,7 @@ class _Video:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class _AnalyzerChoice:
     """The model and the detector of all videos, with the model's classes and calibration."""
 
     model: str
@@ -50,12 +50,12 @@ class _Chosen:
 
 
 @dataclass(frozen=True)
-class _Request:
+class _VideoRequest:
     """The options that apply to all videos."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
-    chosen: _Chosen
+    analyzer_choice: _AnalyzerChoice
     settings: Settings
 
 
@@ -127,14 +127,16 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     detector = arguments.detector or detector_names(settings)[0]
     predictor = load_predictor(bundle, emphasis=arguments.emphasis)
     analyzer = Analyzer(predictor, make_detector(detector, settings))
-    chosen = _Chosen(
+    analyzer_choice = _AnalyzerChoice(
         _model_name(arguments, bundle.name),
         detector,
         predictor.classes,
         predictor.minimum_confidence,
     )
-    request = _Request(arguments, analyzer, chosen, settings)
-    _settings(files[0], arguments, chosen)  # invalid options are reported once, before any work
+    request = _VideoRequest(arguments, analyzer, analyzer_choice, settings)
+    _settings(
+        files[0], arguments, analyzer_choice
+    )  # invalid options are reported once, before any work
     entries, errors = [], []
     for number, video in enumerate(videos, start=1):
         entry = _entry(video, request, f"{video.path.name} ({number}/{len(videos)})")
@@ -192,7 +194,9 @@ def _with_folders(files: list[Path], out: Path) -> list[_Video]:
 
 
 def _settings(
-    path: Path | None, arguments: argparse.Namespace, chosen: _Chosen | PortableAnalyzer
+    path: Path | None,
+    arguments: argparse.Namespace,
+    analyzer_choice: _AnalyzerChoice | PortableAnalyzer,
 ) -> AnalysisSettings:
     """Return the settings of an analysis, or those that all videos of a job share."""
     from fer_core.video.analysis_settings import AnalysisSettings
@@ -201,15 +205,15 @@ def _settings(
     values = {
         "video": "" if path is None else path.name,
         "source": "" if path is None else str(path.resolve()),
-        "model": chosen.model,
-        "classes": chosen.classes,
-        "detector": chosen.detector,
+        "model": analyzer_choice.model,
+        "classes": analyzer_choice.classes,
+        "detector": analyzer_choice.detector,
         "emphasis": arguments.emphasis,
         "per_second": _frames_per_second(arguments.every),
         "start": parse_time(arguments.start) if arguments.start else 0.0,
         "end": parse_time(arguments.end) if arguments.end else None,
         "smoothing_seconds": arguments.smoothing,
-        "minimum_confidence": chosen.minimum_confidence,
+        "minimum_confidence": analyzer_choice.minimum_confidence,
         "annotates": arguments.annotate or arguments.blur,
         "blurs": arguments.blur,
     }
@@ -230,7 +234,7 @@ def _frames_per_second(text: str | None) -> float | None:
         ) from None
 
 
-def _entry(video: _Video, request: _Request, title: str) -> dict[str, Any]:
+def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
     """Analyze one video; invalid input becomes the entry's error."""
     try:
         outcome = _analyze(video, request, title)
@@ -249,12 +253,12 @@ def _entry(video: _Video, request: _Request, title: str) -> dict[str, Any]:
     )
 
 
-def _analyze(video: _Video, request: _Request, title: str) -> AnalysisOutcome:
+def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutcome:
     from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
 
-    new = _settings(video.path, request.arguments, request.chosen)
+    new = _settings(video.path, request.arguments, request.analyzer_choice)
     folder = video.folder
     if (folder.path / SETTINGS_FILE).is_file():
         stored = folder.read_settings()

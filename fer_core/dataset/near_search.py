@@ -169,53 +169,29 @@ def copies_of_train(
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
     train_rows: NDArray[np.intp],
+    model_keys: NDArray[np.int64] | None = None,
     report: ProgressReport | None = None,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the images that also appear in train, with the same or with other pixels.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         rows: The images to look up, ``[k]``.
-        train_rows: The training images.
+        train_rows: The training images of the dataset.
+        model_keys: ``content_keys`` of the images that a model was trained on; None for no model.
         report: Called with the number of comparisons done and of all comparisons.
 
     Returns:
-        Two arrays, bool ``[k]``: exact copies of training images; near-duplicates that are not
-        exact copies.
-    """
-    is_exact, is_near, _ = copies_of_train_and_trained(
-        images, rows, train_rows, np.zeros(0, np.int64), report
-    )
-    return is_exact, is_near
-
-
-def copies_of_train_and_trained(
-    images: NDArray[np.uint8],
-    rows: NDArray[np.intp],
-    train_rows: NDArray[np.intp],
-    trained: NDArray[np.int64],
-    report: ProgressReport | None = None,
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the images that also appear in train or in the images that a model was trained on.
-
-    Args:
-        images: As for ``copies_of_train``.
-        rows: As for ``copies_of_train``.
-        train_rows: As for ``copies_of_train``.
-        trained: ``content_keys`` of the images that a model was trained on.
-        report: As for ``copies_of_train``.
-
-    Returns:
-        The arrays of ``copies_of_train``, and which images are near-duplicates of an image that the
-        model was trained on, bool ``[k]``.
+        Three arrays, bool ``[k]``: exact copies of training images; near-duplicates of training
+        images that are not exact copies; near-duplicates of an image in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
     unique = rows[~is_exact][first_copies(keys[~is_exact])]
     pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
     first_keys = content_keys(images, pairs.first)
-    is_trained = np.isin(content_keys(images, pairs.second), trained)
-    return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[is_trained])
+    in_model = np.isin(content_keys(images, pairs.second), [] if model_keys is None else model_keys)
+    return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[in_model])
 
 
 def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
-from fer_core.files import copied_path, unquoted_path
+from fer_core.files import pasted_path, unquoted_path
 
 #: Types of files that belong to a dataset and cannot be imported alone.
 _PARTS = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
@@ -41,7 +41,7 @@ def checked_source(
         InputError: It is only a part of a dataset: a split, a class, the pictures without their
             labels, or a single file of it.
     """
-    path = copied_path(text)
+    path = pasted_path(text)
     if path is None:
         return Path(unquoted_path(text) or text)
     # The parents of "." and of a link's target are known only for the whole path.

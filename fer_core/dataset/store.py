@@ -26,11 +26,11 @@ from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
     PLAIN_NAME,
     cannot_read,
-    copied_path,
     delete_folder,
     existing_path,
     is_plain_name,
     os_errors_as_input_errors,
+    pasted_path,
     plain_name,
     read_json,
     temporary_folder,
@@ -349,7 +349,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     folder = settings.data_root / data
     if data == DEMO_NAME or (is_plain_name(data) and is_imported(folder)):
         return folder
-    path = copied_path(data)
+    path = pasted_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(
@@ -397,7 +397,7 @@ def is_demo(data: str) -> bool:
     """
     if data == DEMO_NAME:
         return True
-    path = copied_path(data)
+    path = pasted_path(data)
     if path is None:
         return False
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
-from fer_core.files import read_arrays, replaced_file
+from fer_core.files import file_sha256, read_arrays, replaced_file
 from fer_core.settings import Settings
 
 #: Maximum number of files; the least recently used is deleted first. All of FER2013 takes 1 MB.
@@ -34,12 +34,11 @@ class CachedPrediction:
     Attributes:
         labels: int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
-        is_leaked: bool ``[n]``: which images also appear in train, as exact copies or
-            near-duplicates.
-        is_near_duplicate: bool ``[n]``: those of them that are not exact copies.
-        is_near_trained: bool ``[n]``: near-duplicates of a training image that the model was
-            trained on; None if the model does not record its images, or in files of earlier
-            versions.
+        is_leaked: Images that also appear in train, as exact copies or near-duplicates, bool
+            ``[n]``.
+        is_near_duplicate: Images that appear in train as near-duplicates only, bool ``[n]``.
+        is_near_trained: Near-duplicates of an image that the model was trained on, bool ``[n]``.
+            None if the model does not record its images, and in files of earlier versions.
     """
 
     labels: NDArray[np.int8]
@@ -73,8 +72,7 @@ def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str |
 
 @lru_cache(maxsize=32)
 def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
-    with network.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(network)
 
 
 def read_cached(

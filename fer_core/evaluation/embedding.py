@@ -99,7 +99,7 @@ def embed(
 def _stratified(
     labels: NDArray[np.int8], rows: NDArray[np.intp], count: int, seed: int
 ) -> NDArray[np.intp]:
-    """Up to ``count`` rows, stratified by class with at least one row each, ascending."""
+    """Return up to ``count`` rows in ascending order, stratified, at least one of each class."""
     if len(rows) <= count:
         return rows
     generator = np.random.default_rng(seed)

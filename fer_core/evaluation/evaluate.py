@@ -14,7 +14,7 @@ from fer_core.bundle import PREDICTIONS_FILE, Bundle
 from fer_core.dataset.curation import CuratedFaceSet
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import VOTE_COLUMNS
-from fer_core.dataset.near_search import copies_of_train_and_trained
+from fer_core.dataset.near_search import copies_of_train
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
 from fer_core.evaluation.class_matching import match_rows
@@ -360,7 +360,7 @@ def _predict(
     class_count: int,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Probabilities before temperature scaling, float32 ``[n, classes]``."""
+    """Return probabilities before temperature scaling, float32 ``[n, classes]``."""
     probabilities = np.empty((len(rows), class_count), dtype=np.float32)
     for start in range(0, len(rows), _CHUNK_SIZE):
         if report is not None:
@@ -383,9 +383,11 @@ def _leak_flags(
     """
     is_held_out = ~_in_train(face_set, rows)
     is_exact_copy, is_near_duplicate, is_near_trained = np.zeros((3, len(rows)), bool)
-    trained = np.zeros(0, np.int64) if hashes is None else hashes.all_train
-    found = copies_of_train_and_trained(
-        face_set.images, rows[is_held_out], face_set.rows("train"), trained
+    found = copies_of_train(
+        face_set.images,
+        rows[is_held_out],
+        face_set.rows("train"),
+        None if hashes is None else hashes.all_train,
     )
     is_exact_copy[is_held_out], is_near_duplicate[is_held_out], is_near_trained[is_held_out] = found
     return (

@@ -121,11 +121,12 @@ class _GradCam:
     """Grad-CAM without gradients.
 
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
-    localization", ICCV 2017: the sum of the feature maps of the last convolution, each weighted by
-    the mean over its positions of the derivative of the score of the emotion, with negative values
-    set to 0. The sum of these derivatives over the positions is the derivative of the score when a
-    constant is added to the whole map. The central difference of two runs of the head approximates
-    it. All maps are changed in both directions in one batch.
+    localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
+    convolution, with negative values set to 0. The weight of a feature map is the derivative of the
+    emotion's score with respect to the map, averaged over its positions. The sum over the positions
+    equals the derivative with respect to a constant that is added to the whole map, so two runs of
+    the head approximate it by a central difference. All maps are changed in both directions in one
+    batch.
     """
 
     method = GRAD_CAM
@@ -149,7 +150,7 @@ class _GradCam:
         return _resized_and_scaled(heat)
 
     def _single_map(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """The map of one image in the size of the feature map, not scaled."""
+        """Return the map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))

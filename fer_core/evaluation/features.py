@@ -140,7 +140,7 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
 
 
 def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
-    """The input tensor of the last layer with weights, and the axes to average it over.
+    """Return the input of the last layer with weights, and the axes to average it over.
 
     Follows the first non-constant input backwards from the output, past softmax, bias, reshaping
     and pooling.

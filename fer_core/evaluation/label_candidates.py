@@ -56,8 +56,8 @@ FaceCheckFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Origin:
-    """What is known about the training of a model and the images of a split.
+class _TrainingOverlap:
+    """Which images of a split a model was trained and selected on, as far as known.
 
     Attributes:
         is_known: False if the model may have been trained on the images without a record of it.
@@ -75,25 +75,25 @@ class _Origin:
         return self.is_known and float(self.is_trained.mean()) < _MAX_TRAINED_SHARE
 
 
-def _origin(
+def _training_overlap(
     record: BundleRecord, hashes: ImageHashes | None, face_set: FaceSet, split: str
-) -> _Origin:
+) -> _TrainingOverlap:
     rows = face_set.rows(split)
     if hashes is not None and len(rows):
         keys = content_keys(face_set.images[rows])
-        return _Origin(
+        return _TrainingOverlap(
             hashes.is_complete,
             np.isin(keys, hashes.all_train),
             bool(np.isin(keys, hashes.validation).any()),
         )
     is_own = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
     if split == "train" or not is_own or record.recipe is None:
-        return _Origin(False, np.full(len(rows), is_own and split == "train"))
+        return _TrainingOverlap(False, np.full(len(rows), is_own and split == "train"))
     # The record of an earlier version: it was trained on train of exactly this dataset.
     leaked = np.zeros(0, np.intp)
     if not record.config.get("exclude_leaks"):
         leaked = leaked_rows(face_set, split)
-    return _Origin(True, np.isin(rows, leaked), split == "validation")
+    return _TrainingOverlap(True, np.isin(rows, leaked), split == "validation")
 
 
 def find_label_candidates(
@@ -127,18 +127,18 @@ def find_label_candidates(
         raise InputError("Doubtful labels are searched in a single split; choose one of the three.")
     notes: list[str] = []
     own_columns = _columns_of(record, face_set)
-    origin = _origin(record, hashes, face_set, split)
-    if origin.is_held_out and own_columns is not None:
+    overlap = _training_overlap(record, hashes, face_set, split)
+    if overlap.is_held_out and own_columns is not None:
         explanation = _HELD_OUT
-        left_out = int(origin.is_trained.sum())
-        rows = rows[~origin.is_trained]
+        left_out = int(overlap.is_trained.sum())
+        rows = rows[~overlap.is_trained]
         notes.append(f"Predicted by the model, which was not trained on these {split} images.")
         if left_out:
             notes.append(
                 f"{_images_are(left_out)} left out, because the model was trained on "
                 f"{'it' if left_out == 1 else 'them'}."
             )
-        if origin.is_selected:
+        if overlap.is_selected:
             notes.append(
                 "The checkpoint and the calibration of the model were selected on these images, "
                 "so the model depends slightly on their labels."
@@ -162,18 +162,18 @@ def find_label_candidates(
             f"Out-of-fold predictions of a linear classifier on the features of the model, "
             f"{FOLDS} folds; copies of an image are in the same fold."
         )
-        if origin.is_trained.any():
+        if overlap.is_trained.any():
             notes.append(
                 "The features were learned from these images and their labels, so some wrong "
                 "labels may not be found."
             )
-        elif not origin.is_known:
+        elif not overlap.is_known:
             notes.append(
                 "The model may have been trained on these images without a record of it, so its "
                 "own predictions are not used. Its features may have been learned from these "
                 "labels, so some wrong labels may not be found."
             )
-    positions, quality = _doubtful(labels, probabilities)
+    positions, quality = _find_doubtful(labels, probabilities)
     doubtful_rows = rows[positions]
     suggested = probabilities[positions].argmax(axis=1).astype(np.int8)
     given_labels = labels[positions]
@@ -203,7 +203,7 @@ def _images_are(count: int) -> str:
 
 
 def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:
-    """The output of a model for each class of a dataset; None if it does not have all of them."""
+    """Return the output of a model for each class of a dataset; None if a class is missing."""
     try:
         return positions_of(face_set.classes, record.classes)
     except ValueError:
@@ -220,10 +220,10 @@ def _check_enough(labels: NDArray[np.int8], class_count: int, split: str) -> Non
         )
 
 
-def _doubtful(
+def _find_doubtful(
     labels: NDArray[np.int8], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Positions of doubtful labels, most doubtful first, and the confidence in each label."""
+    """Return the positions of doubtful labels, most doubtful first, and the confidence in each."""
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
@@ -249,7 +249,7 @@ def _out_of_fold(
     *,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Out-of-fold probabilities, float32 ``[n, classes]``."""
+    """Return out-of-fold probabilities, float32 ``[n, classes]``."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -339,7 +339,7 @@ def find_non_faces(
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Ranks of the values, 0 to 1; equal values share a rank."""
+    """Return the ranks of the values, 0 to 1; equal values share a rank."""
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(values) / max(len(values), 1), np.float64)
@@ -348,7 +348,7 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def _neighbor_distances(
     values: NDArray[np.float32], report: ProgressReport | None
 ) -> NDArray[np.float32]:
-    """Mean cosine distance to the nearest neighbors, float32 ``[n]``, 0 to 2."""
+    """Return the mean cosine distance to the nearest neighbors, float32 ``[n]``, 0 to 2."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     unit = values / np.maximum(lengths, 1e-12)
     generator = np.random.default_rng(0)

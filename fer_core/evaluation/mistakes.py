@@ -30,8 +30,9 @@ def find_mistakes(
     Args:
         result: The evaluation.
         order: ``most_confident``: by the probability of the predicted class, descending;
-            ``closest``: by the difference between that probability and the one of the true class,
-            ascending; ``least_likely_truth``: by the probability of the true class, ascending.
+            ``closest``: by the difference between the probabilities of the predicted and of the
+            true class, ascending; ``least_likely_truth``: by the probability of the true class,
+            ascending.
         true: Only images of this true class.
         predicted: Only images predicted as this class.
         confidence: Only predictions with a probability in this range, both ends included.

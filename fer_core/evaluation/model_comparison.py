@@ -50,7 +50,7 @@ class Comparison:
     Attributes:
         first_name: The first model.
         second_name: The second model.
-        n: Number of images: those of classes that both models have.
+        n: Number of images; only images of classes that both models have are counted.
         first_accuracy: 0 to 1.
         second_accuracy: 0 to 1.
         difference: Accuracy of the second model minus that of the first, with a paired 95 %
@@ -222,7 +222,7 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
 
 
 def _metrics_of_both(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Metrics of tables ``[tables, true, predicted by the first, predicted by the second]``."""
+    """Return metrics of ``[tables, true, predicted by the first, predicted by the second]``."""
     first, second = tables.sum(axis=3), tables.sum(axis=2)
     total = tables.sum(axis=(1, 2, 3))[:, np.newaxis]
     return {

@@ -104,7 +104,7 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
 
 
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """The nodes that the output depends on, in execution order."""
+    """Return the nodes that the output depends on, in execution order."""
     needed = {model.graph.output[0].name}
     kept = []
     for node in reversed(model.graph.node):
@@ -115,7 +115,7 @@ def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
-    """The tensors that all paths from input to output pass through, in order.
+    """Return the tensors that all paths from input to output pass through, in order.
 
     After such a tensor is computed, no earlier tensor that depends on the input is used.
     """
@@ -149,7 +149,7 @@ def _is_spatial(value: NDArray[np.float32]) -> bool:
 def _last_feature_map(
     nodes: list[onnx.NodeProto], bottlenecks: list[str], values: dict[str, NDArray[np.float32]]
 ) -> tuple[str, bool]:
-    """The last of these tensors that is still a feature map, and whether channels come last.
+    """Return the last tensor that is still a feature map, and whether channels come last.
 
     Nodes that keep the size (normalization, activation) return feature maps, too. The search ends
     at pooling, which changes the size.
@@ -180,7 +180,7 @@ def _last_feature_map(
 def _scores_before_softmax(
     nodes: list[onnx.NodeProto], output_name: str, tensor: str
 ) -> tuple[str, bool]:
-    """The input of the final softmax, and whether to take logarithms because there is none."""
+    """Return the input of the final softmax, or the output; and True if it needs a logarithm."""
     producers = {name: node for node in nodes for name in node.output}
     name = output_name
     while name in producers and name != tensor:
@@ -198,7 +198,7 @@ def _scores_before_softmax(
 def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """A network of some of the nodes; all inputs other than ``input_name`` must be constant."""
+    """Return a network of some nodes; inputs other than ``input_name`` must be constant."""
     import onnx
     from onnx import helper
 

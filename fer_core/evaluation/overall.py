@@ -42,7 +42,7 @@ def _share_correct(tables: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
 
 
 def _overall(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Metrics of tables ``[tables, true, predicted, true class among the two most probable]``."""
+    """Return metrics of ``[tables, true, predicted, true class among the two most probable]``."""
     confusions = tables.sum(axis=3)
     total = confusions.sum(axis=(1, 2))[:, np.newaxis]
     correct = np.trace(confusions, axis1=1, axis2=2)[:, np.newaxis]

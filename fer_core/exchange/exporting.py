@@ -17,14 +17,14 @@ from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
 from fer_core.exchange.labels import META_SUFFIX, FileNotes
 from fer_core.exchange.litert import open_litert_network, write_litert
-from fer_core.exchange.probe import check_equal, probe_crops, run_network
-from fer_core.exchange.served import (
+from fer_core.exchange.onnx_export import (
     TOLERANCE,
     export_onnx,
     keras_network,
     load_keras_model,
     require_onnx_export,
 )
+from fer_core.exchange.probe import check_equal, probe_crops, run_network
 from fer_core.files import write_json
 from fer_core.predictor import Network, network_input, open_onnx_network
 
@@ -39,13 +39,12 @@ _SUFFIXES: dict[ExportFormat, str] = {
 }
 _WEIGHTS_SUFFIX = ".weights.h5"
 
-#: Maximum difference of LiteRT's probabilities, which are rounded differently from those of ONNX
-#: Runtime.
+#: Maximum difference of the probabilities for LiteRT, which rounds differently than ONNX Runtime.
 _LITERT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """The result of an export.
 
     Attributes:
@@ -60,7 +59,7 @@ class Exported:
 
 def export_model(
     bundle: Bundle, export_format: ExportFormat, output: Path | None = None
-) -> Exported:
+) -> ExportResult:
     """Export a bundle, with ``NAME.meta.json`` next to the exported files.
 
     Args:
@@ -72,7 +71,7 @@ def export_model(
         InputError: The bundle has no Keras model and the format needs one, the output exists, or
             the exported network does not return the same probabilities.
     """
-    target = _target(bundle, export_format, output)
+    target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
     if export_format != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
         raise InputError(
@@ -91,7 +90,7 @@ def export_model(
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
         written = Path(folder) / target.name
         _WRITERS[export_format](bundle, written)
-        difference = _difference(export_format, written, bundle, pixels, expected)
+        difference = _verify_export(export_format, written, bundle, pixels, expected)
         write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).to_json())
         produced = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
@@ -102,13 +101,15 @@ def export_model(
         has_equal_notes = (
             notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
         )
-        _check_free(tuple(file for file in files if not (has_equal_notes and file == notes)))
+        _check_not_existing(
+            tuple(file for file in files if not (has_equal_notes and file == notes))
+        )
         for file, destination in zip(produced, files, strict=True):
             file.replace(destination)
-    return Exported(files, difference)
+    return ExportResult(files, difference)
 
 
-def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
+def _output_file(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
     suffix = _SUFFIXES[export_format]
     output = Path.cwd() if output is None else output.expanduser()
     target = output / (bundle.name + suffix) if output.is_dir() else output
@@ -117,11 +118,11 @@ def _target(bundle: Bundle, export_format: ExportFormat, output: Path | None) ->
             f"The output {target} should end in {suffix} for the format {export_format}; change "
             "its name."
         )
-    _check_free((target,))
+    _check_not_existing((target,))
     return target
 
 
-def _check_free(files: tuple[Path, ...]) -> None:
+def _check_not_existing(files: tuple[Path, ...]) -> None:
     for file in files:
         if file.exists():
             raise InputError(f"{file} already exists; choose another --output or move it away.")
@@ -170,13 +171,14 @@ _WRITERS: dict[ExportFormat, Callable[[Bundle, Path], None]] = {
 }
 
 
-def _difference(
+def _verify_export(
     export_format: ExportFormat,
     written: Path,
     bundle: Bundle,
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
+    """Read an exported file back; return its largest difference of a probability from the model."""
     description = f"The {export_format} export of {bundle.name!r}"
     try:
         network = _read_back(export_format, written, bundle)

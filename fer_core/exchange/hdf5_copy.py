@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MAX_OBJECTS = 100_000
 _MAX_DEPTH = 64
-#: Allowed filters: gzip, shuffle, checksum. For any other one the library would load a plug-in.
+#: Allowed filters: gzip, shuffle, checksum. The library would load a plug-in for any other filter.
 _FILTERS = (1, 2, 3)
 
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)

@@ -21,7 +21,7 @@ from fer_core.child import ChildError, Limits, child_main, run_child
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.exchange.labels import ModelOptionError
-from fer_core.exchange.scaling_check import Candidate, check_scalings
+from fer_core.exchange.scaling_check import ScalingCandidate, check_scalings
 from fer_core.settings import Settings, load_settings
 
 #: Limits of the child process. TensorFlow takes about 5 GB of address space, most of it unused.
@@ -61,7 +61,7 @@ def import_in_process(
         InputError: As ``import_model``; or the import needs too much memory or time.
     """
     roots = [str(settings.data_root), str(settings.runs_root), str(settings.models_root)]
-    answer = _run(path, ["import", *roots, str(path), _as_text(request)], on_wait)
+    answer = _run(path, ["import", *roots, str(path), _request_to_json(request)], on_wait)
     return ImportedModel(answer["name"], tuple(answer["notes"]))
 
 
@@ -74,7 +74,7 @@ def check_in_process(
     request: ImportRequest,
     folder: Path,
     on_wait: Callable[[], None] | None = None,
-) -> list[Candidate]:
+) -> list[ScalingCandidate]:
     """Compare the usual scalings as ``check_scalings`` does, in a child process.
 
     Args:
@@ -92,15 +92,21 @@ def check_in_process(
     """
     arrays = folder / "images.npz"
     np.savez(arrays, images=images, labels=labels)
-    arguments = ["check", str(path), str(arrays), json.dumps(list(classes)), _as_text(request)]
+    arguments = [
+        "check",
+        str(path),
+        str(arrays),
+        json.dumps(list(classes)),
+        _request_to_json(request),
+    ]
     return [
-        Candidate(
-            one["scale"],
-            None if one["mean"] is None else tuple(one["mean"]),
-            None if one["std"] is None else tuple(one["std"]),
-            one["accuracy"],
+        ScalingCandidate(
+            values["scale"],
+            None if values["mean"] is None else tuple(values["mean"]),
+            None if values["std"] is None else tuple(values["std"]),
+            values["accuracy"],
         )
-        for one in _run(path, arguments, on_wait)["candidates"]
+        for values in _run(path, arguments, on_wait)["candidates"]
     ]
 
 
@@ -122,12 +128,12 @@ def _run(path: Path, arguments: list[str], on_wait: Callable[[], None] | None) -
     return answer
 
 
-def _as_text(request: ImportRequest) -> str:
+def _request_to_json(request: ImportRequest) -> str:
     weights = None if request.weights is None else str(request.weights)
     return json.dumps(asdict(request) | {"weights": weights})
 
 
-def _request(text: str) -> ImportRequest:
+def _request_from_json(text: str) -> ImportRequest:
     values = json.loads(text)
     return ImportRequest(
         **values
@@ -151,7 +157,7 @@ def _import(data: str, runs: str, models: str, path: str, request: str) -> dict[
     settings = replace(
         load_settings(), data_root=Path(data), runs_root=Path(runs), models_root=Path(models)
     )
-    bundle = import_model(Path(path), settings, _request(request))
+    bundle = import_model(Path(path), settings, _request_from_json(request))
     source = bundle.record.source
     notes = () if source is None else (*source.assumptions, *source.changes)
     return {"name": bundle.name, "notes": notes}
@@ -161,9 +167,9 @@ def _check(path: str, arrays: str, classes: str, request: str) -> dict[str, Any]
     with np.load(arrays, allow_pickle=False) as stored:
         images, labels = stored["images"], stored["labels"]
     candidates = check_scalings(
-        Path(path), images, labels, json.loads(classes), request=_request(request)
+        Path(path), images, labels, json.loads(classes), request=_request_from_json(request)
     )
-    return {"candidates": [asdict(one) for one in candidates]}
+    return {"candidates": [asdict(candidate) for candidate in candidates]}
 
 
 if __name__ == "__main__":

@@ -37,12 +37,12 @@ from fer_core.exchange.labels import (
     labels_needed,
     read_notes,
 )
+from fer_core.exchange.onnx_export import check_onnx, keras_network, require_onnx_export
 from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
-from fer_core.exchange.onnx_trial import prepare_network, record_for_input, try_bundle
+from fer_core.exchange.onnx_trial import check_bundle_network, prepare_network, record_for_input
 from fer_core.exchange.onnx_writer import convert_to_onnx
 from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
-from fer_core.exchange.served import check_onnx, keras_network, require_onnx_export
 from fer_core.files import (
     is_plain_name,
     plain_name,
@@ -123,7 +123,7 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
 def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
     """Import a model under a temporary name, then replace the existing model of its name."""
-    plain = replace(request, replace=False)
+    new_request = replace(request, replace=False)
     name = request.name
     if name is None:
         name = name_from_file(path)
@@ -131,10 +131,10 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
             name = find_bundle(str(path.resolve()), settings).name
     target = settings.models_root / name
     if not is_plain_name(name) or not (target / RECORD_FILE).is_file():
-        return import_model(path, settings, replace(plain, name=name))
+        return import_model(path, settings, replace(new_request, name=name))
     if target.resolve() == path.resolve():
         raise InputError(f"{path} is the model {name!r} itself; choose another file or name.")
-    new = import_model(path, settings, replace(plain, name=f"{name}-{os.getpid()}"))
+    new = import_model(path, settings, replace(new_request, name=f"{name}-{os.getpid()}"))
     replace_bundle(new.folder, name, settings)
     return load_bundle(target)
 
@@ -178,7 +178,7 @@ def convert_model(
 
 
 def name_from_file(path: Path) -> str:
-    """Return the name of a model from that of its file: ``My-model-1`` for ``My model (1).h5``."""
+    """Return a name for a model from its file's name: ``My-model-1`` for ``My model (1).h5``."""
     return plain_name(path.stem) or "imported"
 
 
@@ -195,7 +195,7 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
         )
     bundle = find_bundle(str(path.resolve()), settings)
     if bundle.served_network.is_file():
-        try_bundle(bundle.folder)
+        check_bundle_network(bundle.folder)
     if (bundle.folder / KERAS_MODEL_FILE).is_file():
         check_keras_archive(bundle.folder / KERAS_MODEL_FILE)
     return publish_bundle(path, settings, name=request.name)
@@ -205,7 +205,7 @@ def _import_keras(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
     with open_keras_parts(path, request.weights) as parts:
-        labels = _labels(path, request, notes)
+        labels = _known_labels(path, request, notes)
         require_onnx_export()
         model = build_keras_model(parts)
     _, *sizes = model.input_shape
@@ -232,12 +232,12 @@ def _import_keras(
     convert_to_onnx(model, served, path.name)
     inferred = None
     if scaling is None:
-        inferred = scale_from_operations(onnx_files.load(served), path)
+        inferred = scale_from_operations(onnx_files.load_trusted(served), path)
         scaling = Scaling.of(inferred.scale)
     source = ModelSource(
         file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
     )
-    record = _record(
+    record = _new_record(
         source, labels, shape, scaling, parameters=parameters, notes=notes, inferred=inferred
     )
     check_onnx(model, served, path.name, network_input(probe_crops(), record))
@@ -255,6 +255,7 @@ def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
 
 
 def _with_softmax(model: keras.Model) -> keras.Model:
+    """Return a model that returns probabilities instead of logits."""
     import keras
 
     outputs = keras.layers.Softmax(name="probabilities")(model.outputs[0])
@@ -264,7 +265,7 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 def _import_onnx(
     path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
 ) -> BundleRecord:
-    labels = _labels(path, request, notes)
+    labels = _known_labels(path, request, notes)
     scaling = _known_scaling(path, request, notes, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
     check_label_count(path, labels, prepared.outputs)
@@ -272,7 +273,7 @@ def _import_onnx(
     if scaling is None:
         assert inferred is not None
         scaling = Scaling.of(inferred.scale)
-    record = _record(
+    record = _new_record(
         ModelSource(file=path.name, format="ONNX network"),
         labels,
         prepared.input_shape,
@@ -305,7 +306,8 @@ def _known_scaling(
     return None if notes is None else Scaling((notes.input_scale,), (notes.input_offset,))
 
 
-def _labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
+def _known_labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
+    """Return the labels of the outputs from the request or the notes."""
     if request.labels is not None:
         return request.labels
     if notes is not None:
@@ -319,7 +321,7 @@ def _with_change(record: BundleRecord, change: str) -> BundleRecord:
     return replace(record, source=replace(source, changes=(*source.changes, change)))
 
 
-def _record(
+def _new_record(
     source: ModelSource,
     labels: tuple[str, ...],
     shape: tuple[int, int, int],

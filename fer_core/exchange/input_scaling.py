@@ -21,7 +21,7 @@ from fer_core.exchange.labels import SCALES, Scale, scale_needed
 if TYPE_CHECKING:
     import onnx
 
-#: Operations that move pixels or change their type, but not their values. A part of them (Slice,
+#: Operations that move pixels or change their type, but not their values. Some of them (Slice,
 #: Gather) may reverse the channels.
 _PASSING = names(
     "Cast Flatten Gather Identity Pad Reshape Resize Slice Squeeze Transpose Unsqueeze"
@@ -44,7 +44,7 @@ _RANGES: dict[Scale, tuple[float, float]] = {
 }
 #: Usual limits of half the range of intensities after the scaling.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
-#: Usual maximum distance of their center from zero, relative to half the range.
+#: Usual maximum distance of the center of this range from zero, relative to half the range.
 _LARGEST_SHIFT = 1.2
 #: Usual limits of a mean that is subtracted without further scaling, for intensities of 0 to 255.
 _LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0
@@ -57,19 +57,19 @@ class InputOperations:
     Attributes:
         factor: The factor of the intensities, float64 ``[]`` or one per channel.
         offset: The number that is added after that, like ``factor``.
-        scales: True if it changes intensities at all.
+        changes_intensities: True if the operations change the intensities at all.
         next_operation: The first operation that is not understood as scaling.
     """
 
     factor: NDArray[np.float64]
     offset: NDArray[np.float64]
-    scales: bool
+    changes_intensities: bool
     next_operation: str
 
     @property
     def expected_scale(self) -> Scale | None:
         """The range that these operations are made for; None if they do not determine it."""
-        if not self.scales:
+        if not self.changes_intensities:
             return None
         fitting: list[Scale] = [
             scale for scale in _RANGES if _fits(scale, self.factor, self.offset)
@@ -79,7 +79,7 @@ class InputOperations:
     @property
     def description(self) -> str:
         """A description of the operations for messages."""
-        if not self.scales:
+        if not self.changes_intensities:
             return f"its first operation is {self.next_operation}"
         factor, offset = (
             ", ".join(f"{value:.4g}" for value in np.atleast_1d(values))
@@ -112,7 +112,7 @@ def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
         InputError: They change the intensities in an unknown way.
     """
     operations = input_operations(model)
-    if not operations.scales and operations.next_operation in _LAYERS:
+    if not operations.changes_intensities and operations.next_operation in _LAYERS:
         return InferredScale(
             "unit",
             "as most networks do: compare the scalings on a dataset (--check-on), and import it "
@@ -135,7 +135,7 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
     initial = {tensor.name for tensor in graph.initializer}
     name = next(value.name for value in graph.input if value.name not in initial)
     factor, offset = np.ones(()), np.zeros(())
-    scales = False
+    changes_intensities = False
     operation = "nothing"
     for _ in range(_MAX_STEPS):
         consumers = [node for node in _consumers(graph, name) if node.op_type != "Shape"]
@@ -159,9 +159,10 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
             factor, offset = factor * step[0], offset * step[0] + step[1]
         except ValueError:  # constants of different numbers of channels
             break
-        scales = scales or not (np.all(step[0] == 1) and np.all(step[1] == 0))
+        is_identity = np.all(step[0] == 1) and np.all(step[1] == 0)
+        changes_intensities = changes_intensities or not is_identity
         name = node.output[0]
-    return InputOperations(factor, offset, scales, operation)
+    return InputOperations(factor, offset, changes_intensities, operation)
 
 
 def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
@@ -169,7 +170,7 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
-    """Return the tensor in which picked channels are joined in another order, if they are.
+    """Return the tensor that joins the channels again after they were picked one by one, if any.
 
     ``preprocess_input`` reverses the channels in this way.
     """

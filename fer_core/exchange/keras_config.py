@@ -235,7 +235,7 @@ def _not_allowed(name: str, path: Path) -> InputError:
 
 
 def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """All JSON objects in a document. No recursion: the file determines the depth."""
+    """Yield all JSON objects in a document, without recursion: the file determines the depth."""
     pending = [config]
     seen = 0
     while pending:

@@ -265,7 +265,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
         # Warnings about old formats of the architecture, which the import converts.
         warnings.simplefilter("ignore")
         _check_network_size(text, parts.path)
-        model = _from_json_text(text, parts.path)
+        model = _build_from_json(text, parts.path)
         try:
             if parts.legacy:
                 load_legacy_weights(model, parts.weights, parts.config)
@@ -284,7 +284,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
     return model
 
 
-def _from_json_text(text: str, path: Path) -> keras.Model:
+def _build_from_json(text: str, path: Path) -> keras.Model:
     import keras
 
     try:
@@ -314,7 +314,7 @@ def _check_network_size(text: str, path: Path) -> None:
     def measure() -> None:
         keras.StatelessScope().__enter__()
         try:
-            model = _from_json_text(text, path)
+            model = _build_from_json(text, path)
             parameters = sum(math.prod(weight.shape) for weight in model.weights)
             largest = max(
                 math.prod(size or 1 for size in output.shape[1:])

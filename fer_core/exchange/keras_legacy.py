@@ -125,7 +125,8 @@ class _Graph:
             for layer in self._layers.values():
                 is_operation = layer.get("class_name") in LEGACY_OPERATIONS
                 calls = [
-                    self._call(call, is_operation=is_operation) for call in layer["inbound_nodes"]
+                    self._convert_call(call, is_operation=is_operation)
+                    for call in layer["inbound_nodes"]
                 ]
                 if is_operation:
                     operation = FUNCTIONS[layer["config"]["function"]]
@@ -134,7 +135,7 @@ class _Graph:
                     {"args": list(args), "kwargs": options} for args, options in calls
                 ]
             for key in ("input_layers", "output_layers"):
-                self._inner[key] = self._ends(self._inner[key])
+                self._inner[key] = self._convert_ends(self._inner[key])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -151,6 +152,7 @@ class _Graph:
                 self._offsets[name] = max(0, highest.get(name, 0) - max(calls - 1, 0))
 
     def _references(self) -> list[tuple[str, int, int]]:
+        """Return every reference to a tensor: the name of its layer, the call and the output."""
         found: list[tuple[str, int, int]] = []
         pending: list[Any] = [layer["inbound_nodes"] for layer in self._layers.values()]
         pending.append(self._inner["output_layers"])
@@ -175,7 +177,7 @@ class _Graph:
             and isinstance(item[2], int)
         )
 
-    def _call(
+    def _convert_call(
         self, call: list[Any], *, is_operation: bool
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments of one call of a layer."""
@@ -188,18 +190,18 @@ class _Graph:
         for entry in entries:
             if len(entry) > 3:
                 options |= entry[3]
-            tensors.append(entry[2] if entry[0] == _CONSTANT else self._tensor(entry))
-        options = {key: self._argument(value) for key, value in options.items()}
+            tensors.append(entry[2] if entry[0] == _CONSTANT else self._convert_tensor(entry))
+        options = {key: self._convert_argument(value) for key, value in options.items()}
         return (tensors[0] if len(tensors) == 1 else tensors,), options
 
-    def _argument(self, value: Any) -> Any:
+    def _convert_argument(self, value: Any) -> Any:
         if self._is_reference(value):
-            return self._tensor(value)
+            return self._convert_tensor(value)
         if isinstance(value, list):
-            return [self._argument(item) for item in value]
+            return [self._convert_argument(item) for item in value]
         return value
 
-    def _tensor(self, entry: list[Any]) -> dict[str, Any]:
+    def _convert_tensor(self, entry: list[Any]) -> dict[str, Any]:
         name = plain_layer_name(entry[0])
         if name not in self._layers:
             raise KeyError(name)
@@ -210,14 +212,15 @@ class _Graph:
             "config": {"shape": [], "dtype": "float32", "keras_history": [name, index, entry[2]]},
         }
 
-    def _ends(self, ends: Any) -> list[Any]:
+    def _convert_ends(self, ends: Any) -> list[Any]:
         """Return the inputs or outputs, with the number of calls that Keras 3 expects."""
         entries = [ends] if self._is_reference(ends) else list(ends)
         converted = []
         for entry in entries:
             name = plain_layer_name(entry[0])
             index = entry[1] - self._offsets.get(name, 0)
-            # Keras 3 counts the construction of a nested functional model in this place only.
+            # Only for inputs and outputs, Keras 3 counts the construction of a nested functional
+            # model as a call.
             if self._layers[name].get("class_name") in ("Functional", "Model"):
                 index += 1
             converted.append([name, index, entry[2]])
@@ -315,7 +318,7 @@ def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
 
 
 def _accepted_keys(layer: type) -> frozenset[str]:
-    """Return the options of a layer: those of its constructor and of the base classes it calls."""
+    """Return the options of a layer: parameters of its constructor and of base classes."""
     keys: set[str] = set()
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":

@@ -1,9 +1,8 @@
 """Assign the weights in a Keras file to a model that was built from the same file.
 
-Keras assigns the weights of older files by position. Its order of the layers can differ from the
-order in which an older version wrote them, and layers of the same shape would then be exchanged
-without an error. This module assigns the weights of each layer by its name, or by its position in
-the architecture of the file.
+Keras assigns the weights of older files by position. If an older version wrote the layers in a
+different order, layers of the same shape would be exchanged without an error. This module assigns
+the weights of each layer by its name, or by its position in the architecture of the file.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class FileNotes:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``NAME.meta.json``."""
+        """Return the content of ``NAME.meta.json``."""
         return asdict(self)
 
 

@@ -180,8 +180,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """Read an ONNX network and determine the layout of its input.
 
     Raises:
-        InputError: It is unsafe or damaged, or its input or output is not that of a classifier of
-            2 to 20 classes.
+        InputError: It is unsafe or damaged, or it is not a classifier of images into 2 to 20
+            classes.
     """
     import onnx
 
@@ -227,8 +227,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     )
 
 
-def load(path: Path) -> onnx.ModelProto:
-    """Read a network that this program wrote."""
+def load_trusted(path: Path) -> onnx.ModelProto:
+    """Read a network that this program wrote, without the checks of ``check_onnx_file``."""
     import onnx
 
     return onnx.load(path)
@@ -333,7 +333,7 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """All nodes of a graph and of its subgraphs."""
+    """Yield all nodes of a graph and of its subgraphs."""
     for inner in _graphs(graph):
         yield from inner.node
 
@@ -349,7 +349,7 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """All tensors of a graph and of its subgraphs."""
+    """Yield all tensors of a graph and of its subgraphs."""
     for inner in _graphs(graph):
         yield from inner.initializer
         for sparse in inner.sparse_initializer:

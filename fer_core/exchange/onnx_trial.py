@@ -20,6 +20,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_files
 from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_operations
+from fer_core.exchange.onnx_export import TOLERANCE
 from fer_core.exchange.probe import (
     are_probabilities,
     check_equal,
@@ -27,7 +28,6 @@ from fer_core.exchange.probe import (
     probe_crops,
     run_network,
 )
-from fer_core.exchange.served import TOLERANCE
 from fer_core.predictor import Network, network_input, open_onnx_network
 
 #: Limits of the child process: 3 GB of address space, of which Python and ONNX Runtime take about
@@ -95,7 +95,7 @@ def prepare_network(
     )
 
 
-def try_bundle(folder: Path, *, limits: Limits | None = None) -> None:
+def check_bundle_network(folder: Path, *, limits: Limits | None = None) -> None:
     """Run the served network of a bundle in a child process.
 
     Args:
@@ -127,7 +127,7 @@ def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
 def _run_in_child(arguments: list[str]) -> str:
     """Execute a request of the parent process, in the child."""
     if arguments[0] == "bundle":
-        _try_bundle(Path(arguments[1]))
+        _check_bundle_network(Path(arguments[1]))
         return ""
     path, served = Path(arguments[1]), Path(arguments[2])
     values = json.loads(arguments[3])
@@ -135,7 +135,7 @@ def _run_in_child(arguments: list[str]) -> str:
     return json.dumps(asdict(_prepare(path, served, scaling)))
 
 
-def _try_bundle(folder: Path) -> None:
+def _check_bundle_network(folder: Path) -> None:
     bundle = load_bundle(folder)
     onnx_files.check_onnx_file(bundle.served_network)
     network = _open(bundle.served_network, bundle.record.input_shape)

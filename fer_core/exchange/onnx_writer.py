@@ -41,7 +41,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
         graph, inputs, outputs = _frozen_graph(model)
         with _quiet("tf2onnx"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = _converted(graph, inputs, outputs)
+            network = _convert_graph(graph, inputs, outputs)
     except Exception as error:
         # tf2onnx and TensorFlow raise many types for unsupported layers.
         layer = _named_layer(model, str(error))
@@ -132,7 +132,7 @@ def _replace_erfc(graph: Any) -> None:
         node.input.extend([constant.name, erf.name])
 
 
-def _converted(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
     from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
     # Adapts tf2onnx to NumPy 2.

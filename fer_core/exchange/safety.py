@@ -49,7 +49,7 @@ def _looks_pickled(start: bytes) -> bool:
 
 
 def unknown_kind(path: Path) -> InputError:
-    """The error for a file of an unsupported kind."""
+    """Return the error for a file of an unsupported kind."""
     return InputError(f"{path} is not a supported model file; name {_KINDS}.")
 
 

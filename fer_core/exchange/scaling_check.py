@@ -25,7 +25,7 @@ _BATCH_VALUES = 64 * 48 * 48
 
 
 @dataclass(frozen=True)
-class Candidate:
+class ScalingCandidate:
     """One scaling and its result.
 
     Attributes:
@@ -65,7 +65,7 @@ def check_scalings(
     *,
     request: ImportRequest | None = None,
     report: Callable[[int, int], None] | None = None,
-) -> list[Candidate]:
+) -> list[ScalingCandidate]:
     """Classify images with each usual scaling. Nothing is imported.
 
     Args:
@@ -100,13 +100,13 @@ def check_scalings(
         images, outputs = images[outputs >= 0], outputs[outputs >= 0]
         if not len(images):
             raise _no_common_class(classes, record.labels, path)
-        choices = _choices(request, channels=record.input_shape[2])
+        choices = _usual_scalings(request, channels=record.input_shape[2])
         candidates = []
         for number, (scale, mean, std) in enumerate(choices, start=1):
             scaling = Scaling.of(scale, mean, std)
-            predicted = _predicted(network, images, record.input_shape, scaling)
+            predicted = _predict(network, images, record.input_shape, scaling)
             accuracy = float((predicted.argmax(axis=1) == outputs).mean())
-            candidates.append(Candidate(scale, mean, std, accuracy))
+            candidates.append(ScalingCandidate(scale, mean, std, accuracy))
             if report is not None:
                 report(number, len(choices))
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
@@ -125,9 +125,10 @@ def _no_common_class(classes: Sequence[str], labels: Sequence[str], path: Path) 
     )
 
 
-def _choices(
+def _usual_scalings(
     request: ImportRequest, *, channels: int
 ) -> list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]]:
+    """Return range, mean and standard deviation of each scaling to compare."""
     choices: list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]] = [
         ("unit", None, None),
         ("signed", None, None),
@@ -144,7 +145,7 @@ def _choices(
     return list(dict.fromkeys(choices))
 
 
-def _predicted(
+def _predict(
     network: Network,
     images: NDArray[np.uint8],
     shape: tuple[int, int, int],

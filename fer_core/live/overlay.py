@@ -40,7 +40,7 @@ def draw_overlay(
     """
     if controls.is_mirrored:
         image = np.asarray(cv2.flip(image, 1), np.uint8)
-        faces = [_mirrored(face, image.shape[1]) for face in faces]
+        faces = [_mirrored_face(face, image.shape[1]) for face in faces]
     if faces and (controls.shows_boxes or controls.shows_labels):
         image = draw_boxes(
             image,
@@ -61,7 +61,7 @@ def draw_overlay(
     return image
 
 
-def _mirrored(face: Face, picture_width: int) -> Face:
+def _mirrored_face(face: Face, picture_width: int) -> Face:
     box = face.box
     x = picture_width - box.x - box.width
     return replace(face, box=FaceBox(x, box.y, box.width, box.height))

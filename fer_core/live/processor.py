@@ -38,7 +38,7 @@ _CLASSIFICATION_INTERVAL_SECONDS = 0.06
 #: record alike. Five per second can be read; the boxes move with every frame.
 _SHOWN_SECONDS = 0.19
 #: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
-#: or covered. Its noise is below this value, and every room above it.
+#: or covered. Noise alone stays below this value; a picture of any room exceeds it.
 _BLANK_DEVIATION = 4.0
 #: Step between the pixels from which this deviation is computed.
 _BLANK_STEP = 16
@@ -90,7 +90,7 @@ class LiveProcessor:
         self._detection_durations = Durations()
         self._frames = self._dropped = 0
         self._faces: tuple[Face, ...] = ()
-        self._shown: dict[int, _Shown] = {}
+        self._shown: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
         self._last_face_at = self._clock()
@@ -127,11 +127,11 @@ class LiveProcessor:
                 faces = self._analyze(image, seconds, controls)
             except Exception as error:
                 # An error in a model must not end the stream.
-                self._fail(error)
+                self._set_error(error)
         try:
             drawn = draw_overlay(image, faces, controls)
         except Exception as error:
-            self._fail(error)
+            self._set_error(error)
             drawn = image
         self.recording.add(drawn, seconds)
         self._update_statistics(faces, image, controls, 1000 * (time.perf_counter() - start))
@@ -188,14 +188,14 @@ class LiveProcessor:
             self._shown.clear()
             self._milliseconds_per_face = 0.0
         if new.predictor.classes != self.record.classes:
-            self._fail(
+            self._set_error(
                 InputError(
                     "The model's classes differ from those in this session's record; download the "
                     "record and reload the page to use this model, or choose another one."
                 )
             )
 
-    def _fail(self, error: Exception) -> None:
+    def _set_error(self, error: Exception) -> None:
         logger.error("A frame could not be analyzed", exc_info=error)
         if isinstance(error, InputError):
             self._error = str(error)
@@ -209,10 +209,10 @@ class LiveProcessor:
         self, image: NDArray[np.uint8], seconds: float, controls: LiveControls
     ) -> tuple[Face, ...]:
         """Follow the tracks to this frame, include a finished detection, and classify."""
-        flow = self._advance(image, seconds)
+        flow = self._follow_tracks(image, seconds)
         result = self._scheduler.take_result()
         if result is not None:
-            self._include(result, flow, controls)
+            self._add_detections(result, flow, controls)
         self._scheduler.submit(
             controls.analyzer.detector,
             image,
@@ -224,7 +224,7 @@ class LiveProcessor:
         self._classify(image, tracks, seconds, controls)
         self._shown = {
             shown.track_id: shown
-            for shown in (self._shown_of(track, seconds) for track in tracks)
+            for shown in (self._prediction_to_show(track, seconds) for track in tracks)
             if shown is not None
         }
         return tuple(
@@ -238,7 +238,7 @@ class LiveProcessor:
             if track.track_id in self._shown
         )
 
-    def _shown_of(self, track: Track, seconds: float) -> _Shown | None:
+    def _prediction_to_show(self, track: Track, seconds: float) -> _ShownPrediction | None:
         """Return the prediction to show for a track: the latest one, unless one was just shown."""
         track_id, raw = track.track_id, track.raw_probabilities
         if track_id is None or raw is None:
@@ -246,9 +246,9 @@ class LiveProcessor:
         shown = self._shown.get(track_id)
         if shown is not None and 0 <= seconds - shown.seconds < _SHOWN_SECONDS:
             return shown
-        return _Shown(track_id, seconds, track.face, raw)
+        return _ShownPrediction(track_id, seconds, track.face, raw)
 
-    def _advance(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
+    def _follow_tracks(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
         """Move all tracks from the last frame to this one."""
         before, flow = self._flow, FlowFrame.of(image)
         last = self._last_seconds
@@ -266,7 +266,9 @@ class LiveProcessor:
             self._tracker.follow(lambda boxes: follow(boxes, before, flow))
         return flow
 
-    def _include(self, result: DetectionResult, flow: FlowFrame, controls: LiveControls) -> None:
+    def _add_detections(
+        self, result: DetectionResult, flow: FlowFrame, controls: LiveControls
+    ) -> None:
         """Move the faces detected in an earlier frame to this one, and update the tracks."""
         with self._lock:
             self._detection_durations.add(result.milliseconds)
@@ -353,7 +355,7 @@ class LiveProcessor:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shown:
+class _ShownPrediction:
     """A prediction that is shown for a moment.
 
     Attributes:

@@ -12,9 +12,9 @@ class LiveSnapshot:
     """The state of a stream; unknown values are None.
 
     Attributes:
-        faces: The faces of the latest frame, classified, in the order of their track ids; boxes in
-            pixels of the camera's picture, not mirrored; probabilities smoothed, those that are
-            drawn into the picture and recorded.
+        faces: The classified faces of the latest frame, in the order of their track ids. Boxes are
+            in pixels of the camera's picture, not mirrored. Probabilities are smoothed, as they are
+            drawn and recorded.
         frames: Frames since the stream started.
         frames_per_second: Over the last two seconds.
         frame_milliseconds: Processing time per frame, median of the last frames.

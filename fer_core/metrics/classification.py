@@ -32,13 +32,26 @@ def confusion_matrix(
     predicted: NDArray[np.integer[Any]],
     class_count: int,
 ) -> NDArray[np.int64]:
-    """Return counts, int64 ``[classes, classes]``: rows true, columns predicted."""
+    """Count the images of each pair of true and predicted class.
+
+    Args:
+        labels: True labels, ``[n]``, 0 to ``class_count`` - 1.
+        predicted: Predicted labels, ``[n]``, in the same range.
+        class_count: Number of classes.
+
+    Returns:
+        int64 ``[classes, classes]``: rows true, columns predicted.
+    """
     flat = labels.astype(np.int64) * class_count + predicted
     return np.bincount(flat, minlength=class_count**2).reshape(class_count, class_count)
 
 
 def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
-    """Return precision, recall, F1 and support of each class from a confusion matrix."""
+    """Return precision, recall, F1 and support of each class.
+
+    Args:
+        confusion: A confusion matrix, int64 ``[classes, classes]``: rows true, columns predicted.
+    """
     metrics = []
     for index in range(len(confusion)):
         true_positives = int(confusion[index, index])
@@ -72,7 +85,7 @@ def accuracy(
 def log_loss(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Return the mean negative log probability of the true class; None without images."""
+    """Return the mean of ``log_losses``; None without images."""
     if not len(labels):
         return None
     return float(log_losses(labels, probabilities).mean())
@@ -81,7 +94,7 @@ def log_loss(
 def cross_entropy(
     targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> float | None:
-    """Mean of ``cross_entropies``; None without images."""
+    """Return the mean of ``cross_entropies``; None without images."""
     return float(cross_entropies(targets, probabilities).mean()) if len(targets) else None
 
 
@@ -130,7 +143,15 @@ def top_k_accuracy(
 def log_losses(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    """Return the negative log probability of the true class of each image, float64 ``[n]``."""
+    """Return the negative natural logarithm of the probability of each image's true class.
+
+    Args:
+        labels: True labels, ``[n]``.
+        probabilities: ``[n, classes]``; values below ``SMALLEST_PROBABILITY`` are raised to it.
+
+    Returns:
+        float64 ``[n]``, at least 0.
+    """
     true_class_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     return np.asarray(-np.log(np.maximum(true_class_probabilities, SMALLEST_PROBABILITY)))
 

@@ -144,7 +144,7 @@ def threshold_curve(
 def _counts_at_levels(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, highest first, and the counts with each as the threshold."""
+    """Return the distinct scores, highest first, and the ``_counts_at`` these thresholds."""
     values = scores.astype(np.float64)
     levels = np.unique(values)[::-1]
     return levels, *_counts_at(is_class, values, levels)
@@ -153,7 +153,7 @@ def _counts_at_levels(
 def _counts_at(
     is_class: NDArray[np.bool_], scores: NDArray[np.float64], thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """True positives and positive predictions at each threshold."""
+    """Return the number of true positives and of positive predictions at each threshold."""
     positive_scores = np.sort(scores[is_class])
     true_positives = len(positive_scores) - np.searchsorted(positive_scores, thresholds)
     predicted_count = len(scores) - np.searchsorted(np.sort(scores), thresholds)
@@ -161,5 +161,5 @@ def _counts_at(
 
 
 def _thinned(count: int) -> NDArray[np.intp]:
-    """Evenly spaced positions including the first and the last."""
+    """Return evenly spaced positions, including the first and the last one."""
     return np.unique(np.linspace(0, count - 1, min(count, _MAX_POINTS)).round().astype(np.intp))

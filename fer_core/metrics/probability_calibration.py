@@ -27,6 +27,14 @@ def expected_calibration_error(
     and mean confidence. With fewer images than bins, each image is a bin. After
     Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
     processing models", EMNLP 2015 (adaptive bins).
+
+    Args:
+        labels: True labels, ``[n]``.
+        probabilities: ``[n, classes]``.
+        bins: Number of bins, at least 1.
+
+    Returns:
+        The error, 0 to 1.
     """
     if not len(labels):
         return None
@@ -38,11 +46,21 @@ def expected_calibration_error(
 def apply_temperature(
     probabilities: NDArray[np.floating[Any]], temperature: float
 ) -> NDArray[np.float32]:
-    """Return probabilities softened (above 1) or sharpened (below 1); the ranking is unchanged.
+    """Soften or sharpen probabilities; the ranking of the classes is unchanged.
 
-    The softmax of the logits divided by the temperature. The logarithms of the probabilities serve
-    as logits: they differ from the logits of the network by a constant, which the softmax cancels.
-    After Guo et al., "On calibration of modern neural networks", ICML 2017.
+    The result is the softmax of the logits divided by the temperature. The logarithms of the
+    probabilities serve as logits: they differ from the logits of the network by a constant, which
+    the softmax cancels. After Guo et al., "On calibration of modern neural networks", ICML 2017.
+
+    Args:
+        probabilities: ``[n, classes]``.
+        temperature: Above 1 softens, below 1 sharpens.
+
+    Returns:
+        float32 ``[n, classes]``, rows summing to 1.
+
+    Raises:
+        ValueError: The temperature is not above 0.
     """
     if temperature <= 0:
         raise ValueError(f"temperature should be above 0. Received: temperature={temperature}")
@@ -89,6 +107,9 @@ def cross_validated_temperature(
 
     Returns:
         Probabilities, float32 ``[n, classes]``, and the temperature of each fold.
+
+    Raises:
+        ValueError: There are fewer images than folds.
     """
     if len(labels) < folds:
         raise ValueError(f"labels should be at least {folds}. Received: {len(labels)}")
@@ -143,7 +164,7 @@ def reliability_bins(
 
 def calibration_error_estimates(
     labels: NDArray[np.integer[Any]],
-    cases: Sequence[NDArray[np.floating[Any]]],
+    probability_sets: Sequence[NDArray[np.floating[Any]]],
     bins: int = 15,
     seed: int = 0,
 ) -> tuple[Estimate, ...]:
@@ -151,25 +172,28 @@ def calibration_error_estimates(
 
     Args:
         labels: True labels, ``[n]``.
-        cases: Probabilities ``[n, classes]`` of the same images, such as before and after
+        probability_sets: Each ``[n, classes]`` for the same images, such as before and after
             temperature scaling. All use the same bootstrap samples.
         bins: Number of bins of equal count.
         seed: Seed of the bootstrap.
 
     Returns:
-        For each case the error and its 95 % bootstrap interval. Resampling adds noise to an error
+        For each set the error and its 95 % bootstrap interval. Resampling adds noise to an error
         that is partly noise already, so the resampled errors are biased upwards; their mean bias is
         subtracted (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 10).
     """
-    values = [expected_calibration_error(labels, probabilities, bins) for probabilities in cases]
+    values = [
+        expected_calibration_error(labels, probabilities, bins)
+        for probabilities in probability_sets
+    ]
     if len(labels) < 2:
         return tuple(Estimate(value, None, None) for value in values)
     gaps = []
-    for probabilities in cases:
+    for probabilities in probability_sets:
         confidence, correct = _by_confidence(labels, probabilities)
         gaps.append(correct - confidence)
     starts = _bin_starts(len(labels), bins)
-    resampled: list[list[NDArray[np.float64]]] = [[] for _ in cases]
+    resampled: list[list[NDArray[np.float64]]] = [[] for _ in probability_sets]
     for draws in _sorted_draws(len(labels), seed):
         for errors, gap in zip(resampled, gaps, strict=True):
             sums = np.add.reduceat(gap[draws], starts, axis=1)
@@ -212,7 +236,7 @@ def calibration_error_by_chance(
 def _by_confidence(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Confidences and correctness (1 or 0), by increasing confidence."""
+    """Return confidence and correctness (1 or 0) of each image, by increasing confidence."""
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     order = np.argsort(confidence, kind="stable")

@@ -38,7 +38,7 @@ class Architecture:
             published, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
         takes_any_size: True if height and width of the input may differ from 48: the network ends
-            in global pooling, and all of its branches round odd sizes in the same way.
+            in global pooling, and parallel branches halve odd sizes to the same size.
         stages: Number of convolutions and dense layers of each stage by name, from the input on,
             without the head. A stage ends where the images become smaller; *dense* are the hidden
             dense layers. A stage can be frozen together with all stages before it.
@@ -95,14 +95,14 @@ def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
 
     stages = ARCHITECTURES[architecture].stages
     names = list(stages)
-    left = sum(stages[name] for name in names[: names.index(stage) + 1])
-    # The layers are in the order of the computation, so that all layers of a stage, those of
-    # parallel branches included, come before those of the next one.
+    remaining = sum(stages[name] for name in names[: names.index(stage) + 1])
+    # The layers are in the order of the computation, so that all layers of a stage, including its
+    # parallel branches, come before the next stage.
     for layer in model.layers:
         if isinstance(layer, (layers.Conv2D, layers.Dense)):
-            if left == 0:
+            if remaining == 0:
                 break
-            left -= 1
+            remaining -= 1
         layer.trainable = False
 
 
@@ -142,11 +142,11 @@ def _normalized_convolution(
     kernel_size: int = 3,
     strides: int = 1,
     activation: bool = True,
-    first_scale: str = "ones",
+    scale_initializer: str = "ones",
 ) -> Any:
     """Apply convolution, batch normalization and, optionally, ReLU.
 
-    ``first_scale`` is the initializer of the normalization's scale.
+    ``scale_initializer`` initializes the scale (gamma) of the normalization.
     """
     from keras import layers
 
@@ -158,7 +158,7 @@ def _normalized_convolution(
         use_bias=False,
         kernel_initializer="he_normal",
     )(tensor)
-    tensor = layers.BatchNormalization(gamma_initializer=first_scale)(tensor)
+    tensor = layers.BatchNormalization(gamma_initializer=scale_initializer)(tensor)
     return layers.ReLU()(tensor) if activation else tensor
 
 
@@ -365,7 +365,7 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     if shortcut.shape[-1] != filters:
         shortcut = _normalized_convolution(shortcut, filters, kernel_size=1, activation=False)
     tensor = _normalized_convolution(tensor, filters, strides=strides)
-    tensor = _normalized_convolution(tensor, filters, activation=False, first_scale="zeros")
+    tensor = _normalized_convolution(tensor, filters, activation=False, scale_initializer="zeros")
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 

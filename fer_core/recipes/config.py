@@ -374,7 +374,7 @@ class TrainingConfig:
     )
 
     @model_validator(mode="after")
-    def _check_together(self) -> Self:
+    def _check_combinations(self) -> Self:
         one_hot_only = {
             "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
             "loss=focal needs": self.loss == "focal",

@@ -31,13 +31,13 @@ def fine_tuning_config(config: TrainingConfig, architecture: str) -> TrainingCon
         config,
         architecture=architecture,
         low_resolution_epochs=config.low_resolution_epochs if takes_any_size else 0,
-        learning_rate=_reduced(config.learning_rate),
-        final_learning_rate=_reduced(config.final_learning_rate),
-        schedule_steps=tuple((epoch, _reduced(rate)) for epoch, rate in config.schedule_steps),
+        learning_rate=_reduced_rate(config.learning_rate),
+        final_learning_rate=_reduced_rate(config.final_learning_rate),
+        schedule_steps=tuple((epoch, _reduced_rate(rate)) for epoch, rate in config.schedule_steps),
     )
 
 
-def _reduced(rate: float) -> float:
+def _reduced_rate(rate: float) -> float:
     # Rounded, so that 0.1 * 0.003 is shown as 0.0003.
     return float(f"{rate * LEARNING_RATE_FACTOR:.6g}")
 

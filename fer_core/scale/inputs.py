@@ -64,7 +64,7 @@ def list_items(
     """
     seen: set[str] = set()
     for text in _all_inputs(inputs, lists):
-        for item in _expanded(text, types):
+        for item in _files_of_input(text, types):
             if item.file not in seen:
                 seen.add(item.file)
                 yield item
@@ -76,9 +76,9 @@ def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
         yield from read_lines(path, "The list", "file")
 
 
-def _expanded(text: str, types: Collection[str]) -> Iterator[Item]:
+def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
     if is_address(text):
-        yield from _stored(text, types)
+        yield from _files_at_address(text, types)
     elif is_pattern(text):
         # Path.glob does not support absolute patterns.
         paths = glob.glob(text, recursive=True)  # noqa: PTH207
@@ -86,9 +86,9 @@ def _expanded(text: str, types: Collection[str]) -> Iterator[Item]:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
             if not _is_skipped_match(path, text):
-                yield from _local(path, types)
+                yield from _local_files(path, types)
     else:
-        yield from _local(str(Path(text).expanduser()), types)
+        yield from _local_files(str(Path(text).expanduser()), types)
 
 
 def _is_skipped_match(path: str, pattern: str) -> bool:
@@ -100,14 +100,14 @@ def _is_skipped_match(path: str, pattern: str) -> bool:
     return bool(parts) and (is_skipped_path(parts) or is_skipped_folder(parts[-1]))
 
 
-def _local(path: str, types: Collection[str]) -> Iterator[Item]:
+def _local_files(path: str, types: Collection[str]) -> Iterator[Item]:
     if Path(path).is_dir():
-        yield from _in_folder(path, types)
+        yield from _files_in_folder(path, types)
     else:
         yield _item(path)
 
 
-def _in_folder(folder: str, types: Collection[str]) -> Iterator[Item]:
+def _files_in_folder(folder: str, types: Collection[str]) -> Iterator[Item]:
     from fer_core.vision.picture_files import files_in
 
     for path in files_in(Path(folder)):
@@ -127,7 +127,7 @@ def _item(path: str) -> Item:
     return Item(path, state.st_size, state.st_mtime_ns)
 
 
-def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
+def _files_at_address(address: str, types: Collection[str]) -> Iterator[Item]:
     store = Store(address)
     try:
         listed: list[ListedFile] = list(
@@ -142,15 +142,15 @@ def _stored(address: str, types: Collection[str]) -> Iterator[Item]:
         ) from error
     if not listed:
         raise InputError(f"There are no files at {address}; check the address.")
-    above = _folder_of(address)
+    parent = _folder_of(address)
     for file in listed:
         has_type = is_pattern(address) or _has_type(file.name.rpartition("/")[2], types)
-        is_skipped = is_skipped_path(file.name.removeprefix(above).split("/"))
+        is_skipped = is_skipped_path(file.name.removeprefix(parent).split("/"))
         if file.name == address or (has_type and not is_skipped):
             yield Item(file.name, file.size)
 
 
 def _folder_of(address: str) -> str:
-    """Return the folder that an address names, or the last one above the part with a pattern."""
+    """Return the folder that an address names; of a pattern, the last folder before a wildcard."""
     fixed = re.split(r"[*?[]", address)[0] if is_pattern(address) else f"{address.rstrip('/')}/"
     return fixed[: fixed.rindex("/") + 1]

@@ -300,7 +300,7 @@ class JobFolder:
         ]
         if not differences and record.work != description:
             differences = ["another version of the model or the detector"]
-        if not differences and _absolute(inputs, Path.cwd()) != _absolute(
+        if not differences and _absolute_inputs(inputs, Path.cwd()) != _absolute_inputs(
             record.inputs, Path(record.folder)
         ):
             differences = ["other files"]
@@ -445,16 +445,16 @@ class _StoredFolder(_Folder):
     def locked(self) -> Iterator[None]:
         owner, ended = uuid.uuid4().hex, threading.Event()
         try:
-            other = self._holder()
-            if other is not None and time.time() - other["renewed"] < _DEAD_SECONDS:
+            renewed = self._last_renewal()
+            if renewed is not None and time.time() - renewed < _DEAD_SECONDS:
                 raise InputError(_in_use_text(self._address))
-            self._renew(owner)
+            self._renew_lock(owner)
         except OSError as error:
             raise InputError(
                 f"The results cannot be stored in {self._address} ({system_reason(error)}); check "
                 "the address and the access rights."
             ) from error
-        renewal = threading.Thread(target=self._renew_until, args=(owner, ended), daemon=True)
+        renewal = threading.Thread(target=self._renew_lock_until, args=(owner, ended), daemon=True)
         renewal.start()
         try:
             yield
@@ -463,23 +463,23 @@ class _StoredFolder(_Folder):
             renewal.join()
             self.delete(_LOCK_FILE)
 
-    def _holder(self) -> dict[str, Any] | None:
+    def _last_renewal(self) -> float | None:
+        """Return when a driver last renewed its lock, in seconds since 1970; None if not locked."""
         if not self._store.exists(f"{self._address}/{_LOCK_FILE}"):
             return None
         try:
-            holder: dict[str, Any] = parse_json(self.read(_LOCK_FILE, 10_000).decode())
-            return {"renewed": float(holder["renewed"])}
+            return float(parse_json(self.read(_LOCK_FILE, 10_000).decode())["renewed"])
         except (ValueError, KeyError, TypeError):
             return None  # damaged: not written by a running job
 
-    def _renew(self, owner: str) -> None:
+    def _renew_lock(self, owner: str) -> None:
         document = {"owner": owner, "renewed": time.time()}
         self.write(_LOCK_FILE, json.dumps(document).encode())
 
-    def _renew_until(self, owner: str, ended: threading.Event) -> None:
+    def _renew_lock_until(self, owner: str, ended: threading.Event) -> None:
         while not ended.wait(_RENEWAL_SECONDS):
             try:
-                self._renew(owner)
+                self._renew_lock(owner)
             except OSError:
                 continue  # the write of the next part reports a lasting failure
 
@@ -488,7 +488,7 @@ def _in_use_text(location: str) -> str:
     return f"Another job is running in {location}; wait until it ends, or choose another folder."
 
 
-def _absolute(inputs: Sequence[str], folder: Path) -> list[str]:
+def _absolute_inputs(inputs: Sequence[str], folder: Path) -> list[str]:
     return [text if is_address(text) else str(folder / Path(text).expanduser()) for text in inputs]
 
 

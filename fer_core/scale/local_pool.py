@@ -21,11 +21,12 @@ from fer_core.scale.work import Work
 
 #: The job fails if this number of workers, one after the other, die before they are ready.
 _MAX_FAILED_STARTS = 3
+#: Maximum time in seconds for a process to end by itself; after that it is killed.
 _END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class _Start:
+class _StartMessage:
     """The message that a process gets before its first task."""
 
     work: Work
@@ -50,7 +51,7 @@ class LocalPool:
             folder: The folder that relative paths are relative to.
         """
         self.size = workers
-        self._start_message = _Start(work, threads, memory_bytes, folder)
+        self._start_message = _StartMessage(work, threads, memory_bytes, folder)
         self._failed_starts = 0
         self._workers = [self._start() for _ in range(workers)]
 
@@ -120,7 +121,9 @@ class LocalPool:
     def _start(self) -> _WorkerProcess:
         context = multiprocessing.get_context("spawn")
         connection, other_end = context.Pipe()
-        process = context.Process(target=_work, args=(other_end, self._start_message), daemon=True)
+        process = context.Process(
+            target=_run_worker, args=(other_end, self._start_message), daemon=True
+        )
         process.start()
         # Only the worker may hold this end: reading then fails as soon as the worker has ended.
         other_end.close()
@@ -144,7 +147,7 @@ def _end_reason(code: int | None) -> str:
     return f"the process ended with exit code {code}"
 
 
-def _work(connection: Connection[Any, Any], start: _Start) -> None:
+def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
     """Process tasks until the driver closes the connection or dies."""
     # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -23,7 +23,7 @@ class ScaleOptions:
     These options do not change the rows, except those of files that need too much memory.
 
     Attributes:
-        place: *local* for processes on this machine, *ray* for a Ray cluster.
+        backend: *local* for processes on this machine, *ray* for a Ray cluster.
         address: The address of the Ray cluster. None for the cluster in ``RAY_ADDRESS`` or a
             running one on this machine; if there is none, one is started on this machine.
         workers: Number of worker processes; None for as many as fit cores and memory.
@@ -35,7 +35,7 @@ class ScaleOptions:
             the network.
     """
 
-    place: Literal["local", "ray"] = "local"
+    backend: Literal["local", "ray"] = "local"
     address: Text | None = None
     workers: Integer | None = Field(default=None, ge=1, le=4096)
     threads: Integer = Field(default=1, ge=1, le=256)
@@ -64,7 +64,7 @@ class ScaleOptions:
         return max(1, min(cores, int(memory.available) // (self.worker_memory_mb * 2**20)))
 
 
-def parse_place(
+def parse_backend(
     text: str, environment: Mapping[str, str]
 ) -> tuple[Literal["local", "ray"], str | None]:
     """Parse the value of ``--on``: where to run, and the address of a Ray cluster.

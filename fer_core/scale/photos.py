@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
 
     from fer_core.vision.photo import PhotoResult
 
-#: Maximum size of a file. No supported picture is larger.
-_MAX_FILE_BYTES = 200 * 2**20
-#: Number of bytes at the start of a file that distinguish a video from a picture.
-_START_BYTES = 64
 #: The network runs when at least this many faces have been cropped.
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture.
@@ -136,13 +131,13 @@ class PhotoWorker:
         rows: list[dict[str, Any]] = []
         cropped: list[PhotoResult] = []
         for item in items:
-            cropped.append(self._cropped(item))
+            cropped.append(self._crop(item))
             if sum(len(photo.faces) for photo in cropped) >= _BATCH_FACES:
                 rows += [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
                 cropped = []
         return rows + [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
 
-    def _cropped(self, item: Item) -> PhotoResult:
+    def _crop(self, item: Item) -> PhotoResult:
         from fer_core.vision.photo import PhotoResult, crop_photo
 
         try:
@@ -171,42 +166,45 @@ def _read(item: Item) -> bytes:
         InputError: It cannot be read, is too large, or has changed since the job listed it. The
             messages are those of ``classify``.
     """
-    from fer_core.vision.decode_formats import is_video
+    from fer_core.vision.picture_files import read_picture
 
-    name = item.name
-    too_large = f"{name} is larger than {_MAX_FILE_BYTES >> 20} MB; give a picture."
     try:
         if is_address(item.file):
-            store = Store(item.file)
-            if (item.size or 0) > _MAX_FILE_BYTES:
-                content = store.read(item.file, _START_BYTES)
-                if is_video(content):
-                    return content
-                raise InputError(too_large)
-            limit = (_MAX_FILE_BYTES if item.size is None else item.size) + 1
-            content = store.read(item.file, limit)
-            changed = item.size is not None and len(content) != item.size
-        else:
-            path = Path(item.file)
-            if not path.is_file():
-                # Reading a device or a pipe might never end.
-                reason = "is not a file" if path.exists() else "does not exist"
-                raise InputError(f"{name} {reason}; check the path.")
-            with path.open("rb") as file:
-                content = file.read(_START_BYTES)
-                # The first bytes show whether it is a video, which may be very large.
-                if not is_video(content):
-                    if path.stat().st_size > _MAX_FILE_BYTES:
-                        raise InputError(too_large)
-                    content += file.read()
-                state = os.fstat(file.fileno())
-            changed = item.modified is not None and (
-                (state.st_size, state.st_mtime_ns) != (item.size, item.modified)
-            )
+            return _read_stored(item)
+        path = Path(item.file)
+        content, state = read_picture(path), path.stat()
     except OSError as error:
         raise InputError(
-            f"{name} cannot be read ({system_reason(error)}); check the path."
+            f"{item.name} cannot be read ({system_reason(error)}); check the path."
         ) from error
-    if changed:
-        raise InputError(f"{name} was changed after the job listed it; classify it again.")
+    listed_state = item.size, item.modified
+    if item.modified is not None and (state.st_size, state.st_mtime_ns) != listed_state:
+        raise _changed(item)
     return content
+
+
+def _read_stored(item: Item) -> bytes:
+    """Read a picture's file from an object store.
+
+    Raises:
+        InputError: It is too large, or has changed.
+        OSError: It cannot be read.
+    """
+    from fer_core.vision.decode_formats import is_video
+    from fer_core.vision.picture_files import MAX_PICTURE_BYTES, START_BYTES, too_large_text
+
+    store = Store(item.file)
+    if (item.size or 0) > MAX_PICTURE_BYTES:
+        start = store.read(item.file, START_BYTES)
+        if is_video(start):
+            return start
+        raise InputError(too_large_text(item.name))
+    # One byte more than expected shows that the file has grown.
+    content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)
+    if item.size is not None and len(content) != item.size:
+        raise _changed(item)
+    return content
+
+
+def _changed(item: Item) -> InputError:
+    return InputError(f"{item.name} was changed after the job listed it; classify it again.")

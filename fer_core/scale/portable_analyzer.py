@@ -31,7 +31,8 @@ class PortableAnalyzer:
         detector: The detector's name.
         classes: The names of the classes.
         emphasis: The emphasis on rare classes.
-        files: Content by path below the folder of models: ``model/model.onnx``, …
+        files: The content of each file by its path in the folder of models, such as
+            ``model/model.onnx``.
         minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
     """
 

@@ -152,6 +152,7 @@ class RayPool:
         self._running[actor.ready.remote(self._probe)] = (actor, None)
 
     def _cannot_start(self, error: Exception) -> InputError:
+        """Return the error of actors that end before they are ready."""
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, InputError):
             return InputError(str(cause))
@@ -314,10 +315,10 @@ def _join(address: str, options: dict[str, Any]) -> None:
             "check 'ray status' there."
         )
     if errors:
-        raise _refusal(errors[0], address) from errors[0]
+        raise _join_error(errors[0], address) from errors[0]
 
 
-def _refusal(error: BaseException, address: str) -> InputError:
+def _join_error(error: BaseException, address: str) -> InputError:
     text = " ".join(str(error).split())
     if "ersion" in text and ("ismatch" in text or "same version" in text):
         import platform

@@ -97,7 +97,7 @@ def run_job(
 
 def _pool(work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int) -> Pool:
     memory = options.worker_memory_mb * 2**20
-    if options.place == "ray":
+    if options.backend == "ray":
         from fer_core.scale.ray_pool import RayPool
 
         return RayPool(
@@ -145,10 +145,10 @@ class _Run:
         self._task_files = task_files
         self._pool = pool
         self._report = report
-        self._repeated: deque[Task] = deque()
+        self._to_repeat: deque[Task] = deque()
         #: For each incomplete part: the number of files without rows, and the finished tables by
         #: the position of their first file.
-        self._left: dict[int, int] = {}
+        self._files_left: dict[int, int] = {}
         self._tables: dict[int, dict[int, pyarrow.Table]] = {}
 
     def process(self, parts: Sequence[int]) -> int:
@@ -158,10 +158,10 @@ class _Run:
         done_before, running = done, 0
         tasks = self._tasks(parts)
         next_task = next(tasks, None)
-        while next_task is not None or self._repeated or running:
-            while self._pool.has_free_worker() and (self._repeated or next_task is not None):
-                if self._repeated:
-                    self._pool.submit(self._repeated.popleft())
+        while next_task is not None or self._to_repeat or running:
+            while self._pool.has_free_worker() and (self._to_repeat or next_task is not None):
+                if self._to_repeat:
+                    self._pool.submit(self._to_repeat.popleft())
                 elif next_task is not None:
                     self._pool.submit(next_task)
                     next_task = next(tasks, None)
@@ -179,7 +179,7 @@ class _Run:
         size = self._task_files
         for part in parts:
             items = self._folder.items(part)
-            self._left[part], self._tables[part] = len(items), {}
+            self._files_left[part], self._tables[part] = len(items), {}
             for start in range(0, len(items), size):
                 yield Task(part, start, tuple(items[start : start + size]))
 
@@ -190,7 +190,7 @@ class _Run:
         task = outcome.task
         if outcome.rows is not None:
             with pa.ipc.open_stream(outcome.rows) as reader:
-                return self._keep(task, reader.read_all())
+                return self._add_rows(task, reader.read_all())
         failures = task.failures + 1
         _log.warning(
             "%d files, the first of which is %s, are processed again (%s)",
@@ -198,33 +198,35 @@ class _Run:
             outcome.reason,
         )  # fmt: skip
         if failures < _MAX_FAILURES:
-            self._repeated.append(replace(task, failures=failures))
+            self._to_repeat.append(replace(task, failures=failures))
         elif len(task.items) > 1:
             half = len(task.items) // 2
             # With one more failure, a half is divided again.
             failures = _MAX_FAILURES - 1
-            self._repeated.append(Task(task.part, task.start, task.items[:half], failures))
-            self._repeated.append(Task(task.part, task.start + half, task.items[half:], failures))
+            self._to_repeat.append(Task(task.part, task.start, task.items[:half], failures))
+            self._to_repeat.append(Task(task.part, task.start + half, task.items[half:], failures))
         else:
             (item,) = task.items
             name = item.file.replace("\\", "/").rpartition("/")[2]
             sentence = (
-                f"{name} could not be processed because {_because(outcome.reason)}; try it alone, "
-                "or with more memory for each worker."
+                f"{name} could not be processed because {_reason_clause(outcome.reason)}; try it "
+                "alone, or with more memory for each worker."
             )
             row = dict(self._work.error_row(item, sentence))
-            return self._keep(task, pa.Table.from_pylist([row], self._schema))
+            return self._add_rows(task, pa.Table.from_pylist([row], self._schema))
         return 0
 
-    def _keep(self, task: Task, table: pyarrow.Table) -> int:
+    def _add_rows(self, task: Task, table: pyarrow.Table) -> int:
+        """Store the rows of a task; write its part if that is complete. Return the file count."""
         self._tables[task.part][task.start] = table
-        self._left[task.part] -= len(task.items)
-        if not self._left[task.part]:
+        self._files_left[task.part] -= len(task.items)
+        if not self._files_left[task.part]:
             tables = self._tables.pop(task.part)
-            del self._left[task.part]
+            del self._files_left[task.part]
             self._folder.write_part(task.part, [tables[start] for start in sorted(tables)])
         return len(task.items)
 
 
-def _because(reason: str) -> str:
+def _reason_clause(reason: str) -> str:
+    """Return a reason as the end of a sentence after "because"."""
     return reason if reason.startswith("the ") else f"of an unexpected error ({reason})"

@@ -28,7 +28,7 @@ _COPY_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A listed file of a store.
+    """A file in the listing of a store.
 
     Attributes:
         name: Its address.

@@ -38,7 +38,7 @@ _DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
 _MAX_PIXEL_BYTES = 4.0
-_TEMPORARY = "fer-studio-video"
+_TEMPORARY_NAME = "fer-studio-video"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class VideoWork:
         return VideoWorker(self, threads=threads, memory_bytes=memory_bytes)
 
     def schema(self) -> pyarrow.Schema:
-        """Return the columns: those of ``faces.parquet``, and those of the video.
+        """Return the columns of ``faces.parquet``, and the columns that describe the video.
 
         A video without faces, or with an error, has one row, in which the columns of faces are
         null.
@@ -73,7 +73,7 @@ class VideoWork:
         from fer_core.video.face_table import to_arrow
 
         faces = [
-            (_face_column(column.name), _plain(column.type))
+            (_face_column(column.name), _value_type(column.type))
             for column in to_arrow(self.empty_table("")).schema
         ]
         return pa.schema(
@@ -178,7 +178,7 @@ class VideoWorker:
         self._schema = work.schema()
         self._temporary = Path(tempfile.gettempdir())
         # A killed worker leaves its folder, possibly with a copy of a video.
-        remove_stale_folders(_TEMPORARY, self._temporary)
+        remove_stale_folders(_TEMPORARY_NAME, self._temporary)
 
     def process(self, items: Sequence[Item]) -> pyarrow.Table:
         """Return the rows of each video; see ``Worker.process``."""
@@ -190,7 +190,7 @@ class VideoWorker:
         import pyarrow as pa
 
         try:
-            with temporary_folder(_TEMPORARY, self._temporary) as folder:
+            with temporary_folder(_TEMPORARY_NAME, self._temporary) as folder:
                 return self._analyze(item, folder)
         except InputError as error:
             row = dict(self._work.error_row(item, str(error)))
@@ -315,7 +315,7 @@ def _face_column(name: str) -> str:
     return f"class_{name}" if name in _VIDEO_COLUMNS else name
 
 
-def _plain(kind: pyarrow.DataType) -> pyarrow.DataType:
+def _value_type(kind: pyarrow.DataType) -> pyarrow.DataType:
     """Return the type of a column's values: a dictionary type would differ between videos."""
     import pyarrow as pa
 

@@ -120,7 +120,7 @@ class RequestGuard:
                 "fewer or smaller files.",
             )
 
-    def begin(self, length: int) -> None:
+    def admit(self, length: int) -> None:
         """Admit a request, or raise if the service is overloaded."""
         if self._requests >= self._limits.requests:
             raise _overloaded()
@@ -129,7 +129,7 @@ class RequestGuard:
         try:
             self.reserve(length)
         except HTTPException:
-            self.end(0)
+            self.release(0)
             raise
 
     def reserve(self, length: int) -> None:
@@ -138,14 +138,14 @@ class RequestGuard:
             raise _overloaded()
         self._bytes += length
 
-    def end(self, length: int) -> None:
+    def release(self, length: int) -> None:
         """Release a request and its bytes."""
         self._bytes -= length
         self._requests -= 1
         self._metrics.active.dec()
 
-    def received(self, total: int) -> None:
-        """Check the length of a body without a declared length."""
+    def check_received(self, total: int) -> None:
+        """Check the number of bytes received so far, which can exceed the declared length."""
         self._check_length(total)
 
     @property
@@ -166,10 +166,10 @@ class _Body:
         self._deadline = time.monotonic() + guard.upload_seconds
 
     def __enter__(self) -> None:
-        self._guard.begin(self._reserved)
+        self._guard.admit(self._reserved)
 
     def __exit__(self, *_: object) -> None:
-        self._guard.end(self._reserved)
+        self._guard.release(self._reserved)
 
     async def receive(self) -> Message:
         if self._is_complete:
@@ -185,7 +185,7 @@ class _Body:
             ) from error
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
-            self._guard.received(self._received)
+            self._guard.check_received(self._received)
             if self._received > self._reserved:
                 self._guard.reserve(self._received - self._reserved)
                 self._reserved = self._received

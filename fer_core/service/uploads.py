@@ -68,6 +68,7 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
 
 
 def _sentence(error: MultiPartException, limits: ServiceLimits) -> str:
+    """Return the message for a form that cannot be parsed."""
     if error.message.startswith("Too many files"):
         return (
             f"The request contains more than {limits.files:,} files; distribute them over several "

@@ -34,8 +34,8 @@ def augment(
     _blur(result, config, generator)
     if config.noise_share:
         deviations = generator.uniform(0, config.noise_share, size=(len(result), 1, 1))
-        grain = generator.standard_normal(result.shape, dtype=np.float32)
-        result += grain * deviations.astype(np.float32)
+        noise = generator.standard_normal(result.shape, dtype=np.float32)
+        result += noise * deviations.astype(np.float32)
     np.clip(result, 0, 1, out=result)
     _erase(result, config, generator)
     return result
@@ -77,6 +77,7 @@ def _move(
 def _change_light(
     images: NDArray[np.float32], config: TrainingConfig, generator: np.random.Generator
 ) -> None:
+    """Change contrast and brightness of each image, in place."""
     if not (config.brightness_share or config.contrast_share):
         return
     shape = (len(images), 1, 1)
@@ -89,6 +90,7 @@ def _change_light(
 def _blur(
     images: NDArray[np.float32], config: TrainingConfig, generator: np.random.Generator
 ) -> None:
+    """Blur some of the images, in place."""
     if not config.blur_probability:
         return
     chosen = generator.random(len(images)) < config.blur_probability
@@ -100,7 +102,7 @@ def _blur(
 def _erase(
     images: NDArray[np.float32], config: TrainingConfig, generator: np.random.Generator
 ) -> None:
-    """Cover a rectangle with one intensity.
+    """Cover a rectangle in some of the images with one intensity, in place.
 
     After Zhong et al., "Random erasing data augmentation", AAAI 2020: 2 to 20 % of the area, sides
     in a ratio of 0.3 to 3.3.

@@ -60,8 +60,8 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
 
     Without sampling each row occurs once. With *oversampling* all classes that occur have equal
     numbers of rows, with *square_root_sampling* numbers in proportion to the square root of their
-    size, both rounded to whole rows. The length always equals that of the data, and within a class
-    the numbers of occurrences of two rows differ by at most one.
+    size, both rounded to whole rows. The result always has as many rows as the data. Two rows of a
+    class occur equally often, or one of them occurs once more.
     """
     generator = np.random.default_rng([config.seed, epoch])
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")
@@ -69,21 +69,21 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
         return generator.permutation(len(labels))
     present, counts = np.unique(labels, return_counts=True)
     if config.imbalance == "oversampling":
-        shares = np.full(len(present), len(labels) // len(present))
-        shares[: len(labels) % len(present)] += 1
-        shares = generator.permutation(shares)
+        sampled_counts = np.full(len(present), len(labels) // len(present))
+        sampled_counts[: len(labels) % len(present)] += 1
+        sampled_counts = generator.permutation(sampled_counts)
     else:
         exact = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
-        shares = np.floor(exact).astype(np.intp)
+        sampled_counts = np.floor(exact).astype(np.intp)
         # The remainder of the rounding goes to random classes, at most one image to each.
-        missing = len(labels) - int(shares.sum())
-        shares[generator.permutation(len(present))[:missing]] += 1
+        missing = len(labels) - int(sampled_counts.sum())
+        sampled_counts[generator.permutation(len(present))[:missing]] += 1
     parts = []
-    for label, share in zip(present, shares, strict=True):
+    for label, count in zip(present, sampled_counts, strict=True):
         rows = np.flatnonzero(labels == label)
-        rounds = math.ceil(share / len(rows))
+        rounds = math.ceil(count / len(rows))
         repeated = np.concatenate([generator.permutation(rows) for _ in range(rounds)])
-        parts.append(repeated[:share])
+        parts.append(repeated[:count])
     return generator.permutation(np.concatenate(parts))
 
 
@@ -178,8 +178,8 @@ class TrainingBatches:
             share: NDArray[np.float32] = generator.beta(
                 config.mixup_alpha, config.mixup_alpha, len(rows)
             ).astype(np.float32)
-            mixed = share[:, None, None, None]
-            pixels = mixed * pixels + (1 - mixed) * pixels[partner]
+            pixel_share = share[:, None, None, None]
+            pixels = pixel_share * pixels + (1 - pixel_share) * pixels[partner]
             targets = share[:, None] * targets + (1 - share[:, None]) * targets[partner]
             if weights is not None:
                 weights = share * weights + (1 - share) * weights[partner]

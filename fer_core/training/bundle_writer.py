@@ -28,7 +28,7 @@ from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.evaluation.evaluate import evaluate_predictor
 from fer_core.evaluation.temperature_scaling import calibration_for_votes, thresholds_for
 from fer_core.evaluation.vote_metrics import metrics_against_votes
-from fer_core.exchange.served import can_export_onnx, keras_network, write_onnx
+from fer_core.exchange.onnx_export import can_export_onnx, keras_network, write_onnx
 from fer_core.files import replaced_folder, write_json, write_text
 from fer_core.image_hashes import (
     IMAGE_HASHES_FILE,

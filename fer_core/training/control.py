@@ -35,6 +35,7 @@ _NOTE_LENGTH = 4000
 
 #: Maximum waiting time for the process ID of a process that was just started.
 _START_SECONDS = 20.0
+#: Maximum waiting time for the end of a process that was killed.
 _END_SECONDS = 10.0
 
 
@@ -163,6 +164,7 @@ class RunControl:
         return None if control is None else control.request
 
     def _pause(self) -> Request | None:
+        """Block until the pause ends; return the request that ended it."""
         start, status = self._clock(), self._run.read_status()
         last_write = -float("inf")
         request: Request | None = "pause"
@@ -170,7 +172,7 @@ class RunControl:
             now = self._clock()
             if status is not None and now - last_write >= 2.0:
                 last_write = now
-                self._run.write_status(_paused(status))
+                self._run.write_status(_paused_status(status))
             self._sleep(self.INTERVAL)
             request = self._request()
         self._paused_seconds += self._clock() - start
@@ -179,7 +181,7 @@ class RunControl:
         return request
 
 
-def _paused(status: RunStatus) -> RunStatus:
+def _paused_status(status: RunStatus) -> RunStatus:
     return replace(
         status,
         state="paused",
@@ -214,7 +216,7 @@ def kill_run(run: RunFolder) -> None:
 
 
 def _status_of_process(run: RunFolder) -> RunStatus:
-    """The status that the run's current process wrote."""
+    """Return the status that the run's current process wrote; wait until there is one."""
     deadline = time.monotonic() + _START_SECONDS
     while is_active(run):
         status = run.read_status()

@@ -147,7 +147,7 @@ class TrainingEstimate:
         return text
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``train --estimate --json``."""
+        """Return the document of ``train --estimate --json``."""
         return asdict(self) | {"in_words": self.text}
 
 
@@ -243,7 +243,7 @@ def _estimate(
 
 
 def _full_epochs(config: TrainingConfig) -> float:
-    """The training's length in epochs of full resolution."""
+    """Return the length of a training, in epochs at full resolution."""
     low = min(config.low_resolution_epochs, config.epochs)
     return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
@@ -311,7 +311,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
 
     # Votes as targets take the same time as labels; the steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
-    # Random weights take the same time as those of a trained model.
+    # A network takes the same time with random weights as with trained ones.
     start = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
     model = compiled_model(config, start=start)
     generator = np.random.default_rng(0)

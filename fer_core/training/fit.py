@@ -136,7 +136,7 @@ def fit(
             logs = model.train_on_batch(
                 batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
             )
-            # Keras returns the metrics of each batch; those of the epoch are their means.
+            # Keras returns the metrics of each batch; their means are the metrics of the epoch.
             sums = {name: total + float(logs[name]) for name, total in sums.items()}
             means = {name: total / (step + 1) for name, total in sums.items()}
             if not np.isfinite(means["loss"]):

@@ -91,10 +91,10 @@ def create_run(
             while the run is pending.
 
     Raises:
-        InputError: The stage to freeze does not exist, the configuration has another architecture
-            than the starting model, the dataset is missing or damaged, or lacks the votes that
-            would be learned, the disk has too little space, Keras or a library for the requested
-            tracking is missing, or the folder already contains a run or cannot be written.
+        InputError: The starting model does not fit the configuration. Or the dataset is missing or
+            damaged, or has no votes to learn. Or the disk has too little space. Or Keras or a
+            library for the requested tracking is not installed. Or the folder already contains a
+            run or cannot be written.
     """
     if setup.start is not None:
         check_start(setup.start, setup.config)
@@ -140,7 +140,7 @@ def _check_resources(setup: RunSetup, folder: Path) -> None:
 
 
 def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
-    """The fingerprint that was recorded when the dataset was imported; None if it was not."""
+    """Return the fingerprint that was recorded on import; None for data that was not imported."""
     path = locate_dataset(data, settings)
     if path.parent != settings.data_root or not is_imported(path):
         return None

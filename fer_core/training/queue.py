@@ -104,11 +104,11 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
 def _start(run: RunFolder, settings: Settings) -> bool:
     """Start a run's process; return False if it was not started.
 
-    A run whose folder is gone, that is being trained already or that cannot be started does not
-    stay in the queue.
+    The run then leaves the queue: its folder is gone, it is being trained already, or its own files
+    prevent the start.
 
     Raises:
-        InputError: No other run in the queue could start either.
+        InputError: The cause would also prevent the start of every other run, such as a full disk.
     """
     try:
         return start_job(

@@ -145,7 +145,7 @@ class RunSummary:
         return RunFolder(self.path).bundle_path
 
     def to_json(self) -> dict[str, Any]:
-        """The summary as plain values."""
+        """Return the summary as plain values."""
         document = asdict(self) | {
             "path": str(self.path),
             "seed": self.seed,
@@ -157,7 +157,13 @@ class RunSummary:
 
 @dataclass
 class _RunFiles:
-    """The content of a run's files, which does not depend on whether its process is alive."""
+    """The content of a run's files, which does not depend on whether its process is alive.
+
+    Attributes:
+        stamp: Modification times and sizes of the files; they are read again if it changes.
+        summary: The summary without the state of the process.
+        setup: None if ``config.json`` cannot be read.
+    """
 
     stamp: tuple[object, ...]
     summary: RunSummary
@@ -166,7 +172,14 @@ class _RunFiles:
 
 @dataclass
 class _EpochFile:
-    """The part of a ``metrics.jsonl`` that was read already."""
+    """The part of a ``metrics.jsonl`` that was read already.
+
+    Attributes:
+        identity: Device and inode of the file; they change if it is replaced.
+        position: Number of bytes that were read.
+        records: The epochs by number.
+        epochs: The epochs before the first missing one.
+    """
 
     identity: tuple[int, int] = (0, 0)
     position: int = 0
@@ -181,7 +194,7 @@ _lock = threading.RLock()
 
 
 def list_runs(settings: Settings) -> list[RunSummary]:
-    """Every run in ``runs/``, the newest first.
+    """Return every run in ``runs/``, the newest first.
 
     Raises:
         InputError: ``runs/`` exists and cannot be read.
@@ -269,8 +282,8 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         return cached.epochs
 
 
-#: Lines that TensorFlow and its libraries write to the error output: their level, and a time or the
-#: place in their source. Fatal ones (F) are kept, because they say why a process ended.
+#: Messages of TensorFlow and its libraries on standard error; most begin with their level and a
+#: time. Fatal ones (F) are not matched, because they say why a process ended.
 _LIBRARY_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:[\d.]+ "
     r"|WARNING: All log messages before absl::InitializeLog|WARNING:(?:tensorflow|absl):"
@@ -293,10 +306,10 @@ def log_tail(path: Path, lines: int = 40) -> str:
     all_lines = text.splitlines()
     if size > _TAIL_BYTES:
         all_lines = all_lines[1:]  # the first line is cut
-    return "\n".join(_readable(all_lines)[-lines:])
+    return "\n".join(_without_library_messages(all_lines)[-lines:])
 
 
-def _readable(lines: list[str]) -> list[str]:
+def _without_library_messages(lines: list[str]) -> list[str]:
     """Leave out messages of libraries, and call stacks except for the error at their end."""
     readable = []
     is_in_stack = False
@@ -348,6 +361,7 @@ def _inactive_summary(summary: RunSummary) -> RunSummary:
 
 
 def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualState, str]:
+    """Return state and reason of a run that no process trains."""
     if status is None:
         if not log_tail(run.path, 1):
             return "new", "was never started"
@@ -364,7 +378,7 @@ def _active_summary(summary: RunSummary) -> RunSummary:
     status = summary.status
     if status is None or not has_living_process(status):
         return replace(summary, state="starting", reason="its process is starting", status=None)
-    age = (datetime.now(UTC) - _aware(status.updated)).total_seconds()
+    age = (datetime.now(UTC) - _parse_time(status.updated)).total_seconds()
     is_silent = age > _SILENCE_SECONDS
     reason = status.message
     if is_silent:
@@ -404,7 +418,7 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
         reason="",
         name=label.name,
         note=label.note,
-        started=_started(path),
+        started=_start_time(path),
         has_bundle=_file_stamp(run.bundle_path / "bundle.json") is not None,
     )
     try:
@@ -431,6 +445,7 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
 
 
 def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
+    """Return the fields of a summary that describe the finished epochs."""
     best = best_epoch(epochs, config.monitor)
     chosen = None if best is None else epochs[best - 1]
     return {
@@ -442,8 +457,8 @@ def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict
     }
 
 
-def _started(path: Path) -> datetime | None:
-    """The time of the first log entry; without a log, when the configuration was written."""
+def _start_time(path: Path) -> datetime | None:
+    """Return the time of the first log entry; without a log, of the configuration."""
     try:
         with (path / LOG_FILE).open("rb") as file:
             head = file.read(4096).decode("utf-8", errors="replace")
@@ -464,13 +479,13 @@ def _started(path: Path) -> datetime | None:
 
 def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
     """Return why the process of a run ended without reporting its end."""
-    last_beat = _aware(status.updated)
+    last_report = _parse_time(status.updated)
     control = read_control(run)
     where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "during preparation"
     if control is not None and control.request == "kill":
         return f"It was killed on request {where}; continue it from its last finished epoch."
     boot = _boot_time()
-    if boot is not None and boot > last_beat:
+    if boot is not None and boot > last_report:
         return f"The machine was restarted {where}; continue the run from its last finished epoch."
     try:
         is_full = shutil.disk_usage(run.path).free < _FULL_DISK_BYTES
@@ -494,7 +509,8 @@ def _with_last_log_line(reason: str, path: Path) -> str:
     return f"{reason}. Its log ends with: {lines[-1][:200]}" if lines else f"{reason}."
 
 
-def _aware(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
+    """Parse an ISO 8601 time; without a time zone it is in UTC."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 

@@ -26,8 +26,9 @@ def bytes_on_disk(config: TrainingConfig) -> int:
     """Return the maximum disk space that a run needs, in bytes.
 
     During the training it stores the best weights and, while a new checkpoint replaces the old one,
-    two checkpoints, each with the weights, up to two optimizer values per weight and the averaged
-    weights. At the end it stores the two networks of the bundle, next to those that they replace.
+    two checkpoints. A checkpoint contains the weights, up to two optimizer values per weight, and
+    the averaged weights. At the end the run stores the two networks of the bundle, and deletes
+    those of an earlier bundle only after that.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)
@@ -70,7 +71,7 @@ def is_resource_error(error: BaseException) -> bool:
 
 
 def failure_reason(error: BaseException, run: RunFolder) -> str:
-    """One sentence for the user: what ended a run, and what to do."""
+    """Return one sentence for the user: what ended a run, and what to do."""
     if isinstance(error, InputError):
         return str(error)
     done = len(run.read_epochs())

@@ -151,7 +151,7 @@ class RunSetup:
     class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``config.json``."""
+        """Return the content of ``config.json``."""
         document: dict[str, Any] = {
             "recipe": self.recipe,
             "data": self.data,
@@ -173,7 +173,7 @@ class RunSetup:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunSetup:
-        """Read the content of ``config.json``; fields of later versions may be missing.
+        """Read the content of ``config.json``; fields that later versions added may be missing.
 
         Raises:
             InputError: The configuration is not valid.
@@ -362,7 +362,7 @@ class RunFolder:
             except InputError as error:
                 raise InputError(f"{path} is not a valid configuration: {error}") from error
 
-    def keep_curation(self, curation: Curation) -> None:
+    def write_curation(self, curation: Curation) -> None:
         """Store the run's curation, so that later decisions about the data do not change it."""
         write_text(self.path / "curation.csv", curation_csv(curation))
 
@@ -383,7 +383,7 @@ class RunFolder:
             raise InputError(f"The run's own curation is damaged: {curation.problems[0]}")
         return curation
 
-    def keep_votes(self, votes: Votes) -> None:
+    def write_votes(self, votes: Votes) -> None:
         """Store the run's votes, so that votes imported later do not change it."""
         arrays = {
             "counts": votes.counts,
@@ -441,7 +441,7 @@ class RunFolder:
             os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``; the stored fingerprint stays unless a new one is given."""
+        """Replace ``status.json``; a status without a fingerprint keeps the stored fingerprint."""
         if status.fingerprint is None:
             earlier = self.read_status()
             if earlier is not None and earlier.fingerprint is not None:
@@ -459,7 +459,7 @@ class RunFolder:
         """Append a line to ``metrics.jsonl``; it is on disk when this returns."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with (self.path / EPOCHS_FILE).open("a+b") as file:
-            # An incomplete line of an earlier process would otherwise damage this one too.
+            # Without the line break, an incomplete line of an earlier process would continue here.
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)

@@ -108,7 +108,7 @@ class StudySetup:
     class_choice: ClassChoice | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``study.json``."""
+        """Return the content of ``study.json``."""
         document = asdict(self) | {"config": self.config.to_json()}
         if self.class_choice is None or self.class_choice == ClassChoice():
             # Workers of earlier versions, which have no such field, can join the study.
@@ -289,7 +289,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     except Exception as error:
         # Each database driver raises its own types.
         raise InputError(
-            f"The storage {address} cannot be used ({first_line(error)}); {_storage_check(error)}."
+            f"The storage {address} cannot be used ({first_line(error)}); {_storage_advice(error)}."
         ) from error
     if study is None:
         known = ", ".join(names[:10]) or "none so far"
@@ -399,7 +399,8 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     workers = _live_workers(study, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if active_workers(name, settings) or any(not _is_here(worker.name) for worker in workers)
+        if active_workers(name, settings)
+        or any(not _is_on_this_machine(worker.name) for worker in workers)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(
@@ -420,7 +421,7 @@ def worker_name() -> str:
     return f"{platform.node()} {os.getpid()}"
 
 
-def _is_here(name: str) -> bool:
+def _is_on_this_machine(name: str) -> bool:
     return name.rpartition(" ")[0] == platform.node()
 
 
@@ -498,7 +499,9 @@ def stop_search(name: str, settings: Settings) -> None:
     read_study_setup(name, settings)
     if not active_workers(name, settings):
         workers = study_summary(name, settings).workers
-        elsewhere = ", ".join(worker.name for worker in workers if not _is_here(worker.name))
+        elsewhere = ", ".join(
+            worker.name for worker in workers if not _is_on_this_machine(worker.name)
+        )
         if elsewhere:
             raise InputError(
                 f"The search {name!r} is running on other machines ({elsewhere}); stop it there."
@@ -617,15 +620,15 @@ def open_study(
         sampled = len(study.get_trials(deepcopy=False))
     except Exception as error:
         # Each database driver raises its own types.
-        check = (
-            _storage_check(error)
+        advice = (
+            _storage_advice(error)
             if setup.storage
             else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
             "study"
         )
         raise InputError(
             f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
-            f"{check}."
+            f"{advice}."
         ) from error
     study.sampler = optuna.samplers.TPESampler(
         seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
@@ -633,7 +636,7 @@ def open_study(
     return study
 
 
-def _storage_check(error: Exception) -> str:
+def _storage_advice(error: Exception) -> str:
     """Return what to do about a database that cannot be used."""
     if isinstance(error, ImportError):
         return (

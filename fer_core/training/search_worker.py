@@ -104,6 +104,7 @@ class _Worker:
             report_worker(self._study, self._name, is_alive=False)
 
     def _work(self) -> None:
+        """Run trials until the study is complete or stopped."""
         self._retry_trials_of_earlier_versions()
         while not self._is_stopped():
             self._report_alive()
@@ -158,7 +159,7 @@ class _Worker:
 
     def _objective(self, trial: optuna.Trial, lock: ExitStack) -> float:
         """Train one trial and return the monitored metric of its best epoch."""
-        lock.close()
+        lock.close()  # the trial exists: other workers may create the next one
         trial.set_user_attr(WORKER_ATTRIBUTE, self._name)
         return self._follow(trial, self._run_for(trial))
 
@@ -203,7 +204,12 @@ class _Worker:
         return run
 
     def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
-        """Report a run's epochs until it ends; return or raise its outcome."""
+        """Report the epochs of a run to Optuna until it ends; return its best metric.
+
+        Raises:
+            optuna.TrialPruned: The run was pruned.
+            _TrialFailedError: The run failed, or the search was stopped.
+        """
         values = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         reported = set(values)
         while True:
@@ -251,6 +257,7 @@ class _Worker:
     def _outcome(
         self, trial: optuna.Trial, summary: RunSummary, epochs: tuple[EpochRecord, ...]
     ) -> float:
+        """Return the best metric of a run that ended, or raise that it was pruned or has failed."""
         import optuna
 
         metrics = [self._metric(record) for record in epochs]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle, BundleRecord
 from fer_core.errors import InputError, first_line
-from fer_core.files import cannot_read
+from fer_core.files import cannot_read, file_sha256
 from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE
 from fer_core.training.model_setup import StartingWeights
 from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
@@ -29,8 +28,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
         raise InputError(problem)
     path = bundle.folder / KERAS_MODEL_FILE
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(path)
     except OSError as error:
         raise cannot_read(path, error) from error
     record = StartingModel(
@@ -94,9 +92,7 @@ def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
 
     path = run.start_path
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if digest != start.digest:
+        if file_sha256(path) != start.digest:
             raise InputError(f"{path} is not the model {start.model!r} that the run started from")
         check_keras_archive(path)
         model = keras.models.load_model(path, compile=False, safe_mode=True)

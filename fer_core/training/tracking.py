@@ -21,13 +21,13 @@ class EpochObserver(Protocol):
     """Receives the progress of a training."""
 
     def begin(self, model: keras.Model, epochs_done: int) -> None:
-        """The training starts, or resumes after some epochs."""
+        """Handle the start of the training, or its resumption after some epochs."""
 
     def epoch(self, record: EpochRecord) -> None:
-        """An epoch is finished."""
+        """Handle a finished epoch."""
 
     def end(self) -> None:
-        """The training has ended."""
+        """Handle the end of the training."""
 
 
 def check_tracking(tracking: Tracking) -> None:

@@ -73,7 +73,7 @@ class TrainingOutcome:
     bundle: Bundle | None
 
     def to_json(self) -> dict[str, Any]:
-        """The document of ``train --json``."""
+        """Return the document of ``train --json``."""
         return {
             "run_dir": str(self.run.path),
             "state": self.state,
@@ -206,7 +206,7 @@ def _train(
         return _outcome(run, "pruned", result, None)
     is_out_of_time = budget is not None and result.was_stopped and not control.should_stop()
     if budget is not None and is_out_of_time and len(result.epochs) == done:
-        raise InputError(_too_short(budget, result))
+        raise InputError(_too_short_message(budget, result))
     bundle = None
     if result.best_epoch is not None:
         progress.log(f"writing the bundle of epoch {result.best_epoch}")
@@ -260,7 +260,7 @@ def _final_message(
 
 
 def _vote_metrics(metrics: dict[str, Any]) -> str:
-    """The metrics against the plurality of the votes; empty if labels were learned."""
+    """Return the metrics against the plurality of the votes; empty if labels were learned."""
     votes = metrics.get("votes")
     if votes is None or not votes["n"]:
         return ""
@@ -270,7 +270,7 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
     )
 
 
-def _too_short(budget: TimeBudget, result: FitResult) -> str:
+def _too_short_message(budget: TimeBudget, result: FitResult) -> str:
     """Return the message that the budget was too short for one epoch."""
     last_epoch = ""
     if result.epochs:
@@ -314,7 +314,7 @@ def _curated(
                 f"The curation of {setup.data} cannot be read completely: {curation.problems[0]} "
                 "Correct or delete that line, or train with --set use_curation=false."
             )
-        run.keep_curation(curation)
+        run.write_curation(curation)
     return apply_curation(face_set, curation, ("train",))
 
 
@@ -340,7 +340,7 @@ def _votes(
         folder = votes_folder(setup.config, setup.data, settings)
         votes = read_votes(folder, face_set)
         assert votes is not None  # votes_folder has found the file
-        run.keep_votes(votes)
+        run.write_votes(votes)
     return VoteRecord(votes, vote_targets(votes, face_set, kind))
 
 

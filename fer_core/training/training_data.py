@@ -1,4 +1,4 @@
-"""Which images of a dataset a configuration trains on, and how many."""
+"""Select the images of a dataset that a configuration trains on, and count them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_core.recipes import TrainingConfig
 
 @dataclass(frozen=True)
 class TrainingSize:
-    """The number of images of a training, and of those that it leaves out.
+    """The number of images that a training uses, and that it leaves out.
 
     Attributes:
         imported: Training images of the dataset as imported.

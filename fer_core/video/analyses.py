@@ -106,7 +106,7 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     enqueue_analysis(folder, settings)
 
 
-def draw_again(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
+def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
     """Make the annotated video, or replace it by one with the current names.
 
     Args:
@@ -210,6 +210,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
+    """Return the suffix under which an uploaded file is stored."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

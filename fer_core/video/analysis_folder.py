@@ -215,11 +215,11 @@ class AnalysisFolder:
             return AnalysisSettings.from_json(read_json(path))
 
     def source_path(self, settings: AnalysisSettings) -> Path:
-        """The file that is analyzed."""
+        """Return the path of the file that is analyzed."""
         return self.path / settings.source
 
     def stored_source(self, suffix: str) -> Path:
-        """The path at which an uploaded file is stored."""
+        """Return the path at which an uploaded file is stored."""
         return self.path / f"{_SOURCE_STEM}{suffix.lower()}"
 
     def stores_source(self, settings: AnalysisSettings) -> bool:

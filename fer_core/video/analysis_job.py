@@ -32,6 +32,7 @@ from fer_core.video.analysis_folder import (
     PLAYER_FILE,
     SUBTITLES_FILE,
     AnalysisFolder,
+    AnalysisState,
     AnalysisStatus,
     Segment,
     row_arrays,
@@ -57,8 +58,8 @@ from fer_core.video.webvtt import to_webvtt
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import make_detector
 
-#: Duration of a segment. It is so long that smoothing needs only the next segment on each side, and
-#: so short that little work is lost when a job is killed.
+#: Duration of a segment: long enough that smoothing needs only the segments before and after it,
+#: and short enough that little work is lost when a job is killed.
 SEGMENT_SECONDS = 30.0
 #: Maximum length of a range. The table of a longer range would not fit into the memory of a page.
 MAX_HOURS = 6.0
@@ -200,7 +201,7 @@ class _Job:
     def run(self, analyzer: Analyzer) -> AnalysisOutcome:
         """Do the remaining work: segments, table, annotated video, copy for the player."""
         folder = self._folder
-        self._write(force=True)
+        self._write_status(force=True)
         _, last = folder.last_segment()
         is_complete = last is not None and last.is_last and folder.table_path.is_file()
         try:
@@ -210,18 +211,11 @@ class _Job:
             self._finish_table(info)
             self._render(info)
         except _StoppedError:
-            return self._stopped()
+            return self._end_after_request()
         table = read_table(folder.table_path)
         persons = len(table.persons)
         found = "no face was found" if not persons else counted(persons, "person")
-        self._status = replace(
-            self._status,
-            state="finished",
-            message=f"finished: {found} in {self._status.frames:,} frames",
-            phase="",
-            seconds_left=None,
-        )
-        self._write(force=True)
+        self._end("finished", f"finished: {found} in {self._status.frames:,} frames")
         return AnalysisOutcome(folder, self._status, table)
 
     def record_failure(self, error: BaseException) -> None:
@@ -245,11 +239,8 @@ class _Job:
                 f"{self._analysis.video} could not be analyzed because of an unexpected error; the "
                 "analysis's log has the details. The finished part is kept."
             )
-        self._status = replace(
-            self._status, state="failed", message=reason, phase="", seconds_left=None
-        )
         try:
-            self._write(force=True)
+            self._end("failed", reason)
         except OSError as status_error:
             print(f"status.json cannot be written: {status_error}", file=sys.stderr)
 
@@ -293,7 +284,7 @@ class _Job:
             for prepared in ahead:
                 frame = prepared.frame
                 if segment.is_complete(frame):
-                    stored = segment.closed(frame.seconds, observer, analysis, reading)
+                    stored = segment.finish(frame.seconds, observer, analysis, reading)
                     self._store(number, stored, observer)
                     number += 1
                     segment = _OpenSegment(frame.seconds)
@@ -302,7 +293,7 @@ class _Job:
                 segment.add(frame)
                 self._status = replace(self._status, frames=self._status.frames + 1)
                 self._progress(frame.seconds - analysis.start)
-        self._store(number, segment.closed(math.inf, observer, analysis, reading), observer)
+        self._store(number, segment.finish(math.inf, observer, analysis, reading), observer)
 
     def _length(self, info: VideoInfo) -> float:
         """Return the length of the range in seconds; 0 if it is unknown."""
@@ -395,37 +386,35 @@ class _Job:
             progress=lambda seconds: self._progress(seconds - start),
         )
 
-    def _stopped(self) -> AnalysisOutcome:
-        """Write the table of the finished segments."""
+    def _end_after_request(self) -> AnalysisOutcome:
+        """Write the table of the finished segments, and report that the job was stopped."""
         folder, analysis = self._folder, self._analysis
         count, last = folder.last_segment()
         write_table(folder, analysis)
         table = read_table(folder.table_path)
-        until = last.end if last is not None else analysis.start
-        part = (
-            "the table is complete"
-            if math.isinf(until)
-            else (
-                f"the table ends at {format_time(until)}" if count else "nothing was finished yet"
-            )
-        )
-        self._status = replace(
-            self._status,
-            state="stopped",
-            message=f"stopped: {part}; continue the analysis to complete it",
-            phase="",
-            seconds_left=None,
-            frames=self._count_frames(count),
-        )
-        self._write(force=True)
+        if last is None:
+            finished_part = "nothing was finished yet"
+        elif last.is_last:
+            finished_part = "the table is complete"
+        else:
+            finished_part = f"the table ends at {format_time(last.end)}"
+        self._status = replace(self._status, frames=self._count_frames(count))
+        self._end("stopped", f"stopped: {finished_part}; continue the analysis to complete it")
         return AnalysisOutcome(folder, self._status, table)
+
+    def _end(self, state: AnalysisState, message: str) -> None:
+        """Report how the job ended."""
+        self._status = replace(
+            self._status, state=state, message=message, phase="", seconds_left=None
+        )
+        self._write_status(force=True)
 
     def _begin_phase(self, phase: str, total: float, done: float = 0.0) -> None:
         self._phase_start, self._done_at_phase_start = time.monotonic(), done
         self._status = replace(
             self._status, phase=phase, message=phase, done=done, total=total, seconds_left=None
         )
-        self._write(force=True)
+        self._write_status(force=True)
 
     def _progress(self, done: float) -> None:
         """Report progress, and end the work if a stop was requested."""
@@ -438,12 +427,12 @@ class _Job:
         total = self._status.total
         left = elapsed / part * max(total - done, 0.0) if total and part > 0 else None
         self._status = replace(self._status, done=done, seconds_left=left)
-        self._write()
+        self._write_status()
         self._report(done, total)
         if self._folder.is_stop_requested():
             raise _StoppedError
 
-    def _write(self, *, force: bool = False) -> None:
+    def _write_status(self, *, force: bool = False) -> None:
         now = time.monotonic()
         if force or now >= self._next_status:
             self._next_status = now + _STATUS_SECONDS
@@ -469,7 +458,7 @@ class _OpenSegment:
         self._frames.append(frame.index)
         self._seconds.append(frame.seconds)
 
-    def closed(
+    def finish(
         self,
         end: float,
         observer: FaceObserver,

@@ -74,7 +74,7 @@ class AnalysisSettings:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """The content of ``settings.json``."""
+        """Return the content of ``settings.json``."""
         return asdict(self)
 
     @classmethod

@@ -22,7 +22,7 @@ _MIN_DIFFERENCE = 18.0
 _MIN_RATIO = 4.0
 _MAX_CORRELATION = 0.7
 #: Weight of a new difference in the running average.
-_UPDATE = 0.1
+_AVERAGE_WEIGHT = 0.1
 
 
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -52,7 +52,7 @@ class CutDetector:
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
         # The difference is limited, because a flash must not hide the next cut.
-        self._average_difference += _UPDATE * (
+        self._average_difference += _AVERAGE_WEIGHT * (
             min(difference, _MIN_DIFFERENCE) - self._average_difference
         )
         return False

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: Prefix of the columns with smoothed probabilities.
 SMOOTHED = "smoothed_"
 _METADATA_KEY = b"fer_studio"
-_BOX = ("x", "y", "width", "height")
+_BOX_COLUMNS = ("x", "y", "width", "height")
 _OTHER_COLUMNS = {
-    *("video", "frame", "time_s", "person", *_BOX, "detection_score"),
+    *("video", "frame", "time_s", "person", *_BOX_COLUMNS, "detection_score"),
     *("label", "score", "is_confident", "duration_s", "name"),
 }
 #: Decimal digits in tables. Rounding hides differences between machines in the last bits.
@@ -188,7 +188,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
         "frame": table.frame,
         "time_s": np.round(table.seconds, 6),
         "person": table.person,
-        **{name: boxes[:, index] for index, name in enumerate(_BOX)},
+        **{name: boxes[:, index] for index, name in enumerate(_BOX_COLUMNS)},
         "detection_score": np.round(table.detection_score, _PROBABILITY_DIGITS),
         **{class_column(name): probabilities[:, index] for index, name in enumerate(table.classes)},
         "label": pa.DictionaryArray.from_arrays(labels, pa.array(table.classes, pa.string())),
@@ -209,6 +209,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
 
 
 def _constant(text: str, count: int) -> Any:
+    """Return a column with the same text in every row."""
     import pyarrow as pa
 
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([text]))
@@ -267,7 +268,7 @@ def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
         seconds=column("time_s").astype(np.float64),
         duration=column("duration_s").astype(np.float64),
         person=column("person").astype(np.int32),
-        boxes=columns(_BOX),
+        boxes=columns(_BOX_COLUMNS),
         detection_score=column("detection_score").astype(np.float32),
         probabilities=columns(tuple(map(class_column, empty.classes))),
         smoothed=columns(tuple(SMOOTHED + name for name in empty.classes)),

@@ -96,8 +96,13 @@ class PreparedFrame:
 
 
 @dataclass(frozen=True, eq=False)
-class _View:
-    """A track in one frame."""
+class _TrackInFrame:
+    """The state of a track in one frame.
+
+    Attributes:
+        track: A copy of the track with its box in the frame.
+        is_detected: True if the detector found its face in this frame.
+    """
 
     track: Track
     is_detected: bool
@@ -133,11 +138,13 @@ class FaceObserver:
         self._interval: list[PreparedFrame] = []
         self._last_detection = -np.inf
         self._flow: FlowFrame | None = None
-        #: Rows of each track since its last detection, by the serial of the track.
-        self._held: dict[int, list[FaceRow]] = {}
+        #: Rows that no detection has confirmed, or whose track has no id yet, by the serial of the
+        #: track.
+        self._pending: dict[int, list[FaceRow]] = {}
+        #: Confirmed rows that are not classified yet.
         self._released: list[FaceRow] = []
         self._classified: list[FaceRow] = []
-        self._candidates: dict[int, Portrait] = {}
+        self._portrait_candidates: dict[int, Portrait] = {}
         self.portraits: dict[int, Portrait] = {}
         self.cuts: list[float] = []
 
@@ -185,8 +192,8 @@ class FaceObserver:
         self._classify(self._released)
         self._classified += self._released
         self._released = []
-        unreleased = [row for rows in self._held.values() for row in rows]
-        self._classify([row for row in unreleased if row.probabilities is None])
+        pending = [row for rows in self._pending.values() for row in rows]
+        self._classify([row for row in pending if row.probabilities is None])
         self._flow = None
         self._last_detection = -np.inf
         return {
@@ -194,7 +201,7 @@ class FaceObserver:
             "cuts": self._cuts.to_json(),
             "held": {
                 str(serial): [_row_to_json(row) for row in rows]
-                for serial, rows in self._held.items()
+                for serial, rows in self._pending.items()
             },
             "portraits": {
                 str(person): portrait.quality for person, portrait in self.portraits.items()
@@ -212,7 +219,7 @@ class FaceObserver:
         """
         self._tracker.restore(state["tracker"])
         self._cuts.restore(state["cuts"])
-        self._held = {
+        self._pending = {
             int(serial): [_row_from_json(row) for row in rows]
             for serial, rows in state["held"].items()
         }
@@ -221,15 +228,18 @@ class FaceObserver:
         }
 
     def _start_scene(self) -> None:
-        """End all tracks."""
+        """End all tracks, because the faces of the next scene are at other positions."""
         state = self._tracker.to_json() | {"active": [], "lost": []}
         self._tracker.restore(state)
-        self._held.clear()
-        self._candidates.clear()
+        self._pending.clear()
+        self._portrait_candidates.clear()
         self._flow = None
 
     def _end_interval(self) -> None:
-        """Track the faces through the frames of the interval; the last one gets a detection."""
+        """Track the faces through the frames of the interval.
+
+        Faces are detected in the last frame only. If they have changed, they are detected in all.
+        """
         frames, self._interval = self._interval, []
         if not frames:
             return
@@ -241,12 +251,12 @@ class FaceObserver:
         self._flow = frames[-1].flow
         self._last_detection = frames[-1].frame.seconds
         for prepared, tracks in zip(frames, views, strict=True):
-            self._hold(prepared, tracks)
-        self._release()
+            self._add_pending(prepared, tracks)
+        self._release_confirmed_rows()
 
     def _track(
         self, frames: Sequence[PreparedFrame], *, detects_in_all: bool
-    ) -> tuple[list[list[_View]], bool]:
+    ) -> tuple[list[list[_TrackInFrame]], bool]:
         """Return the tracks in each frame, and whether faces appeared, disappeared or got lost."""
         flow, is_changed = self._flow, False
         views = []
@@ -276,21 +286,21 @@ class FaceObserver:
                 is_changed |= detected != earlier
             views.append(
                 [
-                    _View(replace(track), track.detected_at == seconds)
+                    _TrackInFrame(replace(track), track.detected_at == seconds)
                     for track in self._tracker.active_tracks
                 ]
             )
         return views, is_changed
 
-    def _hold(self, prepared: PreparedFrame, views: Sequence[_View]) -> None:
-        """Keep a row of each track until its next detection confirms it."""
+    def _add_pending(self, prepared: PreparedFrame, views: Sequence[_TrackInFrame]) -> None:
+        """Add a row for each track; its next detection confirms it."""
         frame = prepared.frame
-        faces = self._analyzer.cropped(frame.image, [view.track.face for view in views])
+        faces = self._analyzer.crop(frame.image, [view.track.face for view in views])
         factor_x = frame.width / frame.image.shape[1]
         factor_y = frame.height / frame.image.shape[0]
         for view, face in zip(views, faces, strict=True):
             serial = view.track.serial
-            rows = self._held.setdefault(serial, [])
+            rows = self._pending.setdefault(serial, [])
             rows.append(
                 FaceRow(
                     frame=frame.index,
@@ -308,42 +318,42 @@ class FaceObserver:
 
     def _consider_portrait(self, serial: int, face: Face, frame: VideoFrame) -> None:
         quality = (face.detection_score or 0.0) * min(face.box.width, 2 * _PORTRAIT_SHAPE[0])
-        known = self._candidates.get(serial)
+        known = self._portrait_candidates.get(serial)
         if known is not None and known.quality >= quality:
             return
         square = self._analyzer.detector.geometry.square(face.box)
         square = replace(square, side=_PORTRAIT_SCALE * square.side)
         image = crop_face(frame.image, square, _PORTRAIT_SHAPE)
-        self._candidates[serial] = Portrait(quality, image)
+        self._portrait_candidates[serial] = Portrait(quality, image)
 
-    def _release(self) -> None:
+    def _release_confirmed_rows(self) -> None:
         """Release the confirmed rows of persons; discard the other rows of ended tracks."""
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
-        for serial in [serial for serial in self._held if serial not in active]:
+        for serial in [serial for serial in self._pending if serial not in active]:
             # The rows belong to a person that was lost in this interval, or to a false detection.
-            rows = self._held.pop(serial)
-            self._release_confirmed(rows, self._tracker.id_of(serial))
+            rows = self._pending.pop(serial)
+            self._release_rows(rows, self._tracker.id_of(serial))
             if self._tracker.id_of(serial) is None:
-                self._candidates.pop(serial, None)
+                self._portrait_candidates.pop(serial, None)
         for serial, person in active.items():
-            rows = self._held.get(serial, [])
+            rows = self._pending.get(serial, [])
             if person is not None:
-                self._held[serial] = [row for row in rows if not row.is_confirmed]
-                self._release_confirmed(rows, person)
-                self._keep_portrait(serial, person)
+                self._pending[serial] = [row for row in rows if not row.is_confirmed]
+                self._release_rows(rows, person)
+                self._accept_portrait(serial, person)
         if len(self._released) >= _BATCH_SIZE:
             self._classify(self._released)
             self._classified += self._released
             self._released = []
 
-    def _release_confirmed(self, rows: Sequence[FaceRow], person: int | None) -> None:
+    def _release_rows(self, rows: Sequence[FaceRow], person: int | None) -> None:
         for row in rows:
             if row.is_confirmed and person is not None:
                 row.person = person
                 self._released.append(row)
 
-    def _keep_portrait(self, serial: int, person: int) -> None:
-        candidate = self._candidates.pop(serial, None)
+    def _accept_portrait(self, serial: int, person: int) -> None:
+        candidate = self._portrait_candidates.pop(serial, None)
         known = self.portraits.get(person)
         if candidate is not None and (known is None or known.quality < candidate.quality):
             self.portraits[person] = candidate
@@ -360,7 +370,7 @@ class FaceObserver:
 
 
 def _row_to_json(row: FaceRow) -> dict[str, Any]:
-    assert row.probabilities is not None  # held rows are classified at the end of a segment
+    assert row.probabilities is not None  # pending rows are classified at the end of a segment
     return {
         "frame": row.frame,
         "seconds": row.seconds,

@@ -172,8 +172,8 @@ def read_frames(
         name: Its name for messages; by default that of the path.
         start: Time of the first frame, in seconds.
         end: Frames from this time on are left out.
-        per_second: How many frames per second are returned: the first one at or after each multiple
-            of ``1 / per_second``. None returns every frame.
+        per_second: Number of frames per second: the first frame at or after each multiple of
+            ``1 / per_second`` is returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Receives what was found.
         numbers_frames: False to save the time that counting the frames before ``start`` takes; the
@@ -184,13 +184,13 @@ def read_frames(
     """
     name = name or path.name
     report = report if report is not None else ReadReport()
-    timed: Iterator[_DecodedFrame | AnimationFrame]
+    frames: Iterator[_DecodedFrame | AnimationFrame]
     if WebpAnimation.is_animation(path):
-        timed = WebpAnimation(path, name).frames(start, end)
+        frames = WebpAnimation(path, name).frames(start, end)
     else:
-        timed = _decoded(path, name, (start, end), report, numbers_frames=numbers_frames)
+        frames = _decoded(path, name, (start, end), report, numbers_frames=numbers_frames)
     sampler = _Sampler(per_second)
-    for frame in timed:
+    for frame in frames:
         if not report.resolutions or report.resolutions[-1] != (frame.width, frame.height):
             report.resolutions.append((frame.width, frame.height))
         if sampler.takes(frame.seconds):
@@ -247,6 +247,7 @@ def _decoded(
     *,
     numbers_frames: bool,
 ) -> Iterator[_DecodedFrame]:
+    """Yield the frames of a range, each with its number and its time; see ``read_frames``."""
     start, end = limits
     with _opened(path, name) as (container, stream):
         origin = _start_time(container)
@@ -261,12 +262,12 @@ def _decoded(
         context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
         aspect = _pixel_aspect(stream)
         rate = stream.average_rate or stream.guessed_rate
-        step = 1 / float(rate) if rate else 0.0
+        frame_seconds = 1 / float(rate) if rate else 0.0
         pending_times: list[int] = []  # times of packets whose frames are not returned yet
         last = -math.inf
         for frame in _frames(container, stream, pending_times, report):
             if frame.pts is None:
-                seconds = last + step if math.isfinite(last) else 0.0
+                seconds = last + frame_seconds if math.isfinite(last) else 0.0
             else:
                 seconds = round(frame.pts * time_base - origin, 6)
                 while pending_times and pending_times[0] < frame.pts:
@@ -281,13 +282,14 @@ def _decoded(
                 return
             last = seconds
             if frame.duration and frame.pts is not None:
-                step = frame.duration * time_base
-            report.ended_at = seconds + step
+                frame_seconds = frame.duration * time_base
+            report.ended_at = seconds + frame_seconds
             if seconds >= start - _TOLERANCE:
                 yield _DecodedFrame(frame, index, max(seconds, 0.0), aspect)
         expected = _duration(container, stream)
         missing = 0.0 if expected is None else expected - report.ended_at
-        report.is_truncated = bool(report.error) or missing > max(_MIN_MISSING_SECONDS, 3 * step)
+        tolerance = max(_MIN_MISSING_SECONDS, 3 * frame_seconds)
+        report.is_truncated = bool(report.error) or missing > tolerance
 
 
 def _frames(
@@ -466,7 +468,7 @@ def _duration(container: Any, stream: Any) -> float | None:
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
             return 3600 * hours + 60 * minutes + seconds
-    # The duration of the file is that of its longest stream, which may be the audio stream.
+    # The duration of the file is the last choice, because its audio may be longer than its video.
     return container.duration / 1_000_000 if container.duration else None
 
 

@@ -241,7 +241,7 @@ class _Drawer:
                     _blur(image, box.scaled(*factors))
         if self._rendering.annotates:
             labeled = [
-                self._labeled(person, rows, frame.seconds, factors)
+                self._person_box(person, rows, frame.seconds, factors)
                 for person, rows in self._persons.items()
                 if person not in self._rendering.hidden
             ]
@@ -249,9 +249,10 @@ class _Drawer:
             image = draw_boxes(image, visible) if visible else image
         return frame.seconds, image
 
-    def _labeled(
+    def _person_box(
         self, person: int, rows: FaceTable, seconds: float, factors: tuple[float, float]
     ) -> LabeledBox | None:
+        """Return the box and the label of a person at a time; None if the person is absent."""
         box = _box_at(rows, seconds, _MAX_GAP_SECONDS, 0.0)
         if box is None:
             return None

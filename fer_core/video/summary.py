@@ -66,7 +66,7 @@ class PersonSummary:
         seconds_seen: The time in which the person was tracked.
         first_seen: Start of the first row, in seconds.
         last_seen: End of the last row, in seconds.
-        shares: By class: the share of the time seen in which it was the label, 0 to 1.
+        shares: By class: the share of ``seconds_seen`` with this class as the label, 0 to 1.
         means: By class: the mean probability, weighted by time.
         episodes: By class: the number of episodes.
         mean_episode_seconds: By class: the mean duration of the episodes; None without episodes.
@@ -171,12 +171,12 @@ def _episodes(
                     person,
                     label,
                     start=float(rows.seconds[first]),
-                    end=_end(rows, last),
+                    end=_end_of_row(rows, last),
                     peak=float(values[first : last + 1].max()),
                     mean=_weighted_mean(values, rows.duration, first, last),
                 )
                 for first, last in _runs(inside[:, index], rows)
-                if _end(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
+                if _end_of_row(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
     return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
 
@@ -195,7 +195,7 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
         person=int(rows.person[0]),
         seconds_seen=total,
         first_seen=float(rows.seconds[0]),
-        last_seen=_end(rows, len(rows) - 1),
+        last_seen=_end_of_row(rows, len(rows) - 1),
         shares={
             label: float(by_label[index]) / max(total, 1e-9)
             for index, label in enumerate(rows.classes)
@@ -236,7 +236,7 @@ def _runs(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]
     )
 
 
-def _end(rows: FaceTable, row: int) -> float:
+def _end_of_row(rows: FaceTable, row: int) -> float:
     return float(rows.seconds[row] + rows.duration[row])
 
 

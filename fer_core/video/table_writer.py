@@ -1,4 +1,4 @@
-"""Write the table of an analysis from its finished segments; at most three are in memory."""
+"""Write the table of an analysis from its segments, of which at most three are in memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time
 def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
     """Replace ``faces.parquet``.
 
-    A segment is much longer than the time constant of the smoothing. Therefore the previous and the
-    next segment are enough to smooth it.
+    A segment is much longer than the time constant of the smoothing. Therefore only the previous
+    and the next segment are needed to smooth its probabilities.
 
     Args:
         folder: The analysis.
@@ -46,7 +46,7 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
 def _part(
     window: list[Segment], position: int, empty: FaceTable, analysis: AnalysisSettings
 ) -> FaceTable:
-    """Return the rows of one segment of the window."""
+    """Return the rows of one segment of the window, with smoothed probabilities."""
     rows = _joined(window, empty)
     smoothed = np.zeros_like(rows.probabilities)
     for person in rows.persons:

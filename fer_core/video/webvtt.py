@@ -23,11 +23,11 @@ def to_webvtt(
         name = (names or {}).get(period.person) or f"Person {period.person}"
         start, end = period.start - offset, period.end - offset
         text = f"{name}: {period.label} {100 * period.mean:.0f} %"
-        cues += [f"{_time(start)} --> {_time(end)}", _escaped(text), ""]
+        cues += [f"{_format_time(start)} --> {_format_time(end)}", _escaped(text), ""]
     return "\n".join(cues)
 
 
-def _time(seconds: float) -> str:
+def _format_time(seconds: float) -> str:
     milliseconds = max(round(1000 * seconds), 0)
     minutes, remainder = divmod(milliseconds, 60_000)
     return f"{minutes // 60:02}:{minutes % 60:02}:{remainder // 1000:02}.{remainder % 1000:03}"

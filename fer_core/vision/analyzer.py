@@ -77,9 +77,9 @@ class Analyzer:
         Raises:
             ValueError: ``image`` has another shape or dtype, or is empty.
         """
-        return self.classify_crops(self.crop_faces(image, whole=whole))
+        return self.classify_crops(self.detect_and_crop(image, whole=whole))
 
-    def crop_faces(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
+    def detect_and_crop(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
         """Detect and crop every face of a picture without classifying it.
 
         Args:
@@ -99,7 +99,7 @@ class Analyzer:
         faces = self.detect(image)
         if not faces and whole is None and _may_be_face_crop(image):
             return [self._whole_face(image)]
-        return self.cropped(image, faces)
+        return self.crop(image, faces)
 
     def classify_crops(self, faces: Sequence[Face]) -> list[Face]:
         """Classify cropped faces, of any number of pictures, in one call of the network.
@@ -109,7 +109,7 @@ class Analyzer:
         """
         if not faces:
             return []
-        rows = self.predictor.probabilities(np.stack([_known_crop(face) for face in faces]))
+        rows = self.predictor.probabilities(np.stack([_crop_of(face) for face in faces]))
         classes, minimum = self.predictor.classes, self.predictor.minimum_confidence
         return [
             replace(
@@ -142,9 +142,9 @@ class Analyzer:
         Returns:
             The same faces in the same order with crop, probabilities and classes.
         """
-        return self.classify_crops(self.cropped(image, faces))
+        return self.classify_crops(self.crop(image, faces))
 
-    def cropped(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
+    def crop(self, image: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
         """Crop faces without classifying them.
 
         Args:
@@ -171,7 +171,7 @@ class Analyzer:
         return Face(box, crop=crop, is_too_small=is_too_small(box))
 
 
-def _known_crop(face: Face) -> NDArray[np.uint8]:
+def _crop_of(face: Face) -> NDArray[np.uint8]:
     if face.crop is None:
         raise ValueError(f"The face has no crop. Received: {face}")
     return face.crop

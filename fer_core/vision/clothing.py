@@ -21,7 +21,7 @@ _HUES, _SATURATIONS, _GRAYS = 12, 4, 8
 #: Minimum saturation, 0 to 255. The hue of less saturated pixels is noise; they are counted by
 #: brightness.
 _MIN_SATURATION = 40
-#: Width of the region in pixels when it is counted.
+#: Approximate width in pixels to which the region is reduced before its colors are counted.
 _WORKING_WIDTH = 48
 
 

@@ -47,9 +47,24 @@ def crop_face(
         part = image[rows[:, None], columns]
     part = np.ascontiguousarray(part)
     pixels = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) if channels == 1 else part
-    # Area averaging prevents aliasing when shrinking; enlarging needs interpolation.
-    method = cv2.INTER_AREA if side > max(crop_height, crop_width) else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (crop_width, crop_height), interpolation=method), np.uint8)
+    return resize_square(np.asarray(pixels, np.uint8), crop_width, crop_height)
+
+
+def resize_square(square: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Resize a square part of a picture.
+
+    Area averaging prevents aliasing when it is shrunk; enlarging needs interpolation.
+
+    Args:
+        square: uint8 ``[side, side]`` or ``[side, side, 3]``.
+        width: Width of the result, in pixels.
+        height: Height of the result, in pixels.
+
+    Returns:
+        uint8 ``[height, width]`` or ``[height, width, 3]``.
+    """
+    method = cv2.INTER_AREA if len(square) > max(width, height) else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(square, (width, height), interpolation=method), np.uint8)
 
 
 def crop_whole_picture(

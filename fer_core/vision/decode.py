@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
-from fer_core.picture_header import phone_format
+from fer_core.picture_header import heif_format
 from fer_core.vision.decode_formats import (
     is_video,
     open_avif,
@@ -102,7 +102,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
             return decode_in_worker(content, name, MAX_DECODE_SECONDS)
         except ChildError as failure:
             cause = TimeoutError() if failure.cause == "time" else failure
-            raise InputError(_damage(name, content, cause)) from failure
+            raise InputError(_damage_message(name, content, cause)) from failure
 
 
 def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
@@ -126,7 +126,7 @@ def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
         orientation = _orientation(image)
         pixels = _to_rgb(image, reduction)
     except Exception as error:
-        raise InputError(_damage(name, content, error)) from error
+        raise InputError(_damage_message(name, content, error)) from error
     # Pillow's pixels are released before the rotation copies the result.
     del image
     return np.ascontiguousarray(_upright(pixels, orientation))
@@ -139,7 +139,7 @@ def _needs_worker(content: bytes, name: str) -> bool:
     """
     image = _open(content, name)
     _check_size(image, name)
-    if phone_format(content) is not None:
+    if heif_format(content) is not None:
         return True
     if isinstance(image, WebPImageFile):
         width, height = image.size
@@ -190,7 +190,7 @@ def decoding_memory(content: bytes) -> int:
 
 
 def _memory(image: Image.Image) -> int:
-    """Memory for decoding with the reduction that the picture gets, or without one."""
+    """Return the memory for decoding with the reduction that the picture gets, if any."""
     return _memory_at(image, _reduction(image) or 1)
 
 
@@ -204,7 +204,7 @@ def _memory_at(image: Image.Image, reduction: int) -> int:
 
 
 def _reduction(image: Image.Image) -> int | None:
-    """The factor that divides width and height to meet the limits; None if no factor is enough."""
+    """Return the divisor of width and height that meets the limits; None if there is none."""
     pixels = image.width * image.height
     if pixels > MAX_SOURCE_PIXELS:
         return None
@@ -253,7 +253,7 @@ def _open(content: bytes, name: str) -> Image.Image:
         raise InputError(f"{name} is empty, a file of 0 bytes; copy or export it again.")
     opener = _opener(content)
     if opener is None:
-        raise InputError(_not_readable(name, content))
+        raise InputError(_unsupported_message(name, content))
     try:
         return opener(_TimeLimitedFile(without_large_texts(content)))
     except ImportError as error:
@@ -262,7 +262,7 @@ def _open(content: bytes, name: str) -> Image.Image:
             "pillow-heif', or export the picture as JPEG."
         ) from error
     except Exception as error:
-        raise InputError(_damage(name, content, error)) from error
+        raise InputError(_damage_message(name, content, error)) from error
 
 
 class _TimeLimitedFile(io.BytesIO):
@@ -286,7 +286,7 @@ class _TimeLimitedFile(io.BytesIO):
 def _opener(content: bytes) -> _Opener | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return WebPImageFile
-    file_format = phone_format(content)
+    file_format = heif_format(content)
     if file_format is not None:
         return open_heic if file_format == "HEIC" else open_avif
     for signature, opener in _OPENERS:
@@ -295,7 +295,7 @@ def _opener(content: bytes) -> _Opener | None:
     return None
 
 
-def _not_readable(name: str, content: bytes) -> str:
+def _unsupported_message(name: str, content: bytes) -> str:
     """Return the message for content of an unsupported format."""
     if is_video(content):
         return (
@@ -309,7 +309,7 @@ def _not_readable(name: str, content: bytes) -> str:
     return f"{name} is not a picture of a supported format; choose a {_READABLE} file."
 
 
-def _damage(name: str, content: bytes, error: Exception) -> str:
+def _damage_message(name: str, content: bytes, error: Exception) -> str:
     """Return the message for a picture whose decoding raised ``error``."""
     if isinstance(error, MemoryError):
         return f"{name} needs more memory than is free; shrink it and try again."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
-from fer_core.picture_header import phone_format
+from fer_core.picture_header import heif_format
 
 _VIDEO_SIGNATURES = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
@@ -26,7 +26,7 @@ _MAX_TEXTS_BYTES = 2_000_000
 def is_video(content: bytes) -> bool:
     """Return True if content begins like a video: MP4, MOV, MKV, WebM, AVI, MPEG, FLV or WMV."""
     if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
-        return phone_format(content) is None
+        return heif_format(content) is None
     if content[:4] == b"RIFF":
         return content[8:12] == b"AVI "
     return content.startswith(_VIDEO_SIGNATURES)
@@ -75,7 +75,7 @@ def without_large_texts(content: bytes) -> bytes:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each chunk; the last one may be cut short."""
+    """Yield kind, start and end of each chunk; the last chunk may be incomplete."""
     start = len(_PNG_SIGNATURE)
     while start < len(content):
         end = start + 12 + int.from_bytes(content[start : start + 4], "big")
@@ -84,7 +84,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Size of a text after decompression, which stops when the text is too large."""
+    """Return the size of a decompressed text; decompression stops when it is too large."""
     if kind == b"tEXt":
         return len(data)
     # Keyword, a zero byte, and one or more further fields before the compressed data.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.errors import InputError
-from fer_core.picture_header import phone_format
+from fer_core.picture_header import heif_format
 
 # Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -18,7 +18,7 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture in this process, without a time limit.
 
-    OpenCV decodes every format that it supports, so that the gray values equal those of earlier
+    OpenCV decodes every format that it supports, so that the gray values are the same as in earlier
     imports. Pillow decodes the pictures of phones, and applies their rotation.
 
     Args:
@@ -31,7 +31,7 @@ def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     Raises:
         InputError: The content is not a supported picture, or is damaged.
     """
-    if phone_format(content) is None:
+    if heif_format(content) is None:
         picture = None
         with suppress(cv2.error):
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)

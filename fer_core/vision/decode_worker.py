@@ -99,7 +99,7 @@ class _Worker:
         Raises:
             ChildError: As ``decode_in_worker``.
         """
-        timer = threading.Timer(seconds, self._end_over_time)
+        timer = threading.Timer(seconds, self._kill_over_time)
         timer.daemon = True
         timer.start()
         try:
@@ -131,7 +131,7 @@ class _Worker:
             with suppress(OSError):
                 pipe.close()
 
-    def _end_over_time(self) -> None:
+    def _kill_over_time(self) -> None:
         self._is_over_time = True
         self._process.kill()
 
@@ -142,9 +142,11 @@ class _Worker:
         return received
 
     def _ended_idle(self) -> bool:
+        """Return True if the worker ended itself, because it had no request for some time."""
         return self._process.wait() == 0
 
     def _failure(self, seconds: float) -> ChildError:
+        """Return the error for a process that ended before its answer was complete."""
         code = self._process.wait()
         if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
             return ChildError("time", f"{seconds:g} s")

@@ -8,8 +8,8 @@ import urllib.request
 from functools import lru_cache
 from pathlib import Path
 
-from fer_core.errors import InputError
-from fer_core.files import os_errors_as_input_errors, replaced_file
+from fer_core.errors import InputError, system_reason
+from fer_core.files import file_sha256, os_errors_as_input_errors, replaced_file
 from fer_core.settings import Settings
 
 YUNET_FILE_NAME = "face_detection_yunet_2023mar.onnx"
@@ -102,10 +102,10 @@ def _download(url: str) -> bytes:
 @lru_cache(maxsize=8)
 def _file_sha256(path: Path, modified_ns: int, size: int) -> str:
     """Return the file's hash; time and size are part of the cache key to detect a new file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 def _reason(error: Exception) -> str:
     """Return the innermost cause, such as "Connection refused"."""
-    cause = getattr(error, "reason", error)
-    return str(getattr(cause, "strerror", None) or cause or type(error).__name__)
+    cause = getattr(error, "reason", error)  # an exception or a text, if urllib wrapped it
+    return system_reason(cause) if isinstance(cause, BaseException) else str(cause)

@@ -16,7 +16,7 @@ _PROBABILITY_TOLERANCE = 1e-5
 #: pixels of the network's input or less, too few to show an expression.
 SMALLEST_READABLE_SIDE = 24.0
 
-#: The results for a face whose class is uncertain.
+#: The descriptions of a face whose class is uncertain, and of a face that is too small.
 NOT_SURE = "not sure"
 TOO_SMALL = "too small to read"
 

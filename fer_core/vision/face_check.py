@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.onnx_session import open_session
+from fer_core.vision.crop import resize_square
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -92,6 +93,5 @@ def cut_squares(
         part = cv2.getRectSubPix(
             gray, (side_pixels, side_pixels), (x + (side - 1) / 2, y + (side - 1) / 2)
         )
-        method = cv2.INTER_AREA if side_pixels > INPUT_SIDE else cv2.INTER_LINEAR
-        cut[index] = cv2.resize(part, (INPUT_SIDE, INPUT_SIDE), interpolation=method)
+        cut[index] = resize_square(np.asarray(part, np.uint8), INPUT_SIDE, INPUT_SIDE)
     return cut

@@ -26,8 +26,8 @@ from fer_core.vision.face import Face
 _MIN_ACCURATE_IOU = 0.6
 #: Time without a detection after which a track is lost. Turned heads are missed in some frames.
 _LOST_AFTER_SECONDS = 0.8
-#: Maximum distance (in box widths) and maximum ratio of sizes between a lost face and a new one, if
-#: both are regarded as the same face.
+#: A new face continues a lost track if their distance (in box widths) and the ratio of their sizes
+#: do not exceed these values.
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
@@ -39,13 +39,14 @@ _SIMILARITY_MARGIN = 0.04
 _RECOGNITION_SECONDS = 60.0
 #: Minimum similarity of colors between a detection and the track that it is matched to.
 _SAME_PERSON_SIMILARITY = 0.6
-#: Weight of the difference in colors against the intersection over union.
+#: Weight of the difference in colors, 0 to 1, when pairs of a track and a detection are ranked. The
+#: intersection over union has the weight 1.
 _COLOR_WEIGHT = 2.0
-#: Weight of the colors of a new detection in those of the track.
+#: Share by which the colors of a track approach those of a new detection.
 _COLOR_UPDATE = 0.2
-#: Maximum intersection over union of two faces whose colors are used. If they overlap more, the
-#: colors of both persons are mixed.
-_MAX_MIXED_IOU = 0.02
+#: If two faces overlap by more than this intersection over union, their regions show the colors of
+#: both persons, so the colors are not used.
+_MAX_UNMIXED_IOU = 0.02
 
 
 @dataclass(eq=False)
@@ -160,9 +161,9 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
-        #: The only person before an interruption; None after a track is found again, or after
-        #: several faces are detected.
-        self._awaited: Track | None = None
+        #: The only confirmed track before an interruption: the next face continues it at any
+        #: position. None after a track is found again, or after several faces are detected.
+        self._only_interrupted: Track | None = None
 
     @property
     def active_tracks(self) -> list[Track]:
@@ -191,7 +192,8 @@ class FaceTracker:
         """Move every track to the next frame.
 
         Args:
-            move: Returns for boxes in the last frame their boxes in the new one, or None.
+            move: Takes boxes in the last frame, and returns the box of each in the new frame; None
+                for a box that could not be followed.
         """
         boxes = move([track.box for track in self._active])
         for track, box in zip(self._active, boxes, strict=True):
@@ -222,7 +224,7 @@ class FaceTracker:
             track.detected_at = seconds
             track.is_followed = False
         confirmed = [track for track in self._active if track.track_id is not None]
-        self._awaited = confirmed[0] if len(confirmed) == 1 else None
+        self._only_interrupted = confirmed[0] if len(confirmed) == 1 else None
         self._active, self._lost = [], interrupted
 
     def copy(self) -> FaceTracker:
@@ -276,7 +278,9 @@ class FaceTracker:
         ]
         for detection in detections:
             others = [other.face.box for other in detections if other is not detection]
-            detection.is_mixed = any(detection.face.box.iou(box) > _MAX_MIXED_IOU for box in others)
+            detection.is_mixed = any(
+                detection.face.box.iou(box) > _MAX_UNMIXED_IOU for box in others
+            )
         matched, unmatched = self._match(detections)
         for track, detection, iou in matched:
             weight = smoothing_weight(seconds - track.detected_at, smoothing_seconds)
@@ -285,7 +289,7 @@ class FaceTracker:
         matched_tracks = [track for track, _, _ in matched]
         without_detection = [track for track in self._active if track not in matched_tracks]
         if len(detections) > 1:
-            self._awaited = None
+            self._only_interrupted = None
         for detection in unmatched:
             displaced = max(
                 (
@@ -298,7 +302,7 @@ class FaceTracker:
                 default=None,
             )
             if displaced is not None:
-                # After a jump or a pause, the flow followed this face to a wrong position.
+                # After a jump or a pause, optical flow had moved this track to a wrong position.
                 without_detection.remove(displaced)
                 _add_detection(displaced, detection, 1.0, seconds)
             else:
@@ -332,11 +336,12 @@ class FaceTracker:
         return matched, unmatched
 
     def _start_or_resume(self, detection: _Detection, seconds: float) -> None:
-        track = self._reappeared(detection, seconds)
+        """Continue a lost track with an unmatched detection, or start a new track."""
+        track = self._find_lost_track(detection, seconds)
         if track is not None:
             self._lost.remove(track)
             self._active.append(track)
-            self._awaited = None
+            self._only_interrupted = None
             _add_detection(track, detection, 1.0, seconds)
             return
         self._active.append(
@@ -344,7 +349,7 @@ class FaceTracker:
         )
         self._next_serial += 1
 
-    def _reappeared(self, detection: _Detection, seconds: float) -> Track | None:
+    def _find_lost_track(self, detection: _Detection, seconds: float) -> Track | None:
         """Return the lost track that a new face belongs to, if any."""
         box = detection.face.box
         nearby = [
@@ -354,8 +359,8 @@ class FaceTracker:
             and _may_be_same(track.box, box)
         ]
         if detection.colors is None:
-            if not nearby and self._awaited in self._lost:
-                return self._awaited
+            if not nearby and self._only_interrupted in self._lost:
+                return self._only_interrupted
             return max(nearby, key=lambda track: track.detected_at, default=None)
         similar = sorted(
             ((1 - _color_penalty(track, detection) / _COLOR_WEIGHT, track) for track in self._lost),
@@ -378,6 +383,7 @@ class FaceTracker:
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
+        """Set the lost tracks aside, and end unconfirmed tracks without a detection."""
         remaining = []
         for track in self._active:
             seconds_since_detection = seconds - track.detected_at
@@ -396,7 +402,13 @@ class FaceTracker:
 
 @dataclass(eq=False)
 class _Detection:
-    """A detected face with the colors of its person."""
+    """A detected face with the colors of its person.
+
+    Attributes:
+        face: The face.
+        colors: From ``color_histogram``; None if they are not used.
+        is_mixed: True if another face overlaps, so that the colors are those of both persons.
+    """
 
     face: Face
     colors: NDArray[np.float32] | None
@@ -404,6 +416,7 @@ class _Detection:
 
 
 def _add_detection(track: Track, detection: _Detection, weight: float, seconds: float) -> None:
+    """Update a track with a detection; ``weight`` is the share by which its box moves."""
     track.face = replace(
         track.face,
         box=track.box.interpolated(detection.face.box, weight),
@@ -455,6 +468,7 @@ def _track_from_json(values: dict[str, Any]) -> Track:
 
 
 def _may_be_same(before: FaceBox, now: FaceBox) -> bool:
+    """Return True if position and size allow two boxes to be the same face."""
     (x, y), (other_x, other_y) = before.center, now.center
     distance = math.hypot(other_x - x, other_y - y)
     ratio = math.sqrt(now.area / before.area)

@@ -123,6 +123,15 @@ def _moved(
     errors: NDArray[np.floating],
     factors: tuple[float, float],
 ) -> FaceBox | None:
+    """Return a box moved and scaled like the points on it; None if too few of them are reliable.
+
+    Args:
+        box: In pixels of the full frame.
+        start: The points in the earlier frame, float32 ``[k, 2]`` in the small picture.
+        end: The same points in the later frame.
+        errors: Forward-backward error of each point, ``[k]``.
+        factors: From x and y in the small picture to those in the full frame.
+    """
     # Use the better half of the points, as in the paper, if they also returned to their start.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
     if np.count_nonzero(is_reliable) < _MIN_POINTS:

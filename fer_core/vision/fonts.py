@@ -26,7 +26,7 @@ _SYSTEM_FONTS = (
 )
 #: In pixels; glyphs are compared at this size.
 _TEST_SIZE = 24
-#: A code point that no font has: its glyph is that of a missing character.
+#: A code point that no font has, so that it is drawn as a missing character.
 _NO_CHARACTER = "\U0010fffe"
 
 
@@ -45,12 +45,13 @@ def font_for(text: str, size: int) -> Font:
 @lru_cache(maxsize=512)
 def _font_name(text: str) -> str | None:
     for name in (None, *_SYSTEM_FONTS):
-        if _draws(name, text):
+        if _has_characters(name, text):
             return name
     return None
 
 
-def _draws(name: str | None, text: str) -> bool:
+def _has_characters(name: str | None, text: str) -> bool:
+    """Return True if a font is installed and has all characters of a text."""
     try:
         font = _font(name, _TEST_SIZE)
     except OSError:  # it is not installed

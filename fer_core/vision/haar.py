@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.crop import resize_square
 from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
@@ -42,7 +43,7 @@ _OFFSET = -1.3
 #: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
 #: than a missed one.
 _MIN_LOG_ODDS = 1.1
-#: Maximum contribution of the votes. A candidate that would need more is not examined by them.
+#: The most that votes add to the log-odds. The voting cascades skip a candidate that needs more.
 _MAX_VOTES_LOG_ODDS = 2.5
 
 #: Side in pixels of the square that the voting cascades examine.
@@ -58,7 +59,7 @@ _MAX_VOTING_DISTANCE = 9
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A position in the working picture, with the number of windows of the first cascade there."""
+    """A position in the working picture, and how many windows of the first cascade agree on it."""
 
     box: FaceBox
     windows: int
@@ -138,9 +139,8 @@ class HaarDetector:
         """Return the number of votes of the two other cascades for a face at a candidate."""
         center = (box.x + box.width / 2, box.y + box.height / 2)
         side = max(2, round(box.width * _VOTING_CONTEXT))
-        square = cv2.getRectSubPix(gray, (side, side), center)
-        method = cv2.INTER_AREA if side > _VOTING_SIDE else cv2.INTER_LINEAR
-        square = cv2.resize(square, (_VOTING_SIDE, _VOTING_SIDE), interpolation=method)
+        square = np.asarray(cv2.getRectSubPix(gray, (side, side), center), np.uint8)
+        square = resize_square(square, _VOTING_SIDE, _VOTING_SIDE)
         equalized = np.asarray(cv2.equalizeHist(square), np.uint8)
         votes = 0
         for cascade in self._voting_cascades:

@@ -50,7 +50,7 @@ class PhotoResult:
 
     @property
     def note(self) -> str | None:
-        """A sentence about a reduction of the picture; None without one."""
+        """A sentence about the reduction of the picture; None if it was not reduced."""
         if self.analyzed_size is None:
             return None
         width, height = self.analyzed_size
@@ -60,7 +60,7 @@ class PhotoResult:
         )
 
     def full_box(self, face: Face) -> list[int]:
-        """The box of a face in pixels of the full picture: x, y, width, height."""
+        """Return the box of a face in pixels of the full picture: x, y, width, height."""
         if self.analyzed_size is None or self.width is None or self.height is None:
             return list(face.box.rounded())
         factors = self.width / self.analyzed_size[0], self.height / self.analyzed_size[1]
@@ -133,7 +133,7 @@ def analyze_photo(
 def crop_photo(
     content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
 ) -> PhotoResult:
-    """Decode a file and crop its faces; ``classify_photos`` then classifies those of several files.
+    """Decode a file and crop its faces, which ``classify_photos`` can classify later.
 
     Args:
         content: The file's bytes.
@@ -145,7 +145,7 @@ def crop_photo(
         The result, whose faces are not classified yet.
     """
     with picture_slot(content):
-        return _analyze(content, name, partial(analyzer.crop_faces, whole=whole))[0]
+        return _analyze(content, name, partial(analyzer.detect_and_crop, whole=whole))[0]
 
 
 def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[PhotoResult]:

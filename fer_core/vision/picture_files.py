@@ -1,10 +1,16 @@
-"""The pictures in a folder, without what programs store next to them."""
+"""Find the pictures in a folder, and read a picture's file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from fer_core.errors import InputError, system_reason
 from fer_core.skipped_names import is_skipped_path
+
+#: Maximum size of a picture's file; no supported picture is larger.
+MAX_PICTURE_BYTES = 200 * 2**20
+#: Number of bytes at the start of a file that distinguish a video from a picture.
+START_BYTES = 64
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -20,3 +26,36 @@ def files_in(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if not is_skipped_path(path.relative_to(folder).parts) and path.is_file()
     )
+
+
+def read_picture(path: Path) -> bytes:
+    """Read a picture's file; of a video only the first bytes, by which it is recognized.
+
+    Raises:
+        InputError: It is not a file, cannot be read, or is larger than ``MAX_PICTURE_BYTES``.
+    """
+    # Imported here: listing files does not need Pillow.
+    from fer_core.vision.decode_formats import is_video
+
+    try:
+        if not path.is_file():
+            # Reading a device or a pipe might never end.
+            reason = "is not a file" if path.exists() else "does not exist"
+            raise InputError(f"{path.name} {reason}; check the path.")
+        with path.open("rb") as file:
+            start = file.read(START_BYTES)
+            # A video is larger than any picture, so its kind is checked first.
+            if is_video(start):
+                return start
+            if path.stat().st_size > MAX_PICTURE_BYTES:
+                raise InputError(too_large_text(path.name))
+            return start + file.read()
+    except OSError as error:
+        raise InputError(
+            f"{path.name} cannot be read ({system_reason(error)}); check the path."
+        ) from error
+
+
+def too_large_text(name: str) -> str:
+    """Return the message about a file that is larger than ``MAX_PICTURE_BYTES``."""
+    return f"{name} is larger than {MAX_PICTURE_BYTES >> 20} MB; give a picture."

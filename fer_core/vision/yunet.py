@@ -15,10 +15,10 @@ from fer_core.vision.working_size import shrink_to
 
 # Measured with benchmarks/crop_geometry.py on 1,500 pictures of FER2013, which are square crops of
 # faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the sides of YuNet's
-# box, and its center is 0.3 % left of and 0.9 % above that of the box. On photos (39 faces), the
-# corresponding values for the cascade's box are 1.117 +- 0.105, 1.2 % right and 1.3 % above. The
-# geometric mean of width and height is more stable than either: an open mouth lengthens the box and
-# a turned head narrows it, and with the mean surprised faces are cropped like the others.
+# box. The picture's center is 0.3 % to the left of the box's center, and 0.9 % above it. On photos
+# (39 faces), the values for the box of the cascade are 1.117 +- 0.105, 1.2 % right and 1.3 % above.
+# The geometric mean of width and height is more stable than either of them: an open mouth lengthens
+# the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
 _SCORE_THRESHOLD = 0.7

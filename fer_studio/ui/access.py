@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from fer_core.access import DEFAULT_PROVIDER, Admission, Role, closed, decide
+from fer_core.access import DEFAULT_PROVIDER, Admission, Role, closed_admission, decide_admission
 from fer_core.errors import InputError
 from fer_core.settings import LOGIN_VARIABLE, load_settings
 from fer_studio.ui.text import plain_text
@@ -22,15 +22,15 @@ _LOGIN_BY_NAME = "Log in with {}"
 
 
 def admission() -> Admission:
-    """What the visitor of this session may do now.
+    """Return what the visitor of this session may do now.
 
     The configuration is read at every call: an address that is removed from it loses its role with
     the next click.
     """
     try:
-        return decide(_secrets(), load_settings().login, st.user.to_dict(), time.time())
+        return decide_admission(_secrets(), load_settings().login, st.user.to_dict(), time.time())
     except InputError as error:
-        return closed(str(error))
+        return closed_admission(str(error))
 
 
 def may_edit() -> bool:
@@ -65,7 +65,7 @@ def is_private() -> bool:
 
 
 def _secrets() -> Mapping[str, Any]:
-    """The content of secrets.toml; empty if there is no such file.
+    """Return the content of secrets.toml; empty if there is no such file.
 
     Raises:
         InputError: The file cannot be read, so that its login settings are unknown.

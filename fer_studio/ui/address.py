@@ -28,14 +28,14 @@ from fer_studio.ui.text import plain_text
 
 Value = TypeVar("Value")
 
-_VISIT = "_visit"
+_STATE_KEY = "_address_state"
 _SCRIPT = (Path(__file__).parent / "assets" / "address.js").read_text(encoding="utf-8")
 _WHOLE_PAGE = "page"
 #: Maximum length of an invalid value in a message.
 _MAX_SHOWN = 60
 
-#: The part of the page that is being drawn; empty between two runs. Not part of the visit: a run
-#: can begin in another thread before the previous run of the same session has stopped.
+#: The part of the page that is being drawn; empty between two runs. It is not in the session's
+#: state, because a run can begin in another thread before the session's previous run has stopped.
 _current_part: ContextVar[str] = ContextVar("current_part", default="")
 
 _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
@@ -50,7 +50,7 @@ class _Shown:
 
 
 @dataclass
-class _Visit:
+class _AddressState:
     """The selections of one session.
 
     Attributes:
@@ -60,7 +60,7 @@ class _Visit:
         address: The parameters with which the open page was opened.
         is_complete: True if a selection that ``address`` does not contain gets its default, because
             "back" leads to an earlier view of the page.
-        settled: Keys of the widgets that have been drawn since the page was opened.
+        drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         shown: The values in the address, by parameter.
         runs: How often the page was drawn as a whole.
         problems: What is wrong with the address, by the key of the widget.
@@ -74,7 +74,7 @@ class _Visit:
     arrivals: int = 0
     address: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
-    settled: set[str] = field(default_factory=set)
+    drawn_keys: set[str] = field(default_factory=set)
     shown: dict[str, _Shown] = field(default_factory=dict)
     runs: int = 0
     problems: dict[str, str] = field(default_factory=dict)
@@ -83,29 +83,29 @@ class _Visit:
     unsaved: dict[str, str] = field(default_factory=dict)
 
 
-def _visit() -> _Visit:
-    visit: _Visit = st.session_state.setdefault(_VISIT, _Visit())
-    return visit
+def _state() -> _AddressState:
+    state: _AddressState = st.session_state.setdefault(_STATE_KEY, _AddressState())
+    return state
 
 
 def open_address(page: str) -> None:
     """Read the address if the visitor has just arrived at a page; every page calls this first."""
-    visit = _visit()
+    state = _state()
     context = get_script_run_ctx()
     is_back = context is not None and context.is_history_navigation
-    if page != visit.page or is_back:
-        visit.arrivals += page != visit.page
-        visit.page = page
+    if page != state.page or is_back:
+        state.arrivals += page != state.page
+        state.page = page
         # A link to the page names no selections: the remembered ones apply.
-        visit.address = st.query_params.to_dict()
-        visit.is_complete = is_back
-        visit.settled.clear()
-        visit.problems.clear()
-    visit.shown.clear()
-    visit.notices = st.container()
-    visit.shown_problems.clear()
-    for key in visit.problems:
-        _show_problem(visit, key)
+        state.address = st.query_params.to_dict()
+        state.is_complete = is_back
+        state.drawn_keys.clear()
+        state.problems.clear()
+    state.shown.clear()
+    state.notices = st.container()
+    state.shown_problems.clear()
+    for key in state.problems:
+        _show_problem(state, key)
 
 
 @contextlib.contextmanager
@@ -115,34 +115,34 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     Args:
         name: The name of the fragment; by default, the whole page is drawn.
     """
-    visit = _visit()
+    state = _state()
     outer = _current_part.get()
     _current_part.set(name)
     if name != _WHOLE_PAGE:
-        visit.shown = {key: choice for key, choice in visit.shown.items() if choice.part != name}
+        state.shown = {key: choice for key, choice in state.shown.items() if choice.part != name}
     try:
         yield
         # If the page is drawn as a whole, it updates the address once, at its end.
-        _update_address(visit, name, is_last=not outer)
+        _update_address(state, name, is_last=not outer)
     finally:
         _current_part.set(outer)
 
 
-def _update_address(visit: _Visit, part: str, *, is_last: bool) -> None:
+def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
     if part == _WHOLE_PAGE:
         # The parameters were read by the widgets that they belong to.
-        visit.address, visit.is_complete = {}, False
-        visit.runs += 1
+        state.address, state.is_complete = {}, False
+        state.runs += 1
     _component(
         # Drawn in any case, so that the elements below keep their position. Each run of the page
         # draws a new one, because the browser may skip one that moved to another position.
-        key=f"address_{part}_{visit.runs}",
+        key=f"address_{part}_{state.runs}",
         data={
-            "page": visit.page if is_last else "",
+            "page": state.page if is_last else "",
             "query": urlencode(
-                {name: choice.text for name, choice in visit.shown.items() if choice.text}
+                {name: choice.text for name, choice in state.shown.items() if choice.text}
             ),
-            "unsaved": urlencode(visit.unsaved),
+            "unsaved": urlencode(state.unsaved),
         },
     )
 
@@ -180,44 +180,44 @@ def keep(
     Returns:
         The key.
     """
-    visit = _visit()
+    state = _state()
     memory = memory or key
-    is_arrival = key not in visit.settled
-    visit.settled.add(key)
+    is_arrival = key not in state.drawn_keys
+    state.drawn_keys.add(key)
     text: str | None = None
-    if is_arrival and (name in visit.address or visit.is_complete):
-        text = visit.address.pop(name, None)
+    if is_arrival and (name in state.address or state.is_complete):
+        text = state.address.pop(name, None)
     elif key in st.session_state:
         text = _written(st.session_state[key], write)
         # Another value was selected: the message about the former one does not apply any more.
-        if key in visit.problems and text != visit.memory.get(memory):
-            del visit.problems[key]
-            visit.shown_problems.pop(key).empty()
+        if key in state.problems and text != state.memory.get(memory):
+            del state.problems[key]
+            state.shown_problems.pop(key).empty()
     else:
-        text = visit.memory.get(memory)
+        text = state.memory.get(memory)
     value = default
     if text is not None:
         try:
             value = read(text)
         except (LookupError, ValueError):
-            _report(visit, key, f"{noun} {_shortened(text)}", (describe or write)(default))
+            _report(state, key, f"{noun} {_shortened(text)}", (describe or write)(default))
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
-    visit.memory[memory] = write(value)
+    state.memory[memory] = write(value)
     is_shown = is_always_shown or value != default
-    visit.shown[name] = _Shown(_current_part.get(), write(value) if is_shown else "")
+    state.shown[name] = _Shown(_current_part.get(), write(value) if is_shown else "")
     return key
 
 
 def forget(key: str, *, memory: str | None = None) -> None:
     """Forget a selection, for example after its object was deleted."""
     st.session_state.pop(key, None)
-    _visit().memory.pop(memory or key, None)
+    _state().memory.pop(memory or key, None)
 
 
 def arrivals() -> int:
     """Return how often this session has opened a page; changes with the page, not with clicks."""
-    return _visit().arrivals
+    return _state().arrivals
 
 
 def set_unsaved(results: str, version: str) -> None:
@@ -229,9 +229,9 @@ def set_unsaved(results: str, version: str) -> None:
         results: The kind of results, such as "photos".
         version: Identifies the results; empty if there are none.
     """
-    _visit().unsaved.pop(results, None)
+    _state().unsaved.pop(results, None)
     if version:
-        _visit().unsaved[results] = version
+        _state().unsaved[results] = version
 
 
 def _written(value: Value, write: Callable[[Value], str]) -> str:
@@ -242,16 +242,16 @@ def _written(value: Value, write: Callable[[Value], str]) -> str:
         return str(value)
 
 
-def _report(visit: _Visit, key: str, what: str, instead: str) -> None:
-    visit.problems[key] = f"The {what} is not available; the page shows {instead} instead."
-    _show_problem(visit, key)
+def _report(state: _AddressState, key: str, what: str, instead: str) -> None:
+    state.problems[key] = f"The {what} is not available; the page shows {instead} instead."
+    _show_problem(state, key)
 
 
-def _show_problem(visit: _Visit, key: str) -> None:
-    assert visit.notices is not None  # every page begins with open_address
-    if key not in visit.shown_problems:
-        visit.shown_problems[key] = visit.notices.empty()
-    visit.shown_problems[key].warning(plain_text(visit.problems[key]), icon=":material/link_off:")
+def _show_problem(state: _AddressState, key: str) -> None:
+    assert state.notices is not None  # every page begins with open_address
+    if key not in state.shown_problems:
+        state.shown_problems[key] = state.notices.empty()
+    state.shown_problems[key].warning(plain_text(state.problems[key]), icon=":material/link_off:")
 
 
 def _shortened(text: str) -> str:

@@ -40,7 +40,7 @@ class ModelChoice:
         bundle: The model; None if there is none.
         emphasis: The emphasis on rare classes.
         detector: The name of the face detector.
-        more: The place for further settings of the page.
+        more: The container for further settings of the page.
     """
 
     bundle: Bundle | None

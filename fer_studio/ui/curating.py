@@ -26,7 +26,7 @@ from fer_core.errors import InputError
 from fer_core.phrases import as_sentence, counted
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.gallery import clear_choice
+from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
@@ -230,7 +230,7 @@ def _decide(selected: SelectedImages, action: str) -> None:
         return kept
 
     if change_curation(selected.dataset, lambda file: file.change_with(decide)):
-        clear_choice(selected.gallery)
+        clear_selection(selected.gallery)
         if left_out:
             st.session_state[_DONE] += (
                 f" Not changed: {counted(left_out, 'image')} relabeled before; change such "

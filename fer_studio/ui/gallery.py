@@ -118,8 +118,8 @@ def choose_faces(
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
     with st.container(horizontal=True, gap="small"):
         for row in shown:
-            _face_with_box(images[row], row, caption, name, key)
-    return _choice(rows, shown, key)
+            _draw_face_with_checkbox(images[row], row, caption, name, key)
+    return _draw_selection_bar(rows, shown, key)
 
 
 def choose_grouped_faces(
@@ -154,28 +154,28 @@ def choose_grouped_faces(
             shown += group
             with st.container(border=True, horizontal=True, width="content", gap="xsmall"):
                 for row in group:
-                    _face_with_box(images[row], row, caption, name, key)
+                    _draw_face_with_checkbox(images[row], row, caption, name, key)
                 hidden = len(groups[number]) - len(group)
                 if hidden:
                     st.caption(f"and {hidden} more")
-    return _choice(np.concatenate(groups), shown, key)
+    return _draw_selection_bar(np.concatenate(groups), shown, key)
 
 
-def clear_choice(key: str) -> None:
+def clear_selection(key: str) -> None:
     """Clear the selection in the gallery with this key."""
-    st.session_state[_chosen_key(key)] = set()
+    st.session_state[_selection_key(key)] = set()
 
 
-def _chosen_key(key: str) -> str:
+def _selection_key(key: str) -> str:
     return f"{key}_chosen"
 
 
-def _chosen(key: str) -> set[int]:
-    chosen: set[int] = st.session_state.setdefault(_chosen_key(key), set())
+def _selected_rows(key: str) -> set[int]:
+    chosen: set[int] = st.session_state.setdefault(_selection_key(key), set())
     return chosen
 
 
-def _face_with_box(
+def _draw_face_with_checkbox(
     image: NDArray[np.uint8],
     row: int,
     caption: Callable[[int], str],
@@ -188,26 +188,26 @@ def _face_with_box(
         box = f"{key}_box_{row}"
         # Streamlit drops the state of checkboxes that are not drawn, so the choice is stored
         # separately.
-        st.session_state[box] = row in _chosen(key)
-        st.checkbox(label, key=box, on_change=_choose, args=(key, row, box))
+        st.session_state[box] = row in _selected_rows(key)
+        st.checkbox(label, key=box, on_change=_update_selection, args=(key, row, box))
 
 
-def _choice(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
-    chosen = _chosen(key)
+def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
+    chosen = _selected_rows(key)
     result = [int(row) for row in rows if int(row) in chosen]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Select page", key=f"{key}_page_chosen", on_click=_choose_all, args=(key, shown))
+        st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
         if len(rows) > len(shown):
             st.button(
                 f"Select all {len(rows):,}",
                 key=f"{key}_all_chosen",
-                on_click=_choose_all,
+                on_click=_select_all,
                 args=(key, [int(row) for row in rows]),
             )
         st.button(
             "Clear selection",
             key=f"{key}_none_chosen",
-            on_click=clear_choice,
+            on_click=clear_selection,
             args=(key,),
             disabled=not result,
         )
@@ -215,12 +215,12 @@ def _choice(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
     return result
 
 
-def _choose(key: str, row: int, box: str) -> None:
-    (_chosen(key).add if st.session_state[box] else _chosen(key).discard)(row)
+def _update_selection(key: str, row: int, box: str) -> None:
+    (_selected_rows(key).add if st.session_state[box] else _selected_rows(key).discard)(row)
 
 
-def _choose_all(key: str, rows: list[int]) -> None:
-    _chosen(key).update(rows)
+def _select_all(key: str, rows: list[int]) -> None:
+    _selected_rows(key).update(rows)
 
 
 def page_of(rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE) -> NDArray[np.intp]:

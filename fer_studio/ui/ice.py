@@ -80,10 +80,10 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
     """
     if not isinstance(value, list):
         raise InputError(f"{source} should be a list such as {_EXAMPLE}; received: {value!r}.")
-    return [_checked(entry, number, source) for number, entry in enumerate(value, start=1)]
+    return [_checked_server(entry, number, source) for number, entry in enumerate(value, start=1)]
 
 
-def _checked(entry: object, number: int, source: str) -> dict[str, Any]:
+def _checked_server(entry: object, number: int, source: str) -> dict[str, Any]:
     where = f"Entry {number} of {source}"
     if not isinstance(entry, dict) or "urls" not in entry:
         # The message does not contain the entry itself, which may have a password.

@@ -79,6 +79,7 @@ def kept_selectbox(
     write: Callable[[Option], str] = str,
     memory: str | None = None,
     is_always_shown: bool = False,
+    draw: Callable[..., Any] = st.selectbox,
     **settings: Any,
 ) -> Option:
     """Draw a select box that keeps its value.
@@ -93,7 +94,8 @@ def kept_selectbox(
         write: Returns the text of an option in the address.
         memory: The name under which the choice is remembered.
         is_always_shown: True to include the default in the address.
-        settings: Further arguments of ``st.selectbox``.
+        draw: Draws the widget: ``st.selectbox``, or a function with the same first arguments.
+        settings: Further arguments of ``draw``.
     """
     keep_choice(
         key,
@@ -106,36 +108,26 @@ def kept_selectbox(
         memory=memory,
         is_always_shown=is_always_shown,
     )
-    chosen: Option = st.selectbox(label, options, key=key, **settings)
+    chosen: Option = draw(label, options, key=key, **settings)
     return chosen
 
 
 def kept_segments(
-    label: str,
-    options: Sequence[Option],
-    *,
-    key: str,
-    name: str,
-    noun: str = "",
-    default: Option | None = None,
-    write: Callable[[Option], str] = str,
-    **settings: Any,
+    label: str, options: Sequence[Option], *, key: str, name: str, **settings: Any
 ) -> Option:
     """Draw a segmented control with exactly one selected option, which it keeps.
 
-    Args:
-        label: Its label.
-        options: At least one.
-        key: Its key.
-        name: The name of the parameter in the address.
-        noun: The name of the selection in messages; if empty, the label in lower case.
-        default: The default; if None, the first option.
-        write: Returns the text of an option in the address.
-        settings: Further arguments of ``st.segmented_control``.
+    See ``kept_selectbox`` for the arguments; further ones are those of ``st.segmented_control``.
     """
-    keep_choice(key, options, name=name, noun=noun or label.lower(), default=default, write=write)
-    chosen: Option = st.segmented_control(label, options, required=True, key=key, **settings)
-    return chosen
+    return kept_selectbox(
+        label,
+        options,
+        key=key,
+        name=name,
+        draw=st.segmented_control,
+        required=True,
+        **settings,
+    )
 
 
 def kept_toggle(label: str, *, key: str, name: str, default: bool = False, **settings: Any) -> bool:

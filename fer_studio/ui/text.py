@@ -40,7 +40,8 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
     """Return a pattern for each root folder, the longest first, and its short name.
 
     Args:
-        variables: What the folders depend on; the key of the cache.
+        variables: The values of `_ROOT_VARIABLES`. The folders depend on them, so that another
+            value must not be answered from the cache.
     """
     try:
         settings = load_settings()

@@ -148,7 +148,7 @@ class VideoChannel:
         assert self._track is not None
         self._loop = asyncio.get_running_loop()
         self._reader = self._loop.create_task(self._read(self._track))
-        threading.Thread(target=self._work, name="live-video", daemon=True).start()
+        threading.Thread(target=self._process_frames, name="live-video", daemon=True).start()
 
     def stop(self) -> None:
         """End task, thread and output; may be called by any thread. Waiting frames are dropped."""
@@ -184,10 +184,10 @@ class VideoChannel:
             self._close()
             self.output.stop()
 
-    def _work(self) -> None:
+    def _process_frames(self) -> None:
         assert self._loop is not None
         while (frame := self._next_frame()) is not None:
-            result = self._annotated(frame)
+            result = self._annotate(frame)
             try:
                 self._loop.call_soon_threadsafe(self.output.show, result)
             except RuntimeError:
@@ -200,7 +200,7 @@ class VideoChannel:
             self._change.wait_for(lambda: self._is_closed or len(self._newest) > 0)
             return self._newest.popleft() if self._newest else None
 
-    def _annotated(self, frame: av.VideoFrame) -> av.VideoFrame:
+    def _annotate(self, frame: av.VideoFrame) -> av.VideoFrame:
         try:
             image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             image = self._process(image, frame.time or 0.0)

@@ -13,7 +13,7 @@ from fer_core.bundle import Bundle, list_bundles
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, import_model, name_from_file
-from fer_core.exchange.served import load_keras_model
+from fer_core.exchange.onnx_export import load_keras_model
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 

@@ -202,7 +202,7 @@ def make_run(folder: Path) -> None:
         run.append_epoch(EpochRecord(number, 1.5, 0.2, 1.0, 0.5, 0.3, recalls, 0.001, 90, 2.0))
     run.write_status(RunStatus("running", "training", epoch=2, epochs=5, step=3, steps=9))
     run.save_arrays("best.npz", {"000": np.arange(30, dtype=np.float32)})
-    run.keep_curation(decisions())
+    run.write_curation(decisions())
     write_label(run, RunLabel("a name", "a note"))
     (run.path / "control.json").write_text('{"request": "stop", "requested": 1e9}')
     (run.path / "train.log").write_text("2026-01-01T00:00:00 begins\nepoch 1/5: loss 1.5\n")

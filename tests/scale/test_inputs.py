@@ -9,7 +9,7 @@ import pytest
 
 from fer_core.errors import InputError
 from fer_core.scale.inputs import is_pattern, list_items
-from fer_core.scale.options import ScaleOptions, parse_place
+from fer_core.scale.options import ScaleOptions, parse_backend
 from fer_core.scale.stores import Store, is_address
 
 
@@ -135,13 +135,13 @@ def test_addresses_of_object_stores(memory: fsspec.AbstractFileSystem) -> None:
     ],
 )
 def test_the_place_of_a_job(text: str, variable: str, expected: tuple[str, str | None]) -> None:
-    assert parse_place(text, {"RAY_ADDRESS": variable}) == expected
+    assert parse_backend(text, {"RAY_ADDRESS": variable}) == expected
 
 
 @pytest.mark.parametrize("text", ["", "cloud", "ray://", "ray://head", "http://head:80/x", ":1"])
 def test_an_unknown_place_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--on should be local, ray"):
-        parse_place(text, {})
+        parse_backend(text, {})
 
 
 def test_the_number_of_workers_is_limited_by_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,8 +170,10 @@ def test_videos_of_an_object_store_are_copied_for_the_time_of_their_analysis(
         memory.pipe_file(f"/bucket/clips/{name}", content)
     items = list(list_items(["memory://bucket/clips"], types=("mp4",)))
     assert [item.file for item in items] == ["memory://bucket/clips/talk.mp4"]
-    with temporary_folder(videos._TEMPORARY, tmp_path) as used:
-        dead = tmp_path / used.name.replace(videos._TEMPORARY, f"{videos._TEMPORARY}.dead")
+    with temporary_folder(videos._TEMPORARY_NAME, tmp_path) as used:
+        dead = tmp_path / used.name.replace(
+            videos._TEMPORARY_NAME, f"{videos._TEMPORARY_NAME}.dead"
+        )
         dead.mkdir()
         (dead / ".writer.lock").touch()
         os.utime(dead / ".writer.lock", (1, 1))
@@ -188,7 +190,7 @@ def test_videos_of_an_object_store_are_copied_for_the_time_of_their_analysis(
     assert rows[:-2] == expected
     assert "was changed after the job listed it" in rows[-2]["error"]
     assert "gone.mp4 cannot be read (there is no such file" in rows[-1]["error"]
-    assert not list(tmp_path.glob(f".{videos._TEMPORARY}*"))
+    assert not list(tmp_path.glob(f".{videos._TEMPORARY_NAME}*"))
 
 
 def test_a_full_temporary_folder_is_reported(

@@ -18,7 +18,7 @@ from fer_core.dataset.store import _save, delete_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.evaluate import evaluate_predictor, own_predictions
-from fer_core.exchange.served import TOLERANCE, export_onnx, load_keras_model
+from fer_core.exchange.onnx_export import TOLERANCE, export_onnx, load_keras_model
 from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 from fer_core.predictor import load_predictor, open_onnx_network
 from fer_core.recipes import TrainingConfig, validated_config

@@ -18,9 +18,9 @@ from fer_core.processes import lock_file
 from fer_core.settings import Settings
 from fer_core.video.analyses import (
     continue_analysis,
-    draw_again,
     find_analysis,
     list_analyses,
+    make_annotated_video,
     may_see,
     start_analysis,
     summarize_analysis,
@@ -161,11 +161,11 @@ def test_the_annotated_video_can_be_made_later_with_names(
 ) -> None:
     folder = start_analysis(settings_for(clip), settings)
     with pytest.raises(InputError, match="wait until the analysis ends"):
-        draw_again(folder, settings, blurs=False)
+        make_annotated_video(folder, settings, blurs=False)
     spawned.end(folder.id)
     run_analysis(folder, settings, analyzer=drawn_analyzer())
     assert not (folder.path / "annotated.mp4").exists()
-    draw_again(folder, settings, blurs=True)
+    make_annotated_video(folder, settings, blurs=True)
     spawned.end(folder.id)
     assert folder.read_settings().blurs
     analyzer = drawn_analyzer()
@@ -175,7 +175,7 @@ def test_the_annotated_video_can_be_made_later_with_names(
     clip_copy = folder.path / "gone.mp4"
     folder.change_settings(replace(folder.read_settings(), source=str(clip_copy)))
     with pytest.raises(InputError, match="is not stored any more"):
-        draw_again(folder, settings, blurs=False)
+        make_annotated_video(folder, settings, blurs=False)
 
 
 def test_damaged_and_missing_entries_do_not_block_the_queue(

@@ -13,10 +13,10 @@ def test_the_usual_font_is_used_for_usual_text() -> None:
 def test_another_font_is_used_for_other_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = fonts.font_for("sad", 20)
     wider = ImageFont.load_default(20)
-    original = fonts._draws
+    original = fonts._has_characters
     monkeypatch.setattr(fonts, "_font", lambda name, size: wider if name else usual)
     monkeypatch.setattr(
-        fonts, "_draws", lambda name, text: name == "msyh.ttc" or original(name, text)
+        fonts, "_has_characters", lambda name, text: name == "msyh.ttc" or original(name, text)
     )
     fonts._font_name.cache_clear()
     assert fonts.font_for("快乐", 20) is wider

@@ -31,7 +31,7 @@ from fer_core.dataset.readers.ferplus_folders import (
     read_ferplus_folders,
     register_vote_classes,
 )
-from fer_core.dataset.readers.layouts.places import SourceFiles
+from fer_core.dataset.readers.layouts.layout import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_core.dataset.readers.open_source import open_source
 from fer_core.dataset.readers.picture_names import iter_pictures

@@ -15,7 +15,7 @@ from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.layouts.class_tree import class_positions
-from fer_core.dataset.readers.layouts.places import Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import FaceEntry, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
 from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
 from fer_core.dataset.readers.other_files import report_other_files
@@ -37,12 +37,12 @@ class _Face:
 
     Attributes:
         label: As ``ClassRegister.label`` returns it.
-        place: What the layout says about it.
+        entry: What the layout says about it.
         name: Its name: the path of the picture, with a number if there are several faces in it.
     """
 
     label: int
-    place: Place
+    entry: FaceEntry
     name: str
 
 
@@ -82,17 +82,17 @@ def read_class_folders(
         raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
     register.ask_for_numbers()
 
-    report_other_files(files, arrangement.layout.places, problems)
+    report_other_files(files, arrangement.layout.entries, problems)
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, list(faces_by_picture), decode_gray, report):
         for face in faces_by_picture[name]:
-            image = _cut(picture, face.place)
+            image = _cut(picture, face.entry)
             if isinstance(image, SkipReason):
-                problems.add(face.name, image, face.place.class_name)
+                problems.add(face.name, image, face.entry.class_name)
                 continue
-            folder_split = arrangement.splits.of(face.place)
+            folder_split = arrangement.splits.of(face.entry)
             split, is_official = _split(folder_split, name.rpartition("/")[2])
-            person = face.place.person or folder_split.person
+            person = face.entry.person or folder_split.person
             rows.add(image, face.label, split, face.name, person)
             rows.has_official_splits |= is_official
 
@@ -113,10 +113,10 @@ def register_class_folders(
     Faces in folders about which the user has to decide are counted.
     """
     arrangement = arrange(files, register.choice, roles, problems)
-    for places in arrangement.layout.places.values():
-        for place in places:
-            if not arrangement.splits.of(place).is_left_out or arrangement.splits.is_open(place):
-                register.label(place.class_name)
+    for entries in arrangement.layout.entries.values():
+        for entry in entries:
+            if not arrangement.splits.of(entry).is_left_out or arrangement.splits.is_open(entry):
+                register.label(entry.class_name)
     return arrangement
 
 
@@ -138,26 +138,30 @@ def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
 
 
 def _class_names(arrangement: Arrangement) -> set[str]:
-    return {place.class_name for places in arrangement.layout.places.values() for place in places}
+    return {
+        entry.class_name for entries in arrangement.layout.entries.values() for entry in entries
+    }
 
 
 def _faces(arrangement: Arrangement, register: ClassRegister) -> Iterator[tuple[str, list[_Face]]]:
     """Yield the faces to read in each picture."""
-    for name, places in sorted(arrangement.layout.places.items()):
+    for name, entries in sorted(arrangement.layout.entries.items()):
         faces = []
-        for number, place in enumerate(places, start=1):
-            if arrangement.splits.of(place).is_left_out:
+        for number, entry in enumerate(entries, start=1):
+            if arrangement.splits.of(entry).is_left_out:
                 continue
-            label = register.label(place.class_name)
+            label = register.label(entry.class_name)
             if label is not None:
-                faces.append(_Face(label, place, name if len(places) == 1 else f"{name}#{number}"))
+                faces.append(_Face(label, entry, name if len(entries) == 1 else f"{name}#{number}"))
         yield name, faces
 
 
-def _cut(picture: NDArray[np.uint8] | SkipReason, place: Place) -> NDArray[np.uint8] | SkipReason:
-    if isinstance(picture, SkipReason) or place.box is None:
+def _cut(
+    picture: NDArray[np.uint8] | SkipReason, entry: FaceEntry
+) -> NDArray[np.uint8] | SkipReason:
+    if isinstance(picture, SkipReason) or entry.box is None:
         return picture if isinstance(picture, SkipReason) else to_face(picture)
-    part = place.box.cut(picture)
+    part = entry.box.cut(picture)
     return _EMPTY_BOX if part is None else to_face(part)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.archive_names import is_archive
-from fer_core.dataset.readers.layouts.places import Folders, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
-from fer_core.picture_header import HEADER_BYTES, phone_format
+from fer_core.picture_header import HEADER_BYTES, heif_format
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
 _VIDEO = SkipReason("is a video and not a picture")
@@ -45,7 +45,7 @@ def reason_of(beginning: bytes) -> SkipReason:
         return SkipReason("is empty")
     is_container = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
     is_avi = beginning[:4] == b"RIFF" and beginning[8:12] == b"AVI "
-    if is_avi or (is_container and phone_format(beginning) is None):
+    if is_avi or (is_container and heif_format(beginning) is None):
         return _VIDEO
     text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
@@ -62,16 +62,16 @@ def reason_of(beginning: bytes) -> SkipReason:
 
 
 def report_other_files(
-    files: SourceFiles, places: Mapping[str, tuple[Place, ...]], problems: ProblemLog
+    files: SourceFiles, entries: Mapping[str, tuple[FaceEntry, ...]], problems: ProblemLog
 ) -> None:
     """Report the files in folders of pictures that are not pictures.
 
     Args:
         files: The files of the source.
-        places: The faces of each picture.
+        entries: The faces of each picture, by the path of the picture.
         problems: Collects the files, with the class of their folder.
     """
-    classes = _class_of_folder(places)
+    classes = _class_of_folder(entries)
     # The folders that contain the folders of classes. Any other folder in them is that of a class.
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     known = set(files.pictures)
@@ -91,13 +91,13 @@ def _reason(files: SourceFiles, path: str) -> SkipReason:
         return SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
 
 
-def _class_of_folder(places: Mapping[str, tuple[Place, ...]]) -> dict[Folders, str]:
+def _class_of_folder(entries: Mapping[str, tuple[FaceEntry, ...]]) -> dict[Folders, str]:
     """Return the class of the pictures in each folder; an empty text for several classes."""
     classes: dict[Folders, str] = {}
-    for name, faces in places.items():
+    for name, faces in entries.items():
         folder = folders_of(name)
-        for place in faces:
-            if classes.setdefault(folder, place.class_name) != place.class_name:
+        for entry in faces:
+            if classes.setdefault(folder, entry.class_name) != entry.class_name:
                 classes[folder] = ""
     return classes
 

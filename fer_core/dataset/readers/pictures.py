@@ -16,7 +16,7 @@ from fer_core.dataset.readers.other_files import reason_of
 from fer_core.dataset.readers.problems import SkipReason
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
-from fer_core.picture_header import HEADER_BYTES, phone_format, picture_format
+from fer_core.picture_header import HEADER_BYTES, heif_format, picture_format
 from fer_core.vision.decode_worker import decode_in_worker
 
 #: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
@@ -48,7 +48,7 @@ _TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large 
 
 def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
     """Decode a picture to grayscale, uint8 ``[height, width]``, or return why it is skipped."""
-    if phone_format(content) is not None:
+    if heif_format(content) is not None:
         return _decode_in_worker(content)
     pixels = _allowed_pixels(content)
     if isinstance(pixels, SkipReason):

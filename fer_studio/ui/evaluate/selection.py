@@ -39,29 +39,29 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         with st.container(width=330):
             bundle = choose_bundle(settings)
         data = _choose_data(settings) if bundle is not None else _OWN
-        split_place = st.container(width=220)
-        truth_place = st.container(width="content")
-        curation_place = st.container(width="content")
+        split_container = st.container(width=220)
+        truth_container = st.container(width="content")
+        curation_container = st.container(width="content")
     _show_damaged(settings)
     if bundle is None:
         return None
     try:
         if data == _OWN:
-            split_place.selectbox(
+            split_container.selectbox(
                 "Split",
                 ["validation"],
                 disabled=True,
                 key="own_split",
                 help="A model contains only the predictions for its validation images.",
             )
-            return _choose_truth(own_evaluation(bundle, settings), truth_place)
+            return _choose_truth(own_evaluation(bundle, settings), truth_container)
         dataset = open_dataset(data, settings)
-        with curation_place:
+        with curation_container:
             curated = _choose_curation(dataset)
-        with split_place:
+        with split_container:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
         evaluation = _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
-        return None if evaluation is None else _choose_truth(evaluation, truth_place)
+        return None if evaluation is None else _choose_truth(evaluation, truth_container)
     except InputError as error:
         show_error(error)
         return None

@@ -82,7 +82,7 @@ def show_configure(settings: Settings) -> None:
         with data_column:
             dataset = choose_dataset(settings)
             # Filled below, when the settings are known.
-            size_place = st.container()
+            size_container = st.container()
         with recipe_column:
             _choose_recipe()
         choose_start(settings)
@@ -91,7 +91,7 @@ def show_configure(settings: Settings) -> None:
         result = checked(draft.values)
         _show_text(result.config, draft)
         if dataset is not None:
-            with size_place:
+            with size_container:
                 dataset = show_training_size(dataset, result.config, settings)
     with summary, st.container(border=True):
         st.header("This training", anchor=False)

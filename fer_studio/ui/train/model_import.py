@@ -30,7 +30,7 @@ from fer_core.exchange.labels import (
     parse_labels,
 )
 from fer_core.exchange.safety import MAX_BYTES
-from fer_core.exchange.scaling_check import MAX_IMAGES, Candidate
+from fer_core.exchange.scaling_check import MAX_IMAGES, ScalingCandidate
 from fer_core.files import is_plain_name, os_errors_as_input_errors, temporary_folder
 from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
@@ -199,12 +199,12 @@ def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
             is_pressed = st.button("Compare scalings", icon=":material/rule:", key="model_check")
         if is_pressed:
             _try_to_start(lambda: _start_check(uploads, data, settings))
-        candidates: list[Candidate] | None = st.session_state.get(_CANDIDATES)
+        candidates: list[ScalingCandidate] | None = st.session_state.get(_CANDIDATES)
         if candidates:
             _show_candidates(candidates)
 
 
-def _show_candidates(candidates: Sequence[Candidate]) -> None:
+def _show_candidates(candidates: Sequence[ScalingCandidate]) -> None:
     st.dataframe(
         [
             {
@@ -228,7 +228,7 @@ def _show_candidates(candidates: Sequence[Candidate]) -> None:
     )
 
 
-def _use(candidate: Candidate) -> None:
+def _use(candidate: ScalingCandidate) -> None:
     st.session_state[_SCALE] = candidate.scale
     st.session_state[_MEAN] = _numbers(candidate.mean)
     st.session_state[_STD] = _numbers(candidate.std)
@@ -309,7 +309,7 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
     if data not in (DEMO_NAME, *dataset_names(settings)):
         raise InputError(f"The dataset {data!r} no longer exists; choose another one.")
 
-    def work(job: Job) -> list[Candidate]:
+    def work(job: Job) -> list[ScalingCandidate]:
         job.set_note("reading the dataset")
         faces = load_dataset(data, settings)
         _, rows = sample_rows(faces, MAX_IMAGES)

@@ -8,21 +8,21 @@ from pathlib import PurePath
 import streamlit as st
 
 from fer_core.settings import Settings
-from fer_core.video.analyses import draw_again
+from fer_core.video.analyses import make_annotated_video
 from fer_core.video.analysis_folder import ANNOTATED_FILE
 from fer_core.video.documents import analysis_document
 from fer_core.video.face_table import to_csv, to_parquet
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.video.content import Content, subtitles_of
 from fer_studio.ui.video.feedback import run_on_analysis
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, subtitles_of
 
 
-def show_downloads(content: Content, settings: Settings) -> None:
+def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the buttons. Names, merges and exclusions apply to all files."""
-    table, names = content.table, content.edits.name_by_person
-    stem = PurePath(content.settings.video).stem or "video"
-    key = content.key
+    table, names = analysis.table, analysis.edits.name_by_person
+    stem = PurePath(analysis.settings.video).stem or "video"
+    key = analysis.key
     st.caption(
         "All files contain your names and merges, and leave out excluded persons. docs/video.md "
         "explains the columns."
@@ -44,23 +44,23 @@ def show_downloads(content: Content, settings: Settings) -> None:
         )
         offer_download(
             "JSON",
-            lambda: _json(content),
+            lambda: _json(analysis),
             f"{stem}-emotions.json",
             key=f"video_json_{key}",
             hint="Summary, episodes, markers and the table by columns.",
         )
         offer_download(
             "Subtitles",
-            lambda: subtitles_of(content),
+            lambda: subtitles_of(analysis),
             f"{stem}-emotions.vtt",
             key=f"video_vtt_{key}",
             hint="The dominant class of each person, as WebVTT.",
         )
-    _show_annotated(content, stem, settings)
+    _show_annotated(analysis, stem, settings)
 
 
-def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
-    path, key = content.folder.path / ANNOTATED_FILE, content.key
+def _show_annotated(analysis: LoadedAnalysis, stem: str, settings: Settings) -> None:
+    path, key = analysis.folder.path / ANNOTATED_FILE, analysis.key
     with st.container(horizontal=True, vertical_alignment="center"):
         if path.is_file():
             offer_download(
@@ -70,7 +70,7 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
                 key=f"video_mp4_{key}",
                 hint="H.264 with the original sound.",
             )
-        if content.source is None:
+        if analysis.source is None:
             return
         blur_key = f"video_draw_blur_{key}"
         st.button(
@@ -81,18 +81,20 @@ def _show_annotated(content: Content, stem: str, settings: Settings) -> None:
             args=(key, blur_key, settings),
             help="Uses the current names. It takes about as long as the video lasts.",
         )
-        st.checkbox("Blur the faces", key=blur_key, value=content.settings.blurs)
+        st.checkbox("Blur the faces", key=blur_key, value=analysis.settings.blurs)
 
 
 def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
     blurs = bool(st.session_state.get(blur_key))
     run_on_analysis(
-        analysis_id, settings, lambda summary: draw_again(summary.folder, settings, blurs=blurs)
+        analysis_id,
+        settings,
+        lambda summary: make_annotated_video(summary.folder, settings, blurs=blurs),
     )
 
 
-def _json(content: Content) -> bytes:
+def _json(analysis: LoadedAnalysis) -> bytes:
     document = analysis_document(
-        content.table, content.settings, content.edits, threshold=DEFAULT_THRESHOLD
+        analysis.table, analysis.settings, analysis.edits, threshold=DEFAULT_THRESHOLD
     )
     return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()

@@ -6,18 +6,18 @@ import streamlit as st
 
 from fer_core.video.timecode import format_time
 from fer_studio.ui.video.chosen_time import choose_time
-from fer_studio.ui.video.content import Content, episodes_of
 from fer_studio.ui.video.filters import Filters
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, episodes_of
 
 _MAX_ROWS = 1000
 
 
-def show_episodes(content: Content, filters: Filters) -> None:
+def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
     """Draw the table."""
     start, end = filters.limits
     episodes = [
         episode
-        for episode in episodes_of(content, filters.threshold)
+        for episode in episodes_of(analysis, filters.threshold)
         if episode.person in filters.persons
         and episode.label in filters.classes
         and episode.end >= start
@@ -32,12 +32,12 @@ def show_episodes(content: Content, filters: Filters) -> None:
     shown = episodes[:_MAX_ROWS]
     if len(episodes) > len(shown):
         st.caption(f"The table shows the first {len(shown):,} of {len(episodes):,} episodes.")
-    table_key = f"video_episodes_{content.key}_{filters.threshold:g}"
+    table_key = f"video_episodes_{analysis.key}_{filters.threshold:g}"
 
     def choose() -> None:
         rows = st.session_state[table_key]["selection"]["rows"]
         if rows and rows[0] < len(shown):
-            choose_time(content.key, shown[rows[0]].start)
+            choose_time(analysis.key, shown[rows[0]].start)
 
     st.dataframe(
         [
@@ -45,7 +45,7 @@ def show_episodes(content: Content, filters: Filters) -> None:
                 "Class": episode.label,
                 "From": format_time(episode.start, 1),
                 "To": format_time(episode.end, 1),
-                "Person": content.edits.title(episode.person),
+                "Person": analysis.edits.title(episode.person),
                 "Seconds": round(episode.seconds, 2),
                 "Peak": round(episode.peak, 2),
             }

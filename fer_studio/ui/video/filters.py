@@ -9,7 +9,7 @@ import streamlit as st
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_core.video.timecode import format_time
 from fer_studio.ui.kept import kept_multiselect, kept_range, kept_slider
-from fer_studio.ui.video.content import Content, summaries_of
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
 #: Number of persons that are shown by default. The lanes of more do not fit on a screen.
 _DEFAULT_PERSONS = 4
@@ -32,20 +32,20 @@ class Filters:
     threshold: float
 
 
-def choose_filters(content: Content) -> Filters:
+def choose_filters(analysis: LoadedAnalysis) -> Filters:
     """Draw the filters in a popover, with a caption if they hide something."""
-    titles = content.titles
-    summaries = summaries_of(content, DEFAULT_THRESHOLD)
+    titles = analysis.titles
+    summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seen = {summary.person: summary.seconds_seen for summary in summaries}
     longest = sorted(titles, key=lambda person: -seen.get(person, 0.0))[:_DEFAULT_PERSONS]
-    classes = list(content.settings.classes)
-    start, end = content.limits
-    with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{content.key}"):
+    classes = list(analysis.settings.classes)
+    start, end = analysis.limits
+    with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{analysis.key}"):
         persons = kept_multiselect(
             "Persons",
             list(titles),
             # A merge changes the options, and a stored choice of a merged person would be invalid.
-            key=f"video_persons_{content.key}_{'-'.join(map(str, titles))}",
+            key=f"video_persons_{analysis.key}_{'-'.join(map(str, titles))}",
             name="persons",
             default=sorted(longest),
             format_func=lambda person: titles.get(person, str(person)),
@@ -53,7 +53,7 @@ def choose_filters(content: Content) -> Filters:
         chosen = kept_multiselect(
             "Classes",
             classes,
-            key=f"video_classes_{content.key}",
+            key=f"video_classes_{analysis.key}",
             name="emotions",
             default=classes,
         )
@@ -63,7 +63,7 @@ def choose_filters(content: Content) -> Filters:
                 "Time (seconds)",
                 float(int(start)),
                 float(int(end) + 1),
-                key=f"video_limits_{content.key}",
+                key=f"video_limits_{analysis.key}",
                 name="time",
                 step=1.0,
             )
@@ -72,7 +72,7 @@ def choose_filters(content: Content) -> Filters:
             "Episodes: minimum probability",
             0.1,
             0.95,
-            key=f"video_threshold_{content.key}",
+            key=f"video_threshold_{analysis.key}",
             name="minimum",
             default=DEFAULT_THRESHOLD,
             step=0.05,
@@ -83,6 +83,6 @@ def choose_filters(content: Content) -> Filters:
     if hidden:
         people = "1 person is" if hidden == 1 else f"{hidden} persons are"
         st.caption(f"{people} hidden by the filters.")
-    if limits != content.limits:
+    if limits != analysis.limits:
         st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")
     return Filters(sorted(persons), [name for name in classes if name in chosen], limits, threshold)

@@ -9,17 +9,17 @@ from fer_core.video.edits import MAX_NAME_LENGTH
 from fer_core.video.timecode import format_time
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
-from fer_studio.ui.video.content import Content
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 from fer_studio.ui.video.persons import change_edits
 
 
-def show_markers(content: Content, settings: Settings) -> None:
+def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the markers and the field for a new one."""
-    key = content.key
+    key = analysis.key
     moment = chosen_time(key)
     if moment is None:
-        moment = content.limits[0]
-    name_key = f"video_marker_{key}_{len(content.edits.markers)}"
+        moment = analysis.limits[0]
+    name_key = f"video_marker_{key}_{len(analysis.edits.markers)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             f"New marker at {format_time(moment, 1)}",
@@ -35,12 +35,12 @@ def show_markers(content: Content, settings: Settings) -> None:
             on_click=_add,
             args=(key, moment, name_key, settings),
         )
-    if not content.edits.markers:
+    if not analysis.edits.markers:
         st.caption(
             "Click on the timeline, then enter a name for this time. The JSON download contains "
             "the markers."
         )
-    for index, marker in enumerate(content.edits.markers):
+    for index, marker in enumerate(analysis.edits.markers):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 f"{format_time(marker.seconds, 1)}  {plain_text(marker.name)}",

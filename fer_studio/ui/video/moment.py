@@ -21,7 +21,7 @@ from fer_core.vision.face import Face
 from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
-from fer_studio.ui.video.content import Content
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 
 #: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
 _NEAR_SECONDS = 0.6
@@ -62,31 +62,31 @@ class Moment:
     picture: Picture | None
 
 
-def chosen_moment(content: Content) -> Moment:
+def chosen_moment(analysis: LoadedAnalysis) -> Moment:
     """Return the moment that the user chose; by default the first one with a face."""
-    chosen = chosen_time(content.key)
-    table = content.table
+    chosen = chosen_time(analysis.key)
+    table = analysis.table
     if chosen is None:
-        chosen = float(table.seconds[0]) if len(table) else content.limits[0]
+        chosen = float(table.seconds[0]) if len(table) else analysis.limits[0]
     frame = table.nearest_frame(chosen)
     rows = table.in_frame(-1) if frame is None else table.in_frame(frame)
     if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
         rows = rows.selected(np.zeros(0, np.int64))
     seconds = float(rows.seconds[0]) if len(rows) else chosen
-    return Moment(seconds, rows, _picture(content, seconds))
+    return Moment(seconds, rows, _picture(analysis, seconds))
 
 
-def show_frame(content: Content, moment: Moment) -> None:
+def show_frame(analysis: LoadedAnalysis, moment: Moment) -> None:
     """Draw the frame with a box and a label for each person."""
     if moment.picture is None:
         st.info("There is no stored picture of this moment.", icon=":material/image:")
         return
-    _show_picture(content, moment.picture, moment.rows)
+    _show_picture(analysis, moment.picture, moment.rows)
     exactness = "" if moment.picture.is_exact else ", a small stored picture of about this time"
     st.caption(f"The frame at {format_time(moment.seconds, 2)}{exactness}")
 
 
-def show_faces(content: Content, moment: Moment) -> None:
+def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
     """Draw each face of the moment with its probabilities."""
     if not len(moment.rows):
         st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
@@ -96,19 +96,19 @@ def show_faces(content: Content, moment: Moment) -> None:
         columns = st.columns(_FACES_PER_LINE)
         for column, row in zip(columns, shown[start : start + _FACES_PER_LINE], strict=False):
             with column:
-                _show_face(content, row, moment.picture)
+                _show_face(analysis, row, moment.picture)
 
 
-def _picture(content: Content, moment: float) -> Picture | None:
-    source = content.source
+def _picture(analysis: LoadedAnalysis, moment: float) -> Picture | None:
+    source = analysis.source
     if source is not None:
         try:
-            image = _still(str(source), source.stat().st_mtime_ns, moment, content.settings.video)
+            image = _still(str(source), source.stat().st_mtime_ns, moment, analysis.settings.video)
         except (InputError, OSError):
             image = None
         if image is not None:
             return Picture(image, moment, is_exact=True)
-    stored = content.folder.thumbnail_near(moment)
+    stored = analysis.folder.thumbnail_near(moment)
     if stored is None:
         return None
     seconds, path = stored
@@ -122,12 +122,12 @@ def _still(path: str, modified: int, moment: float, name: str) -> NDArray[np.uin
     return None if frame is None else frame.image
 
 
-def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
-    factors = _factors(content, picture)
+def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -> None:
+    factors = _factors(analysis, picture)
     labeled = []
     for row in range(len(rows)):
         face = _face(rows, row)
-        title = content.edits.title(int(rows.person[row]))
+        title = analysis.edits.title(int(rows.person[row]))
         scaled = replace(face, box=face.box.scaled(*factors))
         labeled.append(labeled_box(scaled, f"{title}: {face.description}"))
     names = ", ".join(box.text for box in labeled) or "no tracked face"
@@ -138,14 +138,14 @@ def _show_picture(content: Content, picture: Picture, rows: FaceTable) -> None:
     )
 
 
-def _show_face(content: Content, row: FaceTable, picture: Picture | None) -> None:
+def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None) -> None:
     face, person = _face(row, 0), int(row.person[0])
-    title = content.edits.title(person)
+    title = analysis.edits.title(person)
     with st.container(border=True):
         st.markdown(f"**{plain_text(title)}: {plain_text(face.description)}**")
         crop_column, chart = st.columns([1, 2], vertical_alignment="center")
         if picture is not None:
-            box = face.box.scaled(*_factors(content, picture))
+            box = face.box.scaled(*_factors(analysis, picture))
             (x, y), side = box.center, _CROP_SCALE * float(np.sqrt(box.area))
             crop_column.image(
                 crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE),
@@ -155,7 +155,7 @@ def _show_face(content: Content, row: FaceTable, picture: Picture | None) -> Non
         with chart:
             show_probabilities(
                 dict(zip(row.classes, map(float, row.probabilities[0]), strict=True)),
-                key=f"video_bars_{content.key}_{person}",
+                key=f"video_bars_{analysis.key}_{person}",
             )
 
 
@@ -171,9 +171,9 @@ def _face(rows: FaceTable, row: int) -> Face:
     )
 
 
-def _factors(content: Content, picture: Picture) -> tuple[float, float]:
+def _factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
     """Return the factors from pixels of the video to those of the picture."""
-    status = content.summary.status
+    status = analysis.summary.status
     if status is None or not status.width or not status.height:
         return 1.0, 1.0
     height, width = picture.image.shape[:2]

@@ -47,8 +47,8 @@ _KEEP, _DELETE = "Keep it until I delete the analysis", "Delete it when the anal
 
 
 @dataclass(frozen=True)
-class _Model:
-    """The chosen model and detector."""
+class _AnalyzerChoice:
+    """The chosen model and face detector with their settings."""
 
     name: str
     classes: tuple[str, ...]
@@ -129,7 +129,7 @@ def _request_sample() -> None:
     st.session_state[_SAMPLE_REQUESTED] = True
 
 
-def _choose_model(settings: Settings) -> _Model | None:
+def _choose_model(settings: Settings) -> _AnalyzerChoice | None:
     choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
@@ -140,10 +140,10 @@ def _choose_model(settings: Settings) -> _Model | None:
         show_error(error)
         return None
     minimum = bundle.calibration.minimum_confidence
-    return _Model(bundle.name, tuple(classes), emphasis, detector, minimum)
+    return _AnalyzerChoice(bundle.name, tuple(classes), emphasis, detector, minimum)
 
 
-def _choose_options(model: _Model, *, is_upload: bool) -> AnalysisSettings | None:
+def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSettings | None:
     """Draw the options; return the settings without a file, or None if they are not valid."""
     rate_column, start_column, end_column = st.columns([2, 1, 1])
     rate = rate_column.selectbox(
@@ -253,7 +253,7 @@ def _start(
         raise InputError(" ".join(errors[:3]))
 
 
-def _start_sample(model: _Model, settings: Settings) -> None:
+def _start_sample(model: _AnalyzerChoice, settings: Settings) -> None:
     admission().require(Role.VIEWER)
     analysis = AnalysisSettings(
         video=SAMPLE_NAME,

@@ -10,21 +10,21 @@ from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.edits import MAX_NAME_LENGTH, EditHistory, Edits
 from fer_core.video.timecode import format_time
-from fer_studio.ui.video.content import Content, summaries_of
 from fer_studio.ui.video.feedback import run_on_analysis
 from fer_studio.ui.video.filters import Filters
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
 _PORTRAIT_WIDTH = 72
 
 
-def show_summary(content: Content, filters: Filters) -> None:
+def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
     """Draw a table with one row per person."""
     rows = []
-    for summary in summaries_of(content, filters.threshold):
+    for summary in summaries_of(analysis, filters.threshold):
         count = sum(summary.episodes.values())
         rows.append(
             {
-                "Person": content.edits.title(summary.person),
+                "Person": analysis.edits.title(summary.person),
                 "Seen (s)": round(summary.seconds_seen, 1),
                 **{label: round(share, 2) for label, share in summary.shares.items()},
                 "Episodes": count,
@@ -33,7 +33,7 @@ def show_summary(content: Content, filters: Filters) -> None:
         )
     if not rows:
         return
-    labels = content.settings.classes
+    labels = analysis.settings.classes
     st.dataframe(
         rows,
         hide_index=True,
@@ -47,10 +47,10 @@ def show_summary(content: Content, filters: Filters) -> None:
     )
 
 
-def show_persons(content: Content, settings: Settings) -> None:
+def show_persons(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the persons with their names and actions."""
-    edits, key = content.edits, content.key
-    history = EditHistory(content.folder.path)
+    edits, key = analysis.edits, analysis.key
+    history = EditHistory(analysis.folder.path)
     st.button(
         "Undo",
         key=f"video_undo_{key}",
@@ -60,23 +60,23 @@ def show_persons(content: Content, settings: Settings) -> None:
         args=(key, settings),
         help="Undoes the last change of a person or marker.",
     )
-    for person in content.all_persons:
-        _show_person(content, person, edits, settings)
+    for person in analysis.all_persons:
+        _show_person(analysis, person, edits, settings)
 
 
-def _show_person(content: Content, person: int, edits: Edits, settings: Settings) -> None:
-    key = content.key
+def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: Settings) -> None:
+    key = analysis.key
     is_excluded = person in edits.excluded
-    others = [number for number in content.all_persons if number != person]
+    others = [number for number in analysis.all_persons if number != person]
     with st.container(border=True):
         picture, fields = st.columns([1, 5], vertical_alignment="center")
-        portrait = content.folder.portrait_path(person)
+        portrait = analysis.folder.portrait_path(person)
         if portrait is not None:
             picture.image(
                 str(portrait), width=_PORTRAIT_WIDTH, alt=f"The face of {edits.title(person)}"
             )
         with fields:
-            rows = content.table.of_person(person)
+            rows = analysis.table.of_person(person)
             if is_excluded:
                 st.caption(f"Person {person}, excluded")
             elif len(rows):

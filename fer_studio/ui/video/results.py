@@ -11,11 +11,11 @@ from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import address_part
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tabs import kept_tabs
-from fer_studio.ui.video.content import load_content
 from fer_studio.ui.video.downloads import show_downloads
 from fer_studio.ui.video.episodes import show_episodes
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.filters import choose_filters
+from fer_studio.ui.video.loaded_analysis import load_analysis
 from fer_studio.ui.video.markers import show_markers
 from fer_studio.ui.video.moment import chosen_moment, show_faces, show_frame
 from fer_studio.ui.video.persons import show_persons, show_summary
@@ -36,25 +36,25 @@ def show_results(summary: AnalysisSummary, settings: Settings) -> None:
 
 
 def _show(summary: AnalysisSummary, settings: Settings) -> None:
-    content = load_content(summary)
-    if not content.all_persons:
+    analysis = load_analysis(summary)
+    if not analysis.all_persons:
         st.info(
             "No face was found. Try the other face detector, or a video in which people look "
             "at the camera.",
             icon=":material/face:",
         )
-        show_downloads(content, settings)
+        show_downloads(analysis, settings)
         return
-    filters = choose_filters(content)
+    filters = choose_filters(analysis)
     # The player is drawn after the frame, the timeline and the faces, because it loads slowly.
     left, right = st.columns(2, gap="medium")
-    moment = chosen_moment(content)
+    moment = chosen_moment(analysis)
     with right:
-        show_frame(content, moment)
-    show_timeline(content, filters)
-    show_faces(content, moment)
+        show_frame(analysis, moment)
+    show_timeline(analysis, filters)
+    show_faces(analysis, moment)
     with left:
-        show_player(content)
+        show_player(analysis)
     episodes_tab, persons_tab, markers_tab, downloads_tab = kept_tabs(
         [
             ":material/list: Episodes",
@@ -62,14 +62,14 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
             ":material/bookmark: Markers",
             ":material/download: Downloads",
         ],
-        key=f"video_tabs_{content.key}",
+        key=f"video_tabs_{analysis.key}",
     )
     with episodes_tab:
-        show_episodes(content, filters)
+        show_episodes(analysis, filters)
     with persons_tab:
-        show_summary(content, filters)
-        show_persons(content, settings)
+        show_summary(analysis, filters)
+        show_persons(analysis, settings)
     with markers_tab:
-        show_markers(content, settings)
+        show_markers(analysis, settings)
     with downloads_tab:
-        show_downloads(content, settings)
+        show_downloads(analysis, settings)

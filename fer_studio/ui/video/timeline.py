@@ -6,32 +6,32 @@ import streamlit as st
 
 from fer_core.charts.video import TimelineMarker, emotion_lanes
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
-from fer_studio.ui.video.content import Content, summaries_of
 from fer_studio.ui.video.filters import Filters
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
 
-def show_timeline(content: Content, filters: Filters) -> None:
+def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
     """Draw the timeline."""
     if not filters.persons or not filters.classes:
         st.info("Choose at least one person and one class in the filters.")
         return
-    titles = {person: content.titles[person] for person in filters.persons}
+    titles = {person: analysis.titles[person] for person in filters.persons}
     figure = emotion_lanes(
-        content.table,
+        analysis.table,
         titles,
         filters.classes,
         filters.limits,
-        markers=[TimelineMarker(marker.seconds, marker.name) for marker in content.edits.markers],
-        current=chosen_time(content.key),
+        markers=[TimelineMarker(marker.seconds, marker.name) for marker in analysis.edits.markers],
+        current=chosen_time(analysis.key),
     )
-    chart_key = f"video_timeline_{content.key}"
+    chart_key = f"video_timeline_{analysis.key}"
     st.plotly_chart(
         figure,
         key=chart_key,
-        on_select=lambda: _choose(content.key, chart_key),
+        on_select=lambda: _choose(analysis.key, chart_key),
         selection_mode="points",
         config={"displayModeBar": False},
-        alt=_description(content, filters),
+        alt=_description(analysis, filters),
     )
     st.caption(
         "Click on a lane to see that time. The height of a lane shows the smoothed probability."
@@ -44,11 +44,11 @@ def _choose(key: str, chart_key: str) -> None:
         choose_time(key, float(points[0]["x"]))
 
 
-def _description(content: Content, filters: Filters) -> str:
+def _description(analysis: LoadedAnalysis, filters: Filters) -> str:
     parts = []
-    for summary in summaries_of(content, filters.threshold):
+    for summary in summaries_of(analysis, filters.threshold):
         if summary.person in filters.persons:
             label = max(summary.shares, key=lambda name: summary.shares[name])
             share = 100 * summary.shares[label]
-            parts.append(f"{content.edits.title(summary.person)}: {label} {share:.0f} % of time")
+            parts.append(f"{analysis.edits.title(summary.person)}: {label} {share:.0f} % of time")
     return "Emotions over time. " + "; ".join(parts)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
-from fer_core.dataset.readers.layouts.places import Box, Layout, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import Box, FaceEntry, Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -72,7 +72,7 @@ def _columns(header: str) -> list[str]:
 
 def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog) -> Layout:
     picture_by_end = {_last_two_parts(name): name for name in files.pictures}
-    places: dict[str, tuple[Place, ...]] = {}
+    entries: dict[str, tuple[FaceEntry, ...]] = {}
     for name in tables:
         named = split_from_name(PurePosixPath(name).stem)
         split = None if named is None else named[0]
@@ -85,12 +85,14 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
                 problems.add(f"{name}:{number}", _BAD_ANNOTATION)
             else:
                 box = _box([values.get(column, "") for column in _BOX_COLUMNS])
-                places[picture] = (Place(expression, folders_of(picture), split=split, box=box),)
+                entries[picture] = (
+                    FaceEntry(expression, folders_of(picture), split=split, box=box),
+                )
     for picture in files.pictures:
-        if picture not in places:
+        if picture not in entries:
             problems.add(picture, _NO_ROW)
     note = f"The expressions and boxes were read from AffectNet's {', '.join(tables[:4])}."
-    return Layout(places, asks_for_folders=False, notes=[note])
+    return Layout(entries, asks_for_folders=False, notes=[note])
 
 
 def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int, dict[str, str]]]:
@@ -123,7 +125,7 @@ def _box(values: Sequence[str]) -> Box | None:
 
 def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
     annotations = {_stem_path(name): name for name in files.names if name.endswith(_EXPRESSION)}
-    places: dict[str, tuple[Place, ...]] = {}
+    entries: dict[str, tuple[FaceEntry, ...]] = {}
     annotation_by_picture = {}
     for picture in files.pictures:
         annotation = annotations.get(_annotation_path(picture))
@@ -139,10 +141,10 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
         if expression is None:
             problems.add(picture, _BAD_ANNOTATION)
         else:
-            above = tuple(part for part in folders_of(picture) if part.lower() != "images")
-            places[picture] = (Place(expression, above),)
+            parents = tuple(part for part in folders_of(picture) if part.lower() != "images")
+            entries[picture] = (FaceEntry(expression, parents),)
     note = "The expressions were read from AffectNet's files annotations/…_exp.npy."
-    return Layout(places, notes=[note])
+    return Layout(entries, notes=[note])
 
 
 def _stem_path(annotation: str) -> str:

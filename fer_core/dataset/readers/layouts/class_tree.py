@@ -13,8 +13,8 @@ from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
+from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, Layout, folders_of
 from fer_core.dataset.readers.layouts.person_folders import are_persons, may_be_person
-from fer_core.dataset.readers.layouts.places import Folders, Layout, Place, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
 
@@ -49,20 +49,20 @@ def read_class_tree(
     pictures = list(pictures)
     paths = {folders_of(name) for name in pictures}
     positions = class_positions(paths, roles)
-    places: dict[Folders, tuple[Place, ...]] = {
-        path: (_place(path, position),)
+    entries: dict[Folders, tuple[FaceEntry, ...]] = {
+        path: (_entry(path, position),)
         for path, position in positions.items()
         if position is not None
     }
-    _drop_single_person(places)
+    _drop_single_person(entries)
     if choice.fixed_classes is not None:
-        _name_codes(places)
+        _name_codes(entries)
     without_class: dict[Folders, list[str]] = defaultdict(list)
-    found: dict[str, tuple[Place, ...]] = {}
+    found: dict[str, tuple[FaceEntry, ...]] = {}
     for name in pictures:
         path = folders_of(name)
-        if path in places:
-            found[name] = places[path]
+        if path in entries:
+            found[name] = entries[path]
         else:
             without_class[path].append(name)
     for path, names in without_class.items():
@@ -96,11 +96,11 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
     parents = {path[:position] for path, position in positions.items()}
     keys = {class_key(path[position or 0]) for path, position in positions.items()}
     for path in sorted(set(paths) - positions.keys()):
-        below = [level for level in range(len(path)) if not _is_split(path, level, roles)]
-        siblings = [level for level in below if path[:level] in parents]
-        same_name = [level for level in below if class_key(path[level]) in keys]
+        candidates = [level for level in range(len(path)) if not _is_split(path, level, roles)]
+        siblings = [level for level in candidates if path[:level] in parents]
+        same_name = [level for level in candidates if class_key(path[level]) in keys]
         after_split = _position_below_split(path, roles)
-        first = next((level for level in below if level >= shared), None)
+        first = next((level for level in candidates if level >= shared), None)
         positions[path] = next(
             (
                 level
@@ -112,15 +112,15 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
     return positions
 
 
-def _place(path: Folders, position: int) -> Place:
-    below = path[position + 1 :]
+def _entry(path: Folders, position: int) -> FaceEntry:
+    subfolders = path[position + 1 :]
     person = None
-    if below and split_from_name(below[0]) is None and may_be_person(below[0]):
-        person = Person(below[0].casefold(), "folders below the classes")
+    if subfolders and split_from_name(subfolders[0]) is None and may_be_person(subfolders[0]):
+        person = Person(subfolders[0].casefold(), "folders below the classes")
     class_name, split = path[position], None
     if (joined := _emotion_and_split(class_name)) is not None:
         class_name, split = joined
-    return Place(class_name, path[:position], below, split=split, person=person)
+    return FaceEntry(class_name, path[:position], subfolders, split=split, person=person)
 
 
 def _emotion_and_split(folder: str) -> tuple[str, int] | None:
@@ -133,20 +133,20 @@ def _emotion_and_split(folder: str) -> tuple[str, int] | None:
     return None if emotion is None else (emotion, named[0])
 
 
-def _drop_single_person(places: dict[Folders, tuple[Place, ...]]) -> None:
+def _drop_single_person(entries: dict[Folders, tuple[FaceEntry, ...]]) -> None:
     """Remove the person if all folders below the classes have the same name, such as "images"."""
-    if len({place.person for (place,) in places.values() if place.person is not None}) == 1:
-        for path, (place,) in places.items():
-            places[path] = (replace(place, person=None),)
+    if len({entry.person for (entry,) in entries.values() if entry.person is not None}) == 1:
+        for path, (entry,) in entries.items():
+            entries[path] = (replace(entry, person=None),)
 
 
-def _name_codes(places: dict[Folders, tuple[Place, ...]]) -> None:
+def _name_codes(entries: dict[Folders, tuple[FaceEntry, ...]]) -> None:
     """Name the classes if all of them are the codes of JAFFE and KDEF: ``AN``, ``HA``, ``SU``."""
-    names = {place.class_name.casefold() for (place,) in places.values()}
+    names = {entry.class_name.casefold() for (entry,) in entries.values()}
     if len(names) >= _MIN_CODES and names <= _FOLDER_CODES.keys():
-        for path, (place,) in places.items():
-            name = _FOLDER_CODES[place.class_name.casefold()]
-            places[path] = (replace(place, class_name=name),)
+        for path, (entry,) in entries.items():
+            name = _FOLDER_CODES[entry.class_name.casefold()]
+            entries[path] = (replace(entry, class_name=name),)
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:

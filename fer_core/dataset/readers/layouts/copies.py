@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from fer_core.classes import class_key
-from fer_core.dataset.readers.layouts.places import Folders, Layout, folders_of
+from fer_core.dataset.readers.layouts.layout import Folders, Layout, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -41,13 +41,13 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     dropped: Counter[tuple[Folders, Folders]] = Counter()
     for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
         pairs = [
-            pair for pair in candidates if pair[0] in layout.places and pair[1] in layout.places
+            pair for pair in candidates if pair[0] in layout.entries and pair[1] in layout.entries
         ]
         if not pairs or not contents.are_alike(pairs):
             continue
         for kept, repeated in pairs:
             if contents.are_equal(kept, repeated):
-                del layout.places[repeated]
+                del layout.entries[repeated]
                 dropped[first, second] += 1
     sentences = []
     for (first, second), count in dropped.items():
@@ -69,8 +69,8 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     sizes: Counter[Folders] = Counter()
     class_keys: dict[str, str] = {}
-    for name, places in layout.places.items():
-        class_name = places[0].class_name
+    for name, entries in layout.entries.items():
+        class_name = entries[0].class_name
         if class_name not in class_keys:
             class_keys[class_name] = class_key(class_name)
         groups[class_keys[class_name], name.rpartition("/")[2]].append(name)
@@ -81,7 +81,7 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
                 pairs[_trees(kept, repeated)].append((kept, repeated))
     if not pairs:
         return {}
-    for folder, count in Counter(name.rpartition("/")[0] for name in layout.places).items():
+    for folder, count in Counter(name.rpartition("/")[0] for name in layout.entries).items():
         folders = folders_of(f"{folder}/")
         for level in range(len(folders) + 1):
             sizes[folders[:level]] += count

@@ -9,15 +9,15 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS
-from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
-from fer_core.dataset.readers.layouts.places import (
+from fer_core.dataset.readers.layouts.layout import (
     Box,
+    FaceEntry,
     Folders,
     Layout,
-    Place,
     SourceFiles,
     folders_of,
 )
+from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
 from fer_core.dataset.readers.layouts.small_files import read_text
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
 from fer_core.dataset.readers.sources import Source
@@ -53,7 +53,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     Returns:
         None if there is no such list.
     """
-    places: dict[str, tuple[Place, ...]] = {}
+    entries: dict[str, tuple[FaceEntry, ...]] = {}
     lists: dict[str, str] = {}
     texts = [name for name in files.names if name.lower().endswith(_SUFFIXES)]
     if not texts:
@@ -77,20 +77,20 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 problems.add(f"{name}:{number}", _BAD_CLASS)
             else:
                 class_name = _RAF_CLASSES[label] if is_raf else label
-                places[picture] = (_place(picture, class_name, name, box),)
+                entries[picture] = (_entry(picture, class_name, name, box),)
                 lists[picture] = name
-    if not places:
+    if not entries:
         return None
     chosen_folder = finder.chosen_folder
     for picture in files.pictures:
-        if picture not in places and not finder.is_other_version(picture):
+        if picture not in entries and not finder.is_other_version(picture):
             problems.add(picture, _NO_LINE)
     used = sorted(set(lists.values()))
     notes = [f"The classes were read from {', '.join(map(as_text, used[:5]))}."]
     if chosen_folder is not None:
         folder = "/".join(chosen_folder)
         notes.append(f"The pictures in {folder} were read; other versions of them were not.")
-    layout = Layout(places, asks_for_folders=False, notes=notes)
+    layout = Layout(entries, asks_for_folders=False, notes=notes)
     mark_unnamed_lists(layout, lists)
     return layout
 
@@ -111,14 +111,14 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
         text = read_text(files.source, name)
         lines = [] if isinstance(text, SkipReason) else [line.strip() for line in text.splitlines()]
         found = [finder.find(name, line.replace("\\", "/")) for line in lines if line]
-        pictures = [picture for picture in found if picture in layout.places]
+        pictures = [picture for picture in found if picture in layout.entries]
         if not pictures or len(pictures) < _MIN_SHARE * len(found):
             continue
         used.append(name)
         for picture in pictures:
             if picture is not None:
-                layout.places[picture] = tuple(
-                    replace(place, split=split[0]) for place in layout.places[picture]
+                layout.entries[picture] = tuple(
+                    replace(entry, split=split[0]) for entry in layout.entries[picture]
                 )
     if used:
         layout.notes.append(f"The splits were read from {', '.join(map(as_text, used[:5]))}.")
@@ -134,12 +134,12 @@ def _text_files(files: SourceFiles) -> list[str]:
     return [name for name in texts if counts[folders_of(name)] <= _MAX_LISTS]
 
 
-def _place(picture: str, class_name: str, list_name: str, box: Box | None) -> Place:
+def _entry(picture: str, class_name: str, list_name: str, box: Box | None) -> FaceEntry:
     named = split_from_name(PurePosixPath(list_name).stem)
     if named is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
         named = split_from_name(match[1])
     split = None if named is None else named[0]
-    return Place(class_name, folders_of(picture), split=split, box=box)
+    return FaceEntry(class_name, folders_of(picture), split=split, box=box)
 
 
 def _lines(source: Source, name: str) -> list[tuple[int, str, str, Box | None]]:

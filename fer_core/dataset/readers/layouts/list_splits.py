@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fer_core.dataset.readers.layouts.places import Layout, folders_of
+from fer_core.dataset.readers.layouts.layout import Layout, folders_of
 from fer_core.dataset.readers.split_names import split_from_name
 
 
@@ -23,13 +23,13 @@ def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
     if all(split is None for split in named.values()):
         return
     for picture, name in lists.items():
-        places = layout.places[picture]
-        is_known = named[name] is not None or any(place.split is not None for place in places)
+        entries = layout.entries[picture]
+        is_known = named[name] is not None or any(entry.split is not None for entry in entries)
         if is_known or any(split_from_name(folder) for folder in folders_of(picture)):
             continue
-        above = (name.rpartition("/")[2],)
-        layout.unnamed_lists.add(above)
-        layout.places[picture] = tuple(replace(place, above=above) for place in places)
+        parents = (name.rpartition("/")[2],)
+        layout.unnamed_lists.add(parents)
+        layout.entries[picture] = tuple(replace(entry, parents=parents) for entry in entries)
 
 
 def _stem(name: str) -> str:

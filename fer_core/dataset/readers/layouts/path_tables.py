@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, FaceTable, find_tables
+from fer_core.dataset.readers.layouts.layout import FaceEntry, Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
-from fer_core.dataset.readers.layouts.places import Layout, Place, SourceFiles, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, error_text
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
@@ -64,25 +64,27 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     ]
     if not tables:
         return None
-    places: dict[str, tuple[Place, ...]] = {}
+    entries: dict[str, tuple[FaceEntry, ...]] = {}
     lists: dict[str, str] = {}
     for table in tables:
         for number, row in _rows(files.source, table, problems):
             picture = finder.find(table.name, row.path)
             skip = picture if isinstance(picture, SkipReason) else None
-            if not isinstance(picture, SkipReason) and picture in places:
+            if not isinstance(picture, SkipReason) and picture in entries:
                 skip = _REPEATED
             if skip is not None or isinstance(picture, SkipReason):
                 problems.add(f"{table.name}:{number}", skip or _NO_PICTURE)
             else:
-                place = Place(row.class_name, folders_of(picture), (), row.split, row.person)
-                places[picture] = (place,)
+                entry = FaceEntry(row.class_name, folders_of(picture), (), row.split, row.person)
+                entries[picture] = (entry,)
                 lists[picture] = table.name
     for picture in files.pictures:
-        if picture not in places:
+        if picture not in entries:
             problems.add(picture, _NO_ROW, "")
     listed = ", ".join(as_text(table.name) for table in tables[:5])
-    layout = Layout(places, asks_for_folders=False, notes=[f"The classes were read from {listed}."])
+    layout = Layout(
+        entries, asks_for_folders=False, notes=[f"The classes were read from {listed}."]
+    )
     mark_unnamed_lists(layout, lists)
     return layout
 
@@ -158,8 +160,8 @@ class PictureFinder:
         group = self._by_name.get(parts[-1]) or self._by_stem.get(parts[-1], [])
         if not group:
             return _NO_PICTURE
-        above = parts[:-1]
-        lengths = [_common_end(above, folders_of(picture.lower())) for picture in group]
+        parents = parts[:-1]
+        lengths = [_common_end(parents, folders_of(picture.lower())) for picture in group]
         best = [
             picture
             for picture, length in zip(group, lengths, strict=True)

@@ -13,9 +13,9 @@ from fer_core.dataset.readers.layouts.affectnet import read_affectnet
 from fer_core.dataset.readers.layouts.class_tree import read_class_tree
 from fer_core.dataset.readers.layouts.copies import drop_copies
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
+from fer_core.dataset.readers.layouts.layout import Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
 from fer_core.dataset.readers.layouts.path_tables import read_path_tables, report_unused_tables
-from fer_core.dataset.readers.layouts.places import Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
 from fer_core.dataset.readers.problems import ProblemLog

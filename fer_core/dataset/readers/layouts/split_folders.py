@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
+from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, Layout
 from fer_core.dataset.readers.layouts.person_folders import are_persons
-from fer_core.dataset.readers.layouts.places import Folders, Layout, Place
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.split_names import (
     is_evaluation_name,
@@ -66,7 +66,7 @@ class SplitFolders:
     """The folders of a source that divide it.
 
     Attributes:
-        by_folders: The split by the folders above and below that of the class.
+        by_folders: The split by the parent folders and the subfolders of the class.
         folders: The folders, those about which the user has to decide first.
         notes: Sentences about folders that were not taken as splits.
         open_keys: The keys of ``by_folders`` about which the user has to decide.
@@ -77,15 +77,15 @@ class SplitFolders:
     notes: list[str] = field(default_factory=list)
     open_keys: set[tuple[Folders, Folders]] = field(default_factory=set)
 
-    def of(self, place: Place) -> FolderSplit:
+    def of(self, entry: FaceEntry) -> FolderSplit:
         """Return the split of a face."""
-        if place.split is not None:
-            return FolderSplit(place.split, is_chosen=True)
-        return self.by_folders[place.above, place.below]
+        if entry.split is not None:
+            return FolderSplit(entry.split, is_chosen=True)
+        return self.by_folders[entry.parents, entry.subfolders]
 
-    def is_open(self, place: Place) -> bool:
+    def is_open(self, entry: FaceEntry) -> bool:
         """Return True if the user has to decide about the folder of a face."""
-        return place.split is None and (place.above, place.below) in self.open_keys
+        return entry.split is None and (entry.parents, entry.subfolders) in self.open_keys
 
     @property
     def open_folders(self) -> list[SplitFolder]:
@@ -109,10 +109,10 @@ def find_split_folders(
         root: The name of the source, which can have a role as well.
     """
     counts = Counter(
-        (place.above, place.below)
-        for places in layout.places.values()
-        for place in places
-        if place.split is None
+        (entry.parents, entry.subfolders)
+        for entries in layout.entries.values()
+        for entry in entries
+        if entry.split is None
     )
     result = SplitFolders()
     if not counts:
@@ -134,7 +134,7 @@ def find_split_folders(
             sizes[path] += counts[key]
             shown_roles[path] = _role_name(split)
     for path in layout.open_classes:
-        sizes[path] = sum(_class_folder(places[0]) == path for places in layout.places.values())
+        sizes[path] = sum(_class_folder(entries[0]) == path for entries in layout.entries.values())
         shown_roles[path] = None
     names = _short_names(shown_roles)
     result.folders = sorted(
@@ -185,7 +185,7 @@ class _Finder:
     Args:
         layout: The faces of the source.
         roles: What the user says about folders.
-        keys: The folders above and below the classes.
+        keys: The parent folders and the subfolders of the classes.
         root: The name of the source.
     """
 
@@ -204,7 +204,7 @@ class _Finder:
         self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
         self._keys = list(keys)
-        self._upper_folders = {above for above, _ in self._keys}
+        self._upper_folders = {parents for parents, _ in self._keys}
         self._common = _common_length(self._upper_folders)
         named = {
             (path[:level], folder)
@@ -220,38 +220,42 @@ class _Finder:
             for _, folder in named
         )
 
-    def split_of(self, above: Folders, below: Folders) -> tuple[FolderSplit | None, Folders | None]:
+    def split_of(
+        self, parents: Folders, subfolders: Folders
+    ) -> tuple[FolderSplit | None, Folders | None]:
         """Return the split, and the folder that names it.
 
         The split is None if the user has to decide about the folder.
         """
-        chosen = self._chosen_split(above, below)
+        chosen = self._chosen_split(parents, subfolders)
         if chosen is not None:
             return chosen
-        if above in self._unnamed_lists:
-            return None, above
-        for level in range(len(above) - 1, -1, -1):
-            found = split_from_name(above[level])
+        if parents in self._unnamed_lists:
+            return None, parents
+        for level in range(len(parents) - 1, -1, -1):
+            found = split_from_name(parents[level])
             if found is not None:
-                path = above[: level + 1]
+                path = parents[: level + 1]
                 return None if self._is_doubtful(path, found[0]) else FolderSplit(*found), path
-        for folder in reversed(below):
+        for folder in reversed(subfolders):
             found = split_from_name(folder)
             if found is not None:
                 return FolderSplit(*found), None
-        asks = self._asks or above[: self._common] in self._split_parents
-        if asks and len(above) > self._common:
-            return None, above[: self._common + 1]
+        asks = self._asks or parents[: self._common] in self._split_parents
+        if asks and len(parents) > self._common:
+            return None, parents[: self._common + 1]
         return self._root_split, None
 
-    def _chosen_split(self, above: Folders, below: Folders) -> tuple[FolderSplit, Folders] | None:
+    def _chosen_split(
+        self, parents: Folders, subfolders: Folders
+    ) -> tuple[FolderSplit, Folders] | None:
         """Return the split that the user chose, and its folder; None if there is no choice."""
-        of_above = self._roles.role_of(above)
-        answered = of_above or self._roles.role_of(below)
+        of_parents = self._roles.role_of(parents)
+        answered = of_parents or self._roles.role_of(subfolders)
         if answered is None or answered[1] == "class":
             return None
         level, role = answered
-        path = above[: level + 1] if of_above else (*above, *below[: level + 1])
+        path = parents[: level + 1] if of_parents else (*parents, *subfolders[: level + 1])
         if role is None:
             return FolderSplit(is_left_out=True), path
         return FolderSplit(SPLITS.index(role), is_chosen=True), path
@@ -290,8 +294,8 @@ def _persons_note(persons: Collection[Folders]) -> str:
     )
 
 
-def _class_folder(place: Place) -> Folders:
-    return (*place.above, place.class_name)
+def _class_folder(entry: FaceEntry) -> Folders:
+    return (*entry.parents, entry.class_name)
 
 
 def _are_persons(names: Sequence[str]) -> bool:

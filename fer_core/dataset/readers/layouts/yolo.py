@@ -6,7 +6,7 @@ import math
 import re
 from pathlib import PurePosixPath
 
-from fer_core.dataset.readers.layouts.places import Box, Layout, Place, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import Box, FaceEntry, Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.small_files import read_text
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 
@@ -42,7 +42,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     if not labels:
         return None
     class_names = _class_names(files)
-    places: dict[str, tuple[Place, ...]] = {}
+    entries: dict[str, tuple[FaceEntry, ...]] = {}
     cut = whole = 0
     for picture in files.pictures:
         if picture not in labels:
@@ -52,7 +52,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if isinstance(content, SkipReason):
             problems.add(label_path, content)
             continue
-        above = tuple(part for part in folders_of(picture) if part.lower() != "images")
+        parents = tuple(part for part in folders_of(picture) if part.lower() != "images")
         faces = []
         for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
             if not line.strip():
@@ -63,10 +63,10 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 continue
             class_number, box = found
             name = class_names.get(class_number, str(class_number))
-            faces.append(Place(name, above, box=box))
+            faces.append(FaceEntry(name, parents, box=box))
             cut, whole = cut + (box is not None), whole + (box is None)
         if faces:
-            places[picture] = tuple(faces)
+            entries[picture] = tuple(faces)
         else:
             problems.add(picture, _NO_BOX)
     note = (
@@ -74,7 +74,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         f"Pictures used as a whole, because the box covers at least {WHOLE_PICTURE:.0%} of them: "
         f"{whole:,}."
     )
-    return Layout(places, notes=[note])
+    return Layout(entries, notes=[note])
 
 
 def _label_files(files: SourceFiles) -> dict[str, str]:

@@ -21,7 +21,7 @@ from fer_core.video.webvtt import to_webvtt
 
 
 @dataclass(frozen=True, eq=False)
-class Content:
+class LoadedAnalysis:
     """The results of one analysis with the user's edits.
 
     Attributes:
@@ -67,7 +67,7 @@ class Content:
         return path if path.is_file() else None
 
 
-def load_content(summary: AnalysisSummary) -> Content:
+def load_analysis(summary: AnalysisSummary) -> LoadedAnalysis:
     """Return the results of an analysis.
 
     Raises:
@@ -77,7 +77,7 @@ def load_content(summary: AnalysisSummary) -> Content:
     path = summary.folder.table_path
     key = str(path), path.stat().st_mtime_ns, repr((edits.merged, edits.excluded))
     table, persons = _edited_table(*key, edits)
-    return Content(summary, edits, table, persons, _limits(summary, table), key)
+    return LoadedAnalysis(summary, edits, table, persons, _limits(summary, table), key)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -89,45 +89,47 @@ def _edited_table(
     return _edits.apply(raw), persons
 
 
-#: Content is a new object in each rerun; caches recognize it by its rows.
-_BY_ROWS: dict[str | type[Any], Callable[[Any], Any]] = {Content: lambda content: content.rows_key}
+#: Each rerun loads a new object; caches recognize it by its rows.
+_BY_ROWS: dict[str | type[Any], Callable[[Any], Any]] = {
+    LoadedAnalysis: lambda analysis: analysis.rows_key
+}
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
-def episodes_of(content: Content, threshold: float) -> list[Episode]:
+def episodes_of(analysis: LoadedAnalysis, threshold: float) -> list[Episode]:
     """Return the episodes of all persons."""
-    return find_episodes(content.table, threshold)
+    return find_episodes(analysis.table, threshold)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
-def summaries_of(content: Content, threshold: float) -> list[PersonSummary]:
+def summaries_of(analysis: LoadedAnalysis, threshold: float) -> list[PersonSummary]:
     """Return the summary of every person."""
-    return summarize(content.table, threshold)
+    return summarize(analysis.table, threshold)
 
 
-def subtitles_of(content: Content) -> str:
+def subtitles_of(analysis: LoadedAnalysis) -> str:
     """Return the dominant emotion of each person as WebVTT."""
-    return _subtitles(content, content.edits.name_by_person)
+    return _subtitles(analysis, analysis.edits.name_by_person)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
-def _subtitles(content: Content, names: dict[int, str]) -> str:
-    return to_webvtt(content.table, names)
+def _subtitles(analysis: LoadedAnalysis, names: dict[int, str]) -> str:
+    return to_webvtt(analysis.table, names)
 
 
-def player_file(content: Content) -> Path | None:
+def player_file(analysis: LoadedAnalysis) -> Path | None:
     """Return a file that browsers can play, with the times of the table; None if there is none."""
-    copy = content.folder.path / PLAYER_FILE
+    copy = analysis.folder.path / PLAYER_FILE
     if copy.is_file():
         return copy
-    source = content.source
+    source = analysis.source
     if source is not None and source.stat().st_size <= MAX_PLAYER_BYTES:
         state = source.stat()
-        if _plays(str(source), state.st_mtime_ns, state.st_size, content.settings.video):
+        if _plays(str(source), state.st_mtime_ns, state.st_size, analysis.settings.video):
             return source
-    annotated = content.folder.path / ANNOTATED_FILE
+    annotated = analysis.folder.path / ANNOTATED_FILE
     # The annotated video has the times of the table only if the range begins at 0.
-    return annotated if annotated.is_file() and not content.settings.start else None
+    return annotated if annotated.is_file() and not analysis.settings.start else None
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -136,9 +138,9 @@ def _plays(path: str, modified: int, size: int, name: str) -> bool:
 
 
 def _limits(summary: AnalysisSummary, table: FaceTable) -> tuple[float, float]:
-    status, analysis = summary.status, summary.settings
-    start = analysis.start
-    end = analysis.end or float("inf")
+    status, settings = summary.status, summary.settings
+    start = settings.start
+    end = settings.end or float("inf")
     if status is not None and status.seconds is not None:
         end = min(end, status.seconds)
     if end == float("inf"):

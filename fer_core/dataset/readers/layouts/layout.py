@@ -1,4 +1,4 @@
-"""Where the faces of a source are, and what its layout says about each of them."""
+"""The layout of a source: its faces, and what folders, lists and tables say about each."""
 
 from __future__ import annotations
 
@@ -45,13 +45,14 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What the layout says about a face.
+class FaceEntry:
+    """What the layout of the source says about one face.
 
     Attributes:
         class_name: Its class.
-        above: The folders that may name its split or its person, the outermost first.
-        below: The folders below that of its class.
+        parents: The folders that contain the folder of its class, the outermost first; all folders
+            of the picture if none names the class. They may name its split or its person.
+        subfolders: The folders inside the folder of its class that lead to the picture.
         split: Index into ``SPLITS`` if a list or table names the split; then the folders do not
             matter.
         person: The person, if the layout names one.
@@ -59,8 +60,8 @@ class Place:
     """
 
     class_name: str
-    above: Folders = ()
-    below: Folders = ()
+    parents: Folders = ()
+    subfolders: Folders = ()
     split: int | None = None
     person: Person | None = None
     box: Box | None = None
@@ -86,7 +87,7 @@ class Layout:
     """A source whose layout was recognized.
 
     Attributes:
-        places: The faces of each picture, by its path.
+        entries: The faces of each picture, by the path of the picture.
         asks_for_folders: True if folders that name neither a split nor a class have to be explained
             by the user. If False, only those next to a folder that names a split.
         may_be_classes: True if folders that name no split may be classes.
@@ -97,7 +98,7 @@ class Layout:
             folders. The user has to say which split they are.
     """
 
-    places: dict[str, tuple[Place, ...]]
+    entries: dict[str, tuple[FaceEntry, ...]]
     asks_for_folders: bool = True
     may_be_classes: bool = False
     notes: list[str] = field(default_factory=list)

@@ -10,8 +10,8 @@ import pytest
 
 from fer_core.bundle import Bundle
 from fer_core.errors import InputError
-from fer_core.exchange import served as export
-from fer_core.exchange.served import can_export_onnx, export_onnx, load_keras_model, write_onnx
+from fer_core.exchange import onnx_export as export
+from fer_core.exchange.onnx_export import can_export_onnx, export_onnx, load_keras_model, write_onnx
 from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import open_onnx_network
 from fer_core.recipes.architectures import build_network
