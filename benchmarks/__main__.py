@@ -76,6 +76,9 @@ _PARTS: dict[str, _Part] = {
     ),
     "video": _Part("video", lambda module, options: module.measure(options.video)),
     "video-hour": _Part("video", lambda module, _: module.measure_hour()),
+    "video-peers": _Part(
+        "video_peers", lambda module, options: module.measure(options.peers), needs="peers"
+    ),
     "training": _Part("training", _measure),
     "evaluation": _Part("evaluation", _measure),
     "scale": _Part("scale", _measure),

@@ -89,7 +89,7 @@ analyze = lambda: DeepFace.analyze(
 
 
 @dataclass(frozen=True)
-class _Peer:
+class Peer:
     """A program that classifies the emotions in a photo.
 
     Attributes:
@@ -103,13 +103,12 @@ class _Peer:
     requirements: tuple[str, ...] = ()
 
 
-_FER_STUDIO = _Peer("FER Studio", _FER_STUDIO_CODE)
-_PLAIN_SCRIPT = _Peer("plain Keras script", _PLAIN_SCRIPT_CODE)
-_PACKAGES = (
-    # It imports pkg_resources, which newer versions of setuptools do not contain.
-    _Peer("fer", _FER_CODE, ("fer", "setuptools<81")),
-    _Peer("deepface", _DEEPFACE_CODE, ("deepface", "tf-keras")),
-)
+_FER_STUDIO = Peer("FER Studio", _FER_STUDIO_CODE)
+_PLAIN_SCRIPT = Peer("plain Keras script", _PLAIN_SCRIPT_CODE)
+# It imports pkg_resources, which newer versions of setuptools do not contain, and uses the cascade
+# classifier, which OpenCV 5 does not contain.
+FER = Peer("fer", _FER_CODE, ("fer", "setuptools<81", "opencv-contrib-python<5"))
+_PACKAGES = (FER, Peer("deepface", _DEEPFACE_CODE, ("deepface", "tf-keras")))
 
 
 @dataclass(frozen=True)
@@ -137,17 +136,17 @@ def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measu
         folder: The folder of the packages' environments. Missing ones are created, which takes
             minutes and gigabytes. None omits the packages.
     """
-    peers: dict[_Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
-    reasons: dict[_Peer, str] = {}
+    peers: dict[Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
+    reasons: dict[Peer, str] = {}
     for peer in _PACKAGES:
         if folder is None:
             reasons[peer] = "requires --peers FOLDER"
             continue
         try:
-            peers[peer] = str(_installed(peer, folder))
+            peers[peer] = str(install_peer(peer, folder))
         except (subprocess.SubprocessError, OSError) as error:
             reasons[peer] = f"cannot be installed: {_last_line(error)}"
-    runs: dict[_Peer, list[_Run]] = defaultdict(list)
+    runs: dict[Peer, list[_Run]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "photo.png"
         cv2.imwrite(str(path), cv2.cvtColor(_picture(photo), cv2.COLOR_RGB2BGR))
@@ -174,8 +173,12 @@ def _picture(photo: Path | None) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, (1280, 720)), dtype=np.uint8)
 
 
-def _installed(peer: _Peer, folder: Path) -> Path:
-    """Return the interpreter of a program's environment; create the environment if necessary."""
+def install_peer(peer: Peer, folder: Path) -> Path:
+    """Return the interpreter of a program's environment; create the environment if necessary.
+
+    Raises:
+        subprocess.SubprocessError, OSError: It cannot be created.
+    """
     environment = folder.resolve() / peer.name
     python = environment / "bin" / "python"
     marker = environment / "installed"
@@ -194,7 +197,7 @@ def _installed(peer: _Peer, folder: Path) -> Path:
     return python
 
 
-def _run(peer: _Peer, python: str, picture: Path) -> _Run:
+def _run(peer: Peer, python: str, picture: Path) -> _Run:
     done = subprocess.run(
         [python, "-c", _PROGRAM.format(setup_code=peer.setup_code), str(picture)],
         cwd=PROJECT_ROOT,
@@ -212,7 +215,7 @@ def _last_line(error: Exception) -> str:
     return lines[-1][:200] if lines else type(error).__name__
 
 
-def _measurement(peer: _Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
+def _measurement(peer: Peer, runs: list[_Run], ours: list[_Run]) -> Measurement:
     first = statistics.median(run.first for run in runs)
     later = statistics.median(run.later for run in runs)
     megabytes = statistics.median(run.megabytes for run in runs)

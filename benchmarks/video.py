@@ -159,7 +159,9 @@ def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
     import psutil
 
     settings = load_settings()
-    folder, analyzer = _new_analysis(path, out, case, settings)
+    folder, analyzer = new_analysis(
+        path, out, settings, per_second=case.per_second, annotates=case.annotates
+    )
     process = psutil.Process(os.getpid())
     samples: list[float] = []
     done = threading.Event()
@@ -182,9 +184,23 @@ def _analyze(path: Path, out: Path, case: _Case, results: Any) -> None:
     results.put(_Result(length / seconds, cpu_seconds / length, peak, max(tenth, default=0.0)))
 
 
-def _new_analysis(
-    path: Path, out: Path, case: _Case, settings: Settings
+def new_analysis(
+    path: Path,
+    out: Path,
+    settings: Settings,
+    *,
+    per_second: float | None = None,
+    annotates: bool = False,
 ) -> tuple[AnalysisFolder, Analyzer]:
+    """Create an analysis of a video with the default model and detector.
+
+    Args:
+        path: The video.
+        out: The folder of the analysis.
+        settings: The program's folders.
+        per_second: Analyzed frames per second; None for every frame.
+        annotates: True to write the annotated video too.
+    """
     bundle = find_bundle(None, settings)
     predictor = load_predictor(bundle)
     detector = detector_names(settings)[0]
@@ -196,8 +212,8 @@ def _new_analysis(
             model=bundle.name,
             classes=tuple(predictor.classes),
             detector=detector,
-            per_second=case.per_second,
-            annotates=case.annotates,
+            per_second=per_second,
+            annotates=annotates,
         )
     )
     return folder, Analyzer(predictor, make_detector(detector, settings))
