@@ -74,8 +74,8 @@ def main(
 
     Args:
         arguments: The words after the program's name; by default those of this process.
-        program: As in ``build_parser``.
-        other_commands: As in ``build_parser``.
+        program: See ``build_parser``.
+        other_commands: See ``build_parser``.
 
     Returns:
         The exit code: 0, 2 if the request is invalid, 130 if it was interrupted.

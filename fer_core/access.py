@@ -64,7 +64,7 @@ class Admission:
 
     Attributes:
         role: The visitor's role.
-        is_shared: True if roles are configured, validly or not.
+        is_shared: True if roles are configured, even if the configuration is invalid.
         person: The e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
         providers: The identity providers to log in with; empty if login is not possible.
@@ -125,7 +125,6 @@ class AccessRules:
                 of any type.
             now: The time, in seconds since 1970.
         """
-
         email = claims.get("email")
         person = email if isinstance(email, str) and _ADDRESS_PATTERN.fullmatch(email) else ""
         # An invalid login counts as no login, so that the app offers to log in again.
@@ -187,8 +186,8 @@ def decide_admission(
     Args:
         secrets: The content of ``secrets.toml``.
         login: The login setting, as in ``Settings.login``.
-        claims: As in ``AccessRules.admit``.
-        now: As in ``AccessRules.admit``.
+        claims: See ``AccessRules.admit``.
+        now: See ``AccessRules.admit``.
     """
     try:
         rules = read_rules(secrets, login)

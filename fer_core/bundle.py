@@ -198,8 +198,8 @@ class Bundle:
     """A bundle on disk.
 
     Attributes:
-        name: Its name; for the bundle of a run, the run's name.
-        folder: Its folder.
+        name: Name of the bundle; for the bundle of a run, the run's name.
+        folder: Folder of the bundle.
         record: The content of its ``bundle.json``.
         calibration: The content of its ``calibration.json``; without that file, probabilities are
             served unchanged.
@@ -238,7 +238,7 @@ def load_bundle(folder: Path, name: str | None = None) -> Bundle:
 
     Args:
         folder: The bundle's folder.
-        name: Its name; by default the folder's name.
+        name: Name of the bundle; by default the folder's name.
 
     Raises:
         InputError: The folder is not a bundle, or one of its files is missing or damaged.
@@ -419,7 +419,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
 
     Args:
         name: A published bundle's or a run's name, or the path of a bundle's or run's folder.
-        settings: Where ``models/`` and ``runs/`` are.
+        settings: Settings with the location of ``models/`` and ``runs/``.
 
     Raises:
         InputError: The bundle does not exist, or is damaged.
@@ -490,7 +490,7 @@ def replace_bundle(source: Path, name: str, settings: Settings) -> None:
     Args:
         source: The new bundle's folder in ``models/``; it is renamed.
         name: The name of the bundle to replace.
-        settings: Where ``models/`` is.
+        settings: Settings with the location of ``models/``.
 
     Raises:
         InputError: ``models/`` cannot be written.
@@ -506,8 +506,8 @@ def publish_bundle(
 
     Args:
         source: A bundle's folder or a run's folder that holds one.
-        settings: Where ``models/`` is.
-        name: Its name; by default the name of the run or folder.
+        settings: Settings with the location of ``models/``.
+        name: Name of the copy; by default the name of the run or folder.
         make_default: True to make it the default model.
 
     Raises:

@@ -69,8 +69,8 @@ def run_child(
     """Run a module of this project as a child process; it calls ``child_main``.
 
     Args:
-        module: Its full name.
-        arguments: Its command line.
+        module: Full name of the module.
+        arguments: Command-line arguments of the module.
         limits: What it may use.
         on_wait: Called twice a second while the process runs. If it raises an exception, the
             process and its own child processes are ended.
@@ -79,8 +79,8 @@ def run_child(
         Its result: what it wrote to standard output.
 
     Raises:
-        InputError: It rejected the file.
-        ChildError: It ended without a result.
+        InputError: The child rejected the file.
+        ChildError: The child ended without a result.
     """
     command = [
         *module_command(module),
@@ -181,7 +181,7 @@ def limit_memory(memory: int) -> None:
     """Limit the address space of this process.
 
     Args:
-        memory: In bytes. Not enforced on Windows.
+        memory: Maximum size in bytes. Not enforced on Windows.
     """
     if resource is None:
         return

@@ -58,8 +58,8 @@ def class_name(text: str) -> str:
     """Return the name of a class in its stored form: NFC, with single spaces.
 
     Raises:
-        ValueError: It is empty, too long, or contains control characters. The message has no full
-            stop, because callers put it into a sentence.
+        ValueError: The name is empty, too long, or contains control characters. The message has no
+            full stop, because callers put it into a sentence.
     """
     categories = {unicodedata.category(character) for character in text.strip()}
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:

@@ -25,7 +25,7 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
     Args:
         purpose: The operation with its verb: "The import of Keras models needs".
         extra: The extra that contains the packages.
-        packages: Their import names.
+        packages: Import names of the packages.
 
     Raises:
         InputError: A package is missing. The message names it and the command that installs it.

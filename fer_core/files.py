@@ -157,7 +157,7 @@ def numbered_folder(root: Path, name: str) -> Path:
     It is created at once, so that no other process takes the name.
 
     Args:
-        root: Its parent folder, which is created if it does not exist.
+        root: Folder in which it is created; created as well if it does not exist.
         name: The preferred name.
 
     Raises:
@@ -291,7 +291,7 @@ def read_lines(path: Path, what: str, item: str) -> list[str]:
         item: What each line contains, for the message: "key".
 
     Raises:
-        InputError: It cannot be read, is not text, or is larger than 1 GB.
+        InputError: The file cannot be read, is not text, or is larger than 1 GB.
     """
     try:
         if path.stat().st_size > _MAX_LINES_BYTES:
@@ -352,7 +352,8 @@ def parse_json(text: str) -> Any:
     """Parse a JSON document from an untrusted source.
 
     Raises:
-        ValueError: It is not JSON, is nested too deeply, or contains a number that is too large.
+        ValueError: The text is not JSON, is nested too deeply, or contains a number that is too
+            large.
     """
     try:
         return json.loads(text, parse_int=_whole_number)
@@ -370,7 +371,7 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
         ValueError: As for ``parse_json``, or it is not UTF-8 text.
     """
     return parse_json(path.read_text(encoding="utf-8"))
@@ -380,7 +381,7 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -390,8 +391,8 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """Read a file of arrays written by ``np.savez``. Arrays of Python objects are rejected.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is damaged, or not such a file.
+        OSError: The file cannot be read.
+        ValueError: The file is damaged, or not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:

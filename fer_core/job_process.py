@@ -53,7 +53,7 @@ def start_job(
 
     Args:
         module: The module that ``python -m`` runs.
-        arguments: Its command line arguments.
+        arguments: Command-line arguments of the process.
         settings: The program's folders.
         path: The locked file of the job.
         requests: The file with requests to its process.

@@ -19,8 +19,8 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
 
     Args:
         name: Name of the bundle.
-        record: Its record, with the metrics of the evaluated splits.
-        calibration: Its calibration; a number is a temperature without adjustments.
+        record: Record of the bundle, with the metrics of the evaluated splits.
+        calibration: Calibration of the bundle; a number is a temperature without adjustments.
     """
     if not isinstance(calibration, Calibration):
         calibration = Calibration(calibration)

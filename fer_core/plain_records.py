@@ -20,7 +20,7 @@ def read_plain_record(kind: type[Record], values: Any) -> Record:
     """Build a record from the values of a JSON file; keys of other versions are ignored.
 
     Args:
-        kind: As for ``plain_record``.
+        kind: See ``plain_record``.
         values: What the file contains.
 
     Raises:

@@ -186,7 +186,7 @@ def check_network_file(path: Path, name: str) -> None:
     """Check that the served network of a bundle exists.
 
     Raises:
-        InputError: It has not been exported; the message says how to export it.
+        InputError: The network has not been exported; the message says how to export it.
     """
     if not path.is_file():
         raise InputError(
@@ -208,7 +208,7 @@ def open_onnx_network(
     Args:
         path: The file.
         name: Name of the bundle, for messages.
-        threads: As for ``load_predictor``.
+        threads: See ``load_predictor``.
         input_shape: Expected height, width and channels.
         class_count: Expected number of outputs; None for any number.
 

@@ -53,8 +53,8 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
     """Return True if exactly this process is still running.
 
     Args:
-        process_id: Its ID, which the system may have reused for a later process.
-        started: Its start time from ``process_start``; None if unknown.
+        process_id: ID of the process, which the system may have reused for a later process.
+        started: Start time of the process from ``process_start``; None if unknown.
     """
     try:
         import psutil
@@ -197,7 +197,7 @@ def spawn(
 
     Args:
         module: The module that ``python -m`` runs.
-        arguments: Its command line arguments.
+        arguments: Command-line arguments of the module.
         settings: Passed on through the environment, so that it uses the same folders.
         output: Descriptor of the file that receives its standard output and standard error.
         lock: Descriptor of a locked file, which the process inherits (``inherited_lock``).

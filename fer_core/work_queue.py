@@ -38,7 +38,7 @@ class WorkQueue:
         """Open a queue.
 
         Args:
-            folder: Its folder; created when the queue is locked for the first time.
+            folder: Folder of the queue; created when the queue is locked for the first time.
         """
         self._folder = folder
 
@@ -64,7 +64,7 @@ class WorkQueue:
 
         Args:
             name: The entry.
-            position: From 1; a larger value than the number of entries means the end.
+            position: New position, from 1; a larger value than the number of entries means the end.
         """
         others = [entry for entry in self._entries() if entry.name != name]
         index = min(max(position - 1, 0), len(others))

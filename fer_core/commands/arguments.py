@@ -72,8 +72,8 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: For a command whose data are imported or read from a path: what is used for a path
-            without these options. Empty for the commands of an import.
+        default: The help text for what happens to a path without these options, for commands that
+            accept an imported dataset or a path. Empty for the commands that import a source.
     """
     seven = "the seven emotions by name" + ("" if default else " (default)")
     parser.add_argument(
@@ -127,8 +127,8 @@ def class_choice_of_path(
 
     Args:
         arguments: The arguments of the command, with ``data``.
-        settings: Where ``data/`` is.
-        default: As for ``class_choice_of``.
+        settings: Settings with the location of ``data/``.
+        default: See ``class_choice_of``.
 
     Returns:
         None for an imported dataset, which has its classes.
@@ -154,8 +154,8 @@ def load_data(
 
     Args:
         arguments: The arguments of the command, with ``data``.
-        settings: Where ``data/`` is.
-        default: As for ``class_choice_of``.
+        settings: Settings with the location of ``data/``.
+        default: See ``class_choice_of``.
 
     Raises:
         InputError: As ``load_dataset`` and ``class_choice_of_path``.
@@ -168,7 +168,7 @@ def read_file(path: Path) -> bytes:
     """Read a CSV file that the user named.
 
     Raises:
-        InputError: It cannot be read.
+        InputError: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -182,7 +182,7 @@ def write_file(path: Path, text: str) -> None:
     """Write a file that the user named.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The file cannot be written.
     """
     try:
         write_text(path, text)
@@ -209,7 +209,7 @@ class ProgressLines:
     """Prints the progress of slow work, with the estimated time left, to standard error.
 
     Args:
-        doing: The work, in one or two words.
+        doing: What the program is doing, in one or two words (``reading``).
     """
 
     def __init__(self, doing: str = "reading") -> None:

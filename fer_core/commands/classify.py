@@ -181,7 +181,7 @@ def _classify(
 
 
 def _text(entry: dict[str, Any]) -> str:
-    """Format a file's entry in the document for the terminal."""
+    """Format the document's entry of one file as text for the terminal."""
     file, error = entry["file"], entry["error"]
     if error is not None:
         return str(error) if error.startswith(file) else f"{file}: {error}"
@@ -196,7 +196,7 @@ def _text(entry: dict[str, Any]) -> str:
 
 
 def _label(face: dict[str, Any]) -> str:
-    """Return the result for a face in the document, as pictures show it."""
+    """Return the same text for a face of the document as is drawn on pictures."""
     from fer_core.vision.face import NOT_SURE, TOO_SMALL
 
     if face["is_too_small"]:

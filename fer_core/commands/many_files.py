@@ -147,7 +147,7 @@ def classify_many_files(
 
     Args:
         arguments: Those of ``classify``.
-        settings: Where the models are.
+        settings: Settings with the location of the models.
         text_of: Formats a file's entry in the document for the terminal.
 
     Raises:

@@ -36,7 +36,7 @@ def analyze_many_videos(
 
     Args:
         arguments: Those of ``video``.
-        settings: Where the models are.
+        settings: Settings with the location of the models.
         settings_of: Returns the settings of all analyses with a model and a detector.
 
     Raises:

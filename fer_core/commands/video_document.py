@@ -15,8 +15,8 @@ def failed_video_entry(file: str, out: str, error: str) -> dict[str, Any]:
     """Return the entry of a video that could not be analyzed.
 
     Args:
-        file: Its path or address.
-        out: Where its results would be.
+        file: The path or address of the video.
+        out: The folder or address that its results would have.
         error: The reason, in one sentence.
     """
     return {
@@ -48,14 +48,14 @@ def video_entry(
     """Return the entry of an analyzed video.
 
     Args:
-        file: Its path or address.
-        out: Where its results are.
+        file: The path or address of the video.
+        out: The folder or address of its results.
         size: Width and height of the upright video, in pixels.
-        seconds: Its duration; None if unknown.
+        seconds: Duration of the video; None if unknown.
         frames: The number of analyzed frames.
         state: How the analysis ended.
-        notes: Sentences about the file.
-        table: Its rows.
+        notes: Sentences about the video file.
+        table: The faces that were found.
     """
     from fer_core.video.summary import find_episodes, summarize
 
@@ -80,8 +80,8 @@ def video_text(entry: dict[str, Any]) -> str:
     from fer_core.video.timecode import format_time
 
     if entry["error"] is not None:
-        is_named = entry["error"].startswith(Path(entry["file"]).name)
-        return str(entry["error"]) if is_named else f"{entry['file']}: {entry['error']}"
+        error_names_file = entry["error"].startswith(Path(entry["file"]).name)
+        return str(entry["error"]) if error_names_file else f"{entry['file']}: {entry['error']}"
     width = shutil.get_terminal_size().columns
     lines = [
         f"{entry['file']}: {entry['frames']:,} frames, {entry['state']}; results in {entry['out']}"

@@ -30,9 +30,9 @@ class Slicing:
 
     Attributes:
         name: Name of the score.
-        title: Its title for display.
+        title: Name of the score for display.
         unit: Unit of its values.
-        slices: In order of increasing score.
+        slices: The slices by increasing score.
         undefined_n: Number of images without a score; they are in none of the slices.
     """
 
@@ -48,8 +48,8 @@ class RobustnessPoint:
     """Accuracy at one strength of a corruption.
 
     Attributes:
-        strength: In the unit of the corruption.
-        accuracy: With Wilson's interval.
+        strength: Strength in the unit of the corruption.
+        accuracy: Accuracy with Wilson's interval.
     """
 
     strength: float
@@ -62,7 +62,7 @@ class RobustnessCurve:
 
     Attributes:
         name: Name of the corruption.
-        title: Its title for display.
+        title: Name of the corruption for display.
         unit: Unit of its strengths.
         points: The unchanged images first, then from mild to severe.
         n: Number of images.

@@ -18,8 +18,8 @@ class MatchedRows:
     """The images of a split whose class the model has.
 
     Attributes:
-        rows: Their rows in the dataset, intp ``[n]``.
-        labels: Their labels as indices into the model's classes, int8 ``[n]``.
+        rows: Rows of these images in the dataset, intp ``[n]``.
+        labels: True labels as indices into the model's classes, int8 ``[n]``.
         left_out: Number of images of each class that the model does not have.
     """
 

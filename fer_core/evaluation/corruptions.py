@@ -26,8 +26,8 @@ class Corruption:
     """One kind of image corruption.
 
     Attributes:
-        name: Its identifier.
-        title: Its title for display.
+        name: Identifier of the corruption.
+        title: Name of the corruption for display.
         unit: Unit of its strengths.
         neutral_strength: The strength that leaves the image unchanged.
         strengths: The measured strengths, from mild to severe.
@@ -50,7 +50,7 @@ def corrupted(
     Args:
         images: uint8 ``[n, 48, 48]``.
         name: Name of one of ``CORRUPTIONS``.
-        strength: In the unit of the corruption.
+        strength: Strength in the unit of the corruption.
         seed: Seed of the random corruptions.
 
     Returns:

@@ -156,9 +156,9 @@ def has_cached_predictions(
     Args:
         bundle: The model.
         face_set: The data.
-        split: As for ``evaluate_split``.
+        split: See ``evaluate_split``.
         settings: Contains the cache folder.
-        curation: As for ``evaluate_split``.
+        curation: See ``evaluate_split``.
     """
     if not bundle.served_network.is_file():
         return False

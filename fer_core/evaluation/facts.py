@@ -32,7 +32,7 @@ class ResultFacts:
         is_test: Test images are included.
         is_training_data: The model was trained on some of the images.
         left_out: Number of images of each class that the model does not have.
-        warnings: These properties and others, one sentence each, for display.
+        warnings: One sentence for each property that is present, and further warnings, for display.
     """
 
     is_demo: bool = False

@@ -29,8 +29,8 @@ class ClassComparison:
         second_recall: The same for the second model.
         first_f1: None if the class neither occurs nor is predicted.
         second_f1: The same for the second model.
-        recall_difference: With its paired 95 % bootstrap interval.
-        f1_difference: With its paired 95 % bootstrap interval.
+        recall_difference: Difference of recall with its paired 95 % bootstrap interval.
+        f1_difference: Difference of F1 with its paired 95 % bootstrap interval.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Comparison:
             ``only_second``, by decreasing confidence of the second model.
         both_wrong_positions: Positions in the first evaluation of the images counted by
             ``both_wrong``, by decreasing confidence of the first model.
-        p_value: Of McNemar's test.
+        p_value: The p-value of McNemar's test.
         test: The variant of the test.
         per_class: The classes that both models have, in the order of the first model.
         sentence: The outcome as one sentence.
@@ -93,7 +93,7 @@ class Comparison:
 def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
     """Compare two models.
 
-    If their classes differ, they are compared on the images of the classes that both have; a
+    If the models have different classes, only the images of common classes are compared; a
     prediction of another class is wrong.
 
     Args:
@@ -105,6 +105,7 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
     """
     pair = _aligned(first, second)
     size = len(pair.classes) + pair.has_other_classes
+    # A table of image counts: true class, first prediction, second prediction.
     cells = (pair.labels * size + pair.first_predicted) * size + pair.second_predicted
     counts = np.bincount(cells, minlength=size**3).reshape(size, size, size)
     differences = estimates_from_counts(counts, _differences)
@@ -222,7 +223,12 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
 
 
 def _metrics_of_both(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Return metrics of ``[tables, true, predicted by the first, predicted by the second]``."""
+    """Return metrics of both models for each count table, ``[tables, values]``.
+
+    Args:
+        tables: Numbers of images, ``[tables, true class, class predicted by the first model,
+            class predicted by the second model]``.
+    """
     first, second = tables.sum(axis=3), tables.sum(axis=2)
     total = tables.sum(axis=(1, 2, 3))[:, np.newaxis]
     return {

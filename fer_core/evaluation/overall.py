@@ -42,7 +42,12 @@ def _share_correct(tables: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
 
 
 def _overall(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    """Return metrics of ``[tables, true, predicted, true class among the two most probable]``."""
+    """Return the overall metrics of each count table, ``[tables, 1]``.
+
+    Args:
+        tables: Numbers of images, ``[tables, true class, predicted class, 2]``. The last index is
+            1 for images whose true class is among the two most probable classes.
+    """
     confusions = tables.sum(axis=3)
     total = confusions.sum(axis=(1, 2))[:, np.newaxis]
     correct = np.trace(confusions, axis1=1, axis2=2)[:, np.newaxis]

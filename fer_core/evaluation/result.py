@@ -67,8 +67,8 @@ class EvaluationResult:
         names: The origin of each image; empty without a dataset.
         is_leaked: Which images are in train, or also appear there as exact copies or
             near-duplicates, bool ``[n]``; None if unknown.
-        is_near_duplicate: Which of these are near-duplicates (the same photo with other pixels),
-            bool ``[n]``; None if unknown.
+        is_near_duplicate: Which of the leaked images are near-duplicates (the same photo with
+            other pixels), bool ``[n]``; None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
         facts: What changes the meaning of the metrics, with warnings for the reader.
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
@@ -76,7 +76,7 @@ class EvaluationResult:
             because it needs the images.
         robustness: Accuracy under image corruptions; empty unless added in the same way, because
             it takes minutes to measure.
-        is_against_votes: The labels are the plurality of annotator votes.
+        is_against_votes: True if the labels are the plurality of annotator votes.
         seen: Which images the model has seen in its training; None if unknown.
 
     Raises:
@@ -110,7 +110,8 @@ class EvaluationResult:
             )
         if self.rows.shape != (count,) or (self.names and len(self.names) != count):
             raise ValueError(
-                f"rows and names should be {count}. Received: {len(self.rows)}, {len(self.names)}"
+                f"rows and names should have {count} entries. Received: {len(self.rows)}, "
+                f"{len(self.names)}"
             )
 
     @property

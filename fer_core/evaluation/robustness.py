@@ -30,7 +30,7 @@ def measure_robustness(
 
     Args:
         predictor: The evaluated model.
-        result: Its evaluation on ``face_set``.
+        result: Evaluation of the model on ``face_set``.
         face_set: The data.
         names: Names of the corruptions; by default all.
         max_images: Maximum number of images, sampled at random; limits the time.

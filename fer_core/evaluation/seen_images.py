@@ -29,8 +29,8 @@ class SeenImages:
     An image may be a validation image of the model and a copy of one of its training images.
 
     Attributes:
-        is_train: Its training images, bool ``[n]``.
-        is_validation: Its validation images, bool ``[n]``.
+        is_train: Which images the model was trained on, bool ``[n]``.
+        is_validation: Which images the model was validated on, bool ``[n]``.
         is_copy: Held-out images that are copies or near-duplicates of its training images, bool
             ``[n]``.
         is_start: Training images of the model that its training started from, bool ``[n]``.
@@ -162,10 +162,12 @@ def seen_images(
         bundle: The model.
         face_set: The data.
         rows: The evaluated images, ``[n]``.
-        is_leaked: Which of them are held out and also appear in train, bool ``[n]``.
-        is_near_duplicate: Which of these have other pixels than the training image, bool ``[n]``.
-        is_near_trained: Which of these are near-duplicates of images that it was trained on, bool
-            ``[n]``; by default all of them.
+        is_leaked: Which of the evaluated images are held out and also appear in train, bool
+            ``[n]``.
+        is_near_duplicate: Which of the leaked images have other pixels than the training image,
+            bool ``[n]``.
+        is_near_trained: Which of the near-duplicates resemble an image that the model was trained
+            on, bool ``[n]``; by default all of them.
         imported: The data before curation; None if no curation was applied.
 
     Returns:

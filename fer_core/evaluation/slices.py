@@ -34,7 +34,7 @@ def slice_by_score(
         result: The evaluation.
         scores: ``[n]``; NaN for images without a score.
         name: Name of the score.
-        title: Its title for display; by default its name.
+        title: Name of the score for display; by default ``name``.
         unit: Unit of its values.
         count: Maximum number of slices. Images with equal scores stay together; a score with at
             most ``count`` distinct values gets one slice per value.

@@ -143,8 +143,8 @@ def _without_nan(value: Any) -> Any:
 def predictions_csv(result: EvaluationResult) -> str:
     """Return one line per image: origin, true and predicted class, all probabilities."""
     classes = result.classes
-    others = ("row", "name", "true", "predicted", "correct", "confidence", "in_train")
-    header = [*others[:-1], *class_columns(classes, others), others[-1]]
+    fixed_columns = ("row", "name", "true", "predicted", "correct", "confidence", "in_train")
+    header = [*fixed_columns[:-1], *class_columns(classes, fixed_columns), fixed_columns[-1]]
     lines = []
     for position in range(result.n):
         leaked = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()

@@ -39,7 +39,7 @@ def calibrate_bundle(
 
     Args:
         bundle: The model.
-        result: Its evaluation on a validation split.
+        result: Evaluation of the bundle on a validation split.
         class_prior: Share of each class in the training targets, ``[classes]``: the logit
             adjustment is fitted too, and ``result`` must have been evaluated without one. None to
             keep the bundle's logit adjustment as it is.
@@ -116,7 +116,7 @@ def calibration_for_votes(
 
     Args:
         plurality: True classes of validation images, ``[n]``.
-        probabilities: Of the network, float32 ``[n, classes]``.
+        probabilities: Probabilities of the network, float32 ``[n, classes]``.
         class_prior: Share of each class in the training targets, ``[classes]``.
         classes: The names of the classes.
     """

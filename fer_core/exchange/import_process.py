@@ -33,7 +33,7 @@ class ImportedModel:
     """A model that was imported.
 
     Attributes:
-        name: Its name.
+        name: Name of the model.
         notes: Changes that were needed, and assumptions about what the file does not define.
     """
 
@@ -51,7 +51,7 @@ def import_in_process(
     """Import a model file as ``import_model`` does, in a child process.
 
     Args:
-        path: As for ``import_model``.
+        path: See ``import_model``.
         settings: The folders of the program.
         request: The options.
         on_wait: Called twice a second; an exception that it raises ends the import.
@@ -78,13 +78,13 @@ def check_in_process(
     """Compare the usual scalings as ``check_scalings`` does, in a child process.
 
     Args:
-        path: As for ``check_scalings``.
-        images: As for ``check_scalings``.
-        labels: As for ``check_scalings``.
-        classes: As for ``check_scalings``.
+        path: See ``check_scalings``.
+        images: See ``check_scalings``.
+        labels: See ``check_scalings``.
+        classes: See ``check_scalings``.
         request: The options.
         folder: A temporary folder, where the images are stored for the child process.
-        on_wait: As for ``import_in_process``.
+        on_wait: See ``import_in_process``.
 
     Raises:
         ModelOptionError: An option is missing or wrong.

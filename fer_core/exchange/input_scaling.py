@@ -106,10 +106,10 @@ def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
 
     Args:
         model: A network with one input.
-        path: Its file, for messages.
+        path: Path of the network's file, for messages.
 
     Raises:
-        InputError: They change the intensities in an unknown way.
+        InputError: The operations change the intensities in an unknown way.
     """
     operations = input_operations(model)
     if not operations.changes_intensities and operations.next_operation in _LAYERS:

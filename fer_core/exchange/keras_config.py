@@ -130,7 +130,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
         The architecture, without the configuration of the training.
 
     Raises:
-        InputError: It is not an architecture, or names anything but known layers of Keras.
+        InputError: The text is not an architecture, or names anything but known layers of Keras.
     """
     if len(text) > _MAX_CONFIG_BYTES:
         raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
@@ -156,7 +156,7 @@ def check_config(config: Any, path: Path) -> None:
     """Reject an architecture that could run code.
 
     Raises:
-        InputError: It names an object that is not on the list.
+        InputError: The architecture names an object that is not on the list.
     """
     for node in dictionaries(config, path):
         for key in ("class_name", "spec_name"):

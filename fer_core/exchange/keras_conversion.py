@@ -26,15 +26,15 @@ def modern_config(
 
     Args:
         config: The architecture; it is changed.
-        path: Its file, for messages.
+        path: Path of the model's file, for messages.
         legacy: True if Keras 1 or 2 wrote it.
 
     Returns:
         The architecture, and a description of each change.
 
     Raises:
-        InputError: It does not have the structure of a Keras architecture, or has an option that
-            Keras 3 lacks.
+        InputError: The configuration does not have the structure of a Keras architecture, or has an
+            option that Keras 3 lacks.
     """
     changes: tuple[str, ...] = ()
     for node in dictionaries(config, path):

@@ -108,7 +108,7 @@ def check_keras_archive(path: Path) -> None:
     """Make sure that a ``.keras`` file is not damaged and cannot run code when it is loaded.
 
     Raises:
-        InputError: It is damaged or could run code.
+        InputError: The file is damaged or could run code.
     """
     with open_keras_parts(path):
         pass

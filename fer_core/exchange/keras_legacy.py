@@ -65,10 +65,10 @@ def from_legacy(config: dict[str, Any], path: Path) -> None:
 
     Args:
         config: An architecture that was checked, and whose models have a list of layers.
-        path: Its file, for messages.
+        path: Path of the model's file, for messages.
 
     Raises:
-        InputError: It uses an option that Keras 3 does not have.
+        InputError: The architecture uses an option that Keras 3 does not have.
     """
     for node in dictionaries(config, path):
         if node.get("class_name") in MODEL_CLASSES:

@@ -107,7 +107,7 @@ def read_notes(path: Path) -> FileNotes | None:
     """Read the notes next to a model file; None if there are no notes.
 
     Raises:
-        InputError: They are damaged.
+        InputError: The notes are damaged.
     """
     notes_path = path.with_name(path.stem + META_SUFFIX)
     if not notes_path.is_file():
@@ -126,7 +126,7 @@ def parse_labels(text: str) -> tuple[str, ...]:
     A name that contains a comma is put in double quotes.
 
     Raises:
-        InputError: They are not a class list.
+        InputError: The names are not a class list.
     """
     try:
         return validated_classes(next(csv.reader([text], skipinitialspace=True), []))
@@ -141,7 +141,7 @@ def check_label_count(path: Path, labels: tuple[str, ...], outputs: int) -> None
     """Check that a network has one output for each label.
 
     Raises:
-        ModelOptionError: It has more or fewer outputs.
+        ModelOptionError: The network has more or fewer outputs.
     """
     if len(labels) != outputs:
         reason = (
@@ -176,7 +176,8 @@ def parse_channels(text: str, option: str, *, is_positive: bool = False) -> tupl
         is_positive: True if they have to be above 0.
 
     Raises:
-        InputError: They are not one or three numbers, or a standard deviation is not positive.
+        InputError: The values are not one or three numbers, or a standard deviation is not
+            positive.
     """
     try:
         values = tuple(float(part) for part in text.replace(" ", ",").split(",") if part)

@@ -38,7 +38,7 @@ class OnnxNetwork:
     """A checked ONNX network.
 
     Attributes:
-        path: Its file.
+        path: Path of the network's file.
         model: The content of the file.
         input_shape: Height, width and channels of the input.
         channels_first: True if the input is ``[n, channels, height, width]``.
@@ -67,7 +67,7 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
         The network, with all of its weights.
 
     Raises:
-        InputError: It is invalid, incomplete or contains other operations.
+        InputError: The file is invalid, incomplete or contains other operations.
     """
     import onnx
 
@@ -180,8 +180,8 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """Read an ONNX network and determine the layout of its input.
 
     Raises:
-        InputError: It is unsafe or damaged, or it is not a classifier of images into 2 to 20
-            classes.
+        InputError: The network is unsafe or damaged, or it is not a classifier of images into 2 to
+            20 classes.
     """
     import onnx
 

@@ -35,14 +35,14 @@ def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDA
 
     Args:
         network: The network.
-        pixels: Its input, float32 ``[n, height, width, channels]``.
-        name: Its name in messages.
+        pixels: Input of the network, float32 ``[n, height, width, channels]``.
+        name: Name of the network in messages.
 
     Returns:
         Its output, float32 ``[n, classes]``.
 
     Raises:
-        InputError: It fails, or does not return one finite number per image and class.
+        InputError: The network fails, or does not return one finite number per image and class.
     """
     try:
         output = network(pixels)
@@ -74,7 +74,7 @@ def check_equal(
     """Return the largest difference between two networks' outputs, and check it.
 
     Raises:
-        InputError: They differ by more than ``tolerance``.
+        InputError: The outputs differ by more than ``tolerance``.
     """
     difference = float(np.abs(output - expected).max())
     if not difference <= tolerance:

@@ -19,7 +19,7 @@ def check_file(path: Path) -> None:
     """Make sure that a file exists, is not too large, and is not of a kind that runs code.
 
     Raises:
-        InputError: It does not meet these conditions.
+        InputError: The file does not meet these conditions.
     """
     try:
         size = path.stat().st_size

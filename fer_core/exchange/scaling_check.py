@@ -71,7 +71,7 @@ def check_scalings(
     Args:
         path: A model file, as for ``import_model``.
         images: Gray faces, uint8 ``[n, 48, 48]``.
-        labels: Their classes, int8 ``[n]``, indices into ``classes``.
+        labels: True classes of the images, int8 ``[n]``, indices into ``classes``.
         classes: The classes of the data. Images of classes that the model does not have are left
             out.
         request: The options of the import. Its own scaling is one of the candidates.

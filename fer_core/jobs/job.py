@@ -45,7 +45,7 @@ class Job:
     """A piece of work that a ``JobService`` runs in a thread.
 
     Attributes:
-        kind: Its kind, which decides who may cancel it.
+        kind: Kind of the work, which decides who may cancel it.
         key: Identifies the work within its kind.
         title: What it does; the first part of ``progress_text``.
         owner: The e-mail address of the person who started it; empty without a login.

@@ -362,7 +362,7 @@ class _ShownPrediction:
         track_id: The track.
         seconds: Since when it is shown, on the camera's clock.
         face: The face with smoothed probabilities.
-        raw_probabilities: Without smoothing, float32 ``[classes]``.
+        raw_probabilities: Probabilities without smoothing, float32 ``[classes]``.
     """
 
     track_id: int

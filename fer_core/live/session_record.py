@@ -46,8 +46,8 @@ class RecordContext:
         minimum_confidence: The score, 0 to 1, from which a row is confident.
         smoothing_seconds: Time constant of the smoothed probabilities.
         is_mirrored: True if the picture is shown and recorded as in a mirror.
-        width: Of the picture in pixels.
-        height: Of the picture in pixels.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
     """
 
     model: str = ""
@@ -98,7 +98,7 @@ class RecordRows:
         probabilities: Smoothed, float32 ``[n, classes]``.
         classes: The names of the classes.
         is_confident: Whether the label was certain, bool ``[n]``.
-        raw_probabilities: Without smoothing, float32 ``[n, classes]``.
+        raw_probabilities: Probabilities without smoothing, float32 ``[n, classes]``.
         context_numbers: The position of each row's context in ``contexts``, int32 ``[n]``.
         contexts: What produced the rows.
     """
@@ -184,7 +184,7 @@ class SessionRecord:
 
         Args:
             face: Classified, with a track id; its box in pixels of the camera's picture.
-            raw_probabilities: Its probabilities without smoothing; by default those of the face.
+            raw_probabilities: Probabilities without smoothing; by default those of the face.
             context: What produced it, and the picture that is shown.
 
         Raises:
@@ -262,7 +262,7 @@ class SessionRecord:
         """Return a copy of the rows from a time on.
 
         Args:
-            since: In seconds since the start of the record.
+            since: Start of the returned rows, in seconds since the start of the record.
         """
         return self._copy(since)[1]
 

@@ -27,8 +27,8 @@ class LiveSnapshot:
         seconds_blank: For how long the picture has shown nothing, because the camera is off or
             covered; 0 if it shows something.
         seconds_since_frame: Since the latest frame arrived; large if the stream has stalled.
-        width: Of the picture, in pixels.
-        height: Of the picture, in pixels.
+        width: Width of the picture, in pixels.
+        height: Height of the picture, in pixels.
         error: One sentence about the error that stopped the analysis; cleared when new
             ``LiveControls`` are set.
     """

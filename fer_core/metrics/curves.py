@@ -25,7 +25,7 @@ class RocCurve:
     Attributes:
         false_positive_rate: Share of the other images predicted as the class, float64 ``[k]``.
         true_positive_rate: Share of the images of the class predicted as it, float64 ``[k]``.
-        thresholds: From infinity (nothing is predicted as the class) down, float64 ``[k]``.
+        thresholds: Decreasing from infinity (nothing is predicted as the class), float64 ``[k]``.
     """
 
     false_positive_rate: NDArray[np.float64]

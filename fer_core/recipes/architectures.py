@@ -28,8 +28,8 @@ class Architecture:
     """A named network.
 
     Attributes:
-        name: Its name in configurations.
-        summary: Its layers, in one line.
+        name: Name of the network in configurations.
+        summary: Layers of the network, in one line.
         parameters: Number of trainable and other weights, for seven classes.
         multiply_adds: Multiply-adds of the convolutions and dense layers for one image, for seven
             classes.

@@ -41,9 +41,9 @@ def _setting(
     """Define a field of ``TrainingConfig``.
 
     Args:
-        default: Its default value.
+        default: Default value of the field.
         group: A key of ``GROUPS``.
-        label: Its label in forms.
+        label: Label of the field in forms.
         description: What it does, in one line.
         only_for: The values of other fields with which this field has an effect.
         is_logarithmic: True if it is best varied on a logarithmic scale.

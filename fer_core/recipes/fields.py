@@ -25,12 +25,12 @@ class SettingField:
     """One field of ``TrainingConfig``.
 
     Attributes:
-        name: Its name.
-        label: Its label in forms.
+        name: Name of the field.
+        label: Label of the field in forms.
         help: What it does, in one line.
         group: A key of ``GROUPS``.
         kind: The kind of its value; *steps* are the pairs of ``schedule_steps``.
-        default: Its default value.
+        default: Default value of the field.
         choices: The allowed values of a *choice*.
         minimum: The lower bound of a number.
         maximum: The upper bound of a number.
@@ -163,9 +163,9 @@ class ConfigDifference:
 
     Attributes:
         field: The field of ``TrainingConfig``.
-        label: Its label.
-        first: Its value in the first configuration.
-        second: Its value in the second.
+        label: Label of the setting.
+        first: Value in the first configuration.
+        second: Value in the second configuration.
     """
 
     field: str

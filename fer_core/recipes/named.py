@@ -14,7 +14,7 @@ class Recipe:
     """A named training configuration.
 
     Attributes:
-        name: Its name on the command line and on the train page; describes its content.
+        name: Name on the command line and on the train page; describes the recipe's content.
         summary: One line for lists.
         published_result: The result that its author reported; empty for our own recipes.
         config: The configuration.

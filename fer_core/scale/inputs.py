@@ -22,8 +22,8 @@ class Item:
     """A file of a job.
 
     Attributes:
-        file: Its path or address.
-        size: In bytes; None if it does not exist.
+        file: Path or address of the file.
+        size: Size in bytes; None if the file does not exist.
         modified: Time of the last change in nanoseconds; None if unknown.
     """
 

@@ -85,7 +85,7 @@ class JobFolder:
         """Refer to a folder, which may not exist yet.
 
         Args:
-            location: Its path, or its address in an object store.
+            location: Path of the folder, or its address in an object store.
 
         Raises:
             InputError: The object store cannot be used.
@@ -178,14 +178,14 @@ class JobFolder:
         """Write the rows of a part.
 
         Args:
-            part: Its number.
-            tables: Its rows, in the order of its files.
+            part: Number of the part.
+            tables: Rows of the part, one table per file, in the order of its files.
 
         Returns:
             The counts of the part: those that ``_summary.json`` contains for all parts.
 
         Raises:
-            InputError: It cannot be written.
+            InputError: The part cannot be written.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq

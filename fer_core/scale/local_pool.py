@@ -47,7 +47,7 @@ class LocalPool:
             work: The work that the processes load.
             workers: Number of processes.
             threads: Number of threads of each process.
-            memory_bytes: As for ``Work.open``.
+            memory_bytes: See ``Work.open``.
             folder: The folder that relative paths are relative to.
         """
         self.size = workers

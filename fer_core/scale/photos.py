@@ -35,7 +35,7 @@ class PhotoWork:
 
     Attributes:
         analyzer: The model and the detector.
-        whole: As for ``Analyzer.analyze``.
+        whole: See ``Analyzer.analyze``.
     """
 
     analyzer: PortableAnalyzer
@@ -97,11 +97,11 @@ def photo_work(
     """Create the work of ``classify`` with the files of its model and its detector.
 
     Args:
-        settings: Where the models and detectors are.
-        model: As for ``portable_analyzer``.
-        detector: As for ``portable_analyzer``.
-        emphasis: As for ``portable_analyzer``.
-        whole: As for ``Analyzer.analyze``.
+        settings: Settings with the location of the models and detectors.
+        model: See ``portable_analyzer``.
+        detector: See ``portable_analyzer``.
+        emphasis: See ``portable_analyzer``.
+        whole: See ``Analyzer.analyze``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.
@@ -163,8 +163,8 @@ def _read(item: Item) -> bytes:
     """Read a picture's file.
 
     Raises:
-        InputError: It cannot be read, is too large, or has changed since the job listed it. The
-            messages are those of ``classify``.
+        InputError: The file cannot be read, is too large, or has changed since the job listed it.
+            The messages are those of ``classify``.
     """
     from fer_core.vision.picture_files import read_picture
 
@@ -187,8 +187,8 @@ def _read_stored(item: Item) -> bytes:
     """Read a picture's file from an object store.
 
     Raises:
-        InputError: It is too large, or has changed.
-        OSError: It cannot be read.
+        InputError: The file is too large, or has changed.
+        OSError: The file cannot be read.
     """
     from fer_core.vision.decode_formats import is_video
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, START_BYTES, too_large_text

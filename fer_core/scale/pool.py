@@ -33,7 +33,7 @@ class Outcome:
 
     Attributes:
         task: The task.
-        rows: Its rows as an Arrow IPC stream; None if it failed.
+        rows: Rows of the task as an Arrow IPC stream; None if it failed.
         reason: Why it failed.
     """
 

@@ -89,7 +89,7 @@ def portable_analyzer(
     """Read the files of a model and a detector.
 
     Args:
-        settings: Where the models and detectors are.
+        settings: Settings with the location of the models and detectors.
         model: A bundle's name or folder; None for the default.
         detector: A detector's name; None for the best available one.
         emphasis: The emphasis on rare classes.

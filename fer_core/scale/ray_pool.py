@@ -55,7 +55,7 @@ class RayPool:
             workers: The number of actors; None for one per core of the cluster, divided by
                 ``threads``.
             threads: Threads, and Ray's number of CPUs, of each actor.
-            memory_bytes: As for ``Work.open``.
+            memory_bytes: See ``Work.open``.
             folder: The folder that relative paths are relative to.
             probe: A file of the job, which every node must be able to read.
             max_workers: Maximum number of actors.

@@ -80,10 +80,11 @@ def search_on_ray(
 
     Args:
         name: The study's name.
-        settings: Where ``data/`` and ``runs/`` are. If the cluster has several nodes, all of them
-            need access to these folders, and the study needs a storage that all of them can reach.
+        settings: Settings with the location of ``data/`` and ``runs/``. If the cluster has several
+            nodes, all of them need access to these folders, and the study needs a storage that all
+            of them can reach.
         options: Workers, CPUs and GPUs.
-        address: As for ``connect``.
+        address: See ``connect``.
         stop: Ends the search; its trials can be resumed.
         report: Called with the number of completed trials and of all trials.
 

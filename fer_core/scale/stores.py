@@ -31,8 +31,8 @@ class ListedFile:
     """A file in the listing of a store.
 
     Attributes:
-        name: Its address.
-        size: In bytes.
+        name: Address of the file.
+        size: Size in bytes.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Store:
             limit: Maximum number of bytes; a client may reserve this amount of memory.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
             content: bytes = file.read() if limit is None else file.read(limit)
@@ -77,7 +77,7 @@ class Store:
         """Open a file, of which only some parts are read.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: The file cannot be read.
         """
         with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
             yield file
@@ -86,7 +86,7 @@ class Store:
         """Write a file's content to an open file, up to a number of bytes.
 
         Raises:
-            OSError: It cannot be read or written.
+            OSError: The file cannot be read or written.
         """
         with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
             while limit > 0 and (content := file.read(min(limit, _COPY_BYTES))):
@@ -97,7 +97,7 @@ class Store:
         """Replace a file. On object stores, readers see the old or the new content.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The file cannot be written.
         """
         with _errors_as_os_errors(), self._files.open(self._path(address), "wb") as file:
             file.write(content)
@@ -106,7 +106,7 @@ class Store:
         """Delete a file.
 
         Raises:
-            OSError: It cannot be deleted.
+            OSError: The file cannot be deleted.
         """
         with _errors_as_os_errors():
             self._files.rm_file(self._path(address))

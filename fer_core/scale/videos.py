@@ -119,14 +119,14 @@ class StoredVideo:
     """A video of a finished part.
 
     Attributes:
-        file: Its path or address.
+        file: Path or address of the video.
         width: Width of the upright video, in pixels; None with an error.
         height: Height of the upright video, in pixels; None with an error.
         seconds: Duration; None if unknown.
         frames: Number of analyzed frames.
         notes: Sentences about the file, such as damaged frames.
         error: Why it could not be analyzed; None if it was.
-        table: Its rows.
+        table: The faces that were found.
     """
 
     file: str
@@ -248,7 +248,8 @@ def _local_copy(item: Item, folder: Path) -> Path:
     """Copy a video from an object store, because decoders do not read a file in order.
 
     Raises:
-        InputError: It cannot be read, has changed since the job listed it, or the disk is full.
+        InputError: The video cannot be read, has changed since the job listed it, or the disk is
+            full.
     """
     path = folder / f"video{Path(item.name).suffix}"
     size = item.size or 0

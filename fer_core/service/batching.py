@@ -71,7 +71,7 @@ class BatchingPredictor:
         """Classify crops, possibly together with those of other threads.
 
         Args:
-            crops: As for ``Predictor.probabilities``.
+            crops: See ``Predictor.probabilities``.
 
         Returns:
             float32 ``[n, classes]``, rows summing to 1.

@@ -42,8 +42,8 @@ class ClassifyEngine:
 
         Args:
             options: The models, the detector and the number of threads.
-            settings: Where the models and detectors are.
-            on_batch: As for ``BatchingPredictor``.
+            settings: Settings with the location of the models and detectors.
+            on_batch: See ``BatchingPredictor``.
 
         Raises:
             InputError: A model or the detector cannot be used, or two models have the same name.
@@ -82,7 +82,7 @@ class ClassifyEngine:
             content: The file's bytes.
             name: The file's name, for the result and its messages.
             model: The name of a served model; None for the default.
-            whole: As for ``Analyzer.analyze``.
+            whole: See ``Analyzer.analyze``.
 
         Raises:
             InputError: No served model has this name.

@@ -37,7 +37,7 @@ def serve(
     Args:
         options: Address, models and limits.
         keys: The valid API keys.
-        settings: Where the models are.
+        settings: Settings with the location of the models.
         on_start: Called with the address of the service when it accepts connections.
 
     Raises:

@@ -25,7 +25,7 @@ class Upload:
 
     Attributes:
         name: The name that the client gave, used only in results and messages.
-        content: Its bytes; None if it is larger than the limit.
+        content: Bytes of the file; None if it is larger than the limit.
     """
 
     name: str

@@ -71,7 +71,7 @@ def request_stop(run: RunFolder) -> None:
     """Ask a training to end after the current step and to keep the best model so far.
 
     Raises:
-        InputError: It is not running, or the folder cannot be written.
+        InputError: The training is not running, or the folder cannot be written.
     """
     _request(run, "stop")
 
@@ -197,7 +197,7 @@ def kill_run(run: RunFolder) -> None:
     The checkpoint of the last finished epoch remains, and the run can be continued.
 
     Raises:
-        InputError: It is not running, or its process belongs to another user.
+        InputError: The training is not running, or its process belongs to another user.
     """
     status = _status_of_process(run)
     # The request only explains later why the process ended; a full disk must not prevent the kill.

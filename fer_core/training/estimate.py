@@ -89,7 +89,7 @@ class Speed:
     Attributes:
         training_seconds: Per training image, augmentation included.
         validation_seconds: Per validation image.
-        startup_seconds: From the start of the process to the second step.
+        startup_seconds: Time from the start of the process to the second step.
         memory_bytes: Peak memory of the process with a few hundred images.
         was_busy: True if another training was running.
     """
@@ -199,7 +199,7 @@ def estimate_training(
         config: The training.
         training_images: Number of training images.
         validation_images: Number of validation images.
-        settings: Where ``runs/`` is, which holds the cache.
+        settings: Settings with the location of ``runs/``, which holds the cache.
         class_count: Number of classes; it affects the number of parameters, not the speed.
         freeze: The stage up to which the network is not trained, which makes a step faster; None to
             train all layers.

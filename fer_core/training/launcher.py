@@ -44,7 +44,8 @@ def launch(
 
     Args:
         setup: What to train.
-        settings: Where ``runs/`` is, and how many runs may be trained at the same time.
+        settings: Settings with the location of ``runs/`` and the number of runs that may be trained
+            at the same time.
         name: The run's name for users.
         note: A note about it.
         start_file: The Keras file of ``setup.start``.
@@ -84,7 +85,7 @@ def create_run(
 
     Args:
         setup: What to train.
-        settings: Where ``runs/`` is.
+        settings: Settings with the location of ``runs/``.
         folder: The run's folder; by default a new one under ``runs/``.
         start_file: The Keras file of ``setup.start``. It is copied together with the image hashes
             next to it, so that the run does not depend on a model that may be deleted or replaced
@@ -154,7 +155,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
 
     Args:
         run: A run that is not being trained.
-        settings: Where ``runs/`` is.
+        settings: Settings with the location of ``runs/``.
         epochs: The new total number of epochs, kept in ``config.json`` together with the old one.
             A schedule that depends on the total (cosine) is stretched to the new one.
 

@@ -34,8 +34,8 @@ class StartingWeights:
     """The weights of a trained network with which a run starts.
 
     Attributes:
-        weights: Its weights, in Keras's order; None if they are restored from a checkpoint.
-        classes: Its classes, in the order of its outputs.
+        weights: Weights of the network, in Keras's order; None if a checkpoint restores them.
+        classes: Classes of the network, in the order of its outputs.
         freeze: The stage up to which the network is not trained; None to train all layers.
     """
 
@@ -128,7 +128,7 @@ def adapted_weights(
     """Return the weights of a trained network with a head for the classes of the data.
 
     Args:
-        trained: Its weights; the last two are kernel and bias of the head.
+        trained: Weights of the trained network; the last two are kernel and bias of the head.
         fresh: The random weights of the network to train.
         model_classes: The classes of the trained network, in the order of its outputs.
         data_classes: The classes of the data.

@@ -27,7 +27,7 @@ def enqueue(run: RunFolder, settings: Settings) -> None:
     """Add a run at the end of the queue without starting anything.
 
     Raises:
-        InputError: It is being trained, is pending already, or is not in ``runs/``.
+        InputError: The run is being trained, is pending already, or is not in ``runs/``.
     """
     run.read_setup()
     _check_is_in_runs(run, settings)
@@ -44,7 +44,7 @@ def remove_from_queue(run: RunFolder, settings: Settings) -> None:
     """Remove a pending run from the queue; its folder stays.
 
     Raises:
-        InputError: It is not in the queue.
+        InputError: The run is not in the queue.
     """
     queue = _queue(settings)
     with queue.locked():
@@ -57,11 +57,11 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
 
     Args:
         run: The run.
-        settings: Where ``runs/`` is.
-        position: From 1; a larger value than the number of entries means the end.
+        settings: Settings with the location of ``runs/``.
+        position: New position, from 1; a larger value than the number of entries means the end.
 
     Raises:
-        InputError: It is not in the queue.
+        InputError: The run is not in the queue.
     """
     queue = _queue(settings)
     with queue.locked():

@@ -69,8 +69,8 @@ class RunSummary:
     """One run, for a table.
 
     Attributes:
-        id: Its folder's name.
-        path: Its folder.
+        id: Name of the run's folder.
+        path: Path of the run's folder.
         state: The actual state. *starting*: its process is alive and has not reported yet; *new*:
             it was never started; *damaged*: its configuration cannot be read.
         reason: One sentence: how it ended, why it failed, what it is doing; may be empty.
@@ -81,15 +81,15 @@ class RunSummary:
         config: None if it cannot be read.
         start: The model that it starts from; None for random weights.
         study: The search that it belongs to as a trial.
-        trial: Its number in that search.
+        trial: Number of the trial in that search.
         epoch: Finished epochs.
         epochs: Planned epochs.
-        best_epoch: From 1.
+        best_epoch: Number of the best epoch, from 1.
         validation_accuracy: At the best epoch.
         macro_f1: At the best epoch, on validation.
         seconds: Training time of the finished epochs.
         started: When it was first started, or created if it never was, UTC.
-        queue_position: From 1 if it is pending.
+        queue_position: Position in the queue, from 1, if the run is pending.
         status: What its process reported last.
         has_bundle: True if there is a model to evaluate and to use.
         is_silent: True if its process is alive and has not reported for two minutes.

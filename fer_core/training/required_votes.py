@@ -17,7 +17,7 @@ def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
     Args:
         config: The configuration of the run.
         data: The dataset's name or path.
-        settings: Where ``data/`` is.
+        settings: Settings with the location of ``data/``.
 
     Raises:
         InputError: The dataset has no votes, or does not exist.

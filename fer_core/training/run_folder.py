@@ -104,9 +104,9 @@ class StartingModel:
     """The trained model whose weights a run starts from.
 
     Attributes:
-        model: Its name at the launch. The run holds a copy of it, ``start.keras``.
-        architecture: Its architecture.
-        classes: Its classes, in the order of its outputs.
+        model: Name of the model at the launch. The run holds a copy of it, ``start.keras``.
+        architecture: Architecture of the model.
+        classes: Classes of the model, in the order of its outputs.
         digest: SHA-256 of its Keras file.
         freeze: The stage up to which the network is not trained; None to train all layers.
         datasets: The data that it was trained on, and its own starting model before that: name,
@@ -399,7 +399,7 @@ class RunFolder:
             classes: The classes of the dataset.
 
         Raises:
-            InputError: They are damaged.
+            InputError: The votes are damaged.
         """
         path = self.path / VOTES_FILE
         if not path.is_file():
@@ -489,7 +489,7 @@ class RunFolder:
         """Read a file of arrays.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: The file is missing or damaged.
         """
         path = self.path / name
         try:

@@ -133,7 +133,7 @@ class TrialSummary:
     """One trial.
 
     Attributes:
-        number: From 0.
+        number: Number of the trial, from 0.
         state: The state; *waiting* trials will be retried.
         value: The monitored metric of its best epoch; of its last one if it was pruned.
         values: The sampled values.
@@ -170,15 +170,15 @@ class StudySummary:
 
     Attributes:
         name: The study's name.
-        setup: Its setup.
+        setup: Setup of the search.
         state: *running* while a worker on any machine is alive.
         finished: Number of finished trials.
         pruned: Number of trials that ended early.
         failed: Number of failed trials.
         running: Number of running trials, including those of a worker that has just died.
         best_value: The metric of the best trial.
-        best_trial: Its number.
-        best_values: Its sampled values.
+        best_trial: Number of the best trial.
+        best_values: Sampled values of the best trial.
         trials: All trials, except failed ones that were retried.
         workers: The workers that are alive.
     """
@@ -250,7 +250,7 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
     Args:
         name: The study's name.
         storage: Optuna's storage URL.
-        settings: Where ``runs/`` is.
+        settings: Settings with the location of ``runs/``.
 
     Raises:
         InputError: The storage cannot be used or has no such study, its dataset is missing here, or
@@ -575,14 +575,14 @@ def open_study(
 
     Args:
         setup: The study's setup.
-        settings: Where ``runs/`` is.
+        settings: Settings with the location of ``runs/``.
         worker: The number of the worker; each worker samples different values.
         create: True to create the study if it does not exist.
         has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
             are retried.
 
     Raises:
-        InputError: Its storage cannot be used.
+        InputError: The storage cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna

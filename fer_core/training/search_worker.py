@@ -61,7 +61,7 @@ def run_search(
 
     Args:
         name: The study's name.
-        settings: Where ``runs/`` is.
+        settings: Settings with the location of ``runs/``.
         worker: The number of this worker; only one process may have each number.
         stop: An event that ends the work, as ``stop_search`` does.
 

@@ -23,7 +23,7 @@ class TimeBudget:
         """Start the budget.
 
         Args:
-            minutes: From now to the end of the last epoch; writing the bundle takes extra time.
+            minutes: Time from now to the end of the last epoch; writing the bundle takes more time.
             clock: Returns seconds; replaced in tests.
 
         Raises:

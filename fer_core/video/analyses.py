@@ -39,8 +39,8 @@ class AnalysisSummary:
     """One analysis, for a list.
 
     Attributes:
-        folder: Its folder.
-        settings: Its settings.
+        folder: Folder of the analysis.
+        settings: Settings of the analysis.
         state: What it is doing, or how it ended.
         message: One sentence about it; may be empty.
         status: What its job reported last.
@@ -70,7 +70,7 @@ def start_analysis(
 
     Args:
         analysis: What to analyze. ``source`` is the path of the file, unless it is uploaded.
-        settings: Where ``analyses/`` is.
+        settings: Settings with the location of ``analyses/``.
         upload: The content of the file; it is stored with the analysis.
 
     Returns:
@@ -101,7 +101,7 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Continue an analysis after its last finished segment, in the background.
 
     Raises:
-        InputError: It is running or pending already.
+        InputError: The analysis is running or pending already.
     """
     enqueue_analysis(folder, settings)
 
@@ -111,7 +111,7 @@ def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: b
 
     Args:
         folder: A finished analysis.
-        settings: Where ``analyses/`` is.
+        settings: Settings with the location of ``analyses/``.
         blurs: True to blur the faces.
 
     Raises:
@@ -136,7 +136,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
     On a server with a login, users see only their own analyses.
 
     Args:
-        settings: Where ``analyses/`` is.
+        settings: Settings with the location of ``analyses/``.
         visitor: None for all analyses, for the user of this machine.
     """
     found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
@@ -185,7 +185,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
         pending: The ids in the queue.
 
     Raises:
-        InputError: Its settings are damaged.
+        InputError: The settings are damaged.
     """
     analysis, status = folder.read_settings(), folder.read_status()
     position = pending.index(folder.id) + 1 if folder.id in pending else None

@@ -103,7 +103,7 @@ class Segment:
         start: Time of its first frame, in seconds.
         end: Time of the first frame of the next segment; infinite for the last segment.
         frames: Numbers of the analyzed frames, int64.
-        seconds: Their times, float64.
+        seconds: Times of the frames, float64.
         row_frames: Frames of the rows that were completed in this segment, int64; a few may belong
             to the previous segment.
         row_seconds: Times of the rows, float64.
@@ -181,7 +181,7 @@ class AnalysisFolder:
         """Create the folder and write ``settings.json``.
 
         Raises:
-            InputError: It contains an analysis already, or cannot be written.
+            InputError: The folder contains an analysis already, or cannot be written.
         """
         with os_errors_as_input_errors(f"The analysis cannot be stored in {self.path}"):
             self.path.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class AnalysisFolder:
         """Read ``settings.json``.
 
         Raises:
-            InputError: It is missing or damaged.
+            InputError: The file is missing or damaged.
         """
         path = self.path / SETTINGS_FILE
         missing = (
@@ -234,7 +234,7 @@ class AnalysisFolder:
             The content of ``settings.json``.
 
         Raises:
-            InputError: It is missing or damaged, or another process works on it.
+            InputError: The folder is missing or damaged, or another process works on it.
         """
         settings = self.read_settings()
         descriptor = take_job_lock(

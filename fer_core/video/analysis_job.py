@@ -82,7 +82,7 @@ class AnalysisOutcome:
     """How an analysis ended.
 
     Attributes:
-        folder: Its folder.
+        folder: Folder of the analysis.
         status: The last status: finished or stopped.
         table: The rows.
     """
@@ -490,7 +490,7 @@ def check_range(info: VideoInfo, start: float, end: float | None) -> None:
     """Check the range of an analysis.
 
     Raises:
-        InputError: It is outside the video, or longer than ``MAX_HOURS``.
+        InputError: The range is outside the video, or longer than ``MAX_HOURS``.
     """
     if info.seconds is None:
         return

@@ -28,7 +28,7 @@ def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Add an analysis at the end of the queue, and start it if none is running.
 
     Raises:
-        InputError: It is running or pending already, or the queue cannot be written.
+        InputError: The analysis is running or pending already, or the queue cannot be written.
     """
     analysis = folder.read_settings()
     queue = _queue(settings)
@@ -77,7 +77,7 @@ def delete_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Delete an analysis with everything that is stored for it.
 
     Raises:
-        InputError: It is running, or cannot be removed.
+        InputError: The analysis is running, or cannot be removed.
     """
     if folder.path.parent.resolve() != settings.analyses_root.resolve():
         raise InputError(f"{folder.path} is not in {settings.analyses_root}; delete it manually.")

@@ -82,7 +82,7 @@ class AnalysisSettings:
         """Read the content of ``settings.json``.
 
         Raises:
-            ValueError: It is damaged.
+            ValueError: The content is damaged.
         """
         return from_dict(cls, values)
 

@@ -18,7 +18,7 @@ def analysis_document(
 
     Args:
         table: The rows, after the edits.
-        analysis: Its settings; the owner and the path of the file are left out.
+        analysis: Settings of the analysis; the owner and the path of the file are left out.
         edits: Names and markers.
         threshold: The minimum smoothed probability of an episode, 0 to 1.
 

@@ -51,7 +51,7 @@ class Edits:
         merged: The number of the person that a merged person belongs to, by the merged person's
             number.
         excluded: Persons that are left out of charts, tables and summaries.
-        markers: In the order of time.
+        markers: Markers in the order of time.
     """
 
     names: dict[Text, Text] = Field(default_factory=dict)
@@ -171,7 +171,7 @@ class EditHistory:
         """Store new edits.
 
         Raises:
-            InputError: They cannot be written.
+            InputError: The edits cannot be written.
         """
         self._write([*self._history, edits][-_MAX_HISTORY:])
 
@@ -179,7 +179,7 @@ class EditHistory:
         """Return to the edits before the latest ones.
 
         Raises:
-            InputError: They cannot be written.
+            InputError: The edits cannot be written.
         """
         self._write(self._history[:-1])
 

@@ -219,7 +219,7 @@ def read_table(path: Path) -> FaceTable:
     """Read a Parquet file that was written from ``to_arrow``.
 
     Raises:
-        InputError: It is missing or damaged.
+        InputError: The file is missing or damaged.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

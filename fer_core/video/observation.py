@@ -212,7 +212,7 @@ class FaceObserver:
         """Continue after a segment.
 
         Args:
-            state: From ``end_segment``.
+            state: The state that ``end_segment`` returned.
 
         Raises:
             KeyError, TypeError, ValueError: It is damaged.

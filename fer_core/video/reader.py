@@ -79,8 +79,8 @@ class VideoFrame:
     """A decoded frame.
 
     Attributes:
-        index: Its number in the file, from 0.
-        seconds: Its time, from the start of the file.
+        index: Number of the frame in the file, from 0.
+        seconds: Time of the frame, from the start of the file.
         image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
         width: Width of the upright frame, in pixels of the file.
         height: Height of the upright frame, in pixels of the file.
@@ -117,7 +117,7 @@ def probe_video(path: Path, name: str | None = None) -> VideoInfo:
 
     Args:
         path: The file.
-        name: Its name for messages; by default that of the path.
+        name: Name of the video in messages; by default that of the path.
 
     Raises:
         InputError: The file is missing, is not a video, or cannot be decoded.
@@ -169,7 +169,7 @@ def read_frames(
 
     Args:
         path: The file.
-        name: Its name for messages; by default that of the path.
+        name: Name of the video in messages; by default that of the path.
         start: Time of the first frame, in seconds.
         end: Frames from this time on are left out.
         per_second: Number of frames per second: the first frame at or after each multiple of
@@ -363,7 +363,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
     """Open a file and its video stream.
 
     Raises:
-        InputError: It is missing or contains no video.
+        InputError: The file is missing or contains no video.
     """
     import av
 

@@ -78,7 +78,7 @@ def render_video(
 
     Args:
         source: The video.
-        table: Its rows.
+        table: The faces that the analysis found.
         target: The MP4 file; written under another name and renamed when it is complete.
         rendering: What is drawn.
         start: Beginning of the range in seconds; time 0 of the new file.

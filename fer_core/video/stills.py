@@ -18,7 +18,7 @@ def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFram
     Args:
         path: The video.
         seconds: The time.
-        name: Its name for messages.
+        name: Name of the video in messages.
 
     Raises:
         InputError: The video cannot be read.

@@ -66,10 +66,10 @@ class PersonSummary:
         seconds_seen: The time in which the person was tracked.
         first_seen: Start of the first row, in seconds.
         last_seen: End of the last row, in seconds.
-        shares: By class: the share of ``seconds_seen`` with this class as the label, 0 to 1.
-        means: By class: the mean probability, weighted by time.
-        episodes: By class: the number of episodes.
-        mean_episode_seconds: By class: the mean duration of the episodes; None without episodes.
+        shares: For each class, the share of ``seconds_seen`` with it as the label, 0 to 1.
+        means: For each class, the mean probability, weighted by time.
+        episodes: For each class, the number of episodes.
+        mean_episode_seconds: For each class, the mean duration of its episodes; None if none.
         transitions: How often the dominant class changed, by (from, to).
     """
 

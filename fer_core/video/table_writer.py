@@ -21,7 +21,7 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
 
     Args:
         folder: The analysis.
-        analysis: Its settings.
+        analysis: Settings of the analysis.
     """
     import pyarrow.parquet as pq
 

@@ -84,7 +84,7 @@ class Analyzer:
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
-            whole: As for ``analyze``.
+            whole: See ``analyze``.
 
         Returns:
             Faces with crops, in the order of ``analyze``.
@@ -148,8 +148,8 @@ class Analyzer:
         """Crop faces without classifying them.
 
         Args:
-            image: As for ``classify``.
-            faces: As for ``classify``.
+            image: See ``classify``.
+            faces: See ``classify``.
 
         Returns:
             The same faces in the same order with crop.

@@ -75,7 +75,7 @@ def crop_whole_picture(
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``. If it is not square, its center square is
             used, because stretching would change the expression.
-        shape: As for ``crop_face``.
+        shape: See ``crop_face``.
 
     Returns:
         As ``crop_face``; for a gray picture of exactly this shape, its own pixels unchanged.

@@ -55,9 +55,9 @@ class _Label:
     Attributes:
         text: One line.
         font: The font in its size.
-        width: Of the label's background, in pixels.
-        height: Of the label's background, in pixels.
-        padding: From the background's edge to the text, in pixels.
+        width: Width of the label's background, in pixels.
+        height: Height of the label's background, in pixels.
+        padding: Distance from the background's edge to the text, in pixels.
     """
 
     text: str

@@ -26,7 +26,7 @@ class Face:
     """A detected face; ``Analyzer.classify`` adds crop and probabilities, a tracker the id.
 
     Attributes:
-        box: In pixels of the upright picture, as returned by the detector or tracker.
+        box: Box in pixels of the upright picture, as returned by the detector or tracker.
         detection_score: The detector's confidence, 0 to 1; None if there is none.
         crop: The pixels that were classified: gray uint8 ``[height, width]`` or RGB uint8
             ``[height, width, 3]``; None before classification.

@@ -406,7 +406,7 @@ class _Detection:
 
     Attributes:
         face: The face.
-        colors: From ``color_histogram``; None if they are not used.
+        colors: Result of ``color_histogram``; None if colors are not used.
         is_mixed: True if another face overlaps, so that the colors are those of both persons.
     """
 

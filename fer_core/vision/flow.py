@@ -40,8 +40,8 @@ class FlowFrame:
     Attributes:
         shape: Height and width of the full frame.
         gray: uint8 ``[height, width]``.
-        factor_x: From x in the small picture to x in the full frame.
-        factor_y: From y in the small picture to y in the full frame.
+        factor_x: Ratio of x in the full frame to x in the small picture.
+        factor_y: Ratio of y in the full frame to y in the small picture.
     """
 
     shape: tuple[int, int]
@@ -126,11 +126,11 @@ def _moved(
     """Return a box moved and scaled like the points on it; None if too few of them are reliable.
 
     Args:
-        box: In pixels of the full frame.
+        box: Box in pixels of the full frame.
         start: The points in the earlier frame, float32 ``[k, 2]`` in the small picture.
         end: The same points in the later frame.
         errors: Forward-backward error of each point, ``[k]``.
-        factors: From x and y in the small picture to those in the full frame.
+        factors: Ratios of x and y in the full frame to x and y in the small picture.
     """
     # Use the better half of the points, as in the paper, if they also returned to their start.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)

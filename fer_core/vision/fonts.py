@@ -35,7 +35,7 @@ def font_for(text: str, size: int) -> Font:
 
     Args:
         text: One line.
-        size: In pixels.
+        size: Font size in pixels.
     """
     if text.isascii():
         return _font(None, size)

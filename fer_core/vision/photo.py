@@ -32,10 +32,10 @@ class PhotoResult:
     """The result for one file.
 
     Attributes:
-        file: Its name or path, as given.
-        width: Of the upright picture, in pixels; None if it could not be decoded.
-        height: Of the upright picture, in pixels; None if it could not be decoded.
-        faces: Its classified faces, from left to right.
+        file: Name or path of the file, as given.
+        width: Width of the upright picture, in pixels; None if it could not be decoded.
+        height: Height of the upright picture, in pixels; None if it could not be decoded.
+        faces: Classified faces, from left to right.
         error: One sentence on why it could not be analyzed; None on success.
         analyzed_size: Width and height at which it was analyzed, if it is too large for the
             limits; the boxes of its faces are in these pixels. None if it was not reduced.
@@ -120,7 +120,7 @@ def analyze_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects and classifies the faces.
-        whole: As for ``Analyzer.analyze``.
+        whole: See ``Analyzer.analyze``.
 
     Returns:
         The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
@@ -139,7 +139,7 @@ def crop_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects the faces.
-        whole: As for ``Analyzer.analyze``.
+        whole: See ``Analyzer.analyze``.
 
     Returns:
         The result, whose faces are not classified yet.

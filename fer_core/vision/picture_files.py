@@ -32,7 +32,8 @@ def read_picture(path: Path) -> bytes:
     """Read a picture's file; of a video only the first bytes, by which it is recognized.
 
     Raises:
-        InputError: It is not a file, cannot be read, or is larger than ``MAX_PICTURE_BYTES``.
+        InputError: There is no readable file at the path, or it is larger than
+            ``MAX_PICTURE_BYTES``.
     """
     # Imported here: listing files does not need Pillow.
     from fer_core.vision.decode_formats import is_video

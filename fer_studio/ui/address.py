@@ -65,7 +65,7 @@ class _AddressState:
         runs: How often the page was drawn as a whole.
         problems: What is wrong with the address, by the key of the widget.
         notices: Where problems are shown.
-        shown_problems: Their elements, by the key of the widget.
+        shown_problems: The elements that show the problems, by the key of the widget.
         unsaved: The version of the results that would be lost with this tab, by their kind.
     """
 

@@ -127,12 +127,12 @@ class SelectedImages:
     """Images that were selected in a gallery, for a decision.
 
     Attributes:
-        dataset: Their dataset.
+        dataset: The dataset of these images.
         rows: The images.
         gallery: The key of the gallery, whose selection is cleared after a decision.
         reason: The proposed reason.
         source: Where they were found, for the record.
-        suggested: By row, an emotion that is suggested as the correct label.
+        suggested: For some rows, the emotion that is suggested as the correct label.
         is_model_suggestion: True if a model suggests the labels.
     """
 
@@ -246,7 +246,7 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
 
     Args:
         dataset: The dataset.
-        state: Its current decisions.
+        state: Current decisions about the dataset.
         key: Key of the undo button.
     """
     if not may_edit():
@@ -276,7 +276,7 @@ def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *,
 
     Args:
         dataset: The dataset.
-        state: Its current decisions.
+        state: Current decisions about the dataset.
         row: The image.
         key: Key of the button.
     """

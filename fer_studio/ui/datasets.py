@@ -38,9 +38,9 @@ class OpenDataset:
     """An open dataset.
 
     Attributes:
-        name: Its name.
-        folder: Its folder.
-        faces: Its content, shared by all sessions; must not be changed.
+        name: Name of the dataset.
+        folder: Folder of the dataset.
+        faces: Content of the dataset, shared by all sessions; must not be changed.
         settings: The folders of the app.
     """
 
@@ -67,7 +67,7 @@ def open_dataset(name: str, settings: Settings) -> OpenDataset:
     """Open an imported dataset or the demo set; it is cached until its files change.
 
     Raises:
-        InputError: It does not exist, or is damaged.
+        InputError: The dataset does not exist, or is damaged.
     """
     if name == DEMO_NAME:
         install_demo_set(settings)
@@ -134,7 +134,7 @@ def dataset_votes(dataset: OpenDataset) -> Votes | None:
     """Return FER+'s votes for the images; None if none were added.
 
     Raises:
-        InputError: They are damaged, or belong to other images.
+        InputError: The votes are damaged, or belong to other images.
     """
     try:
         status = (dataset.folder / VOTES_FILE).stat()

@@ -34,7 +34,7 @@ def offer_download(
     """Draw a download button. A click does not run the page again.
 
     Args:
-        label: Its label.
+        label: Label of the button.
         content: The content of the file, or a function that returns it and is called at the click.
         file_name: The name of the file; its extension determines MIME type and icon.
         key: The key of the button.

@@ -25,9 +25,9 @@ class PageEntry:
     """A page of the app.
 
     Attributes:
-        name: Its file in ``pages/``, without the suffix.
-        title: Its title in the navigation and the browser.
-        help: Its purpose, in one or two sentences.
+        name: Name of the page's file in ``pages/``, without the suffix.
+        title: Title of the page in the navigation and the browser.
+        help: Purpose of the page, in one or two sentences.
         heading: The heading of the page; if empty, the title.
     """
 

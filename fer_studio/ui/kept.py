@@ -85,9 +85,9 @@ def kept_selectbox(
     """Draw a select box that keeps its value.
 
     Args:
-        label: Its label.
+        label: Label of the select box.
         options: At least one.
-        key: Its key.
+        key: Key of the select box.
         name: The name of the parameter in the address.
         noun: The name of the selection in messages; if empty, the label in lower case.
         default: The default; if None, the first option.

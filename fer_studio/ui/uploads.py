@@ -18,7 +18,7 @@ def check_size(upload: UploadedFile, megabytes: int) -> None:
     """Check the size of a file.
 
     Raises:
-        InputError: It is larger than the limit.
+        InputError: The file is larger than the limit.
     """
     if upload.size > megabytes << 20:
         raise InputError(f"{upload.name} is larger than {megabytes} MB; provide a smaller file.")
@@ -28,7 +28,7 @@ def read_upload(upload: UploadedFile, megabytes: int) -> bytes:
     """Return the content of a file.
 
     Raises:
-        InputError: It is larger than the limit.
+        InputError: The file is larger than the limit.
     """
     check_size(upload, megabytes)
     return upload.getvalue()

@@ -373,5 +373,5 @@ def test_the_real_dataset_is_recognized_as_fer2013(real_faces: FaceSet) -> None:
 def test_shapes_are_checked(make_result: Callable[..., EvaluationResult]) -> None:
     with pytest.raises(ValueError, match="raw_probabilities should be"):
         make_result([0, 1], np.full((3, 7), 1 / 7))
-    with pytest.raises(ValueError, match="rows and names should be 2"):
+    with pytest.raises(ValueError, match="rows and names should have 2 entries"):
         make_result([0, 1], np.full((2, 7), 1 / 7), names=("one",))

@@ -38,7 +38,7 @@ class Picture:
 
     Attributes:
         image: RGB, uint8 ``[height, width, 3]``.
-        seconds: Its time.
+        seconds: Time of the picture.
         is_exact: False for a small stored picture of a time nearby.
     """
 
@@ -52,9 +52,9 @@ class Moment:
     """The moment that the user chose.
 
     Attributes:
-        seconds: Its time.
+        seconds: Time of the moment.
         rows: The persons in the nearest analyzed frame.
-        picture: Its picture; None if none is stored.
+        picture: Picture of the moment; None if none is stored.
     """
 
     seconds: float
