@@ -71,7 +71,7 @@ class ImportRequest:
         labels: The labels of the outputs in their order; None if not known.
         scale: The range of the pixel intensities; None to infer it.
         mean: The mean that was subtracted in training, in units of that range: one number, or one
-            for each channel. Without ``scale``, values above 1 mean 0 to 255.
+            for each channel. Without ``scale``, a value above 1 shows that the range is 0 to 255.
         std: The standard deviation that images were divided by after that, in the same units.
         replace: True to replace an existing model of this name.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.exchange.keras_config import names
+from fer_core.exchange.keras_config import split_names
 from fer_core.exchange.labels import SCALES, Scale, scale_needed
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 #: Operations that move pixels or change their type, but not their values. Some of them (Slice,
 #: Gather) may reverse the channels.
-_PASSING = names(
+_PASSING = split_names(
     "Cast Flatten Gather Identity Pad Reshape Resize Slice Squeeze Transpose Unsqueeze"
 )
 #: Layers that networks begin with.
-_LAYERS = names(
+_LAYERS = split_names(
     """
     AveragePool BatchNormalization Conv Einsum GRU Gemm GlobalAveragePool GlobalMaxPool
     GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN

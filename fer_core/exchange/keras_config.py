@@ -23,12 +23,12 @@ _MAX_CONFIG_NODES = 2_000_000
 MODEL_CLASSES = ("Sequential", "Functional", "Model")
 
 
-def names(text: str) -> frozenset[str]:
+def split_names(text: str) -> frozenset[str]:
     """Split a list of names at white space."""
     return frozenset(text.split())
 
 
-_LAYERS = names(
+_LAYERS = split_names(
     """
     Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average
     AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
@@ -49,7 +49,7 @@ _LAYERS = names(
 )
 
 #: Augmentation that only newer versions have. It is active in training only.
-_NEW_AUGMENTATION = names(
+_NEW_AUGMENTATION = split_names(
     """
     AugMix AutoContrast Equalization RandAugment RandomColorDegeneration RandomColorJitter
     RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
@@ -58,7 +58,7 @@ _NEW_AUGMENTATION = names(
 )
 
 #: Layers that are active in training only. Some exporters leave them enabled.
-AUGMENTATION = _NEW_AUGMENTATION | names(
+AUGMENTATION = _NEW_AUGMENTATION | split_names(
     """
     AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
     RandomRotation RandomTranslation RandomZoom
@@ -67,7 +67,7 @@ AUGMENTATION = _NEW_AUGMENTATION | names(
 
 #: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``. None
 #: of them takes a function or reads a file.
-_OPERATIONS = names(
+_OPERATIONS = split_names(
     """
     Abs Absolute Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip
     ConvertToTensor Copy DepthToSpace Divide DivideNoNan Einsum Elu Equal Erf Exp ExpandDims Flip
@@ -82,9 +82,9 @@ _OPERATIONS = names(
 )
 
 #: Plain values that Keras 3 wraps: tensors, arrays, and the parts of an index such as ``[..., 0]``.
-_VALUES = names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
+_VALUES = split_names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
 
-_OTHER_CLASSES = names(
+_OTHER_CLASSES = split_names(
     """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer
     LecunNormal LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform
@@ -94,10 +94,10 @@ _OTHER_CLASSES = names(
 )
 
 #: Arithmetic that Keras 2 records by the name of a TensorFlow function.
-LEGACY_OPERATIONS = names("TFOpLambda SlicingOpLambda")
+LEGACY_OPERATIONS = split_names("TFOpLambda SlicingOpLambda")
 
 #: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
-_FUNCTIONS = names(
+_FUNCTIONS = split_names(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
     leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax

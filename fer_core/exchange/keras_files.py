@@ -42,9 +42,9 @@ _MAX_MEMBERS = 1000
 #: Usual names of the weights of ``name.json``, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
-#: 600 MB of weights, as in VGG16.
+#: Maximum number of weights (600 MB), slightly more than VGG16 has.
 _MAX_PARAMETERS = 150_000_000
-#: 256 MB for the output of one layer for one image.
+#: Maximum number of values in the output of one layer for one image (256 MB).
 _MAX_LAYER_VALUES = 64_000_000
 
 

@@ -70,7 +70,7 @@ class _Slice(Operation):
     def convert(
         self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """As ``Operation.convert``."""
+        """See ``Operation.convert``."""
         parts = []
         for part in options.pop("slice_spec"):
             if isinstance(part, dict) and "start" in part:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import h5py
     import keras
 
+    #: The weights of a layer in their order, each with its name in the file.
     Arrays = list[tuple[str, NDArray[Any]]]
 
 #: Where TensorFlow 2.12 stored the layers of a model, instead of in ``layers``.

@@ -20,7 +20,7 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Pending:
+class _WaitingJob:
     """A job that waits for another one of its kind to end."""
 
     job: Job
@@ -35,7 +35,7 @@ class JobService:
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[str, Hashable], Job] = {}
-        self._pending: list[_Pending] = []
+        self._pending: list[_WaitingJob] = []
         self._lock = threading.RLock()
 
     def start(
@@ -67,7 +67,7 @@ class JobService:
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
             self._drop_old_results(kind)
-            self._pending.append(_Pending(job, work))
+            self._pending.append(_WaitingJob(job, work))
             self._start_pending()
         return job
 

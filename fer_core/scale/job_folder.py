@@ -182,7 +182,7 @@ class JobFolder:
             tables: Rows of the part, one table per file, in the order of its files.
 
         Returns:
-            The counts of the part: those that ``_summary.json`` contains for all parts.
+            The numbers of rows, faces and errors in the part.
 
         Raises:
             InputError: The part cannot be written.

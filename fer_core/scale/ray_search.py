@@ -147,16 +147,16 @@ def _search(
 
 
 def _worker_count(resources: dict[str, float], options: RaySearchOptions) -> int:
-    fits = int(resources.get("CPU", 0) // options.cpus)
+    possible = int(resources.get("CPU", 0) // options.cpus)
     if options.gpus:
-        fits = min(fits, int(resources.get("GPU", 0) / options.gpus))
-    if fits < 1 or (options.workers or 1) > fits:
+        possible = min(possible, int(resources.get("GPU", 0) / options.gpus))
+    if possible < 1 or (options.workers or 1) > possible:
         raise InputError(
             f"The Ray cluster has {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} "
             f"GPUs, too few for {options.workers or 1} workers with {options.cpus} CPUs and "
             f"{options.gpus:g} GPUs each; lower --workers, --cpus or --gpus."
         )
-    return options.workers or fits
+    return options.workers or possible
 
 
 def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) -> list[Exception]:

@@ -162,7 +162,7 @@ def _file_system(scheme: str) -> Any:
 
     try:
         if scheme == "s3":
-            return _s3()
+            return _open_s3()
         return fsspec.filesystem(scheme)
     except ImportError as error:
         raise InputError(
@@ -175,7 +175,7 @@ def _file_system(scheme: str) -> Any:
         ) from error
 
 
-def _s3() -> Any:
+def _open_s3() -> Any:
     from fsspec.implementations.arrow import ArrowFSWrapper
     from pyarrow.fs import AwsStandardS3RetryStrategy, S3FileSystem
 

@@ -15,7 +15,7 @@ from fer_core.predictor import Predictor
 
 
 @dataclass
-class _Call:
+class _PendingCrops:
     """Crops of one picture, and the future of their probabilities."""
 
     crops: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class BatchingPredictor:
         self._predictor = predictor
         self._max_faces = max_faces
         self._on_batch = on_batch
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_PendingCrops | None] = queue.SimpleQueue()
         self._is_closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="network", daemon=True)
@@ -79,7 +79,7 @@ class BatchingPredictor:
         Raises:
             RuntimeError: The predictor is closed.
         """
-        call = _Call(crops)
+        call = _PendingCrops(crops)
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the predictor is closed")
@@ -102,9 +102,9 @@ class BatchingPredictor:
             if is_last:
                 return
 
-    def _next_batch(self) -> tuple[list[_Call], bool]:
+    def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
         """Wait for a call; return it with the other waiting calls, and True after ``close``."""
-        batch: list[_Call] = []
+        batch: list[_PendingCrops] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:
                 call = self._calls.get(block=not batch)
@@ -115,7 +115,7 @@ class BatchingPredictor:
             pass
         return batch, False
 
-    def _predict(self, batch: list[_Call]) -> None:
+    def _predict(self, batch: list[_PendingCrops]) -> None:
         try:
             rows = self._predictor.probabilities(np.concatenate([call.crops for call in batch]))
         except Exception as error:

@@ -90,7 +90,7 @@ class RequestGuard:
             if scope["method"] in ("GET", "HEAD"):
                 await self._application(scope, receive, send)
                 return
-            body = _Body(self, receive, self._declared_length(headers))
+            body = _RequestBody(self, receive, self._declared_length(headers))
             with body:
                 await self._application(scope, body.receive, send)
         except HTTPException as error:
@@ -154,7 +154,7 @@ class RequestGuard:
         return self._limits.upload_seconds
 
 
-class _Body:
+class _RequestBody:
     """The body of one request: counted, and received within a time limit."""
 
     def __init__(self, guard: RequestGuard, receive: Receive, declared: int) -> None:

@@ -40,7 +40,8 @@ class Batch:
 def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.float32]:
     """Return weights, float32 ``[classes]``: every class that occurs gets the same total weight.
 
-    ``n / (classes * count)``, "balanced" in scikit-learn; 0 for a class that does not occur.
+    The weight of a class is ``n / (classes * count)``, as "balanced" in scikit-learn; 0 for a class
+    that does not occur.
     """
     counts = np.bincount(labels, minlength=class_count)
     present = counts > 0

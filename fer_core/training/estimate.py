@@ -87,8 +87,8 @@ class Speed:
     """The measured speed of a training.
 
     Attributes:
-        training_seconds: Per training image, augmentation included.
-        validation_seconds: Per validation image.
+        training_seconds: Seconds per training image, augmentation included.
+        validation_seconds: Seconds per validation image.
         startup_seconds: Time from the start of the process to the second step.
         memory_bytes: Peak memory of the process with a few hundred images.
         was_busy: True if another training was running.

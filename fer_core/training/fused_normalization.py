@@ -24,14 +24,14 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
 
     fused_layer = _fused_layer()
 
-    def replaced(layer: Any) -> Any:
+    def copy_of_layer(layer: Any) -> Any:
         is_plain = type(layer) is keras.layers.BatchNormalization
         # The fused operation needs feature maps; Keras normalizes the outputs of dense layers.
         if is_plain and len(layer.input.shape) == 4:
             return fused_layer.from_config(layer.get_config())
         return layer.__class__.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=replaced)
+    copy = keras.models.clone_model(model, clone_function=copy_of_layer)
     copy.set_weights(model.get_weights())
     return copy
 

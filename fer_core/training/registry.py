@@ -73,26 +73,26 @@ class RunSummary:
         path: Path of the run's folder.
         state: The actual state. *starting*: its process is alive and has not reported yet; *new*:
             it was never started; *damaged*: its configuration cannot be read.
-        reason: One sentence: how it ended, why it failed, what it is doing; may be empty.
-        name: Given by users; may be empty.
-        note: Given by users; may be empty.
-        recipe: Empty if it cannot be read.
-        data: Empty if it cannot be read.
-        config: None if it cannot be read.
-        start: The model that it starts from; None for random weights.
-        study: The search that it belongs to as a trial.
+        reason: One sentence: how the run ended, why it failed, what it is doing; may be empty.
+        name: The name that users gave the run; may be empty.
+        note: The note that users gave the run; may be empty.
+        recipe: Name of the recipe; empty if it cannot be read.
+        data: Name or path of the dataset; empty if it cannot be read.
+        config: The configuration; None if it cannot be read.
+        start: The model that the run starts from; None for random weights.
+        study: The search that the run belongs to as a trial.
         trial: Number of the trial in that search.
-        epoch: Finished epochs.
-        epochs: Planned epochs.
+        epoch: Number of finished epochs.
+        epochs: Number of planned epochs.
         best_epoch: Number of the best epoch, from 1.
-        validation_accuracy: At the best epoch.
-        macro_f1: At the best epoch, on validation.
+        validation_accuracy: Accuracy on validation at the best epoch.
+        macro_f1: Macro F1 on validation at the best epoch.
         seconds: Training time of the finished epochs.
-        started: When it was first started, or created if it never was, UTC.
+        started: When the run was first started, or created if it was never started, UTC.
         queue_position: Position in the queue, from 1, if the run is pending.
-        status: What its process reported last.
+        status: What the process of the run reported last.
         has_bundle: True if there is a model to evaluate and to use.
-        is_silent: True if its process is alive and has not reported for two minutes.
+        is_silent: True if the process is alive and has not reported for two minutes.
     """
 
     id: str
@@ -121,27 +121,27 @@ class RunSummary:
 
     @property
     def title(self) -> str:
-        """Its name, or the name of its folder if it has none."""
+        """The name of the run, or the name of its folder if it has none."""
         return self.name or self.id
 
     @property
     def seed(self) -> int | None:
-        """The seed of its configuration."""
+        """The seed of the run's configuration."""
         return None if self.config is None else self.config.seed
 
     @property
     def is_active(self) -> bool:
-        """True if a process trains it."""
+        """True if a process trains the run."""
         return self.state in ("starting", "running", "paused")
 
     @property
     def can_continue(self) -> bool:
-        """True if it can be trained further, possibly for more epochs."""
+        """True if the run can be trained further, possibly for more epochs."""
         return self.config is not None and not self.is_active and self.state != "queued"
 
     @property
     def bundle_path(self) -> Path:
-        """The folder of its model, if there is one."""
+        """The folder of the run's model, if there is one."""
         return RunFolder(self.path).bundle_path
 
     def to_json(self) -> dict[str, Any]:

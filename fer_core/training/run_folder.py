@@ -89,7 +89,7 @@ class ConfigChange:
     """A change of a run's configuration after its start.
 
     Attributes:
-        when: UTC, ISO 8601.
+        when: Time of the change, UTC, ISO 8601.
         after_epoch: Number of finished epochs at that time.
         changes: The old and the new value by field.
     """
@@ -129,12 +129,12 @@ class RunSetup:
         recipe: The recipe's name; the recipe may no longer exist, because ``config`` is complete.
         data: The dataset's name or path, as given.
         config: The recipe's configuration with the requested changes.
-        tracking: Where else its metrics are logged.
-        study: The search that it belongs to as a trial, if any.
+        tracking: Where else the run's metrics are logged.
+        study: The search that the run belongs to as a trial, if any.
         trial: The trial's number in that search.
         changes: Later changes, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
-        start: The model whose weights it starts from; None for random weights.
+        start: The model whose weights the run starts from; None for random weights.
         class_choice: For data read from a path, how the classes of the source become those of the
             dataset; None for the classes of an imported dataset, or the seven emotions for a path.
     """
@@ -187,7 +187,7 @@ class EpochRecord:
     """One finished epoch: a line of ``metrics.jsonl``.
 
     Attributes:
-        epoch: Counted from 1.
+        epoch: Number of the epoch, from 1.
         loss: Mean training loss over the epoch's augmented batches, regularization included.
         accuracy: Accuracy on the same batches.
         validation_loss: Cross-entropy on the unmodified validation images, without regularization.
@@ -226,7 +226,7 @@ class RunStatus:
     """The state of a run: the content of ``status.json``.
 
     Attributes:
-        state: What it is doing, or how it ended.
+        state: What the run is doing, or how it ended.
         message: One sentence for the user.
         epoch: The current epoch, counted from 1.
         epochs: Total number of epochs.
@@ -304,7 +304,7 @@ class RunFolder:
 
     @property
     def start_path(self) -> Path:
-        """The copy of the model that it starts from."""
+        """The copy of the model that the run starts from."""
         return self.path / START_FILE
 
     @property

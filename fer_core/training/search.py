@@ -92,7 +92,7 @@ class StudySetup:
         pruning: True to end unpromising trials early.
         seed: The seed of the sampler.
         storage: Optuna's storage URL, for several machines; None for a local database.
-        class_choice: As ``RunSetup.class_choice``.
+        class_choice: See ``RunSetup.class_choice``.
     """
 
     name: Text

@@ -99,11 +99,11 @@ class _Worker:
 
     def work(self) -> None:
         try:
-            self._work()
+            self._run_trials()
         finally:
             report_worker(self._study, self._name, is_alive=False)
 
-    def _work(self) -> None:
+    def _run_trials(self) -> None:
         """Run trials until the study is complete or stopped."""
         self._retry_trials_of_earlier_versions()
         while not self._is_stopped():

@@ -41,10 +41,10 @@ class AnalysisSummary:
     Attributes:
         folder: Folder of the analysis.
         settings: Settings of the analysis.
-        state: What it is doing, or how it ended.
-        message: One sentence about it; may be empty.
-        status: What its job reported last.
-        queue_position: The position in the queue, from 1; None if it is not pending.
+        state: What the analysis is doing, or how it ended.
+        message: One sentence about the state; may be empty.
+        status: What the job of the analysis reported last.
+        queue_position: The position in the queue, from 1; None if the analysis is not queued.
     """
 
     folder: AnalysisFolder
@@ -56,7 +56,7 @@ class AnalysisSummary:
 
     @property
     def is_pending(self) -> bool:
-        """True if it runs or will run."""
+        """True if the analysis runs or will run."""
         return self.state in ("queued", "starting", "running")
 
 
@@ -137,7 +137,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
 
     Args:
         settings: Settings with the location of ``analyses/``.
-        visitor: None for all analyses, for the user of this machine.
+        visitor: The visitor; None returns all analyses, for the user of this machine.
     """
     found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
     pending = pending_analyses(settings)

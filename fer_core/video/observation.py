@@ -215,7 +215,7 @@ class FaceObserver:
             state: The state that ``end_segment`` returned.
 
         Raises:
-            KeyError, TypeError, ValueError: It is damaged.
+            KeyError, TypeError, ValueError: The state is damaged.
         """
         self._tracker.restore(state["tracker"])
         self._cuts.restore(state["cuts"])
@@ -244,13 +244,13 @@ class FaceObserver:
         if not frames:
             return
         before = self._tracker.copy()
-        views, is_changed = self._track(frames, detects_in_all=False)
+        tracks_by_frame, is_changed = self._track(frames, detects_in_all=False)
         if is_changed and len(frames) > 1:
             self._tracker = before
-            views, _ = self._track(frames, detects_in_all=True)
+            tracks_by_frame, _ = self._track(frames, detects_in_all=True)
         self._flow = frames[-1].flow
         self._last_detection = frames[-1].frame.seconds
-        for prepared, tracks in zip(frames, views, strict=True):
+        for prepared, tracks in zip(frames, tracks_by_frame, strict=True):
             self._add_pending(prepared, tracks)
         self._release_confirmed_rows()
 
@@ -259,7 +259,7 @@ class FaceObserver:
     ) -> tuple[list[list[_TrackInFrame]], bool]:
         """Return the tracks in each frame, and whether faces appeared, disappeared or got lost."""
         flow, is_changed = self._flow, False
-        views = []
+        tracks_by_frame = []
         for prepared in frames:
             seconds, now = prepared.frame.seconds, prepared.flow
             if flow is not None and flow.shape != now.shape:
@@ -284,22 +284,22 @@ class FaceObserver:
                     if track.detected_at == seconds
                 }
                 is_changed |= detected != earlier
-            views.append(
+            tracks_by_frame.append(
                 [
                     _TrackInFrame(replace(track), track.detected_at == seconds)
                     for track in self._tracker.active_tracks
                 ]
             )
-        return views, is_changed
+        return tracks_by_frame, is_changed
 
-    def _add_pending(self, prepared: PreparedFrame, views: Sequence[_TrackInFrame]) -> None:
+    def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
         """Add a row for each track; its next detection confirms it."""
         frame = prepared.frame
-        faces = self._analyzer.crop(frame.image, [view.track.face for view in views])
+        faces = self._analyzer.crop(frame.image, [state.track.face for state in tracks])
         factor_x = frame.width / frame.image.shape[1]
         factor_y = frame.height / frame.image.shape[0]
-        for view, face in zip(views, faces, strict=True):
-            serial = view.track.serial
+        for state, face in zip(tracks, faces, strict=True):
+            serial = state.track.serial
             rows = self._pending.setdefault(serial, [])
             rows.append(
                 FaceRow(
@@ -311,7 +311,7 @@ class FaceObserver:
                     crop=face.crop,
                 )
             )
-            if view.is_detected:
+            if state.is_detected:
                 self._consider_portrait(serial, face, frame)
                 for row in rows:
                     row.is_confirmed = True

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _End:
+class _EndOfItems:
     """Marks the end of the items, or the exception that ended them."""
 
     def __init__(self, error: BaseException | None = None) -> None:
@@ -39,7 +39,7 @@ class ReadAhead(Generic[Item, Result]):
         """
         self._items = items
         self._function = function
-        self._results: queue.Queue[Future[Result] | _End] = queue.Queue(max(ahead, 1))
+        self._results: queue.Queue[Future[Result] | _EndOfItems] = queue.Queue(max(ahead, 1))
         self._is_closed = threading.Event()
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="read-ahead-worker")
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
@@ -48,7 +48,7 @@ class ReadAhead(Generic[Item, Result]):
     def __iter__(self) -> Iterator[Result]:
         while True:
             result = self._results.get()
-            if isinstance(result, _End):
+            if isinstance(result, _EndOfItems):
                 if result.error is not None:
                     raise result.error
                 return
@@ -71,11 +71,11 @@ class ReadAhead(Generic[Item, Result]):
                 if not self._put(self._workers.submit(self._function, item)):
                     return
         except BaseException as error:
-            self._put(_End(error))
+            self._put(_EndOfItems(error))
         else:
-            self._put(_End())
+            self._put(_EndOfItems())
 
-    def _put(self, result: Future[Result] | _End) -> bool:
+    def _put(self, result: Future[Result] | _EndOfItems) -> bool:
         while not self._is_closed.is_set():
             try:
                 self._results.put(result, timeout=0.1)

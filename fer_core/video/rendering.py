@@ -89,7 +89,7 @@ def render_video(
         InputError: The video cannot be read.
         OSError: The file cannot be written.
     """
-    drawer = _Drawer(table, rendering)
+    drawer = _PersonDrawer(table, rendering)
     frames = read_frames(source, start=start, end=end, max_pixels=rendering.max_pixels)
     ahead = ReadAhead(frames, drawer.draw, _AHEAD)
     try:
@@ -113,7 +113,7 @@ def _write(
 
     with av.open(str(target), "w", options={"movflags": "+faststart"}) as output:
         stream: Any = None
-        sound: _Sound | None = None
+        sound: _SoundWriter | None = None
         last = -1
         for seconds, image in frames:
             if stream is None:
@@ -123,7 +123,7 @@ def _write(
                 stream.height = max(image.shape[0] // 2 * 2, 2)
                 stream.pix_fmt = "yuv420p"
                 stream.codec_context.time_base = _TIME_BASE
-                sound = _Sound(source, output, start, end)
+                sound = _SoundWriter(source, output, start, end)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
             frame.pts = max(last + 1, round((seconds - start) / _TIME_BASE))
@@ -139,7 +139,7 @@ def _write(
             sound.close()
 
 
-class _Sound:
+class _SoundWriter:
     """Copies the first audio stream of a video, or encodes it as AAC."""
 
     def __init__(self, source: Path, output: Any, start: float, end: float) -> None:
@@ -222,7 +222,7 @@ class _Sound:
             self._output.mux(self._stream.encode(frame))
 
 
-class _Drawer:
+class _PersonDrawer:
     """Draws the persons into frames, also into those between analyzed frames."""
 
     def __init__(self, table: FaceTable, rendering: Rendering) -> None:

@@ -60,8 +60,8 @@ class Track:
         detections: Number of matched detections.
         is_followed: True if optical flow could follow the face into the latest frame.
         classified_at: Time of the latest classification, in seconds.
-        raw_probabilities: Of the latest classification, without smoothing, float32 ``[classes]``;
-            None before it.
+        raw_probabilities: Result of the latest classification without smoothing, float32
+            ``[classes]``; None before the first one.
         serial: Distinguishes the tracks of one tracker, also those without an id.
         colors: Colors of the person, from ``color_histogram``; None if they are not used.
     """
@@ -247,7 +247,7 @@ class FaceTracker:
         """Replace the state by one from ``to_json``.
 
         Raises:
-            KeyError, TypeError, ValueError: It is damaged.
+            KeyError, TypeError, ValueError: The state is damaged.
         """
         self.next_track_id = int(state["next_track_id"])
         self._next_serial = int(state["next_serial"])
@@ -296,9 +296,9 @@ class FaceTracker:
                     track
                     for track in without_detection
                     if _may_be_same(track.box, detection.face.box)
-                    and _color_penalty(track, detection) < _COLOR_WEIGHT * (1 - _MIN_SIMILARITY)
+                    and _color_similarity(track, detection) > _MIN_SIMILARITY
                 ),
-                key=lambda track: -_color_penalty(track, detection),
+                key=lambda track: _color_similarity(track, detection),
                 default=None,
             )
             if displaced is not None:
@@ -318,10 +318,11 @@ class FaceTracker:
         for index, track in enumerate(self._active):
             for position, detection in enumerate(detected):
                 iou = track.box.iou(detection.face.box)
-                penalty = _color_penalty(track, detection)
-                is_possible = penalty <= _COLOR_WEIGHT * (1 - _SAME_PERSON_SIMILARITY)
+                colors = _color_similarity(track, detection)
+                is_possible = colors >= _SAME_PERSON_SIMILARITY
                 if is_possible and iou >= self._minimum_matching_threshold:
-                    pairs.append((iou - penalty, index, position, iou))
+                    rank = iou - _COLOR_WEIGHT * (1 - colors)
+                    pairs.append((rank, index, position, iou))
         matched: list[tuple[Track, _Detection, float]] = []
         used_tracks: set[int] = set()
         used_faces: set[int] = set()
@@ -363,7 +364,7 @@ class FaceTracker:
                 return self._only_interrupted
             return max(nearby, key=lambda track: track.detected_at, default=None)
         similar = sorted(
-            ((1 - _color_penalty(track, detection) / _COLOR_WEIGHT, track) for track in self._lost),
+            ((_color_similarity(track, detection), track) for track in self._lost),
             key=lambda pair: -pair[0],
         )
         if not similar or similar[0][0] < _MIN_SIMILARITY:
@@ -434,11 +435,11 @@ def _add_detection(track: Track, detection: _Detection, weight: float, seconds: 
         track.colors = (track.colors + change).astype(np.float32)
 
 
-def _color_penalty(track: Track, detection: _Detection) -> float:
-    """Return how much the colors differ, from 0; 0 if they are unknown."""
+def _color_similarity(track: Track, detection: _Detection) -> float:
+    """Return the similarity of the colors, up to 1; 1 if they are unknown."""
     if track.colors is None or detection.colors is None:
-        return 0.0
-    return _COLOR_WEIGHT * (1.0 - similarity(track.colors, detection.colors))
+        return 1.0
+    return similarity(track.colors, detection.colors)
 
 
 def _track_to_json(track: Track) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Follow faces from one frame to another by optical flow, without running the detector.
 
-The median flow of points on each face, accepted where tracking them forward and backward returns to
-the start: Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic detection of tracking
-failures", ICPR 2010, with the pyramidal Lucas-Kanade method of OpenCV.
+A face moves by the median flow of points on it. A point counts if following it to the later frame
+and back returns to its start: Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic
+detection of tracking failures", ICPR 2010. OpenCV's pyramidal Lucas-Kanade method follows the
+points.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from fer_core.vision.working_size import shrink_to
 #: Size of the picture in which faces are followed. It is sufficient for faces that fill a
 #: twentieth of the picture, and following one takes about a millisecond.
 _WORKING_PIXELS = 320 * 240
+#: Number of points per row and per column on a face.
 _GRID = 6
 #: Share of the box that the points cover; the corners of the box show the background.
 _INNER_SHARE = 0.7
+# Options of the Lucas-Kanade method: size of the window, pyramid levels, end of the iterations.
 _WINDOW = (11, 11)
 _LEVELS = 3
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)

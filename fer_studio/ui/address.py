@@ -42,7 +42,7 @@ _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
 
 
 @dataclass
-class _Shown:
+class _ShownValue:
     """A value in the address: the part of the page that drew it, and its text; "" for default."""
 
     part: str
@@ -75,7 +75,7 @@ class _AddressState:
     address: dict[str, str] = field(default_factory=dict)
     is_complete: bool = False
     drawn_keys: set[str] = field(default_factory=set)
-    shown: dict[str, _Shown] = field(default_factory=dict)
+    shown: dict[str, _ShownValue] = field(default_factory=dict)
     runs: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     notices: DeltaGenerator | None = None
@@ -205,7 +205,7 @@ def keep(
         st.session_state[key] = value
     state.memory[memory] = write(value)
     is_shown = is_always_shown or value != default
-    state.shown[name] = _Shown(_current_part.get(), write(value) if is_shown else "")
+    state.shown[name] = _ShownValue(_current_part.get(), write(value) if is_shown else "")
     return key
 
 
