@@ -80,7 +80,7 @@ class BundleRecord:
         labels: The labels in the network's order.
         input_shape: Height, width and channels of its input.
         input_scale: Factor on pixel intensities 0 to 255 before they enter the network.
-        input_offset: Added to them after scaling.
+        input_offset: Number that is added to the intensities after scaling.
         flip_averaging: True if predictions are the mean over a face and its mirror image.
         parameters: Number of weights.
         recipe: Name of the training's recipe; None for an imported model.
@@ -91,7 +91,7 @@ class BundleRecord:
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
         metrics: Metrics by split, measured with the published predictor.
         versions: Versions of Python and the libraries.
-        created: UTC, ISO 8601.
+        created: Time of creation, UTC, ISO 8601.
         source: For an imported model, the file that it came from.
         targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
             the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
@@ -164,7 +164,7 @@ class BundleRecord:
 
     @property
     def learned_votes(self) -> bool:
-        """True if it learned annotator votes instead of labels."""
+        """True if the model learned annotator votes instead of labels."""
         return bool(self.targets.get("kind", "labels") != "labels")
 
     @property
@@ -189,7 +189,7 @@ class BundleRecord:
 
     @property
     def is_demo(self) -> bool:
-        """True if it was trained on the demo set: its metrics do not apply to real faces."""
+        """True if the model was trained on the demo set: its metrics do not apply to real faces."""
         return bool(self.dataset.get("kind") == "demo")
 
 
@@ -212,7 +212,7 @@ class Bundle:
 
     @property
     def temperature(self) -> float:
-        """The temperature of its calibration."""
+        """The temperature of the calibration."""
         return self.calibration.temperature
 
     @property

@@ -32,7 +32,7 @@ _HIGHEST_MINIMUM_CONFIDENCE = 0.9
 
 @dataclass(frozen=True)
 class Calibration:
-    """Logit adjustment, then temperature scaling.
+    """The calibration of a model: logit adjustment, then temperature scaling.
 
     Attributes:
         temperature: Above 1 softens probabilities, below 1 sharpens them.

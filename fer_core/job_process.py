@@ -26,15 +26,15 @@ class ProcessStatus(Protocol):
 
     @property
     def state(self) -> str:
-        """What it is doing, or how the job ended."""
+        """What the process is doing, or how the job ended."""
 
     @property
     def process_id(self) -> int:
-        """Its ID."""
+        """The ID of the process."""
 
     @property
     def process_started(self) -> float | None:
-        """Its start time from ``process_start``; None if unknown."""
+        """The start time of the process from ``process_start``; None if unknown."""
 
 
 def start_job(

@@ -198,8 +198,8 @@ def spawn(
     Args:
         module: The module that ``python -m`` runs.
         arguments: Command-line arguments of the module.
-        settings: Passed on through the environment, so that it uses the same folders.
-        output: Descriptor of the file that receives its standard output and standard error.
+        settings: Passed on through the environment, so that the module uses the same folders.
+        output: Descriptor of the file that receives standard output and standard error.
         lock: Descriptor of a locked file, which the process inherits (``inherited_lock``).
         on_exit: Called in a thread when the process has ended, if this process still runs then.
 

@@ -3,9 +3,9 @@
 Doubtful labels are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning:
 estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. It needs
 probabilities from a model that was not trained on the labels in question. If the record of the
-model says that it was not trained on the images, its own predictions are used. Otherwise, as on its
-training images, these are out-of-fold predictions: a linear classifier on the features of the model
-predicts each fold after it was fitted to the others.
+model says that it was not trained on the images, its own predictions are used. Otherwise the images
+are divided into folds, and a linear classifier on the features of the model predicts each fold
+after it was fitted to the other folds (out-of-fold predictions).
 """
 
 from __future__ import annotations
@@ -291,9 +291,10 @@ def find_non_faces(
 ) -> Finding:
     """Rank the images that most probably do not show a face.
 
-    The mean of two ranks: the mean distance to the ten nearest neighbors in feature space (Kuan and
-    Mueller, "Back to the basics: revisiting out-of-distribution detection baselines", 2022), and
-    the probability of not being a face according to the face check.
+    Images are ordered by the mean of two ranks: the rank by the mean distance to the ten nearest
+    neighbors in feature space (Kuan and Mueller, "Back to the basics: revisiting
+    out-of-distribution detection baselines", 2022), and the rank by the probability of not being a
+    face according to the face check.
 
     Args:
         face_set: The data.
@@ -313,7 +314,10 @@ def find_non_faces(
         for start in range(0, count, 1024):
             part = face_set.images[start : start + 1024]
             squares = np.stack(
-                [cv2.resize(face, (_CHECK_SIDE, _CHECK_SIDE), None, 0, 0, 3) for face in part]
+                [
+                    cv2.resize(face, (_CHECK_SIDE, _CHECK_SIDE), interpolation=cv2.INTER_AREA)
+                    for face in part
+                ]
             )
             non_face_probabilities[start : start + len(part)] = 1 - face_probabilities(squares)
         scores.append(non_face_probabilities)
@@ -360,8 +364,8 @@ def _neighbor_distances(
         stop = min(start + 1024, count)
         similarity = unit[start:stop] @ unit[chosen].T
         # An image is not its own neighbor.
-        own = (chosen[None, :] == np.arange(start, stop)[:, None]) if count > 1 else False
-        similarity[own] = -1
+        is_itself = (chosen[None, :] == np.arange(start, stop)[:, None]) if count > 1 else False
+        similarity[is_itself] = -1
         nearest = np.partition(similarity, -neighbors, axis=1)[:, -neighbors:]
         distances[start:stop] = 1 - nearest.mean(axis=1)
         if report is not None:

@@ -185,7 +185,7 @@ async def _analyze(
     """Analyze the files of a request at the same time, in the order of the request."""
     try:
         pending = [
-            _too_large(upload, limits)
+            _too_large_result(upload, limits)
             if upload.content is None
             else asyncio.wrap_future(
                 engine.classify(upload.content, upload.name, model=model, whole=whole)
@@ -205,7 +205,7 @@ async def _analyze(
         ) from error
 
 
-def _too_large(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
+def _too_large_result(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
     result: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
     size = size_text(limits.file_bytes)
     result.set_result(

@@ -58,7 +58,7 @@ def serve(
         )
         config = uvicorn.Config(
             application,
-            http=_protocol(options.limits.header_seconds),
+            http=_time_limited_protocol(options.limits.header_seconds),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -116,7 +116,7 @@ def _listen(options: ServiceOptions) -> socket.socket:
     return listener
 
 
-def _protocol(header_seconds: float) -> type[H11Protocol]:
+def _time_limited_protocol(header_seconds: float) -> type[H11Protocol]:
     """Return uvicorn's protocol with a time limit for the header of a request.
 
     uvicorn itself waits forever for a client that sends the header byte by byte.

@@ -51,7 +51,9 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise HTTPException(400, _sentence(error, limits), {"Connection": "close"}) from error
+        raise HTTPException(
+            400, _form_error_message(error, limits), {"Connection": "close"}
+        ) from error
     try:
         uploads = []
         for field, value in form.multi_items():
@@ -59,7 +61,7 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
                 raise HTTPException(422, f"The form has the field {field[:64]!r}; {_EXPECTED}.")
             is_too_large = (value.size or 0) > limits.file_bytes
             content = None if is_too_large else await value.read()
-            uploads.append(Upload(_name(value.filename), content))
+            uploads.append(Upload(_name_on_one_line(value.filename), content))
     finally:
         await form.close()
     if not uploads:
@@ -67,7 +69,7 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
     return uploads
 
 
-def _sentence(error: MultiPartException, limits: ServiceLimits) -> str:
+def _form_error_message(error: MultiPartException, limits: ServiceLimits) -> str:
     """Return the message for a form that cannot be parsed."""
     if error.message.startswith("Too many files"):
         return (
@@ -79,7 +81,7 @@ def _sentence(error: MultiPartException, limits: ServiceLimits) -> str:
     return f"The request is not valid multipart/form-data; {_EXPECTED}."
 
 
-def _name(text: str | None) -> str:
+def _name_on_one_line(text: str | None) -> str:
     """Return an upload's name on one line."""
     name = re.sub(r"[\x00-\x1f\x7f]", " ", text or "")[:_MAX_NAME_LENGTH].strip()
     return name or "upload"

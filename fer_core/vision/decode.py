@@ -184,17 +184,17 @@ def picture_slot(content: bytes) -> Iterator[None]:
 def decoding_memory(content: bytes) -> int:
     """Return the memory for decoding a file, in bytes, by its header; 0 if it is invalid."""
     try:
-        return _memory(_open(content, ""))
+        return _needed_memory(_open(content, ""))
     except InputError:
         return 0
 
 
-def _memory(image: Image.Image) -> int:
+def _needed_memory(image: Image.Image) -> int:
     """Return the memory for decoding with the reduction that the picture gets, if any."""
-    return _memory_at(image, _reduction(image) or 1)
+    return _needed_memory_at(image, _reduction(image) or 1)
 
 
-def _memory_at(image: Image.Image, reduction: int) -> int:
+def _needed_memory_at(image: Image.Image, reduction: int) -> int:
     width, height = image.size
     reduced = width * height // reduction**2
     # The JPEG library reduces while it decodes; of other formats Pillow holds all pixels.
@@ -209,7 +209,7 @@ def _reduction(image: Image.Image) -> int | None:
     if pixels > MAX_SOURCE_PIXELS:
         return None
     for reduction in _REDUCTIONS:
-        fits = _memory_at(image, reduction) <= MAX_DECODED_BYTES
+        fits = _needed_memory_at(image, reduction) <= MAX_DECODED_BYTES
         if not fits or pixels // reduction**2 > MAX_PIXELS:
             continue
         is_progressive = bool(image.info.get("progressive"))
@@ -237,7 +237,7 @@ def _check_size(image: Image.Image, name: str) -> None:
             f"{MAX_SOURCE_PIXELS // 1_000_000} million that are supported; shrink it and try again."
         )
     if _reduction(image) is None:
-        needed = _memory_at(image, _REDUCTIONS[-1])
+        needed = _needed_memory_at(image, _REDUCTIONS[-1])
         if image.info.get("progressive"):
             needed += width * height * _COEFFICIENT_BYTES
         raise InputError(
