@@ -50,9 +50,10 @@ class CalibrationAnalysis:
 
     Attributes:
         uncalibrated: Probabilities of the network, without temperature scaling.
-        calibrated: At the temperature of the bundle, as analyze and live use it.
-        cross_validated: The temperature for each image is fitted on other images; this is the state
-            to publish. None with fewer than ``MIN_IMAGES`` images.
+        calibrated: Probabilities at the temperature of the bundle, as analyze and live use it.
+        cross_validated: Probabilities at a temperature that was fitted on other images than the one
+            it is applied to; this is the state to publish. None with fewer than ``MIN_IMAGES``
+            images.
         fitted_temperature: The temperature fitted on all of these images; 1 if they are too few.
         folds: Number of folds of ``cross_validated``.
     """

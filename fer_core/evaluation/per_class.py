@@ -26,16 +26,16 @@ class ClassResult:
 
     Attributes:
         name: The class.
-        precision: With a 95 % bootstrap interval, like recall and F1; undefined if the class is
-            never predicted.
-        recall: Undefined if the class does not occur.
-        f1: Undefined if the class neither occurs nor is predicted.
+        precision: Precision with a 95 % bootstrap interval; undefined if the class is never
+            predicted.
+        recall: Recall with its interval; undefined if the class does not occur.
+        f1: F1 with its interval; undefined if the class neither occurs nor is predicted.
         support: Number of images of the class.
         predicted_count: Number of images predicted as the class.
         roc: One-vs-rest ROC curve; None if the class or the rest does not occur.
         precision_recall: Precision-recall curve; None if the class does not occur.
         auc: Area under the ROC curve, 0 to 1; None like ``roc``.
-        average_precision: 0 to 1; None like ``precision_recall``.
+        average_precision: Average precision, 0 to 1; None like ``precision_recall``.
     """
 
     name: str

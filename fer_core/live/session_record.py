@@ -91,11 +91,11 @@ class RecordRows:
     """Rows of a record, in the order of time.
 
     Attributes:
-        seconds: Since the start of the record, float64 ``[n]``.
+        seconds: Seconds since the start of the record, float64 ``[n]``.
         persons: Track ids, int32 ``[n]``.
         boxes: x, y, width, height in pixels of the picture as it is shown and recorded, mirrored
             or not, int32 ``[n, 4]``.
-        probabilities: Smoothed, float32 ``[n, classes]``.
+        probabilities: Smoothed probabilities, float32 ``[n, classes]``.
         classes: The names of the classes.
         is_confident: Whether the label was certain, bool ``[n]``.
         raw_probabilities: Probabilities without smoothing, float32 ``[n, classes]``.
@@ -148,7 +148,7 @@ class SessionRecord:
 
         Args:
             classes: The names of the classes that are recorded.
-            max_rows: Further rows are only counted.
+            max_rows: Maximum number of rows; further rows are only counted.
             clock: Returns seconds; replaced in tests.
         """
         self.classes = classes
@@ -183,9 +183,9 @@ class SessionRecord:
         """Add a row with the current time, unless the person's last one is less than 0.2 s old.
 
         Args:
-            face: Classified, with a track id; its box in pixels of the camera's picture.
+            face: A classified face with a track id and a box in pixels of the camera's picture.
             raw_probabilities: Probabilities without smoothing; by default those of the face.
-            context: What produced it, and the picture that is shown.
+            context: What produced the row, and the picture that is shown.
 
         Raises:
             ValueError: The face has no track id, or its classes are not those of the record.

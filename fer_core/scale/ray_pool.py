@@ -51,7 +51,7 @@ class RayPool:
 
         Args:
             work: The work that the actors load.
-            address: As ``ScaleOptions.address``.
+            address: See ``ScaleOptions.address``.
             workers: The number of actors; None for one per core of the cluster, divided by
                 ``threads``.
             threads: Threads, and Ray's number of CPUs, of each actor.

@@ -77,7 +77,7 @@ def run_job(
         processed = 0
         if missing:
             files = _count_files(record, missing)
-            pool = _pool(work, options, record, folder.items(missing[0])[0], files)
+            pool = _open_pool(work, options, record, folder.items(missing[0])[0], files)
             try:
                 if on_start is not None:
                     on_start(pool)
@@ -95,7 +95,9 @@ def run_job(
         return JobResult(record, folder.finish(record), processed)
 
 
-def _pool(work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int) -> Pool:
+def _open_pool(
+    work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int
+) -> Pool:
     memory = options.worker_memory_mb * 2**20
     if options.backend == "ray":
         from fer_core.scale.ray_pool import RayPool

@@ -45,7 +45,8 @@ class Control:
 
     Attributes:
         request: What the process should do.
-        requested: When, in seconds since 1970; informative only, because a clock can be changed.
+        requested: Time of the request, in seconds since 1970; only for information, because a clock
+            can be changed.
     """
 
     request: Request

@@ -47,7 +47,7 @@ def launch(
         settings: Settings with the location of ``runs/`` and the number of runs that may be trained
             at the same time.
         name: The run's name for users.
-        note: A note about it.
+        note: The user's note about the run.
         start_file: The Keras file of ``setup.start``.
 
     Returns:
@@ -92,10 +92,10 @@ def create_run(
             while the run is pending.
 
     Raises:
-        InputError: The starting model does not fit the configuration. Or the dataset is missing or
-            damaged, or has no votes to learn. Or the disk has too little space. Or Keras or a
-            library for the requested tracking is not installed. Or the folder already contains a
-            run or cannot be written.
+        InputError: The starting model does not fit the configuration; the dataset is missing or
+            damaged, or has no votes to learn; the disk has too little space; Keras or a library
+            for the requested tracking is not installed; or the folder already contains a run or
+            cannot be written.
     """
     if setup.start is not None:
         check_start(setup.start, setup.config)

@@ -84,7 +84,7 @@ class AnalysisOutcome:
     Attributes:
         folder: Folder of the analysis.
         status: The last status: finished or stopped.
-        table: The rows.
+        table: The faces that were found.
     """
 
     folder: AnalysisFolder

@@ -41,8 +41,8 @@ class AnalysisSettings:
         keeps_video: True to keep a stored file until the analysis is deleted; False to delete it
             when the analysis has ended.
         prepares_player: True to make a copy for browsers if they cannot play the file.
-        owner: The e-mail address of the person who started it; empty without a login.
-        created: UTC, ISO 8601.
+        owner: The e-mail address of the person who started the analysis; empty without a login.
+        created: Time of the start, UTC, ISO 8601.
     """
 
     video: Text
