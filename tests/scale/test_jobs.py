@@ -76,7 +76,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedPool]:
         pools.append(ScriptedPool(work))
         return pools[-1]
 
-    monkeypatch.setattr(runner, "_pool", make)
+    monkeypatch.setattr(runner, "_open_pool", make)
     return pools
 
 
