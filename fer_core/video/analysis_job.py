@@ -163,8 +163,8 @@ def _prepared_ahead(
 ) -> Iterator[ReadAhead[VideoFrame, PreparedFrame]]:
     """Prepare frames for the observer in other threads, one for each thread that OpenCV may use.
 
-    If the detection is a part of that, OpenCV uses one thread in each of them: two frames in
-    parallel take less time than two threads for one frame.
+    If these threads also detect the faces, OpenCV uses one thread in each of them: two frames in
+    parallel take less time than one frame with two threads.
     """
     threads = max(cv2.getNumThreads(), 1)
     ahead = ReadAhead(frames, observer.prepare, _AHEAD, workers=threads)

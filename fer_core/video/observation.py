@@ -87,7 +87,7 @@ class PreparedFrame:
         return cls(frame, FlowFrame.of(frame.image), thumbnail(frame.image))
 
     def detect(self, analyzer: Analyzer) -> None:
-        """Detect the faces and measure their colors, unless that has been done."""
+        """Detect the faces and measure their colors, unless this was done before."""
         if self.faces is None:
             image = self.frame.image
             faces = analyzer.detect(image)

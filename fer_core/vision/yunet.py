@@ -47,12 +47,12 @@ class YuNetDetector:
 
     def __init__(self, path: Path) -> None:
         """Load the network from its ONNX file; the caller has checked that file."""
-        # Networks of their own for each size: changing a network's input size reallocates its
+        # Each size has its own networks, because changing a network's input size reallocates its
         # buffers, which takes longer than a pass.
         self._networks = {
             _COARSE_PIXELS: _NetworkPool(path, _PARALLEL_PASSES),
             _MEDIUM_PIXELS: _NetworkPool(path, _PARALLEL_PASSES),
-            # The buffers of a fine pass take much memory, so it runs once at a time.
+            # The buffers of a fine pass take much memory, so only one runs at a time.
             _FINE_PIXELS: _NetworkPool(path, 1),
         }
 
