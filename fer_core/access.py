@@ -104,7 +104,7 @@ class AccessRules:
 
     Attributes:
         editors: Addresses, and ``*@domain`` for all addresses of a domain; lower case.
-        viewers: The same for viewers. An address in both lists is an editor.
+        viewers: Addresses of viewers, like ``editors``. An address in both lists is an editor.
         providers: The identity providers to log in with.
         login_hours: How long a login is valid.
         trusted_issuers: Providers (the claim ``iss``) whose addresses are accepted without the

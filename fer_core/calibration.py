@@ -35,7 +35,7 @@ class Calibration:
     """The calibration of a model: logit adjustment, then temperature scaling.
 
     Attributes:
-        temperature: Above 1 softens probabilities, below 1 sharpens them.
+        temperature: A temperature above 1 softens probabilities, one below 1 sharpens them.
         class_prior: Share of each class in the training targets, in the order of ``classes``;
             None if unknown; then no adjustment is made.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.

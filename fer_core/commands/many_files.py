@@ -24,7 +24,7 @@ from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
-#: The options of a job by argument, apart from the backend.
+#: The field of ``ScaleOptions`` that each argument sets. ``--on`` sets two and is handled apart.
 _OPTIONS = {
     "workers": "workers",
     "threads": "threads",
@@ -98,7 +98,7 @@ def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bo
     """Return True if the arguments request a job, or name inputs that only a job can read.
 
     Args:
-        arguments: Those of ``add_many_files_arguments``; ``--out`` is ignored.
+        arguments: The parsed arguments of ``add_many_files_arguments``; ``--out`` is ignored.
         paths: The command's inputs.
     """
     return (
@@ -117,7 +117,7 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
     """Return the options of a job.
 
     Args:
-        arguments: Those of ``add_many_files_arguments``.
+        arguments: The parsed arguments of ``add_many_files_arguments``.
         defaults: The command's own defaults.
 
     Raises:
@@ -125,7 +125,7 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
     """
     backend, address = parse_backend(arguments.on or "local", os.environ)
     if backend == "ray":
-        # Before a job is written to the folder of the results.
+        # Checked before a job is written to the folder of the results.
         require_packages("--on ray needs", "scale", "ray")
     given = {
         field: getattr(arguments, name)
@@ -146,9 +146,9 @@ def classify_many_files(
     """Classify the files of a command in worker processes.
 
     Args:
-        arguments: Those of ``classify``.
+        arguments: The parsed arguments of ``classify``.
         settings: Settings with the location of the models.
-        text_of: Formats a file's entry in the document for the terminal.
+        text_of: Formats the document's entry of one file as text for the terminal.
 
     Raises:
         InputError: The job cannot be run, or not a single file could be read.

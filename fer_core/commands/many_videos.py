@@ -35,7 +35,7 @@ def analyze_many_videos(
     """Analyze the videos of a command in worker processes.
 
     Args:
-        arguments: Those of ``video``.
+        arguments: The parsed arguments of ``video``.
         settings: Settings with the location of the models.
         settings_of: Returns the settings of all analyses with a model and a detector.
 

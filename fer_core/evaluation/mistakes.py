@@ -36,7 +36,8 @@ def find_mistakes(
         true: Only images of this true class.
         predicted: Only images predicted as this class.
         confidence: Only predictions with a probability in this range, both ends included.
-        among: Only images where it is True, bool ``[n]``, such as the images with a finding.
+        among: Only images for which this array is True, bool ``[n]``, such as the images with a
+            finding.
 
     Raises:
         InputError: ``order`` is unknown.

@@ -54,7 +54,7 @@ def apply_temperature(
 
     Args:
         probabilities: ``[n, classes]``.
-        temperature: Above 1 softens, below 1 sharpens.
+        temperature: A temperature above 1 softens probabilities, one below 1 sharpens them.
 
     Returns:
         float32 ``[n, classes]``, rows summing to 1.

@@ -238,8 +238,8 @@ class RunLabel:
     """A run's name and note: the content of ``label.json``.
 
     Attributes:
-        name: One line; empty for none.
-        note: Any text; empty for none.
+        name: The name, on one line; empty for none.
+        note: The note, any text; empty for none.
     """
 
     name: str = ""

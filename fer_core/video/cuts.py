@@ -66,7 +66,7 @@ class CutDetector:
         """Replace the state by one from ``to_json``.
 
         Raises:
-            KeyError, TypeError, ValueError: It is damaged.
+            KeyError, TypeError, ValueError: The state is damaged.
         """
         last = state["last"]
         shape = (_SIZE[1], _SIZE[0], 3)

@@ -172,7 +172,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
     """Return the table with the columns of docs/video.md.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         names: Names of persons by number.
     """
     import pyarrow as pa
@@ -247,7 +247,7 @@ def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
     """Return the rows of a table with the columns of ``to_arrow``.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         empty: A table without rows that has the video, the classes and the minimum confidence.
 
     Raises:

@@ -111,7 +111,7 @@ def summarize(table: FaceTable, threshold: float = DEFAULT_THRESHOLD) -> list[Pe
     """Return a summary of every person, in the order of their numbers.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         threshold: The minimum smoothed probability of an episode, 0 to 1.
     """
     return [_summary(table.of_person(person), threshold) for person in table.persons]
@@ -125,7 +125,7 @@ def find_episodes(
     """Return the episodes of all persons and classes in the order of their start.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         threshold: The minimum smoothed probability of an episode, 0 to 1.
         min_seconds: Shorter episodes are left out.
     """
@@ -136,7 +136,7 @@ def dominant_periods(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS)
     """Return the periods in which a class had the largest smoothed probability of its person.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         min_seconds: Shorter periods are left out.
     """
     return _episodes(table, _is_dominant, min_seconds)
@@ -155,7 +155,7 @@ def _episodes(
     """Return the episodes of all persons and classes in the order of their start.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         is_inside: Returns for the rows of one person whether each row belongs to an episode of each
             class, bool ``[n, classes]``.
         min_seconds: Shorter episodes are left out.

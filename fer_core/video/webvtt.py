@@ -14,7 +14,7 @@ def to_webvtt(
     """Return a cue for each period in which an emotion is dominant.
 
     Args:
-        table: The rows.
+        table: The rows of an analysis.
         names: Names of persons by number.
         offset: The time in the table at which the video starts, in seconds.
     """

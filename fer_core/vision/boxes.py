@@ -14,8 +14,8 @@ class FaceBox:
     Attributes:
         x: Left edge; may be negative.
         y: Upper edge; may be negative.
-        width: Above 0.
-        height: Above 0.
+        width: Width, above 0.
+        height: Height, above 0.
     """
 
     x: float
@@ -90,7 +90,7 @@ class FaceSquare:
     Attributes:
         center_x: Between 0 and the picture's width for a center inside the picture.
         center_y: Between 0 and the picture's height for a center inside the picture.
-        side: Above 0.
+        side: Side of the square, above 0.
     """
 
     center_x: float

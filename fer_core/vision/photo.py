@@ -36,7 +36,7 @@ class PhotoResult:
         width: Width of the upright picture, in pixels; None if it could not be decoded.
         height: Height of the upright picture, in pixels; None if it could not be decoded.
         faces: Classified faces, from left to right.
-        error: One sentence on why it could not be analyzed; None on success.
+        error: One sentence on why the file could not be analyzed; None on success.
         analyzed_size: Width and height at which it was analyzed, if it is too large for the
             limits; the boxes of its faces are in these pixels. None if it was not reduced.
     """
