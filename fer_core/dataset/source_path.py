@@ -41,7 +41,12 @@ def checked_source(
         InputError: It is only a part of a dataset: a split, a class, the pictures without their
             labels, or a single file of it.
     """
-    path = pasted_path(text)
+    path = copied_path(text)
+    if path is None and "://" in text:
+        raise InputError(
+            f"{text.strip()} is an address and not a path; download the dataset, and give the path "
+            "of the downloaded file."
+        )
     if path is None:
         return Path(unquoted_path(text) or text)
     # The parents of "." and of a link's target are known only for the whole path.
@@ -145,8 +150,10 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
     for folder in (path, path.parent):
         if "image" not in folder.name.lower() or not _may_read(folder.parent, roots):
             continue
+        is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
-            if name.lower() in _ANNOTATIONS:
+            is_emotion = is_ck_plus and name.lower().startswith("emotion")
+            if name.lower() in _ANNOTATIONS or is_emotion:
                 return folder.parent / name
     return None
 

@@ -16,7 +16,7 @@ from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number, parse_cla
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers import examine_source, read_dataset
-from fer_core.dataset.readers.layouts.yolo import names_in_yaml
+from fer_core.dataset.readers.layouts.yolo_config import names_in_yaml
 from fer_core.errors import InputError
 
 WriteFiles = Callable[..., Path]
@@ -303,6 +303,7 @@ def test_raf_dbs_list_names_class_and_split(
         ({"labels.txt": "a.png happy\nx/b.png\tsad\n"}, {"a.png": "happy", "x/b.png": "sad"}),
         ({"labels.txt": "./a.png, Joy\nx\\b.png; fear\n"}, {"a.png": "happy", "x/b.png": "fear"}),
         ({"x/list.lst": '"b.png" neutral\n'}, {"x/b.png": "neutral"}),
+        ({"labels.txt": "happy a.png\nsad, x/b.png\n"}, {"a.png": "happy", "x/b.png": "sad"}),
         (
             {"train.txt": "a.png happy\n", "val_list.txt": "b.png sad\n"},
             {"a.png": "happy", "x/b.png": "sad"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,35 @@ def test_numbered_persons_above_the_classes_are_not_asked_about(
     assert len(split_of) == len(by_person)
 
 
+def test_persons_stay_together_if_the_user_chooses_the_splits_above(
+    write_pictures: WritePictures,
+) -> None:
+    source = write_pictures(
+        {
+            f"OriginalImg/{light}/Strong/P{person:03}/{name}": 1
+            for light in ("NI", "VL")
+            for person in range(1, 13)
+            for name in ("Anger", "Happiness")
+        }
+    )
+    with pytest.raises(InputError, match=r"'NI' .* 'VL' "):
+        read_dataset(source)
+    faces = read_dataset(source, folder_roles=parse_folder_roles(["NI=train", "VL=train"]))
+    assert faces.split_groups is not None
+    assert faces.split_groups.persons == 12
+    splits = {(n.split("/")[3], s) for n, s in zip(faces.names, faces.splits.tolist(), strict=True)}
+    assert len(splits) == 12
+
+
+def test_folders_of_classes_that_are_left_out_raise_no_question(
+    write_pictures: WritePictures,
+) -> None:
+    source = write_pictures({"images/happy": 4, "images/sad": 4, "previews": 3})
+    faces = read_dataset(source)
+    assert len(faces) == 8
+    assert [(p.name, p.count) for p in faces.problems] == [("class 'previews'", 3)]
+
+
 @pytest.mark.parametrize(
     "folders",
     [
@@ -292,6 +322,26 @@ def test_splits_are_read_from_lists_of_paths(write_pictures: WritePictures, patt
     assert by_number == {
         **{"0.png": "train", "1.png": "train", "2.png": "validation", "3.png": "test"}
     }
+
+
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_splits_are_read_from_json(write_pictures: WritePictures, is_one_file: bool) -> None:
+    root = write_pictures({"image/anger": 4, "image/awe": 4, "image/fear": 4})
+    parts = {
+        split: [[c, f"image/{c}/{number}.png", f"annotation/{c}/{number}.json"]
+                for c in ("anger", "awe", "fear") for number in numbers]
+        for split, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,)))
+    }  # fmt: skip
+    files = {"splits.json": parts} if is_one_file else {f"{k}.json": v for k, v in parts.items()}
+    for name, content in files.items():
+        (root / name).write_text(json.dumps(content))
+    faces = read_dataset(root)
+    assert faces.count_by_split(np.ones(8, bool)) == {"train": 4, "validation": 2, "test": 2}
+    assert faces.notes[-1].startswith("The splits were read from")
+    # Equal pictures in two splits are leaks and not copies.
+    for folder in ("anger", "awe", "fear"):
+        (root / "image" / folder / "3.png").write_bytes((root / "image/anger/0.png").read_bytes())
+    assert len(read_dataset(root)) == 8
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
 from fer_core.errors import InputError
 from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
@@ -109,18 +109,19 @@ class FolderSource:
 
         def unreadable(error: OSError) -> None:
             path = Path(error.filename).relative_to(self._root)
-            problems.add(path.as_posix(), _unreadable(error))
+            problems.add(path.as_posix(), reading_failed(error))
 
         found: list[str] = []
         for folder, subfolders, files in os.walk(self._root, onerror=unreadable):
             subfolders[:] = sorted(name for name in subfolders if not is_skipped_folder(name))
             relative = Path(folder).relative_to(self._root)
-            if not subfolders and not files and relative.parts:
+            visible = [name for name in files if not is_skipped_file(name)]
+            if not subfolders and not visible and relative.parts:
                 problems.add(relative.as_posix(), EMPTY_FOLDER)
             for name in subfolders:
                 if Path(folder, name).is_symlink():
                     problems.add((relative / name).as_posix(), LINK)
-            found += [(relative / name).as_posix() for name in files if not is_skipped_file(name)]
+            found += [(relative / name).as_posix() for name in visible]
             if len(found) > MAX_FILES:
                 raise InputError(
                     f"{self.label} contains more than {MAX_FILES:,} files; provide fewer files."
@@ -133,7 +134,7 @@ class FolderSource:
             try:
                 yield name, self._content(self._root / name)
             except OSError as error:
-                yield name, _unreadable(error)
+                yield name, reading_failed(error)
 
     @staticmethod
     def _content(path: Path) -> bytes | SkipReason:
@@ -199,7 +200,3 @@ class FileSource:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _unreadable(error: OSError) -> SkipReason:
-    return SkipReason(f"cannot be read ({error.strerror})", "cannot be read")

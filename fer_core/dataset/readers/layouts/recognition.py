@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from fer_core.classes import MAX_CLASSES
 from fer_core.dataset.class_mapping import ClassChoice
+from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.layouts.affectnet import read_affectnet
+from fer_core.dataset.readers.layouts.ck_plus import check_ck_plus_labels, read_ck_plus
 from fer_core.dataset.readers.layouts.class_tree import read_class_tree
 from fer_core.dataset.readers.layouts.copies import drop_copies
+from fer_core.dataset.readers.layouts.detection_files import read_detection_files
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
 from fer_core.dataset.readers.layouts.layout import Layout, SourceFiles, folders_of
-from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
+from fer_core.dataset.readers.layouts.list_files import read_list_files
+from fer_core.dataset.readers.layouts.list_splits import apply_split_lists
 from fer_core.dataset.readers.layouts.path_tables import read_path_tables, report_unused_tables
-from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
+from fer_core.dataset.readers.layouts.split_folders import SourceSplits, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.table_folder import TableFolderSource
@@ -24,6 +28,11 @@ from fer_core.errors import InputError
 
 #: Folders with names of emotions are the classes if they contain this share of the pictures.
 _MIN_SHARE = 0.5
+#: The layouts whose classes are in files of their own, the most specific one first.
+_READERS = (
+    *(read_ck_plus, read_affectnet, read_detection_files, read_path_tables, read_list_files),
+    read_yolo,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Arrangement:
     """
 
     layout: Layout
-    splits: SplitFolders
+    splits: SourceSplits
     repeated: list[str]
 
     @property
@@ -73,6 +82,7 @@ def arrange(
             f"{root} contains no folder {missing[0]!r} with pictures, which --split "
             "names; its folders are listed by 'dataset classes'."
         )
+    layout.left_out = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
@@ -90,7 +100,7 @@ def _layout(
         if layout is not None:
             return layout
     if _share_in_emotion_folders(files.pictures) < _MIN_SHARE:
-        for reader in (read_affectnet, read_path_tables, read_list_files, read_yolo):
+        for reader in _READERS:
             layout = reader(files, problems)
             if layout is not None:
                 return layout
@@ -98,9 +108,18 @@ def _layout(
             layout = read_file_codes(files.pictures, problems)
             if layout is not None:
                 return layout
+        check_ck_plus_labels(files)
     else:
         report_unused_tables(files, problems)
     return read_class_tree(files.pictures, choice, roles, problems)
+
+
+def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
+    """Return the names of classes that become none of the seven or eight emotions."""
+    if choice.fixed_classes is None:
+        return set()
+    names = {face.class_name for faces in layout.faces.values() for face in faces}
+    return {name for name in names if class_number(name) is None and choice.target(name) is None}
 
 
 def _share_in_emotion_folders(pictures: Sequence[str]) -> float:
