@@ -96,7 +96,7 @@ def _csv_rows(
 def _csv_line(values: Sequence[str]) -> bytes:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="").writerow([" ".join(value.split()) for value in values])
-    return buffer.getvalue().encode()
+    return buffer.getvalue().encode(errors="replace")
 
 
 def _text(value: Any) -> str:

@@ -151,7 +151,7 @@ class ParquetSource:
                 path = [self._picture_name(row)] if has_pictures else []
                 writer.writerow([*path, *(column[position] for column in values)])
                 row += 1
-        return buffer.getvalue().encode()
+        return buffer.getvalue().encode(errors="replace")
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
