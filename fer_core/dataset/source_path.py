@@ -15,8 +15,8 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import pasted_path, unquoted_path
 
-#: Types of files that belong to a dataset and cannot be imported alone.
-_PARTS = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
+#: Suffixes of files that belong to a dataset and cannot be imported alone.
+_PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
 #: Folders that contain the classes of the pictures in another folder.
 _ANNOTATIONS = ("labels", "annotations", "emolabel")
 _HEADER_BYTES = 4_096
@@ -123,7 +123,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
     header = _header(path)
     if b"pixels" in header or (b"\0" in header[:512] and path.suffix.lower() != ".npy"):
         return None  # a table of faces, or an archive
-    is_part = path.suffix.lower() in _PARTS or b"subdirectory_filepath" in header
+    is_part = path.suffix.lower() in _PART_SUFFIXES or b"subdirectory_filepath" in header
     is_ferplus = path.name.lower() == "label.csv" and split_from_name(folder.name) is not None
     if not is_part and not is_ferplus:
         return None

@@ -41,6 +41,7 @@ class FaceTable:
         name: Its path inside the source.
         columns: Its columns.
         size: Its size in bytes, as the source states it.
+        chosen_split: Index into ``SPLITS`` if the user chose the split.
     """
 
     name: str

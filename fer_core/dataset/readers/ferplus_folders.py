@@ -14,6 +14,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.layouts.layout import Box
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
@@ -36,9 +37,6 @@ _BAD_BOX = SkipReason("has a box outside its picture")
 _NO_ROW = SkipReason("has no row in label.csv")
 _NO_PICTURE = SkipReason("names a picture that does not exist")
 _REPEATED = SkipReason("repeats a picture; only its first row counts")
-
-#: Left, top, right and bottom in pixels.
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,7 @@ def _parse_box(field: bytes) -> Box | SkipReason:
     if numbers is None or any(len(number) > 6 for number in numbers.groups()):
         return _BAD_BOX
     left, top, right, bottom = (int(number) for number in numbers.groups())
-    return left, top, right, bottom
+    return Box(left, top, right, bottom)
 
 
 def _count(field: bytes) -> float:
@@ -242,8 +240,7 @@ def _plurality(votes: list[float]) -> str | SkipReason:
 
 def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:
     """Crop a box out of a picture, as uint8 ``[48, 48]``."""
-    left, top, right, bottom = box
     height, width = picture.shape
-    if not (left < right <= width and top < bottom <= height):
-        return _BAD_BOX
-    return to_face(picture[top:bottom, left:right])
+    is_inside = box.left < box.right <= width and box.top < box.bottom <= height
+    part = box.cut(picture) if is_inside else None
+    return _BAD_BOX if part is None else to_face(part)

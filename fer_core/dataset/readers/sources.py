@@ -21,7 +21,7 @@ MAX_FILES = 1_000_000
 MAX_TOTAL_BYTES = 4 * 2**30
 
 LINK = SkipReason("is a link, which is not followed")
-NO_FILE = SkipReason("is not a regular file")
+NOT_REGULAR = SkipReason("is not a regular file")
 EMPTY_FOLDER = SkipReason("is an empty folder")
 
 
@@ -142,7 +142,7 @@ class FolderSource:
         if stat.S_ISLNK(status.st_mode):
             return LINK
         if not stat.S_ISREG(status.st_mode):
-            return NO_FILE  # reading a pipe would block forever
+            return NOT_REGULAR  # reading a pipe would block forever
         if status.st_size > MAX_FILE_BYTES:
             return too_large()
         return path.read_bytes()

@@ -126,11 +126,13 @@ def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
         return None
     for delimiter in _DELIMITERS:
         fields = [split_line(line, delimiter) for line in lines]
-        columns = _by_names(delimiter, fields, table)
+        columns = _columns_by_names(delimiter, fields, table)
         if columns is not None:
             return columns
     for delimiter in _DELIMITERS:
-        columns = _by_values(delimiter, [split_line(line, delimiter) for line in lines], table)
+        columns = _columns_by_values(
+            delimiter, [split_line(line, delimiter) for line in lines], table
+        )
         if columns is not None:
             return columns
     return None
@@ -180,7 +182,9 @@ def field_text(field: bytes) -> str:
     return text.strip().strip("\"'").strip()
 
 
-def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> TableColumns | None:
+def _columns_by_names(
+    delimiter: bytes, lines: Sequence[list[bytes]], table: str
+) -> TableColumns | None:
     """Find the columns by the names in the first line."""
     names = tuple(field_text(field).lower() for field in lines[0])
     rows = lines[1:]
@@ -290,7 +294,9 @@ def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None
     return next((keys.index(key) for group in _PATHS for key in group if key in keys), None)
 
 
-def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
+def _columns_by_values(
+    delimiter: bytes, rows: Sequence[list[bytes]], table: str
+) -> TableColumns | None:
     """Find the columns by the values of the first rows, for a table without usual names."""
     count = len(rows[0])
     if count < 2 or any(len(row) != count for row in rows):

@@ -109,7 +109,7 @@ class TarSource:
         if member.isdir():
             return None
         if not member.isreg() or member.issparse():
-            return sources.NO_FILE
+            return sources.NOT_REGULAR
         return REPEATED if name in self._members else None
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:

@@ -262,6 +262,9 @@ def _joined(
     """
     waiting: list[tuple[int, bytes | None]] = []
     for number, line in lines:
+        if not waiting and (line is None or b'"' not in line):
+            yield number, line
+            continue
         waiting.append((number, line))
         is_open = sum((part or b"").count(b'"') for _, part in waiting) % 2
         if is_open and line is not None and len(waiting) < _MAX_JOINED:

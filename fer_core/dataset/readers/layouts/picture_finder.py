@@ -53,9 +53,12 @@ class PictureFinder:
         path = text.replace("\\", "/")
         if "://" in path:
             path = re.split(r"[?#]", path)[0]
-        for candidate in (posixpath.join(posixpath.dirname(list_name), path), path):
-            if (normal := posixpath.normpath(candidate)) in self._known:
-                return normal
+        folder = list_name.rpartition("/")[0]
+        candidates = (f"{folder}/{path}" if folder else path, path)
+        # Most paths are in their usual form.
+        for candidate in (*candidates, *map(posixpath.normpath, candidates)):
+            if candidate in self._known:
+                return candidate
         parts = [part for part in _key(path).split("/") if part not in ("", ".", "..")]
         if not parts:
             return NO_PICTURE
