@@ -262,6 +262,45 @@ def test_folders_below_the_classes_are_persons(
     assert faces.problems == ()
 
 
+@pytest.mark.parametrize(
+    "names",
+    ["happy/high happy/low sad/high", "happy/Front happy/left sad/left", "sad/dark sad/lab"],
+)
+def test_conditions_below_the_classes_are_no_persons(
+    write_pictures: WritePictures, names: str
+) -> None:
+    faces = read_dataset(write_pictures({**dict.fromkeys(names.split(), 2), "fear/old": 2}))
+    assert faces.split_groups is not None
+    assert faces.split_groups.persons == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        ("happy/train_1 sad/train_2 sad/test_0003", {"train", "test"}),
+        ("pics/train_happy_1 pics/val_sad_1 pics/val_happy_2", {"train", "validation"}),
+        ("happy/Train-1 sad/Test-2 sad/Validation-3", {"train", "validation", "test"}),
+        # Not all of them name a split, or all name the same one, or a folder names it.
+        ("happy/train_1 sad/train_2 sad/other_3", {"train"}),
+        ("happy/test_1 sad/test_2", {"train"}),
+        ("train/happy/test_1 train/sad/train_2", {"train"}),
+        ("happy/tester_1 sad/trainer_2", {"train"}),
+    ],
+)
+def test_splits_are_read_from_the_beginnings_of_file_names(
+    write_files: Callable[..., Path], png: Callable[..., bytes], names: str, splits: set[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    files = {
+        f"{name}.png": png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+        for name in names.split()
+    }
+    faces = read_dataset(write_files(files))
+    assert set(faces.present_splits) == splits
+    note = "The splits were read from the beginnings of the file names."
+    assert (note in faces.notes) == (len(splits) > 1)
+
+
 def test_versions_of_the_pictures_are_no_persons(write_pictures: WritePictures) -> None:
     faces = read_dataset(write_pictures({"happy/aligned": 2, "happy/original": 2, "sad": 1}))
     assert faces.split_groups is not None

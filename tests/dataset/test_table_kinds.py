@@ -573,6 +573,35 @@ def test_folders_of_classes_are_preferred_to_a_table_of_paths(
     assert "import the table itself" in problem.reason
 
 
+def test_a_table_names_the_classes_of_pictures_outside_the_folders_of_classes(
+    write_files: WriteFiles, png: Png
+) -> None:
+    generator = np.random.default_rng(0)
+
+    def picture() -> bytes:
+        return png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+
+    files = {f"train/{name}/{n}.png": picture() for name in ("happy", "sad") for n in range(3)}
+    files |= {f"test/t{n}.png": picture() for n in range(3)} | {"test/1.png": picture()}
+    rows = [["t0.png", "sad"], ["t1.png", "happy"], ["gone.png", "sad"], ["test/1.png", "fear"]]
+    files["test.csv"] = table([["file", "label"], *rows])
+    # These rows are about pictures in the folders of classes, and about several pictures.
+    files["train.csv"] = table([["file", "label"], ["train/happy/0.png", "fear"], ["1.png", "sad"]])
+    faces = read_dataset(write_files(files))
+    found = {
+        name: EMOTIONS[label]
+        for name, label, split in zip(faces.names, faces.labels, faces.splits, strict=True)
+        if split == 2
+    }
+    assert found == {"test/t0.png": "sad", "test/t1.png": "happy", "test/1.png": "fear"}
+    assert len(faces) == 9
+    assert "The classes of the other pictures were read from test.csv." in faces.notes
+    assert [(p.name, p.reason[:12]) for p in faces.problems] == [
+        ("train.csv", "was not used"),
+        ("test/t2.png", "is not in a "),
+    ]
+
+
 def test_numbers_in_a_table_of_paths_are_asked_about(
     four_pictures: dict[str, bytes], write_files: WriteFiles
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -70,6 +71,8 @@ def read_ferplus_folders(
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
+    The tables may also be in other folders of these names than the pictures.
+
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
     "unknown" or "not a face", are counted and skipped.
 
@@ -125,7 +128,11 @@ def _file_name(name: str) -> str:
 
 
 def _split_of_folder(name: str) -> str | None:
-    return _SPLIT_FOLDERS.get(PurePosixPath(name).parent.name.lower())
+    return _SPLIT_FOLDERS.get(_folder_name(name))
+
+
+def _folder_name(name: str) -> str:
+    return PurePosixPath(name).parent.name.lower()
 
 
 class _Votes:
@@ -139,6 +146,11 @@ class _Votes:
 
     def __init__(self, names: list[str], register: ClassRegister, problems: ProblemLog) -> None:
         self._known = set(names)
+        #: The pictures in folders with FER+'s names, by folder and file name.
+        self._by_folder: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name in names:
+            if _split_of_folder(name) is not None and has_picture_suffix(name):
+                self._by_folder[_folder_name(name), name.rpartition("/")[2]].append(name)
         self._register = register
         self._problems = problems
         #: Pictures that are in a label file, even if their row cannot be used.
@@ -168,8 +180,8 @@ class _Votes:
 
     def _add(self, table: str, number: int, fields: list[bytes], split: int) -> None:
         file_name = fields[0].decode("utf-8", "replace").strip()
-        name = str(PurePosixPath(table).parent / file_name)
-        if not file_name or name not in self._known:
+        name = self._picture(table, file_name)
+        if name is None:
             self._problems.add(f"{table}:{number}", _NO_PICTURE)
         elif name in self.mentioned:
             self._problems.add(f"{table}:{number}", _REPEATED)
@@ -180,6 +192,14 @@ class _Votes:
                 self._problems.add(name, face)
             elif face is not None:
                 self.faces[name] = face
+
+    def _picture(self, table: str, file_name: str) -> str | None:
+        """Return the picture next to its table, or in another folder of the same name."""
+        name = str(PurePosixPath(table).parent / file_name)
+        if file_name and name in self._known:
+            return name
+        found = self._by_folder.get((_folder_name(table), file_name), [])
+        return found[0] if len(found) == 1 else None
 
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
         """Return the face of a row with file name, box and ten counts.

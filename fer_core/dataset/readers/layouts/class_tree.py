@@ -67,7 +67,7 @@ def read_class_tree(
             without_class[path].append(name)
     for path, names in without_class.items():
         if len(names) > _MAX_LISTED:
-            problems.add_folder("/".join(path), "is not named after a class", len(names))
+            problems.add_folder("/".join(path) or ".", "is not named after a class", len(names))
         else:
             for name in names:
                 problems.add(name, _NO_FOLDER)

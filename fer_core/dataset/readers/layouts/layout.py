@@ -95,6 +95,7 @@ class Layout:
         has_class_folders: True if folders name the classes, and not lists, codes or annotations.
         may_be_classes: True if folders that name no split may be classes.
         left_out: The names of classes that are left out: their folders are not asked about.
+        tables: The table that names the class of a picture, by the path of the picture.
         notes: Sentences about how the source is read.
         open_classes: Folders of pictures next to folders of splits. The user has to say whether
             they are classes.
@@ -107,6 +108,7 @@ class Layout:
     has_class_folders: bool = False
     may_be_classes: bool = False
     left_out: set[str] = field(default_factory=set)
+    tables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     open_classes: set[Folders] = field(default_factory=set)
     unnamed_lists: set[Folders] = field(default_factory=set)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS
@@ -18,6 +19,7 @@ from fer_core.dataset.readers.layouts.layout import (
 from fer_core.dataset.readers.layouts.list_splits import LIST_SUFFIXES, mark_unnamed_lists
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
+from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
 from fer_core.dataset.readers.sources import Source
@@ -42,8 +44,9 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read text files with a picture and its class in each line: ``train_00001.jpg 5``, or the
     class first.
 
-    The split comes from the name of the list (``train.txt``), from RAF-DB's file names
-    (``train_00001.jpg``), or from the folders of the picture. Of RAF-DB's aligned and original
+    Class numbers get their names from ``classes.txt`` if there is one. The split comes from the
+    line, from the name of the list (``train.txt``), from RAF-DB's file names (``train_00001.jpg``),
+    or from the folders of the picture. Of RAF-DB's aligned and original
     pictures, the aligned ones are read.
 
     Args:
@@ -56,8 +59,13 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
     lists: dict[str, str] = {}
+    class_names = {
+        str(number): name for number, name in read_yolo_config(files).class_names.items()
+    }
     for name in few_in_folder(files.names, LIST_SUFFIXES):
-        for picture, face in _listed_faces(files.source, name, finder, faces, problems):
+        for picture, face in _listed_faces(
+            files.source, name, finder, faces, problems, class_names=class_names
+        ):
             faces[picture].append(face)
             lists[picture] = name
     if not faces:
@@ -88,58 +96,93 @@ def _listed_faces(
     finder: PictureFinder,
     known: Mapping[str, list[AnnotatedFace]],
     problems: ProblemLog,
+    *,
+    class_names: Mapping[str, str],
 ) -> Iterator[tuple[str, AnnotatedFace]]:
     """Yield the picture and the face of each valid line of a file, if it is a list of pictures."""
     lines = _lines(source, name)
-    probed = [isinstance(finder.find(name, path), str) for _, path, *_ in lines[:_PROBED_LINES]]
+    probed = [isinstance(finder.find(name, line.path), str) for line in lines[:_PROBED_LINES]]
     if not probed or sum(probed) < _MIN_SHARE * len(probed):
         return
     is_raf = _RAF_LIST.fullmatch(PurePosixPath(name).name) is not None
-    for number, path, label, box in lines:
-        picture = finder.find(name, path)
+    for line in lines:
+        picture = finder.find(name, line.path)
         if isinstance(picture, SkipReason):
-            problems.add(f"{name}:{number}", picture)
-        elif picture in known and (box is None or box in [face.box for face in known[picture]]):
-            problems.add(f"{name}:{number}", _REPEATED)
-        elif is_raf and label not in _RAF_CLASSES:
-            problems.add(f"{name}:{number}", _BAD_CLASS)
+            problems.add(f"{name}:{line.number}", picture)
+        elif picture in known and (line.box is None or line.box in _boxes(known[picture])):
+            problems.add(f"{name}:{line.number}", _REPEATED)
+        elif is_raf and line.label not in _RAF_CLASSES:
+            problems.add(f"{name}:{line.number}", _BAD_CLASS)
         else:
-            yield picture, _face(picture, _RAF_CLASSES[label] if is_raf else label, name, box)
+            class_name = (_RAF_CLASSES if is_raf else class_names).get(line.label, line.label)
+            yield picture, _face(picture, line, class_name, name)
 
 
-def _face(picture: str, class_name: str, list_name: str, box: Box | None) -> AnnotatedFace:
-    named = split_from_name(PurePosixPath(list_name).stem)
+def _boxes(faces: Sequence[AnnotatedFace]) -> list[Box | None]:
+    return [face.box for face in faces]
+
+
+def _face(picture: str, line: _Line, class_name: str, list_name: str) -> AnnotatedFace:
+    named = line.split or split_from_name(PurePosixPath(list_name).stem)
     if named is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
         named = split_from_name(match[1])
     split = None if named is None else named[0]
-    return AnnotatedFace(class_name, folders_of(picture), split=split, box=box)
+    return AnnotatedFace(class_name, folders_of(picture), split=split, box=line.box)
 
 
-def _lines(source: Source, name: str) -> list[tuple[int, str, str, Box | None]]:
-    """Return number, path, class and box of each line of a list."""
+@dataclass(frozen=True)
+class _Line:
+    """A line of a list.
+
+    Attributes:
+        number: Its number, from 1.
+        path: The path of the picture.
+        label: The name or the number of the class.
+        split: As ``split_from_name`` returns it, if the line names the split.
+        box: The position of the face, if the line states it.
+    """
+
+    number: int
+    path: str
+    label: str
+    split: tuple[int, bool] | None = None
+    box: Box | None = None
+
+
+def _lines(source: Source, name: str) -> list[_Line]:
+    """Return the lines of a list that name a picture and its class."""
     text = read_text(source, name)
-    return [] if isinstance(text, SkipReason) else list(_parsed(text))
+    if isinstance(text, SkipReason):
+        return []
+    parsed = (_parsed(number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    return [line for line in parsed if line is not None]
 
 
-def _parsed(text: str) -> Iterator[tuple[int, str, str, Box | None]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        expw = _EXPW_LINE.fullmatch(line.strip())
-        if expw is not None:
-            top, left, right, bottom = (float(expw[position]) for position in range(2, 6))
-            box = Box(left, top, right, bottom)
-            yield number, expw[1], CLASS_ORDERS["fer2013"].names[int(expw[6])], box
-            continue
-        match = _PATH_FIRST.fullmatch(line.strip()) or _CLASS_FIRST.fullmatch(line.strip())
-        if match is not None and not has_picture_suffix(match["label"]):
-            path = match["path"].strip("\"'").replace("\\", "/")
-            yield number, path, shortened(as_text(match["label"]), 100), None
+def _parsed(number: int, line: str) -> _Line | None:
+    expw = _EXPW_LINE.fullmatch(line)
+    if expw is not None:
+        top, left, right, bottom = (float(expw[position]) for position in range(2, 6))
+        label = CLASS_ORDERS["fer2013"].names[int(expw[6])]
+        return _Line(number, expw[1], label, box=Box(left, top, right, bottom))
+    match = _PATH_FIRST.fullmatch(line) or _CLASS_FIRST.fullmatch(line)
+    if match is None or has_picture_suffix(match["label"]):
+        return None
+    path = match["path"].strip("\"'").replace("\\", "/")
+    label, *more = re.split(_SEPARATOR, match["label"])
+    split = split_from_name(more[0]) if len(more) == 1 else None
+    if more and split is None:
+        # A class of several words.
+        if not re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+){1,3}", match["label"]):
+            return None
+        label = match["label"]
+    return _Line(number, path, shortened(as_text(label), 100), split)
 
 
+_SEPARATOR = r"(?:\s*[,;\t]\s*|\s+)"
 _PATH = r"(?P<path>.*?\.\w{2,5}[\"']?)"
-_LABEL = r"(?P<label>[^\s,;]+|[^\W\d_]+(?: [^\W\d_]+){1,3})"
-#: A path, and a number or a few words, separated by spaces, a tab, a comma or a semicolon.
-_PATH_FIRST = re.compile(rf"{_PATH}(?:\s*[,;\t]\s*|\s+){_LABEL}")
-_CLASS_FIRST = re.compile(rf"{_LABEL}(?:\s*[,;\t]\s*|\s+){_PATH}")
+#: A path, then a class and perhaps a split, with spaces, tabs, commas or semicolons between them.
+_PATH_FIRST = re.compile(rf"{_PATH}{_SEPARATOR}(?P<label>[^.]+(?:\.0*)?)")
+_CLASS_FIRST = re.compile(rf"(?P<label>[^\s,;]+){_SEPARATOR}{_PATH}")
 #: A line of ExpW: name, number of the face, top, left, right, bottom, confidence, and the class in
 #: FER2013's order.
 _EXPW_LINE = re.compile(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from fer_core.dataset.readers.layouts.layout import Layout, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
 from fer_core.dataset.readers.picture_names import has_picture_suffix
@@ -46,13 +47,47 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
         layout.notes.append(f"The splits were read from {', '.join(shown)}.")
 
 
+def apply_file_name_splits(layout: Layout) -> None:
+    """Set the splits by the beginnings of the file names, as in RAF-DB: ``train_1.jpg``.
+
+    This applies only if all file names begin with a split, if there are at least two splits, and if
+    nothing else names a split. FER2013's own file names are recognized on reading.
+
+    Args:
+        layout: The faces; all or none get their splits.
+    """
+    splits: dict[str, int] = {}
+    for picture, faces in layout.faces.items():
+        beginning = re.match(r"[A-Za-z]+(?=[\W\d_])", picture.rpartition("/")[2])
+        named = None if beginning is None else split_from_name(beginning[0])
+        if named is None or named[1] or any(_names_split(face) for face in faces):
+            return
+        splits[picture] = named[0]
+    if len(set(splits.values())) < 2:
+        return
+    for picture, faces in layout.faces.items():
+        layout.faces[picture] = tuple(replace(face, split=splits[picture]) for face in faces)
+    layout.notes.append("The splits were read from the beginnings of the file names.")
+
+
+def _names_split(face: AnnotatedFace) -> bool:
+    folders = (*face.parent_folders, *face.subfolders)
+    return face.split is not None or any(split_from_name(folder) for folder in folders)
+
+
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
     """Yield the path, the split and the lines of each text that is named after a split."""
     for name in few_in_folder(files.names, LIST_SUFFIXES):
         named = split_from_name(_stem(name))
         text = None if named is None else read_text(files.source, name)
         if named is not None and isinstance(text, str):
-            yield name, named[0], [line.strip() for line in text.splitlines() if line.strip()]
+            lines = [line.strip() for line in text.splitlines()]
+            yield name, named[0], [_path_of_line(line) for line in lines if line]
+
+
+def _path_of_line(line: str) -> str:
+    """Return a line that is only a path; an empty text for one that says more."""
+    return line if has_picture_suffix(line) or len(line.split()) == 1 else ""
 
 
 def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:

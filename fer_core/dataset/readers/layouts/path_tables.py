@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, FaceTable, find_tables
@@ -95,15 +95,38 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     count = sum(box is not None for group in boxes.values() for box in group)
     if count:
         notes.append(f"{counted(count, 'face')} were cut out by the boxes in the table.")
-    layout = Layout(faces, asks_for_folders=False, notes=notes)
+    layout = Layout(faces, asks_for_folders=False, tables=lists, notes=notes)
     mark_unnamed_lists(layout, lists)
     return layout
 
 
-def report_unused_tables(files: SourceFiles, problems: ProblemLog) -> None:
-    """Report the tables of paths and classes in a source whose folders name the classes."""
-    for table in path_tables(files.source, files.names, needs_header=True):
-        problems.add(table.name, _UNUSED)
+def add_listed_pictures(
+    files: SourceFiles, layout: Layout, without_class: Collection[str], problems: ProblemLog
+) -> None:
+    """Add the pictures outside the folders of classes whose class a table names.
+
+    An example is ``train/<class>/…`` with ``test/…`` and ``test.csv``.
+
+    Args:
+        files: The files of the source.
+        layout: The pictures in folders of classes.
+        without_class: The pictures that are not in a folder of a class.
+        problems: Collects the tables that are not used.
+    """
+    tables = path_tables(files.source, files.names, needs_header=True)
+    # Rows about pictures in folders of classes are not needed, and not reported.
+    listed = read_path_tables(files, ProblemLog()) if tables and without_class else None
+    used: set[str] = set()
+    for picture in without_class if listed is not None else ():
+        if listed is not None and picture in listed.faces:
+            layout.faces[picture] = listed.faces[picture]
+            used.add(listed.tables[picture])
+    if used:
+        names = ", ".join(map(as_text, sorted(used)[:5]))
+        layout.notes.append(f"The classes of the other pictures were read from {names}.")
+    for table in tables:
+        if table.name not in used:
+            problems.add(table.name, _UNUSED)
 
 
 def path_tables(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fer_core.classes import MAX_CLASSES
 from fer_core.dataset.class_mapping import ClassChoice
@@ -18,8 +19,8 @@ from fer_core.dataset.readers.layouts.detection_files import read_detection_file
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
 from fer_core.dataset.readers.layouts.layout import Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.list_files import read_list_files
-from fer_core.dataset.readers.layouts.list_splits import apply_split_lists
-from fer_core.dataset.readers.layouts.path_tables import read_path_tables, report_unused_tables
+from fer_core.dataset.readers.layouts.list_splits import apply_file_name_splits, apply_split_lists
+from fer_core.dataset.readers.layouts.path_tables import add_listed_pictures, read_path_tables
 from fer_core.dataset.readers.layouts.split_folders import SourceSplits, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
 from fer_core.dataset.readers.problems import ProblemLog
@@ -84,6 +85,7 @@ def arrange(
         )
     layout.left_out = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
+    apply_file_name_splits(layout)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
 
@@ -109,9 +111,15 @@ def _layout(
             if layout is not None:
                 return layout
         check_ck_plus_labels(files)
-    else:
-        report_unused_tables(files, problems)
-    return read_class_tree(files.pictures, choice, roles, problems)
+        return read_class_tree(files.pictures, choice, roles, problems)
+    without_class = {name for name in files.pictures if not _is_in_emotion_folder(name)}
+    listed = Layout({})
+    add_listed_pictures(files, listed, without_class, problems)
+    pictures = [name for name in files.pictures if name not in listed.faces]
+    layout = read_class_tree(pictures, choice, roles, problems)
+    layout.faces |= listed.faces
+    layout.notes += listed.notes
+    return layout
 
 
 def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
@@ -123,14 +131,16 @@ def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
 
 
 def _share_in_emotion_folders(pictures: Sequence[str]) -> float:
-    by_folder: dict[str, bool] = {}
-    count = 0
-    for name in pictures:
-        folder = name.rpartition("/")[0]
-        if folder not in by_folder:
-            by_folder[folder] = any(emotion_of_folder(part) for part in folder.split("/"))
-        count += by_folder[folder]
-    return count / len(pictures) if pictures else 0.0
+    return sum(map(_is_in_emotion_folder, pictures)) / len(pictures) if pictures else 0.0
+
+
+def _is_in_emotion_folder(picture: str) -> bool:
+    return _has_emotion(picture.rpartition("/")[0])
+
+
+@lru_cache(maxsize=65_536)
+def _has_emotion(folder: str) -> bool:
+    return any(emotion_of_folder(part) for part in folder.split("/"))
 
 
 def _can_be_classes(pictures: Sequence[str]) -> bool:
