@@ -377,6 +377,8 @@ def test_splits_are_read_from_json(write_pictures: WritePictures, is_one_file: b
     faces = read_dataset(root)
     assert faces.count_by_split(np.ones(8, bool)) == {"train": 4, "validation": 2, "test": 2}
     assert faces.notes[-1].startswith("The splits were read from")
+    # What the user says about a folder has priority.
+    assert read_dataset(root, folder_roles=roles("image=test")).present_splits == ("test",)
     # Equal pictures in two splits are leaks and not copies.
     for folder in ("anger", "awe", "fear"):
         (root / "image" / folder / "3.png").write_bytes((root / "image/anger/0.png").read_bytes())

@@ -50,9 +50,9 @@ from fer_core.progress import ProgressReport
 
 #: The supported sources, as the end of a message.
 SUPPORTED = (
-    "provide a folder, zip or tar of pictures in <split>/<class>/ or <class>/, a table with the "
-    "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
-    "with their label.csv"
+    "provide a folder, zip, tar or Parquet file of pictures in <split>/<class>/ or <class>/ or "
+    "with a table of their classes, a table with the columns emotion and pixels (fer2013.csv, "
+    "icml_face_data.csv, train.csv), or FER+'s folders with their label.csv"
 )
 
 _SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from fer_core.classes import MAX_CLASSES
@@ -86,6 +86,7 @@ def arrange(
     layout.left_out = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
     apply_file_name_splits(layout)
+    _prefer_roles(layout, roles)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
 
@@ -120,6 +121,16 @@ def _layout(
     layout.faces |= listed.faces
     layout.notes += listed.notes
     return layout
+
+
+def _prefer_roles(layout: Layout, roles: FolderRoles) -> None:
+    """Ignore the splits that lists state for folders whose split the user chose."""
+    for picture, faces in layout.faces.items() if roles.roles else ():
+        given_role = roles.role_of(folders_of(picture))
+        if given_role is not None and given_role[1] != "class":
+            layout.faces[picture] = tuple(
+                replace(face, split=None, has_official_split=False) for face in faces
+            )
 
 
 def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
