@@ -322,7 +322,7 @@ def existing_path(text: str) -> Path | None:
         return None
 
 
-def copied_path(text: str) -> Path | None:
+def pasted_path(text: str) -> Path | None:
     """Return ``existing_path`` of a text that was copied from another program."""
     paths = (existing_path(spelling) for spelling in path_spellings(text))
     return next((path for path in paths if path is not None), None)

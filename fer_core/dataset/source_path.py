@@ -41,7 +41,7 @@ def checked_source(
         InputError: It is only a part of a dataset: a split, a class, the pictures without their
             labels, or a single file of it.
     """
-    path = copied_path(text)
+    path = pasted_path(text)
     if path is None and "://" in text:
         raise InputError(
             f"{text.strip()} is an address and not a path; download the dataset, and give the path "

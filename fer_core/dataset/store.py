@@ -30,6 +30,7 @@ from fer_core.files import (
     existing_path,
     is_plain_name,
     os_errors_as_input_errors,
+    pasted_path,
     path_spellings,
     plain_name,
     read_json,

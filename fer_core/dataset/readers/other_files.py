@@ -9,7 +9,7 @@ from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
-from fer_core.picture_header import HEADER_BYTES, phone_format
+from fer_core.picture_header import HEADER_BYTES, heif_format
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
 _VIDEO = SkipReason("is a video and not a picture")
