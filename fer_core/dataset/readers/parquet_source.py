@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PARQUET_SIGNATURE = b"PAR1"
 _PATH_COLUMN = "path"
+_BATCH_ROWS = 256
 _NO_PICTURE = SkipReason("has no picture in this row")
 
 
@@ -75,8 +77,7 @@ class ParquetSource:
             )
         self.totals = ArchiveTotals(metadata.num_rows, size)
         self._table: bytes | None = None
-        #: The row group that was read last, and its pictures.
-        self._current: tuple[int, list[Any]] = -1, []
+        self._pictures = _Column(self._parquet, self._image_column or "", self._starts)
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
@@ -93,8 +94,16 @@ class ParquetSource:
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
+        total = 0
         for name in names:
-            yield name, self._content(name)
+            content = self._content(name)
+            total += 0 if isinstance(content, SkipReason) else len(content)
+            if total > sources.MAX_TOTAL_BYTES:
+                raise InputError(
+                    f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
+                    "provide a smaller part of it."
+                )
+            yield name, content
 
     @contextmanager
     def open(self, name: str) -> Iterator[ByteStream]:
@@ -120,11 +129,7 @@ class ParquetSource:
             return SkipReason(f"cannot be unpacked ({error_text(error)})", "cannot be unpacked")
 
     def _picture(self, row: int) -> bytes | SkipReason:
-        number = next(n for n, start in enumerate(self._starts[1:]) if row < start)
-        if self._current[0] != number:
-            table = self._parquet.read_row_group(number, columns=[self._image_column])
-            self._current = number, table.column(0).to_pylist()
-        value = self._current[1][row - self._starts[number]]
+        value = self._pictures.at(row)
         content = value.get("bytes") if isinstance(value, dict) else value
         if not content:
             return _NO_PICTURE
@@ -142,16 +147,49 @@ class ParquetSource:
         has_pictures = self._image_column is not None
         writer.writerow([*([_PATH_COLUMN] if has_pictures else []), *columns])
         row = 0
-        for number in range(len(self._starts) - 1):
-            table = self._parquet.read_row_group(number, columns=columns)
+        for batch in self._parquet.iter_batches(_BATCH_ROWS, columns=columns):
             values = [
-                _texts(table.column(name).to_pylist(), class_names.get(name)) for name in columns
+                _texts(batch.column(name).to_pylist(), class_names.get(name)) for name in columns
             ]
-            for position in range(self._starts[number + 1] - self._starts[number]):
+            for position in range(batch.num_rows):
                 path = [self._picture_name(row)] if has_pictures else []
                 writer.writerow([*path, *(column[position] for column in values)])
                 row += 1
+            if buffer.tell() > sources.MAX_TOTAL_BYTES:
+                raise ValueError("its table is too large")
         return buffer.getvalue().encode(errors="replace")
+
+
+class _Column:
+    """The values of a column, in batches: a row group may be larger than the memory.
+
+    Args:
+        file: The file.
+        name: The name of the column.
+        starts: Index of the first row of each row group, and the number of rows.
+    """
+
+    def __init__(self, file: ParquetFile, name: str, starts: Sequence[int]) -> None:
+        self._file = file
+        self._name = name
+        self._starts = starts
+        self._batches: Iterator[Any] = iter(())
+        self._values: list[Any] = []
+        #: Index of the first row of ``_values``, and that of the first row after their row group.
+        self._first = self._end = 0
+
+    def at(self, row: int) -> Any:
+        """Return the value of a row; fast for rows in ascending order."""
+        if not self._first <= row < self._end:
+            group = bisect_right(self._starts, row) - 1
+            self._batches = self._file.iter_batches(
+                _BATCH_ROWS, row_groups=[group], columns=[self._name]
+            )
+            self._first, self._end, self._values = self._starts[group], self._starts[group + 1], []
+        while row >= self._first + len(self._values):
+            self._first += len(self._values)
+            self._values = next(self._batches).column(0).to_pylist()
+        return self._values[row - self._first]
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:

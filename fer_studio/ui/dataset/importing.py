@@ -243,8 +243,8 @@ def _upload_field() -> UploadedFile | None:
         type=[*_ARCHIVE_TYPES, "parquet", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
-        help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "
-        "FER+'s folders.",
+        help="A zip, tar or Parquet file of pictures in folders named after their classes or with "
+        "a table of their classes, FER2013's csv, or FER+'s folders.",
     )
 
 
