@@ -99,8 +99,8 @@ class Layout:
         notes: Sentences about how the source is read.
         open_classes: Folders of pictures next to folders of splits. The user has to say whether
             they are classes.
-        unnamed_lists: Lists of pictures whose names do not name a split, instead of their
-            folders. The user has to say which split they are.
+        unnamed_lists: Names of lists that do not name a split, as the parent folders of their
+            faces. The user has to say which split they are.
     """
 
     faces: dict[str, tuple[AnnotatedFace, ...]]

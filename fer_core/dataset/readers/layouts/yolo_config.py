@@ -84,7 +84,7 @@ def names_in_yaml(text: str) -> dict[int, str]:
 
 
 def _with_splits(config: YoloConfig, text: str, name: str, files: SourceFiles) -> YoloConfig:
-    """Return the configuration with what ``train``, ``val`` and ``test`` of a file name.
+    """Return the configuration with the splits that ``train``, ``val`` and ``test`` state.
 
     Each names a folder, a list of pictures, or several of them.
     """
