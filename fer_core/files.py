@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import threading
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -322,8 +323,20 @@ def existing_path(text: str) -> Path | None:
 
 
 def pasted_path(text: str) -> Path | None:
-    """Return the ``existing_path`` of a text that may have quotes or spaces around it."""
-    return existing_path(text) or existing_path(unquoted_path(text))
+    """Return ``existing_path`` of a text that was copied from another program."""
+    paths = (existing_path(spelling) for spelling in path_spellings(text))
+    return next((path for path in paths if path is not None), None)
+
+
+def path_spellings(text: str) -> tuple[str, ...]:
+    """Return the paths that a copied text may mean, as it is written first.
+
+    Programs add quotes or spaces around a path, terminals add backslashes before spaces, and Macs
+    decompose accented letters.
+    """
+    plain = unquoted_path(text)
+    forms = (unicodedata.normalize("NFC", plain), unicodedata.normalize("NFD", plain))
+    return tuple(dict.fromkeys((text, plain, plain.replace("\\ ", " "), *forms)))
 
 
 def unquoted_path(text: str) -> str:

@@ -32,7 +32,8 @@ def is_skipped_folder(name: str) -> bool:
 
 def is_skipped_file(name: str) -> bool:
     """Return True if a file of this name is not the user's."""
-    return name.startswith(".") or name.lower() in _FILES
+    # Windows stores where a download comes from in "face.jpg:Zone.Identifier".
+    return name.startswith(".") or name.lower() in _FILES or name.endswith(":Zone.Identifier")
 
 
 def is_skipped_path(parts: Sequence[str]) -> bool:

@@ -39,6 +39,7 @@ from fer_core.settings import Settings
 
 #: Maximum number of skipped files, and of their groups, in a terminal.
 _MAX_LISTED = 20
+_SOURCE_HELP = "a folder, an archive (zip, tar), a table or a Parquet file"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("dataset", help="import, count and audit datasets")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     import_parser = add_command(commands, "import", "read a dataset and store it in data/", _import)
-    import_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
+    import_parser.add_argument("source", help=_SOURCE_HELP)
     add_class_options(import_parser)
     _add_folder_option(import_parser)
     import_parser.add_argument("--name", help="name of the dataset (default: that of the source)")
@@ -72,7 +73,7 @@ def add_parser(subparsers: Any) -> None:
         "show the classes of a source and what an import would map them to",
         _classes,
     )
-    classes_parser.add_argument("source", help="a folder, an archive (zip, tar) or a table")
+    classes_parser.add_argument("source", help=_SOURCE_HELP)
     add_class_options(classes_parser)
     _add_folder_option(classes_parser)
     info_parser = add_command(commands, "info", "show the class counts of a dataset", _info)

@@ -39,7 +39,7 @@ _UNREADABLE_FILE = "curation-unreadable.csv"
 #: Number of batches that can be undone one after the other.
 UNDO_DEPTH = 20
 
-_PAST = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
+_PAST_TENSE = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
 _Entries = dict[Identity, CurationEntry]
 
@@ -461,7 +461,9 @@ def _counts_text(entries: Iterable[CurationEntry]) -> str:
     for entry in entries:
         counts[entry.action] += 1
     parts = [
-        f"{counted(count, 'image')} {_PAST[action]}" for action, count in counts.items() if count
+        f"{counted(count, 'image')} {_PAST_TENSE[action]}"
+        for action, count in counts.items()
+        if count
     ]
     return ", ".join(parts) or "nothing changed"
 

@@ -211,7 +211,9 @@ def _grouped_finding(
         if scores is None
         else np.array([scores.get(int(row), 1.0) for row in rows], np.float32)
     )
-    reasons = tuple(text for group in groups for text in [_members(face_set, group)] * len(group))
+    reasons = tuple(
+        text for group in groups for text in [_group_text(face_set, group)] * len(group)
+    )
     return Finding(
         kind=kind,
         title=title,
@@ -226,7 +228,7 @@ def _grouped_finding(
     )
 
 
-def _members(face_set: FaceSet, group: NDArray[np.intp]) -> str:
+def _group_text(face_set: FaceSet, group: NDArray[np.intp]) -> str:
     """Describe a group: "3 in train, 1 in validation; happy, sad"."""
     counts = face_set.count_by_split(group)
     parts = [f"{count:,} in {split}" for split, count in counts.items() if count]

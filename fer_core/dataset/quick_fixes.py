@@ -117,7 +117,7 @@ def quick_fix_entries(
     decided = match_curation(curation, face_set).by_row
     if fix.needs_near:
         if near is None:
-            raise ValueError(f"{name} needs near")
+            raise ValueError(f"{name} needs the near-duplicates")
         rows = _near_duplicate_rows(face_set, near)
     elif name == "drop-repeats":
         dropped = {row for row, entry in decided.items() if entry.action == "drop"}

@@ -15,8 +15,8 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import pasted_path, unquoted_path
 
-#: Types of files that belong to a dataset and cannot be imported alone.
-_PARTS = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
+#: Suffixes of files that belong to a dataset and cannot be imported alone.
+_PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
 #: Folders that contain the classes of the pictures in another folder.
 _ANNOTATIONS = ("labels", "annotations", "emolabel")
 _HEADER_BYTES = 4_096
@@ -42,6 +42,11 @@ def checked_source(
             labels, or a single file of it.
     """
     path = pasted_path(text)
+    if path is None and "://" in text:
+        raise InputError(
+            f"{text.strip()} is an address and not a path; download the dataset, and give the path "
+            "of the downloaded file."
+        )
     if path is None:
         return Path(unquoted_path(text) or text)
     # The parents of "." and of a link's target are known only for the whole path.
@@ -118,7 +123,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
     header = _header(path)
     if b"pixels" in header or (b"\0" in header[:512] and path.suffix.lower() != ".npy"):
         return None  # a table of faces, or an archive
-    is_part = path.suffix.lower() in _PARTS or b"subdirectory_filepath" in header
+    is_part = path.suffix.lower() in _PART_SUFFIXES or b"subdirectory_filepath" in header
     is_ferplus = path.name.lower() == "label.csv" and split_from_name(folder.name) is not None
     if not is_part and not is_ferplus:
         return None
@@ -145,8 +150,10 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
     for folder in (path, path.parent):
         if "image" not in folder.name.lower() or not _may_read(folder.parent, roots):
             continue
+        is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
-            if name.lower() in _ANNOTATIONS:
+            is_emotion = is_ck_plus and name.lower().startswith("emotion")
+            if name.lower() in _ANNOTATIONS or is_emotion:
                 return folder.parent / name
     return None
 

@@ -70,11 +70,12 @@ def create_grouped_splits(
     warnings = (
         *notes,
         *([] if groups.is_complete else [_INCOMPLETE]),
+        *_empty_warnings(created, missing),
         *_size_warnings(created, missing, len(rows)),
         *_class_warnings(labels, created, ungrouped, missing, classes),
     )
     return created, SplitGroups(
-        created=tuple(SPLITS[split] for split in missing),
+        created=tuple(SPLITS[split] for split in missing if (created == split).any()),
         kept_together=groups.kinds,
         groups=len(sizes),
         grouped_images=int(sizes[sizes > 1].sum()),
@@ -177,6 +178,16 @@ def _groupings(
         "validation and test will be far too optimistic.",
     )
     yield _Grouping(DisjointSets(len(images)), (), "")
+
+
+def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Iterator[str]:
+    """Report splits for which there are too few images."""
+    for split, share in missing.items():
+        if not (created == split).any():
+            yield (
+                f"There is no {SPLITS[split]} split, because {share:.0%} of the images of each "
+                "class are less than one image; import more images, or choose a larger share."
+            )
 
 
 def _size_warnings(

@@ -44,7 +44,7 @@ class SplitGroups:
     @property
     def summary(self) -> str:
         """One sentence for users."""
-        splits = " and ".join(self.created)
+        splits = " and ".join(self.created) or "no split"
         if not self.kept_together:
             return f"Created {splits} from single images."
         persons = "1 person" if self.persons == 1 else f"{self.persons:,} persons"

@@ -31,6 +31,7 @@ from fer_core.files import (
     is_plain_name,
     os_errors_as_input_errors,
     pasted_path,
+    path_spellings,
     plain_name,
     read_json,
     temporary_folder,
@@ -288,8 +289,10 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         InputError: It does not exist, or is outside the roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
+    spellings = [spelling for spelling in path_spellings(text) if spelling]
     text = unquoted_path(text)
-    for candidate in (text, *(str(root / text) for root in settings.import_roots if text)):
+    roots_and_none = (Path(), *settings.import_roots)
+    for candidate in (str(root / text) for text in spellings for root in roots_and_none):
         path = existing_path(candidate)
         if path is None or not path.is_absolute():
             continue

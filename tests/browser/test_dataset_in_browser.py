@@ -97,10 +97,18 @@ def test_a_zip_is_uploaded_imported_and_counted(
     shutil.rmtree(home.data_root)
     page = open_page("/dataset")
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
-    upload(page, "mine.zip", archive_of(faces))
+    # "test" and "held" have the same length, so that the archive stays valid.
+    upload(page, "mine.zip", archive_of(faces).replace(b"test/", b"held/"))
+    expect(page.get_by_text("Choose the split of held")).to_be_visible()
+    expect(page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    page.get_by_role("combobox", name=re.compile("^held ")).click()
+    page.get_by_role("option", name="test", exact=True).click()
+    expect(page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
+    page.locator(IDLE).wait_for()
     press_import(page)
     expect(page.get_by_text("was imported: 84 images, nothing skipped")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("42")
+    expect(metric(page, "Test")).to_have_text("21")
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     assert load_dataset("mine", home).fingerprint  # complete on disk
     assert dataset_names(home) == ["mine"]

@@ -259,6 +259,29 @@ def test_files_that_are_not_archives_are_refused(content: bytes, name: str, tmp_
 
 
 @pytest.mark.parametrize(
+    "name", ["faces.zip.001", "faces.7z.002", "faces.z01", "faces.part2.rar", "faces.R03"]
+)
+def test_a_part_of_an_archive_is_named(name: str, write_files: Callable[..., Path]) -> None:
+    folder = write_files({name: bytes(100)})
+    for path in (folder / name, folder):
+        with pytest.raises(
+            InputError, match=r"is a part of an archive in several files, .* unpack"
+        ):
+            read_dataset(path)
+
+
+def test_an_archive_with_a_password_is_named(files: dict[str, bytes], tmp_path: Path) -> None:
+    content = bytearray(zip_of(files))
+    for signature, position in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = -1
+        while (start := content.find(signature, start + 1)) >= 0:
+            content[start + position] |= 1
+    (tmp_path / "faces.zip").write_bytes(content)
+    with pytest.raises(InputError, match=r"is encrypted with a password; .* \(and 7 other probl"):
+        read_dataset(tmp_path / "faces.zip")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
         ("faces.7z", b"7z\xbc\xaf\x27\x1c" + bytes(100), "7z"),

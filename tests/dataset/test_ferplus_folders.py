@@ -139,3 +139,24 @@ def test_votes_without_pictures_are_refused(write_files: WriteFiles) -> None:
     folder = write_files({"FER2013Train/label.csv": table(row("fer1.png", happy=9))})
     with pytest.raises(InputError, match=r"FER\+'s votes, but no usable picture"):
         read_dataset(folder)
+
+
+def test_tables_may_be_in_other_folders_than_the_pictures(
+    write_files: WriteFiles, pictures: list[NDArray[np.uint8]], png: Callable[..., bytes]
+) -> None:
+    files = {}
+    for number, folder in enumerate(("FER2013Train", "FER2013Valid")):
+        # The same file names in both folders.
+        rows = [row(f"{n}.png", **{emotion: 9}) for n, emotion in enumerate(("happy", "sad"))]
+        files[f"Labels/{folder}/label.csv"] = table(*rows, row("2.png", happy=9))
+        for n in range(2):
+            files[f"Images/{folder}/{n}.png"] = png(pictures[2 * number + n])
+    faces = read_dataset(write_files(files))
+    found = zip(faces.names, faces.labels, faces.splits, strict=True)
+    assert {name: (EMOTIONS[label], SPLITS[split]) for name, label, split in found} == {
+        "Images/FER2013Train/0.png": ("happy", "train"),
+        "Images/FER2013Train/1.png": ("sad", "train"),
+        "Images/FER2013Valid/0.png": ("happy", "validation"),
+        "Images/FER2013Valid/1.png": ("sad", "validation"),
+    }
+    assert [p.reason for p in faces.problems] == ["names a picture that does not exist"] * 2

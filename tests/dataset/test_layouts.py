@@ -16,7 +16,7 @@ from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number, parse_cla
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers import examine_source, read_dataset
-from fer_core.dataset.readers.layouts.yolo import names_in_yaml
+from fer_core.dataset.readers.layouts.yolo_config import names_in_yaml
 from fer_core.errors import InputError
 
 WriteFiles = Callable[..., Path]
@@ -303,6 +303,7 @@ def test_raf_dbs_list_names_class_and_split(
         ({"labels.txt": "a.png happy\nx/b.png\tsad\n"}, {"a.png": "happy", "x/b.png": "sad"}),
         ({"labels.txt": "./a.png, Joy\nx\\b.png; fear\n"}, {"a.png": "happy", "x/b.png": "fear"}),
         ({"x/list.lst": '"b.png" neutral\n'}, {"x/b.png": "neutral"}),
+        ({"labels.txt": "happy a.png\nsad, x/b.png\n"}, {"a.png": "happy", "x/b.png": "sad"}),
         (
             {"train.txt": "a.png happy\n", "val_list.txt": "b.png sad\n"},
             {"a.png": "happy", "x/b.png": "sad"},
@@ -318,6 +319,44 @@ def test_lists_of_pictures_with_their_class(
     assert class_by_name(faces) == expected
     if "val_list.txt" in lists:
         assert split_by_name(faces) == {"a.png": "train", "x/b.png": "validation"}
+
+
+@pytest.mark.parametrize(
+    "separator",
+    [" ", "\t", ", "],
+)
+def test_a_line_may_name_the_split(write_files: WriteFiles, draw: Draw, separator: str) -> None:
+    rows = [("a.png", "happy", "train"), ("b.png", "sad", "Test"), ("c.png", "sad", "val")]
+    files = {name: draw(number) for number, (name, *_) in enumerate(rows)}
+    files["all.txt"] = "\n".join(separator.join(row) for row in rows).encode()
+    faces = read_dataset(write_files(files))
+    assert class_by_name(faces) == {"a.png": "happy", "b.png": "sad", "c.png": "sad"}
+    assert split_by_name(faces) == {"a.png": "train", "b.png": "test", "c.png": "validation"}
+
+
+def test_a_class_of_a_list_may_have_several_words(write_files: WriteFiles, draw: Draw) -> None:
+    lines = b"a.png not sure\nb.png happy\nc.png 1 2 3 4\nd.png e.png\n"
+    files = {f"{name}.png": draw(number) for number, name in enumerate("abcde")}
+    source = write_files(files | {"labels.txt": lines})
+    faces = read_dataset(source, class_choice=choice(scheme="folders"))
+    assert class_by_name(faces) == {"a.png": "not sure", "b.png": "happy"}
+
+
+def test_a_list_may_have_the_names_of_its_numbers_in_another_file(
+    write_files: WriteFiles, draw: Draw
+) -> None:
+    files = {f"{number}.png": draw(number) for number in range(4)}
+    lines = "".join(f"{number}.png {number % 2}\n" for number in range(4))
+    files |= {"list.txt": lines.encode(), "classes.txt": b"sad\nhappy\n"}
+    faces = read_dataset(write_files(files))
+    assert list(class_by_name(faces).values()) == ["sad", "happy", "sad", "happy"]
+
+
+def test_a_log_named_after_a_split_is_not_a_list(write_files: WriteFiles, draw: Draw) -> None:
+    files = {f"{name}/{number}.png": draw(number) for name in ("happy", "sad") for number in (1, 2)}
+    log = "".join(f"{name} predicted happy\n" for name in files)
+    faces = read_dataset(write_files(files | {"test_log.txt": log.encode()}))
+    assert set(split_by_name(faces).values()) == {"train"}
 
 
 def test_a_list_with_numbers_is_asked_about(write_files: WriteFiles, draw: Draw) -> None:

@@ -29,6 +29,7 @@ WritePictures = Callable[..., Path]
         "file://{}",
         "'{}/'",
         "`{}`",
+        "{} ",
     ],
 )
 def test_quotes_and_spaces_around_a_path_are_removed(
@@ -42,6 +43,23 @@ def test_quotes_and_spaces_around_a_path_are_removed(
         settings.data_root, settings.runs_root, settings.models_root, import_roots=(source.parent,)
     )
     assert path_within_roots(text, allowed) == source
+
+
+def test_backslashes_and_accents_of_other_programs(
+    write_pictures: WritePictures, settings: Settings
+) -> None:
+    source = write_pictures({"my Zoe\u0308/happy": 2, "my Zoe\u0308/sad": 2}) / "my Zoe\u0308"
+    allowed = Settings(
+        settings.data_root, settings.runs_root, settings.models_root, import_roots=(source.parent,)
+    )
+    for text in ("my\\ Zoe\u0308", "my Zo\u00eb"):
+        assert checked_source(str(source.parent / text)).samefile(source)
+        assert path_within_roots(text, allowed).samefile(source)
+
+
+def test_an_address_is_not_a_path() -> None:
+    with pytest.raises(InputError, match=r"^https://www.kaggle.com/x is an address and not a path"):
+        checked_source(" https://www.kaggle.com/x\n")
 
 
 @pytest.mark.parametrize("pattern", ["~/faces", '"~/faces"', " ~/faces "])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -214,6 +215,35 @@ def test_numbered_persons_above_the_classes_are_not_asked_about(
     assert len(split_of) == len(by_person)
 
 
+def test_persons_stay_together_if_the_user_chooses_the_splits_above(
+    write_pictures: WritePictures,
+) -> None:
+    source = write_pictures(
+        {
+            f"OriginalImg/{light}/Strong/P{person:03}/{name}": 1
+            for light in ("NI", "VL")
+            for person in range(1, 13)
+            for name in ("Anger", "Happiness")
+        }
+    )
+    with pytest.raises(InputError, match=r"'NI' .* 'VL' "):
+        read_dataset(source)
+    faces = read_dataset(source, folder_roles=parse_folder_roles(["NI=train", "VL=train"]))
+    assert faces.split_groups is not None
+    assert faces.split_groups.persons == 12
+    splits = {(n.split("/")[3], s) for n, s in zip(faces.names, faces.splits.tolist(), strict=True)}
+    assert len(splits) == 12
+
+
+def test_folders_of_classes_that_are_left_out_raise_no_question(
+    write_pictures: WritePictures,
+) -> None:
+    source = write_pictures({"images/happy": 4, "images/sad": 4, "previews": 3})
+    faces = read_dataset(source)
+    assert len(faces) == 8
+    assert [(p.name, p.count) for p in faces.problems] == [("class 'previews'", 3)]
+
+
 @pytest.mark.parametrize(
     "folders",
     [
@@ -230,6 +260,45 @@ def test_folders_below_the_classes_are_persons(
     persons = {folder.split("/")[-1 if "Joy/002/x" not in folders else 1] for folder in folders}
     assert faces.split_groups.persons == len(persons)
     assert faces.problems == ()
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["happy/high happy/low sad/high", "happy/Front happy/left sad/left", "sad/dark sad/lab"],
+)
+def test_conditions_below_the_classes_are_no_persons(
+    write_pictures: WritePictures, names: str
+) -> None:
+    faces = read_dataset(write_pictures({**dict.fromkeys(names.split(), 2), "fear/old": 2}))
+    assert faces.split_groups is not None
+    assert faces.split_groups.persons == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        ("happy/train_1 sad/train_2 sad/test_0003", {"train", "test"}),
+        ("pics/train_happy_1 pics/val_sad_1 pics/val_happy_2", {"train", "validation"}),
+        ("happy/Train-1 sad/Test-2 sad/Validation-3", {"train", "validation", "test"}),
+        # Not all of them name a split, or all name the same one, or a folder names it.
+        ("happy/train_1 sad/train_2 sad/other_3", {"train"}),
+        ("happy/test_1 sad/test_2", {"train"}),
+        ("train/happy/test_1 train/sad/train_2", {"train"}),
+        ("happy/tester_1 sad/trainer_2", {"train"}),
+    ],
+)
+def test_splits_are_read_from_the_beginnings_of_file_names(
+    write_files: Callable[..., Path], png: Callable[..., bytes], names: str, splits: set[str]
+) -> None:
+    generator = np.random.default_rng(0)
+    files = {
+        f"{name}.png": png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+        for name in names.split()
+    }
+    faces = read_dataset(write_files(files))
+    assert set(faces.present_splits) == splits
+    note = "The splits were read from the beginnings of the file names."
+    assert (note in faces.notes) == (len(splits) > 1)
 
 
 def test_versions_of_the_pictures_are_no_persons(write_pictures: WritePictures) -> None:
@@ -292,6 +361,28 @@ def test_splits_are_read_from_lists_of_paths(write_pictures: WritePictures, patt
     assert by_number == {
         **{"0.png": "train", "1.png": "train", "2.png": "validation", "3.png": "test"}
     }
+
+
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_splits_are_read_from_json(write_pictures: WritePictures, is_one_file: bool) -> None:
+    root = write_pictures({"image/anger": 4, "image/awe": 4, "image/fear": 4})
+    parts = {
+        split: [[c, f"image/{c}/{number}.png", f"annotation/{c}/{number}.json"]
+                for c in ("anger", "awe", "fear") for number in numbers]
+        for split, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,)))
+    }  # fmt: skip
+    files = {"splits.json": parts} if is_one_file else {f"{k}.json": v for k, v in parts.items()}
+    for name, content in files.items():
+        (root / name).write_text(json.dumps(content))
+    faces = read_dataset(root)
+    assert faces.count_by_split(np.ones(8, bool)) == {"train": 4, "validation": 2, "test": 2}
+    assert faces.notes[-1].startswith("The splits were read from")
+    # What the user says about a folder has priority.
+    assert read_dataset(root, folder_roles=roles("image=test")).present_splits == ("test",)
+    # Equal pictures in two splits are leaks and not copies.
+    for folder in ("anger", "awe", "fear"):
+        (root / "image" / folder / "3.png").write_bytes((root / "image/anger/0.png").read_bytes())
+    assert len(read_dataset(root)) == 8
 
 
 @pytest.mark.parametrize(

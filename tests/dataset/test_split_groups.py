@@ -275,3 +275,15 @@ def test_a_damaged_record_is_an_input_error(
     path.write_text(text.replace('"groups"', '"sets"', 1))
     with pytest.raises(InputError, match="damaged"):
         load_dataset("faces", settings)
+
+
+def test_a_split_for_which_there_are_too_few_images_is_stated(faces: Images) -> None:
+    created, groups = split(faces[:20], [number % 5 for number in range(20)], None, SplitChoice())
+    assert (created == TRAIN).all()
+    assert groups.created == ()
+    assert groups.summary.startswith("Created no split from 20 groups")
+    assert groups.warnings == tuple(
+        f"There is no {name} split, because 10% of the images of each class are less than one "
+        "image; import more images, or choose a larger share."
+        for name in ("validation", "test")
+    )

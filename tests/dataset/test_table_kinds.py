@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.dataset.class_mapping import ClassChoice
+from fer_core.dataset.class_numbers import CLASS_ORDERS
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.readers import find_classes, read_dataset
 from fer_core.dataset.store import import_dataset
@@ -245,6 +247,13 @@ def four(folder: str = "images/") -> list[list[object]]:
 
 
 PATH_HEADER = ["image", "emotion", "split"]
+
+
+def json_lines(rows: list[list[object]], path: str = "image") -> bytes:
+    names = [path, *PATH_HEADER[1:]]
+    return "\n".join(json.dumps(dict(zip(names, row, strict=True))) for row in rows).encode()
+
+
 #: The table, and its place and that of the pictures in the dataset.
 PATH_TABLES: dict[str, tuple[bytes, str, str]] = {
     "relative to the root": (table([PATH_HEADER, *four()]), "labels.csv", "images/"),
@@ -294,6 +303,55 @@ PATH_TABLES: dict[str, tuple[bytes, str, str]] = {
         table([PATH_HEADER, *four()]).replace(b"\r\n", b"\r"), "labels.csv", "images/",
     ),
     "a text": (table([PATH_HEADER, *four()]), "labels.txt", "images/"),
+    "Excel's note about the separator": (
+        b"sep=;\r\n" + table([PATH_HEADER, *four()], ";"), "labels.csv", "images/",
+    ),
+    "UTF-16, as Excel's Unicode text": (
+        table([PATH_HEADER, *four()], "\t").decode().encode("utf-16"), "labels.txt", "images/",
+    ),
+    "another case": (
+        table([PATH_HEADER, *([str(path).upper(), *rest] for path, *rest in four())]),
+        "labels.csv", "images/",
+    ),
+    "other suffixes": (
+        table([PATH_HEADER, *([str(path)[:-3] + "jpeg", *rest] for path, *rest in four())]),
+        "labels.csv", "images/",
+    ),
+    "composed accents, in decomposed folders": (
+        table([PATH_HEADER, *four("Gesichter/Zo\u00eb/")]), "labels.csv", "Gesichter/Zoe\u0308/",
+    ),
+    "addresses": (
+        table([["url", *PATH_HEADER[1:]],
+               *([f"https://example.org/{path}?w=48", *rest] for path, *rest in four())]),
+        "labels.csv", "images/",
+    ),
+    "numbers of the pictures": (
+        table([["id", "label", "split"], *([str(path)[0], *rest] for path, *rest in four(""))]),
+        "labels.csv", "images/",
+    ),
+    "line breaks and commas in quotes": (
+        table([["image", "note", "emotion", "split"],
+               *([path, "one, two\nthree", *rest] for path, *rest in four())]),
+        "labels.csv", "images/",
+    ),
+    "JSON lines": (json_lines(four()), "labels.jsonl", "images/"),
+    "JSON lines of Hugging Face": (
+        json_lines(four(""), "file_name"), "images/metadata.jsonl", "images/",
+    ),
+    "JSON records": (
+        b"[" + json_lines(four()).replace(b"}\n{", b"},{") + b"]", "labels.json", "images/",
+    ),
+    "JSON columns": (
+        json.dumps({
+            name: {str(number): row[column] for number, row in enumerate(four())}
+            for column, name in enumerate(PATH_HEADER)
+        }).encode(), "labels.json", "images/",
+    ),
+    "JSON lists of columns": (
+        json.dumps({
+            name: [row[column] for row in four()] for column, name in enumerate(PATH_HEADER)
+        }).encode(), "labels.json", "images/",
+    ),
     "one column for each class": (
         table([["filename", "angry", "fear", "happy", "sad", "split"],
                *([path, *(int(emotion == one) for one in ("angry", "fear", "happy", "sad")), split]
@@ -391,6 +449,86 @@ def test_rows_that_name_no_single_picture_are_listed(
     }
 
 
+def test_json_with_a_class_for_each_picture(
+    four_pictures: dict[str, bytes], write_files: WriteFiles
+) -> None:
+    classes = {f"images/{name}": emotion for name, emotion, _ in FOUR}
+    files = {f"images/{name}": data for name, data in four_pictures.items()}
+    for content in (classes, {"a": [1], "b": [1, 2]}, {"images": {}, "x": 1}, [1], {}):
+        files["labels.json"] = json.dumps(content).encode()
+        if content is classes:
+            faces = read_dataset(write_files(files))
+            assert [EMOTIONS[label] for label in faces.labels] == ["happy", "sad", "happy", "fear"]
+        else:
+            with pytest.raises(InputError, match="no usable picture"):
+                read_dataset(write_files(files))
+
+
+def test_a_record_that_is_not_an_object_is_reported(
+    four_pictures: dict[str, bytes], write_files: WriteFiles
+) -> None:
+    lines = json_lines(four()).replace(b"\n", b"\n[1, 2]\n", 1)
+    files = {f"images/{name}": data for name, data in four_pictures.items()}
+    faces = read_dataset(write_files(files | {"labels.jsonl": lines}))
+    assert len(faces) == 4
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("labels.jsonl:2", "has fewer columns than the first line")
+    ]
+
+
+def test_a_picture_of_another_split_is_not_taken(
+    four_pictures: dict[str, bytes], write_files: WriteFiles
+) -> None:
+    files = {f"test/{name}": data for name, data in four_pictures.items()}
+    for split, column in (("train", 1), ("test", 2)):
+        rows = [[f"{split}/{name}", ("", "sad", "fear")[column]] for name, *_ in FOUR]
+        files[f"{split}.csv"] = table([["image", "label"], *rows])
+    faces = read_dataset(write_files(files))
+    assert [EMOTIONS[label] for label in faces.labels] == ["fear"] * 4
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("train.csv", "names no picture of the source and was not used")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("usage", "has_test"),
+    [(("Training", "PublicTest"), False), (("train", "val"), True), (("Training", "dev"), True)],
+)
+@pytest.mark.parametrize("has_pixels", [True, False])
+def test_fer2013s_own_names_of_splits_mean_that_none_is_created(
+    usage: tuple[str, str], has_test: bool, has_pixels: bool, write_files: WriteFiles, png: Png
+) -> None:
+    generator = np.random.default_rng(5)
+    files: dict[str, bytes] = {}
+    rows: list[list[object]] = []
+    for number in range(26):
+        picture = generator.integers(0, 256, (48, 48)).astype(np.uint8)
+        pixels = " ".join(map(str, picture.ravel()))
+        rows.append([number % 2 * 3, f"{number}.png" if not has_pixels else pixels])
+        rows[-1].append(usage[number > 23])
+        if not has_pixels:
+            files[f"{number}.png"] = png(picture)
+    files["faces.csv"] = table([["emotion", "pixels" if has_pixels else "path", "Usage"], *rows])
+    choice = ClassChoice(order=CLASS_ORDERS["fer2013"])
+    faces = read_dataset(write_files(files), class_choice=choice)
+    assert (faces.count_by_split(np.ones(26, bool))["test"] > 0) == has_test
+    assert any("There is no test split" in note for note in faces.notes) != has_test
+
+
+def test_a_damaged_table_in_an_archive_is_reported(
+    four_pictures: dict[str, bytes], write_zip: WriteFiles
+) -> None:
+    content = table([PATH_HEADER, *four(), *[["images/gone.png", "sad", "train"]] * 30_000])
+    files = {f"images/{name}": data for name, data in four_pictures.items()}
+    path = write_zip(files | {"labels.csv": content})
+    archive = bytearray(path.read_bytes())
+    start = archive.index(b"labels.csv") + 60
+    archive[start : start + 40] = bytes(40)
+    path.write_bytes(archive)
+    with pytest.raises(InputError, match=r"labels\.csv cannot be read"):
+        read_dataset(path)
+
+
 def test_a_table_next_to_an_archive_of_its_pictures(
     four_pictures: dict[str, bytes], write_zip: WriteFiles, zip_bytes: Callable[..., bytes]
 ) -> None:
@@ -433,6 +571,35 @@ def test_folders_of_classes_are_preferred_to_a_table_of_paths(
     (problem,) = read_dataset(root).problems
     assert problem.name == "labels.csv"
     assert "import the table itself" in problem.reason
+
+
+def test_a_table_names_the_classes_of_pictures_outside_the_folders_of_classes(
+    write_files: WriteFiles, png: Png
+) -> None:
+    generator = np.random.default_rng(0)
+
+    def picture() -> bytes:
+        return png(generator.integers(0, 256, (48, 48)).astype(np.uint8))
+
+    files = {f"train/{name}/{n}.png": picture() for name in ("happy", "sad") for n in range(3)}
+    files |= {f"test/t{n}.png": picture() for n in range(3)} | {"test/1.png": picture()}
+    rows = [["t0.png", "sad"], ["t1.png", "happy"], ["gone.png", "sad"], ["test/1.png", "fear"]]
+    files["test.csv"] = table([["file", "label"], *rows])
+    # These rows are about pictures in the folders of classes, and about several pictures.
+    files["train.csv"] = table([["file", "label"], ["train/happy/0.png", "fear"], ["1.png", "sad"]])
+    faces = read_dataset(write_files(files))
+    found = {
+        name: EMOTIONS[label]
+        for name, label, split in zip(faces.names, faces.labels, faces.splits, strict=True)
+        if split == 2
+    }
+    assert found == {"test/t0.png": "sad", "test/t1.png": "happy", "test/1.png": "fear"}
+    assert len(faces) == 9
+    assert "The classes of the other pictures were read from test.csv." in faces.notes
+    assert [(p.name, p.reason[:12]) for p in faces.problems] == [
+        ("train.csv", "was not used"),
+        ("test/t2.png", "is not in a "),
+    ]
 
 
 def test_numbers_in_a_table_of_paths_are_asked_about(

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import lzma
 import tarfile
 import zipfile
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from fer_core.dataset.readers import read_dataset
 
@@ -88,6 +91,62 @@ def wide_table() -> bytes:
     return "\n".join(lines).encode()
 
 
+def parquet_file() -> bytes:
+    generator = np.random.default_rng(5)
+    pictures = [encode(draw(generator), ".png") for _ in range(6)]
+    buffer = io.BytesIO()
+    table = pa.table({"image": pictures, "label": ["happy", "sad"] * 3, "split": ["train"] * 6})
+    parquet.write_table(table, buffer, row_group_size=4)
+    return buffer.getvalue()
+
+
+def records() -> Files:
+    generator = np.random.default_rng(6)
+    names = [f"train/{number}.png" for number in range(4)]
+    files = {name: encode(draw(generator), ".png") for name in names}
+    rows = [json.dumps({"file_name": name, "label": "sad"}) for name in names]
+    return files | {"metadata.jsonl": "\n".join(rows).encode()}
+
+
+def detections() -> Files:
+    """Boxes in COCO's JSON for two pictures, and in Pascal VOC's XML for two others."""
+    generator = np.random.default_rng(7)
+    files = {f"train/{number}.png": encode(draw(generator), ".png") for number in range(4)}
+    document = {
+        "images": [{"id": 1, "file_name": "0.png"}, {"id": 2, "file_name": "1.png"}],
+        "categories": [{"id": 1, "name": "happy"}],
+        "annotations": [
+            {"image_id": number, "category_id": 1, "bbox": [1, 2, 30, 40.5]} for number in (1, 2)
+        ],
+    }
+    box = "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox>"
+    voc = f"<annotation><object><name>sad</name>{box}</object></annotation>".encode()
+    files["train/_annotations.coco.json"] = json.dumps(document).encode()
+    return files | {"train/2.xml": voc, "train/3.xml": voc}
+
+
+def ck_plus() -> Files:
+    generator = np.random.default_rng(8)
+    files: Files = {}
+    for number, label in enumerate((3, 5), start=1):
+        stem = f"S005/00{number}/S005_00{number}"
+        for frame in range(1, 6):
+            files[f"images/{stem}_{frame:08}.png"] = encode(draw(generator), ".png")
+        files[f"Emotion/{stem}_00000005_emotion.txt"] = f"   {label}.0000000e+00\n".encode()
+    return files
+
+
+def yolo() -> Files:
+    generator = np.random.default_rng(9)
+    config = b"path: ../x\ntrain: images/a\nval: images/b\nnames:\n  0: sad\n  1: happy\n"
+    files: Files = {"data.yaml": config}
+    for part in ("a", "b"):
+        for number in range(2):
+            files[f"images/{part}/{number}.png"] = encode(draw(generator), ".png")
+            files[f"labels/{part}/{number}.txt"] = f"{number} 0.5 0.5 0.6 0.6\n".encode()
+    return files
+
+
 TABLE = fer2013()
 #: Each layout's files, and whether they are zipped after the mutation instead of before.
 LAYOUTS: dict[str, tuple[Files, bool]] = {
@@ -109,6 +168,11 @@ LAYOUTS: dict[str, tuple[Files, bool]] = {
     "tar in a zip": ({"faces.tar": tar_of(class_folders())}, True),
     "table of paths": (table_of_paths(), False),
     "wide table": ({"wide.csv": wide_table()}, False),
+    "Parquet": ({"faces.parquet": parquet_file()}, False),
+    "JSON lines": (records(), False),
+    "COCO and VOC": (detections(), False),
+    "CK+": (ck_plus(), False),
+    "YOLO": (yolo(), False),
     "brackets": ({"a.csv": TABLE.replace(b" ", b", ").replace(b"\n", b"]\n")}, False),
 }
 

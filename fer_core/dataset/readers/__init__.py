@@ -45,13 +45,14 @@ from fer_core.dataset.readers.table_splits import (
 )
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.progress import ProgressReport
 
 #: The supported sources, as the end of a message.
 SUPPORTED = (
-    "provide a folder, zip or tar of pictures in <split>/<class>/ or <class>/, a table with the "
-    "columns emotion and pixels (fer2013.csv, icml_face_data.csv, train.csv), or FER+'s folders "
-    "with their label.csv"
+    "provide a folder, zip, tar or Parquet file of pictures in <split>/<class>/ or <class>/ or "
+    "with a table of their classes, a table with the columns emotion and pixels (fer2013.csv, "
+    "icml_face_data.csv, train.csv), or FER+'s folders with their label.csv"
 )
 
 _SKIPPED_TABLE = SkipReason("was skipped because there are pictures as well; import it separately")
@@ -228,15 +229,22 @@ def _files(source: Source, names: list[str], choice: ClassChoice, problems: Prob
     pictures = list(iter_pictures(source, names))
     # Next to pictures, a table needs a header: other numbers may be anything.
     found = find_tables(source, table_names, problems, needs_header=bool(pictures))
-    found = without_repeated_tables(source, found, problems)
     tables = [table for table in found if table.columns.pixels]
+    tables = without_repeated_tables(source, tables, problems)
     if tables and has_class_folders(pictures, choice):
         for table in tables:
             problems.add(table.name, _SKIPPED_TABLE)
         tables = []
     if tables or pictures:
         return _Content(names, tables, pictures)
+    first = problems.first
+    if first is not None:
+        count = sum(problem.count for problem in problems.listed()) - 1
+        others = f" (and {counted(count, 'other problem')})" if count > 0 else ""
+        raise InputError(
+            f"{source.label} contains no usable picture and no table of faces: "
+            f"{first.name} {first.reason}{others}."
+        )
     raise InputError(
-        f"{source.label} contains no usable picture and no table of faces; "
-        f"{SUPPORTED}{problems.first_in_brackets()}"
+        f"{source.label} contains no usable picture and no table of faces; {SUPPORTED}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fer_core.dataset.readers.problems import SkipReason
@@ -9,10 +10,12 @@ from fer_core.dataset.readers.problems import SkipReason
 OUTSIDE = SkipReason("has a path that leads out of the archive, which is not followed")
 REPEATED = SkipReason("is in the archive more than once; only the first is read")
 
-#: Suffixes of archives and compressed files that are read, the longest first.
+PARQUET_SUFFIXES = (".parquet", ".pq")
+#: Suffixes of archives, compressed files and files of pictures that are read, the longest first.
 READ_SUFFIXES = (
     *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma"),
     *(".tgz", ".tbz2", ".tbz", ".txz", ".zip", ".tar", ".gz", ".bz2", ".xz", ".lzma"),
+    *PARQUET_SUFFIXES,
 )
 #: Suffixes and first bytes of archives that are not read.
 _OTHER_SUFFIXES = {".7z": "7z", ".rar": "RAR", ".zst": "Zstandard", ".lz4": "LZ4", ".iso": "ISO"}
@@ -23,6 +26,12 @@ _OTHER_SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
 }
+
+
+#: Archives in several files: faces.zip.001, faces.z01, faces.part2.rar, faces.r00
+_PART_SUFFIX = re.compile(
+    r"\.(?:(?:zip|7z|rar|tar|tgz|gz)\.\d{3}|z\d{2}|r\d{2}|part\d+\.rar)$", re.IGNORECASE | re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ def inside_path(name: str) -> str | None:
 
 def is_archive(name: str) -> bool:
     """Return True if a file is an archive or compressed, by its name."""
-    return name.lower().endswith(_ALL_SUFFIXES)
+    return name.lower().endswith(_ALL_SUFFIXES) or _PART_SUFFIX.search(name) is not None
 
 
 def archive_stem(name: str) -> str | None:
@@ -65,15 +74,16 @@ def archive_stem(name: str) -> str | None:
 
 
 def unsupported_archive(name: str, beginning: bytes = b"") -> str | None:
-    """Return the kind of an archive that cannot be read; None for other files.
+    """Return the kind of an archive that cannot be read, "RAR archive"; None for other files.
 
     Args:
         name: Its file name.
         beginning: Its first bytes, if known.
     """
-    for signature, kind in _OTHER_SIGNATURES.items():
-        if beginning.startswith(signature):
-            return kind
-    return next(
-        (kind for suffix, kind in _OTHER_SUFFIXES.items() if name.lower().endswith(suffix)), None
+    if _PART_SUFFIX.search(name):
+        return "part of an archive in several files"
+    kinds = (
+        *(kind for start, kind in _OTHER_SIGNATURES.items() if beginning.startswith(start)),
+        *(kind for suffix, kind in _OTHER_SUFFIXES.items() if name.lower().endswith(suffix)),
     )
+    return f"{kinds[0]} archive" if kinds else None

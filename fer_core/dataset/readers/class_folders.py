@@ -15,9 +15,9 @@ from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.layouts.class_tree import class_positions
-from fer_core.dataset.readers.layouts.layout import FaceEntry, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
-from fer_core.dataset.readers.layouts.split_folders import FolderSplit, open_folder_question
+from fer_core.dataset.readers.layouts.split_folders import NamedSplit, open_folder_question
 from fer_core.dataset.readers.other_files import report_other_files
 from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
@@ -32,17 +32,17 @@ _EMPTY_BOX = SkipReason("has a box outside its picture")
 
 
 @dataclass(frozen=True, slots=True)
-class _Face:
+class _LabeledFace:
     """A face to read.
 
     Attributes:
         label: As ``ClassRegister.label`` returns it.
-        entry: What the layout says about it.
+        annotated: What the layout says about it.
         name: Its name: the path of the picture, with a number if there are several faces in it.
     """
 
     label: int
-    entry: FaceEntry
+    annotated: AnnotatedFace
     name: str
 
 
@@ -82,21 +82,31 @@ def read_class_folders(
         raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
     register.ask_for_numbers()
 
-    report_other_files(files, arrangement.layout.entries, problems)
+    report_other_files(files, arrangement.layout.faces, problems)
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, list(faces_by_picture), decode_gray, report):
         for face in faces_by_picture[name]:
-            image = _cut(picture, face.entry)
+            image = _cut(picture, face.annotated)
             if isinstance(image, SkipReason):
-                problems.add(face.name, image, face.entry.class_name)
+                problems.add(face.name, image, face.annotated.class_name)
                 continue
-            folder_split = arrangement.splits.of(face.entry)
+            folder_split = arrangement.splits.of(face.annotated)
             split, is_official = _split(folder_split, name.rpartition("/")[2])
-            person = face.entry.person or folder_split.person
+            person = face.annotated.person or folder_split.person
             rows.add(image, face.label, split, face.name, person)
             rows.has_official_splits |= is_official
 
     if not rows:
+        if faces_by_picture:
+            raise InputError(
+                f"{source.label} contains no usable picture{problems.first_in_brackets()}"
+            )
+        register.report_left_out(problems)
+        if not arrangement.layout.has_class_folders:
+            raise InputError(
+                f"{source.label} contains no picture with a class that can be used"
+                f"{problems.first_in_brackets()}"
+            )
         raise InputError(_nothing_usable(source, register, problems))
     face_set = rows.to_face_set(split_choice, register, problems, report)
     return replace(face_set, notes=(*face_set.notes, *arrangement.notes))
@@ -113,10 +123,11 @@ def register_class_folders(
     Faces in folders about which the user has to decide are counted.
     """
     arrangement = arrange(files, register.choice, roles, problems)
-    for entries in arrangement.layout.entries.values():
-        for entry in entries:
-            if not arrangement.splits.of(entry).is_left_out or arrangement.splits.is_open(entry):
-                register.label(entry.class_name)
+    splits = arrangement.splits
+    for faces in arrangement.layout.faces.values():
+        for face in faces:
+            if not splits.of(face).is_left_out or splits.is_open(face):
+                register.label(face.class_name)
     return arrangement
 
 
@@ -138,37 +149,39 @@ def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
 
 
 def _class_names(arrangement: Arrangement) -> set[str]:
-    return {
-        entry.class_name for entries in arrangement.layout.entries.values() for entry in entries
-    }
+    return {face.class_name for faces in arrangement.layout.faces.values() for face in faces}
 
 
-def _faces(arrangement: Arrangement, register: ClassRegister) -> Iterator[tuple[str, list[_Face]]]:
+def _faces(
+    arrangement: Arrangement, register: ClassRegister
+) -> Iterator[tuple[str, list[_LabeledFace]]]:
     """Yield the faces to read in each picture."""
-    for name, entries in sorted(arrangement.layout.entries.items()):
-        faces = []
-        for number, entry in enumerate(entries, start=1):
-            if arrangement.splits.of(entry).is_left_out:
+    for name, faces in sorted(arrangement.layout.faces.items()):
+        found = []
+        for number, face in enumerate(faces, start=1):
+            if arrangement.splits.of(face).is_left_out:
                 continue
-            label = register.label(entry.class_name)
+            label = register.label(face.class_name)
             if label is not None:
-                faces.append(_Face(label, entry, name if len(entries) == 1 else f"{name}#{number}"))
-        yield name, faces
+                found.append(
+                    _LabeledFace(label, face, name if len(faces) == 1 else f"{name}#{number}")
+                )
+        yield name, found
 
 
 def _cut(
-    picture: NDArray[np.uint8] | SkipReason, entry: FaceEntry
+    picture: NDArray[np.uint8] | SkipReason, face: AnnotatedFace
 ) -> NDArray[np.uint8] | SkipReason:
-    if isinstance(picture, SkipReason) or entry.box is None:
+    if isinstance(picture, SkipReason) or face.box is None:
         return picture if isinstance(picture, SkipReason) else to_face(picture)
-    part = entry.box.cut(picture)
+    part = face.box.cut(picture)
     return _EMPTY_BOX if part is None else to_face(part)
 
 
-def _split(folder: FolderSplit, file_name: str) -> tuple[int, bool]:
+def _split(folder: NamedSplit, file_name: str) -> tuple[int, bool]:
     """Return the split of a picture, and whether it is an official test set of FER2013."""
     if folder.is_chosen and folder.split is not None:
-        return folder.split, False
+        return folder.split, folder.is_official
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
@@ -190,7 +203,6 @@ def _official_split(file_name: str) -> tuple[int, bool] | None:
 
 
 def _nothing_usable(source: Source, register: ClassRegister, problems: ProblemLog) -> str:
-    register.report_left_out(problems)
     fixed = register.choice.fixed_classes
     if fixed is None:
         return (

@@ -70,7 +70,7 @@ def decompressed(
         # The errors of decompressors have no number, those of the disk do.
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(
-                f"{label} cannot be unpacked ({error.strerror}); free some space for temporary "
+                f"{label} cannot be unpacked ({error_text(error)}); free some space for temporary "
                 "files and try again."
             ) from error
         raise InputError(

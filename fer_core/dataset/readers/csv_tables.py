@@ -11,7 +11,8 @@ from pathlib import PurePosixPath
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.json_tables import rows_of_table
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text, reading_failed
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -40,6 +41,7 @@ class FaceTable:
         name: Its path inside the source.
         columns: Its columns.
         size: Its size in bytes, as the source states it.
+        chosen_split: Index into ``SPLITS`` if the user chose the split.
     """
 
     name: str
@@ -75,12 +77,10 @@ def find_tables(
         try:
             with source.open(name) as stream:
                 size = stream.size
-                lines = (line for _, line in table_lines(stream.file) if line)
+                lines = (line for _, line in rows_of_table(name, stream.file) if line)
                 sample = list(islice(lines, SAMPLE_LINES))
         except Exception as error:  # a damaged archive raises many types of errors
-            problems.add(
-                name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
-            )
+            problems.add(name, reading_failed(error))
             continue
         columns = _columns(sample, name, needs_header=needs_header)
         if columns is not None:

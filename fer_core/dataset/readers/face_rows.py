@@ -7,7 +7,7 @@ from array import array
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.dataset.face_set import FACE_SIZE, FaceSet
+from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.persons import Person, person_from_path
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.problems import ProblemLog, as_text
@@ -104,7 +104,15 @@ class FaceRows:
         splits = np.array(self._splits, dtype=np.int8)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
         groups = None
-        if not self.has_official_splits:
+        notes: tuple[str, ...] = ()
+        if self.has_official_splits:
+            missing = [name for index, name in enumerate(SPLITS) if index not in splits]
+            notes = tuple(
+                f"There is no {name} split: the others are FER2013's official ones, so that no "
+                "further split was created."
+                for name in missing
+            )
+        else:
             persons = [
                 person_from_path(name) or person
                 for name, person in zip(self._names, self._persons, strict=True)
@@ -128,4 +136,5 @@ class FaceRows:
             split_groups=groups,
             classes=found.classes,
             source_classes=found.source_classes,
+            notes=notes,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -14,6 +15,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.ferplus import NO_EMOTION, VOTE_COLUMNS
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
+from fer_core.dataset.readers.layouts.layout import Box
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
@@ -36,9 +38,6 @@ _BAD_BOX = SkipReason("has a box outside its picture")
 _NO_ROW = SkipReason("has no row in label.csv")
 _NO_PICTURE = SkipReason("names a picture that does not exist")
 _REPEATED = SkipReason("repeats a picture; only its first row counts")
-
-#: Left, top, right and bottom in pixels.
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,8 @@ def read_ferplus_folders(
     report: ProgressReport | None = None,
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
+
+    The tables may also be in other folders of these names than the pictures.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
     "unknown" or "not a face", are counted and skipped.
@@ -127,7 +128,11 @@ def _file_name(name: str) -> str:
 
 
 def _split_of_folder(name: str) -> str | None:
-    return _SPLIT_FOLDERS.get(PurePosixPath(name).parent.name.lower())
+    return _SPLIT_FOLDERS.get(_folder_name(name))
+
+
+def _folder_name(name: str) -> str:
+    return PurePosixPath(name).parent.name.lower()
 
 
 class _Votes:
@@ -141,6 +146,11 @@ class _Votes:
 
     def __init__(self, names: list[str], register: ClassRegister, problems: ProblemLog) -> None:
         self._known = set(names)
+        #: The pictures in folders with FER+'s names, by folder and file name.
+        self._by_folder: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for name in names:
+            if _split_of_folder(name) is not None and has_picture_suffix(name):
+                self._by_folder[_folder_name(name), name.rpartition("/")[2]].append(name)
         self._register = register
         self._problems = problems
         #: Pictures that are in a label file, even if their row cannot be used.
@@ -170,8 +180,8 @@ class _Votes:
 
     def _add(self, table: str, number: int, fields: list[bytes], split: int) -> None:
         file_name = fields[0].decode("utf-8", "replace").strip()
-        name = str(PurePosixPath(table).parent / file_name)
-        if not file_name or name not in self._known:
+        name = self._picture(table, file_name)
+        if name is None:
             self._problems.add(f"{table}:{number}", _NO_PICTURE)
         elif name in self.mentioned:
             self._problems.add(f"{table}:{number}", _REPEATED)
@@ -182,6 +192,14 @@ class _Votes:
                 self._problems.add(name, face)
             elif face is not None:
                 self.faces[name] = face
+
+    def _picture(self, table: str, file_name: str) -> str | None:
+        """Return the picture next to its table, or in another folder of the same name."""
+        name = str(PurePosixPath(table).parent / file_name)
+        if file_name and name in self._known:
+            return name
+        found = self._by_folder.get((_folder_name(table), file_name), [])
+        return found[0] if len(found) == 1 else None
 
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
         """Return the face of a row with file name, box and ten counts.
@@ -214,7 +232,7 @@ def _parse_box(field: bytes) -> Box | SkipReason:
     if numbers is None or any(len(number) > 6 for number in numbers.groups()):
         return _BAD_BOX
     left, top, right, bottom = (int(number) for number in numbers.groups())
-    return left, top, right, bottom
+    return Box(left, top, right, bottom)
 
 
 def _count(field: bytes) -> float:
@@ -242,8 +260,7 @@ def _plurality(votes: list[float]) -> str | SkipReason:
 
 def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:
     """Crop a box out of a picture, as uint8 ``[48, 48]``."""
-    left, top, right, bottom = box
     height, width = picture.shape
-    if not (left < right <= width and top < bottom <= height):
-        return _BAD_BOX
-    return to_face(picture[top:bottom, left:right])
+    is_inside = box.left < box.right <= width and box.top < box.bottom <= height
+    part = box.cut(picture) if is_inside else None
+    return _BAD_BOX if part is None else to_face(part)

@@ -57,8 +57,8 @@ class NestedSource:
         self._inner: list[Source] = []
         #: Number of files and bytes in the opened archives.
         self._used = ArchiveTotals()
-        #: For each file in an archive: the source, and the path in this source.
-        self._places: dict[str, tuple[Source, str]] = {}
+        #: Where each file in an archive is: the opened archive, and the path in it.
+        self._locations: dict[str, tuple[Source, str]] = {}
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
@@ -81,7 +81,7 @@ class NestedSource:
                 problems.add(name, _TOO_MANY)
             else:
                 self._open_inner(name, problems)
-        return sorted((*outside, *self._places))
+        return sorted((*outside, *self._locations))
 
     def _open_inner(self, archive: str, problems: ProblemLog) -> None:
         """Add the files of one archive, or report why it cannot be opened.
@@ -150,19 +150,19 @@ class NestedSource:
         for name in found:
             if is_archive(name):
                 problems.add(f"{archive}/{name}", _TOO_DEEP)
-            elif prefix + name in self._places:
+            elif prefix + name in self._locations:
                 problems.add(f"{archive}/{name}", REPEATED)
             else:
-                self._places[prefix + name] = inner, name
+                self._locations[prefix + name] = inner, name
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
-        if not self._places:
+        if not self._locations:
             yield from self._outer.read_all(names)
             return
         total = 0
         for name in names:
-            source, path = self._places.get(name, (self._outer, name))
+            source, path = self._locations.get(name, (self._outer, name))
             for _, content in source.read_all([path]):
                 total += 0 if isinstance(content, SkipReason) else len(content)
                 if total > sources.MAX_TOTAL_BYTES:
@@ -175,7 +175,7 @@ class NestedSource:
     @contextmanager
     def open(self, name: str) -> Iterator[ByteStream]:
         """See ``Source``."""
-        source, path = self._places.get(name, (self._outer, name))
+        source, path = self._locations.get(name, (self._outer, name))
         with source.open(path) as stream:
             yield stream
 
@@ -187,7 +187,7 @@ class NestedSource:
     def _close_inner(self) -> None:
         for source in self._inner:
             source.close()
-        self._inner, self._places = [], {}
+        self._inner, self._locations = [], {}
 
 
 class _PrefixedLog(ProblemLog):
@@ -210,7 +210,9 @@ class _PrefixedLog(ProblemLog):
 
 def unsupported_reason(kind: str) -> SkipReason:
     """Return why an archive of another kind is skipped."""
-    return SkipReason(f"is a {kind} archive, which cannot be read; pack it again as zip or tar")
+    return SkipReason(
+        f"is a {kind}, which cannot be read; unpack it, or pack it again as zip or tar"
+    )
 
 
 def _cannot_open(error: InputError) -> SkipReason:

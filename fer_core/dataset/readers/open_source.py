@@ -8,11 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from fer_core.dataset.readers.archive_names import archive_stem, unsupported_archive
+from fer_core.dataset.readers.archive_names import (
+    PARQUET_SUFFIXES,
+    archive_stem,
+    unsupported_archive,
+)
 from fer_core.dataset.readers.compressed import compression, decompressed
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables
 from fer_core.dataset.readers.layouts.path_tables import path_tables, paths_in
 from fer_core.dataset.readers.nested_source import NestedSource
+from fer_core.dataset.readers.parquet_source import PARQUET_SIGNATURE, ParquetSource
 from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.sources import FileSource, FolderSource, Source
@@ -29,8 +34,8 @@ _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
-    **dict.fromkeys((".parquet", ".pq"), "a Parquet table"),
-    ".feather": "a Feather table",
+    **dict.fromkeys((".feather", ".arrow"), "an Arrow file"),
+    **dict.fromkeys((".tfrecord", ".tfrecords"), "a TFRecord file"),
     **dict.fromkeys((".npz", ".npy"), "a NumPy file"),
     **dict.fromkeys((".h5", ".hdf5"), "an HDF5 file"),
     ".mat": "a MATLAB file",
@@ -107,15 +112,12 @@ def _open_file(
     kind = unsupported_archive(name, beginning)
     if kind is not None:
         raise InputError(
-            f"{name} is a {kind} archive, which cannot be read; unpack it, or pack it again as zip "
-            "or tar."
+            f"{name} is a {kind}, which cannot be read; unpack it, or pack it again as zip or tar."
         )
     if compression(beginning) is not None:
-        unpacked = decompressed(file, name, report, limit=limit)
-        file.close()
-        if is_tar(unpacked) or _is_named_tar(name):
-            return TarSource(unpacked, name)
-        return FileSource(Path(archive_stem(name) or name), file=unpacked)
+        return _decompressed_source(file, name, report, limit)
+    if beginning.startswith(PARQUET_SIGNATURE) or name.lower().endswith(PARQUET_SUFFIXES):
+        return ParquetSource(file, name)
     if is_tar(file):
         return TarSource(file, name)
     # The content of an incomplete download is not recognized as an archive. Its name is, so that
@@ -128,6 +130,16 @@ def _open_file(
         raise InputError(f"{name} is not a complete archive; download or pack it again.")
     file.seek(0)
     return FileSource(path or Path(name), file=file)
+
+
+def _decompressed_source(
+    file: BinaryIO, name: str, report: ProgressReport | None, limit: int | None
+) -> Source:
+    unpacked = decompressed(file, name, report, limit=limit)
+    file.close()
+    if is_tar(unpacked) or _is_named_tar(name):
+        return TarSource(unpacked, name)
+    return FileSource(Path(archive_stem(name) or name), file=unpacked)
 
 
 def _is_named_tar(name: str) -> bool:

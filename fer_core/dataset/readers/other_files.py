@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.archive_names import is_archive
-from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, SourceFiles, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
 from fer_core.picture_header import HEADER_BYTES, heif_format
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
@@ -62,16 +62,16 @@ def reason_of(beginning: bytes) -> SkipReason:
 
 
 def report_other_files(
-    files: SourceFiles, entries: Mapping[str, tuple[FaceEntry, ...]], problems: ProblemLog
+    files: SourceFiles, faces: Mapping[str, tuple[AnnotatedFace, ...]], problems: ProblemLog
 ) -> None:
     """Report the files in folders of pictures that are not pictures.
 
     Args:
         files: The files of the source.
-        entries: The faces of each picture, by the path of the picture.
+        faces: The faces of each picture.
         problems: Collects the files, with the class of their folder.
     """
-    classes = _class_of_folder(entries)
+    classes = _class_of_folder(faces)
     # The folders that contain the folders of classes. Any other folder in them is that of a class.
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     known = set(files.pictures)
@@ -88,16 +88,18 @@ def _reason(files: SourceFiles, path: str) -> SkipReason:
         with files.source.open(path) as stream:
             return reason_of(stream.file.read(HEADER_BYTES))
     except Exception as error:  # a damaged archive raises many types of errors
-        return SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
+        return reading_failed(error)
 
 
-def _class_of_folder(entries: Mapping[str, tuple[FaceEntry, ...]]) -> dict[Folders, str]:
+def _class_of_folder(
+    faces_by_picture: Mapping[str, tuple[AnnotatedFace, ...]],
+) -> dict[Folders, str]:
     """Return the class of the pictures in each folder; an empty text for several classes."""
     classes: dict[Folders, str] = {}
-    for name, faces in entries.items():
+    for name, faces in faces_by_picture.items():
         folder = folders_of(name)
-        for entry in faces:
-            if classes.setdefault(folder, entry.class_name) != entry.class_name:
+        for face in faces:
+            if classes.setdefault(folder, face.class_name) != face.class_name:
                 classes[folder] = ""
     return classes
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from fer_core.dataset.face_set import Problem, SkippedFiles
-from fer_core.errors import first_line
+from fer_core.errors import system_reason
 
 #: Number of problems of each kind that are listed by name; the others are counted.
 MAX_LISTED = 1_000
@@ -75,9 +75,9 @@ class ProblemLog:
 
     @property
     def first(self) -> Problem | None:
-        """The first problem, for error messages."""
-        listed = (*self._classes, *self._listed)
-        return listed[0] if listed else None
+        """The first problem, for error messages; a damaged file first, which may be the cause."""
+        damaged = [problem for problem in self._listed if problem.reason.startswith("cannot be ")]
+        return next(iter((*damaged, *self._classes, *self._listed)), None)
 
     def first_in_brackets(self) -> str:
         """Return the first problem as the end of a sentence, with its period."""
@@ -124,4 +124,9 @@ def shortened(text: str, length: int = 40) -> str:
 
 def error_text(error: Exception) -> str:
     """Return a shortened error message; some libraries include parts of the damaged file."""
-    return shortened(as_text(first_line(error)), 150)
+    return shortened(as_text(system_reason(error)), 150)
+
+
+def reading_failed(error: Exception) -> SkipReason:
+    """Return why a file is skipped that the system or a library could not read."""
+    return SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Protocol
 
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
 from fer_core.errors import InputError
 from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
@@ -21,7 +21,7 @@ MAX_FILES = 1_000_000
 MAX_TOTAL_BYTES = 4 * 2**30
 
 LINK = SkipReason("is a link, which is not followed")
-NO_FILE = SkipReason("is not a regular file")
+NOT_REGULAR = SkipReason("is not a regular file")
 EMPTY_FOLDER = SkipReason("is an empty folder")
 
 
@@ -109,18 +109,19 @@ class FolderSource:
 
         def unreadable(error: OSError) -> None:
             path = Path(error.filename).relative_to(self._root)
-            problems.add(path.as_posix(), _unreadable(error))
+            problems.add(path.as_posix(), reading_failed(error))
 
         found: list[str] = []
         for folder, subfolders, files in os.walk(self._root, onerror=unreadable):
             subfolders[:] = sorted(name for name in subfolders if not is_skipped_folder(name))
             relative = Path(folder).relative_to(self._root)
-            if not subfolders and not files and relative.parts:
+            visible = [name for name in files if not is_skipped_file(name)]
+            if not subfolders and not visible and relative.parts:
                 problems.add(relative.as_posix(), EMPTY_FOLDER)
             for name in subfolders:
                 if Path(folder, name).is_symlink():
                     problems.add((relative / name).as_posix(), LINK)
-            found += [(relative / name).as_posix() for name in files if not is_skipped_file(name)]
+            found += [(relative / name).as_posix() for name in visible]
             if len(found) > MAX_FILES:
                 raise InputError(
                     f"{self.label} contains more than {MAX_FILES:,} files; provide fewer files."
@@ -133,7 +134,7 @@ class FolderSource:
             try:
                 yield name, self._content(self._root / name)
             except OSError as error:
-                yield name, _unreadable(error)
+                yield name, reading_failed(error)
 
     @staticmethod
     def _content(path: Path) -> bytes | SkipReason:
@@ -141,7 +142,7 @@ class FolderSource:
         if stat.S_ISLNK(status.st_mode):
             return LINK
         if not stat.S_ISREG(status.st_mode):
-            return NO_FILE  # reading a pipe would block forever
+            return NOT_REGULAR  # reading a pipe would block forever
         if status.st_size > MAX_FILE_BYTES:
             return too_large()
         return path.read_bytes()
@@ -199,7 +200,3 @@ class FileSource:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _unreadable(error: OSError) -> SkipReason:
-    return SkipReason(f"cannot be read ({error.strerror})", "cannot be read")

@@ -45,7 +45,7 @@ def is_evaluation_name(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_plain_split_name(name: str) -> bool:
     """Return True if a name consists of a split and general words: ``test``, ``test_set (1)``."""
-    return all(_splits_of_part(part) or _FILLER.fullmatch(part) for part in _parts(name))
+    return all(_splits_of_part(part) or _GENERAL.fullmatch(part) for part in _parts(name))
 
 
 #: FER2013's test sets, by their parts.
@@ -64,23 +64,23 @@ _TRAIN = r"train(?:s|ing)?|trn"
 _EVALUATION_WORD = r"dev(?:el|elopment)?|eval(?:uation|uate)?"
 _VALIDATION = rf"val(?:s|id|ids|idation|idate|idating)?|{_EVALUATION_WORD}"
 _TEST = r"test(?:s|ing)?|tst"
-_FILLERS = (
+_GENERAL_WORDS = (
     r"(?:data|datas|sets?|dataset|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
     r"examples?|splits?|folders?|dirs?|copy|part|subset|partition)"
 )
-_FILLER = re.compile(_FILLERS)
-_EVALUATION = re.compile(rf"(?:{_EVALUATION_WORD}){_FILLERS}*")
+_GENERAL = re.compile(_GENERAL_WORDS)
+_EVALUATION = re.compile(rf"(?:{_EVALUATION_WORD}){_GENERAL_WORDS}*")
 #: Words with general words before or after them: "trainset", "imagestest", "mytrainingdata".
 _WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (split, re.compile(rf"(?:my|new|all|{_FILLERS})*(?:{words}){_FILLERS}*"))
+    (split, re.compile(rf"(?:my|new|all|{_GENERAL_WORDS})*(?:{words}){_GENERAL_WORDS}*"))
     for split, words in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST))
 )
 #: Two splits in one word: "trainval".
-_TWO_SPLITS = re.compile(rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST}){{2,}}{_FILLERS}*")
+_TWO_SPLITS = re.compile(rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST}){{2,}}{_GENERAL_WORDS}*")
 
 
 def _is_general(part: str) -> bool:
-    return part == "fer" or _FILLER.fullmatch(part) is not None
+    return part == "fer" or _GENERAL.fullmatch(part) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -44,8 +44,21 @@ _POSSIBLE_PIXELS = (
 _PATHS = (
     ("path", "paths", "filepath", "imagepath", "imgpath", "picturepath", "pth"),
     ("image", "images", "img", "file", "files", "filename", "filenames", "imagename", "imagefile"),
-    ("picture", "photo", "name", "imageid", "id", "imagefilename", "imgname", "pic", "imageurl"),
+    ("picture", "photo", "name", "imageid", "imagefilename", "imgname", "pic", "imageurl", "url"),
+    ("id",),
 )
+#: Columns of the box of a face, without spaces and punctuation: the corners, or one corner and the
+#: size. The corners come first, because the size of the picture may be in further columns.
+_CORNERS = (
+    *(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1")),
+    *(("left", "top", "right", "bottom"), ("bboxx1", "bboxy1", "bboxx2", "bboxy2")),
+)
+_SIZES = (
+    *(("facex", "facey", "facewidth", "faceheight"), ("bboxx", "bboxy", "bboxw", "bboxh")),
+    *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
+)
+#: A column with all four values: they may be corners or a size.
+_BOXES = ("bbox", "boundingbox", "box", "facebox", "facebbox", "bndbox")
 #: A column of one pixel: "pixel12", "p_3_4", "28x28", "12".
 _PIXEL_NAME = re.compile(
     r"(?:pixels?|pix|px|p|x|v|c|r|row|col|column|val|value)?[ _.-]*"
@@ -56,6 +69,19 @@ _BRACKETS = bytes.maketrans(b"[](),;|", b"       ")
 
 #: Maximum length of a field for the csv module. It is a setting of the whole process.
 _MAX_CSV_FIELD = 131_072
+
+
+@dataclass(frozen=True)
+class BoxColumns:
+    """The columns of the box of a face.
+
+    Attributes:
+        positions: Those of left, top, right and bottom, or of left, top, width and height.
+        has_size: True for width and height.
+    """
+
+    positions: tuple[int, int, int, int]
+    has_size: bool
 
 
 @dataclass(frozen=True)
@@ -71,6 +97,7 @@ class TableColumns:
         label: Position of the column of the emotion, if there is one.
         split: Position of the column of the usage, if there is one.
         person: Position of the column of the person, if there is one.
+        box: The columns of the box of the face in the picture, if there are any.
         has_header: True if the first line contains the names.
     """
 
@@ -81,6 +108,7 @@ class TableColumns:
     label: int | None = None
     split: int | None = None
     person: int | None = None
+    box: BoxColumns | None = None
     has_header: bool = True
 
 
@@ -98,11 +126,13 @@ def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
         return None
     for delimiter in _DELIMITERS:
         fields = [split_line(line, delimiter) for line in lines]
-        columns = _by_names(delimiter, fields, table)
+        columns = _columns_by_names(delimiter, fields, table)
         if columns is not None:
             return columns
     for delimiter in _DELIMITERS:
-        columns = _by_values(delimiter, [split_line(line, delimiter) for line in lines], table)
+        columns = _columns_by_values(
+            delimiter, [split_line(line, delimiter) for line in lines], table
+        )
         if columns is not None:
             return columns
     return None
@@ -152,7 +182,9 @@ def field_text(field: bytes) -> str:
     return text.strip().strip("\"'").strip()
 
 
-def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> TableColumns | None:
+def _columns_by_names(
+    delimiter: bytes, lines: Sequence[list[bytes]], table: str
+) -> TableColumns | None:
     """Find the columns by the names in the first line."""
     names = tuple(field_text(field).lower() for field in lines[0])
     rows = lines[1:]
@@ -164,9 +196,13 @@ def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> Tab
     path = None if pixels else _path_column(keys, rows)
     if not pixels and path is None:
         return None
-    used = {*pixels, path}
+    box = None if path is None else _box_columns(keys)
+    used = {*pixels, path, *(() if box is None else box.positions)}
     free = ["" if position in used else key for position, key in enumerate(keys)]
-    label = _single_column(free, names, _LABELS, table, "emotion")
+    written = [*([""] * (len(names) - len(lines[0]))), *map(field_text, lines[0])]
+    label = _single_column(free, written, _LABELS, table, "emotion")
+    if path is not None and label is not None and box is None:
+        _refuse_single_box_column(keys, names, table)
     split = _single_column(free, names, _SPLITS, table, "split")
     if split is None:
         split = next(
@@ -178,7 +214,27 @@ def _by_names(delimiter: bytes, lines: Sequence[list[bytes]], table: str) -> Tab
             None,
         )
     person = _single_column(free, names, _PERSONS, table, "person")
-    return TableColumns(delimiter, names, pixels, path, label, split, person)
+    return TableColumns(delimiter, names, pixels, path, label, split, person, box)
+
+
+def _box_columns(keys: Sequence[str]) -> BoxColumns | None:
+    for groups, has_size in ((_CORNERS, False), (_SIZES, True)):
+        for group in groups:
+            if set(group) <= set(keys):
+                left, top, third, fourth = (keys.index(key) for key in group)
+                return BoxColumns((left, top, third, fourth), has_size)
+    return None
+
+
+def _refuse_single_box_column(keys: Sequence[str], names: Sequence[str], table: str) -> None:
+    """Raise an error if all values of a box are in one column."""
+    position = next((position for position, key in enumerate(keys) if key in _BOXES), None)
+    if position is not None:
+        raise InputError(
+            f"{table} has the boxes of the faces in one column, {names[position]!r}, which may be "
+            "corners or a corner and a size; write them in columns xmin,ymin,xmax,ymax or x,y,w,h, "
+            "or remove the column if the pictures are faces that were cut out already."
+        )
 
 
 def _single_column(
@@ -232,15 +288,15 @@ def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None
         for position in positions:
             if keys[position] in group and _are_paths(rows, position):
                 return position
-    # For paths without a suffix, such as "00001", only these names are unambiguous.
-    has_label = any(key in group for key in keys for group in _LABELS)
-    unambiguous = ("path", "filepath", "imagepath", "imgpath", "filename", "imagename", "imagefile")
-    return next(
-        (position for position in positions if has_label and keys[position] in unambiguous), None
-    )
+    # Paths without a suffix, such as "00001", are recognized by the name of the column.
+    if not any(key in group for key in keys for group in _LABELS):
+        return None
+    return next((keys.index(key) for group in _PATHS for key in group if key in keys), None)
 
 
-def _by_values(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
+def _columns_by_values(
+    delimiter: bytes, rows: Sequence[list[bytes]], table: str
+) -> TableColumns | None:
     """Find the columns by the values of the first rows, for a table without usual names."""
     count = len(rows[0])
     if count < 2 or any(len(row) != count for row in rows):

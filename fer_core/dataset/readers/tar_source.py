@@ -11,7 +11,7 @@ from typing import IO, BinaryIO
 from fer_core.dataset.readers import sources
 from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, ArchiveTotals, inside_path
 from fer_core.dataset.readers.bounded_reader import BoundedReader
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text, reading_failed
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
@@ -109,7 +109,7 @@ class TarSource:
         if member.isdir():
             return None
         if not member.isreg() or member.issparse():
-            return sources.NO_FILE
+            return sources.NOT_REGULAR
         return REPEATED if name in self._members else None
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
@@ -123,7 +123,7 @@ class TarSource:
                 self._file.seek(start)
                 content = self._file.read(size)
             except OSError as error:
-                yield name, SkipReason(f"cannot be read ({error.strerror})", "cannot be read")
+                yield name, reading_failed(error)
                 continue
             if len(content) < size:
                 yield name, SkipReason("is cut short in the archive")

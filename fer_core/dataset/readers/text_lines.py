@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from typing import Protocol
 
 #: Maximum length of a line. The 2,304 values of a face take at most 9,215 characters, and the
 #: 50,176 values of a picture of 224x224 pixels 200,703.
 MAX_LINE_BYTES = 2**20
+_EXCEL_SEPARATOR = re.compile(rb'"?sep=.?"?')
 _PIECE_BYTES = 256 * 2**10
 
 
@@ -23,7 +25,8 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
     """Yield the lines of a file with their numbers, from 1.
 
     UTF-16, with or without a byte order mark, is converted to UTF-8, and the byte order mark of
-    UTF-8 is removed. Other encodings are passed on unchanged: tables of faces only need ASCII.
+    UTF-8 is removed. Other encodings are passed on unchanged: tables of faces only need ASCII. A
+    first line such as ``sep=;``, which is a note for Excel, is left out.
 
     Yields:
         A line without its line break; None for a line longer than ``MAX_LINE_BYTES``.
@@ -35,6 +38,8 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
         rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         for line in lines:
             number += 1
+            if number == 1 and _EXCEL_SEPARATOR.fullmatch(line.strip()):
+                continue
             yield (
                 number,
                 None if is_overlong or len(line) > MAX_LINE_BYTES else line.rstrip(b"\r\n"),

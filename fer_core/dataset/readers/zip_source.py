@@ -93,7 +93,7 @@ class ZipSource:
         checks = (
             (name is None, OUTSIDE),
             (kind == stat.S_IFLNK, sources.LINK),
-            (kind not in (0, stat.S_IFREG, stat.S_IFDIR), sources.NO_FILE),
+            (kind not in (0, stat.S_IFREG, stat.S_IFDIR), sources.NOT_REGULAR),
             (name in self._members, REPEATED),
             (bool(entry.flag_bits & 0x1), _ENCRYPTED),
             (entry.compress_type not in _METHODS, _METHOD),

@@ -28,6 +28,7 @@ from fer_core.dataset.store import (
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, temporary_folder
 from fer_core.jobs.job import Job, JobKind
+from fer_core.phrases import counted
 from fer_core.settings import Settings
 from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.dataset.class_choice import ImportChoice, ImportSource, choose_classes
@@ -40,6 +41,7 @@ from fer_studio.ui.uploads import check_size, file_name
 #: about 300 MB.
 MAX_UPLOAD_MB = 600
 
+_ARCHIVE_TYPES = ("zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz")
 _SOURCES = {
     "upload": ":material/upload: Upload",
     "path": ":material/folder: From this server",
@@ -110,12 +112,13 @@ def show_import_state() -> None:
     if notice.error is not None:
         show_error(notice.error)
         return
-    text = f"**{plain_text(notice.name)}** was imported: {notice.images:,} images"
+    text = f"**{plain_text(notice.name)}** was imported: {counted(notice.images, 'image')}"
     groups = notice.groups
     if notice.skipped:
+        several = f"{notice.skipped:,} files or rows were skipped"
+        skipped = several if notice.skipped > 1 else "1 file or row was skipped"
         st.warning(
-            f"{text}; {notice.skipped:,} files or rows were skipped. The overview below lists "
-            "them with their reasons.",
+            f"{text}; {skipped}. The overview below lists the reasons.",
             icon=":material/playlist_remove:",
         )
     else:
@@ -237,11 +240,11 @@ def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Archive or table",
         # The reader recognizes the content and explains what is wrong with other files.
-        type=["zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz", "csv", "tsv", "txt"],
+        type=[*_ARCHIVE_TYPES, "parquet", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
-        help="A zip or tar of pictures in folders named after their classes, FER2013's csv, or "
-        "FER+'s folders.",
+        help="A zip, tar or Parquet file of pictures in folders named after their classes or with "
+        "a table of their classes, FER2013's csv, or FER+'s folders.",
     )
 
 

@@ -10,8 +10,14 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from fer_core.dataset.class_numbers import CLASS_ORDERS, class_number
-from fer_core.dataset.readers.layouts.layout import Box, FaceEntry, Layout, SourceFiles, folders_of
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
+from fer_core.dataset.readers.layouts.layout import (
+    AnnotatedFace,
+    Box,
+    Layout,
+    SourceFiles,
+    folders_of,
+)
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 
@@ -72,7 +78,7 @@ def _columns(header: str) -> list[str]:
 
 def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog) -> Layout:
     picture_by_end = {_last_two_parts(name): name for name in files.pictures}
-    entries: dict[str, tuple[FaceEntry, ...]] = {}
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in tables:
         named = split_from_name(PurePosixPath(name).stem)
         split = None if named is None else named[0]
@@ -85,14 +91,14 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
                 problems.add(f"{name}:{number}", _BAD_ANNOTATION)
             else:
                 box = _box([values.get(column, "") for column in _BOX_COLUMNS])
-                entries[picture] = (
-                    FaceEntry(expression, folders_of(picture), split=split, box=box),
+                faces[picture] = (
+                    AnnotatedFace(expression, folders_of(picture), split=split, box=box),
                 )
     for picture in files.pictures:
-        if picture not in entries:
+        if picture not in faces:
             problems.add(picture, _NO_ROW)
     note = f"The expressions and boxes were read from AffectNet's {', '.join(tables[:4])}."
-    return Layout(entries, asks_for_folders=False, notes=[note])
+    return Layout(faces, asks_for_folders=False, notes=[note])
 
 
 def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int, dict[str, str]]]:
@@ -105,7 +111,7 @@ def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int
             for row in rows:
                 yield rows.line_num, dict(zip(columns, row, strict=False))
     except Exception as error:  # a damaged archive raises many types of errors
-        problems.add(name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read"))
+        problems.add(name, reading_failed(error))
 
 
 def _last_two_parts(path: str) -> str:
@@ -125,7 +131,7 @@ def _box(values: Sequence[str]) -> Box | None:
 
 def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
     annotations = {_stem_path(name): name for name in files.names if name.endswith(_EXPRESSION)}
-    entries: dict[str, tuple[FaceEntry, ...]] = {}
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     annotation_by_picture = {}
     for picture in files.pictures:
         annotation = annotations.get(_annotation_path(picture))
@@ -141,10 +147,10 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
         if expression is None:
             problems.add(picture, _BAD_ANNOTATION)
         else:
-            parents = tuple(part for part in folders_of(picture) if part.lower() != "images")
-            entries[picture] = (FaceEntry(expression, parents),)
+            parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
+            faces[picture] = (AnnotatedFace(expression, parent_folders),)
     note = "The expressions were read from AffectNet's files annotations/…_exp.npy."
-    return Layout(entries, notes=[note])
+    return Layout(faces, notes=[note])
 
 
 def _stem_path(annotation: str) -> str:

@@ -13,7 +13,7 @@ from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
-from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, Layout, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, Layout, folders_of
 from fer_core.dataset.readers.layouts.person_folders import are_persons, may_be_person
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
@@ -49,29 +49,29 @@ def read_class_tree(
     pictures = list(pictures)
     paths = {folders_of(name) for name in pictures}
     positions = class_positions(paths, roles)
-    entries: dict[Folders, tuple[FaceEntry, ...]] = {
-        path: (_entry(path, position),)
+    faces: dict[Folders, tuple[AnnotatedFace, ...]] = {
+        path: (_face(path, position),)
         for path, position in positions.items()
         if position is not None
     }
-    _drop_single_person(entries)
+    _drop_single_person(faces)
     if choice.fixed_classes is not None:
-        _name_codes(entries)
+        _name_codes(faces)
     without_class: dict[Folders, list[str]] = defaultdict(list)
-    found: dict[str, tuple[FaceEntry, ...]] = {}
+    found: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in pictures:
         path = folders_of(name)
-        if path in entries:
-            found[name] = entries[path]
+        if path in faces:
+            found[name] = faces[path]
         else:
             without_class[path].append(name)
     for path, names in without_class.items():
         if len(names) > _MAX_LISTED:
-            problems.add_folder("/".join(path), "is not named after a class", len(names))
+            problems.add_folder("/".join(path) or ".", "is not named after a class", len(names))
         else:
             for name in names:
                 problems.add(name, _NO_FOLDER)
-    layout = Layout(found)
+    layout = Layout(found, has_class_folders=True)
     if choice.fixed_classes is None:
         layout.may_be_classes = True
         layout.open_classes = set(_open_classes(positions, roles))
@@ -112,7 +112,7 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
     return positions
 
 
-def _entry(path: Folders, position: int) -> FaceEntry:
+def _face(path: Folders, position: int) -> AnnotatedFace:
     subfolders = path[position + 1 :]
     person = None
     if subfolders and split_from_name(subfolders[0]) is None and may_be_person(subfolders[0]):
@@ -120,7 +120,7 @@ def _entry(path: Folders, position: int) -> FaceEntry:
     class_name, split = path[position], None
     if (joined := _emotion_and_split(class_name)) is not None:
         class_name, split = joined
-    return FaceEntry(class_name, path[:position], subfolders, split=split, person=person)
+    return AnnotatedFace(class_name, path[:position], subfolders, split=split, person=person)
 
 
 def _emotion_and_split(folder: str) -> tuple[str, int] | None:
@@ -133,20 +133,20 @@ def _emotion_and_split(folder: str) -> tuple[str, int] | None:
     return None if emotion is None else (emotion, named[0])
 
 
-def _drop_single_person(entries: dict[Folders, tuple[FaceEntry, ...]]) -> None:
+def _drop_single_person(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
     """Remove the person if all folders below the classes have the same name, such as "images"."""
-    if len({entry.person for (entry,) in entries.values() if entry.person is not None}) == 1:
-        for path, (entry,) in entries.items():
-            entries[path] = (replace(entry, person=None),)
+    if len({face.person for (face,) in faces.values() if face.person is not None}) == 1:
+        for path, (face,) in faces.items():
+            faces[path] = (replace(face, person=None),)
 
 
-def _name_codes(entries: dict[Folders, tuple[FaceEntry, ...]]) -> None:
+def _name_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
     """Name the classes if all of them are the codes of JAFFE and KDEF: ``AN``, ``HA``, ``SU``."""
-    names = {entry.class_name.casefold() for (entry,) in entries.values()}
+    names = {face.class_name.casefold() for (face,) in faces.values()}
     if len(names) >= _MIN_CODES and names <= _FOLDER_CODES.keys():
-        for path, (entry,) in entries.items():
-            name = _FOLDER_CODES[entry.class_name.casefold()]
-            entries[path] = (replace(entry, class_name=name),)
+        for path, (face,) in faces.items():
+            name = _FOLDER_CODES[face.class_name.casefold()]
+            faces[path] = (replace(face, class_name=name),)
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from fer_core.classes import class_key
@@ -40,14 +40,12 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     contents = _Contents(source)
     dropped: Counter[tuple[Folders, Folders]] = Counter()
     for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
-        pairs = [
-            pair for pair in candidates if pair[0] in layout.entries and pair[1] in layout.entries
-        ]
+        pairs = [pair for pair in candidates if pair[0] in layout.faces and pair[1] in layout.faces]
         if not pairs or not contents.are_alike(pairs):
             continue
         for kept, repeated in pairs:
             if contents.are_equal(kept, repeated):
-                del layout.entries[repeated]
+                del layout.faces[repeated]
                 dropped[first, second] += 1
     sentences = []
     for (first, second), count in dropped.items():
@@ -69,19 +67,20 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     sizes: Counter[Folders] = Counter()
     class_keys: dict[str, str] = {}
-    for name, entries in layout.entries.items():
-        class_name = entries[0].class_name
+    for name, faces in layout.faces.items():
+        class_name = faces[0].class_name
         if class_name not in class_keys:
             class_keys[class_name] = class_key(class_name)
         groups[class_keys[class_name], name.rpartition("/")[2]].append(name)
     pairs: dict[tuple[Folders, Folders], list[tuple[str, str]]] = defaultdict(list)
     for names in groups.values():
         if 1 < len(names) <= _MAX_COPIES:
-            for kept, repeated in _ordered_pairs(names):
+            splits = {name: _split(name, layout) for name in names}
+            for kept, repeated in _ordered_pairs(splits):
                 pairs[_trees(kept, repeated)].append((kept, repeated))
     if not pairs:
         return {}
-    for folder, count in Counter(name.rpartition("/")[0] for name in layout.entries).items():
+    for folder, count in Counter(name.rpartition("/")[0] for name in layout.faces).items():
         folders = folders_of(f"{folder}/")
         for level in range(len(folders) + 1):
             sizes[folders[:level]] += count
@@ -99,13 +98,16 @@ def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
     return sizes[first] - (sizes[second] if is_inside else 0)
 
 
-def _ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of files that may be copies, the one to keep first."""
-    splits = {name: _split(name.rpartition("/")[0]) for name in names}
+def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of files that may be copies, the one to keep first.
+
+    Args:
+        splits: The split of each file; None if neither a list nor a folder names it.
+    """
     if len(set(splits.values()) - {None}) == len(splits):
         return  # each file is in another split
     ranked = sorted(
-        names, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
+        splits, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
     )
     for position, kept in enumerate(ranked):
         for repeated in ranked[position + 1 :]:
@@ -113,8 +115,13 @@ def _ordered_pairs(names: Iterable[str]) -> Iterator[tuple[str, str]]:
                 yield kept, repeated
 
 
+def _split(name: str, layout: Layout) -> int | None:
+    listed = layout.faces[name][0].split
+    return _split_of_folder(name.rpartition("/")[0]) if listed is None else listed
+
+
 @lru_cache(maxsize=4096)
-def _split(folder: str) -> int | None:
+def _split_of_folder(folder: str) -> int | None:
     found = [split for part in folder.split("/") if (split := split_from_name(part))]
     return found[-1][0] if found else None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
-from fer_core.dataset.readers.layouts.layout import FaceEntry, Layout, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.emotions import EMOTIONS8, emotion_from_name
 
@@ -114,12 +114,12 @@ def _layout(
     pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
 ) -> Layout:
     no_code = SkipReason(f"has a file name without {title}")
-    entries: dict[tuple[str, tuple[str, ...]], tuple[FaceEntry, ...]] = {}
-    found: dict[str, tuple[FaceEntry, ...]] = {}
+    faces: dict[tuple[str, tuple[str, ...]], tuple[AnnotatedFace, ...]] = {}
+    found: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in pictures:
         if name in classes:
             key = classes[name], folders_of(name)
-            found[name] = entries.setdefault(key, (FaceEntry(*key),))
+            found[name] = faces.setdefault(key, (AnnotatedFace(*key),))
         else:
             problems.add(name, no_code)
     note = f"The classes were read from {title} in the file names."

@@ -45,24 +45,26 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class FaceEntry:
-    """What the layout of the source says about one face.
+class AnnotatedFace:
+    """What the layout says about a face.
 
     Attributes:
         class_name: Its class.
-        parents: The folders that contain the folder of its class, the outermost first; all folders
-            of the picture if none names the class. They may name its split or its person.
-        subfolders: The folders inside the folder of its class that lead to the picture.
+        parent_folders: The folders above that of its class, the outermost first. They may name its
+            split or its person.
+        subfolders: The folders below that of its class.
         split: Index into ``SPLITS`` if a list or table names the split; then the folders do not
             matter.
+        has_official_split: True if this is the official name of one of FER2013's test sets.
         person: The person, if the layout names one.
         box: The position of the face; None if the picture is the face.
     """
 
     class_name: str
-    parents: Folders = ()
+    parent_folders: Folders = ()
     subfolders: Folders = ()
     split: int | None = None
+    has_official_split: bool = False
     person: Person | None = None
     box: Box | None = None
 
@@ -87,20 +89,26 @@ class Layout:
     """A source whose layout was recognized.
 
     Attributes:
-        entries: The faces of each picture, by the path of the picture.
+        faces: The faces of each picture, by its path.
         asks_for_folders: True if folders that name neither a split nor a class have to be explained
             by the user. If False, only those next to a folder that names a split.
+        has_class_folders: True if folders name the classes, and not lists, codes or annotations.
         may_be_classes: True if folders that name no split may be classes.
+        left_out: The names of classes that are left out: their folders are not asked about.
+        tables: The table that names the class of a picture, by the path of the picture.
         notes: Sentences about how the source is read.
         open_classes: Folders of pictures next to folders of splits. The user has to say whether
             they are classes.
-        unnamed_lists: Lists of pictures whose names do not name a split, in the place of their
-            folders. The user has to say which split they are.
+        unnamed_lists: Names of lists that do not name a split, as the parent folders of their
+            faces. The user has to say which split they are.
     """
 
-    entries: dict[str, tuple[FaceEntry, ...]]
+    faces: dict[str, tuple[AnnotatedFace, ...]]
     asks_for_folders: bool = True
+    has_class_folders: bool = False
     may_be_classes: bool = False
+    left_out: set[str] = field(default_factory=set)
+    tables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     open_classes: set[Folders] = field(default_factory=set)
     unnamed_lists: set[Folders] = field(default_factory=set)

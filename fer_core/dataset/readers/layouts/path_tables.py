@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, FaceTable, find_tables
-from fer_core.dataset.readers.layouts.layout import FaceEntry, Layout, SourceFiles, folders_of
+from fer_core.dataset.readers.json_tables import JSON_SUFFIXES, rows_of_table
+from fer_core.dataset.readers.layouts.layout import (
+    AnnotatedFace,
+    Box,
+    Layout,
+    SourceFiles,
+    folders_of,
+)
 from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, error_text
+from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
+from fer_core.dataset.readers.layouts.small_files import few_in_folder
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, reading_failed
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -22,11 +29,11 @@ from fer_core.dataset.readers.table_rows import (
     named_person,
     unknown_usage,
 )
-from fer_core.dataset.readers.text_lines import text_lines
+from fer_core.errors import InputError
+from fer_core.phrases import counted
 
-_NO_PICTURE = SkipReason("names a picture that does not exist")
-_SEVERAL_PICTURES = SkipReason("names a picture that exists several times; give its whole path")
 _REPEATED = SkipReason("repeats a picture; only its first row counts")
+_NAMES_NOTHING = SkipReason("names no picture of the source and was not used")
 _NO_ROW = SkipReason("has no row in the table of the classes")
 _BAD_ROW = SkipReason("has fewer columns than the first line")
 _NO_SINGLE_CLASS = SkipReason("has no single class")
@@ -35,8 +42,8 @@ _UNUSED = SkipReason(
 )
 #: Columns with names of emotions that contain 1 for the class and 0 for the others.
 _MIN_CLASS_COLUMNS = 3
-#: A folder with more texts contains one for each picture.
-_MAX_TEXTS = 12
+#: Maximum number of lines of one row.
+_MAX_JOINED = 50
 _ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
 
 
@@ -57,42 +64,69 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         InputError: It is not clear which column of a table is which.
     """
     finder = PictureFinder(files.pictures)
-    tables = [
-        table
-        for table in path_tables(files.source, files.names)
-        if _names_pictures(files.source, table, finder)
-    ]
+    tables: list[FaceTable] = []
+    others: list[FaceTable] = []
+    for table in path_tables(files.source, files.names):
+        names_pictures = _names_pictures(files.source, table, finder)
+        (tables if names_pictures else others).append(table)
     if not tables:
         return None
-    entries: dict[str, tuple[FaceEntry, ...]] = {}
+    for table in others:
+        problems.add(table.name, _NAMES_NOTHING)
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     lists: dict[str, str] = {}
+    boxes: dict[str, list[Box | None]] = defaultdict(list)
     for table in tables:
         for number, row in _rows(files.source, table, problems):
             picture = finder.find(table.name, row.path)
-            skip = picture if isinstance(picture, SkipReason) else None
-            if not isinstance(picture, SkipReason) and picture in entries:
-                skip = _REPEATED
-            if skip is not None or isinstance(picture, SkipReason):
-                problems.add(f"{table.name}:{number}", skip or _NO_PICTURE)
+            if isinstance(picture, SkipReason):
+                problems.add(f"{table.name}:{number}", picture)
+            elif picture in faces and (row.box is None or row.box in boxes[picture]):
+                problems.add(f"{table.name}:{number}", _REPEATED)
             else:
-                entry = FaceEntry(row.class_name, folders_of(picture), (), row.split, row.person)
-                entries[picture] = (entry,)
+                boxes[picture].append(row.box)
+                faces[picture] = (*faces.get(picture, ()), row.face_in(picture))
                 lists[picture] = table.name
     for picture in files.pictures:
-        if picture not in entries:
+        if picture not in faces:
             problems.add(picture, _NO_ROW, "")
     listed = ", ".join(as_text(table.name) for table in tables[:5])
-    layout = Layout(
-        entries, asks_for_folders=False, notes=[f"The classes were read from {listed}."]
-    )
+    notes = [f"The classes were read from {listed}."]
+    count = sum(box is not None for group in boxes.values() for box in group)
+    if count:
+        notes.append(f"{counted(count, 'face')} were cut out by the boxes in the table.")
+    layout = Layout(faces, asks_for_folders=False, tables=lists, notes=notes)
     mark_unnamed_lists(layout, lists)
     return layout
 
 
-def report_unused_tables(files: SourceFiles, problems: ProblemLog) -> None:
-    """Report the tables of paths and classes in a source whose folders name the classes."""
-    for table in path_tables(files.source, files.names, needs_header=True):
-        problems.add(table.name, _UNUSED)
+def add_listed_pictures(
+    files: SourceFiles, layout: Layout, without_class: Collection[str], problems: ProblemLog
+) -> None:
+    """Add the pictures outside the folders of classes whose class a table names.
+
+    An example is ``train/<class>/…`` with ``test/…`` and ``test.csv``.
+
+    Args:
+        files: The files of the source.
+        layout: The pictures in folders of classes.
+        without_class: The pictures that are not in a folder of a class.
+        problems: Collects the tables that are not used.
+    """
+    tables = path_tables(files.source, files.names, needs_header=True)
+    # Rows about pictures in folders of classes are not needed, and not reported.
+    listed = read_path_tables(files, ProblemLog()) if tables and without_class else None
+    used: set[str] = set()
+    for picture in without_class if listed is not None else ():
+        if listed is not None and picture in listed.faces:
+            layout.faces[picture] = listed.faces[picture]
+            used.add(listed.tables[picture])
+    if used:
+        names = ", ".join(map(as_text, sorted(used)[:5]))
+        layout.notes.append(f"The classes of the other pictures were read from {names}.")
+    for table in tables:
+        if table.name not in used:
+            problems.add(table.name, _UNUSED)
 
 
 def path_tables(
@@ -110,9 +144,8 @@ def path_tables(
     """
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     # Texts without a header are lists or labels, which are layouts of their own.
-    texts = [name for name in names if name.lower().endswith(".txt")]
-    counts = Counter(folders_of(name) for name in texts)
-    texts = [name for name in texts if counts[folders_of(name)] <= _MAX_TEXTS]
+    texts = few_in_folder(names, (".txt",))
+    tables += few_in_folder(names, JSON_SUFFIXES)
     return [
         table
         for table in (
@@ -123,70 +156,13 @@ def path_tables(
     ]
 
 
-class PictureFinder:
-    """Finds the pictures that the rows of tables name.
-
-    Args:
-        pictures: The paths of the pictures.
-    """
-
-    def __init__(self, pictures: Sequence[str]) -> None:
-        self._known = set(pictures)
-        self._by_name: dict[str, list[str]] = defaultdict(list)
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
-        for picture in pictures:
-            name = picture.rpartition("/")[2].lower()
-            self._by_name[name].append(picture)
-            self._by_stem[PurePosixPath(name).stem].append(picture)
-
-    def find(self, table: str, text: str) -> str | SkipReason:
-        """Return the picture that a table names, or why there is none.
-
-        The path is relative to the table or to the source. Otherwise the picture is found by the
-        end of its path, because tables often contain paths of another computer.
-
-        Args:
-            table: The path of the table.
-            text: The path in the table, with ``/`` or backslashes, with or without a suffix.
-        """
-        path = text.replace("\\", "/")
-        folder = posixpath.dirname(table)
-        for candidate in (posixpath.normpath(posixpath.join(folder, path)), path):
-            if candidate in self._known:
-                return candidate
-        parts = [part for part in path.lower().split("/") if part not in ("", ".", "..")]
-        if not parts:
-            return _NO_PICTURE
-        group = self._by_name.get(parts[-1]) or self._by_stem.get(parts[-1], [])
-        if not group:
-            return _NO_PICTURE
-        parents = parts[:-1]
-        lengths = [_common_end(parents, folders_of(picture.lower())) for picture in group]
-        best = [
-            picture
-            for picture, length in zip(group, lengths, strict=True)
-            if length == max(lengths)
-        ]
-        return best[0] if len(best) == 1 else _SEVERAL_PICTURES
-
-
-def _common_end(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the number of parts at the end that two paths have in common."""
-    length = 0
-    for first_part, second_part in zip(reversed(first), reversed(second), strict=False):
-        if first_part != second_part:
-            break
-        length += 1
-    return length
-
-
 class _Row:
     """A row of a table.
 
     Args:
         path: The path of the picture.
         class_name: Its class.
-        split: Index into ``SPLITS``, if the row or the table names it.
+        split: As ``split_from_name`` returns it, if the row or the table names the split.
         fields: All fields.
         columns: The columns of the table.
     """
@@ -195,14 +171,44 @@ class _Row:
         self,
         path: str,
         class_name: str,
-        split: int | None,
+        split: tuple[int, bool] | None,
         fields: Sequence[bytes],
         columns: TableColumns,
     ) -> None:
         self.path = path
-        self.class_name = class_name
-        self.split = split
-        self.person = named_person(fields, columns)
+        self._class_name = class_name
+        self._split = None if split is None else split[0]
+        self._is_official = split is not None and split[1]
+        self._person = named_person(fields, columns)
+        self.box = _box(fields, columns)
+
+    def face_in(self, picture: str) -> AnnotatedFace:
+        """Return the face that the row describes."""
+        return AnnotatedFace(
+            self._class_name,
+            folders_of(picture),
+            split=self._split,
+            has_official_split=self._is_official,
+            person=self._person,
+            box=self.box,
+        )
+
+
+def _box(fields: Sequence[bytes], columns: TableColumns) -> Box | None:
+    """Return the box of a face; None if a value is missing or is not a number."""
+    if columns.box is None:
+        return None
+    try:
+        values = [float(field_text(fields[position])) for position in columns.box.positions]
+    except ValueError:
+        return None
+    left, top, right, bottom = values
+    if columns.box.has_size:
+        right, bottom = left + right, top + bottom
+    if not all(-1e5 < value < 1e5 for value in values) or right <= left or bottom <= top:
+        return None
+    # A box of fractions: no face is one pixel wide.
+    return Box(left, top, right, bottom, is_relative=max(right, bottom) <= 1.01)
 
 
 def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
@@ -214,7 +220,7 @@ def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
     position = table.columns.path
     with source.open(table.name) as stream:
         meter = ReadMeter(source.label, table.size, None)
-        lines = (line for _, line in text_lines(meter.metered(stream.file)) if line)
+        lines = (line for _, line in rows_of_table(table.name, meter.metered(stream.file)) if line)
         if table.columns.has_header:
             next(lines, None)
         for line in lines:
@@ -253,7 +259,8 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
     try:
         with source.open(table.name) as stream:
             meter = ReadMeter(source.label, table.size, None)
-            lines = (entry for entry in text_lines(meter.metered(stream.file)) if entry[1] != b"")
+            rows = rows_of_table(table.name, meter.metered(stream.file))
+            lines = (entry for entry in _joined(rows, columns) if entry[1] != b"")
             if columns.has_header:
                 next(lines, None)
             for number, line in lines:
@@ -262,10 +269,36 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
                     problems.add(f"{table.name}:{number}", row)
                 else:
                     yield number, row
-    except OSError as error:
-        problems.add(
-            table.name, SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
-        )
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive raises many types of errors
+        problems.add(table.name, reading_failed(error))
+
+
+def _joined(
+    lines: Iterator[tuple[int, bytes | None]], columns: TableColumns
+) -> Iterator[tuple[int, bytes | None]]:
+    """Join the lines of a row whose quoted text contains line breaks.
+
+    Lines are joined only if the row then has the columns of the table, so that a quote that is
+    never closed affects no other row.
+    """
+    waiting: list[tuple[int, bytes | None]] = []
+    for number, line in lines:
+        if not waiting and (line is None or b'"' not in line):
+            yield number, line
+            continue
+        waiting.append((number, line))
+        is_open = sum((part or b"").count(b'"') for _, part in waiting) % 2
+        if is_open and line is not None and len(waiting) < _MAX_JOINED:
+            continue
+        joined = b" ".join(part or b"" for _, part in waiting)
+        if len(waiting) > 1 and len(split_line(joined, columns.delimiter)) == len(columns.names):
+            yield waiting[0][0], joined
+        else:
+            yield from waiting
+        waiting = []
+    yield from waiting
 
 
 def _row(line: bytes, table: FaceTable) -> _Row | SkipReason:
@@ -281,8 +314,7 @@ def _row(line: bytes, table: FaceTable) -> _Row | SkipReason:
         named = split_from_name(usage)
         if named is None:
             return unknown_usage(usage)
-    split = None if named is None else named[0]
-    return _Row(field_text(fields[columns.path]), class_name, split, fields, columns)
+    return _Row(field_text(fields[columns.path]), class_name, named, fields, columns)
 
 
 def _class_name(fields: Sequence[bytes], columns: TableColumns) -> str | SkipReason:

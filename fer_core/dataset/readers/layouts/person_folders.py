@@ -13,11 +13,16 @@ _NUMBERED = re.compile(
     r"[-_ ]?\d{1,6}",
     re.IGNORECASE | re.ASCII,
 )
-#: Folders of versions of the pictures: ``happy/aligned/``, ``happy/original/``.
+#: Folders of versions of the pictures, ``happy/aligned/``, or of conditions, ``happy/high/``.
 _VERSIONS = frozenset(
     (
         *("aligned", "original", "originals", "raw", "cropped", "crop", "crops", "resized"),
         *("gray", "grey", "grayscale", "color", "colour", "rgb", "augmented", "aug", "frames"),
+        *("high", "low", "medium", "mid", "strong", "weak", "subtle", "extreme", "intense", "mild"),
+        *("front", "frontal", "left", "right", "side", "profile", "half", "full", "up", "down"),
+        *("dark", "bright", "light", "indoor", "outdoor", "normal", "easy", "hard", "occluded"),
+        *("male", "female", "men", "women", "man", "woman", "boys", "girls", "adult", "adults"),
+        *("child", "children", "kids", "young", "old", "posed", "spontaneous", "wild", "lab"),
         *("image", "images", "img", "imgs", "pictures", "photos", "faces", "face", "jpg", "png"),
     )
 )

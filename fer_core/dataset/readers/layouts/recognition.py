@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from fer_core.classes import MAX_CLASSES
 from fer_core.dataset.class_mapping import ClassChoice
+from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.layouts.affectnet import read_affectnet
+from fer_core.dataset.readers.layouts.ck_plus import check_ck_plus_labels, read_ck_plus
 from fer_core.dataset.readers.layouts.class_tree import read_class_tree
 from fer_core.dataset.readers.layouts.copies import drop_copies
+from fer_core.dataset.readers.layouts.detection_files import read_detection_files
 from fer_core.dataset.readers.layouts.file_codes import read_file_codes
 from fer_core.dataset.readers.layouts.layout import Layout, SourceFiles, folders_of
-from fer_core.dataset.readers.layouts.list_files import apply_split_lists, read_list_files
-from fer_core.dataset.readers.layouts.path_tables import read_path_tables, report_unused_tables
-from fer_core.dataset.readers.layouts.split_folders import SplitFolders, find_split_folders
+from fer_core.dataset.readers.layouts.list_files import read_list_files
+from fer_core.dataset.readers.layouts.list_splits import apply_file_name_splits, apply_split_lists
+from fer_core.dataset.readers.layouts.path_tables import add_listed_pictures, read_path_tables
+from fer_core.dataset.readers.layouts.split_folders import SourceSplits, find_split_folders
 from fer_core.dataset.readers.layouts.yolo import read_yolo
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.table_folder import TableFolderSource
@@ -24,6 +29,11 @@ from fer_core.errors import InputError
 
 #: Folders with names of emotions are the classes if they contain this share of the pictures.
 _MIN_SHARE = 0.5
+#: The layouts whose classes are in files of their own, the most specific one first.
+_READERS = (
+    *(read_ck_plus, read_affectnet, read_detection_files, read_path_tables, read_list_files),
+    read_yolo,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +47,7 @@ class Arrangement:
     """
 
     layout: Layout
-    splits: SplitFolders
+    splits: SourceSplits
     repeated: list[str]
 
     @property
@@ -73,7 +83,10 @@ def arrange(
             f"{root} contains no folder {missing[0]!r} with pictures, which --split "
             "names; its folders are listed by 'dataset classes'."
         )
+    layout.left_out = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
+    apply_file_name_splits(layout)
+    _prefer_roles(layout, roles)
     repeated = drop_copies(layout, files.source, problems)
     return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
 
@@ -90,7 +103,7 @@ def _layout(
         if layout is not None:
             return layout
     if _share_in_emotion_folders(files.pictures) < _MIN_SHARE:
-        for reader in (read_affectnet, read_path_tables, read_list_files, read_yolo):
+        for reader in _READERS:
             layout = reader(files, problems)
             if layout is not None:
                 return layout
@@ -98,20 +111,47 @@ def _layout(
             layout = read_file_codes(files.pictures, problems)
             if layout is not None:
                 return layout
-    else:
-        report_unused_tables(files, problems)
-    return read_class_tree(files.pictures, choice, roles, problems)
+        check_ck_plus_labels(files)
+        return read_class_tree(files.pictures, choice, roles, problems)
+    without_class = {name for name in files.pictures if not _is_in_emotion_folder(name)}
+    listed = Layout({})
+    add_listed_pictures(files, listed, without_class, problems)
+    pictures = [name for name in files.pictures if name not in listed.faces]
+    layout = read_class_tree(pictures, choice, roles, problems)
+    layout.faces |= listed.faces
+    layout.notes += listed.notes
+    return layout
+
+
+def _prefer_roles(layout: Layout, roles: FolderRoles) -> None:
+    """Ignore the splits that lists state for folders whose split the user chose."""
+    for picture, faces in layout.faces.items() if roles.roles else ():
+        given_role = roles.role_of(folders_of(picture))
+        if given_role is not None and given_role[1] != "class":
+            layout.faces[picture] = tuple(
+                replace(face, split=None, has_official_split=False) for face in faces
+            )
+
+
+def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
+    """Return the names of classes that become none of the seven or eight emotions."""
+    if choice.fixed_classes is None:
+        return set()
+    names = {face.class_name for faces in layout.faces.values() for face in faces}
+    return {name for name in names if class_number(name) is None and choice.target(name) is None}
 
 
 def _share_in_emotion_folders(pictures: Sequence[str]) -> float:
-    by_folder: dict[str, bool] = {}
-    count = 0
-    for name in pictures:
-        folder = name.rpartition("/")[0]
-        if folder not in by_folder:
-            by_folder[folder] = any(emotion_of_folder(part) for part in folder.split("/"))
-        count += by_folder[folder]
-    return count / len(pictures) if pictures else 0.0
+    return sum(map(_is_in_emotion_folder, pictures)) / len(pictures) if pictures else 0.0
+
+
+def _is_in_emotion_folder(picture: str) -> bool:
+    return _has_emotion(picture.rpartition("/")[0])
+
+
+@lru_cache(maxsize=65_536)
+def _has_emotion(folder: str) -> bool:
+    return any(emotion_of_folder(part) for part in folder.split("/"))
 
 
 def _can_be_classes(pictures: Sequence[str]) -> bool:

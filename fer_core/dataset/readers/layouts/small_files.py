@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from fer_core.dataset.readers.problems import SkipReason, error_text
+from collections import Counter
+from collections.abc import Iterable
+
+from fer_core.dataset.readers.layouts.layout import folders_of
+from fer_core.dataset.readers.problems import SkipReason, reading_failed
 from fer_core.dataset.readers.sources import Source
 
 #: Maximum size of a list with one line per picture.
 MAX_LIST_BYTES = 64 * 2**20
+#: A folder with more files of one kind contains one for each picture.
+_MAX_IN_FOLDER = 12
+
+
+def few_in_folder(names: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files with a suffix that are not one of many in their folder.
+
+    Args:
+        names: The paths of the files.
+        suffixes: The suffixes, in lower case.
+    """
+    found = [name for name in names if name.lower().endswith(suffixes)]
+    counts = Counter(folders_of(name) for name in found)
+    return [name for name in found if counts[folders_of(name)] <= _MAX_IN_FOLDER]
 
 
 def read_text(source: Source, name: str, limit: int = MAX_LIST_BYTES) -> str | SkipReason:
@@ -21,7 +39,7 @@ def read_text(source: Source, name: str, limit: int = MAX_LIST_BYTES) -> str | S
         with source.open(name) as stream:
             content = stream.file.read(limit + 1)
     except Exception as error:  # a damaged archive raises many types of errors
-        return SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")
+        return reading_failed(error)
     if len(content) > limit:
         return SkipReason(f"is larger than {limit / 2**20:.3g} MB")
     for encoding in ("utf-8-sig", "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shlex
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.persons import Person
-from fer_core.dataset.readers.layouts.layout import FaceEntry, Folders, Layout
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, Layout
 from fer_core.dataset.readers.layouts.person_folders import are_persons
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.split_names import (
@@ -43,7 +44,7 @@ class SplitFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderSplit:
+class NamedSplit:
     """The split that the folders of a picture name.
 
     Attributes:
@@ -62,7 +63,7 @@ class FolderSplit:
 
 
 @dataclass
-class SplitFolders:
+class SourceSplits:
     """The folders of a source that divide it.
 
     Attributes:
@@ -72,20 +73,20 @@ class SplitFolders:
         open_keys: The keys of ``by_folders`` about which the user has to decide.
     """
 
-    by_folders: dict[tuple[Folders, Folders], FolderSplit] = field(default_factory=dict)
+    by_folders: dict[tuple[Folders, Folders], NamedSplit] = field(default_factory=dict)
     folders: list[SplitFolder] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     open_keys: set[tuple[Folders, Folders]] = field(default_factory=set)
 
-    def of(self, entry: FaceEntry) -> FolderSplit:
+    def of(self, face: AnnotatedFace) -> NamedSplit:
         """Return the split of a face."""
-        if entry.split is not None:
-            return FolderSplit(entry.split, is_chosen=True)
-        return self.by_folders[entry.parents, entry.subfolders]
+        if face.split is not None:
+            return NamedSplit(face.split, face.has_official_split, is_chosen=True)
+        return self.by_folders[face.parent_folders, face.subfolders]
 
-    def is_open(self, entry: FaceEntry) -> bool:
+    def is_open(self, face: AnnotatedFace) -> bool:
         """Return True if the user has to decide about the folder of a face."""
-        return entry.split is None and (entry.parents, entry.subfolders) in self.open_keys
+        return face.split is None and (face.parent_folders, face.subfolders) in self.open_keys
 
     @property
     def open_folders(self) -> list[SplitFolder]:
@@ -95,7 +96,7 @@ class SplitFolders:
 
 def find_split_folders(
     layout: Layout, roles: FolderRoles, problems: ProblemLog, root: str = ""
-) -> SplitFolders:
+) -> SourceSplits:
     """Return the splits of a source by its folders.
 
     A folder above the classes that names no split is never training data by default. The user
@@ -109,32 +110,45 @@ def find_split_folders(
         root: The name of the source, which can have a role as well.
     """
     counts = Counter(
-        (entry.parents, entry.subfolders)
-        for entries in layout.entries.values()
-        for entry in entries
-        if entry.split is None
+        (face.parent_folders, face.subfolders)
+        for faces in layout.faces.values()
+        for face in faces
+        if face.split is None
     )
-    result = SplitFolders()
+    result = SourceSplits()
     if not counts:
         return result
-    finder = _Finder(layout, roles, counts, root)
+    used = {
+        (face.parent_folders, face.subfolders)
+        for faces in layout.faces.values()
+        for face in faces
+        if face.split is None and face.class_name not in layout.left_out
+    }
+    finder = _SplitFinder(layout, roles, used or counts, root)
     found = {key: finder.split_of(*key) for key in counts}
-    persons = finder.persons({path for split, path in found.values() if split is None and path})
     sizes: Counter[Folders] = Counter()
     shown_roles: dict[Folders, str | None] = {}
+    persons: set[Folders] = set()
     for key, (split, path) in found.items():
-        if path in persons and split is None:
-            result.by_folders[key] = FolderSplit(person=_person(path))
+        person_folder = finder.person_folder_of(key[0])
+        person = None
+        if person_folder is not None:
+            persons.add(person_folder)
+            person = Person(person_folder[-1].casefold(), "folders above the classes")
+        if split is not None:
+            result.by_folders[key] = replace(split, person=person)
+        elif person is not None and path == person_folder:
+            result.by_folders[key] = NamedSplit(person=person)
             continue
-        if split is None:
+        else:
+            # Not read while the user has not decided.
             result.open_keys.add(key)
-        # Not read while the user has not decided.
-        result.by_folders[key] = split or FolderSplit(is_left_out=True)
+            result.by_folders[key] = NamedSplit(is_left_out=True)
         if path is not None:
             sizes[path] += counts[key]
             shown_roles[path] = _role_name(split)
     for path in layout.open_classes:
-        sizes[path] = sum(_class_folder(entries[0]) == path for entries in layout.entries.values())
+        sizes[path] = sum(_class_folder(faces[0]) == path for faces in layout.faces.values())
         shown_roles[path] = None
     names = _short_names(shown_roles)
     result.folders = sorted(
@@ -179,13 +193,13 @@ def _count_text(count: int) -> str:
     return f" ({count:,} {'picture' if count == 1 else 'pictures'})" if count else ""
 
 
-class _Finder:
+class _SplitFinder:
     """Finds the split of each combination of folders.
 
     Args:
         layout: The faces of the source.
         roles: What the user says about folders.
-        keys: The parent folders and the subfolders of the classes.
+        keys: The parent folders and the subfolders of the classes, as in ``AnnotatedFace``.
         root: The name of the source.
     """
 
@@ -197,14 +211,14 @@ class _Finder:
         root: str,
     ) -> None:
         root_role = roles.role_of((root,))
-        self._root_split = FolderSplit()
+        self._root_split = NamedSplit()
         if root_role is not None and root_role[1] in SPLITS:
-            self._root_split = FolderSplit(SPLITS.index(root_role[1]), is_chosen=True)
+            self._root_split = NamedSplit(SPLITS.index(root_role[1]), is_chosen=True)
         self._asks = layout.asks_for_folders
         self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
         self._keys = list(keys)
-        self._upper_folders = {parents for parents, _ in self._keys}
+        self._upper_folders = {parent_folders for parent_folders, _ in self._keys}
         self._common = _common_length(self._upper_folders)
         named = {
             (path[:level], folder)
@@ -221,44 +235,48 @@ class _Finder:
         )
 
     def split_of(
-        self, parents: Folders, subfolders: Folders
-    ) -> tuple[FolderSplit | None, Folders | None]:
+        self, parent_folders: Folders, subfolders: Folders
+    ) -> tuple[NamedSplit | None, Folders | None]:
         """Return the split, and the folder that names it.
 
         The split is None if the user has to decide about the folder.
         """
-        chosen = self._chosen_split(parents, subfolders)
+        chosen = self._chosen_split(parent_folders, subfolders)
         if chosen is not None:
             return chosen
-        if parents in self._unnamed_lists:
-            return None, parents
-        for level in range(len(parents) - 1, -1, -1):
-            found = split_from_name(parents[level])
+        if parent_folders in self._unnamed_lists:
+            return None, parent_folders
+        for level in range(len(parent_folders) - 1, -1, -1):
+            found = split_from_name(parent_folders[level])
             if found is not None:
-                path = parents[: level + 1]
-                return None if self._is_doubtful(path, found[0]) else FolderSplit(*found), path
+                path = parent_folders[: level + 1]
+                return None if self._is_doubtful(path, found[0]) else NamedSplit(*found), path
         for folder in reversed(subfolders):
             found = split_from_name(folder)
             if found is not None:
-                return FolderSplit(*found), None
-        asks = self._asks or parents[: self._common] in self._split_parents
-        if asks and len(parents) > self._common:
-            return None, parents[: self._common + 1]
+                return NamedSplit(*found), None
+        asks = self._asks or parent_folders[: self._common] in self._split_parents
+        if asks and len(parent_folders) > self._common:
+            return None, parent_folders[: self._common + 1]
         return self._root_split, None
 
     def _chosen_split(
-        self, parents: Folders, subfolders: Folders
-    ) -> tuple[FolderSplit, Folders] | None:
+        self, parent_folders: Folders, subfolders: Folders
+    ) -> tuple[NamedSplit, Folders] | None:
         """Return the split that the user chose, and its folder; None if there is no choice."""
-        of_parents = self._roles.role_of(parents)
-        answered = of_parents or self._roles.role_of(subfolders)
+        of_parent = self._roles.role_of(parent_folders)
+        answered = of_parent or self._roles.role_of(subfolders)
         if answered is None or answered[1] == "class":
             return None
         level, role = answered
-        path = parents[: level + 1] if of_parents else (*parents, *subfolders[: level + 1])
+        path = (
+            parent_folders[: level + 1]
+            if of_parent
+            else (*parent_folders, *subfolders[: level + 1])
+        )
         if role is None:
-            return FolderSplit(is_left_out=True), path
-        return FolderSplit(SPLITS.index(role), is_chosen=True), path
+            return NamedSplit(is_left_out=True), path
+        return NamedSplit(SPLITS.index(role), is_chosen=True), path
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
         """Return True if a folder is named after a split, but may have another meaning."""
@@ -269,41 +287,46 @@ class _Finder:
         is_around_all = len(path) <= self._common
         return is_around_all and split != SPLITS.index("train") and not is_plain_split_name(name)
 
-    def persons(self, open_paths: Collection[Folders]) -> set[Folders]:
-        """Return the open folders that are numbered persons."""
-        groups: dict[Folders, set[Folders]] = defaultdict(set)
-        for path in open_paths:
-            groups[path[:-1]].add(path)
+    def person_folder_of(self, parent_folders: Folders) -> Folders | None:
+        """Return the outermost folder that is a numbered person; the others may be sessions."""
+        levels = range(1, len(parent_folders) + 1) if self._asks else ()
+        return next(
+            (path for level in levels if (path := parent_folders[:level]) in self._persons), None
+        )
+
+    @cached_property
+    def _persons(self) -> set[Folders]:
+        """The folders that are numbered persons."""
+        groups: dict[Folders, set[str]] = defaultdict(set)
+        for path in self._upper_folders:
+            for level, folder in enumerate(path):
+                groups[path[:level]].add(folder)
         return {
-            path
-            for parent, paths in groups.items()
-            if parent not in self._split_parents and _are_persons([path[-1] for path in paths])
-            for path in paths
+            (*parent, name)
+            for parent, names in groups.items()
+            if parent not in self._split_parents and _are_persons(names)
+            for name in names
         }
 
 
-def _person(folders: Folders) -> Person:
-    return Person(folders[-1].casefold(), "folders above the classes")
-
-
 def _persons_note(persons: Collection[Folders]) -> str:
-    names = sorted(path[-1] for path in persons)
+    names = sorted({path[-1] for path in persons})
     return (
         f"The {len(names):,} folders {', '.join(names[:3])}, … above the classes were read as "
         "persons."
     )
 
 
-def _class_folder(entry: FaceEntry) -> Folders:
-    return (*entry.parents, entry.class_name)
+def _class_folder(face: AnnotatedFace) -> Folders:
+    return (*face.parent_folders, face.class_name)
 
 
-def _are_persons(names: Sequence[str]) -> bool:
+def _are_persons(names: Collection[str]) -> bool:
     """Return True for numbered persons; 1, 2 and 3 may be parts of a dataset instead."""
     return are_persons(names) and any(len(name) > 1 for name in names)
 
 
-def _role_name(found: FolderSplit | None) -> str | None:
+def _role_name(found: NamedSplit | None) -> str | None:
     if found is None:
         return None
     if found.is_left_out:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import PurePosixPath
 
-from fer_core.dataset.readers.layouts.layout import Box, FaceEntry, Layout, SourceFiles, folders_of
-from fer_core.dataset.readers.layouts.small_files import read_text
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.dataset.readers.layouts.layout import (
+    AnnotatedFace,
+    Box,
+    Folders,
+    Layout,
+    SourceFiles,
+    folders_of,
+)
+from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text
+from fer_core.dataset.readers.split_names import split_from_name
 
 #: A box with at least this share of the picture is the whole picture: face crops that were labeled
 #: for a detector have a box that misses a few pixels at the edges.
 WHOLE_PICTURE = 0.9
-_MAX_CONFIGURATION_BYTES = 2**20
 _MAX_LABEL_BYTES = 2**20
 #: Number of text files that are read to recognize labels next to their pictures.
 _PROBED_FILES = 5
@@ -29,7 +35,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     Both orders of the folders are read: ``images/train/`` and ``train/images/``. The files of
     labels may also be in the folders of the pictures. Each box is a face. A box that covers nearly
     the whole picture is not cut. The names of the classes come from ``names`` in ``data.yaml``, or
-    from ``classes.txt``; without them the classes are numbers.
+    from ``classes.txt``; without them the classes are numbers. The splits come from ``train``,
+    ``val`` and ``test`` in ``data.yaml``, or from the folders.
 
     Args:
         files: The files of the source.
@@ -41,9 +48,10 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     labels = _label_files(files)
     if not labels:
         return None
-    class_names = _class_names(files)
-    entries: dict[str, tuple[FaceEntry, ...]] = {}
+    config = read_yolo_config(files)
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     cut = whole = 0
+    uses_config = False
     for picture in files.pictures:
         if picture not in labels:
             problems.add(picture, _NO_LABELS)
@@ -52,21 +60,25 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if isinstance(content, SkipReason):
             problems.add(label_path, content)
             continue
-        parents = tuple(part for part in folders_of(picture) if part.lower() != "images")
-        faces = []
+        parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
+        split = config.split_of(picture)
+        if split == _split_of_folders(parent_folders):
+            split = None  # the user can choose another split for the folder
+        uses_config |= split is not None
+        found = []
         for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
             if not line.strip():
                 continue
-            found = _parsed(line)
-            if found is None:
+            parsed = _parsed(line)
+            if parsed is None:
                 problems.add(f"{label_path}:{number}", _BAD_LINE)
                 continue
-            class_number, box = found
-            name = class_names.get(class_number, str(class_number))
-            faces.append(FaceEntry(name, parents, box=box))
+            class_number, box = parsed
+            name = config.class_names.get(class_number, str(class_number))
+            found.append(AnnotatedFace(name, parent_folders, split=split, box=box))
             cut, whole = cut + (box is not None), whole + (box is None)
-        if faces:
-            entries[picture] = tuple(faces)
+        if found:
+            faces[picture] = tuple(found)
         else:
             problems.add(picture, _NO_BOX)
     note = (
@@ -74,7 +86,20 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         f"Pictures used as a whole, because the box covers at least {WHOLE_PICTURE:.0%} of them: "
         f"{whole:,}."
     )
-    return Layout(entries, notes=[note])
+    notes = [note]
+    if uses_config:
+        notes.append(f"The splits were read from {as_text(config.file_name)}.")
+    notes += [
+        f"{as_text(config.file_name)} names the folder {as_text(folder)} for several splits, which "
+        "says nothing about its pictures."
+        for folder in config.several_splits
+    ]
+    return Layout(faces, notes=notes)
+
+
+def _split_of_folders(folders: Folders) -> int | None:
+    named = [split[0] for folder in folders if (split := split_from_name(folder)) is not None]
+    return named[-1] if named else None
 
 
 def _label_files(files: SourceFiles) -> dict[str, str]:
@@ -131,62 +156,3 @@ def _parsed(line: bytes) -> tuple[int, Box | None] | None:
         return None
     is_whole = area >= WHOLE_PICTURE
     return int(first), None if is_whole else Box(left, top, right, bottom, is_relative=True)
-
-
-def _class_names(files: SourceFiles) -> dict[int, str]:
-    """Return the names of the classes by their number; empty if no file has them."""
-    for name in sorted(files.names, key=lambda name: name.count("/")):
-        file_name = name.rpartition("/")[2].lower()
-        is_list = file_name in ("classes.txt", "obj.names", "_darknet.labels")
-        if not is_list and not file_name.endswith((".yaml", ".yml")):
-            continue
-        text = read_text(files.source, name, _MAX_CONFIGURATION_BYTES)
-        if isinstance(text, SkipReason):
-            continue
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        found = dict(enumerate(lines)) if is_list else names_in_yaml(text)
-        if found:
-            return found
-    return {}
-
-
-def names_in_yaml(text: str) -> dict[int, str]:
-    """Return ``names`` of a ``data.yaml``; empty if there is none.
-
-    Only this key is parsed: a list in brackets or in lines with a dash, or numbers with a name.
-    """
-    match = re.search(r"^names\s*:[ \t]*(.*)$", text, re.MULTILINE)
-    if match is None:
-        return {}
-    value, rest = _without_comment(match[1]), text[match.end() :]
-    if value.startswith(("[", "{")):
-        inside = re.match(r"[\[{](.*?)[\]}]", value + rest, re.DOTALL)
-        items = [] if inside is None else _items(inside[1])
-        return _numbered(items)
-    block = []
-    for line in rest.splitlines():
-        content = _without_comment(line)
-        if content and not line[0].isspace() and not content.startswith("-"):
-            break
-        if content:
-            block.append(content.removeprefix("-").strip())
-    return _numbered(block)
-
-
-def _without_comment(line: str) -> str:
-    return re.sub(r"(^|\s)#.*$", "", line).strip()
-
-
-def _items(text: str) -> list[str]:
-    """Split at commas outside quotes."""
-    return [item for item in re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^,'\"])+", text) if item.strip()]
-
-
-def _numbered(items: list[str]) -> dict[int, str]:
-    """Return names by number, from ``name`` or ``number: name``."""
-    names = {}
-    for position, item in enumerate(items):
-        match = re.fullmatch(r"\s*['\"]?(\d{1,3})['\"]?\s*:\s*(.+)", item.strip(), re.DOTALL)
-        number, name = (int(match[1]), match[2]) if match else (position, item)
-        names[number] = name.strip().strip("'\"").strip()
-    return names

@@ -1,0 +1,111 @@
+"""Tables in JSON: one record per line, a list of records, columns, or a class for each picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fer_core.dataset.readers.picture_names import has_picture_suffix
+from fer_core.dataset.readers.text_lines import Readable, table_lines, text_lines
+from fer_core.files import parse_json
+
+JSON_LINES_SUFFIXES = (".jsonl", ".ndjson")
+JSON_SUFFIXES = (".json", *JSON_LINES_SUFFIXES)
+#: Maximum size of a JSON file, which is parsed as a whole.
+_MAX_JSON_BYTES = 64 * 2**20
+_MAX_VALUE = 10_000
+
+
+def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the rows of a table with their numbers, from 1; JSON is converted to CSV.
+
+    Args:
+        name: The file name; its suffix tells JSON from text.
+        file: The open file.
+
+    Yields:
+        As ``table_lines``; nothing for JSON that is not a table.
+    """
+    lower = name.lower()
+    if lower.endswith(JSON_LINES_SUFFIXES):
+        yield from _csv_rows(_records_of_lines(file))
+    elif lower.endswith(JSON_SUFFIXES):
+        yield from _csv_rows(_records(file))
+    else:
+        yield from table_lines(file)
+
+
+def _records_of_lines(file: Readable) -> Iterator[Mapping[str, Any] | None]:
+    for _, line in text_lines(file):
+        if line is None or not line.strip():
+            continue
+        try:
+            record = parse_json(line.decode("utf-8", "replace"))
+        except ValueError:
+            record = None
+        yield record if isinstance(record, dict) else None
+
+
+def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
+    """Return the records of a JSON document; none if it is not a table."""
+    content = file.read(_MAX_JSON_BYTES + 1)
+    try:
+        document = parse_json(content.decode("utf-8-sig")) if len(content) <= _MAX_JSON_BYTES else 0
+    except ValueError:
+        return ()
+    if isinstance(document, list) and all(isinstance(record, dict) for record in document):
+        return document
+    if not isinstance(document, dict) or not document:
+        return ()
+    if all(map(_is_value, document.values())):
+        is_mapping = sum(map(has_picture_suffix, document)) > len(document) / 2
+        return [{"path": path, "class": name} for path, name in document.items() if is_mapping]
+    # Columns, as pandas writes them: lists of values, or values by the number of the row.
+    columns = {
+        name: list(column.values()) if isinstance(column, dict) else column
+        for name, column in document.items()
+    }
+    are_lists = all(
+        isinstance(column, list) and all(map(_is_value, column)) for column in columns.values()
+    )
+    if not are_lists or len({len(column) for column in columns.values()}) != 1:
+        return ()
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _csv_rows(
+    records: Iterable[Mapping[str, Any] | None],
+) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the names of the first record, and the values of each record, as lines of CSV."""
+    names: list[str] = []
+    for number, record in enumerate(records, start=1):
+        if record is None:
+            yield number, b" "  # a row with too few fields, which is reported
+            continue
+        if not names:
+            names = list(record)
+            yield number, _csv_line(names)
+        yield number, _csv_line([_text(record.get(name)) for name in names])
+
+
+def _csv_line(values: Sequence[str]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow([" ".join(value.split()) for value in values])
+    return buffer.getvalue().encode(errors="replace")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value[:_MAX_VALUE]
+    return json.dumps(value)[:_MAX_VALUE]
+
+
+def _is_value(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float)

@@ -1,0 +1,135 @@
+"""CK+ in its original layout: sequences of frames, and a file with the emotion of each sequence."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+
+from fer_core.dataset.class_numbers import CLASS_ORDERS
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, SourceFiles, folders_of
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason
+from fer_core.errors import InputError
+from fer_core.phrases import counted
+
+#: Number of frames at the end of a sequence that show the emotion. Most papers use three.
+PEAK_FRAMES = 3
+
+#: Subject, sequence and frame: S005_001_00000011.png
+_FRAME = re.compile(r"(S\d{3}_\d{3})_(\d{8})\.\w+", re.IGNORECASE | re.ASCII)
+#: The frame is that of the peak: S005_001_00000011_emotion.txt
+_LABEL = re.compile(r"(S\d{3}_\d{3})_(\d{8})_emotion\.txt", re.IGNORECASE | re.ASCII)
+_MIN_SHARE = 0.5
+
+_BAD_LABEL = SkipReason("does not contain a number of CK+'s emotions, 0 to 7")
+_NO_FRAMES = SkipReason("names a sequence without pictures")
+_NO_FRAME_NAME = SkipReason("is not named as a frame of CK+, such as S005_001_00000011.png")
+
+
+def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
+    """Read CK+'s sequences and the files ``…_emotion.txt`` with their emotions.
+
+    A sequence begins with a neutral face and ends with the peak of its emotion. Its last frames get
+    the emotion, its first frame is neutral, and the frames between them are not read. Sequences
+    without an emotion are not read.
+
+    Args:
+        files: The files of the source.
+        problems: Collects the sequences and files that cannot be used.
+
+    Returns:
+        None if there are no such files.
+    """
+    label_files = [name for name in files.names if _LABEL.fullmatch(name.rpartition("/")[2])]
+    if not label_files:
+        return None
+    sequences: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for picture in files.pictures:
+        match = _FRAME.fullmatch(picture.rpartition("/")[2])
+        if match is None:
+            problems.add(picture, _NO_FRAME_NAME)
+        else:
+            sequences[match[1].upper()][int(match[2])].append(picture)
+    labels = _labels(files, label_files, sequences.keys(), problems)
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
+    unused = 0
+    for sequence, frames in sorted(sequences.items()):
+        pictures = [picture for group in frames.values() for picture in group]
+        if sequence not in labels:
+            folder = "/".join(folders_of(pictures[0])) or sequence
+            problems.add_folder(
+                folder, "is a sequence without a file of its emotion", len(pictures)
+            )
+            continue
+        emotion, peak = labels[sequence]
+        found = _emotions_of_frames(frames, emotion, peak)
+        faces |= {
+            picture: (AnnotatedFace(found[frame], folders_of(picture)),)
+            for frame in found
+            for picture in frames[frame]
+        }
+        unused += sum(len(group) for frame, group in frames.items() if frame not in found)
+    note = (
+        f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file of their "
+        f"emotion. Of each, the last {PEAK_FRAMES} frames got the emotion, and the first frame is "
+        f"neutral (leave out the class neutral if you do not want it); "
+        f"{counted(unused, 'frame')} between them were not read."
+    )
+    return Layout(faces, asks_for_folders=False, notes=[note])
+
+
+def check_ck_plus_labels(files: SourceFiles) -> None:
+    """Raise an error if the pictures are frames of CK+ whose emotions nothing in the source names.
+
+    Raises:
+        InputError: Most pictures are named as frames of CK+.
+    """
+    names = [picture.rpartition("/")[2] for picture in files.pictures]
+    count = sum(_FRAME.fullmatch(name) is not None for name in names)
+    if count and count >= _MIN_SHARE * len(names):
+        raise InputError(
+            f"{files.source.label} contains the frames of CK+ without the files of their emotions "
+            "(S005_001_00000011_emotion.txt); import a folder or archive that contains both "
+            "cohn-kanade-images and Emotion."
+        )
+
+
+def _labels(
+    files: SourceFiles, names: Sequence[str], sequences: Collection[str], problems: ProblemLog
+) -> dict[str, tuple[str, int]]:
+    """Return the emotion and the number of the last frame of each sequence."""
+    labels: dict[str, tuple[str, int]] = {}
+    for name, content in files.source.read_all(list(names)):
+        match = _LABEL.fullmatch(name.rpartition("/")[2])
+        emotion = None if isinstance(content, SkipReason) else _emotion(content)
+        if match is None:
+            continue
+        if isinstance(content, SkipReason):
+            problems.add(name, content)
+        elif emotion is None:
+            problems.add(name, _BAD_LABEL)
+        elif match[1].upper() not in sequences:
+            problems.add(name, _NO_FRAMES)
+        else:
+            labels[match[1].upper()] = emotion, int(match[2])
+    return labels
+
+
+def _emotion(content: bytes) -> str | None:
+    """Return the emotion of a file such as ``   3.0000000e+00``."""
+    try:
+        number = float(content[:100].decode("ascii"))
+    except ValueError:
+        return None
+    names = CLASS_ORDERS["ck+"].names
+    return names[int(number)] if number in range(len(names)) else None
+
+
+def _emotions_of_frames(frames: Mapping[int, object], emotion: str, peak: int) -> dict[int, str]:
+    """Return the emotion of the first frame and of the frames at the peak."""
+    found = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
+    # A shortened sequence may begin with an expression.
+    first = min(frames)
+    if first <= 1 and first not in found:
+        found[first] = "neutral"
+    return found

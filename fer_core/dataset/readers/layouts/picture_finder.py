@@ -1,0 +1,129 @@
+"""Find the pictures that the lists and tables of a source name by their paths."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from fer_core.dataset.readers.layouts.layout import Folders, folders_of
+from fer_core.dataset.readers.problems import SkipReason
+from fer_core.dataset.readers.split_names import split_from_name
+
+NO_PICTURE = SkipReason("names a picture that does not exist")
+_SEVERAL_PICTURES = SkipReason("names a picture that exists several times; give its whole path")
+
+
+class PictureFinder:
+    """Finds the pictures that lists and tables name.
+
+    Of RAF-DB's aligned and original pictures (``a_aligned.jpg`` and ``a.jpg``), the aligned ones
+    are found.
+
+    Args:
+        pictures: The paths of the pictures in the source.
+    """
+
+    def __init__(self, pictures: Sequence[str]) -> None:
+        self._known = set(pictures)
+        self._by_stem: dict[str, list[str]] = defaultdict(list)
+        for picture in pictures:
+            self._by_stem[_stem(_key(picture.rpartition("/")[2]))].append(picture)
+        folders = Counter(folders_of(picture) for picture in pictures if _is_aligned(picture))
+        has_versions = any(len(group) > 1 for group in self._by_stem.values())
+        #: The folder of the pictures to read, if the source contains other versions of them.
+        self.chosen_folder: Folders | None = None
+        if folders and has_versions:
+            self.chosen_folder = folders.most_common(1)[0][0]
+
+    def find(self, list_name: str, text: str) -> str | SkipReason:
+        """Return the picture that a path names, or why there is none.
+
+        The path is relative to the list or to the source. Otherwise the picture is found by the end
+        of its path, because lists often contain paths of another computer, and of several such
+        pictures the one in the folder of the list. Its suffix, its case and the Unicode form of its
+        accents may differ.
+
+        Args:
+            list_name: The path of the list or table in the source.
+            text: The path in it, with ``/`` or backslashes, with or without a suffix.
+        """
+        path = text.replace("\\", "/")
+        if "://" in path:
+            path = re.split(r"[?#]", path)[0]
+        folder = list_name.rpartition("/")[0]
+        candidates = (f"{folder}/{path}" if folder else path, path)
+        # Most paths are in their usual form.
+        for candidate in (*candidates, *map(posixpath.normpath, candidates)):
+            if candidate in self._known:
+                return candidate
+        parts = [part for part in _key(path).split("/") if part not in ("", ".", "..")]
+        if not parts:
+            return NO_PICTURE
+        *parents, name = parts
+        # A name without a suffix may contain dots.
+        group = self._by_stem.get(_stem(name)) or self._by_stem.get(name, [])
+        group = [picture for picture in group if not _is_other_split(parents, picture)]
+        chosen = [picture for picture in group if folders_of(picture) == self.chosen_folder]
+        if len(chosen) == 1:
+            return chosen[0]
+        same_name = [picture for picture in group if _key(picture.rpartition("/")[2]) == name]
+        return _best_match(parents, same_name or group, folders_of(list_name))
+
+    def is_other_version(self, picture: str) -> bool:
+        """Return True if another version of a picture is read."""
+        stem = _stem(_key(picture.rpartition("/")[2]))
+        return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
+
+
+def _best_match(
+    parents: Sequence[str], group: Sequence[str], list_folder: Folders
+) -> str | SkipReason:
+    """Return the picture with the most folders in common with a path, and then with its list."""
+    if not group:
+        return NO_PICTURE
+    if len(group) == 1:
+        return group[0]
+    ranks = [
+        (
+            _common_start(parents[::-1], folders_of(_key(picture))[::-1]),
+            _common_start(list_folder, folders_of(picture)),
+        )
+        for picture in group
+    ]
+    best = [picture for picture, rank in zip(group, ranks, strict=True) if rank == max(ranks)]
+    return best[0] if len(best) == 1 else _SEVERAL_PICTURES
+
+
+def _is_other_split(parents: Sequence[str], picture: str) -> bool:
+    """Return True if a path and a picture of the same name are in folders of different splits."""
+    named = {split[0] for folder in parents if (split := split_from_name(folder))}
+    found = {split[0] for folder in folders_of(picture) if (split := split_from_name(folder))}
+    return bool(named and found) and named.isdisjoint(found)
+
+
+def _common_start(first: Sequence[str], second: Sequence[str]) -> int:
+    """Return the number of parts at the start that two paths have in common."""
+    length = 0
+    for first_part, second_part in zip(first, second, strict=False):
+        if first_part != second_part:
+            break
+        length += 1
+    return length
+
+
+def _key(path: str) -> str:
+    """Return a path in the form in which paths are compared: Macs decompose accented letters."""
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
+
+
+def _stem(key: str) -> str:
+    """Return the name without its suffix, and without RAF-DB's mark of aligned pictures."""
+    return (key.rpartition(".")[0] or key).removesuffix("_aligned")
+
+
+def _is_aligned(picture: str) -> bool:
+    name = picture.rpartition("/")[2].lower()
+    return (name.rpartition(".")[0] or name).endswith("_aligned")
