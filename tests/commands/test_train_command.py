@@ -310,11 +310,11 @@ def test_a_model_without_a_keras_file_is_refused(run: Callable, bundle: Any) -> 
 
 
 def test_a_training_starts_from_a_model_and_resumes_exactly(
-    whole_run: Any, run_process: Callable, run_at: Callable, kaggle_zip: Path, home: Path
+    whole_run: Any, run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     tuned = ("--from", home / "whole", "--freeze", "stage2", "--data", kaggle_zip)
     tuned += ("--set", "batch_size=16", "--set", "dropout_scale=0.5", "--json")
-    answer = run_process("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
+    answer = run_at("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
     start = answer.document["start"]
     assert (start["model"], start["head"], start["freeze"]) == ("whole", "kept", "stage2")
     assert "starting from whole, its head kept, frozen up to stage2" in answer.err
