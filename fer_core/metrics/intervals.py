@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 #: Maximum number of values that are resampled at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
+#: 97.5 % of the normal distribution are below it, in standard deviations.
+_NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -134,16 +138,20 @@ def proportion_estimate(successes: int, count: int) -> Estimate:
     """Return a proportion with Wilson's score interval, which suits few images and extreme values.
 
     After Wilson, "Probable inference, the law of succession, and statistical inference", Journal
-    of the American Statistical Association 22, 1927.
+    of the American Statistical Association 22, 1927. SciPy has the same interval, but importing
+    ``scipy.stats`` takes longer than computing a page full of them.
 
     Args:
         successes: 0 to ``count``.
         count: Number of trials; without any the proportion is undefined.
     """
-    from scipy import stats
-
     if not count:
         return UNDEFINED
-    test = stats.binomtest(successes, count)
-    interval = test.proportion_ci(confidence_level=0.95, method="wilson")
-    return Estimate(successes / count, float(interval.low), float(interval.high))
+    share, square = successes / count, _NORMAL_QUANTILE**2
+    center = (share + square / (2 * count)) / (1 + square / count)
+    spread = share * (1 - share) / count + square / (4 * count**2)
+    half_width = _NORMAL_QUANTILE * math.sqrt(spread) / (1 + square / count)
+    # At the ends, rounding would miss the exact bound.
+    low = 0.0 if successes == 0 else center - half_width
+    high = 1.0 if successes == count else center + half_width
+    return Estimate(share, low, high)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -34,6 +34,7 @@ NAMELESS = re.compile(
     r"|textbox)(?: \[[^\]]*\])*:?$",
     re.MULTILINE,
 )
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 #: Streamlit closes the navigation after a tap on a link only for phones.
 PHONE = (
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -195,15 +196,13 @@ def test_the_check_sees_a_control_without_a_name() -> None:
     assert [line.strip() for line in NAMELESS.findall(tree)] == ["- textbox", "- radio [checked]:"]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: OpenPage) -> None:
+def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> None:
     page = open_page(
         PAGES[0].address,
         viewport={"width": 390, "height": 844},
         is_mobile=True,
         has_touch=True,
         user_agent=PHONE,
-        color_scheme=scheme,
     )
     for entry in PAGES:
         if entry is not PAGES[0]:
@@ -212,4 +211,7 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(scheme: str, open_page: 
             page.get_by_test_id("stSidebarNavLink").filter(has_text=entry.title).tap()
         expect(page.get_by_role("heading", level=1)).to_have_text(heading(entry))
         settled(page)
-        assert_fits_the_width(page, entry.name)
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+            assert_fits_the_width(page, f"{entry.name}, {scheme}")

@@ -17,9 +17,12 @@ from fer_core.settings import PROJECT_ROOT
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., "subprocess.Popen[str]"]:
-    """``start("train", …, home=folder)``: a command as a separate process."""
+    """``start("train", …, home=folder)``: a command as a separate process.
 
-    def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
+    ``program="…"`` runs this code instead of the module's own.
+    """
+
+    def call(*arguments: object, home: Path, program: str | None = None) -> "subprocess.Popen[str]":
         environment = os.environ | {
             "FER_STUDIO_DATA": str(home / "data"),
             "FER_STUDIO_RUNS": str(home / "runs"),
@@ -27,8 +30,9 @@ def start() -> Callable[..., "subprocess.Popen[str]"]:
             # As in most languages' own locales: what is no text cannot be written.
             "PYTHONIOENCODING": "utf-8:strict",
         }
+        code = ("-m", "fer_core") if program is None else ("-c", program)
         return subprocess.Popen(
-            [sys.executable, "-m", "fer_core", *map(str, arguments)],
+            [sys.executable, *code, *map(str, arguments)],
             cwd=PROJECT_ROOT,
             env=environment,
             stdout=subprocess.PIPE,

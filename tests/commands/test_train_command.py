@@ -1,10 +1,8 @@
 """``train``: whole trainings of a small network on drawn faces, ended in every way."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 
 from fer_core.emotions import EMOTIONS
-from fer_core.settings import PROJECT_ROOT
 from fer_core.training.launcher import extend_run
 from fer_core.training.run_folder import RunFolder
 from fer_core.training.time_budget import TimeBudget
@@ -65,8 +62,8 @@ def started(start: Callable) -> Iterator[Callable[..., "subprocess.Popen[str]"]]
     """As ``start``; processes that a failed test leaves running are ended."""
     processes = []
 
-    def call(*arguments: object, home: Path) -> "subprocess.Popen[str]":
-        process = start(*arguments, home=home)
+    def call(*arguments: object, **options: Any) -> "subprocess.Popen[str]":
+        process = start(*arguments, **options)
         processes.append(process)
         return process
 
@@ -184,8 +181,8 @@ NOT_FOR_TRAINING = (
 )
 
 
-def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend(
-    run_at: Callable, kaggle_zip: Path, home: Path
+def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend_and_ends_on_an_interrupt(
+    started: Callable, run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     folder = home / "runs" / "bare"
     # A module that is None cannot be imported, like one that is not installed.
@@ -193,42 +190,11 @@ def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend(
         f"import sys; sys.modules.update(dict.fromkeys({NOT_FOR_TRAINING!r}))\n"
         "from fer_core.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
-    homes = {f"FER_STUDIO_{room.upper()}": str(home / room) for room in ("data", "runs", "models")}
-    done = subprocess.run(
-        [
-            *(sys.executable, "-c", program, "train", *SMALL, "--data", str(kaggle_zip)),
-            *("--epochs", "1", "--run-dir", str(folder)),
-        ],
-        cwd=PROJECT_ROOT,
-        env=os.environ | homes,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "to be completed by 'models export'" in done.stderr
-    assert not (folder / "bundle" / "model.onnx").exists()
-    before = json.loads((folder / "bundle" / "bundle.json").read_text())
-    exported = run_at("models", "export", "bare", home=home)
-    assert exported.code == 0, exported.err
-    assert (folder / "bundle" / "model.onnx").is_file()
-    evaluated = run_at(
-        *("evaluate", "--model", "bare", "--data", kaggle_zip, "--split", "validation", "--json"),
-        home=home,
-    ).document
-    recorded = before["metrics"]["validation"]
-    assert evaluated["loss"] == pytest.approx(recorded["loss"], abs=1e-4)
-
-
-def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
-    started: Callable, run_at: Callable, kaggle_zip: Path, home: Path
-) -> None:
-    folder = home / "runs" / "interrupted"
     process = started(
         *("train", *SMALL, "--data", kaggle_zip, "--epochs", 1000),
         *("--run-dir", folder, "--json"),
         home=home,
+        program=program,
     )
     wait_until(lambda: len(epochs_on_disk(folder)) >= 2, process)
     process.send_signal(signal.SIGINT)
@@ -238,11 +204,24 @@ def test_an_interrupt_ends_cleanly_with_the_best_model_so_far(
     document = json.loads(out)
     assert document["state"] == "stopped"
     assert 2 <= document["epochs"] < 1000
+    # The bundle holds the best model so far.
     assert document["best_epoch"] <= document["epochs"]
     assert status(folder)["state"] == "stopped"
+    assert "to be completed by 'models export'" in err
+    assert not (folder / "bundle" / "model.onnx").exists()
+    before = json.loads((folder / "bundle" / "bundle.json").read_text())
+
+    exported = run_at("models", "export", "bare", home=home)
+    assert exported.code == 0, exported.err
     assert (folder / "bundle" / "model.onnx").is_file()
     listed = run_at("models", "--json", home=home).document
-    assert "interrupted" in {model["name"] for model in listed}
+    assert "bare" in {model["name"] for model in listed}
+    evaluated = run_at(
+        *("evaluate", "--model", "bare", "--data", kaggle_zip, "--split", "validation", "--json"),
+        home=home,
+    ).document
+    recorded = before["metrics"]["validation"]
+    assert evaluated["loss"] == pytest.approx(recorded["loss"], abs=1e-4)
 
 
 def test_a_stop_in_the_first_epoch_leaves_no_model_and_can_be_resumed(
@@ -310,11 +289,11 @@ def test_a_model_without_a_keras_file_is_refused(run: Callable, bundle: Any) -> 
 
 
 def test_a_training_starts_from_a_model_and_resumes_exactly(
-    whole_run: Any, run_process: Callable, run_at: Callable, kaggle_zip: Path, home: Path
+    whole_run: Any, run_at: Callable, kaggle_zip: Path, home: Path
 ) -> None:
     tuned = ("--from", home / "whole", "--freeze", "stage2", "--data", kaggle_zip)
     tuned += ("--set", "batch_size=16", "--set", "dropout_scale=0.5", "--json")
-    answer = run_process("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
+    answer = run_at("train", *tuned, "--epochs", 2, "--run-dir", home / "tuned", home=home)
     start = answer.document["start"]
     assert (start["model"], start["head"], start["freeze"]) == ("whole", "kept", "stage2")
     assert "starting from whole, its head kept, frozen up to stage2" in answer.err

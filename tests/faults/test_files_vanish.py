@@ -17,7 +17,10 @@ OpenPage = Callable[[str], AppTest]
 
 @pytest.fixture
 def home(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, write_bundle_folder: Callable[..., Path]
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    write_bundle_folder: Callable[..., Path],
+    one_component_scan: None,
 ) -> Iterator[Settings]:
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))

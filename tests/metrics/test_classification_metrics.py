@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import optimize
 from sklearn import metrics as reference
 
 from fer_core.metrics import (
@@ -185,6 +186,28 @@ def test_the_fitted_temperature_recovers_the_applied_one(
     # Raised to the power of T, they are overconfident by the factor T.
     overconfident = apply_temperature(honest, 1 / temperature)
     assert fit_temperature(labels, overconfident) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.7])
+def test_the_fitted_temperature_equals_that_of_scipy(temperature: float) -> None:
+    labels, probabilities = random_case(9)
+    probabilities = apply_temperature(probabilities, temperature)
+
+    def loss_at(logarithm: float) -> float:
+        loss = log_loss(labels, apply_temperature(probabilities, float(np.exp(logarithm))))
+        assert loss is not None
+        return loss
+
+    expected = optimize.minimize_scalar(
+        loss_at, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-8}
+    )
+    assert fit_temperature(labels, probabilities) == pytest.approx(np.exp(expected.x), rel=1e-3)
+
+
+@pytest.mark.parametrize(("label", "bound"), [(0, 0.05), (2, 20.0)])
+def test_the_fitted_temperature_stays_within_its_bounds(label: int, bound: float) -> None:
+    labels = np.full(5, label, np.int8)  # all are correct, or all have a probability of 0
+    assert fit_temperature(labels, two_class_rows(*[0.6] * 5)) == pytest.approx(bound)
 
 
 def test_the_fitted_temperature_has_the_lowest_loss() -> None:

@@ -16,7 +16,7 @@ OpenApp = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quick_collections() -> Iterator[None]:
+def _quick_app_tests(one_component_scan: None) -> Iterator[None]:
     """Streamlit collects garbage after every run of a script, through all that is in memory.
 
     Where earlier tests have loaded TensorFlow that takes longer than the page: what is there
