@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from fer_core.training.registry import ActualState, RunSummary
@@ -46,8 +48,15 @@ def format_value(value: Any) -> str:
     return str(value)
 
 
-def run_title(run: RunSummary) -> str:
-    """Return a run's title for a list: its name, and its ID because names may repeat."""
-    if run.name:
-        return f"{run.name} ({run.id})"
-    return run.id
+def run_titles(runs: Iterable[RunSummary]) -> dict[str, str]:
+    """Return the titles of runs by their IDs: their names, with the ID if several share a name."""
+    runs = list(runs)
+    counts = Counter(run.title for run in runs)
+    return {
+        run.id: run.title if counts[run.title] == 1 else f"{run.title} ({run.id})" for run in runs
+    }
+
+
+def format_started(run: RunSummary) -> str:
+    """Format when a run was started: "2026-11-29 01:23 UTC"; empty if unknown."""
+    return "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M} UTC"
