@@ -64,6 +64,9 @@ _USUAL_LABELS = (
     "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt",
 )
 
+#: The values of the fields before an import.
+_EMPTY_FORM = {_LABELS: None, _NAME: "", _REPLACE: False, _SCALE: _AUTOMATIC, _MEAN: "", _STD: ""}
+
 _Result = TypeVar("_Result")
 
 
@@ -99,8 +102,8 @@ def collect_finished_jobs() -> str | None:
     st.session_state[_CANDIDATES] = None
     # A new uploader lets the server free the memory of the upload.
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-    for key in (_LABELS, _SCALE, _MEAN, _STD, _NAME, _REPLACE):
-        st.session_state.pop(key, None)
+    # The browser keeps the values of fields whose state is only deleted.
+    st.session_state.update(_EMPTY_FORM)
     return imported.name
 
 
