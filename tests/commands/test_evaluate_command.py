@@ -135,7 +135,7 @@ def test_the_requested_files_are_written(
     assert document["dataset"] == kaggle_zip.name
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 29
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "<h2>Robustness</h2>" in report and "Plotly.newPlot" in report
+    assert ">Robustness</h2>" in report and "Plotly.newPlot" in report
     assert (
         "## Evaluation on drawn faces.zip, validation" in (bundle.folder / "README.md").read_text()
     )
