@@ -95,7 +95,12 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
         height=_HEIGHT,
         margin=_MARGIN,
         legend=_LEGEND,
-        xaxis={"title": {"text": "trial"}, "tickformat": "d", "rangemode": "tozero"},
+        xaxis={
+            "title": {"text": "trial"},
+            "tickformat": "d",
+            # Half a trial of space, so that the first and last marker are not cut.
+            "range": [-0.5, max(trial.number for trial in study.trials) + 0.5],
+        },
         yaxis=_value_axis(study),
     )
     return figure
@@ -216,9 +221,12 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
             row=1,
             col=column,
         )
+        is_log = is_number and _is_log(name, study)
         figure.update_xaxes(
             title={"text": label},
-            type="category" if not is_number else "log" if _is_log(name, study) else "linear",
+            type="log" if is_log else "linear" if is_number else "category",
+            # One tick for each power of 10, written as 0.001 instead of 1m.
+            **({"dtick": 1, "exponentformat": "none"} if is_log else {}),
             row=1,
             col=column,
         )

@@ -333,7 +333,7 @@ def _empty_figure(quantity: str, *, is_percent: bool, is_log: bool) -> go.Figure
         margin={"l": 0, "r": 8, "t": 8, "b": 40},
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": {"text": "epoch"}, "rangemode": "tozero", "tickformat": "d"},
+        xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
         yaxis={
             "title": {"text": f"{quantity} (%)" if is_percent else quantity},
             "automargin": True,

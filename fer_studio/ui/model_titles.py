@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+
 from fer_core.bundle import Bundle
 
 
@@ -14,3 +17,11 @@ def model_title(bundle: Bundle) -> str:
     from fer_core.training.run_folder import RunFolder
 
     return read_label(RunFolder(bundle.folder.parent)).name or bundle.name
+
+
+def distinct_titles(titles: Mapping[str, str]) -> dict[str, str]:
+    """Return titles by name in which those that occur several times are followed by the name."""
+    counts = Counter(titles.values())
+    return {
+        name: title if counts[title] == 1 else f"{title} ({name})" for name, title in titles.items()
+    }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.bundle import default_bundle_name
+from fer_core.bundle import default_bundle_name, set_default_bundle
 from fer_core.dataset.curation import entries_for
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import FaceSet
@@ -984,6 +984,23 @@ def test_unchanged_figures_are_the_same_messages_and_growing_ones_the_same_eleme
     after = live_charts(app)
     assert [one[:2] for one in after] == [one[:2] for one in before]
     assert all(new[2] != old[2] for new, old in zip(after, before, strict=True))
+
+
+def test_models_of_runs_have_the_names_of_their_runs_on_other_pages(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    for name, title in (("one", "First"), ("two", "Same"), ("three", "Same")):
+        run = make_run(home, name, epochs=1, state="finished")
+        write_bundle_folder(run.bundle_path)
+        write_label(run, RunLabel(title))
+    app = open_view("Models")
+    assert {"First", "Same"} <= set(app.dataframe[0].value["Model"])
+    app.switch_page("pages/analyze.py").run()
+    options = " ".join(app.selectbox(key="model").options)
+    assert "Model: First" in options and "Same (two)" in options and "Same (three)" in options
+    set_default_bundle("one", home)
+    app.switch_page("pages/home.py").run()
+    assert "**First**" in words(app)
 
 
 # Compare

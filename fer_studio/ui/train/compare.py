@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_core.training.seed_groups import SeedGroup, seed_groups, spread_by_epoch
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
+from fer_studio.ui.model_titles import distinct_titles
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
@@ -69,6 +69,14 @@ def show_compare(settings: Settings) -> None:
 def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
     """Draw the filters; return the runs to show, and True if seeds are grouped."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
+        # On the left, because the toolbar of the table covers what is above its right end.
+        is_grouped = kept_toggle(
+            "Group seeds",
+            key="group_seeds",
+            name="seeds",
+            help="One row for runs that differ only in their seed, with mean and standard "
+            "deviation.",
+        )
         text = kept_text(
             "Filter",
             key="compare_filter",
@@ -83,13 +91,6 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             name="states",
             default=(),
             placeholder="all states",
-        )
-        is_grouped = kept_toggle(
-            "Group seeds",
-            key="group_seeds",
-            name="seeds",
-            help="One row for runs that differ only in their seed, with mean and standard "
-            "deviation.",
         )
     search_terms = text.lower().split()
     shown = [
@@ -255,9 +256,10 @@ def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
     compared = chosen[:_MAX_COMPARED]
     if len(chosen) > _MAX_COMPARED:
         st.caption(f"The first {_MAX_COMPARED} of {len(chosen)} rows are shown.")
+    titles = distinct_titles({group.runs[0].id: group.title for group in compared})
     curves = {
-        title: [read_run_epochs(run.path) for run in group.runs]
-        for title, group in zip(_group_titles(compared), compared, strict=True)
+        titles[group.runs[0].id]: [read_run_epochs(run.path) for run in group.runs]
+        for group in compared
     }
     if not any(epochs for runs in curves.values() for epochs in runs):
         st.info("These runs have not finished an epoch yet.", icon=":material/show_chart:")
@@ -279,15 +281,6 @@ def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
             "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch "
             "that all runs of a row have finished."
         )
-
-
-def _group_titles(groups: Sequence[SeedGroup]) -> list[str]:
-    """Return a distinct title for each group: the title of several gets the ID of its first run."""
-    counts = Counter(group.title for group in groups)
-    return [
-        group.title if counts[group.title] == 1 else f"{group.title} ({group.runs[0].id})"
-        for group in groups
-    ]
 
 
 def _show_differences(chosen: list[RunSummary]) -> None:

@@ -26,7 +26,7 @@ class CurveStyle:
 
 def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
     """Draw the slider and the toggle; they are part of the page's address."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         smoothing = kept_slider(
             "Smoothing",
             0.0,

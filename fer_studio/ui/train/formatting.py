@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Literal
 
 from fer_core.training.registry import ActualState, RunSummary
+from fer_studio.ui.model_titles import distinct_titles
 
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
@@ -50,11 +50,7 @@ def format_value(value: Any) -> str:
 
 def run_titles(runs: Iterable[RunSummary]) -> dict[str, str]:
     """Return the titles of runs by their IDs: their names, with the ID if several share a name."""
-    runs = list(runs)
-    counts = Counter(run.title for run in runs)
-    return {
-        run.id: run.title if counts[run.title] == 1 else f"{run.title} ({run.id})" for run in runs
-    }
+    return distinct_titles({run.id: run.title for run in runs})
 
 
 def format_started(run: RunSummary) -> str:

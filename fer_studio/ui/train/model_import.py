@@ -38,6 +38,7 @@ from fer_studio.ui.access import require_editor
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.fields import card_title
 from fer_studio.ui.uploads import check_size, file_name
 
 #: One at a time: each loads a training library.
@@ -110,7 +111,7 @@ def collect_finished_jobs() -> str | None:
 def show_import(settings: Settings) -> None:
     """Draw the form, the progress of running jobs and their outcome."""
     with st.container(border=True):
-        st.header("Import a model", anchor=False)
+        card_title("Import a model")
         uploads = _upload_field()
         _show_options()
         _show_check(uploads, settings)

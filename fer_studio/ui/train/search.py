@@ -385,7 +385,7 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     values = ", ".join(
-        f"{labels.get(key, key).lower()} {format_value(sampled)}"
+        f"{labels.get(key, key).lower()} {_sampled_text(sampled)}"
         for key, sampled in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -428,16 +428,21 @@ def _show_workers(summary: StudySummary) -> None:
         st.caption(f"Workers: {', '.join(texts)}.")
 
 
+def _sampled_text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else format_value(value)
+
+
 def _show_trials(summary: StudySummary, settings: Settings) -> None:
+    is_share = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
         {
             "Trial": trial.number,
             "State": trial.state,
-            "Value": trial.value,
+            "Value": None if trial.value is None else (100 if is_share else 1) * trial.value,
             "Worker": trial.worker or None,
         }
-        | {labels.get(key, key): format_value(sampled) for key, sampled in trial.values.items()}
+        | {labels.get(key, key): _sampled_text(sampled) for key, sampled in trial.values.items()}
         | {
             "Run": _run_address(trial, settings),
             "Problem": as_sentence(trial.problem),
@@ -454,7 +459,8 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
         column_config={
             "Trial": st.column_config.NumberColumn(width="small"),
             "Value": st.column_config.NumberColumn(
-                format="%.4f", help=f"Validation {_MONITORS[summary.setup.monitor]}"
+                format="%.1f %%" if is_share else "%.4f",
+                help=f"Validation {_MONITORS[summary.setup.monitor]}",
             ),
             "Worker": st.column_config.TextColumn(
                 help="The machine and the process that run or ran the trial"
