@@ -171,8 +171,13 @@ def cite(*keys: str) -> str:
 
 def bibtex(keys: Iterable[str]) -> str:
     """Return the BibTeX entries of this program and of works, each once, sorted by their keys."""
-    program = Reference("", "software", {"title": "{FER Studio}", "version": _program_version()})
-    chosen = {PROGRAM_KEY: program} | {key: REFERENCES[key] for key in sorted(set(keys))}
+    fields = {"title": "{FER Studio}"}
+    version = _program_version()
+    if version is not None:
+        fields["version"] = version
+    chosen = {PROGRAM_KEY: Reference("", "software", fields)} | {
+        key: REFERENCES[key] for key in sorted(set(keys))
+    }
     return "\n\n".join(_entry(key, reference) for key, reference in chosen.items()) + "\n"
 
 
@@ -181,8 +186,9 @@ def _entry(key: str, reference: Reference) -> str:
     return f"@{reference.kind}{{{key},\n{fields}\n}}"
 
 
-def _program_version() -> str:
+def _program_version() -> str | None:
+    """Return the version of the installed package; None for a checkout."""
     try:
         return metadata.version("fer-studio")
     except metadata.PackageNotFoundError:
-        return "unknown"
+        return None
