@@ -678,7 +678,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.run()
     assert "finished" in badges(app)
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Best validation accuracy"] == "54.0 %"
+    assert values["Best accuracy"] == "54.0 %"
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
@@ -705,6 +705,22 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert default_bundle_name(home) == "mine"
     assert not app.button(key="delete").disabled
     assert (home.models_root / "mine" / "bundle.json").is_file()
+
+
+def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    run = make_run(home, "one", epochs=1, state="finished")
+    votes = {"accuracy": 0.75, "macro_f1": 0.5, "ece": 0.25}
+    write_bundle_folder(
+        run.bundle_path,
+        metrics={"validation": {"accuracy": 0.5, "votes": votes}},
+        targets={"kind": "votes_majority"},
+    )
+    assert (
+        "Validation against the plurality of the votes, measured with the exported model: accuracy "
+        "75.0 %, macro F1 0.500, ECE 0.250." in words(open_view("Runs"))
+    )
 
 
 def test_a_run_is_named_noted_and_deleted(

@@ -234,11 +234,14 @@ def show_model(run: RunSummary, settings: Settings) -> None:
         show_error(error)
         return
     metrics = bundle.record.metrics.get("validation", {})
+    truth = ""
+    if bundle.record.learned_votes:
+        metrics, truth = metrics.get("votes", {}), " against the plurality of the votes"
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
-            f"Validation, measured with the exported model: accuracy "
+            f"Validation{truth}, measured with the exported model: accuracy "
             f"{format_percent(metrics.get('accuracy'))}, macro F1 "
             f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
             f"All pages list it as {plain_text(run.title)}."

@@ -62,10 +62,9 @@ def show_targets(draft: Draft) -> None:
 
 def show_data_fields(draft: Draft) -> None:
     """Draw the other settings of the data: which images are used, and how often."""
-    _show_grid(
-        [entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS],
-        draft,
-    )
+    shown = [entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS]
+    for is_toggle in (False, True):
+        _show_grid([entry for entry in shown if (entry.kind == "boolean") == is_toggle], draft)
 
 
 def show_recipe_fields(draft: Draft) -> None:

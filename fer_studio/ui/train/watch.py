@@ -47,6 +47,8 @@ from fer_studio.ui.train.pending_queue import show_queue
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 _LOG_LINES = 40
+#: In pixels. The browser reserves the height of a metric while it loads the code that draws it.
+_METRIC_HEIGHT = 108
 _FIGURES = "run_figures"
 _RESOURCES = "run_resources"
 
@@ -189,60 +191,62 @@ def _step_text(status: RunStatus) -> str:
 
 
 def _show_metrics(run: RunSummary) -> None:
-    with st.container(horizontal=True):
+    # All columns have the same width, so that no metric moves while the browser loads the others.
+    with st.grid(7 if run.is_active else 4, min_column_width=140):
         st.metric(
-            "Best validation accuracy",
+            "Best accuracy",
             format_percent(run.validation_accuracy),
             border=True,
-            height="stretch",
-            help="At the best epoch, which the setting 'Select best epoch by' defines.",
+            height=_METRIC_HEIGHT,
+            help="On validation, at the best epoch, which the setting 'Select best epoch by' defines.",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
-            height="stretch",
+            height=_METRIC_HEIGHT,
         )
         st.metric(
             "Best epoch",
             "-" if run.best_epoch is None else f"{run.best_epoch:,}",
             border=True,
-            height="stretch",
+            height=_METRIC_HEIGHT,
         )
-        st.metric("Training time", format_duration(run.seconds), border=True, height="stretch")
-    if not run.is_active:
-        return
+        st.metric("Training time", format_duration(run.seconds), border=True, height=_METRIC_HEIGHT)
+        if run.is_active:
+            _show_use(run)
+
+
+def _show_use(run: RunSummary) -> None:
+    """Draw the speed of a running training, and what it uses of the machine."""
     status = run.status
-    with st.container(horizontal=True):
-        speed = None if status is None else status.images_per_second
-        st.metric(
-            "Speed",
-            "-" if speed is None else f"{speed:,.0f}/s",
-            border=True,
-            height="stretch",
-            help="Images per second",
-        )
-        usage = _resources(run)
-        share = None if usage is None else usage.cpu_share
-        st.metric(
-            "CPU",
-            "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
-            border=True,
-            height="stretch",
-            help="Cores used by this training",
-        )
-        st.metric(
-            "Memory",
-            "-" if usage is None else format_bytes(usage.memory_bytes),
-            border=True,
-            height="stretch",
-            help="Physical memory of the training's process"
-            + (
-                ""
-                if usage is None
-                else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
-            ),
-        )
+    speed = None if status is None else status.images_per_second
+    st.metric(
+        "Speed",
+        "-" if speed is None else f"{speed:,.0f}/s",
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Images per second",
+    )
+    usage = _resources(run)
+    share = None if usage is None else usage.cpu_share
+    st.metric(
+        "CPU",
+        "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Cores used by this training",
+    )
+    st.metric(
+        "Memory",
+        "-" if usage is None else format_bytes(usage.memory_bytes),
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Physical memory of the training's process"
+        + (
+            "" if usage is None else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
+        ),
+    )
 
 
 def _resources(run: RunSummary) -> ResourceUse | None:
