@@ -198,7 +198,7 @@ def _show_metrics(run: RunSummary) -> None:
             format_percent(run.validation_accuracy),
             border=True,
             height=_METRIC_HEIGHT,
-            help="On validation, at the best epoch, which the setting 'Select best epoch by' defines.",
+            help="On validation, at the epoch that the setting 'Select best epoch by' selects.",
         )
         st.metric(
             "Macro F1",
