@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +46,7 @@ from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.recipes.fine_tuning import head_change
 from fer_core.training.fit import BEST_WEIGHTS, FitResult
 from fer_core.training.model_setup import float32_copy
-from fer_core.training.run_folder import EPOCHS_FILE, RunFolder, RunSetup
+from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.training_data import training_rows
 
 
@@ -158,8 +159,8 @@ def write_bundle(
             validation_metrics["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": validation_metrics})
         write_json(folder / RECORD_FILE, record.to_json())
-        epochs = (run.path / EPOCHS_FILE).read_text(encoding="utf-8")
-        write_text(folder / TRAINING_CURVES_FILE, epochs)
+        epochs = (json.dumps(asdict(epoch)) for epoch in result.epochs)
+        write_text(folder / TRAINING_CURVES_FILE, "\n".join(epochs) + "\n")
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
 
