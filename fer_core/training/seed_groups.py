@@ -36,13 +36,14 @@ class SeedGroup:
 
     @property
     def title(self) -> str:
-        """The name that users gave to its runs if they share one; else that of its first run.
+        """The title of a single run; of several, the name that they share, or their recipe.
 
         Numbers at the end, such as those of "baseline 1" and "baseline 2", do not count.
         """
+        if len(self.runs) == 1:
+            return self.runs[0].title
         names = {run.name.rstrip(" 0123456789-_.#") for run in self.runs}
-        shared = names.pop() if len(names) == 1 else ""
-        return shared if shared and len(self.runs) > 1 else self.runs[0].title
+        return (names.pop() if len(names) == 1 else "") or self.runs[0].recipe
 
     @property
     def accuracy(self) -> Spread | None:

@@ -51,10 +51,10 @@ def test_the_title_is_the_name_that_the_runs_share() -> None:
         return SeedGroup(tuple(run(f"id{n}", title=one) for n, one in enumerate(titles))).title
 
     assert title("baseline 1", "baseline 2") == "baseline"
-    assert title("baseline", "wide") == "baseline"
+    assert title("baseline", "wide") == "r"  # the recipe
     assert title("baseline 1") == "baseline 1"
-    assert title("", "") == "id0"
-    assert title("1", "2") == "1"
+    assert title("", "") == title("1", "2") == "r"
+    assert title("") == "id0"
 
 
 def test_mean_and_sample_standard_deviation() -> None:
