@@ -2,8 +2,9 @@
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
-probabilities), ``image_hashes.npz`` (hashes of the images that it has seen) and ``README.md`` (the
-model card). A run's own bundle, ``runs/<id>/bundle/``, is listed under the run's name.
+probabilities), ``image_hashes.npz`` (hashes of the images that it has seen), ``metrics.jsonl`` (the
+epochs of its training) and ``README.md`` (the model card). A run's own bundle,
+``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ KERAS_MODEL_FILE = "model.keras"
 CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
+#: The epochs of the training, as in its run's folder; missing in bundles of earlier versions.
+TRAINING_CURVES_FILE = "metrics.jsonl"
 _DEFAULT_FILE = "default"
 _DEFAULT_LOCK = ".default.lock"
 #: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
@@ -564,6 +567,7 @@ _BUNDLE_FILES = frozenset(
         PREDICTIONS_FILE,
         IMAGE_HASHES_FILE,
         MODEL_CARD_FILE,
+        TRAINING_CURVES_FILE,
     )
 )
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fer_core.charts.labels import plot_text
 from fer_core.classes import class_colors
 from fer_core.training.run_folder import EpochRecord
+from fer_core.training.seed_groups import spread_by_epoch
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,6 +25,10 @@ _BEST = "#E69F00"
 
 #: Up to this number of epochs, each epoch gets a marker.
 _MAX_MARKED = 12
+
+_LOG_SCALE: dict[str, Any] = {"type": "log", "nice": False}
+#: Opacity of a curve behind its smoothed one, and of the band of a standard deviation.
+_RAW_OPACITY, _BAND_OPACITY = 0.25, 0.2
 
 #: Colors of compared runs (Okabe and Ito's palette); further runs use them with other line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
@@ -66,6 +72,25 @@ def downsampled(values: Sequence[float | None], max_points: int = MAX_POINTS) ->
     return sorted(kept)
 
 
+def smoothed(values: Sequence[float | None], smoothing: float) -> list[float | None]:
+    """Return the exponential moving average of a curve, without bias towards 0 at its start.
+
+    Args:
+        values: The curve; None is a gap and remains one.
+        smoothing: The weight of the earlier values, from 0 (no smoothing) to below 1.
+    """
+    average, weight = 0.0, 1.0
+    result: list[float | None] = []
+    for value in values:
+        if value is None:
+            result.append(None)
+            continue
+        average = smoothing * average + (1 - smoothing) * value
+        weight *= smoothing
+        result.append(average / (1 - weight))
+    return result
+
+
 @dataclass(frozen=True)
 class LiveCurves:
     """A chart that grows: rows of data, and a constant Vega-Lite specification.
@@ -74,7 +99,8 @@ class LiveCurves:
     the rows change, and the existing chart is updated without flicker.
 
     Attributes:
-        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve.
+        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve;
+            with smoothing also ``"raw"``, the value before it.
         specification: The Vega-Lite specification without data.
     """
 
@@ -82,8 +108,21 @@ class LiveCurves:
     specification: dict[str, Any]
 
 
-def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
-    """Return training and validation loss per epoch; the best epoch is marked on the latter."""
+def loss_curves(
+    epochs: Sequence[EpochRecord],
+    best_epoch: int | None = None,
+    *,
+    smoothing: float = 0.0,
+    is_log: bool = False,
+) -> LiveCurves:
+    """Return training and validation loss per epoch; the best epoch is marked on the latter.
+
+    Args:
+        epochs: The finished epochs.
+        best_epoch: The epoch to mark, from 1.
+        smoothing: See ``smoothed``.
+        is_log: True for a logarithmic axis.
+    """
     curves = {
         "training": [record.loss for record in epochs],
         "validation": [record.validation_loss for record in epochs],
@@ -95,21 +134,31 @@ def loss_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) ->
         "loss (cross-entropy)",
         number_format=".4f",
         best_epoch=best_epoch,
+        smoothing=smoothing,
+        scale=_LOG_SCALE if is_log else None,
     )
 
 
-def accuracy_curves(epochs: Sequence[EpochRecord], best_epoch: int | None = None) -> LiveCurves:
+def accuracy_curves(
+    epochs: Sequence[EpochRecord], best_epoch: int | None = None, *, smoothing: float = 0.0
+) -> LiveCurves:
     """Return training and validation accuracy by epoch, in percent; the best epoch is marked."""
     curves = {
         "training": [100 * record.accuracy for record in epochs],
         "validation": [100 * record.validation_accuracy for record in epochs],
     }
     return _live_curves(
-        epochs, curves, _SPLIT_COLORS, "accuracy (%)", number_format=".1f", best_epoch=best_epoch
+        epochs,
+        curves,
+        _SPLIT_COLORS,
+        "accuracy (%)",
+        number_format=".1f",
+        best_epoch=best_epoch,
+        smoothing=smoothing,
     )
 
 
-def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
+def recall_curves(epochs: Sequence[EpochRecord], *, smoothing: float = 0.0) -> LiveCurves:
     """Return validation recall per class, in percent; gaps for classes without images."""
     curves: dict[str, list[float | None]] = {}
     classes = list(dict.fromkeys(name for record in epochs for name in record.validation_recall))
@@ -122,6 +171,7 @@ def recall_curves(epochs: Sequence[EpochRecord]) -> LiveCurves:
         class_colors(classes),
         "recall (%)",
         number_format=".0f",
+        smoothing=smoothing,
         scale={"domain": [0, 100]},
     )
 
@@ -136,38 +186,145 @@ def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
         {"learning rate": _VALIDATION_COLOR},
         "learning rate",
         number_format=".3~g",
-        scale={"type": "log", "nice": False},
+        scale=_LOG_SCALE,
     )
 
 
 def compared_curves(
-    runs: Mapping[str, Sequence[EpochRecord]], metric_name: ComparedMetric
+    runs: Mapping[str, Sequence[EpochRecord]],
+    metric_name: ComparedMetric,
+    *,
+    smoothing: float = 0.0,
+    is_log: bool = False,
 ) -> go.Figure:
     """Draw one metric of several runs over their epochs.
 
     Args:
         runs: The epochs of each run by its title.
         metric_name: A key of ``COMPARED_METRICS``.
+        smoothing: See ``smoothed``; the curve before smoothing is drawn behind the smoothed one.
+        is_log: True for a logarithmic axis.
     """
     title, is_percent = COMPARED_METRICS[metric_name]
-    figure = _empty_figure(title.lower(), is_percent=is_percent)
+    figure = _empty_figure(title.lower(), is_percent=is_percent, is_log=is_log)
+    factor = 100 if is_percent else 1
+    number_format = _hover_format(is_percent=is_percent)
     for number, (name, epochs) in enumerate(runs.items()):
-        factor = 100 if is_percent else 1
-        style = _RUN_STYLES[number // len(_RUN_COLORS) % len(_RUN_STYLES)]
-        line = {"color": _RUN_COLORS[number % len(_RUN_COLORS)], "width": 2, "dash": style}
+        values = [factor * getattr(record, metric_name) for record in epochs]
+        if smoothing:
+            _add_curve(
+                figure, name, epochs, values, line=_run_line(number, width=1), number_format=None
+            )
         _add_curve(
             figure,
             name,
             epochs,
-            [factor * getattr(record, metric_name) for record in epochs],
-            line=line,
-            number_format="%{y:.1f} %" if is_percent else "%{y:.4f}",
+            smoothed(values, smoothing),
+            line=_run_line(number),
+            number_format=number_format,
         )
     figure.update_layout(height=380)
     return figure
 
 
-def _empty_figure(quantity: str, *, is_percent: bool = False) -> go.Figure:
+def grouped_curves(
+    groups: Mapping[str, Sequence[Sequence[EpochRecord]]],
+    metric_name: ComparedMetric,
+    *,
+    smoothing: float = 0.0,
+    is_log: bool = False,
+) -> go.Figure:
+    """Draw the mean of one metric over the runs of each group, in a band of ± 1 standard deviation.
+
+    A group is drawn up to the last epoch that all its runs have finished. A group of one run has no
+    band.
+
+    Args:
+        groups: The epochs of each run of a group, by the title of the group.
+        metric_name: A key of ``COMPARED_METRICS``.
+        smoothing: See ``smoothed``; means and deviations are smoothed.
+        is_log: True for a logarithmic axis.
+    """
+    title, is_percent = COMPARED_METRICS[metric_name]
+    figure = _empty_figure(title.lower(), is_percent=is_percent, is_log=is_log)
+    factor = 100 if is_percent else 1
+    for number, (name, runs) in enumerate(groups.items()):
+        spreads = spread_by_epoch(runs, lambda record: factor * float(getattr(record, metric_name)))
+        longest = max(runs, key=len, default=())
+        means = smoothed([one.mean for one in spreads], smoothing)
+        deviations = smoothed([one.deviation or 0.0 for one in spreads], smoothing)
+        if any(deviations):
+            _add_band(figure, longest, means, deviations, _run_line(number)["color"])
+        _add_curve(
+            figure,
+            name,
+            longest[: len(means)],
+            means,
+            line=_run_line(number),
+            number_format=_hover_format(is_percent=is_percent),
+        )
+    figure.update_layout(height=380)
+    return figure
+
+
+def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
+    """Draw training and validation accuracy by epoch, in percent, for documents."""
+    return _split_lines(
+        epochs,
+        "accuracy",
+        {
+            "training": [100 * record.accuracy for record in epochs],
+            "validation": [100 * record.validation_accuracy for record in epochs],
+        },
+        is_percent=True,
+    )
+
+
+def loss_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
+    """Draw training and validation loss by epoch, for documents."""
+    return _split_lines(
+        epochs,
+        "loss (cross-entropy)",
+        {
+            "training": [record.loss for record in epochs],
+            "validation": [record.validation_loss for record in epochs],
+        },
+        is_percent=False,
+    )
+
+
+def _split_lines(
+    epochs: Sequence[EpochRecord],
+    quantity: str,
+    curves: Mapping[str, Sequence[float]],
+    *,
+    is_percent: bool,
+) -> go.Figure:
+    figure = _empty_figure(quantity, is_percent=is_percent, is_log=False)
+    for name, values in curves.items():
+        dash = "dot" if name == "training" else "solid"
+        _add_curve(
+            figure,
+            name,
+            epochs,
+            values,
+            line={"color": _SPLIT_COLORS[name], "width": 2, "dash": dash},
+            number_format=_hover_format(is_percent=is_percent),
+        )
+    return figure
+
+
+def _run_line(number: int, width: int = 2) -> dict[str, Any]:
+    """Return color, width and style of the line of a compared run."""
+    style = _RUN_STYLES[number // len(_RUN_COLORS) % len(_RUN_STYLES)]
+    return {"color": _RUN_COLORS[number % len(_RUN_COLORS)], "width": width, "dash": style}
+
+
+def _hover_format(*, is_percent: bool) -> str:
+    return "%{y:.1f} %" if is_percent else "%{y:.4f}"
+
+
+def _empty_figure(quantity: str, *, is_percent: bool, is_log: bool) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -176,10 +333,11 @@ def _empty_figure(quantity: str, *, is_percent: bool = False) -> go.Figure:
         margin={"l": 0, "r": 8, "t": 8, "b": 40},
         hovermode="x unified",
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        xaxis={"title": {"text": "epoch"}, "rangemode": "tozero", "tickformat": "d"},
+        xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
         yaxis={
             "title": {"text": f"{quantity} (%)" if is_percent else quantity},
             "automargin": True,
+            "type": "log" if is_log else "linear",
         },
     )
     return figure
@@ -192,21 +350,55 @@ def _add_curve(
     values: Sequence[float | None],
     *,
     line: dict[str, Any],
-    number_format: str,
+    number_format: str | None,
 ) -> None:
+    """Add a curve; without a number format, it is in the background and has no hover text."""
     import plotly.graph_objects as go
 
     kept = downsampled(values)
+    is_behind = number_format is None
     figure.add_trace(
         go.Scatter(
             x=[epochs[position].epoch for position in kept],
             y=[values[position] for position in kept],
-            name=name,
+            name=plot_text(name),
             # A line through a single point is invisible.
-            mode="lines+markers" if len(kept) <= _MAX_MARKED else "lines",
+            mode="lines+markers" if len(kept) <= _MAX_MARKED and not is_behind else "lines",
             line=line,
             marker={"size": 6},
+            opacity=_RAW_OPACITY if is_behind else 1,
             hovertemplate=number_format,
+            hoverinfo="skip" if is_behind else None,
+            showlegend=not is_behind,
+        )
+    )
+
+
+def _add_band(
+    figure: go.Figure,
+    epochs: Sequence[EpochRecord],
+    means: Sequence[float | None],
+    deviations: Sequence[float | None],
+    color: str,
+) -> None:
+    """Add the area between mean - deviation and mean + deviation."""
+    import plotly.graph_objects as go
+
+    numbers = [record.epoch for record in epochs[: len(means)]]
+    upper = [(mean or 0.0) + (gap or 0.0) for mean, gap in zip(means, deviations, strict=True)]
+    lower = [(mean or 0.0) - (gap or 0.0) for mean, gap in zip(means, deviations, strict=True)]
+    figure.add_trace(
+        go.Scatter(
+            x=[*numbers, *reversed(numbers)],
+            y=[*upper, *reversed(lower)],
+            name="± standard deviation",
+            fill="toself",
+            fillcolor=color,
+            opacity=_BAND_OPACITY,
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
         )
     )
 
@@ -219,8 +411,10 @@ def _live_curves(
     *,
     number_format: str,
     best_epoch: int | None = None,
+    smoothing: float = 0.0,
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
+    drawn = {name: smoothed(values, smoothing) for name, values in curves.items()}
     kept = sorted(
         {
             position
@@ -233,17 +427,29 @@ def _live_curves(
         {
             "epoch": epochs[position].epoch,
             "curve": name,
-            "value": values[position],
+            "value": drawn[name][position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
             # A line through a single point is invisible.
             "is_point": len(epochs) <= _MAX_MARKED,
         }
+        | ({"raw": values[position]} if smoothing else {})
         for name, values in curves.items()
         for position in kept
     ]
-    return LiveCurves(
-        rows, _specification(list(curves), colors, quantity, number_format, scale or {})
-    )
+    specification = _specification(list(curves), colors, quantity, number_format, scale or {})
+    if smoothing:
+        _add_raw_curves(specification)
+    return LiveCurves(rows, specification)
+
+
+def _add_raw_curves(specification: dict[str, Any]) -> None:
+    """Draw the values before smoothing behind the curves, and mark the best epoch on them."""
+    line, _, best, _ = specification["layer"]
+    raw = {**line["encoding"]["y"], "field": "raw"}
+    best["encoding"] = {"y": raw}
+    encoding = {**line["encoding"], "y": raw}
+    mark = {**line["mark"], "strokeWidth": 1, "opacity": _RAW_OPACITY}
+    specification["layer"].insert(0, {"mark": mark, "encoding": encoding})
 
 
 def _field(name: str) -> str:
@@ -281,6 +487,8 @@ def _specification(
             "columns": 4,
             "symbolType": "stroke",
             "symbolStrokeWidth": 3,
+            # Otherwise the legend is as faint as the curves behind the smoothed ones.
+            "symbolOpacity": 1,
         },
     }
     dash = {

@@ -11,6 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.calibration import Calibration
 from fer_core.commands import Answer
@@ -81,7 +84,14 @@ def add_parser(subparsers: Any) -> None:
         "--report",
         type=Path,
         metavar="FILE.html",
-        help="write the complete evaluation as one HTML file",
+        help="write the complete evaluation as one HTML file, with the faces of the largest errors",
+    )
+    parser.add_argument("--no-faces", action="store_true", help="leave the faces out of the report")
+    parser.add_argument(
+        "--latex", type=Path, metavar="FILE.tex", help="write the tables of the report as LaTeX"
+    )
+    parser.add_argument(
+        "--bibtex", type=Path, metavar="FILE.bib", help="write the works that the report cites"
     )
     parser.add_argument(
         "--assessment", type=Path, metavar="FILE.json", help="write the complete evaluation as JSON"
@@ -115,7 +125,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     result, against_votes = measure(bundle)
     if curated is not None:
         face_set = curated.faces
-    if needs_details or arguments.predictions:
+    if needs_details or arguments.predictions or arguments.latex or arguments.bibtex:
         _write_files(arguments, bundle, result, face_set, against_votes)
     document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
     document["left_out"] = result.facts.left_out
@@ -210,6 +220,17 @@ def _write_files(
     if arguments.predictions:
         write_file(arguments.predictions, predictions_csv(result))
         _print_message(f"wrote {arguments.predictions}")
+    if arguments.latex:
+        from fer_core.report.html import data_title
+        from fer_core.report.latex import latex_tables
+
+        write_file(arguments.latex, latex_tables(result, data_title(result)))
+        _print_message(f"wrote {arguments.latex}")
+    if arguments.bibtex:
+        from fer_core.report.html import report_bibtex
+
+        write_file(arguments.bibtex, report_bibtex(result, bundle))
+        _print_message(f"wrote {arguments.bibtex}")
     if not (arguments.report or arguments.assessment or arguments.write_card):
         return
     result = replace(result, slicings=image_slicings(result, face_set))
@@ -225,18 +246,28 @@ def _write_files(
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _print_message(f"wrote {arguments.assessment}")
     if arguments.report:
-        write_file(arguments.report, _html(result, bundle, votes))
+        images = None if arguments.no_faces else face_set.images
+        write_file(arguments.report, _html(result, bundle, votes, images))
         _print_message(f"wrote {arguments.report}")
     if arguments.write_card:
         _print_message(f"wrote {write_evaluation_card(bundle, document)}")
 
 
-def _html(result: EvaluationResult, bundle: Bundle, votes: VoteEvaluation | None) -> str:
+def _html(
+    result: EvaluationResult,
+    bundle: Bundle,
+    votes: VoteEvaluation | None,
+    images: NDArray[np.uint8] | None,
+) -> str:
     # Plotly is slow to import, and only the report needs it.
     from fer_core.charts.evaluation import report_figures
-    from fer_core.report.html import html_report
+    from fer_core.report.html import html_report, training_counts
+    from fer_core.training.registry import bundle_epochs
 
-    return html_report(result, bundle, report_figures(result), votes=votes)
+    figures = report_figures(
+        result, training_counts=training_counts(bundle), epochs=bundle_epochs(bundle.folder)
+    )
+    return html_report(result, bundle, figures, votes=votes, images=images)
 
 
 def _print_message(line: str) -> None:

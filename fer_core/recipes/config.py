@@ -18,13 +18,14 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Number, Text
 
 #: The groups of settings by key, in the order in which a form shows them.
 GROUPS: dict[str, str] = {
+    "data": "Data",
     "network": "Network",
-    "length": "Epochs, batch size, precision",
+    "length": "Batch size, seed, precision",
     "optimizer": "Optimizer",
     "schedule": "Learning rate schedule",
-    "loss": "Loss and class imbalance",
+    "loss": "Loss",
     "augmentation": "Augmentation",
-    "selection": "Data and checkpoint selection",
+    "selection": "Checkpoint selection",
 }
 
 
@@ -275,21 +276,21 @@ class TrainingConfig:
     )
     targets: Literal["labels", "votes_majority", "votes_distribution"] = _setting(
         "labels",
-        "loss",
+        "data",
         "Targets",
         "What the network learns: the dataset's labels, the plurality of its annotator votes, or "
         "the distribution of the votes",
     )
     imbalance: Literal["none", "class_weights", "oversampling", "square_root_sampling"] = _setting(
         "none",
-        "loss",
+        "data",
         "Class imbalance",
         "class_weights: larger loss for rare classes; oversampling: all classes equally often; "
         "square_root_sampling: each class in proportion to the square root of its size",
     )
     imbalance_last_epochs: Integer | None = _setting(
         None,
-        "loss",
+        "data",
         "Class imbalance: last epochs",
         "Apply it in the last epochs only (deferred re-balancing); none: in all epochs",
         only_for={"imbalance": ("class_weights", "oversampling", "square_root_sampling")},
@@ -298,14 +299,14 @@ class TrainingConfig:
     )
     exclude_leaks: Flag = _setting(
         False,
-        "selection",
+        "data",
         "Exclude leaks",
         "Exclude training images that also appear in validation or test",
     )
 
     use_curation: Flag = _setting(
         True,
-        "selection",
+        "data",
         "Apply my data-cleaning decisions",
         "Exclude the training images that you dropped and use the new labels of those that you "
         "relabeled",

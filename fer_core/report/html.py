@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.evaluation.calibration_analysis import CalibrationState
+from fer_core.evaluation.mistakes import find_mistakes
+from fer_core.evaluation.model_comparison import Comparison
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate
 from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
 from fer_core.model_card import DEMO, LIMITS
+from fer_core.report.document import Figure, Numbering, Section
+from fer_core.report.latex import latex_tables
+from fer_core.report.methods import Methods, describe_methods
+from fer_core.report.references import bibtex, cite
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+#: Number of example faces.
+MAX_FACES = 12
+
+#: Caption and Plotly figure of each chart, by the section that it belongs to.
+SectionFigures = Mapping[str, Sequence[tuple[str, "go.Figure"]]]
 
 
 def html_report(
     result: EvaluationResult,
     bundle: Bundle,
-    figures: Sequence[tuple[str, str, go.Figure]],
+    figures: SectionFigures,
     *,
     votes: VoteEvaluation | None = None,
+    images: NDArray[np.uint8] | None = None,
+    comparison: Comparison | None = None,
 ) -> str:
     """Render an evaluation as one HTML file.
 
     Args:
         result: The evaluation.
         bundle: The evaluated model.
-        figures: Title, caption and Plotly figure of each chart, in order.
+        figures: The charts, as ``fer_core.charts.evaluation.report_figures`` returns them.
         votes: The comparison with annotators, for an evaluation against their votes.
+        images: The images of the dataset, uint8 ``[n, height, width]``, to show those with the
+            largest errors; None to show none.
+        comparison: The comparison with a second model; None without one.
 
     Returns:
         The complete file. It loads no external resources: Plotly's script is included once.
@@ -46,38 +67,305 @@ def html_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    methods = describe_methods(result, bundle, data_title(result))
+    sections = _sections(result, bundle, figures, votes=votes, images=images, comparison=comparison)
     demo_warning = (DEMO.replace("**", ""),) if bundle.record.is_demo else ()
     return environment.get_template("report.html.jinja").render(
-        title=f"{bundle.name} on {_data_title(result)}",
+        title=f"{bundle.name} on {data_title(result)}",
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         warnings=(*demo_warning, *result.warnings),
-        result=result,
-        percent=percent,
-        summary_rows=_summary_rows(result) + _vote_rows(votes),
-        class_rows=_class_rows(result),
-        confusion_rows=[
-            [name, *[f"{count:,}" for count in row]]
-            for name, row in zip(result.classes, result.confusion.tolist(), strict=True)
-        ],
-        calibration_rows=_calibration_rows(result),
-        slice_tables=_slice_tables(result),
-        robustness_tables=_robustness_tables(result),
+        sections=sections,
         # Plotly's script and the markup that it generates are the only unescaped parts.
-        plotly_js=Markup(get_plotlyjs()) if figures else "",
-        charts=[
-            (title, caption, Markup(_chart(number, figure)))
-            for number, (title, caption, figure) in enumerate(figures)
-        ],
-        model_rows=_model_rows(bundle, result.temperature),
+        plotly_js=Markup(get_plotlyjs()) if any(figures.values()) else "",
+        draw=lambda figure: Markup(_chart(figure)),
+        methods=methods.paragraphs,
         limits=LIMITS.split("\n\n"),
+        sources=[
+            ("LaTeX tables", "tables.tex", latex_tables(result, data_title(result))),
+            ("BibTeX", "references.bib", bibtex(_cited(methods, result, comparison))),
+        ],
+        data_address=_data_address,
     )
 
 
-def _data_title(result: EvaluationResult) -> str:
+def report_bibtex(
+    result: EvaluationResult, bundle: Bundle, comparison: Comparison | None = None
+) -> str:
+    """Return the works that a report cites as BibTeX."""
+    return bibtex(_cited(describe_methods(result, bundle, data_title(result)), result, comparison))
+
+
+def data_title(result: EvaluationResult) -> str:
+    """Return a short description of the evaluated images."""
     if result.dataset_name is None:
         return "the validation images of its training"
     images = "all images" if result.split == "all" else f"the {result.split} images"
     return f"{images} of {result.dataset_name}"
+
+
+def _cited(
+    methods: Methods, result: EvaluationResult, comparison: Comparison | None
+) -> tuple[str, ...]:
+    keys = methods.keys
+    if result.human_accuracy:
+        keys = (*keys, "goodfellow2013challenges")
+    return keys if comparison is None else (*keys, "mcnemar1947note")
+
+
+def _sections(
+    result: EvaluationResult,
+    bundle: Bundle,
+    figures: SectionFigures,
+    *,
+    votes: VoteEvaluation | None,
+    images: NDArray[np.uint8] | None,
+    comparison: Comparison | None,
+) -> list[Section]:
+    numbering = Numbering()
+
+    def charts(section: str) -> list[Figure]:
+        return numbering.charts(figures.get(section, ()))
+
+    sections = [
+        Section(
+            "Summary",
+            _summary_text(result),
+            [
+                *charts("summary"),
+                numbering.table(
+                    "Metrics with 95 % bootstrap intervals.",
+                    ["metric", "value", "95 % interval"],
+                    _summary_rows(result) + _vote_rows(votes),
+                ),
+            ],
+        ),
+        Section(
+            "Class balance",
+            [],
+            [
+                *charts("balance"),
+                numbering.table(
+                    "Images per class: those evaluated here, and those of the dataset that the "
+                    "model was trained on.",
+                    ["class", "evaluated", "share", "training", "share"],
+                    _balance_rows(result, bundle),
+                ),
+            ],
+        ),
+        Section(
+            "Per class",
+            [],
+            [
+                *charts("classes"),
+                numbering.table(
+                    "Metrics per class, with 95 % bootstrap intervals.",
+                    [
+                        *("class", "precision", "recall", "F1", "support", "ROC AUC"),
+                        "average precision",
+                    ],
+                    _class_rows(result),
+                ),
+            ],
+        ),
+        Section(
+            "Confusion matrix",
+            [],
+            [
+                *charts("confusion"),
+                numbering.table(
+                    "Numbers of images: rows are true classes, columns predicted ones.",
+                    ["true", *result.classes],
+                    [
+                        [name, *[f"{value:,}" for value in row]]
+                        for name, row in zip(result.classes, result.confusion.tolist(), strict=True)
+                    ],
+                ),
+            ],
+        ),
+    ]
+    if images is not None and not result.is_correct.all():
+        sections.append(_errors(result, images, numbering))
+    sections.append(
+        Section(
+            "Calibration",
+            [
+                "Expected calibration error (ECE) over 15 bins of equal count. “By chance” is the "
+                "ECE that a perfectly calibrated model with the same confidences would show on "
+                "this number of images."
+            ],
+            [
+                *charts("calibration"),
+                numbering.table(
+                    "Calibration error, with 95 % bootstrap intervals.",
+                    ["probabilities", "ECE", "95 % interval", "by chance", "log loss"],
+                    _calibration_rows(result),
+                ),
+            ],
+        )
+    )
+    if result.slicings:
+        section = Section("Slices")
+        slice_charts = charts("slices")
+        for position, (title, header, rows) in enumerate(_slice_tables(result)):
+            section.blocks += slice_charts[position : position + 1]
+            section.blocks.append(numbering.table(f"Accuracy by {title.lower()}.", header, rows))
+        sections.append(section)
+    if result.robustness:
+        section = Section(
+            "Robustness",
+            [
+                f"Accuracy on {result.robustness[0].n:,} of the images under image corruptions. "
+                "The first value of each row is the accuracy on the unchanged images."
+            ],
+        )
+        curve_charts = charts("robustness")
+        for position, (title, header, rows) in enumerate(_robustness_tables(result)):
+            section.blocks += curve_charts[position : position + 1]
+            section.blocks.append(numbering.table(f"Accuracy under {title}.", header, rows))
+        sections.append(section)
+    if comparison is not None:
+        sections.append(_comparison(comparison, charts("comparison"), numbering))
+    curves = charts("training")
+    if curves:
+        sections.append(Section("Training", [], [*curves]))
+    sections.append(
+        Section(
+            "Model",
+            [],
+            [
+                numbering.table(
+                    "The record of the model.",
+                    ["property", "value"],
+                    [list(row) for row in _model_rows(bundle, result.temperature)],
+                    is_text=True,
+                )
+            ],
+        )
+    )
+    return sections
+
+
+def _summary_text(result: EvaluationResult) -> list[str]:
+    text = f"{result.n:,} images."
+    if result.seen:
+        text += f" {result.seen.summary}"
+    baseline = (
+        "The majority-class baseline, which always predicts "
+        f"{result.classes[result.majority_class]}, reaches {percent(result.baseline_accuracy)}."
+    )
+    if result.human_accuracy:
+        baseline += f" Human accuracy on FER2013 is 65 ± 5 % {cite('goodfellow2013challenges')}."
+    return [text, baseline]
+
+
+def _balance_rows(result: EvaluationResult, bundle: Bundle) -> list[list[str]]:
+    trained = training_counts(bundle)
+    total = sum(trained.values())
+    rows = []
+    for class_result in result.per_class:
+        count = trained.get(class_result.name)
+        rows.append(
+            [
+                class_result.name,
+                f"{class_result.support:,}",
+                percent(class_result.support / result.n),
+                "unknown" if count is None else f"{count:,}",
+                "" if count is None else percent(count / max(total, 1)),
+            ]
+        )
+    return rows
+
+
+def training_counts(bundle: Bundle) -> dict[str, int]:
+    """Return the images per class of the train split of a model's data; empty if unknown."""
+    counts = bundle.record.dataset.get("counts")
+    train = counts.get("train") if isinstance(counts, dict) else None
+    if not isinstance(train, dict):
+        return {}
+    return {str(name): count for name, count in train.items() if isinstance(count, int)}
+
+
+def _errors(result: EvaluationResult, images: NDArray[np.uint8], numbering: Numbering) -> Section:
+    positions = find_mistakes(result)[:MAX_FACES]
+    faces = []
+    for position in positions.tolist():
+        true = result.classes[result.labels[position]]
+        predicted = result.classes[result.predicted[position]]
+        text = f"{true}, predicted {predicted} ({percent(float(result.confidence[position]))})"
+        faces.append((_face_address(images[result.rows[position]]), text))
+    return Section(
+        "Largest errors",
+        [
+            "These images are part of this file. Pass it on only if you may pass on the images, "
+            "and remember that labels can be wrong, too."
+        ],
+        [
+            numbering.faces(
+                f"The {len(faces)} misclassified images with the highest confidence: true class, "
+                "predicted class and its probability.",
+                faces,
+            )
+        ],
+    )
+
+
+def _face_address(image: NDArray[np.uint8]) -> str:
+    import cv2
+
+    encoded = cv2.imencode(".png", image)[1].tobytes()
+    return f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
+
+
+def _data_address(text: str) -> str:
+    return f"data:text/plain;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def _comparison(comparison: Comparison, charts: Sequence[Figure], numbering: Numbering) -> Section:
+    difference = comparison.difference
+    overall = [
+        ["Images", f"{comparison.n:,}", ""],
+        [f"Accuracy of {comparison.first_name}", percent(comparison.first_accuracy), ""],
+        [f"Accuracy of {comparison.second_name}", percent(comparison.second_accuracy), ""],
+        ["Difference, second minus first", *_percent_cells(difference)],
+        ["Both correct", f"{comparison.both_correct:,}", ""],
+        ["Only the first correct", f"{comparison.only_first:,}", ""],
+        ["Only the second correct", f"{comparison.only_second:,}", ""],
+        ["Both wrong", f"{comparison.both_wrong:,}", ""],
+        [f"p-value ({comparison.test})", f"{comparison.p_value:.3g}", ""],
+    ]
+    classes = [
+        [
+            one.name,
+            f"{one.support:,}",
+            number(one.first_recall),
+            number(one.second_recall),
+            " ".join(_number_cells(one.recall_difference)),
+            " ".join(_number_cells(one.f1_difference)),
+        ]
+        for one in comparison.per_class
+    ]
+    return Section(
+        "Comparison",
+        [
+            comparison.sentence,
+            f"The p-value is that of McNemar's test {cite('mcnemar1947note')}; intervals are "
+            "paired 95 % bootstrap intervals.",
+        ],
+        [
+            numbering.table(
+                f"{comparison.first_name} (first) and {comparison.second_name} (second) on the "
+                "same images.",
+                ["", "value", "95 % interval"],
+                overall,
+            ),
+            *charts,
+            numbering.table(
+                "Differences per class, second minus first model.",
+                ["class", "support", "first recall", "second recall", "recall", "F1"],
+                classes,
+            ),
+        ],
+    )
 
 
 def _summary_rows(result: EvaluationResult) -> list[list[str]]:
@@ -170,9 +458,10 @@ def _slice_tables(result: EvaluationResult) -> list[tuple[str, list[str], list[l
     ]
 
 
-def _robustness_tables(result: EvaluationResult) -> list[tuple[list[str], list[list[str]]]]:
+def _robustness_tables(result: EvaluationResult) -> list[tuple[str, list[str], list[list[str]]]]:
     return [
         (
+            f"{curve.title.lower()} ({curve.unit})",
             [f"{curve.title} ({curve.unit})", *[f"{point.strength:g}" for point in curve.points]],
             [["accuracy", *[_percent_cells(point.accuracy)[0] for point in curve.points]]],
         )
@@ -180,22 +469,22 @@ def _robustness_tables(result: EvaluationResult) -> list[tuple[list[str], list[l
     ]
 
 
-def _chart(number: int, figure: go.Figure) -> str:
+def _chart(figure: Figure) -> str:
     import plotly.graph_objects as go
 
     # On a page the theme sets the template; the report has no theme.
-    styled = go.Figure(figure).update_layout(template="plotly_white")
+    styled = go.Figure(figure.chart).update_layout(template="plotly_white")
     markup: str = styled.to_html(
         full_html=False,
         include_plotlyjs=False,
-        div_id=f"chart-{number}",
+        div_id=f"chart-{figure.number}",
         config={
             "displaylogo": False,
             # "Share chart…" would upload the data to Plotly's servers.
             "showSendToCloud": False,
             "responsive": True,
             # The camera button saves a vector graphic, which prints sharply at any size.
-            "toImageButtonOptions": {"format": "svg", "filename": f"figure-{number}"},
+            "toImageButtonOptions": {"format": "svg", "filename": f"figure-{figure.number}"},
         },
     )
     return markup

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
 
 #: Files of a bundle that are not needed to classify.
-_NOT_SENT = {"model.keras", "predictions.npz", "image_hashes.npz", "README.md"}
+_NOT_SENT = {"model.keras", "predictions.npz", "image_hashes.npz", "README.md", "metrics.jsonl"}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from fer_core.bundle import (
     MODEL_CARD_FILE,
     RECORD_FILE,
     SERVED_NETWORK_FILE,
+    TRAINING_CURVES_FILE,
     Bundle,
     BundleRecord,
     load_bundle,
@@ -157,6 +159,8 @@ def write_bundle(
             validation_metrics["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": validation_metrics})
         write_json(folder / RECORD_FILE, record.to_json())
+        epochs = (json.dumps(asdict(epoch)) for epoch in result.epochs)
+        write_text(folder / TRAINING_CURVES_FILE, "\n".join(epochs) + "\n")
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, predictor.calibration))
     return load_bundle(run.bundle_path, name)
 

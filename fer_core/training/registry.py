@@ -282,6 +282,16 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         return cached.epochs
 
 
+def bundle_epochs(folder: Path) -> tuple[EpochRecord, ...]:
+    """Return the epochs of the training of a bundle; empty if they are unknown.
+
+    Args:
+        folder: The bundle's folder. One of an earlier version has its epochs in the folder of its
+            run only.
+    """
+    return read_run_epochs(folder) or read_run_epochs(folder.parent)
+
+
 #: Messages of TensorFlow and its libraries on standard error; most begin with their level and a
 #: time. Fatal ones (F) are not matched, because they say why a process ended.
 _LIBRARY_LINE = re.compile(

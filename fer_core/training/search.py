@@ -46,7 +46,6 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Text, from_dict
 
 if TYPE_CHECKING:
     import optuna
-    import plotly.graph_objects as go
 
 logger = logging.getLogger(__name__)
 
@@ -521,46 +520,50 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
     return open_study(read_study_setup(name, settings), settings)
 
 
-def study_figures(name: str, settings: Settings) -> dict[str, go.Figure]:
-    """Return those of Optuna's Plotly charts that the study has enough trials for.
+@dataclasses.dataclass(frozen=True)
+class StudyDetails:
+    """What only the charts of a search need, because it takes longer to compute.
 
-    Returns:
-        Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
+    Attributes:
+        importances: The relative importance of each varied setting for the metric (PED-ANOVA,
+            Optuna's default), with a sum of 1; empty for fewer than two different values.
+        curves: The monitored metric after each epoch, by the number of the trial.
+    """
+
+    importances: dict[str, float]
+    curves: dict[int, dict[int, float]]
+
+
+def study_details(name: str, settings: Settings) -> StudyDetails:
+    """Return the importance of the settings and the curves of the trials.
 
     Raises:
         InputError: No study has this name, or its storage cannot be read or is damaged.
     """
     study = load_study(name, settings)
-    setup = read_study_setup(name, settings)
     try:
-        return _figures(study, setup)
+        return _details(study)
     except Exception as error:
         # In a damaged database, a value can be missing or of another type.
-        logger.exception("The charts of the study %s cannot be drawn", name)
+        logger.exception("The trials of the study %s cannot be read", name)
         raise InputError(
             f"The charts of the study {name!r} cannot be drawn ({first_line(error)}); its database "
             "may be damaged: restore it from a backup, or create a new study."
         ) from error
 
 
-def _figures(study: optuna.Study, setup: StudySetup) -> dict[str, go.Figure]:
-    from optuna import visualization
+def _details(study: optuna.Study) -> StudyDetails:
+    import optuna
 
-    trials = study.get_trials(deepcopy=False)
-    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    target = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "loss": "Loss"}[setup.monitor]
-    figures: dict[str, go.Figure] = {}
-    if finished:
-        figures["history"] = visualization.plot_optimization_history(study, target_name=target)
-    # The importance needs at least two different values.
-    if len(finished) > 1 and len({trial.value for trial in finished}) > 1:
-        figures["importance"] = visualization.plot_param_importances(study, target_name=target)
-    if finished:
-        figures["parallel"] = visualization.plot_parallel_coordinate(study, target_name=target)
-        figures["slice"] = visualization.plot_slice(study, target_name=target)
-    if any(trial.intermediate_values for trial in trials):
-        figures["intermediate"] = visualization.plot_intermediate_values(study)
-    return figures
+    trials = current_trials(study)
+    values = {trial.value for trial in trials if trial.state.name == "COMPLETE"}
+    importances = optuna.importance.get_param_importances(study) if len(values) > 1 else {}
+    curves = {
+        trial.number: {epoch: float(value) for epoch, value in trial.intermediate_values.items()}
+        for trial in trials
+        if trial.intermediate_values
+    }
+    return StudyDetails(importances, curves)
 
 
 def open_study(

@@ -23,6 +23,7 @@ from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.address import forget
 from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
@@ -93,6 +94,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
                 f"{plain_text(str(error))} The page uses another model.",
                 icon=":material/warning:",
             )
+    titles = distinct_titles({name: bundle_title(bundle) for name, bundle in bundles.items()})
     names = sorted(bundles, key=lambda name: name != default)
     name = kept_selectbox(
         "Model",
@@ -100,7 +102,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
         key="model",
         name="model",
         is_always_shown=True,
-        format_func=lambda name: f"{'Model: ' if is_in_bar else ''}{bundle_title(bundles[name])}",
+        format_func=lambda name: f"{'Model: ' if is_in_bar else ''}{titles[name]}",
         label_visibility="collapsed" if is_in_bar else "visible",
         help="The model that classifies the faces. The accuracy was measured on the validation "
         "images of its training data: how often it predicts the label or, for a model that learned "
@@ -111,15 +113,12 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 
 def bundle_title(bundle: Bundle) -> str:
     """Return the name of a model with its accuracy on validation."""
-    accuracy = bundle.record.validation_accuracy
+    name, accuracy = model_title(bundle), bundle.record.validation_accuracy
     reference = " of votes" if bundle.record.learned_votes else ""
-    title = (
-        bundle.name if accuracy is None else f"{bundle.name} ({100 * accuracy:.1f} %{reference})"
-    )
     if bundle.record.is_demo:
         # Its accuracy cannot be compared with those on real faces.
-        title = f"{bundle.name} (demo data)"
-    return title
+        return f"{name} (demo data)"
+    return name if accuracy is None else f"{name} ({100 * accuracy:.1f} %{reference})"
 
 
 _EMPHASIS_TITLES: dict[Emphasis, str] = {

@@ -9,12 +9,14 @@ import streamlit as st
 
 #: MIME type and icon by the extension of the file's name.
 _KINDS = {
+    ".bib": ("application/x-bibtex", ":material/format_quote:"),
     ".csv": ("text/csv", ":material/table:"),
     ".html": ("text/html", ":material/description:"),
     ".jpg": ("image/jpeg", ":material/image:"),
     ".json": ("application/json", ":material/data_object:"),
     ".mp4": ("video/mp4", ":material/movie:"),
     ".parquet": ("application/vnd.apache.parquet", ":material/view_column:"),
+    ".tex": ("application/x-tex", ":material/functions:"),
     ".vtt": ("text/vtt", ":material/subtitles:"),
     ".zip": ("application/zip", ":material/folder_zip:"),
 }

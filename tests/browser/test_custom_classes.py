@@ -89,8 +89,9 @@ def test_three_classes_are_imported_trained_and_used(
 
     page.get_by_role("link", name="Train").first.click()
     choose(page, "Start from", SHIPPED)
-    page.get_by_role("tab", name="Epochs, batch size, precision").click()
     fill(page, "Epochs", "2")
+    page.get_by_role("radio", name="Advanced").click()
+    page.get_by_text("Batch size, seed, precision").click()
     fill(page, "Batch size", "16")
     expect(page.get_by_text(f"3 classes: {', '.join(CLASSES)}.")).to_be_visible()
     page.get_by_role("button", name="Start training").click()

@@ -85,10 +85,11 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
 ) -> None:
     settings = servers[0].settings
     page = open_page("/train", at=servers[0])
-    page.get_by_role("tab", name="Epochs, batch size, precision").click()
     fill_number(page, "Epochs", "5000")
+    page.get_by_role("radio", name="Advanced").click()
+    page.get_by_text("Batch size, seed, precision").click()
     fill_number(page, "Batch size", "28")
-    page.get_by_role("tab", name="Data and checkpoint selection").click()
+    page.get_by_text("Checkpoint selection").click()
     fill_number(page, "Early stopping patience", "")
     expect(page.get_by_text("3 settings changed from the recipe")).to_be_visible()
     page.get_by_label("Name (optional)").fill("Overnight")
@@ -137,16 +138,18 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
     assert right > 0.5  # the classes are balanced and easy to tell apart
 
     # The analyze page uses it.
-    page.get_by_role("link", name="Analyze photos").first.click()
+    page.get_by_role("link", name="Analyze a photo").click()
     model = page.get_by_role("combobox", name="Model")
-    expect(model).to_have_value(re.compile(re.escape(run.id)))
+    expect(model).to_have_value(re.compile("Overnight"))
+    expect(page).to_have_url(re.compile(f"model={run.id}"))
 
 
 def test_a_number_out_of_range_is_reported_and_stays_in_the_field(
     open_page: OpenPage,
 ) -> None:
     page = open_page("/train")
-    page.get_by_role("tab", name="Optimizer", exact=True).click()
+    page.get_by_role("radio", name="Advanced").click()
+    page.get_by_text("Optimizer", exact=True).click()
     fill_number(page, "Learning rate", "11")
     expect(page.get_by_role("button", name="Start training")).to_be_disabled()
     expect(
@@ -160,6 +163,9 @@ def test_a_number_out_of_range_is_reported_and_stays_in_the_field(
     expect(page.get_by_text("No training has been started yet")).to_be_visible()
     page.get_by_role("radio", name="New training").click()
     expect(page.get_by_text("1 setting changed from the recipe")).to_be_visible()
+    # So is the open part of the form, also for a reload.
+    expect(page).to_have_url(re.compile("settings=advanced"))
+    expect(page.get_by_label("Learning rate", exact=True)).to_have_value("0.00025")
 
 
 def test_on_a_phone_no_section_has_to_be_scrolled_sideways(

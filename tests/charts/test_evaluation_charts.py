@@ -21,6 +21,7 @@ from fer_core.charts.evaluation import (
     summary_intervals,
     threshold_lines,
 )
+from fer_core.charts.evaluation.report_charts import balance_bars
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.facts import ResultFacts
@@ -28,6 +29,7 @@ from fer_core.evaluation.model_comparison import compare
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.slices import slice_by_score
 from fer_core.metrics import Estimate
+from fer_core.training.run_folder import EpochRecord
 
 HAPPY, SAD = EMOTIONS.index("happy"), EMOTIONS.index("sad")
 
@@ -227,37 +229,44 @@ def test_the_difference_of_an_absent_emotion_is_undefined(
     assert traces["fear"].mode == "text"
 
 
-def test_the_report_has_all_charts(
-    result: EvaluationResult,
+def test_the_report_has_charts_for_every_section(
+    result: EvaluationResult, two_emotions: EvaluationResult
 ) -> None:
-    figures = report_figures(result)
-    titles = [title for title, _, _ in figures]
-    assert titles == [
-        "Summary",
-        "F1 per class",
-        "Precision per class",
-        "Recall per class",
-        "Confusion matrix",
-        "ROC curves",
-        "Precision and recall",
-        "Calibration",
-        "Accuracy and coverage",
-    ]
-    for _, caption, figure in figures:
+    epoch = EpochRecord(1, 1.5, 0.25, 1.0, 0.5, 0.4, {}, 0.001, 90.0, 2.0)
+    figures = report_figures(
+        result,
+        training_counts={"angry": 3},
+        epochs=[epoch],
+        comparison=compare(two_emotions, two_emotions),
+    )
+    assert {section: len(charts) for section, charts in figures.items()} == {
+        "summary": 1, "balance": 1, "classes": 5, "confusion": 1, "calibration": 2, "slices": 0,
+        "robustness": 0, "comparison": 1, "training": 2,
+    }  # fmt: skip
+    for caption, figure in [chart for charts in figures.values() for chart in charts]:
         assert caption.endswith(".")
         assert figure.data
-        assert figure.layout.xaxis.title.text
+        assert figure.layout.xaxis.title.text or figure.layout.yaxis.title.text
 
 
 def test_the_report_of_a_single_image_has_the_defined_charts() -> None:
     figures = report_figures(result_of([HAPPY], [HAPPY]))
-    titles = [title for title, _, _ in figures]
-    assert "ROC curves" not in titles  # undefined with one class
-    assert "Confusion matrix" in titles
+    assert len(figures["classes"]) == 4  # without ROC curves, which need two classes
+    assert len(figures["confusion"]) == 1
+    assert "training" not in figures and "comparison" not in figures
+
+
+def test_class_balance_compares_shares(result: EvaluationResult) -> None:
+    evaluated, training = balance_bars(result, {"angry": 3, "happy": 1}).data
+    supports = [one.support for one in result.per_class]
+    assert list(evaluated.y) == [100 * support / result.n for support in supports]
+    assert list(training.y)[:4] == [75.0, 0.0, 0.0, 25.0]
+    assert len(balance_bars(result, {}).data) == 1
 
 
 def test_charts_use_fonts_and_backgrounds_of_the_theme(result: EvaluationResult) -> None:
-    for _, _, figure in report_figures(result):
+    charts = [chart for section in report_figures(result).values() for chart in section]
+    for _, figure in charts:
         assert figure.layout.paper_bgcolor is None
         assert figure.layout.plot_bgcolor is None
         assert figure.layout.font.color is None

@@ -12,9 +12,11 @@ from fer_core.charts.training import (
     accuracy_curves,
     compared_curves,
     downsampled,
+    grouped_curves,
     learning_rate_curve,
     loss_curves,
     recall_curves,
+    smoothed,
 )
 from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.training.run_folder import EpochRecord
@@ -166,3 +168,45 @@ def test_compared_runs_leave_fonts_and_backgrounds_to_the_theme() -> None:
     assert layout.font.color is None
     assert layout.xaxis.title.text == "epoch"
     assert layout.yaxis.title.text == "training loss"
+
+
+def test_smoothing_is_an_average_without_bias_at_the_start() -> None:
+    assert smoothed([3.0, 1.0, 2.0], 0) == [3.0, 1.0, 2.0]
+    # Weights 1/2 and 1/4 over 3/4, then 1/2, 1/4 and 1/8 over 7/8.
+    assert smoothed([3.0, None, 1.0, 2.0], 0.5) == [
+        3.0, None, pytest.approx(5 / 3), pytest.approx(13 / 7),
+    ]  # fmt: skip
+    assert smoothed([4.0] * 5, 0.9) == pytest.approx([4.0] * 5)
+
+
+def test_smoothed_curves_keep_their_values_behind_them() -> None:
+    curves = loss_curves(EPOCHS, 2, smoothing=0.5, is_log=True)
+    rows = [row for row in curves.rows if row["curve"] == "validation"]
+    assert [row["raw"] for row in rows] == [1.5, 1.0, 1.25]
+    assert [row["value"] for row in rows] == pytest.approx([1.5, 7 / 6, 17 / 14])
+    raw, line, _, best, _ = curves.specification["layer"]
+    assert (raw["encoding"]["y"]["field"], line["encoding"]["y"]["field"]) == ("raw", "value")
+    assert best["encoding"]["y"]["field"] == "raw"
+    assert line["encoding"]["y"]["scale"]["type"] == "log"
+    plain = loss_curves(EPOCHS, 2)
+    assert "raw" not in plain.rows[0] and len(plain.specification["layer"]) == 4
+
+
+def test_compared_curves_are_smoothed_on_a_logarithmic_axis() -> None:
+    figure = compared_curves({"<b>": EPOCHS}, "validation_loss", smoothing=0.5, is_log=True)
+    raw, line = figure.data
+    assert (raw.showlegend, raw.hoverinfo, list(raw.y)) == (False, "skip", [1.5, 1.0, 1.25])
+    assert list(line.y) == pytest.approx([1.5, 7 / 6, 17 / 14])
+    assert line.name == "&lt;b&gt;"
+    assert figure.layout.yaxis.type == "log"
+
+
+def test_groups_are_drawn_as_mean_and_band_of_one_standard_deviation() -> None:
+    runs = [[record(1, 0.2), record(2, 0.4)], [record(1, 0.4), record(2, 0.4), record(3, 0.9)]]
+    band, line, single = grouped_curves({"both": runs, "one": [EPOCHS]}, "validation_accuracy").data
+    assert (list(line.x), list(line.y)) == ([1, 2], pytest.approx([30, 40]))
+    deviation = 100 * 0.02**0.5
+    assert list(band.x) == [1, 2, 2, 1]
+    assert list(band.y) == pytest.approx([30 + deviation, 40, 40, 30 - deviation])
+    assert (band.fill, band.showlegend) == ("toself", False)
+    assert list(single.y) == [25.0, 50.0, 37.5]

@@ -128,6 +128,7 @@ def test_the_requested_files_are_written(
         *("evaluate", "--model", "small", "--data", kaggle_zip, "--split", "validation"),
         *("--report", tmp_path / "out" / "report.html", "--robustness", "--write-card"),
         *("--assessment", tmp_path / "all.json", "--predictions", tmp_path / "rows.csv", "--json"),
+        *("--latex", tmp_path / "tables.tex", "--bibtex", tmp_path / "works.bib", "--no-faces"),
     )
     document = json.loads((tmp_path / "all.json").read_text())
     assert {key: document[key] for key in answer.document} == answer.document
@@ -135,7 +136,13 @@ def test_the_requested_files_are_written(
     assert document["dataset"] == kaggle_zip.name
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == 29
     report = (tmp_path / "out" / "report.html").read_text()
-    assert "<h2>Robustness</h2>" in report and "Plotly.newPlot" in report
+    assert ">Robustness</h2>" in report and "Plotly.newPlot" in report
+    assert ">Largest errors</h2>" not in report
+    assert (
+        r"small on the validation images of drawn faces.zip"
+        in (tmp_path / "tables.tex").read_text()
+    )
+    assert "@software{ferstudio," in (tmp_path / "works.bib").read_text()
     assert (
         "## Evaluation on drawn faces.zip, validation" in (bundle.folder / "README.md").read_text()
     )

@@ -125,6 +125,7 @@ def test_the_bundle_is_whole_and_of_the_best_epoch(whole_run: Any, home: Path) -
         "calibration.json",
         "predictions.npz",
         "image_hashes.npz",
+        "metrics.jsonl",
         "README.md",
     }
     record = json.loads((folder / "bundle.json").read_text())

@@ -466,6 +466,9 @@ def test_two_models_are_compared_on_the_same_images(
         for name in ("Both correct", "Only first correct", "Only second correct", "Both wrong")
     )
     assert total == 21
+    # The report of this evaluation includes it.
+    key, comparison = app.session_state["last_comparison"]
+    assert key and comparison.second_name == "other"
     if shown["Only first correct"]:
         assert len([button for button in app.button if "→" in button.label]) > 0
 
@@ -492,10 +495,13 @@ def test_the_report_and_its_tables_can_be_downloaded_and_the_card_written(
     app = open_section(open_app(), "Report")
     assert [button.label for button in app.download_button] == [
         "Report",
+        "Tables as LaTeX",
+        "References as BibTeX",
         "Predictions as CSV",
         "Metrics per class as CSV",
         "Complete evaluation as JSON",
     ]
+    assert not app.toggle  # there are no images to include
     (studio.models_root / "small" / "README.md").write_text("# small\n\nAdded manually.\n")
     press(app, "Write the model card")
     assert_valid(app)
@@ -995,7 +1001,7 @@ def test_the_report_against_votes_contains_the_annotators(
     counts = vote_counts(evaluation)
     assert counts is not None
     voted = against_votes(evaluation, counts)
-    assert "The model against the same plurality" in report_tab._html(voted)
+    assert "The model against the same plurality" in report_tab._html(voted, None, has_faces=False)
     assert report_tab._document(voted)["votes"]["ties"] == 1
     assert "votes" not in report_tab._document(evaluation)
 

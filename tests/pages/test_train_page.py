@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_core.bundle import default_bundle_name
+from fer_core.bundle import default_bundle_name, set_default_bundle
 from fer_core.dataset.curation import entries_for
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.dataset.face_set import FaceSet
@@ -49,11 +49,11 @@ from fer_core.training.search import (
 )
 from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
-from fer_studio.ui.train.compare import difference_rows, runs_as_csv
+from fer_studio.ui.train.compare import difference_rows, runs_as_csv, sparkline
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
 from fer_studio.ui.train.estimates import ESTIMATE
-from fer_studio.ui.train.fields import OPEN_GROUP
+from fer_studio.ui.train.fields import ADVANCED, FIND, MODE, SECTION
 from fer_studio.ui.train.formatting import (
     format_bytes,
     format_value,
@@ -141,8 +141,10 @@ def badges(app: AppTest) -> str:
 
 
 def open_group(app: AppTest, group: str) -> AppTest:
-    """Turn to the settings of one group, as a click on its tab does."""
-    app.session_state[OPEN_GROUP] = GROUPS[group]
+    """Turn to the settings of one group, as clicks on Advanced and on its section do."""
+    app.session_state[MODE] = ADVANCED
+    if group != "data":
+        app.session_state[SECTION] = group
     return app.run()
 
 
@@ -236,19 +238,71 @@ def test_every_setting_has_an_element_while_it_applies(
 ) -> None:
     app = open_view()
     values = form_values(recipe_by_name(QUICK).config)
-    for group in GROUPS:
+    for group in [group for group in GROUPS if group != "data"]:
         open_group(app, group)
         assert_sound(app)
-        assert setting_keys(app) == {
+        assert setting_keys(app) == {"setting_epochs"} | {
             f"setting_{entry.name}"
             for entry in setting_fields()
-            if entry.group == group and entry.applies_to(values)
+            if entry.group in ("data", group) and entry.applies_to(values)
         }
     open_group(app, "optimizer")
     assert "setting_momentum" not in setting_keys(app)
     app.selectbox(key="setting_optimizer").set_value("sgd").run()
     assert app.number_input(key="setting_momentum").value == 0.9
     assert_sound(app)
+
+
+def test_basic_shows_few_settings_and_the_address_remembers_advanced(
+    faces: str,
+    open_view: Callable[..., AppTest],
+    address_of: Callable[[AppTest], dict[str, str]],
+) -> None:
+    app = open_view()
+    assert setting_keys(app) == {"setting_epochs", "setting_targets"}
+    assert "settings" not in address_of(app)
+    app.button_group(key=MODE).set_value(ADVANCED).run()
+    app.radio(key=SECTION).set_value("loss").run()
+    assert_sound(app)
+    address = address_of(app)
+    assert (address["settings"], address["section"]) == ("advanced", "loss")
+    assert "setting_label_smoothing" in setting_keys(app)
+
+
+def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., AppTest]) -> None:
+    app = open_group(open_view(), "network")
+    app.text_input(key=FIND).set_value("Dropout RATES").run()
+    assert_sound(app)
+    sections = (
+        setting_keys(app)
+        - setting_keys(open_view())
+        - {f"setting_{entry.name}" for entry in setting_fields() if entry.group == "data"}
+    )
+    assert sections == {"setting_dropout_scale"}
+    app.text_input(key=FIND).set_value("momentum").run()
+    assert "Momentum has an effect with Optimizer sgd." in words(app)
+    app.text_input(key=FIND).set_value("epochs passes").run()
+    assert "Next to the dataset and the recipe: Epochs." in words(app)
+    app.text_input(key=FIND).set_value("colour").run()
+    assert "No setting contains “colour”" in words(app)
+
+
+def test_sections_show_what_was_changed_and_what_is_not_valid(
+    faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    app = open_group(open_view(), "optimizer")
+    app.number_input(key="setting_learning_rate").set_value(11.0).run()
+    titles = dict(zip(GROUPS, ["", *app.radio(key=SECTION).options], strict=True))
+    assert titles["optimizer"] == "Optimizer :red[:material/error:] :gray[· 1 changed]"
+    assert titles["loss"] == "Loss"
+    # Shown where it is, and from Basic a button leads there.
+    assert not [button for button in app.button if button.key == "show_learning_rate"]
+    app.session_state[MODE] = "Basic"
+    app.run()
+    assert "Learning rate should be above 0" in errors(app)[0]
+    app.button(key="show_learning_rate").click().run()
+    assert_sound(app)
+    assert app.number_input(key="setting_learning_rate").value == 11.0
 
 
 def test_what_was_typed_is_kept_while_other_settings_are_open(
@@ -289,7 +343,7 @@ def test_the_recipes_are_in_their_order_with_their_descriptions(
 def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_view(**{OPEN_GROUP: GROUPS["length"]})
+    app = open_view()
     app.number_input(key="setting_epochs").set_value(7).run()
     assert "1 setting changed from the recipe" in words(app)
     (row,) = app.dataframe[0].value.to_dict("records")
@@ -393,6 +447,7 @@ def test_what_has_no_effect_does_not_break_a_configuration() -> None:
 
 def upload(app: AppTest, name: str, content: bytes) -> AppTest:
     app.session_state[OPEN_TEXT] = True
+    app.session_state[MODE] = ADVANCED
     app.run()
     app.file_uploader[0].set_value((name, content, "application/json"))
     return app.run()
@@ -623,7 +678,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.run()
     assert "finished" in badges(app)
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Best validation accuracy"] == "54.0 %"
+    assert values["Best accuracy"] == "54.0 %"
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
@@ -632,6 +687,8 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
         labels(app)
     )
     assert not {"Stop", "Pause", "Kill now"} & set(labels(app))
+    links = {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+    assert links["Try on my webcam"] == links["Analyze a photo"] == "model=one"
     app.button(key="use_as_default").click().run()
     assert_sound(app)
     assert default_bundle_name(home) == "one"
@@ -650,6 +707,22 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (home.models_root / "mine" / "bundle.json").is_file()
 
 
+def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    run = make_run(home, "one", epochs=1, state="finished")
+    votes = {"accuracy": 0.75, "macro_f1": 0.5, "ece": 0.25}
+    write_bundle_folder(
+        run.bundle_path,
+        metrics={"validation": {"accuracy": 0.5, "votes": votes}},
+        targets={"kind": "votes_majority"},
+    )
+    assert (
+        "Validation against the plurality of the votes, measured with the exported model: accuracy "
+        "75.0 %, macro F1 0.500, ECE 0.250." in words(open_view("Runs"))
+    )
+
+
 def test_a_run_is_named_noted_and_deleted(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
@@ -662,7 +735,8 @@ def test_a_run_is_named_noted_and_deleted(
     app.button(key="save_label_one").click().run()
     assert_sound(app)
     assert (read_label(run).name, read_label(run).note) == ("my run", "good")
-    assert "my run (one)" in app.selectbox(key="run").options
+    assert "my run" in app.selectbox(key="run").options
+    assert app.caption[0].value.startswith("one · ")
     app.button(key="delete").click().run()
     assert_sound(app)
     assert not run.path.exists()
@@ -928,6 +1002,23 @@ def test_unchanged_figures_are_the_same_messages_and_growing_ones_the_same_eleme
     assert all(new[2] != old[2] for new, old in zip(after, before, strict=True))
 
 
+def test_models_of_runs_have_the_names_of_their_runs_on_other_pages(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    for name, title in (("one", "First"), ("two", "Same"), ("three", "Same")):
+        run = make_run(home, name, epochs=1, state="finished")
+        write_bundle_folder(run.bundle_path)
+        write_label(run, RunLabel(title))
+    app = open_view("Models")
+    assert {"First", "Same"} <= set(app.dataframe[0].value["Model"])
+    app.switch_page("pages/analyze.py").run()
+    options = " ".join(app.selectbox(key="model").options)
+    assert "Model: First" in options and "Same (two)" in options and "Same (three)" in options
+    set_default_bundle("one", home)
+    app.switch_page("pages/home.py").run()
+    assert "**First**" in words(app)
+
+
 # Compare
 
 
@@ -972,6 +1063,56 @@ def test_chosen_runs_are_overlaid_with_their_differences(
     assert default_bundle_name(home) == "one"
     app.button(key="open_run").click().run()
     assert app.selectbox(key="run").value == "one"
+
+
+def test_runs_that_differ_in_their_seed_are_one_row_with_mean_and_deviation(
+    home: Settings, open_view: Callable[..., AppTest]
+) -> None:
+    for seed in (0, 1):
+        run = make_run(home, f"seed{seed}", epochs=2 + seed, state="finished", seed=seed)
+        write_label(run, RunLabel(f"baseline {seed}"))
+    make_run(home, "other", epochs=2, state="finished", dropout_scale=0.5)
+    app = open_view("Compare", compared_runs=["seed0"], group_seeds=True)
+    table = app.dataframe[0].value.set_index("Runs")
+    row = table.loc["baseline"]
+    # The best epochs are 0.52 and 0.53: the mean is 0.525, the deviation 0.01 / sqrt(2).
+    assert (row["Seeds"], row["Seed values"]) == (2, "0, 1")
+    assert row["Accuracy"] == pytest.approx(52.5)
+    assert row["± SD"] == pytest.approx(100 * 0.01 / 2**0.5)
+    assert list(row["By epoch"]) == pytest.approx([51, 52])  # both have finished two epochs
+    assert table.loc["other"]["Seeds"] == 1
+    (chart,) = app.get("plotly_chart")
+    curves = json.loads(chart.proto.spec)["data"]
+    assert [curve["name"] for curve in curves] == ["baseline"]  # the runs are equal: no band
+    app.toggle(key="group_seeds").set_value(False).run()
+    assert_sound(app)
+    assert set(app.dataframe[0].value["Run"]) == {"baseline 0", "baseline 1", "other"}
+    (chart,) = app.get("plotly_chart")
+    assert {curve["name"] for curve in json.loads(chart.proto.spec)["data"]} == {
+        "baseline 0", "baseline 1",
+    }  # fmt: skip
+
+
+def test_a_sparkline_has_few_points_and_both_ends() -> None:
+    assert sparkline([0.1, 0.2]) == [10.0, 20.0]
+    line = sparkline([number / 1000 for number in range(1001)])
+    assert (len(line), line[0], line[-1]) == (40, 0.0, 100.0)
+    assert line == sorted(line)
+
+
+def test_curves_are_smoothed_and_logarithmic_on_request(
+    home: Settings, open_view: Callable[..., AppTest]
+) -> None:
+    make_run(home, "one", epochs=4, state="finished")
+    app = open_view("Runs")
+    plain = live_charts(app)
+    app.slider(key="smoothing").set_value(0.5).run()
+    app.toggle(key="log_axis").set_value(True).run()
+    assert_sound(app)
+    accuracy, loss, _, rate = live_charts(app)
+    assert '"field": "raw"' in accuracy[1] and '"log"' not in accuracy[1]
+    assert '"type": "log"' in loss[1]
+    assert rate == plain[3]
 
 
 def test_the_csv_contains_metrics_and_settings(home: Settings) -> None:

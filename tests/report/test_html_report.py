@@ -1,11 +1,13 @@
 """The HTML report: one complete file, escaped, without external requests."""
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
+import cv2
 import numpy as np
 import plotly.graph_objects as go
 import pytest
@@ -13,10 +15,11 @@ import pytest
 from fer_core.bundle import Bundle
 from fer_core.evaluation.breakdowns import RobustnessCurve, RobustnessPoint
 from fer_core.evaluation.facts import ResultFacts
+from fer_core.evaluation.model_comparison import compare
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.slices import slice_by_score
 from fer_core.metrics import proportion_estimate
-from fer_core.report.html import html_report
+from fer_core.report.html import MAX_FACES, html_report
 
 EVIL = '<script>alert("x")</script>'
 
@@ -45,10 +48,21 @@ def result() -> EvaluationResult:
     return replace(result, slicings=(slicing,), robustness=(curve,))
 
 
+def flipped(result: EvaluationResult) -> EvaluationResult:
+    """The same images, evaluated with another model."""
+    return replace(
+        result, bundle_name=EVIL, raw_probabilities=np.flip(result.raw_probabilities, axis=1)
+    )
+
+
 @pytest.fixture
 def page(result: EvaluationResult, bundle: Bundle) -> str:
     bars = go.Figure(go.Bar(x=["a"], y=[1], name=EVIL))
-    return html_report(result, bundle, [("Bars", "One bar.", bars), (EVIL, EVIL, bars)])
+    figures = {"summary": [("One bar.", bars)], "training": [(EVIL, bars)]}
+    images = np.zeros((120, 48, 48), np.uint8)
+    return html_report(
+        result, bundle, figures, images=images, comparison=compare(result, flipped(result))
+    )
 
 
 class Outline(HTMLParser):
@@ -59,13 +73,14 @@ class Outline(HTMLParser):
         self.scripts = 0
         self.text: list[str] = []
         self.headings: list[str] = []
+        self.captions: list[str] = []
         self.addresses: list[str] = []
         self._open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self.scripts += tag == "script"
         self.addresses += [value for name, value in attrs if name in ("src", "href")]
-        if tag not in ("meta", "link", "br"):
+        if tag not in ("meta", "link", "br", "img"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -76,6 +91,8 @@ class Outline(HTMLParser):
             self.text.append(data)
             if self._open[-1] == "h2":
                 self.headings.append(data)
+            if self._open[-2:] in (["caption", "strong"], ["figcaption", "strong"]):
+                self.captions.append(data)
 
 
 @pytest.fixture
@@ -88,24 +105,51 @@ def outline(page: str) -> Outline:
 
 
 def test_it_is_complete_and_loads_nothing(page: str, outline: Outline) -> None:
-    assert outline.addresses == []
+    # Links within the file, and content that is part of it.
+    kinds = {address.partition(",")[0].partition("#")[0] for address in outline.addresses}
+    assert kinds == {"", "data:text/plain;charset=utf-8;base64", "data:image/png;base64"}
     # The button "Share chart…", which would upload the chart, is off in every chart.
     assert page.count('"showSendToCloud": false') == page.count('"displaylogo": false') == 2
     assert page.count("plotly.js v") == 1
-    # Plotly itself, once, and one call per figure.
-    assert outline.scripts == 3
+    # Plotly itself, once, one call per figure, and the size for printing.
+    assert outline.scripts == 4
     assert 3_000_000 < len(page) < 8_000_000
     assert outline.headings == [
         "Summary",
+        "Class balance",
         "Per class",
         "Confusion matrix",
+        "Largest errors",
         "Calibration",
         "Slices",
         "Robustness",
-        "Charts",
+        "Comparison",
+        "Training",
         "Model",
+        "Methods",
         "Limits and responsible use",
+        "For papers",
     ]
+    assert outline.captions == [
+        *("Figure 1.", "Table 1.", "Table 2.", "Table 3.", "Table 4.", "Figure 2.", "Table 5."),
+        *("Table 6.", "Table 7.", "Table 8.", "Table 9.", "Figure 3.", "Table 10."),
+    ]
+
+
+def test_the_faces_are_those_of_the_most_confident_errors(
+    result: EvaluationResult, bundle: Bundle
+) -> None:
+    images = np.arange(120, dtype=np.uint8)[:, np.newaxis, np.newaxis] + np.zeros(
+        (120, 48, 48), np.uint8
+    )
+    page = html_report(result, bundle, {}, images=images)
+    found = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    assert len(found) == MAX_FACES
+    wrong = np.flatnonzero(result.predicted != result.labels)
+    first = wrong[result.confidence[wrong].argmax()]
+    face = cv2.imdecode(np.frombuffer(base64.b64decode(found[0]), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert face[0, 0] == first
+    assert "base64" not in html_report(result, bundle, {}).partition("For papers")[0]
 
 
 def test_the_values_are_those_of_the_result(outline: Outline, result: EvaluationResult) -> None:
@@ -129,7 +173,7 @@ def test_user_text_is_escaped(page: str, outline: Outline) -> None:
 
 
 def test_without_charts_it_contains_no_script(result: EvaluationResult, bundle: Bundle) -> None:
-    page = html_report(result, bundle, [])
+    page = html_report(result, bundle, {})
     assert "<script" not in page and len(page) < 50_000
 
 
@@ -137,9 +181,9 @@ def test_a_report_of_stored_predictions(bundle: Bundle, result: EvaluationResult
     own = replace(
         result, dataset_name=None, is_leaked=None, split="validation", slicings=(), robustness=()
     )
-    page = html_report(own, bundle, [])
+    page = html_report(own, bundle, {})
     assert "small on the validation images of its training" in page
-    assert "copy in train" not in page and "<h2>Slices" not in page
+    assert "copy in train" not in page and ">Slices</h2>" not in page
 
 
 def test_an_imported_model_shows_its_file(
@@ -152,6 +196,6 @@ def test_an_imported_model_shows_its_file(
         training={},
         source={"file": f"{EVIL}.onnx", "format": "ONNX network"},
     )
-    page = html_report(result, replace(bundle, record=record), [])
+    page = html_report(result, replace(bundle, record=record), {})
     assert "&lt;script&gt;" in page and EVIL not in page
     assert "(ONNX network)" in page and "Training images" not in page

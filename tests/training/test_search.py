@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from fer_core.charts.search import search_figures
 from fer_core.errors import InputError
 from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
 from fer_core.settings import Settings
@@ -23,12 +24,13 @@ from fer_core.training import search, search_worker
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import (
+    StudyDetails,
     StudySetup,
     create_study,
     launch_search,
     list_studies,
     stop_search,
-    study_figures,
+    study_details,
     study_names,
     study_setup,
     study_summary,
@@ -191,9 +193,10 @@ def test_a_search_runs_its_trials_and_finds_the_best(
     assert document["trials"][0]["run_id"] == "trial-0"
     # Nothing is left to do, and nothing is done.
     assert run_search("first", settings).finished == 6
-    figures = study_figures("first", settings)
-    assert set(figures) == {"history", "importance", "parallel", "slice", "intermediate"}
-    assert all(figure.data for figure in figures.values())
+    details = study_details("first", settings)
+    assert set(details.importances) <= {one["field"] for one in SPACE}
+    assert sum(details.importances.values()) == pytest.approx(1)
+    assert set(details.curves) == set(range(6))
 
 
 def test_failed_trials_are_reported_and_count(
@@ -204,7 +207,7 @@ def test_failed_trials_are_reported_and_count(
     summary = run_search("first", settings)
     assert (summary.state, summary.failed, summary.best_value) == ("finished", 2, None)
     assert [trial.problem for trial in summary.trials] == ["its reason"] * 2
-    assert study_figures("first", settings) == {}
+    assert study_details("first", settings) == StudyDetails({}, {})
 
 
 def test_of_searches_that_start_at_the_same_moment_all_but_one_are_told(
@@ -264,32 +267,48 @@ def test_a_damaged_database_is_reported_in_one_sentence(
 ) -> None:
     create_study(setup(str(tmp_path)), settings)
     (settings.runs_root / ".studies" / "first" / "study.db").write_bytes(content)
-    for action in (study_summary, study_figures, launch_search):
+    for action in (study_summary, study_details, launch_search):
         with pytest.raises(InputError, match=r"'first' cannot be used.*restore study.db"):
             action("first", settings)
     assert list_studies(settings)[0] == []
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "delete from trial_values",
-        "delete from study_directions",
-        "update trials set number = NULL",
-    ],
-)
-def test_a_database_with_damaged_values_is_reported_in_one_sentence(
-    settings: Settings, tmp_path: Path, stand_in: Callable[..., None], damage: str
-) -> None:
-    """It opens, and Optuna's charts raise any exception."""
-    stand_in()
-    create_study(setup(str(tmp_path), trials=3), settings)
+def damaged_study(settings: Settings, data: str, damage: str) -> None:
+    create_study(setup(data, trials=3), settings)
     run_search("first", settings)
     path = settings.runs_root / ".studies" / "first" / "study.db"
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(damage)
+
+
+def test_damaged_tables_are_reported_in_one_sentence(
+    settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
+) -> None:
+    """It opens, and Optuna raises any exception."""
+    stand_in()
+    damaged_study(settings, str(tmp_path), "delete from study_directions")
     with pytest.raises(InputError, match="charts of the study 'first' cannot be drawn"):
-        study_figures("first", settings)
+        study_details("first", settings)
+
+
+@pytest.mark.parametrize(
+    ("damage", "left"),
+    [
+        ("delete from trial_values", {"intermediate"}),
+        ("delete from trial_intermediate_values", {"history", "importance", "parallel", "slice"}),
+    ],
+)
+def test_charts_show_what_is_left_of_a_database(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    damage: str,
+    left: set[str],
+) -> None:
+    stand_in()
+    damaged_study(settings, str(tmp_path), damage)
+    figures = search_figures(study_summary("first", settings), study_details("first", settings))
+    assert set(figures) == left
 
 
 def test_a_trial_that_a_dead_worker_left_behind_is_retried(

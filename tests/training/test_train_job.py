@@ -93,6 +93,7 @@ def test_it_ends_with_a_bundle_that_is_found_by_the_runs_name(trained: Trained) 
         "bundle.json",
         "calibration.json",
         "image_hashes.npz",
+        "metrics.jsonl",
         "model.keras",
         "model.onnx",
         "predictions.npz",

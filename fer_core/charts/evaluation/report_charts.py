@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fer_core.charts.evaluation.calibration_charts import coverage_lines, reliability_diagram
+from fer_core.charts.evaluation.comparison_chart import difference_intervals
 from fer_core.charts.evaluation.confusion_chart import confusion_heatmap
 from fer_core.charts.evaluation.per_class_charts import (
     METRIC_TITLES,
@@ -14,8 +16,13 @@ from fer_core.charts.evaluation.per_class_charts import (
 )
 from fer_core.charts.evaluation.robustness_charts import robustness_lines, slice_points
 from fer_core.charts.evaluation.summary_chart import summary_intervals
+from fer_core.charts.labels import plot_texts
+from fer_core.charts.training import accuracy_lines, loss_lines
+from fer_core.classes import class_colors
+from fer_core.evaluation.model_comparison import Comparison
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.phrases import capitalized
+from fer_core.training.run_folder import EpochRecord
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,74 +30,142 @@ if TYPE_CHECKING:
 #: The minimum confidence marked in the coverage chart, which has no slider in the report.
 _MARKED_CONFIDENCE = 0.5
 
+_MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
-def report_figures(result: EvaluationResult) -> list[tuple[str, str, go.Figure]]:
-    """Return title, caption and figure of each chart of the report, in order.
+
+def report_figures(
+    result: EvaluationResult,
+    *,
+    training_counts: Mapping[str, int] | None = None,
+    epochs: Sequence[EpochRecord] = (),
+    comparison: Comparison | None = None,
+) -> dict[str, list[tuple[str, go.Figure]]]:
+    """Return caption and figure of each chart, by the section of the report that it belongs to.
 
     Args:
         result: The evaluation; charts of slices and robustness are included if it has them.
+        training_counts: Images per class that the model was trained on; None if unknown.
+        epochs: The epochs of the model's training; empty if unknown.
+        comparison: The comparison with a second model; None without one.
     """
+    figures = {
+        "summary": [
+            (
+                "Metrics with 95 % bootstrap intervals. Dashed: majority-class baseline.",
+                summary_intervals(result),
+            )
+        ],
+        "balance": [
+            (
+                "Share of each class in the evaluated images"
+                + (" and in the training images (hatched)." if training_counts else "."),
+                balance_bars(result, training_counts or {}),
+            )
+        ],
+        "classes": _class_figures(result),
+        "confusion": [
+            (
+                "Confusion matrix: rows are true classes, columns predicted ones; the color is the "
+                "share of the row.",
+                confusion_heatmap(result.confusion, result.classes),
+            )
+        ],
+        "calibration": [
+            (
+                "Accuracy of the calibrated model in bins of equal count, with Wilson's 95 % "
+                "intervals. The dashed line is perfect calibration.",
+                reliability_diagram(result.calibration.calibrated),
+            ),
+            (
+                "Share and accuracy of the predictions that reach a minimum confidence.",
+                coverage_lines(result.coverage, _MARKED_CONFIDENCE),
+            ),
+        ],
+        "slices": [
+            (
+                f"Accuracy by {slicing.title.lower()}, in slices of nearly equal size, with "
+                "Wilson's 95 % intervals. Dashed: all images.",
+                slice_points(slicing, float(result.is_correct.mean())),
+            )
+            for slicing in result.slicings
+        ],
+        "robustness": [
+            (
+                f"{curve.title}: accuracy on {curve.n:,} of the images, unchanged on the left, "
+                "with Wilson's 95 % intervals.",
+                robustness_lines(curve),
+            )
+            for curve in result.robustness
+        ],
+    }
+    if comparison is not None:
+        figures["comparison"] = [
+            (
+                f"Recall of {comparison.second_name} minus that of {comparison.first_name}, with "
+                "paired 95 % bootstrap intervals.",
+                difference_intervals(comparison, "recall"),
+            )
+        ]
+    if epochs:
+        figures["training"] = [
+            ("Accuracy in training and validation by epoch.", accuracy_lines(epochs)),
+            ("Loss in training and validation by epoch.", loss_lines(epochs)),
+        ]
+    return figures
+
+
+def _class_figures(result: EvaluationResult) -> list[tuple[str, go.Figure]]:
     figures = [
         (
-            "Summary",
-            "Points with 95 % bootstrap intervals. Dashed: majority-class baseline.",
-            summary_intervals(result),
+            f"{capitalized(title)} per class, with 95 % bootstrap intervals.",
+            class_intervals(result.per_class, name),
         )
+        for name, title in METRIC_TITLES.items()
     ]
-    for name, title in METRIC_TITLES.items():
-        figures.append(
-            (
-                f"{capitalized(title)} per class",
-                "Points with 95 % bootstrap intervals.",
-                class_intervals(result.per_class, name),
-            )
-        )
-    figures.append(
-        (
-            "Confusion matrix",
-            "Rows are true classes, columns predicted ones; the color is the share of the row.",
-            confusion_heatmap(result.confusion, result.classes),
-        )
-    )
     if any(class_result.roc is not None for class_result in result.per_class):
-        figures.append(("ROC curves", "Each class against the rest.", roc_lines(result.per_class)))
+        figures.append(("ROC curves: each class against the rest.", roc_lines(result.per_class)))
     if any(class_result.precision_recall is not None for class_result in result.per_class):
         figures.append(
             (
-                "Precision and recall",
-                "Each class against the rest, by decreasing threshold on its probability.",
+                "Precision and recall: each class against the rest, by decreasing threshold on its "
+                "probability.",
                 precision_recall_lines(result.per_class),
             )
         )
-    figures += [
-        (
-            "Calibration",
-            "Accuracy of the calibrated model in bins of equal count, with Wilson's 95 % "
-            "intervals. The dashed line is perfect calibration.",
-            reliability_diagram(result.calibration.calibrated),
-        ),
-        (
-            "Accuracy and coverage",
-            "Share and accuracy of the predictions that reach a minimum confidence.",
-            coverage_lines(result.coverage, _MARKED_CONFIDENCE),
-        ),
-    ]
-    overall = float(result.is_correct.mean())
-    for slicing in result.slicings:
-        figures.append(
-            (
-                f"Accuracy by {slicing.title.lower()}",
-                "Slices of nearly equal size, with Wilson's 95 % intervals. Dashed: all images.",
-                slice_points(slicing, overall),
-            )
-        )
-    for curve in result.robustness:
-        figures.append(
-            (
-                f"Robustness: {curve.title.lower()}",
-                f"Accuracy on {curve.n:,} of the images, unchanged on the left, with Wilson's "
-                "95 % intervals.",
-                robustness_lines(curve),
-            )
-        )
     return figures
+
+
+def balance_bars(result: EvaluationResult, training_counts: Mapping[str, int]) -> go.Figure:
+    """Draw the share of each class in the evaluated and in the training images, in percent.
+
+    Args:
+        result: The evaluation.
+        training_counts: Images per class; empty if unknown.
+    """
+    import plotly.graph_objects as go
+
+    colors = [class_colors(result.classes)[name] for name in result.classes]
+    series = {"evaluated": {one.name: one.support for one in result.per_class}}
+    if training_counts:
+        series["training"] = dict(training_counts)
+    figure = go.Figure()
+    for name, counts in series.items():
+        total = max(sum(counts.values()), 1)
+        pattern = {"shape": "/", "fgcolor": "#FFFFFF"} if name == "training" else {}
+        figure.add_bar(
+            x=plot_texts(result.classes),
+            y=[100 * counts.get(one, 0) / total for one in result.classes],
+            name=name,
+            marker={"color": colors, "pattern": pattern},
+            customdata=[counts.get(one, 0) for one in result.classes],
+            hovertemplate=f"%{{x}}, {name}: %{{customdata:,}} images, %{{y:.1f}} %<extra></extra>",
+        )
+    figure.update_layout(
+        height=320,
+        margin=_MARGIN,
+        barmode="group",
+        showlegend=False,
+        xaxis={"fixedrange": True},
+        yaxis={"title": {"text": "share of the images"}, "ticksuffix": " %", "fixedrange": True},
+    )
+    return figure

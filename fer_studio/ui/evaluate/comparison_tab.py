@@ -22,6 +22,9 @@ from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.text import plain_text
 
+#: The session key of the last comparison: the key of the first evaluation, and the comparison.
+_LAST = "last_comparison"
+
 
 @section
 def show_comparison(evaluation: LoadedEvaluation) -> None:
@@ -52,7 +55,15 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
     if second is not None and evaluation.votes is not None:
         second = _second_against_votes(second)
     if second is not None:
-        _show(evaluation, second, _compared(evaluation.key, second.key, evaluation, second))
+        comparison = _compared(evaluation.key, second.key, evaluation, second)
+        st.session_state[_LAST] = (evaluation.key, comparison)
+        _show(evaluation, second, comparison)
+
+
+def last_comparison(key: str) -> Comparison | None:
+    """Return the last comparison of an evaluation in this session, for its report."""
+    compared, comparison = st.session_state.get(_LAST, ("", None))
+    return comparison if compared == key else None
 
 
 def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluation | None:

@@ -11,37 +11,70 @@ import streamlit as st
 
 from fer_core.charts.evaluation import report_figures
 from fer_core.errors import InputError
+from fer_core.evaluation.model_comparison import Comparison
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.tables import classes_csv, evaluation_document, predictions_csv
 from fer_core.model_card import write_evaluation_card
-from fer_core.report.html import html_report
+from fer_core.report.html import data_title, html_report, report_bibtex, training_counts
+from fer_core.report.latex import latex_tables
+from fer_core.training.registry import bundle_epochs
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.evaluate.comparison_tab import last_comparison
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.robustness_tab import measured_robustness, quality_slicings
 from fer_studio.ui.guard import section
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
+#: The session key of the toggle for faces in the report.
+_FACES = "report_faces"
+
 
 @section
 def show_report(evaluation: LoadedEvaluation) -> None:
     """Show the downloads and the model card."""
     stem = _file_stem(evaluation)
+    comparison = last_comparison(evaluation.key)
     st.markdown(
-        "**The complete evaluation as one HTML file**: metrics, tables, charts, warnings and "
-        "limits. It opens in any browser without internet access. The camera button of each chart "
-        "saves it as SVG."
+        "**The complete evaluation as one HTML file**: metrics, tables, charts, a methods section, "
+        "warnings and limits. It opens in any browser without internet access and prints on A4. "
+        "The camera button of each chart saves it as SVG."
     )
-    if evaluation.faces is not None and not measured_robustness(evaluation):
-        st.caption("To include robustness curves, measure them in the tab Robustness first.")
+    has_faces = False
+    if evaluation.faces is not None:
+        has_faces = st.toggle(
+            "Include the faces of the largest errors",
+            value=True,
+            key=_FACES,
+            persist_state="session",
+            help="They become part of the file. Leave them out if you may not pass on the images.",
+        )
+        if not measured_robustness(evaluation):
+            st.caption("To include robustness curves, measure them in the tab Robustness first.")
     offer_download(
         "Report",
-        lambda: _html(evaluation),
+        lambda: _html(evaluation, comparison, has_faces=has_faces),
         f"{stem}.html",
         key="download_report",
         is_primary=True,
     )
+    st.markdown("**For papers**")
+    with st.container(horizontal=True):
+        offer_download(
+            "Tables as LaTeX",
+            lambda: latex_tables(evaluation.result, data_title(evaluation.result)),
+            f"{stem}.tex",
+            key="download_latex",
+            hint="Metrics, metrics per class and confusion matrix; they need the package booktabs.",
+        )
+        offer_download(
+            "References as BibTeX",
+            lambda: report_bibtex(evaluation.result, evaluation.bundle, comparison),
+            f"{stem}.bib",
+            key="download_bibtex",
+            hint="The works that the methods section of the report cites.",
+        )
     st.markdown("**For other programs**")
     with st.container(horizontal=True):
         offer_download(
@@ -85,9 +118,22 @@ def _cached_details(key: tuple[str, int, int], _evaluation: LoadedEvaluation) ->
     )
 
 
-def _html(evaluation: LoadedEvaluation) -> str:
+def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_faces: bool) -> str:
     result = _detailed(evaluation)
-    return html_report(result, evaluation.bundle, report_figures(result), votes=evaluation.votes)
+    figures = report_figures(
+        result,
+        training_counts=training_counts(evaluation.bundle),
+        epochs=bundle_epochs(evaluation.bundle.folder),
+        comparison=comparison,
+    )
+    return html_report(
+        result,
+        evaluation.bundle,
+        figures,
+        votes=evaluation.votes,
+        images=evaluation.faces.images if has_faces and evaluation.faces is not None else None,
+        comparison=comparison,
+    )
 
 
 def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.access import admission
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.model_titles import model_title
 from fer_studio.ui.text import plain_text
 
 _MAX_DATASETS = 5
@@ -31,7 +32,7 @@ def show_workspace(settings: Settings) -> None:
 
 def model_sentence(bundle: Bundle) -> str:
     """Return how accurate a model is, in words, as Markdown."""
-    name = f"**{plain_text(bundle.name)}**"
+    name = f"**{plain_text(model_title(bundle))}**"
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
         return f"{name}: its accuracy was not measured. Evaluate it on a dataset."

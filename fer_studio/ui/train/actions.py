@@ -31,12 +31,12 @@ from fer_core.training.run_deletion import delete_run, is_default_model
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.address import forget
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
+from fer_studio.ui.train.model_links import show_model_links
 from fer_studio.ui.train.starting import start_text
 
 
@@ -162,10 +162,8 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     )
 
 
-def show_details(run: RunSummary, settings: Settings) -> None:
-    """Draw the parts that need no refresh: the model, name and note, and the configuration."""
-    if run.has_bundle:
-        _show_model(run, settings)
+def show_details(run: RunSummary) -> None:
+    """Draw the parts that need no refresh: name and note, and the configuration."""
     if run.state == "damaged":
         return
     with st.expander("Name and note", icon=":material/edit_note:"):
@@ -228,7 +226,7 @@ def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
     run_action(lambda: write_label(RunFolder(run.path), label), "Name and note were saved.")
 
 
-def _show_model(run: RunSummary, settings: Settings) -> None:
+def show_model(run: RunSummary, settings: Settings) -> None:
     """Draw the run's bundle: its metrics, and the ways to use it."""
     try:
         bundle = load_bundle(run.bundle_path, run.id)
@@ -236,16 +234,19 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
         show_error(error)
         return
     metrics = bundle.record.metrics.get("validation", {})
+    truth = ""
+    if bundle.record.learned_votes:
+        metrics, truth = metrics.get("votes", {}), " against the plurality of the votes"
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
-            f"Validation, measured with the exported model: accuracy "
+            f"Validation{truth}, measured with the exported model: accuracy "
             f"{format_percent(metrics.get('accuracy'))}, macro F1 "
             f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
-            f"All pages list it as {plain_text(run.id)}."
+            f"All pages list it as {plain_text(run.title)}."
         )
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Use as default",
                 key="use_as_default",
@@ -257,19 +258,7 @@ def _show_model(run: RunSummary, settings: Settings) -> None:
             )
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
                 _show_publish(run, settings)
-            if any(entry.name == "evaluate" for entry in PAGES):
-                st.page_link(
-                    "pages/evaluate.py",
-                    label="Evaluate",
-                    icon=":material/analytics:",
-                    query_params={"model": run.id},
-                )
-            st.page_link(
-                "pages/analyze.py",
-                label="Analyze photos",
-                icon=":material/photo_camera:",
-                query_params={"model": run.id},
-            )
+            show_model_links(run.id)
 
 
 def _three_digits(value: object) -> str:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from fer_core.bundle import default_bundle_name, set_default_bundle
-from fer_core.charts.training import COMPARED_METRICS, compared_curves
+from fer_core.charts.training import COMPARED_METRICS, compared_curves, grouped_curves
 from fer_core.csv_text import csv_text
 from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
+from fer_core.training.seed_groups import SeedGroup, seed_groups, spread_by_epoch
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text
+from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
+from fer_studio.ui.model_titles import distinct_titles
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
+from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
-from fer_studio.ui.train.formatting import format_value, run_title
+from fer_studio.ui.train.formatting import format_value, run_titles
 
 _CHOSEN = "compared_runs"
 _MAX_COMPARED = 12
+_SPARKLINE_POINTS = 40
 
 
 def show_compare(settings: Settings) -> None:
@@ -32,8 +37,16 @@ def show_compare(settings: Settings) -> None:
                 "as soon as it is started."
             )
         return
-    shown = _filtered(runs)
-    chosen = _choose(shown, default_bundle_name(settings))
+    shown, is_grouped = _filtered(runs)
+    default = default_bundle_name(settings)
+    if is_grouped:
+        groups = seed_groups(shown)
+        rows = [_group_row(group) for group in groups]
+    else:
+        groups = [SeedGroup((run,)) for run in shown]
+        titles = run_titles(shown)
+        rows = [_row(run, titles[run.id], default) for run in shown]
+    chosen = _choose(groups, rows)
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
@@ -45,15 +58,25 @@ def show_compare(settings: Settings) -> None:
         if len(chosen) == 1:
             _show_actions(chosen[0], settings)
     if not chosen:
-        st.caption("Select runs on the left of the table to see their curves and differences.")
+        noun = "rows" if is_grouped else "runs"
+        st.caption(f"Select {noun} on the left of the table to see their curves and differences.")
         return
-    _show_curves(chosen)
+    _show_curves(chosen, is_grouped=is_grouped)
     if len(chosen) > 1:
-        _show_differences(chosen)
+        _show_differences([group.runs[0] for group in chosen])
 
 
-def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
-    with st.container(horizontal=True):
+def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
+    """Draw the filters; return the runs to show, and True if seeds are grouped."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        # On the left, because the toolbar of the table covers what is above its right end.
+        is_grouped = kept_toggle(
+            "Group seeds",
+            key="group_seeds",
+            name="seeds",
+            help="One row for runs that differ only in their seed, with mean and standard "
+            "deviation.",
+        )
         text = kept_text(
             "Filter",
             key="compare_filter",
@@ -81,14 +104,15 @@ def _filtered(runs: list[RunSummary]) -> list[RunSummary]:
     ]
     if len(shown) < len(runs):
         st.caption(f"{len(shown)} of {len(runs)} runs.")
-    return shown
+    return shown, is_grouped
 
 
-def _row(run: RunSummary, default: str | None) -> dict[str, Any]:
+def _row(run: RunSummary, title: str, default: str | None) -> dict[str, Any]:
     return {
-        "Run": run.title + (" ★" if run.id == default else ""),
+        "Run": title + (" ★" if run.id == default else ""),
         "State": run.state,
-        "Accuracy": None if run.validation_accuracy is None else 100 * run.validation_accuracy,
+        "By epoch": sparkline([one.validation_accuracy for one in read_run_epochs(run.path)]),
+        "Accuracy": _percent(run.validation_accuracy),
         "Macro F1": run.macro_f1,
         "Best epoch": run.best_epoch,
         "Epochs": f"{run.epoch}/{run.epochs}" if run.epochs else "",
@@ -99,34 +123,80 @@ def _row(run: RunSummary, default: str | None) -> dict[str, Any]:
         "Started": run.started,
         "Study": "" if run.study is None else f"{run.study} {run.trial}",
         "Note": run.note,
+        "ID": run.id,
     }
 
 
-def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
-    """Draw the table and return the selected runs."""
-    ids = [run.id for run in runs]
+def _group_row(group: SeedGroup) -> dict[str, Any]:
+    first = group.runs[0]
+    accuracy, macro_f1 = group.accuracy, group.macro_f1
+    epochs = [read_run_epochs(run.path) for run in group.runs]
+    means = spread_by_epoch(epochs, lambda record: record.validation_accuracy)
+    seeds = [run.seed for run in group.runs]
+    return {
+        "Runs": group.title,
+        "Seeds": len(group.runs),
+        "By epoch": sparkline([one.mean for one in means]),
+        "Accuracy": None if accuracy is None else _percent(accuracy.mean),
+        "± SD": None if accuracy is None else _percent(accuracy.deviation),
+        "Macro F1": None if macro_f1 is None else macro_f1.mean,
+        "± SD of F1": None if macro_f1 is None else macro_f1.deviation,
+        "Time": sum(run.seconds for run in group.runs) / 60,
+        "Recipe": first.recipe,
+        "Data": first.data,
+        "Seed values": ", ".join(str(seed) for seed in seeds if seed is not None),
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def sparkline(accuracies: Sequence[float]) -> list[float]:
+    """Return at most 40 of the values of a curve, in percent: its first and last ones included."""
+    last = len(accuracies) - 1
+    if last < _SPARKLINE_POINTS:
+        return [100 * value for value in accuracies]
+    positions = (
+        round(number * last / (_SPARKLINE_POINTS - 1)) for number in range(_SPARKLINE_POINTS)
+    )
+    return [100 * accuracies[position] for position in positions]
+
+
+def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
+    """Draw the table and return the selected rows."""
+    ids = [[run.id for run in group.runs] for group in groups]
     # Streamlit stores selected rows by number. A different list of runs gets a new table, in which
     # the same runs are selected.
     last: list[str] = st.session_state.get(_CHOSEN, [])
-    rows = [ids.index(run_id) for run_id in last if run_id in ids]
+    selected_before = [row for row, members in enumerate(ids) if set(members) & set(last)]
+    key = hash(tuple(map(tuple, ids))) & 0xFFFFFFFF
     selection = st.dataframe(
-        [_row(run, default) for run in runs],
+        rows,
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": rows}},
-        key=f"runs_table_{hash(tuple(ids)) & 0xFFFFFFFF:x}",
-        height=min(38 + 35 * max(len(runs), 1), 400),
+        selection_default={"selection": {"rows": selected_before}},
+        key=f"runs_table_{key:x}",
+        height=min(38 + 35 * max(len(rows), 1), 400),
         placeholder="-",
-        alt=f"{len(runs)} runs with their metrics",
+        alt=f"{len(rows)} rows of runs with their metrics",
         column_config={
             "Run": st.column_config.TextColumn(width=200, help="★ marks the default model."),
+            "Runs": st.column_config.TextColumn(width=200),
+            "By epoch": st.column_config.LineChartColumn(
+                width=110, help="Validation accuracy after each epoch, in percent"
+            ),
             "Accuracy": st.column_config.NumberColumn(
                 format="%.1f %%", help="Validation accuracy at the best epoch"
+            ),
+            "± SD": st.column_config.NumberColumn(
+                format="%.1f %%", help="Standard deviation of the accuracy over the seeds"
             ),
             "Macro F1": st.column_config.NumberColumn(
                 format="%.3f", help="On validation, at the best epoch"
             ),
+            "± SD of F1": st.column_config.NumberColumn(format="%.3f"),
             "Time": st.column_config.NumberColumn(
                 format="%.1f min", help="Training time of the finished epochs"
             ),
@@ -134,15 +204,25 @@ def _choose(runs: list[RunSummary], default: str | None) -> list[RunSummary]:
             "Note": st.column_config.TextColumn(width="medium"),
         },
     )
-    selected = [row for row in selection["selection"]["rows"] if row < len(runs)]
+    selected = [row for row in selection["selection"]["rows"] if row < len(groups)]
     # Selected runs that the filter hides stay selected.
-    hidden = [run_id for run_id in last if run_id not in ids]
-    st.session_state[_CHOSEN] = hidden + [ids[row] for row in selected]
-    return [runs[row] for row in selected]
+    listed = {run_id for members in ids for run_id in members}
+    hidden = [run_id for run_id in last if run_id not in listed]
+    st.session_state[_CHOSEN] = hidden + [run_id for row in selected for run_id in ids[row]]
+    return [groups[row] for row in selected]
 
 
-def _show_actions(run: RunSummary, settings: Settings) -> None:
-    st.button("Open", key="open_run", icon=":material/visibility:", on_click=_open, args=(run.id,))
+def _show_actions(group: SeedGroup, settings: Settings) -> None:
+    """Draw the buttons for the selected run, or for the most accurate one of a group."""
+    run = max(group.runs, key=lambda run: run.validation_accuracy or 0.0)
+    is_single = len(group.runs) == 1
+    st.button(
+        "Open" if is_single else "Open the best run",
+        key="open_run",
+        icon=":material/visibility:",
+        on_click=_open,
+        args=(run.id,),
+    )
     if run.has_bundle:
         st.button(
             "Use as default",
@@ -163,27 +243,44 @@ def _open(run_id: str) -> None:
     st.session_state[VIEW] = RUNS
 
 
-def _show_curves(chosen: list[RunSummary]) -> None:
-    metric_name = kept_segments(
-        "Curves",
-        list(COMPARED_METRICS),
-        key="compared_metric",
-        name="curves",
-        format_func=lambda name: COMPARED_METRICS[name][0],
-    )
+def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        metric_name = kept_segments(
+            "Curves",
+            list(COMPARED_METRICS),
+            key="compared_metric",
+            name="curves",
+            format_func=lambda name: COMPARED_METRICS[name][0],
+        )
+        style = choose_curve_style()
     compared = chosen[:_MAX_COMPARED]
     if len(chosen) > _MAX_COMPARED:
-        st.caption(f"The first {_MAX_COMPARED} of {len(chosen)} runs are shown.")
-    curves = {run_title(run): read_run_epochs(run.path) for run in compared}
-    if not any(curves.values()):
+        st.caption(f"The first {_MAX_COMPARED} of {len(chosen)} rows are shown.")
+    titles = distinct_titles({group.runs[0].id: group.title for group in compared})
+    curves = {
+        titles[group.runs[0].id]: [read_run_epochs(run.path) for run in group.runs]
+        for group in compared
+    }
+    if not any(epochs for runs in curves.values() for epochs in runs):
         st.info("These runs have not finished an epoch yet.", icon=":material/show_chart:")
         return
+    options: Any = {"smoothing": style.smoothing, "is_log": style.is_log}
+    if is_grouped:
+        figure = grouped_curves(curves, metric_name, **options)
+    else:
+        single = {title: runs[0] for title, runs in curves.items()}
+        figure = compared_curves(single, metric_name, **options)
     st.plotly_chart(
-        compared_curves(curves, metric_name),
+        figure,
         key="compared_curves",
         config={"displayModeBar": False},
         alt=f"{COMPARED_METRICS[metric_name][0]} by epoch of {', '.join(curves)}",
     )
+    if is_grouped:
+        st.caption(
+            "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch "
+            "that all runs of a row have finished."
+        )
 
 
 def _show_differences(chosen: list[RunSummary]) -> None:
@@ -213,10 +310,11 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
             labels[difference.field] = difference.label
             if difference.field not in fields:
                 fields.append(difference.field)
+    titles = run_titles(runs)
     return [
         {"Setting": labels[name]}
         | {
-            run_title(run): format_value(
+            titles[run.id]: format_value(
                 getattr(run if name in ("recipe", "data") else run.config, name)
             )
             for run in runs

@@ -34,6 +34,7 @@ from fer_studio.ui.train.datasets import (
 )
 from fer_studio.ui.train.draft import (
     RECIPE,
+    CheckedDraft,
     Draft,
     change_recipe,
     checked,
@@ -42,7 +43,16 @@ from fer_studio.ui.train.draft import (
     load_config,
 )
 from fer_studio.ui.train.estimates import show_estimate
-from fer_studio.ui.train.fields import show_fields
+from fer_studio.ui.train.fields import (
+    card_title,
+    choose_mode,
+    is_drawn,
+    open_setting,
+    show_data_fields,
+    show_recipe_fields,
+    show_sections,
+    show_targets,
+)
 from fer_studio.ui.train.formatting import format_value
 from fer_studio.ui.train.starting import (
     FREEZE,
@@ -76,33 +86,42 @@ _START_ERROR, _LOAD_MESSAGE = KeptError("start_problem"), "load_message"
 
 def show_configure(settings: Settings) -> None:
     """Draw the section."""
+    # All values are known before a widget is drawn. So the page is drawn from top to bottom, and
+    # nothing moves while it is loading.
+    draft = current_draft()
+    result = checked(draft.values)
+    base = base_config(draft.recipe, settings)
     form, summary = st.columns([3, 2], gap="large")
     with form:
-        data_column, recipe_column = st.columns(2)
-        with data_column:
-            dataset = choose_dataset(settings)
-            # Filled below, when the settings are known.
-            size_container = st.container()
-        with recipe_column:
-            _choose_recipe()
-        choose_start(settings)
-        draft = current_draft()
-        show_fields(draft)
-        result = checked(draft.values)
-        _show_text(result.config, draft)
-        if dataset is not None:
-            with size_container:
+        with st.container(border=True):
+            with card_title("Data"):
+                is_advanced = choose_mode()
+            dataset_column, targets_column = st.columns([3, 2])
+            with targets_column:
+                show_targets(draft)
+            with dataset_column:
+                dataset = choose_dataset(settings)
+            if dataset is not None:
                 dataset = show_training_size(dataset, result.config, settings)
+            if is_advanced:
+                show_data_fields(draft)
+        with st.container(border=True):
+            card_title("Recipe")
+            _choose_recipe(draft)
+            choose_start(settings)
+        if is_advanced:
+            with st.container(border=True):
+                show_sections(draft, base, result.problems)
+                _show_text(result.config, draft)
     with summary, st.container(border=True):
-        st.header("This training", anchor=False)
+        card_title("This training")
         # Changing messages are in a container, so that the estimate keeps its position: a click in
         # a fragment that has moved would be lost.
         with st.container():
             _show_load_message()
-            for sentence in result.problems.values():
-                st.error(plain_text(sentence), icon=":material/error:")
+            _show_problems(result)
             if result.config is not None:
-                _show_difference(draft, result.config, settings)
+                _show_difference(draft, result.config, base)
         with st.container():
             if result.config is not None and dataset is not None:
                 freeze = chosen_freeze(result.config.architecture)
@@ -110,18 +129,38 @@ def show_configure(settings: Settings) -> None:
         _show_start(dataset, result.config, settings)
 
 
-def _choose_recipe() -> None:
+def _show_problems(result: CheckedDraft) -> None:
+    """Name every invalid value; those that are not drawn now get a button that shows them."""
+    for name, sentence in result.problems.items():
+        st.error(plain_text(sentence), icon=":material/error:")
+        if name and not is_drawn(name):
+            st.button(
+                "Show the setting",
+                key=f"show_{name}",
+                type="tertiary",
+                icon=":material/arrow_back:",
+                on_click=open_setting,
+                args=(name,),
+            )
+
+
+def _choose_recipe(draft: Draft) -> None:
+    """Draw the select box, the settings next to it, and the description of the recipe."""
     if st.session_state.get(RECIPE) not in RECIPES:
         st.session_state[RECIPE] = chosen_recipe()
-    name: str = st.selectbox(
-        "Recipe",
-        list(RECIPES),
-        key=RECIPE,
-        persist_state="session",
-        on_change=_change_recipe,
-        help="A complete set of training settings, the fastest first. You can change every setting "
-        "below; your changes are kept while you look at other recipes.",
-    )
+    recipe_column, epochs_column = st.columns([3, 2])
+    with recipe_column:
+        name: str = st.selectbox(
+            "Recipe",
+            list(RECIPES),
+            key=RECIPE,
+            persist_state="session",
+            on_change=_change_recipe,
+            help="A complete set of training settings, the fastest first. You can change every "
+            "setting in Advanced; your changes are kept while you look at other recipes.",
+        )
+    with epochs_column:
+        show_recipe_fields(draft)
     recipe = recipe_by_name(name)
     published = f" Published result: {recipe.published_result}." if recipe.published_result else ""
     st.caption(f"{recipe.summary}.{published}")
@@ -132,9 +171,8 @@ def _change_recipe() -> None:
     adapt_draft()
 
 
-def _show_difference(draft: Draft, config: TrainingConfig, settings: Settings) -> None:
+def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig) -> None:
     """Draw the differences between the form and its recipe, and the button that resets them."""
-    base = base_config(draft.recipe, settings)
     differences = config_difference(base, config)
     if not differences:
         adapted = f", adapted to {plain_text(draft.start)}" if draft.start else ""

@@ -1,39 +1,207 @@
-"""The form of a training's settings, built from the fields of ``TrainingConfig``."""
+"""The fields of a training's settings, built from the fields of ``TrainingConfig``.
+
+Basic: the few settings that most trainings need. Advanced: all others too, one section at a time.
+The settings of the data are next to the dataset in both.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from fer_core.recipes import GROUPS, SettingField, setting_fields
+from fer_core.recipes import GROUPS, SettingField, TrainingConfig, setting_fields
+from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.draft import Draft, bounds_text, element_key, value_problem
+from fer_studio.ui.train.draft import Draft, bounds_text, element_key, form_values, value_problem
 
-#: The session key of the open group, by its title.
-OPEN_GROUP = "open_settings"
+#: The session keys of the choice between Basic and Advanced, of the open section (a key of
+#: ``GROUPS``), and of the text to find settings with.
+MODE, SECTION, FIND = "form_mode", "form_section", "find_setting"
+BASIC, ADVANCED = "Basic", "Advanced"
+
+#: The group of the settings below the dataset, and the one of them that is next to it in Basic too.
+_DATA, _TARGETS = "data", "targets"
+#: The settings next to the recipe.
+_RECIPE_FIELDS = ("epochs",)
 
 _COLUMNS = 2
 
 
-def show_fields(draft: Draft) -> None:
-    """Draw the open group of settings without those that have no effect."""
-    # Only the open group is drawn: thirty widgets take longer than the rest of the page.
-    tabs = st.tabs(list(GROUPS.values()), key=OPEN_GROUP, on_change="rerun")
-    for tab, group in zip(tabs, GROUPS, strict=True):
-        if tab.open:
-            with tab:
-                _show_group(group, draft)
+def card_title(title: str) -> DeltaGenerator:
+    """Draw the heading of a card; return the place at its right for a widget.
+
+    In a horizontal container, a heading has no margin above, which a card does not need.
+    """
+    place = st.container(horizontal=True, vertical_alignment="center")
+    place.header(title, anchor=False, width="stretch")
+    return place
 
 
-def _show_group(group: str, draft: Draft) -> None:
-    shown = [
+def choose_mode() -> bool:
+    """Draw the choice between Basic and Advanced; return True for Advanced."""
+    mode = kept_segments(
+        "Settings",
+        (BASIC, ADVANCED),
+        key=MODE,
+        name="settings",
+        write=str.lower,
+        label_visibility="collapsed",
+    )
+    return mode == ADVANCED
+
+
+def show_targets(draft: Draft) -> None:
+    """Draw what is learned from the data."""
+    for entry in setting_fields():
+        if entry.name == _TARGETS:
+            _show_field(entry, draft)
+
+
+def show_data_fields(draft: Draft) -> None:
+    """Draw the other settings of the data: which images are used, and how often."""
+    shown = [entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS]
+    for is_toggle in (False, True):
+        _show_grid([entry for entry in shown if (entry.kind == "boolean") == is_toggle], draft)
+
+
+def show_recipe_fields(draft: Draft) -> None:
+    """Draw the settings next to the recipe."""
+    for entry in setting_fields():
+        if entry.name in _RECIPE_FIELDS:
+            _show_field(entry, draft)
+
+
+def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> None:
+    """Draw the other settings: a list of sections, and the settings of the open one.
+
+    Args:
+        draft: The form.
+        base: The configuration that the form started from.
+        problems: A sentence for each field with an invalid value.
+    """
+    card_title("All settings")
+    navigation, content = st.columns([2, 5], gap="medium")
+    with navigation:
+        found: str = st.text_input(
+            "Find a setting",
+            key=FIND,
+            persist_state="session",
+            placeholder="Find a setting",
+            icon=":material/search:",
+            label_visibility="collapsed",
+        )
+        section = _choose_section(draft, base, problems)
+    # Only one section is drawn: thirty widgets take longer than the rest of the page.
+    with content:
+        if found and found.strip():
+            _show_found(found, draft)
+        else:
+            _show_grid(
+                [entry for entry in _in_sections(_applying(draft)) if entry.group == section], draft
+            )
+
+
+def _choose_section(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> str:
+    sections = [group for group in GROUPS if group != _DATA]
+    titles = {group: _section_title(group, draft, base, problems) for group in sections}
+    keep_choice(SECTION, sections, name="section", noun="section", describe=GROUPS.__getitem__)
+    section: str = st.radio(
+        "Section",
+        sections,
+        key=SECTION,
+        format_func=titles.__getitem__,
+        label_visibility="collapsed",
+    )
+    return section
+
+
+def _section_title(
+    group: str, draft: Draft, base: TrainingConfig, problems: Mapping[str, str]
+) -> str:
+    """Return the title of a section, with the number of changed settings and a mark for errors."""
+    entries = [entry for entry in _in_sections(_applying(draft)) if entry.group == group]
+    values = form_values(base)
+    changed = sum(draft.values[entry.name] != values[entry.name] for entry in entries)
+    title = GROUPS[group]
+    if any(entry.name in problems for entry in entries):
+        title += " :red[:material/error:]"
+    return f"{title} :gray[· {changed} changed]" if changed else title
+
+
+def _show_found(text: str, draft: Draft) -> None:
+    """Draw the settings whose name, description or section contains every word of a text."""
+    terms = text.lower().split()
+    found = [
         entry
         for entry in setting_fields()
-        if entry.group == group and entry.applies_to(draft.values)
+        if all(
+            term in f"{entry.label} {entry.name} {entry.help} {GROUPS[entry.group]}".lower()
+            for term in terms
+        )
     ]
+    if not found:
+        st.caption(f"No setting contains “{plain_text(text.strip())}”.")
+    applying = [entry for entry in found if entry.applies_to(draft.values)]
+    for group, title in GROUPS.items():
+        entries = [entry for entry in _in_sections(applying) if entry.group == group]
+        if entries:
+            st.markdown(f"**{title}**")
+            _show_grid(entries, draft)
+    placed = [entry.label for entry in applying if not _in_sections([entry])]
+    if placed:
+        st.caption(f"Next to the dataset and the recipe: {', '.join(placed)}.")
+    unused = [entry for entry in found if entry not in applying]
+    if unused:
+        st.caption("; ".join(_requirement(entry) for entry in unused) + ".")
+
+
+def _requirement(entry: SettingField) -> str:
+    """Say with which values of other settings a setting has an effect."""
+    labels = {other.name: other.label for other in setting_fields()}
+    needs = " and ".join(
+        f"{labels[name]} {' or '.join(map(_choice_label, values))}"
+        for name, values in entry.applies
+    )
+    return f"{entry.label} has an effect with {needs}"
+
+
+def open_setting(name: str) -> None:
+    """Show a setting in the form; the callback of a button."""
+    entry = next(entry for entry in setting_fields() if entry.name == name)
+    if is_drawn(name):
+        return
+    st.session_state[MODE] = ADVANCED
+    st.session_state[FIND] = ""
+    if entry.group != _DATA:
+        st.session_state[SECTION] = entry.group
+
+
+def is_drawn(name: str) -> bool:
+    """Return True if the form, as it is now, shows a setting."""
+    entry = next(entry for entry in setting_fields() if entry.name == name)
+    if name in (*_RECIPE_FIELDS, _TARGETS):
+        return True
+    if st.session_state.get(MODE) != ADVANCED:
+        return False
+    is_found = bool((st.session_state.get(FIND) or "").strip())
+    return entry.group == _DATA or (not is_found and st.session_state.get(SECTION) == entry.group)
+
+
+def _applying(draft: Draft) -> list[SettingField]:
+    return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
+
+
+def _in_sections(entries: Sequence[SettingField]) -> list[SettingField]:
+    """Return the settings that are not next to the dataset or the recipe."""
+    return [entry for entry in entries if entry.group != _DATA and entry.name not in _RECIPE_FIELDS]
+
+
+def _show_grid(shown: Sequence[SettingField], draft: Draft) -> None:
     for start in range(0, len(shown), _COLUMNS):
-        columns = st.columns(_COLUMNS)
+        columns = st.columns(_COLUMNS, vertical_alignment="bottom")
         for column, entry in zip(columns, shown[start : start + _COLUMNS], strict=False):
             with column:
                 _show_field(entry, draft)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from fer_core.training.registry import ActualState, RunSummary
+from fer_studio.ui.model_titles import distinct_titles
 
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
@@ -46,8 +48,11 @@ def format_value(value: Any) -> str:
     return str(value)
 
 
-def run_title(run: RunSummary) -> str:
-    """Return a run's title for a list: its name, and its ID because names may repeat."""
-    if run.name:
-        return f"{run.name} ({run.id})"
-    return run.id
+def run_titles(runs: Iterable[RunSummary]) -> dict[str, str]:
+    """Return the titles of runs by their IDs: their names, with the ID if several share a name."""
+    return distinct_titles({run.id: run.title for run in runs})
+
+
+def format_started(run: RunSummary) -> str:
+    """Format when a run was started: "2026-11-29 01:23 UTC"; empty if unknown."""
+    return "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M} UTC"

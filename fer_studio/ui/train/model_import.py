@@ -38,6 +38,7 @@ from fer_studio.ui.access import require_editor
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
+from fer_studio.ui.train.fields import card_title
 from fer_studio.ui.uploads import check_size, file_name
 
 #: One at a time: each loads a training library.
@@ -63,6 +64,9 @@ _USUAL_LABELS = (
     ", ".join(sorted(EMOTIONS)),
     "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt",
 )
+
+#: The values of the fields before an import.
+_EMPTY_FORM = {_LABELS: None, _NAME: "", _REPLACE: False, _SCALE: _AUTOMATIC, _MEAN: "", _STD: ""}
 
 _Result = TypeVar("_Result")
 
@@ -99,15 +103,15 @@ def collect_finished_jobs() -> str | None:
     st.session_state[_CANDIDATES] = None
     # A new uploader lets the server free the memory of the upload.
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-    for key in (_LABELS, _SCALE, _MEAN, _STD, _NAME, _REPLACE):
-        st.session_state.pop(key, None)
+    # The browser keeps the values of fields whose state is only deleted.
+    st.session_state.update(_EMPTY_FORM)
     return imported.name
 
 
 def show_import(settings: Settings) -> None:
     """Draw the form, the progress of running jobs and their outcome."""
     with st.container(border=True):
-        st.header("Import a model", anchor=False)
+        card_title("Import a model")
         uploads = _upload_field()
         _show_options()
         _show_check(uploads, settings)

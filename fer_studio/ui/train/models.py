@@ -16,11 +16,12 @@ from fer_core.bundle import (
 )
 from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.settings import Settings
-from fer_studio.ui.frame import PAGES
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.model_titles import model_title
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.model_import import collect_finished_jobs, show_import
+from fer_studio.ui.train.model_links import show_model_links
 
 _CHOSEN = "chosen_model"
 
@@ -77,7 +78,7 @@ def _row(bundle: Bundle, default: str | None) -> dict[str, Any]:
     record = bundle.record
     accuracy = record.validation_accuracy
     return {
-        "Model": bundle.name + (" ★" if bundle.name == default else ""),
+        "Model": model_title(bundle) + (" ★" if bundle.name == default else ""),
         "Classes": _classes_text(record.classes),
         "Validation accuracy": None if accuracy is None or record.is_demo else 100 * accuracy,
         "Origin": _origin(bundle),
@@ -102,9 +103,11 @@ def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None
     record = bundle.record
     height, width, channels = record.input_shape
     with st.container(border=True):
-        st.markdown(f"**{plain_text(bundle.name)}**" + (" · default model" if is_default else ""))
+        title = model_title(bundle)
+        st.markdown(f"**{plain_text(title)}**" + (" · default model" if is_default else ""))
         st.caption(
-            f"{len(record.classes)} classes: {plain_text(', '.join(record.classes))}. Input: "
+            (f"{plain_text(bundle.name)}. " if title != bundle.name else "")
+            + f"{len(record.classes)} classes: {plain_text(', '.join(record.classes))}. Input: "
             f"{width}x{height} pixels, {'gray' if channels == 1 else 'color'}."
         )
         source = record.source
@@ -120,15 +123,8 @@ def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None
                 on_click=run_action,
                 args=(
                     lambda: set_default_bundle(bundle.name, settings),
-                    f"{bundle.name} is now the default model.",
+                    f"{title} is now the default model.",
                 ),
                 help="All pages and commands use it unless another model is chosen.",
             )
-            if any(entry.name == "evaluate" for entry in PAGES):
-                st.page_link(
-                    "pages/evaluate.py",
-                    label="Evaluate",
-                    icon=":material/analytics:",
-                    query_params={"model": bundle.name},
-                )
-            st.page_link("pages/analyze.py", label="Analyze photos", icon=":material/photo_camera:")
+            show_model_links(bundle.name)

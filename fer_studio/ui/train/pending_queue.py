@@ -15,7 +15,6 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunFolder
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.feedback import run_action
-from fer_studio.ui.train.formatting import run_title
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
@@ -48,7 +47,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
 def _show_pending_run(run: RunSummary, count: int, settings: Settings) -> None:
     folder, position = RunFolder(run.path), run.queue_position or 1
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{position}.** {plain_text(run_title(run))}", width="stretch")
+        st.markdown(f"**{position}.** {plain_text(run.title)}", width="stretch")
         st.button(
             "Move up",
             key=f"move_up_{run.id}",

@@ -17,7 +17,7 @@ from fer_core.training.search import (
     create_study,
     launch_search,
     stop_search,
-    study_figures,
+    study_details,
     study_names,
     study_setup,
     study_summary,
@@ -43,12 +43,22 @@ _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
 _FIGURES = "study_figures"
 
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
+#: Title and caption of each chart.
 _FIGURE_TITLES = {
-    "history": "History",
-    "importance": "Importance",
-    "parallel": "Parallel coordinates",
-    "slice": "Slices",
-    "intermediate": "Curves of the trials",
+    "history": ("History", "The value of each trial, and the best one so far."),
+    "importance": (
+        "Importance",
+        "How important each setting is for the metric (PED-ANOVA). The sum is 100 %.",
+    ),
+    "parallel": (
+        "Parallel coordinates",
+        "Each line is a trial; the bluer, the better. Drag along an axis to select trials.",
+    ),
+    "slice": ("Slices", "The value of each trial against each setting; the best one is orange."),
+    "intermediate": (
+        "Curves of the trials",
+        "The metric after each epoch. Trials that were ended early are dotted.",
+    ),
 }
 _STATE_COLORS: dict[str, Any] = {"running": "blue", "finished": "green", "stopped": "orange"}
 
@@ -327,7 +337,7 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
         _show_best(summary, settings)
     if summary.trials:
         _show_trials(summary, settings)
-        _show_figures(name, completed, settings)
+        _show_figures(summary, completed, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
 
@@ -375,7 +385,7 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     values = ", ".join(
-        f"{labels.get(key, key).lower()} {format_value(sampled)}"
+        f"{labels.get(key, key).lower()} {_sampled_text(sampled)}"
         for key, sampled in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -418,16 +428,21 @@ def _show_workers(summary: StudySummary) -> None:
         st.caption(f"Workers: {', '.join(texts)}.")
 
 
+def _sampled_text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else format_value(value)
+
+
 def _show_trials(summary: StudySummary, settings: Settings) -> None:
+    is_share = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
     rows = [
         {
             "Trial": trial.number,
             "State": trial.state,
-            "Value": trial.value,
+            "Value": None if trial.value is None else (100 if is_share else 1) * trial.value,
             "Worker": trial.worker or None,
         }
-        | {labels.get(key, key): format_value(sampled) for key, sampled in trial.values.items()}
+        | {labels.get(key, key): _sampled_text(sampled) for key, sampled in trial.values.items()}
         | {
             "Run": _run_address(trial, settings),
             "Problem": as_sentence(trial.problem),
@@ -444,7 +459,8 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
         column_config={
             "Trial": st.column_config.NumberColumn(width="small"),
             "Value": st.column_config.NumberColumn(
-                format="%.4f", help=f"Validation {_MONITORS[summary.setup.monitor]}"
+                format="%.1f %%" if is_share else "%.4f",
+                help=f"Validation {_MONITORS[summary.setup.monitor]}",
             ),
             "Worker": st.column_config.TextColumn(
                 help="The machine and the process that run or ran the trial"
@@ -454,26 +470,32 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     )
 
 
-def _show_figures(name: str, completed: int, settings: Settings) -> None:
-    """Draw Optuna's charts; they are slow and computed again only after a trial has ended."""
+def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> None:
+    """Draw the charts; they are computed again only after a trial has ended."""
     cached = st.session_state.get(_FIGURES)
-    if cached is None or cached[0] != (name, completed):
-        with st.spinner("Drawing Optuna's charts…"):
+    key = (summary.name, completed)
+    if cached is None or cached[0] != key:
+        # Imported here: the other sections of the page do not need it.
+        from fer_core.charts.search import search_figures
+
+        with st.spinner("Drawing the charts…"):
             try:
-                figures = study_figures(name, settings)
+                figures = search_figures(summary, study_details(summary.name, settings))
             except InputError as error:
                 show_error(error)
                 return
-        cached = st.session_state[_FIGURES] = ((name, completed), figures)
+        cached = st.session_state[_FIGURES] = (key, figures)
     figures = cached[1]
     if not figures:
         return
-    tabs = st.tabs([_FIGURE_TITLES[key] for key in figures])
-    for tab, (key, figure) in zip(tabs, figures.items(), strict=True):
+    tabs = st.tabs([_FIGURE_TITLES[name][0] for name in figures])
+    for tab, (name, figure) in zip(tabs, figures.items(), strict=True):
+        title, caption = _FIGURE_TITLES[name]
         with tab:
             st.plotly_chart(
                 figure,
-                key=f"{key}_{name}",
+                key=f"{name}_{summary.name}",
                 config={"displayModeBar": False},
-                alt=f"{_FIGURE_TITLES[key]} of the search {name}",
+                alt=f"{title} of the search {summary.name}",
             )
+            st.caption(caption)

@@ -14,6 +14,7 @@ from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import Settings, load_settings
 from fer_core.training.run_folder import StartingModel
 from fer_core.training.starting_model import start_problem, starting_model
+from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import current_draft, form_values, show_draft
 
@@ -34,6 +35,7 @@ _ADAPTED = (
 def choose_start(settings: Settings) -> None:
     """Draw the select boxes of the starting model and of the last frozen stage."""
     bundles = _bundles(settings)
+    titles = distinct_titles({name: model_title(bundle) for name, bundle in bundles.items()})
     if st.session_state.get(START) not in bundles:
         st.session_state[START] = _NONE
     model_column, freeze_column = st.columns(2)
@@ -43,7 +45,7 @@ def choose_start(settings: Settings) -> None:
             [_NONE, *bundles],
             key=START,
             persist_state="session",
-            format_func=lambda name: name or "random weights",
+            format_func=lambda name: titles[name] if name else "random weights",
             on_change=adapt_draft,
             help="A trained model needs fewer images and epochs than random weights. Its "
             "architecture is used, with a tenth of the recipe's learning rate.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 
@@ -26,19 +27,28 @@ from fer_core.training.registry import (
     run_summary,
 )
 from fer_core.training.resources import ResourceUse, resource_use
-from fer_core.training.run_folder import RunStatus
+from fer_core.training.run_folder import EpochRecord, RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.text import plain_text, without_server_paths
-from fer_studio.ui.train.actions import show_actions, show_details
+from fer_studio.ui.train.actions import show_actions, show_details, show_model
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
+from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import show_outcome
-from fer_studio.ui.train.formatting import STATE_STYLES, format_bytes, format_percent, run_title
+from fer_studio.ui.train.formatting import (
+    STATE_STYLES,
+    format_bytes,
+    format_percent,
+    format_started,
+    run_titles,
+)
 from fer_studio.ui.train.pending_queue import show_queue
 
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 _LOG_LINES = 40
+#: In pixels. The browser reserves the height of a metric while it loads the code that draws it.
+_METRIC_HEIGHT = 108
 _FIGURES = "run_figures"
 _RESOURCES = "run_resources"
 
@@ -55,9 +65,12 @@ def show_runs(settings: Settings) -> None:
     is_live = _is_live(run)
     progress = st.fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
     progress(run, settings)
+    if run.has_bundle:
+        show_model(run, settings)
+    style = choose_curve_style("Logarithmic loss")
     curves = st.fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
-    curves(run, settings)
-    show_details(run, settings)
+    curves(run, style, settings)
+    show_details(run)
 
 
 def _show_empty_state() -> None:
@@ -76,18 +89,30 @@ def _go_to_form() -> None:
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs: running ones first, then pending ones, then the newest."""
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
-    by_id = {run.id: run for run in ordered}
+    by_id, titles = {run.id: run for run in ordered}, run_titles(ordered)
     chosen = kept_selectbox(
         "Run",
         list(by_id),
         key=RUN,
         name="run",
         is_always_shown=True,
-        format_func=lambda run_id: run_title(by_id[run_id]),
+        format_func=titles.__getitem__,
         help="Running runs come first, then pending ones, then the newest. The selection is part "
         "of the page's address, so you can bookmark it.",
     )
-    return by_id[chosen]
+    run = by_id[chosen]
+    _show_identity(run)
+    return run
+
+
+def _show_identity(run: RunSummary) -> None:
+    """Draw what the run is: its ID, recipe, data and start."""
+    parts = [run.id] if run.name else []
+    if run.config is not None:
+        parts += [f"{run.recipe} on {run.data}, seed {run.seed}"]
+    if run.started is not None:
+        parts += [f"started {format_started(run)}"]
+    st.caption(" · ".join(map(plain_text, parts)))
 
 
 def _is_live(run: RunSummary) -> bool:
@@ -150,7 +175,9 @@ def _show_bars(run: RunSummary) -> None:
         st.progress(min(share, 1.0), text=text)
         st.progress(step_share, text=_step_text(status))
         return
-    if run.state != "queued" or run.epoch:
+    if run.state == "finished":
+        st.caption(f"{text}.")
+    elif run.state != "queued" or run.epoch:
         st.progress(min(share, 1.0), text=text)
 
 
@@ -164,60 +191,62 @@ def _step_text(status: RunStatus) -> str:
 
 
 def _show_metrics(run: RunSummary) -> None:
-    with st.container(horizontal=True):
+    # All columns have the same width, so that no metric moves while the browser loads the others.
+    with st.grid(7 if run.is_active else 4, min_column_width=140):
         st.metric(
-            "Best validation accuracy",
+            "Best accuracy",
             format_percent(run.validation_accuracy),
             border=True,
-            height="stretch",
-            help="At the best epoch, which the setting 'Select best epoch by' defines.",
+            height=_METRIC_HEIGHT,
+            help="On validation, at the epoch that the setting 'Select best epoch by' selects.",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
-            height="stretch",
+            height=_METRIC_HEIGHT,
         )
         st.metric(
             "Best epoch",
             "-" if run.best_epoch is None else f"{run.best_epoch:,}",
             border=True,
-            height="stretch",
+            height=_METRIC_HEIGHT,
         )
-        st.metric("Training time", format_duration(run.seconds), border=True, height="stretch")
-    if not run.is_active:
-        return
+        st.metric("Training time", format_duration(run.seconds), border=True, height=_METRIC_HEIGHT)
+        if run.is_active:
+            _show_use(run)
+
+
+def _show_use(run: RunSummary) -> None:
+    """Draw the speed of a running training, and what it uses of the machine."""
     status = run.status
-    with st.container(horizontal=True):
-        speed = None if status is None else status.images_per_second
-        st.metric(
-            "Speed",
-            "-" if speed is None else f"{speed:,.0f}/s",
-            border=True,
-            height="stretch",
-            help="Images per second",
-        )
-        usage = _resources(run)
-        share = None if usage is None else usage.cpu_share
-        st.metric(
-            "CPU",
-            "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
-            border=True,
-            height="stretch",
-            help="Cores used by this training",
-        )
-        st.metric(
-            "Memory",
-            "-" if usage is None else format_bytes(usage.memory_bytes),
-            border=True,
-            height="stretch",
-            help="Physical memory of the training's process"
-            + (
-                ""
-                if usage is None
-                else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
-            ),
-        )
+    speed = None if status is None else status.images_per_second
+    st.metric(
+        "Speed",
+        "-" if speed is None else f"{speed:,.0f}/s",
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Images per second",
+    )
+    usage = _resources(run)
+    share = None if usage is None else usage.cpu_share
+    st.metric(
+        "CPU",
+        "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Cores used by this training",
+    )
+    st.metric(
+        "Memory",
+        "-" if usage is None else format_bytes(usage.memory_bytes),
+        border=True,
+        height=_METRIC_HEIGHT,
+        help="Physical memory of the training's process"
+        + (
+            "" if usage is None else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
+        ),
+    )
 
 
 def _resources(run: RunSummary) -> ResourceUse | None:
@@ -237,17 +266,30 @@ class _Figure:
     draw: Callable[..., LiveCurves]
     has_best: bool
     alt: str
+    is_smooth: bool = False
+    can_be_log: bool = False
+
+    def drawn(
+        self, epochs: Sequence[EpochRecord], best_epoch: int | None, style: CurveStyle
+    ) -> LiveCurves:
+        """Return the chart in a style."""
+        options: dict[str, Any] = {"best_epoch": best_epoch} if self.has_best else {}
+        if not self.is_smooth:
+            options["smoothing"] = style.smoothing
+        if self.can_be_log:
+            options["is_log"] = style.is_log
+        return self.draw(epochs, **options)
 
 
 _ALL_FIGURES = (
     _Figure("accuracy", "Accuracy", accuracy_curves, True, "Training and validation accuracy"),
-    _Figure("loss", "Loss", loss_curves, True, "Training and validation loss"),
+    _Figure("loss", "Loss", loss_curves, True, "Training and validation loss", can_be_log=True),
     _Figure("recall", "Recall by class", recall_curves, False, "Validation recall by class"),
-    _Figure("rate", "Learning rate", learning_rate_curve, False, "Learning rate"),
+    _Figure("rate", "Learning rate", learning_rate_curve, False, "Learning rate", is_smooth=True),
 )
 
 
-def _show_curves(run: RunSummary, settings: Settings) -> None:
+def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
     """Draw the curves and the log."""
     leave_if_refused("train")
     run = run_summary(run.path, settings)
@@ -258,7 +300,7 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
                 with column:
                     mark = " (◆ best epoch)" if figure.has_best else ""
                     st.markdown(f"**{figure.title}**{mark}")
-                    curves = _curves(figure, run, len(epochs))
+                    curves = _curves(figure, run, len(epochs), style)
                     # It has no key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
@@ -282,15 +324,14 @@ def _show_curves(run: RunSummary, settings: Settings) -> None:
             log.code(without_server_paths(text), language=None, height=300)
 
 
-def _curves(figure: _Figure, run: RunSummary, count: int) -> LiveCurves:
+def _curves(figure: _Figure, run: RunSummary, count: int, style: CurveStyle) -> LiveCurves:
     """Return the chart's rows, computed again only after a new epoch.
 
     Streamlit does not send an unchanged chart again.
     """
     epochs = read_run_epochs(run.path)
     kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})
-    key = (run.id, count, epochs[-1].seconds, run.best_epoch)
+    key = (run.id, count, epochs[-1].seconds, run.best_epoch, style)
     if figure.name not in kept or kept[figure.name][0] != key:
-        curves = figure.draw(epochs, run.best_epoch) if figure.has_best else figure.draw(epochs)
-        kept[figure.name] = (key, curves)
+        kept[figure.name] = (key, figure.drawn(epochs, run.best_epoch, style))
     return kept[figure.name][1]

@@ -1,0 +1,321 @@
+"""Charts of a hyperparameter search: its progress, and what the settings change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from fer_core.charts.labels import plot_text, plot_texts
+from fer_core.recipes import setting_fields
+from fer_core.training.search import StudyDetails, StudySummary, TrialSummary
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+#: Okabe and Ito's blue and vermilion, and a gray that is readable on white and on black.
+_TRIAL, _BEST, _GRAY = "#0072B2", "#D55E00", "#8A8A8A"
+#: Values from worst to best; readable on white and on black, and for color-blind people.
+_SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
+_MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
+_LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
+_HEIGHT = 340
+
+#: Name of each metric that a search can optimize, and whether it is a fraction.
+MONITOR_TITLES = {
+    "accuracy": ("validation accuracy", True),
+    "macro_f1": ("validation macro F1", False),
+    "loss": ("validation loss", False),
+}
+
+
+def search_figures(study: StudySummary, details: StudyDetails) -> dict[str, go.Figure]:
+    """Return the charts for which a search has enough trials.
+
+    Returns:
+        Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
+    """
+    finished = [
+        trial for trial in study.trials if trial.state == "finished" and trial.value is not None
+    ]
+    figures: dict[str, go.Figure] = {}
+    if finished:
+        figures["history"] = _history(study, finished)
+    if details.importances:
+        figures["importance"] = _importance(details.importances)
+    if finished:
+        figures["parallel"] = _parallel(study, finished)
+        figures["slice"] = _slices(study, finished)
+    if any(details.curves.values()):
+        figures["intermediate"] = _curves(study, details)
+    return figures
+
+
+def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
+    """Draw the value of each trial, and the best value so far."""
+    import plotly.graph_objects as go
+
+    pick = min if study.setup.monitor == "loss" else max
+    values = [_value(trial, study) for trial in finished]
+    best = [pick(values[: count + 1]) for count in range(len(values))]
+    numbers = [trial.number for trial in finished]
+    pruned = [
+        trial for trial in study.trials if trial.state == "pruned" and trial.value is not None
+    ]
+    hover = f"trial %{{x}}: {_hover_value(study)}<extra></extra>"
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=numbers,
+                y=best,
+                name="best so far",
+                mode="lines",
+                line={"color": _BEST, "width": 2, "shape": "hv"},
+                hovertemplate=f"best so far: {_hover_value(study)}<extra></extra>",
+            ),
+            go.Scatter(
+                x=[trial.number for trial in pruned],
+                y=[_value(trial, study) for trial in pruned],
+                name="ended early",
+                mode="markers",
+                marker={"color": _GRAY, "size": 8, "symbol": "circle-open"},
+                hovertemplate=hover,
+            ),
+            go.Scatter(
+                x=numbers,
+                y=values,
+                name="finished",
+                mode="markers",
+                marker={"color": _TRIAL, "size": 9},
+                hovertemplate=hover,
+            ),
+        ]
+    )
+    figure.update_layout(
+        height=_HEIGHT,
+        margin=_MARGIN,
+        legend=_LEGEND,
+        xaxis={
+            "title": {"text": "trial"},
+            "tickformat": "d",
+            # Half a trial of space, so that the first and last marker are not cut.
+            "range": [-0.5, max(trial.number for trial in study.trials) + 0.5],
+        },
+        yaxis=_value_axis(study),
+    )
+    return figure
+
+
+def _importance(importances: dict[str, float]) -> go.Figure:
+    """Draw how important each setting is for the metric."""
+    import plotly.graph_objects as go
+
+    ordered = sorted(importances.items(), key=lambda pair: pair[1])
+    figure = go.Figure(
+        go.Bar(
+            x=[100 * share for _, share in ordered],
+            y=plot_texts(_labels()[name] for name, _ in ordered),
+            orientation="h",
+            marker={"color": _TRIAL},
+            text=[f"{100 * share:.1f} %" for _, share in ordered],
+            textposition="outside",
+            cliponaxis=False,
+            hovertemplate="%{y}: %{x:.1f} %<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        height=max(90 + 40 * len(ordered), 180),
+        margin={**_MARGIN, "r": 64},
+        xaxis={
+            "title": {"text": "relative importance"},
+            "range": [0, 100],
+            "ticksuffix": " %",
+        },
+        yaxis={"ticksuffix": "  "},
+    )
+    return figure
+
+
+def _parallel(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
+    """Draw each trial as a line through its settings and its value."""
+    import plotly.graph_objects as go
+
+    title, is_percent = MONITOR_TITLES[study.setup.monitor]
+    values = [_value(trial, study) for trial in finished]
+    dimensions = [
+        *(_dimension(name, study, finished) for name in _sampled(study, finished)),
+        {
+            "label": f"{title} (%)" if is_percent else title,
+            "values": values,
+            "tickformat": ".1f" if is_percent else ".3f",
+        },
+    ]
+    figure = go.Figure(
+        go.Parcoords(
+            dimensions=dimensions,
+            line={
+                "color": values,
+                "colorscale": _SCALE,
+                "reversescale": study.setup.monitor == "loss",
+            },
+            labelfont={"size": 13},
+        )
+    )
+    figure.update_layout(height=_HEIGHT + 40, margin={"l": 64, "r": 64, "t": 56, "b": 24})
+    return figure
+
+
+def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary]) -> dict[str, Any]:
+    """Return the axis of one setting for parallel coordinates."""
+    values = [trial.values.get(name) for trial in finished]
+    label = plot_text(_labels()[name])
+    if not _is_number(values):
+        known = sorted({_text(value) for value in values})
+        return {
+            "label": label,
+            "values": [known.index(_text(value)) for value in values],
+            "tickvals": list(range(len(known))),
+            "ticktext": plot_texts(known),
+        }
+    numbers = [float(value) for value in values if value is not None]
+    if not _is_log(name, study):
+        return {"label": label, "values": numbers}
+    low, high = min(map(math.log10, numbers)), max(map(math.log10, numbers))
+    ticks = [low + (high - low) * part / 4 for part in range(5)]
+    return {
+        "label": label,
+        "values": [math.log10(value) for value in numbers],
+        "tickvals": ticks,
+        "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+    }
+
+
+def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
+    """Draw the value of each trial against each setting."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    names, colors = _sampled(study, finished), (_TRIAL, _BEST)
+    figure = make_subplots(
+        rows=1, cols=max(len(names), 1), shared_yaxes=True, horizontal_spacing=0.03
+    )
+    for column, name in enumerate(names, start=1):
+        trials = [trial for trial in finished if name in trial.values]
+        values = [trial.values[name] for trial in trials]
+        is_number = _is_number(values)
+        label = plot_text(_labels()[name])
+        figure.add_trace(
+            go.Scatter(
+                x=values if is_number else plot_texts(map(_text, values)),
+                y=[_value(trial, study) for trial in trials],
+                mode="markers",
+                marker={
+                    "color": [colors[one.number == study.best_trial] for one in trials],
+                    "size": 9,
+                    "opacity": 0.85,
+                },
+                customdata=[trial.number for trial in trials],
+                hovertemplate=f"trial %{{customdata}}<br>{label} %{{x}}<br>{_hover_value(study)}"
+                "<extra></extra>",
+            ),
+            row=1,
+            col=column,
+        )
+        is_log = is_number and _is_log(name, study)
+        figure.update_xaxes(
+            title={"text": label},
+            type="log" if is_log else "linear" if is_number else "category",
+            # One tick for each power of 10, written as 0.001 instead of 1m.
+            **({"dtick": 1, "exponentformat": "none"} if is_log else {}),
+            row=1,
+            col=column,
+        )
+    figure.update_yaxes(_value_axis(study), row=1, col=1)
+    figure.update_layout(height=_HEIGHT, margin=_MARGIN, showlegend=False)
+    return figure
+
+
+def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
+    """Draw the metric of each trial by epoch, the best trial in front."""
+    import plotly.graph_objects as go
+
+    factor = 100 if MONITOR_TITLES[study.setup.monitor][1] else 1
+    figure = go.Figure()
+    states = {trial.number: trial.state for trial in study.trials}
+    for number in sorted(details.curves, key=lambda number: number == study.best_trial):
+        points = sorted(details.curves[number].items())
+        is_best = number == study.best_trial
+        figure.add_trace(
+            go.Scatter(
+                x=[epoch for epoch, _ in points],
+                y=[factor * value for _, value in points],
+                name=f"trial {number}" + (", the best" if is_best else ""),
+                mode="lines+markers" if len(points) == 1 else "lines",
+                line={
+                    "color": _BEST if is_best else _GRAY,
+                    "width": 3 if is_best else 1.5,
+                    "dash": "dot" if states.get(number) == "pruned" else "solid",
+                },
+                opacity=1 if is_best else 0.6,
+                showlegend=is_best,
+                hovertemplate=f"trial {number}, epoch %{{x}}: {_hover_value(study)}<extra></extra>",
+            )
+        )
+    figure.update_layout(
+        height=_HEIGHT,
+        margin=_MARGIN,
+        legend=_LEGEND,
+        showlegend=True,
+        xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
+        yaxis=_value_axis(study),
+    )
+    return figure
+
+
+def _value(trial: TrialSummary, study: StudySummary) -> float:
+    assert trial.value is not None
+    return trial.value * (100 if MONITOR_TITLES[study.setup.monitor][1] else 1)
+
+
+def _hover_value(study: StudySummary) -> str:
+    title, is_percent = MONITOR_TITLES[study.setup.monitor]
+    return f"{title} %{{y:.1f}} %" if is_percent else f"{title} %{{y:.4f}}"
+
+
+def _value_axis(study: StudySummary) -> dict[str, Any]:
+    title, is_percent = MONITOR_TITLES[study.setup.monitor]
+    return {
+        "title": {"text": title, "standoff": 12},
+        "ticksuffix": " %" if is_percent else "",
+        "automargin": True,
+    }
+
+
+def _sampled(study: StudySummary, trials: Sequence[TrialSummary]) -> list[str]:
+    """Return the varied settings that at least one trial has sampled, in the order of the space."""
+    return [
+        parameter.field
+        for parameter in study.setup.space.parameters
+        if any(parameter.field in trial.values for trial in trials)
+    ]
+
+
+def _is_log(name: str, study: StudySummary) -> bool:
+    return any(one.field == name and one.log for one in study.setup.space.parameters)
+
+
+def _is_number(values: Sequence[Any]) -> bool:
+    """Return True if all values are numbers; settings without effect in a trial have none."""
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+
+
+def _labels() -> dict[str, str]:
+    return {entry.name: entry.label for entry in setting_fields()}

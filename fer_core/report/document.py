@@ -1,0 +1,99 @@
+"""The parts of a report: sections with paragraphs, tables, figures and faces, numbered in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption.
+
+    Attributes:
+        number: From 1, over the whole report.
+        caption: What it shows.
+        header: Titles of the columns.
+        rows: Cells of each row; the first one is its title.
+        is_text: True if the cells are text instead of numbers.
+    """
+
+    number: int
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    is_text: bool = False
+    kind: str = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart, or example faces, with its caption.
+
+    Attributes:
+        number: From 1, over the whole report.
+        caption: What it shows.
+        chart: The Plotly figure; None for faces.
+        faces: Address of the picture and text of each face.
+    """
+
+    number: int
+    caption: str
+    chart: go.Figure | None = None
+    faces: tuple[tuple[str, str], ...] = ()
+    kind: str = "figure"
+
+
+@dataclass
+class Section:
+    """A section of the report.
+
+    Attributes:
+        title: Its heading.
+        paragraphs: Plain text.
+        blocks: Its tables and figures, in order.
+    """
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    blocks: list[Table | Figure] = field(default_factory=list)
+
+    @property
+    def anchor(self) -> str:
+        """Its name in links."""
+        return self.title.lower().replace(" ", "-")
+
+
+class Numbering:
+    """Creates tables and figures with increasing numbers."""
+
+    def __init__(self) -> None:
+        self._tables, self._figures = count(1), count(1)
+
+    def table(
+        self,
+        caption: str,
+        header: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        is_text: bool = False,
+    ) -> Table:
+        """Return the next table."""
+        return Table(next(self._tables), caption, header, rows, is_text)
+
+    def charts(self, figures: Sequence[tuple[str, Any]]) -> list[Figure]:
+        """Return the next figures.
+
+        Args:
+            figures: Caption and Plotly figure of each chart.
+        """
+        return [Figure(next(self._figures), caption, chart) for caption, chart in figures]
+
+    def faces(self, caption: str, faces: Sequence[tuple[str, str]]) -> Figure:
+        """Return the next figure, of faces."""
+        return Figure(next(self._figures), caption, faces=tuple(faces))

@@ -1,0 +1,43 @@
+"""How curves are drawn: smoothing and a logarithmic axis; shared by the sections of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from fer_studio.ui.kept import kept_slider, kept_toggle
+
+_MAX_SMOOTHING = 0.95
+
+
+@dataclass(frozen=True)
+class CurveStyle:
+    """How curves are drawn.
+
+    Attributes:
+        smoothing: Weight of the earlier values in the moving average; 0 for none.
+        is_log: True for a logarithmic axis.
+    """
+
+    smoothing: float
+    is_log: bool
+
+
+def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
+    """Draw the slider and the toggle; they are part of the page's address."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+        smoothing = kept_slider(
+            "Smoothing",
+            0.0,
+            _MAX_SMOOTHING,
+            key="smoothing",
+            name="smoothing",
+            default=0.0,
+            step=0.05,
+            width=260,
+            help="The weight of earlier epochs in an exponential moving average. The values "
+            "themselves stay visible behind the smoothed curve.",
+        )
+        is_log = kept_toggle(log_label, key="log_axis", name="log")
+    return CurveStyle(smoothing, is_log)
