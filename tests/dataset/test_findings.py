@@ -150,5 +150,5 @@ def test_quick_fixes_have_names(faces: FaceSet) -> None:
     assert len({fix.name for fix in QUICK_FIXES}) == len(QUICK_FIXES)
     with pytest.raises(InputError, match="no quick fix 'burn'; choose from drop-train-copies"):
         quick_fix_entries("burn", faces, Curation())
-    with pytest.raises(ValueError, match="needs near"):
+    with pytest.raises(ValueError, match="needs the near-duplicates"):
         quick_fix_entries("drop-train-near-copies", faces, Curation())
