@@ -114,7 +114,7 @@ def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None
         notes = () if source is None else (*source.assumptions, *source.changes)
         for note in notes:
             st.markdown(f"- {plain_text(note)}")
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
                 "Use as default",
                 key="use_model_as_default",
