@@ -135,10 +135,12 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     document = json.loads(downloaded(page, "JSON")[1])
     assert len(document["rows"]) == len(lines)
 
-    # The person keeps the number when the stream is started again, and the cards have it.
+    # The person keeps the number when the stream is started again, and the card has it.
     start(page)
     expect(page.get_by_text(ONE_FACE)).to_be_visible()
-    expect(page.get_by_text(re.compile(r"^\d+: "))).to_be_visible()
+    expect(
+        page.get_by_test_id("live-faces").get_by_text(re.compile(r"^Person \d+"))
+    ).to_be_visible()
     wait_until(page, lambda: len(recorded_lines(page)) > len(lines), "a row of the second stream")
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()

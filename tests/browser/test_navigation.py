@@ -20,7 +20,7 @@ NAMES = [entry.name for entry in PAGES]
 MAIN_ACTIONS = {
     "home": re.compile("Analyze photos$"),
     "analyze": re.compile("Upload$"),
-    "live": re.compile("^START$"),
+    "live": re.compile("^Start$"),
     "video": re.compile("Upload$"),
     "dataset": re.compile("Import$"),
     "train": re.compile("Start training"),
