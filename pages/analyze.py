@@ -3,7 +3,7 @@
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state
 from fer_studio.ui.frame import open_page, show_responsible_use
 
-open_page("analyze")
+bar = open_page("analyze")
 collection = collect_photos()
 
 # Imported after the first elements are drawn: OpenCV and ONNX Runtime take half a second to load.
@@ -18,7 +18,8 @@ from fer_studio.ui.analyze.results import show_results
 
 discard_results_except(collection.keys)
 update_unsaved(collection.photos)
-options = choose_options(load_settings())
+with bar:
+    options = choose_options(load_settings())
 if not collection.photos:
     show_empty_state()
 elif options is not None:

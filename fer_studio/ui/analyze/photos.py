@@ -97,12 +97,43 @@ class _Kept:
 
 
 def collect_photos() -> PhotoCollection:
-    """Draw upload and camera, and return the photos that the user provided."""
+    """Draw upload and camera, and return the photos that the user provided.
+
+    As soon as there are photos, the upload is collapsed, so that a phone shows the results without
+    scrolling.
+    """
+    kept, snapshots = _kept(_UPLOADS), _kept(_SNAPSHOT)
+    has_photos = bool(
+        st.session_state.get(_SAMPLE_CHOSEN)
+        or any(st.session_state.get(widget) for widget in (_UPLOADS, _SNAPSHOT))
+        or kept.earlier
+        or snapshots.earlier
+    )
+    with st.expander(
+        "Add photos",
+        expanded=not has_photos,
+        key="photo_sources",
+        icon=":material/add_photo_alternate:",
+    ):
+        is_camera = _draw_sources(kept, snapshots)
+    photos = kept.earlier + kept.current
+    snapshot_photos = snapshots.current or snapshots.earlier
+    keys = {photo.key for photo in photos + snapshot_photos}
+    if st.session_state.get(_SAMPLE_CHOSEN):
+        keys.add(_SAMPLE_KEY)
+    if is_camera:
+        photos = snapshot_photos
+    elif st.session_state.get(_SAMPLE_CHOSEN):
+        photos = photos + _sample()
+    return PhotoCollection(photos, frozenset(keys))
+
+
+def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
+    """Draw upload and camera, and update their photos; return True if the camera is open."""
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
     with photos_tab:
-        kept = _kept(_UPLOADS)
         uploads = st.file_uploader(
             "Photos with faces",
             # Files of any type: a type that the browser rejects would be missing in the results
@@ -115,7 +146,6 @@ def collect_photos() -> PhotoCollection:
         )
         kept.current = _uploaded(uploads, kept.earlier)
         _show_kept(_UPLOADS, kept)
-    snapshots = _kept(_SNAPSHOT)
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
@@ -133,16 +163,7 @@ def collect_photos() -> PhotoCollection:
         f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
         "them or close this tab."
     )
-    photos = kept.earlier + kept.current
-    snapshot_photos = snapshots.current or snapshots.earlier
-    keys = {photo.key for photo in photos + snapshot_photos}
-    if st.session_state.get(_SAMPLE_CHOSEN):
-        keys.add(_SAMPLE_KEY)
-    if camera_tab.open:
-        photos = snapshot_photos
-    elif st.session_state.get(_SAMPLE_CHOSEN):
-        photos = photos + _sample()
-    return PhotoCollection(photos, frozenset(keys))
+    return bool(camera_tab.open)
 
 
 def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
