@@ -1,12 +1,10 @@
 """Analyze photos: every face with its emotion probabilities."""
 
-from fer_studio.ui.analyze.photos import collect_photos, show_empty_state
 from fer_studio.ui.frame import open_page, show_responsible_use
 
 bar = open_page("analyze")
-collection = collect_photos()
 
-# Imported after the first elements are drawn: OpenCV and ONNX Runtime take half a second to load.
+# Imported after the title is drawn: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.analyze.analysis import (
     analyze_photos,
@@ -14,15 +12,15 @@ from fer_studio.ui.analyze.analysis import (
     update_unsaved,
 )
 from fer_studio.ui.analyze.options import choose_options
+from fer_studio.ui.analyze.photos import collect_photos
 from fer_studio.ui.analyze.results import show_results
 
-discard_results_except(collection.keys)
-update_unsaved(collection.photos)
 with bar:
     options = choose_options(load_settings())
-if not collection.photos:
-    show_empty_state()
-elif options is not None:
+collection = collect_photos()
+discard_results_except(collection.keys)
+update_unsaved(collection.photos)
+if collection.photos and options is not None:
     results = analyze_photos(collection.photos, options)
     show_results(collection.photos, results, options.detector)
 show_responsible_use()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
 ASSETS = Path(__file__).parent / "assets"
 
 _INSIDE_FRAME = "_fer_studio_inside_frame"
+#: The time in which a browser changes the width of the empty page: a few of its frames.
+_LAYOUT_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -91,12 +94,7 @@ PAGES = (
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
-    # First, because until then the browser shows a narrow page, whose elements would move.
-    st.set_page_config(
-        layout="wide",
-        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
-        initial_sidebar_state="collapsed",
-    )
+    _set_layout()
     # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
     pages = [
@@ -127,6 +125,22 @@ def run_app() -> None:
     finally:
         st.session_state[_INSIDE_FRAME] = False
         _start_pending_work()
+
+
+def _set_layout() -> None:
+    """Set the width of the page before its first element is drawn.
+
+    Until the browser gets this setting, it shows a narrow page. If elements arrived at the same
+    time, all of them would move.
+    """
+    st.set_page_config(
+        layout="wide",
+        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
+        initial_sidebar_state="collapsed",
+    )
+    is_first_run = _INSIDE_FRAME not in st.session_state
+    if is_first_run and st.runtime.exists():
+        time.sleep(_LAYOUT_SECONDS)
 
 
 @st.cache_resource(show_spinner=False)

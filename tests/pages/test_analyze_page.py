@@ -116,7 +116,7 @@ def test_the_empty_state_explains_the_page_and_offers_a_sample(
 ) -> None:
     app = open_app()
     assert_sound(app)
-    assert "Drop photos above" in plain(app.markdown)
+    assert "Drop photos here" in plain(app.markdown)
     assert app.button(key="choose_sample").label == "Try a sample picture"
     assert not app.error
     assert not app.get("plotly_chart")
@@ -280,9 +280,9 @@ def test_boxes_are_shares_of_the_photo_and_labels_are_readable() -> None:
     ]
     sure, unsure = face_entries(faces, (200, 400))
     assert sure["box"] == [0.1, 0.125, 0.2, 0.25]
-    assert (sure["title"], sure["detail"], sure["label"]) == ("sad", "75 %", "1: sad 75 %")
+    assert (sure["title"], sure["detail"], sure["label"]) == ("1: sad", "75 %", "1: sad 75 %")
     assert sure["color"] == EMOTION_COLORS["sad"]
-    assert (unsure["title"], unsure["detail"]) == ("not sure", "sad or happy")
+    assert (unsure["title"], unsure["detail"]) == ("2: not sure", "sad or happy")
     assert unsure["text"] == "#FFFFFF"  # on dark gray
     assert face_entries(faces[:1], (200, 400))[0]["label"] == "sad 75 %"
 
@@ -454,7 +454,7 @@ def test_a_snapshot_is_analyzed_like_a_photo(
     app.session_state["source"] = ":material/photo_camera: Camera"
     app.run()
     assert_sound(app)
-    assert "Take a snapshot" in plain(app.markdown)
+    assert [camera.label for camera in app.camera_input] == ["Take a snapshot"]
     app.camera_input[0].set_value(("shot.jpg", astronaut(), "image/jpeg"))
     app.run()
     assert_sound(app)
@@ -615,7 +615,7 @@ def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_remov
     leave_and_return(app)
     assert "1 photo from before" in plain(app.caption)
     app.button(key="remove_kept_uploads").click().run()
-    assert "Drop photos above" in plain(app.markdown)
+    assert "Drop photos here" in plain(app.markdown)
     assert app.session_state["photo_results"] == {}
 
 

@@ -148,7 +148,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
                 "color": _css_color(color),
                 "text": _css_color(readable_on(color)),
                 "isDot": face.is_too_small,
-                "title": title,
+                "title": f"{number}: {title}",
                 "detail": detail,
                 "name": f"Face {number}: {face.description}",
             }

@@ -26,6 +26,8 @@ _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _MAX_KEPT_MB = 256
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
+#: Session state: whether the sources are open, and whether there were photos in the last run.
+_SOURCES, _HAD_PHOTOS = "photo_sources", "had_photos"
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
 
 
@@ -109,13 +111,13 @@ def collect_photos() -> PhotoCollection:
         or kept.earlier
         or snapshots.earlier
     )
+    if st.session_state.get(_HAD_PHOTOS) != has_photos:
+        st.session_state[_HAD_PHOTOS] = has_photos
+        st.session_state[_SOURCES] = not has_photos
     with st.expander(
-        "Add photos",
-        expanded=not has_photos,
-        key="photo_sources",
-        icon=":material/add_photo_alternate:",
+        "Add photos", key=_SOURCES, icon=":material/add_photo_alternate:", on_change="rerun"
     ):
-        is_camera = _draw_sources(kept, snapshots)
+        is_camera = _draw_sources(kept, snapshots, has_photos=has_photos)
     photos = kept.earlier + kept.current
     snapshot_photos = snapshots.current or snapshots.earlier
     keys = {photo.key for photo in photos + snapshot_photos}
@@ -128,12 +130,14 @@ def collect_photos() -> PhotoCollection:
     return PhotoCollection(photos, frozenset(keys))
 
 
-def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
+def _draw_sources(kept: _Kept, snapshots: _Kept, *, has_photos: bool) -> bool:
     """Draw upload and camera, and update their photos; return True if the camera is open."""
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
-    with photos_tab:
+    # The columns are always drawn: the browser would lose its uploads if they moved.
+    upload, sample = photos_tab.columns([3, 2])
+    with upload:
         uploads = st.file_uploader(
             "Photos with faces",
             # Files of any type: a type that the browser rejects would be missing in the results
@@ -146,6 +150,9 @@ def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
         )
         kept.current = _uploaded(uploads, kept.earlier)
         _show_kept(_UPLOADS, kept)
+    if not has_photos:
+        with sample:
+            _offer_sample()
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
@@ -214,6 +221,20 @@ def _show_kept(widget: str, kept: _Kept) -> None:
         )
 
 
+def _offer_sample() -> None:
+    st.markdown(
+        "**Drop photos here** to see every face in them with its emotion probabilities, several "
+        "photos at once if you like. The results can be downloaded as a table."
+    )
+    st.button(
+        "Try a sample picture",
+        key="choose_sample",
+        icon=":material/image:",
+        on_click=_choose_sample,
+        args=(True,),
+    )
+
+
 def _sample() -> list[Photo]:
     try:
         name, content = sample_picture()
@@ -234,22 +255,3 @@ def _sample() -> list[Photo]:
 
 def _choose_sample(is_chosen: bool) -> None:
     st.session_state[_SAMPLE_CHOSEN] = is_chosen
-
-
-def show_empty_state() -> None:
-    """Draw what to do next, with a sample picture to try."""
-    with st.container(border=True):
-        if st.session_state.get("source", "").endswith("Camera"):
-            st.markdown("**Take a snapshot** above to classify every face in it.")
-            return
-        st.markdown(
-            "**Drop photos above** to see every face in them with its emotion probabilities. You "
-            "can add several photos at once and download the results as a table."
-        )
-        st.button(
-            "Try a sample picture",
-            key="choose_sample",
-            icon=":material/image:",
-            on_click=_choose_sample,
-            args=(True,),
-        )

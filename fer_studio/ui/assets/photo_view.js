@@ -100,7 +100,7 @@ function boxes(faces, isChoice, select, hover) {
     box.dataset.face = position
     if (isChoice) {
       box.onclick = () => select(position)
-      box.onpointerenter = () => hover(position)
+      box.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hover(position)
       box.onpointerleave = () => hover(-1)
     }
     return box

@@ -19,7 +19,9 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
       paint(picture, item)
       button.append(picture, title, detail)
       button.onclick = () => select(position)
-      button.onpointerenter = button.onfocus = () => hover(position)
+      // Not after a tap or a click, which would leave the others dimmed.
+      button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hover(position)
+      button.onfocus = () => button.matches(":focus-visible") && hover(position)
       button.onpointerleave = button.onblur = () => hover(-1)
       return button
     }),
