@@ -116,6 +116,7 @@ def run_app() -> None:
         page_title=f"{page.title} · FER Studio",
         page_icon=str(ASSETS / "icon.svg"),
     )
+    st.html(ASSETS / "app.css")
     st.logo(str(ASSETS / "wordmark.svg"), size="large")
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True

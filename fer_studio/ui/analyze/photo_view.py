@@ -68,7 +68,6 @@ def choose_thumbnail(
             "title": one.title,
             "detail": one.detail,
             "color": _css_color(one.color),
-            "name": f"{one.title}: {one.detail}",
             "picture": None if one.picture is None else _data_url(one.picture),
         }
         for one in thumbnails
@@ -150,7 +149,6 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
                 "isDot": face.is_too_small,
                 "title": f"{number}: {title}",
                 "detail": detail,
-                "name": f"Face {number}: {face.description}",
             }
         )
     return entries

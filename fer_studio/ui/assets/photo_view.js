@@ -5,7 +5,7 @@
 // data.width     its size in pixels
 // data.height
 // data.faces     {box: [x, y, width, height] as shares of the photo, label, color, text, isDot,
-//                title, detail, name}; "text" is the color of the label
+//                title, detail}; "text" is the color of the label
 // data.selected  the position of the selected face
 const views = new WeakMap()
 
@@ -85,7 +85,7 @@ function dots(faces) {
       const dot = element("dot", face)
       dot.style.left = `${100 * (x + width / 2)}%`
       dot.style.top = `${100 * (y + height / 2)}%`
-      dot.title = face.name
+      dot.title = face.label
       return dot
     })
 }

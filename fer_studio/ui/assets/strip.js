@@ -1,6 +1,6 @@
 // A row of thumbnails, of which one is selected. Arrow keys move the selection.
 //
-// items     {title, detail, color, name}; "name" is what a screen reader says
+// items     {title, detail, color}
 // paint     sets the picture of a thumbnail: (element, item)
 // select    called with the position of an item that was clicked
 // hover     called with the position of the item under the pointer, or -1
@@ -10,14 +10,14 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
       const button = document.createElement("button")
       button.type = "button"
       button.role = "option"
-      button.ariaLabel = item.name
-      button.title = item.name
+      button.title = `${item.title} ${item.detail}`
       button.style.setProperty("--color", item.color)
       const [picture, title, detail] = ["span", "span", "span"].map((tag) => document.createElement(tag))
       title.textContent = item.title
       detail.textContent = item.detail
       paint(picture, item)
-      button.append(picture, title, detail)
+      picture.ariaHidden = "true"
+      button.append(picture, title, " ", detail)
       button.onclick = () => select(position)
       // Not after a tap or a click, which would leave the others dimmed.
       button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hover(position)
