@@ -33,7 +33,7 @@ _UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
 # Sizes in pixels.
-_TITLE_HEIGHT, _LANE_HEIGHT = 26, 30
+_TITLE_HEIGHT, _LANE_HEIGHT = 30, 30
 _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
 # Sizes in percent of the width.
 _NAMES_WIDTH, _COLUMN_GAP = 12, 3
@@ -94,12 +94,17 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
     lefts = [_NAMES_WIDTH + column * width for column in columns]
     return {
         "animation": False,
-        "tooltip": {"trigger": "axis", "valueFormatter": _PERCENT, "confine": True},
+        "tooltip": {
+            "trigger": "axis",
+            "axisPointer": {"type": "line"},
+            "valueFormatter": _PERCENT,
+            "confine": True,
+        },
         "title": [
             {
                 "text": f"Person {person}",
                 "left": f"{left:.1f}%",
-                "top": 0,
+                "top": 4,
                 "textStyle": {"fontSize": 13},
             }
             for person, left in zip(persons, lefts, strict=True)

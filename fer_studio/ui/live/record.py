@@ -50,9 +50,7 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     version = "" if newest is None else f"{newest}"
     # While a stream is active, there are new rows with every frame.
     set_unsaved("record", "active" if is_active else version)
-    with st.container(
-        horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
         if is_active or len(record):
             st.fragment(_show_downloads)(record)
@@ -76,7 +74,7 @@ def _show_charts(session: LiveSession, record: SessionRecord) -> None:
     timeline, shares = st.columns([3, 2])
     with timeline.container(border=True, height=height):
         _show_timeline(record.rows(since=end - timeline_span(end)), end)
-    with shares.container(border=True, height=height):
+    with shares.container(border=True, height="stretch"):
         _show_shares(record, rows)
 
 

@@ -44,12 +44,13 @@ def show_live(session: LiveSession) -> None:
         picture, predictions = st.columns([3, 2])
         with picture:
             show_stream(session)
+        # The predictions follow the picture also on a phone, where columns are below each other.
+        with predictions:
+            show_predictions(session, processor)
+            show_recording(session, processor.recording)
+            show_help()
             st.caption(
                 ":material/lock: The camera's frames are sent to the machine that runs this app, "
                 "analyzed in its memory and not stored."
             )
-            show_recording(session, processor.recording)
-            show_help()
-        with predictions:
-            show_predictions(session, processor)
     show_record(session, processor.record)
