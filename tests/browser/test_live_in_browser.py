@@ -113,11 +113,21 @@ def recorded_lines(page: Page) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(downloaded(page, "CSV")[1].decode())))
 
 
+def places(page: Page) -> list[dict[str, float]]:
+    """The places of the stage and of the record below it; the stage has a row of buttons."""
+    stage, record = page.locator(IFRAME), page.get_by_role("heading", name="This session")
+    return [dict(one.bounding_box() or {}) for one in (stage, record)]
+
+
 def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:
     page = open_page("/live")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    idle = places(page)
+    assert idle[0]["width"] / (idle[0]["height"] - 48) == pytest.approx(4 / 3, abs=0.01)
     start(page)
     expect(page.get_by_text(ONE_FACE)).to_be_visible()
+    expect(page.locator(".live-emotion strong")).to_have_css("font-size", "36px")
+    assert places(page) == idle
     assert_moving(page)
     expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     expect(page.get_by_text(re.compile(r"\b([5-9]|\d\d+) rows"))).to_be_visible()

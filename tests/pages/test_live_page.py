@@ -300,9 +300,15 @@ def test_controls_take_effect_without_restarting_the_stream(
 
 def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
     assert_sound(playing)
-    assert "1 face, 640 by 480 pixels, 4 fps, " in plain(playing.success)
+    assert "1 face, 640 by 480 pixels, 4 fps" in plain(playing.success)
     (details,) = [box for box in playing.expander if box.label == "Speed"]
-    for part in ("Processing per frame", "classification", "Face detection", "Skipped frames"):
+    for part in (
+        "**4 fps, ",
+        "Processing per frame",
+        "classification",
+        "Face detection",
+        "Skipped frames",
+    ):
         assert part in plain(details.markdown)
     rows = len(processor(playing).record)
     assert rows >= 8  # the first frames come before the track is confirmed

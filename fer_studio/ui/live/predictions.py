@@ -104,7 +104,7 @@ def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
         )
     else:
         st.info(
-            "Press **Start** and allow the camera when the browser asks.",
+            "Press **Start** and allow the camera.",
             icon=":material/videocam:",
         )
 
@@ -131,12 +131,13 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
             icon=":material/face:",
         )
     else:
+        # One line, as before the start, so that nothing moves.
         faces = len(snapshot.faces)
-        size = f"{snapshot.width} by {snapshot.height} pixels"
-        st.success(
-            f"{faces or 'No'} face{'' if faces == 1 else 's'}, {size}, {speed_text(snapshot)}",
-            icon=":material/videocam:",
-        )
+        text = f"{faces or 'No'} face{'' if faces == 1 else 's'}"
+        text += f", {snapshot.width} by {snapshot.height} pixels"
+        if snapshot.frames_per_second is not None:
+            text += f", {snapshot.frames_per_second:.0f} fps"
+        st.success(text, icon=":material/videocam:")
 
 
 def _connection_advice(servers: list[dict[str, Any]]) -> str:
@@ -158,6 +159,7 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 def _show_speed(snapshot: LiveSnapshot) -> None:
     # One text instead of several metrics: each refresh of those delays the browser's video.
     st.markdown(
+        f"**{speed_text(snapshot)}**\n\n"
         f"- Processing per frame: {_milliseconds(snapshot.frame_milliseconds)} (median), "
         f"{_milliseconds(snapshot.slow_frame_milliseconds)} (95th percentile)\n"
         f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
