@@ -12,15 +12,20 @@ from fer_studio.ui.analyze.analysis import (
     update_unsaved,
 )
 from fer_studio.ui.analyze.options import choose_options
-from fer_studio.ui.analyze.photos import collect_photos
+from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 from fer_studio.ui.analyze.results import show_results
+from fer_studio.ui.choices import bar_place
 
-with bar:
-    options = choose_options(load_settings())
+settings = load_settings()
+with bar_place(bar, settings):
+    options = choose_options(settings)
 collection = collect_photos()
 discard_results_except(collection.keys)
 update_unsaved(collection.photos)
-if collection.photos and options is not None:
+if not collection.photos:
+    show_empty_state()
+elif options is not None:
     results = analyze_photos(collection.photos, options)
     show_results(collection.photos, results, options.detector)
+show_privacy()
 show_responsible_use()

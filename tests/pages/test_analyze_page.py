@@ -116,7 +116,7 @@ def test_the_empty_state_explains_the_page_and_offers_a_sample(
 ) -> None:
     app = open_app()
     assert_sound(app)
-    assert "Drop photos here" in plain(app.markdown)
+    assert "Drop photos above" in plain(app.markdown)
     assert app.button(key="choose_sample").label == "Try a sample picture"
     assert not app.error
     assert not app.get("plotly_chart")
@@ -615,7 +615,7 @@ def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_remov
     leave_and_return(app)
     assert "1 photo from before" in plain(app.caption)
     app.button(key="remove_kept_uploads").click().run()
-    assert "Drop photos here" in plain(app.markdown)
+    assert "Drop photos above" in plain(app.markdown)
     assert app.session_state["photo_results"] == {}
 
 

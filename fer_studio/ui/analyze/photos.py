@@ -26,8 +26,6 @@ _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _MAX_KEPT_MB = 256
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
-#: Session state: whether the sources are open, and whether there were photos in the last run.
-_SOURCES, _HAD_PHOTOS = "photo_sources", "had_photos"
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
 
 
@@ -99,25 +97,9 @@ class _Kept:
 
 
 def collect_photos() -> PhotoCollection:
-    """Draw upload and camera, and return the photos that the user provided.
-
-    As soon as there are photos, the upload is collapsed, so that a phone shows the results without
-    scrolling.
-    """
+    """Draw upload and camera, and return the photos that the user provided."""
     kept, snapshots = _kept(_UPLOADS), _kept(_SNAPSHOT)
-    has_photos = bool(
-        st.session_state.get(_SAMPLE_CHOSEN)
-        or any(st.session_state.get(widget) for widget in (_UPLOADS, _SNAPSHOT))
-        or kept.earlier
-        or snapshots.earlier
-    )
-    if st.session_state.get(_HAD_PHOTOS) != has_photos:
-        st.session_state[_HAD_PHOTOS] = has_photos
-        st.session_state[_SOURCES] = not has_photos
-    with st.expander(
-        "Add photos", key=_SOURCES, icon=":material/add_photo_alternate:", on_change="rerun"
-    ):
-        is_camera = _draw_sources(kept, snapshots, has_photos=has_photos)
+    is_camera = _draw_sources(kept, snapshots)
     photos = kept.earlier + kept.current
     snapshot_photos = snapshots.current or snapshots.earlier
     keys = {photo.key for photo in photos + snapshot_photos}
@@ -130,14 +112,12 @@ def collect_photos() -> PhotoCollection:
     return PhotoCollection(photos, frozenset(keys))
 
 
-def _draw_sources(kept: _Kept, snapshots: _Kept, *, has_photos: bool) -> bool:
+def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
     """Draw upload and camera, and update their photos; return True if the camera is open."""
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
-    # The columns are always drawn: the browser would lose its uploads if they moved.
-    upload, sample = photos_tab.columns([3, 2])
-    with upload:
+    with photos_tab:
         uploads = st.file_uploader(
             "Photos with faces",
             # Files of any type: a type that the browser rejects would be missing in the results
@@ -145,14 +125,11 @@ def _draw_sources(kept: _Kept, snapshots: _Kept, *, has_photos: bool) -> bool:
             accept_multiple_files=True,
             key=_UPLOADS,
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}, as JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or "
-            "GIF. Photos of more than 80 megapixels are analyzed at a reduced size.",
+            # A phone shows the results without scrolling.
+            label_visibility="collapsed",
         )
         kept.current = _uploaded(uploads, kept.earlier)
         _show_kept(_UPLOADS, kept)
-    if not has_photos:
-        with sample:
-            _offer_sample()
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
@@ -165,11 +142,6 @@ def _draw_sources(kept: _Kept, snapshots: _Kept, *, has_photos: bool) -> bool:
                 snapshots.earlier = []
             _show_kept(_SNAPSHOT, snapshots)
         snapshots.is_drawn = bool(camera_tab.open)
-    st.caption(
-        ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
-        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
-        "them or close this tab."
-    )
     return bool(camera_tab.open)
 
 
@@ -221,20 +193,6 @@ def _show_kept(widget: str, kept: _Kept) -> None:
         )
 
 
-def _offer_sample() -> None:
-    st.markdown(
-        "**Drop photos here** to see every face in them with its emotion probabilities, several "
-        "photos at once if you like. The results can be downloaded as a table."
-    )
-    st.button(
-        "Try a sample picture",
-        key="choose_sample",
-        icon=":material/image:",
-        on_click=_choose_sample,
-        args=(True,),
-    )
-
-
 def _sample() -> list[Photo]:
     try:
         name, content = sample_picture()
@@ -255,3 +213,30 @@ def _sample() -> list[Photo]:
 
 def _choose_sample(is_chosen: bool) -> None:
     st.session_state[_SAMPLE_CHOSEN] = is_chosen
+
+
+def show_empty_state() -> None:
+    """Draw what to do next, with a sample picture to try."""
+    if not st.session_state.get("source", "").endswith("Camera"):
+        st.markdown(
+            "**Drop photos above** to see every face in them with its emotion probabilities, and "
+            f"to download the results as a table: up to {_MAX_PHOTOS} photos at once, as JPEG, "
+            "PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF. Photos of more than 80 megapixels are "
+            "analyzed at a reduced size."
+        )
+        st.button(
+            "Try a sample picture",
+            key="choose_sample",
+            icon=":material/image:",
+            on_click=_choose_sample,
+            args=(True,),
+        )
+
+
+def show_privacy() -> None:
+    """State where the photos are sent, and for how long they are kept."""
+    st.caption(
+        ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
+        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
+        "them or close this tab."
+    )
