@@ -215,3 +215,7 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
             page.emulate_media(color_scheme=scheme)
             expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
             assert_fits_the_width(page, f"{entry.name}, {scheme}")
+        # No tab is outside of the visible part of its row.
+        assert page.get_by_role("tablist").evaluate_all(
+            "lists => lists.every(list => list.scrollWidth <= list.clientWidth)"
+        )

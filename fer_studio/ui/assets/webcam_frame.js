@@ -5,6 +5,7 @@ export default function ({ data, parentElement }) {
   const stage = parentElement.closest(".st-key-webcam_stage")
   if (!stage) return
   let waiting = 0
+  const deadline = performance.now() + 60_000
 
   const addStyles = () => {
     cancelAnimationFrame(waiting)
@@ -15,7 +16,7 @@ export default function ({ data, parentElement }) {
       style.id = "fer-studio"
       style.textContent = data.css
       page.head.append(style)
-    } else if (stage.isConnected) {
+    } else if (stage.isConnected && performance.now() < deadline) {
       // Asked at every frame of the browser, so that the component never appears without styles.
       waiting = requestAnimationFrame(addStyles)
     }
