@@ -114,9 +114,9 @@ def recorded_lines(page: Page) -> list[dict[str, str]]:
 
 
 def places(page: Page) -> list[dict[str, float]]:
-    """The places of the stage and of the record below it; the stage has a row of buttons."""
-    stage, record = page.locator(IFRAME), page.get_by_role("heading", name="This session")
-    return [dict(one.bounding_box() or {}) for one in (stage, record)]
+    """The places of the stage, which has a row of buttons, and of the card next to it."""
+    stage, card = page.locator(IFRAME), page.locator(".live-face")
+    return [dict(one.bounding_box() or {}) for one in (stage, card)]
 
 
 def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:

@@ -173,7 +173,7 @@ def test_the_first_view_explains_the_page_and_where_frames_are_sent(
     assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
     assert [slider.label for slider in app.main.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
-    assert not app.get("download_button")
+    assert [button.proto.disabled for button in app.get("download_button")] == [True, True]
     assert [(toggle.label, toggle.value) for toggle in app.main.toggle] == [
         ("Mirror the picture", True),
         ("Record the video", False),

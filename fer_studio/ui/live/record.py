@@ -52,8 +52,7 @@ def show_record(session: LiveSession, record: SessionRecord) -> None:
     set_unsaved("record", "active" if is_active else version)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
-        if is_active or len(record):
-            st.fragment(_show_downloads)(record)
+        st.fragment(_show_downloads)(record, is_empty=not is_active and not len(record))
     st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(session, record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
@@ -136,8 +135,11 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
         )
 
 
-def _show_downloads(record: SessionRecord) -> None:
-    """Draw the buttons, from the start of the stream on: a file has the rows until the click."""
+def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
+    """Draw the buttons, which work from the start of the stream on.
+
+    A file has the rows until the click.
+    """
     leave_if_refused("live")
     if st.session_state.pop(_CHANGED, False):
         st.rerun()  # charts and table belong to other fragments, and the address to the page
@@ -149,13 +151,15 @@ def _show_downloads(record: SessionRecord) -> None:
             key="live_csv",
             hint="One row per face and time: time, person, box in the picture as shown, label, "
             "confidence, smoothed and raw probabilities, model, detector and settings.",
+            is_disabled=is_empty,
         )
         offer_download(
             "JSON",
             record.to_json,
             "live-emotions.json",
             key="live_json",
-            hint="The same, with the shares of time above.",
+            hint="The same, with the shares of time.",
+            is_disabled=is_empty,
         )
         st.button(
             "Clear the record",
@@ -163,6 +167,7 @@ def _show_downloads(record: SessionRecord) -> None:
             icon=":material/delete:",
             on_click=_clear,
             args=(record,),
+            disabled=is_empty,
             help="Deletes all rows recorded so far. The stream continues.",
         )
 
