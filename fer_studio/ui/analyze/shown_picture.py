@@ -17,6 +17,8 @@ from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
 
 _JPEG_QUALITY = 92
+#: The displayed picture is sent to the browser at every click on a face.
+_DISPLAY_QUALITY = 85
 #: Longest side of the displayed picture in pixels. The download is not shrunk.
 _DISPLAY_SIDE = 1460
 #: Shorter side of a thumbnail in pixels; on the screen it has half of them.
@@ -50,7 +52,7 @@ def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
         image: Its pixels, upright RGB uint8 ``[height, width, 3]``.
     """
     scale = min(1.0, _DISPLAY_SIDE / max(image.shape[:2]))
-    st.session_state[_PICTURE] = (photo.key, _encoded(_resized(image, scale), _JPEG_QUALITY))
+    st.session_state[_PICTURE] = (photo.key, _encoded(_resized(image, scale), _DISPLAY_QUALITY))
 
 
 def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
