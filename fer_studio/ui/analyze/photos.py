@@ -135,7 +135,7 @@ def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
         if camera_tab.open:
             if not snapshots.is_drawn:
                 snapshots.set_aside()
-            snapshot = st.camera_input("Take a snapshot", key=_SNAPSHOT, width=640)
+            snapshot = take_snapshot(_SNAPSHOT)
             snapshots.current = []
             if snapshot is not None:
                 snapshots.current = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
@@ -143,6 +143,13 @@ def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
             _show_kept(_SNAPSHOT, snapshots)
         snapshots.is_drawn = bool(camera_tab.open)
     return bool(camera_tab.open)
+
+
+def take_snapshot(key: str) -> UploadedFile | None:
+    """Draw the camera; a snapshot is drawn smaller, because its result is shown below it."""
+    return st.camera_input(
+        "Take a snapshot", key=key, width=320 if st.session_state.get(key) else 640
+    )
 
 
 def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
