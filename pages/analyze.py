@@ -14,11 +14,8 @@ from fer_studio.ui.analyze.analysis import (
 from fer_studio.ui.analyze.options import choose_options
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 from fer_studio.ui.analyze.results import show_results
-from fer_studio.ui.choices import bar_place
 
-settings = load_settings()
-with bar_place(bar, settings):
-    options = choose_options(settings)
+options = choose_options(load_settings(), bar)
 collection = collect_photos()
 discard_results_except(collection.keys)
 update_unsaved(collection.photos)

@@ -11,14 +11,11 @@ st.html(ASSETS / "live.css")
 # Imported after the first elements are drawn: video and networks take a second to load.
 with st.spinner("Getting ready…"):
     from fer_core.settings import load_settings
-    from fer_studio.ui.choices import bar_place
     from fer_studio.ui.live.controls import choose_controls
     from fer_studio.ui.live.session import live_session
     from fer_studio.ui.live.view import show_live
 
-session, settings = live_session(), load_settings()
-with bar_place(bar, settings):
-    is_ready = choose_controls(session, settings)
-if is_ready:
+session = live_session()
+if choose_controls(session, load_settings(), bar):
     show_live(session)
 show_responsible_use()

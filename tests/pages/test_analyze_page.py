@@ -22,8 +22,8 @@ from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.photo import PhotoResult
 from fer_core.vision.sample import sample_picture
-from fer_studio.ui.analyze.photo_view import face_entries
 from fer_studio.ui.analyze.results import photo_color
+from fer_studio.ui.photo_view import face_entries
 
 WHOLE = "Classify the whole picture as one face"
 

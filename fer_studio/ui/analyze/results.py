@@ -14,7 +14,6 @@ from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Fa
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.analyze.analysis import classify_whole
-from fer_studio.ui.analyze.photo_view import Thumbnail, choose_thumbnail, show_photo
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
     annotated_jpeg,
@@ -26,6 +25,7 @@ from fer_studio.ui.analyze.shown_picture import (
 from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.photo_view import Thumbnail, choose_thumbnail, show_photo
 from fer_studio.ui.text import plain_text
 
 _MAX_FAILED = 20

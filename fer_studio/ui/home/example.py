@@ -16,8 +16,8 @@ from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.face import NOT_SURE, Face
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
-from fer_studio.ui.analyze.photo_view import show_photo
 from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.photo_view import show_photo
 from fer_studio.ui.text import plain_text
 
 #: The part of the sample picture around the face: left and upper edge, and its side, in pixels.

@@ -13,7 +13,7 @@ import streamlit as st
 from fer_core.vision.draw import face_color, label_text, readable_on
 from fer_core.vision.face import Face
 
-_ASSETS = Path(__file__).parents[1] / "assets"
+_ASSETS = Path(__file__).parent / "assets"
 
 
 def _asset(*names: str) -> str:
