@@ -1,12 +1,10 @@
 """Analyze photos: every face with its emotion probabilities."""
 
-from fer_studio.ui.analyze.photos import collect_photos, show_empty_state
 from fer_studio.ui.frame import open_page, show_responsible_use
 
-open_page("analyze")
-collection = collect_photos()
+bar = open_page("analyze")
 
-# Imported after the first elements are drawn: OpenCV and ONNX Runtime take half a second to load.
+# Imported after the title is drawn: OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.analyze.analysis import (
     analyze_photos,
@@ -14,14 +12,17 @@ from fer_studio.ui.analyze.analysis import (
     update_unsaved,
 )
 from fer_studio.ui.analyze.options import choose_options
+from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 from fer_studio.ui.analyze.results import show_results
 
+options = choose_options(load_settings(), bar)
+collection = collect_photos()
 discard_results_except(collection.keys)
 update_unsaved(collection.photos)
-options = choose_options(load_settings())
 if not collection.photos:
     show_empty_state()
 elif options is not None:
     results = analyze_photos(collection.photos, options)
     show_results(collection.photos, results, options.detector)
+show_privacy()
 show_responsible_use()

@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from fer_studio.ui.frame import open_page, show_responsible_use
+from fer_studio.ui.frame import ASSETS, open_page, show_responsible_use
 
-open_page("live")
-st.caption(
-    ":material/lock: The camera's frames are sent to the machine that runs this app, analyzed in "
-    "its memory and not stored."
-)
+bar = open_page("live")
+# Before the elements that it styles, which would move otherwise.
+st.html(ASSETS / "live.css")
 
 # Imported after the first elements are drawn: video and networks take a second to load.
 with st.spinner("Getting ready…"):
@@ -18,6 +16,6 @@ with st.spinner("Getting ready…"):
     from fer_studio.ui.live.view import show_live
 
 session = live_session()
-if choose_controls(session, load_settings()):
+if choose_controls(session, load_settings(), bar):
     show_live(session)
 show_responsible_use()

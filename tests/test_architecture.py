@@ -376,7 +376,10 @@ def test_a_page_file_imports_only_its_own_part() -> None:
 @pytest.mark.parametrize("path", PAGE_FILES, ids=relative)
 def test_a_page_draws_its_title_before_it_imports_heavy_libraries(path: Path) -> None:
     statements = tree_of(path).body
-    calls = [isinstance(one, ast.Expr) and isinstance(one.value, ast.Call) for one in statements]
+    calls = [
+        isinstance(one, (ast.Expr, ast.Assign)) and isinstance(one.value, ast.Call)
+        for one in statements
+    ]
     before = imports_that_run(statements[: calls.index(True)], in_functions=False)
     assert "fer_studio.ui.frame" in before
     assert roots_of(loaded_with(before)) & AFTER_THE_TITLE == set()

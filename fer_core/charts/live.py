@@ -1,4 +1,4 @@
-"""Charts of a live session: current faces, emotions over time, and shares of time.
+"""Charts of a live session: emotions over time, and shares of time.
 
 Unlike the other charts these are option objects of Apache ECharts, which draws on a canvas. They
 are redrawn every few seconds next to a running video; each redraw with Plotly blocks the browser's
@@ -7,13 +7,11 @@ video for a tenth of a second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.labels import height_for
 from fer_core.classes import class_colors
 from fer_core.live.session_record import RecordRows
 
@@ -22,57 +20,23 @@ ChartOption = dict[str, Any]
 
 #: Minimum pause after which the curves have a gap, because the person was not in the picture.
 _GAP_SECONDS = 1.5
+#: Lengths of the timeline in seconds: the first one that contains the whole record.
+_SPANS = (15.0, 30.0, 60.0, 120.0)
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
+_MAX_LANES = 8
+#: Share of a lane that a probability of 1 fills.
+_LANE_SHARE = 0.9
 _PERCENT = "%.0f %%"
 #: Color of the time in which the class was uncertain; no class has this gray.
 _UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
 # Sizes in pixels.
-_TIMELINE_HEIGHT, _TIMELINE_GAP = 110, 34
+_TITLE_HEIGHT, _LANE_HEIGHT = 30, 30
 _LEGEND_HEIGHT, _AXIS_HEIGHT, _BAR_HEIGHT = 40, 46, 44
-_FACE_HEIGHT, _FACE_BAR_HEIGHT = 200, 20
-
-
-def face_bars(probability_by_class: Mapping[str, float]) -> ChartOption:
-    """Return a horizontal bar per class with its probability in percent.
-
-    Args:
-        probability_by_class: Probabilities from 0 to 1, from the top down.
-    """
-    colors = class_colors(probability_by_class)
-    return {
-        "animation": False,
-        "grid": {"left": 4, "right": 44, "top": 4, "bottom": 4, "containLabel": True},
-        "xAxis": _percent_axis(name="probability", interval=50),
-        "yAxis": {"type": "category", "inverse": True, "data": list(probability_by_class)},
-        "tooltip": {"trigger": "item", "valueFormatter": "%.1f %%"},
-        "series": [
-            {
-                "type": "bar",
-                "name": "probability",
-                "barCategoryGap": "25%",
-                "data": [
-                    {
-                        "value": _percent(probability),
-                        "itemStyle": {"color": colors[name]},
-                        "label": {
-                            "show": True,
-                            "position": "right",
-                            "formatter": f"{100 * probability:.0f} %",
-                        },
-                    }
-                    for name, probability in probability_by_class.items()
-                ],
-            }
-        ],
-    }
-
-
-def face_height(class_count: int) -> int:
-    """Return the height of ``face_bars`` in pixels."""
-    return height_for(class_count, _FACE_HEIGHT, _FACE_BAR_HEIGHT)
+# Sizes in percent of the width.
+_NAMES_WIDTH, _COLUMN_GAP = 12, 3
 
 
 def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
@@ -87,101 +51,165 @@ def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
     return sorted(int(number) for number in latest)
 
 
-def timeline_height(persons: int) -> int:
-    """Return the height of ``emotion_timeline`` in pixels."""
-    bands = max(persons, 1)
-    return _LEGEND_HEIGHT + bands * (_TIMELINE_HEIGHT + _TIMELINE_GAP) + _AXIS_HEIGHT
+def lane_names(rows: RecordRows) -> tuple[str, ...]:
+    """Return the classes of the timeline's lanes, in the order of ``rows.classes``.
+
+    Of more than ``_MAX_LANES`` classes, those with the highest mean probability.
+    """
+    if len(rows.classes) <= _MAX_LANES or not len(rows):
+        return rows.classes[:_MAX_LANES]
+    means = rows.probabilities.mean(axis=0)
+    highest = set(np.argsort(-means, kind="stable")[:_MAX_LANES].tolist())
+    return tuple(name for index, name in enumerate(rows.classes) if index in highest)
 
 
-def emotion_timeline(
-    rows: RecordRows, persons: list[int], *, end: float, span: float = 120.0
-) -> ChartOption:
-    """Return the probabilities over time, stacked to 100 %, with one band per person.
+def timeline_height(class_count: int) -> int:
+    """Return the height of ``emotion_timeline`` in pixels.
+
+    Args:
+        class_count: The number of classes of the model.
+    """
+    return _TITLE_HEIGHT + min(class_count, _MAX_LANES) * _LANE_HEIGHT + _AXIS_HEIGHT
+
+
+def timeline_span(end: float) -> float:
+    """Return the length of the timeline in seconds: 15 s at first, and up to two minutes."""
+    return next((span for span in _SPANS if end <= span), _SPANS[-1])
+
+
+def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> ChartOption:
+    """Return the probabilities over time: a lane for each class, a column for each person.
 
     Args:
         rows: Rows of the record.
-        persons: The persons to draw, from the top; empty for axes without data.
+        persons: The persons to draw, from the left; at least one.
         end: The latest time shown, in seconds since the start of the record.
-        span: Length of the axis in seconds.
     """
+    span = timeline_span(end)
     start = max(end - span, 0.0)
-    bands = max(len(persons), 1)
-    tops = [
-        _LEGEND_HEIGHT + _TIMELINE_GAP + band * (_TIMELINE_HEIGHT + _TIMELINE_GAP)
-        for band in range(bands)
-    ]
+    names = lane_names(rows)
     colors = class_colors(rows.classes)
-    series = [
-        {
-            "type": "line",
-            "name": emotion,
-            "stack": f"person {person}",
-            "xAxisIndex": band,
-            "yAxisIndex": band,
-            "showSymbol": False,
-            "lineStyle": {"width": 0},
-            "itemStyle": {"color": colors[emotion]},
-            "areaStyle": {"opacity": 1, "color": colors[emotion]},
-            "emphasis": {"disabled": True},
-            "data": points,
-        }
-        for band, person in enumerate(persons)
-        for emotion, points in _curves(rows, person).items()
-    ]
+    width = (100 - _NAMES_WIDTH) / len(persons)
+    columns = range(len(persons))
+    lefts = [_NAMES_WIDTH + column * width for column in columns]
     return {
         "animation": False,
-        "legend": _LEGEND | {"data": list(rows.classes)},
-        "tooltip": {"trigger": "axis", "valueFormatter": _PERCENT, "confine": True},
+        "tooltip": {
+            "trigger": "axis",
+            "axisPointer": {"type": "line"},
+            "valueFormatter": _PERCENT,
+            "confine": True,
+        },
         "title": [
             {
                 "text": f"Person {person}",
-                "left": 0,
-                "top": top - 24,
+                "left": f"{left:.1f}%",
+                "top": 4,
                 "textStyle": {"fontSize": 13},
             }
-            for person, top in zip(persons, tops, strict=False)
+            for person, left in zip(persons, lefts, strict=True)
         ],
-        "grid": [{"left": 48, "right": 16, "top": top, "height": _TIMELINE_HEIGHT} for top in tops],
+        "grid": [
+            {
+                "left": f"{left:.1f}%",
+                "width": f"{width - _COLUMN_GAP:.1f}%",
+                "top": _TITLE_HEIGHT,
+                "height": len(names) * _LANE_HEIGHT,
+            }
+            for left in lefts
+        ],
         "xAxis": [
             {
                 "type": "value",
-                "gridIndex": band,
+                "gridIndex": column,
                 "min": round(start, 1),
                 "max": round(start + span, 1),
+                "interval": span / 3,
                 "axisLabel": {"formatter": "{value} s", "showMinLabel": start == 0.0},
-                "name": "seconds since the first face" if band == bands - 1 else "",
+                "name": "seconds since the first face" if column == 0 else "",
                 "nameLocation": "middle",
                 "nameGap": 28,
                 "splitLine": {"show": False},
                 "axisPointer": {"label": {"precision": 0}},
             }
-            for band in range(bands)
+            for column in columns
         ],
-        "yAxis": [_percent_axis(interval=50) | {"gridIndex": band} for band in range(bands)],
-        "series": series,
+        # For each person, an axis with the names of the lanes, and one on which the curves of all
+        # lanes are placed above each other, a unit apart.
+        "yAxis": [
+            axis
+            for column in columns
+            for axis in (
+                {
+                    "type": "category",
+                    "gridIndex": column,
+                    "data": list(names),
+                    "inverse": True,
+                    "axisLine": {"show": False},
+                    "axisTick": {"show": False},
+                    "axisLabel": {"show": column == 0, "interval": 0},
+                    "splitLine": {"show": True},
+                },
+                {
+                    "type": "value",
+                    "gridIndex": column,
+                    "min": 0,
+                    "max": len(names),
+                    "show": False,
+                },
+            )
+        ],
+        "series": [
+            {
+                "type": "line",
+                "name": name,
+                "xAxisIndex": column,
+                "yAxisIndex": 2 * column + 1,
+                "showSymbol": False,
+                "lineStyle": {"width": 1.5},
+                "itemStyle": {"color": colors[name]},
+                "areaStyle": {
+                    "opacity": 0.5,
+                    "color": colors[name],
+                    "origin": len(names) - 1 - lane,
+                },
+                "emphasis": {"disabled": True},
+                # Time, position, and the probability, which the tooltip shows.
+                "encode": {"x": 0, "y": 1, "tooltip": [2]},
+                "data": points,
+            }
+            for column, person in enumerate(persons)
+            for lane, (name, points) in enumerate(_curves(rows, person, names).items())
+        ],
     }
 
 
-def _curves(rows: RecordRows, person: int) -> dict[str, list[list[float]]]:
-    """Return a person's points per emotion, downsampled, and 0 while the person was absent."""
+def _curves(
+    rows: RecordRows, person: int, names: tuple[str, ...]
+) -> dict[str, list[list[float | None]]]:
+    """Return a person's points for each lane, downsampled, with gaps while the person was absent.
+
+    A point is its time, its position on an axis from 0 to the number of lanes, and its percentage.
+    """
     is_person = rows.persons == person
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percents = 100.0 * rows.probabilities[is_person]
     step = max(-(-len(seconds) // _MAX_POINTS), 1)
     # Steps are counted from the end, so that the latest point is always shown.
     seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
-    zeros = np.zeros(len(rows.classes))
-    for gap in (np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1)[::-1]:
-        edges = [seconds[gap - 1], seconds[gap]]
-        seconds = np.insert(seconds, gap, edges)
-        percents = np.insert(percents, gap, [zeros, zeros], axis=0)
-    return {
-        emotion: [
-            [round(float(moment), 1), round(float(percent), 1)]
-            for moment, percent in zip(seconds, percents[:, index], strict=True)
-        ]
-        for index, emotion in enumerate(rows.classes)
-    }
+    gaps = set((np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1).tolist())
+    curves: dict[str, list[list[float | None]]] = {}
+    for lane, name in enumerate(names):
+        base = len(names) - 1 - lane
+        points: list[list[float | None]] = []
+        for index, percent in enumerate(percents[:, rows.classes.index(name)].tolist()):
+            moment = round(float(seconds[index]), 1)
+            if index in gaps:
+                points.append([moment, None, None])
+            position = round(base + _LANE_SHARE * percent / 100, 3)
+            points.append([moment, position, round(percent, 1)])
+        curves[name] = points
+    return curves
 
 
 def shares_height(persons: int) -> int:

@@ -25,7 +25,7 @@ _LABEL_OVERHANG = 1.15
 _DOT_SHARE = 1 / 250
 _SMALLEST_DOT = 2
 #: Color of faces whose label is uncertain.
-_GRAY = (90, 90, 90)
+UNCERTAIN_COLOR = (90, 90, 90)
 _DOT_EDGE = (255, 255, 255)
 
 
@@ -133,7 +133,7 @@ def labeled_box(face: Face, text: str, *, has_frame: bool = True) -> LabeledBox:
 def face_color(face: Face) -> tuple[int, int, int]:
     """Return the color of the face's label; gray if it is uncertain."""
     if not face.is_confident:
-        return _GRAY
+        return UNCERTAIN_COLOR
     return color_rgb(class_colors(face.classes)[face.label])
 
 
@@ -178,14 +178,17 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
             (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
-            fill=_readable_on(box.color),
+            fill=readable_on(box.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
 
 
-def _readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return black or white, whichever has the higher contrast by WCAG's relative luminance."""
+def readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the color of text on this color: black or white, the one with the higher contrast.
+
+    The contrast is that of WCAG, by relative luminance.
+    """
     linear = [
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
         for value in (channel / 255 for channel in color)

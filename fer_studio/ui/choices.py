@@ -50,6 +50,17 @@ class ModelChoice:
     more: DeltaGenerator
 
 
+def bar_place(bar: DeltaGenerator, settings: Settings) -> DeltaGenerator:
+    """Return where the bar of ``choose_model`` is drawn.
+
+    Args:
+        bar: The place next to the title; without a model, the message about it is drawn below the
+            title, where it has more space.
+        settings: The folders of the app.
+    """
+    return bar if list_bundles(settings) else st.container()
+
+
 def choose_model(settings: Settings) -> ModelChoice:
     """Draw a bar with the model, the face detector, and a button with further settings."""
     # The widgets have no labels, to take less space; the text of every option explains itself.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.paths import PAGES_FOLDER
 from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
@@ -15,9 +17,11 @@ from fer_studio.ui.address import address_part, open_address
 #: Article 5 (1) (f) of the AI Act.
 _AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
 
-_ASSETS = Path(__file__).parent / "assets"
+ASSETS = Path(__file__).parent / "assets"
 
 _INSIDE_FRAME = "_fer_studio_inside_frame"
+#: The time in which a browser changes the width of the empty page: a few of its frames.
+_LAYOUT_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ PAGES = (
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
+    _set_layout()
     # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
     pages = [
@@ -109,12 +114,10 @@ def run_app() -> None:
     page = st.navigation(pages, position="top")
     st.set_page_config(
         page_title=f"{page.title} · FER Studio",
-        page_icon=str(_ASSETS / "icon.svg"),
-        layout="wide",
-        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
-        initial_sidebar_state="collapsed",
+        page_icon=str(ASSETS / "icon.svg"),
     )
-    st.logo(str(_ASSETS / "wordmark.svg"), size="large")
+    st.html(ASSETS / "app.css")
+    st.logo(str(ASSETS / "wordmark.svg"), size="large")
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
@@ -123,6 +126,22 @@ def run_app() -> None:
     finally:
         st.session_state[_INSIDE_FRAME] = False
         _start_pending_work()
+
+
+def _set_layout() -> None:
+    """Set the width of the page before its first element is drawn.
+
+    Until the browser gets this setting, it shows a narrow page. If elements arrived at the same
+    time, all of them would move.
+    """
+    st.set_page_config(
+        layout="wide",
+        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
+        initial_sidebar_state="collapsed",
+    )
+    is_first_run = _INSIDE_FRAME not in st.session_state
+    if is_first_run and st.runtime.exists():
+        time.sleep(_LAYOUT_SECONDS)
 
 
 @st.cache_resource(show_spinner=False)
@@ -150,7 +169,7 @@ def _start_pending_work() -> None:
         continue_analysis_queue(load_settings())
 
 
-def open_page(name: str) -> PageEntry:
+def open_page(name: str) -> DeltaGenerator:
     """Begin a page. Every page file calls this first.
 
     Streamlit also finds page files by their folder: on a fresh server, the first request for the
@@ -159,13 +178,17 @@ def open_page(name: str) -> PageEntry:
     the run ends here.
 
     Returns:
-        The entry of the page.
+        The place for the page's main selections, next to its title.
     """
     if not st.session_state.get(_INSIDE_FRAME):
         run_app()
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
-    st.title(entry.heading or entry.title)
+    with st.container(
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+    ):
+        st.title(entry.heading or entry.title, anchor=False, width="content")
+        place = st.container(width="content")
     open_address(name)
     visitor = admission()
     if not visitor.may_open(name):
@@ -173,7 +196,7 @@ def open_page(name: str) -> PageEntry:
         show_responsible_use()
         st.stop()
     show_warning_without_login()
-    return entry
+    return place
 
 
 def show_responsible_use() -> None:

@@ -1,5 +1,8 @@
 """The browser's webcam through streamlit-webrtc; no other file imports that package.
 
+The component has no option for its look. ``assets/webcam_frame.css`` styles its elements by their
+class names; where those change in a later version, the component looks as its authors designed it.
+
 This file uses two private attributes, as of version 0.79.0:
 
 - ``_last_rendered_run_count``: streamlit-webrtc mistakes a burst of quick script runs, such as
@@ -16,6 +19,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -31,7 +35,12 @@ logger = logging.getLogger(__name__)
 
 #: Texts of the component, instead of its technical terms.
 _TRANSLATIONS: Translations = {
+    "start": "Start",
+    "stop": "Stop",
     "select_device": "Choose camera",
+    "turn_camera_on": "Switch the camera on",
+    "turn_camera_off": "Switch the camera off",
+    "select_camera": "Choose camera",
     "media_api_not_available": "Browsers allow cameras only over HTTPS or on localhost: open "
     "the page there",
     "device_ask_permission": "Allow the camera when the browser asks",
@@ -40,6 +49,14 @@ _TRANSLATIONS: Translations = {
     "and try again",
 }
 
+
+_ASSETS = Path(__file__).parent / "assets"
+_FRAME_CSS = (_ASSETS / "webcam_frame.css").read_text(encoding="utf-8")
+_add_styles = st.components.v2.component(
+    "fer_studio_webcam_frame",
+    js=(_ASSETS / "webcam_frame.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
 
 #: The interpreter's thread switch interval. A frame acquires the interpreter lock about twelve
 #: times. While a page's script runs, each acquisition waits for one interval. With the default of 5
@@ -69,6 +86,9 @@ def show_webcam(
 ) -> None:
     """Draw the webcam with its buttons and show the frames that the channel returns.
 
+    The size of the picture does not depend on its state; the styles of the page, in
+    ``assets/live.css``, define it.
+
     Args:
         key: Key of the component; also the argument of ``stream_state``.
         make_channel: Creates the channel of a new connection.
@@ -83,6 +103,17 @@ def show_webcam(
     _forget_run_count(key)
     # Created at every run, but only the one present when a connection starts is used.
     channel = make_channel()
+    with st.container(key="webcam"), st.container(key="webcam_stage", gap=None):
+        _add_styles(key=f"{key}_styles", data={"css": _FRAME_CSS})
+        _draw_component(key, channel, ice_servers, on_change)
+
+
+def _draw_component(
+    key: str,
+    channel: VideoChannel,
+    ice_servers: list[dict[str, Any]],
+    on_change: Callable[[], None],
+) -> None:
     try:
         webrtc_streamer(
             key=key,

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import struct
 import zlib
 from collections.abc import Callable, Sequence
@@ -76,11 +77,9 @@ def choose_sample(page: Page) -> None:
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
 
 
-def choose_row(page: Page, row: int) -> None:
-    """Click the selection box at the left of a table's row."""
-    table = page.get_by_test_id("stDataFrame")
-    table.scroll_into_view_if_needed()
-    table.click(position={"x": 16, "y": 35 * (row + 1) + 17})
+def thumbnail(page: Page, name: str) -> Locator:
+    """The thumbnail of a photo or of a face, whose name begins with its number."""
+    return page.get_by_role("option", name=name)
 
 
 def choose_option(page: Page, box: str, option: str) -> None:
@@ -174,20 +173,40 @@ def test_broken_files_are_reported_one_by_one_and_the_others_analyzed(open_page:
     for name, _, words in BROKEN:
         expect(report.get_by_text(name)).to_contain_text(words)
     # The valid photo can still be selected.
-    choose_row(page, 6)
+    thumbnail(page, "good.jpg").click()
     expect(page.get_by_alt_text("good.jpg with 1")).to_be_visible()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_choosing_another_row_shows_another_photo(open_page: OpenPage) -> None:
+def test_a_click_opens_a_photo_and_a_click_on_a_face_shows_its_probabilities(
+    open_page: OpenPage,
+) -> None:
     page = open_page("/analyze")
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
-    choose_row(page, 1)
+    expect(thumbnail(page, "one.jpg")).to_have_attribute("aria-selected", "true")
+    thumbnail(page, "three.jpg").click()
     expect(page.get_by_alt_text("three.jpg with")).to_be_visible()
-    expect(page.locator(PLOTLY)).to_have_count(3)
     expect(page.get_by_alt_text("one.jpg with")).to_have_count(0)
+    # Lines and labels have the same size on the screen on every photo.
+    boxes = page.locator(".photo .box")
+    expect(boxes).to_have_count(3)
+    expect(boxes.nth(1)).to_have_css("border-width", "2px")
+    expect(page.locator(".photo .label").first).to_have_css("font-size", "14px")
+    expect(thumbnail(page, "1: ")).to_have_attribute("aria-selected", "true")
+    # The pointer on a thumbnail shows which box it is, and a click on either selects the face.
+    thumbnail(page, "3: ").hover()
+    expect(boxes.nth(2)).to_have_class(re.compile("is-hovered"))
+    thumbnail(page, "3: ").click()
+    crop = page.get_by_alt_text("The network's input for face")
+    expect(crop).to_have_attribute("alt", re.compile("face 3"))
+    boxes.nth(1).click()
+    expect(crop).to_have_attribute("alt", re.compile("face 2"))
+    expect(thumbnail(page, "2: ")).to_have_attribute("aria-selected", "true")
+    thumbnail(page, "2: ").press("ArrowLeft")
+    expect(crop).to_have_attribute("alt", re.compile("face 1"))
+    expect(page.locator(PLOTLY)).to_have_count(1)
     name, archive = downloaded(page, "All annotated pictures")
     assert name == "emotions.zip"
     assert archive.startswith(b"PK")
@@ -223,9 +242,13 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
         "/analyze", viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
     )
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
-    expect(page.get_by_alt_text("one.jpg with")).to_be_visible()
+    photo = page.get_by_alt_text("one.jpg with")
+    expect(photo).to_be_visible()
     expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
     assert_fits_the_width(page)
+    # The result is visible without scrolling.
+    box = photo.bounding_box()
+    assert box is not None and box["y"] + box["height"] < 844
 
 
 def test_in_dark_mode_the_page_and_its_chart_are_readable(open_page: OpenPage) -> None:
@@ -255,11 +278,10 @@ def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_ch
         page = open_page("/analyze")
         choose_sample(page)
         box = downloaded_box(page)
-        photo = page.get_by_alt_text("astronaut.png with 1")
-        before = photo.get_attribute("src")
+        before = page.locator(".photo .box").get_attribute("style")
         assert before is not None
         choose_option(page, "Face detector", "Basic")
-        expect(photo).not_to_have_attribute("src", before)
+        expect(page.locator(".photo .box")).not_to_have_attribute("style", before)
         expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
         assert box[2] != box[3]  # YuNet's boxes are upright, the cascades' square
         other = downloaded_box(page)

@@ -20,7 +20,7 @@ NAMES = [entry.name for entry in PAGES]
 MAIN_ACTIONS = {
     "home": re.compile("Analyze photos$"),
     "analyze": re.compile("Upload$"),
-    "live": re.compile("^START$"),
+    "live": re.compile("^Start$"),
     "video": re.compile("Upload$"),
     "dataset": re.compile("Import$"),
     "train": re.compile("Start training"),
@@ -215,3 +215,7 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
             page.emulate_media(color_scheme=scheme)
             expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
             assert_fits_the_width(page, f"{entry.name}, {scheme}")
+        # No tab is outside of the visible part of its row.
+        assert page.get_by_role("tablist").evaluate_all(
+            "lists => lists.every(list => list.scrollWidth <= list.clientWidth)"
+        )

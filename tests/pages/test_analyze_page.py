@@ -6,18 +6,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from fer_core.bundle import write_calibration
 from fer_core.calibration import Calibration
-from fer_core.emotions import EMOTIONS
+from fer_core.classes import color_rgb
+from fer_core.emotions import EMOTION_COLORS, EMOTIONS
 from fer_core.settings import Settings
 from fer_core.vision.boxes import FaceBox
+from fer_core.vision.draw import UNCERTAIN_COLOR
 from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
+from fer_core.vision.photo import PhotoResult
 from fer_core.vision.sample import sample_picture
+from fer_studio.ui.analyze.results import photo_color
+from fer_studio.ui.photo_view import face_entries
 
 WHOLE = "Classify the whole picture as one face"
 
@@ -44,9 +50,25 @@ def wall() -> bytes:
     return jpeg(Image.new("RGB", (400, 300), "gray"))
 
 
-def table_key(app: AppTest) -> str:
-    """The photo table's key, which changes with the photos in it."""
-    return str(app.dataframe[0].proto.id.rpartition("-")[2])
+def component(app: AppTest, name: str) -> dict[str, Any]:
+    """What the page sends to the component with this name."""
+    (sent,) = [
+        json.loads(one.proto.json)
+        for one in app.get("bidi_component")
+        if one.proto.component_name == name
+    ]
+    return dict(sent)
+
+
+def photo_view(app: AppTest) -> dict[str, Any]:
+    """The displayed photo with its faces."""
+    return component(app, "fer_studio_photo_view")
+
+
+def choose_photo(app: AppTest, position: int) -> None:
+    """Do what a click on a thumbnail does."""
+    app.session_state["chosen_photo"] = app.session_state["kept_uploads"].current[position].key
+    app.run()
 
 
 def upload(app: AppTest, *files: tuple[str, bytes]) -> AppTest:
@@ -109,7 +131,12 @@ def test_the_sample_picture_shows_one_face_with_all_probabilities(
     assert_sound(app)
     (chart,) = charts(app)
     assert list(chart) == list(EMOTIONS)
-    assert len(app.image) == 2  # the photo and the crop
+    assert len(app.image) == 1  # the crop
+    (face,) = photo_view(app)["faces"]
+    # The sample picture has 512 x 512 pixels, and the face is in the middle of its upper half.
+    assert (photo_view(app)["width"], photo_view(app)["height"]) == (512, 512)
+    assert all(0.1 < value < 0.5 for value in face["box"])
+    assert photo_view(app)["picture"].startswith("data:image/jpeg;base64,")
     assert "Eileen Collins" in plain(app.caption)
     assert [button.label for button in app.download_button] == ["CSV", "JSON", "Annotated picture"]
     top = [text for text in texts(app.markdown) if text.endswith("%**")]
@@ -138,9 +165,16 @@ def test_faces_that_are_too_small_are_counted_and_not_read(
     app.button(key="choose_sample").click().run()
     assert_sound(app)
     assert "2 of the 4 faces are too small to read" in plain(app.caption)
-    assert len(charts(app)) == 2
-    faces = [text for text in texts(app.markdown) if text.startswith("**")]
-    assert [text[:4] for text in faces] == ["**2:", "**4:"]
+    assert [face["isDot"] for face in photo_view(app)["faces"]] == [True, False, True, False]
+    # One face is shown in detail. A click on the thumbnail of the second readable one shows it.
+    (title,) = [text for text in texts(app.markdown) if text.startswith("**")]
+    assert title.startswith("**2:")
+    app.session_state["chosen_faces"] = {"sample": 1}
+    app.run()
+    (title,) = [text for text in texts(app.markdown) if text.startswith("**")]
+    assert title.startswith("**4:")
+    assert photo_view(app)["selected"] == 1
+    assert len(charts(app)) == 1
 
 
 def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
@@ -198,12 +232,59 @@ def test_several_uploads_give_a_summary_and_show_the_first(
     assert "All annotated pictures" in [button.label for button in app.download_button]
 
 
-def test_choosing_a_row_shows_that_photo(home: Settings, open_app: Callable[..., AppTest]) -> None:
-    app = upload(open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()))
-    app.session_state[table_key(app)] = {"selection": {"rows": [1], "columns": [], "cells": []}}
-    app.run()
+def test_photos_are_thumbnails_in_the_color_of_their_emotion_and_one_is_shown(
+    home: Settings, open_app: Callable[..., AppTest]
+) -> None:
+    app = upload(
+        open_app(), ("one.jpg", astronaut()), ("two.jpg", two_astronauts()), ("wall.jpg", wall())
+    )
+    strip = component(app, "fer_studio_photo_strip")
+    assert [item["title"] for item in strip["items"]] == ["one.jpg", "two.jpg", "wall.jpg"]
+    assert strip["items"][2]["detail"] == "no face found"
+    assert strip["items"][0]["color"] == photo_view(app)["faces"][0]["color"]
+    assert all(item["picture"].startswith("data:image/jpeg") for item in strip["items"])
+    assert strip["selected"] == 0
+    choose_photo(app, 1)
     assert_sound(app)
-    assert len(charts(app)) == 2
+    assert component(app, "fer_studio_photo_strip")["selected"] == 1
+    assert len(photo_view(app)["faces"]) == 2
+    assert [face["label"][:3] for face in photo_view(app)["faces"]] == ["1: ", "2: "]
+    choose_photo(app, 2)
+    assert photo_view(app)["faces"] == []
+
+
+def test_the_color_of_a_photo_is_that_of_its_most_frequent_confident_class() -> None:
+    def face(probability_happy: float, **settings: float) -> Face:
+        values = np.array([probability_happy, 1 - probability_happy], np.float32)
+        return Face(FaceBox(0, 0, 9, 9), probabilities=values, classes=("happy", "sad"), **settings)
+
+    happy, sad = face(1.0), face(0.0)
+    unsure = face(0.6, minimum_confidence=0.7)
+    colors = {name: color_rgb(color) for name, color in EMOTION_COLORS.items()}
+    assert photo_color(PhotoResult("", faces=(happy, sad, sad))) == colors["sad"]
+    assert photo_color(PhotoResult("", faces=(happy, sad))) == colors["happy"]
+    assert photo_color(PhotoResult("", faces=(unsure, unsure, sad))) == colors["sad"]
+    for faces in ((), (unsure,)):
+        assert photo_color(PhotoResult("", faces=faces)) == UNCERTAIN_COLOR
+
+
+def test_boxes_are_shares_of_the_photo_and_labels_are_readable() -> None:
+    faces = [
+        Face(
+            FaceBox(20, 50, 40, 100),
+            probabilities=np.array([0.25, 0.75], np.float32),
+            classes=("happy", "sad"),
+            minimum_confidence=minimum,
+        )
+        for minimum in (0.5, 0.8)
+    ]
+    sure, unsure = face_entries(faces, (200, 400))
+    assert sure["box"] == [0.1, 0.125, 0.2, 0.25]
+    assert (sure["title"], sure["detail"], sure["label"]) == ("1: sad", "75 %", "1: sad 75 %")
+    assert sure["color"] == EMOTION_COLORS["sad"]
+    assert (unsure["title"], unsure["detail"]) == ("2: not sure", "sad or happy")
+    assert unsure["text"] == "#FFFFFF"  # on dark gray
+    assert face_entries(faces[:1], (200, 400))[0]["label"] == "sad 75 %"
 
 
 BAD_FILES = {
@@ -229,10 +310,11 @@ def test_invalid_files_are_listed_and_the_others_analyzed(
     assert table["Classes"].tolist()[:4] == ["could not be analyzed"] * 4
     # The chosen row is an invalid file: its error replaces the photo.
     assert "archive.jpg" in plain(app.error)
-    app.session_state[table_key(app)] = {"selection": {"rows": [4], "columns": [], "cells": []}}
-    app.run()
+    choose_photo(app, 4)
     assert_sound(app)
     assert len(charts(app)) == 1
+    pictures = [item["picture"] for item in component(app, "fer_studio_photo_strip")["items"]]
+    assert pictures[:4] == [None] * 4 and pictures[4]
 
 
 def test_files_of_other_types_and_beyond_the_limits_are_listed_and_counted_as_failed(
@@ -335,8 +417,7 @@ def test_photos_are_analyzed_once_and_not_at_every_click(
     monkeypatch.setattr(analysis, "analyze_photo", counted)
     app = upload(open_app(), ("one.jpg", astronaut()), ("wall.jpg", wall()))
     assert analyzed == ["one.jpg", "wall.jpg"]
-    app.session_state[table_key(app)] = {"selection": {"rows": [1], "columns": [], "cells": []}}
-    app.run()
+    choose_photo(app, 1)
     (button,) = [button for button in app.button if button.label == WHOLE]
     button.click().run()
     assert_sound(app)
@@ -373,7 +454,7 @@ def test_a_snapshot_is_analyzed_like_a_photo(
     app.session_state["source"] = ":material/photo_camera: Camera"
     app.run()
     assert_sound(app)
-    assert "Take a snapshot" in plain(app.markdown)
+    assert [camera.label for camera in app.camera_input] == ["Take a snapshot"]
     app.camera_input[0].set_value(("shot.jpg", astronaut(), "image/jpeg"))
     app.run()
     assert_sound(app)
@@ -509,8 +590,7 @@ def leave_and_return(app: AppTest) -> AppTest:
 
 
 def is_unsaved(app: AppTest) -> bool:
-    (sent,) = [json.loads(one.proto.json) for one in app.get("bidi_component")]
-    return bool(sent["unsaved"])
+    return bool(component(app, "fer_studio_address")["unsaved"])
 
 
 def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_removed(

@@ -64,7 +64,18 @@ def test_the_first_visit_offers_entries_an_example_and_the_next_steps(
         "Import a dataset": "dataset",
         "See where it fails": "evaluate?model=small",
     }.items() <= links(app).items()
-    assert len(app.image) == 3
+    (photo,) = [
+        json.loads(one.proto.json)
+        for one in app.get("bidi_component")
+        if one.proto.component_name == "fer_studio_photo_view"
+    ]
+    # In the sample picture, Haar's box is at (177, 66) and 95 pixels wide; the part that is shown
+    # begins at (85, 0) and is 280 pixels wide.
+    (face,) = photo["faces"]
+    assert face["box"] == [round(value / 280, 5) for value in (92, 66, 95, 95)]
+    (metric,) = app.metric
+    assert metric.label == "Just analyzed"
+    assert metric.delta.endswith("% confidence")
     assert "By the default model, small" in said(app)
     assert "**small** recognizes 63 of 100 faces" in said(app)
     assert "No training has been started yet." in said(app)
@@ -78,8 +89,8 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
         make_run(home, f"run-{number}", 0.2, 0.5, 0.4)
     app = open_home()
     assert links(app)["demo \\(drawn\\)"] == "dataset?dataset=demo"
-    assert [one.value for one in app.metric] == ["50.0 %"] * 3
-    (first, *_) = app.metric
+    first, *others = [one for one in app.metric if one.label != "Just analyzed"]
+    assert [one.value for one in (first, *others)] == ["50.0 %"] * 3
     assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]
     assert links(app)["Open"].startswith("train?view=runs&run=run-")
 
@@ -89,7 +100,7 @@ def test_without_a_model_the_page_says_so(
 ) -> None:
     app = open_home()
     assert "There is no default model." in said(app)
-    assert not app.image
+    assert not app.metric
 
 
 def test_the_accuracy_in_words_names_what_was_measured(

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
@@ -28,7 +29,7 @@ from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui import webrtc
 from fer_studio.ui.ice import ICE_VARIABLE
-from fer_studio.ui.live.predictions import speed_text
+from fer_studio.ui.live.predictions import faces_html, speed_text
 from fer_studio.ui.live.session import STREAM_KEY
 from fer_studio.ui.live.stream import may_use_camera
 
@@ -41,6 +42,11 @@ def texts(elements: Sequence[Any]) -> list[str]:
 
 def plain(elements: Sequence[Any]) -> str:
     return " ".join(texts(elements)).replace("\\", "")
+
+
+def faces_card(app: AppTest) -> str:
+    """The HTML of the predictions."""
+    return str(next(one.proto.body for one in app.get("html") if "live-faces" in one.proto.body))
 
 
 def assert_sound(app: AppTest) -> None:
@@ -160,10 +166,14 @@ def test_the_first_view_explains_the_page_and_where_frames_are_sent(
     assert "Press **Start**" in plain(app.info)
     assert "analyzed in its memory and not stored" in plain(app.caption)
     assert "but no pictures" in plain(app.caption)
+    # The card has the size that it has with a face; there are no charts without data.
+    assert "The emotion of every face appears here" in faces_card(app)
+    assert faces_card(app).count("live-bar") == 7
+    assert not app.get("echarts_chart")
     assert [box.label for box in app.main.selectbox] == ["Model", "Face detector"]
     assert [slider.label for slider in app.main.slider] == ["Minimum confidence", "Smoothing"]
     assert not app.error
-    assert not app.get("download_button")
+    assert [button.proto.disabled for button in app.get("download_button")] == [True, True]
     assert [(toggle.label, toggle.value) for toggle in app.main.toggle] == [
         ("Mirror the picture", True),
         ("Record the video", False),
@@ -290,23 +300,54 @@ def test_controls_take_effect_without_restarting_the_stream(
 
 def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> None:
     assert_sound(playing)
-    assert "1 face, 640 by 480 pixels" in plain(playing.success)
-    assert "4 fps, " in plain(playing.markdown)
-    (details,) = [box for box in playing.expander if box.label == "Details"]
-    for part in ("Processing per frame", "classification", "Face detection", "Skipped frames"):
+    assert "1 face, 640 by 480 pixels, 4 fps" in plain(playing.success)
+    (details,) = [box for box in playing.expander if box.label == "Speed"]
+    for part in (
+        "**4 fps, ",
+        "Processing per frame",
+        "classification",
+        "Face detection",
+        "Skipped frames",
+    ):
         assert part in plain(details.markdown)
     rows = len(processor(playing).record)
     assert rows >= 8  # the first frames come before the track is confirmed
     assert f"{rows} rows. Lost on reload: download first." in plain(playing.caption)
-    (cards,) = playing.get("html")
     (face,) = processor(playing).snapshot().faces
-    assert f"<strong>1: {face.description}</strong>" in cards.proto.body
-    assert cards.proto.body.count("%</span>") == 7
+    assert "<span>Person 1</span>" in faces_card(playing)
+    assert faces_card(playing).count("%</span>") == 7
+    (headline,) = re.findall("<strong>(.*)</strong>([^<]*)", faces_card(playing))
+    assert headline == (face.label, f"{100 * face.score:.0f} % confidence")
     (table,) = playing.dataframe
     assert list(table.value.columns)[:3] == ["Time", "Person", "Class"]
     assert set(table.value["Person"]) == {1}
     assert np.allclose(table.value[list(EMOTIONS)].sum(axis=1), 100, atol=0.5)
     assert len(playing.get("echarts_chart")) == 2
+
+
+def face(number: int, probabilities: Sequence[float], **settings: Any) -> Face:
+    return Face(
+        FaceBox(0, 0, 50, 50),
+        probabilities=np.array(probabilities, np.float32),
+        classes=("calm", "<tired>", "glad"),
+        track_id=number,
+        **settings,
+    )
+
+
+def test_the_first_face_is_large_and_the_others_are_lines() -> None:
+    sure, unsure = face(1, [0.1, 0.2, 0.7]), face(2, [0.5, 0.4, 0.1], minimum_confidence=0.6)
+    page = faces_html([sure, unsure], sure.classes, empty_text="")
+    assert "<strong>glad</strong>70 % confidence" in page
+    assert "<li>Person 2: not sure: calm or &lt;tired&gt;</li>" in page
+    assert page.count("live-bar") == 3
+    page = faces_html([unsure], sure.classes, empty_text="")
+    assert "<strong>not sure</strong>calm or &lt;tired&gt;" in page
+    page = faces_html([face(1, [0.1, 0.2, 0.7], is_too_small=True)], sure.classes, empty_text="")
+    assert "<strong>too small to read</strong>" in page
+    assert "%" not in page
+    page = faces_html([sure] * 7, sure.classes, empty_text="")
+    assert page.count("<li") == 5 and "And 2 more" in page
 
 
 def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTest) -> None:
@@ -326,7 +367,11 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
 
 def is_unsaved(app: AppTest) -> bool:
     """Whether the browser asks before it closes the tab."""
-    sent = [json.loads(one.proto.json) for one in app.get("bidi_component")]
+    sent = [
+        json.loads(one.proto.json)
+        for one in app.get("bidi_component")
+        if one.proto.component_name == "fer_studio_address"
+    ]
     # The page is drawn after its fragments and has the last word.
     return any(one["unsaved"] for one in sent if one["page"])
 

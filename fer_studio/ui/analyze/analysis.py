@@ -13,7 +13,12 @@ from fer_core.vision.photo import PhotoResult, analyze_photo
 from fer_studio.ui.address import set_unsaved
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
-from fer_studio.ui.analyze.shown_picture import chosen_index, discard_picture, keep_picture
+from fer_studio.ui.analyze.shown_picture import (
+    chosen_index,
+    discard_pictures,
+    keep_picture,
+    keep_thumbnail,
+)
 
 _RESULTS = "photo_results"
 _WHOLE = "photos_classified_whole"
@@ -45,15 +50,17 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             results[key] = PhotoResult(photo.name, error=photo.rejected)
             continue
         content = photo.read()
-        # Other sessions wait until the pixels of this photo are released, so the picture to display
-        # is made here too.
+        # Other sessions wait until the pixels of this photo are released, so the displayed
+        # pictures are made here too.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole(photo, options)
             )
             results[key] = result
-            if photo is displayed and image is not None and result.error is None:
-                keep_picture(photo, result, image)
+            if image is not None and result.error is None:
+                keep_thumbnail(photo, image)
+                if photo is displayed:
+                    keep_picture(photo, image)
             del image
     if bar is not None:
         bar.empty()
@@ -61,7 +68,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
 
 
 def discard_results_except(photo_keys: frozenset[str]) -> None:
-    """Remove results, crops and picture of removed photos from the session's memory.
+    """Remove results, crops and pictures of removed photos from the session's memory.
 
     Results with other options are kept, because the user may return to these options.
 
@@ -74,7 +81,7 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
     st.session_state[_WHOLE] = {
         key for key in st.session_state.get(_WHOLE, ()) if key in photo_keys
     }
-    discard_picture(photo_keys)
+    discard_pictures(photo_keys)
 
 
 def update_unsaved(photos: Sequence[Photo]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streamlit.delta_generator import DeltaGenerator
+
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_studio.ui.choices import DETECTOR_TITLES, choose_model
+from fer_studio.ui.choices import DETECTOR_TITLES, bar_place, choose_model
 from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -30,9 +32,15 @@ class Options:
     detector: str
 
 
-def choose_options(settings: Settings) -> Options | None:
-    """Draw the bar; return None, with the reason on the page, if no model can be used."""
-    choice = choose_model(settings)
+def choose_options(settings: Settings, bar: DeltaGenerator) -> Options | None:
+    """Draw the bar; return None, with the reason on the page, if no model can be used.
+
+    Args:
+        settings: The folders of the app.
+        bar: The place next to the title.
+    """
+    with bar_place(bar, settings):
+        choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     with choice.more:
         is_whole = kept_toggle(

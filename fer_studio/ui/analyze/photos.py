@@ -98,11 +98,26 @@ class _Kept:
 
 def collect_photos() -> PhotoCollection:
     """Draw upload and camera, and return the photos that the user provided."""
+    kept, snapshots = _kept(_UPLOADS), _kept(_SNAPSHOT)
+    is_camera = _draw_sources(kept, snapshots)
+    photos = kept.earlier + kept.current
+    snapshot_photos = snapshots.current or snapshots.earlier
+    keys = {photo.key for photo in photos + snapshot_photos}
+    if st.session_state.get(_SAMPLE_CHOSEN):
+        keys.add(_SAMPLE_KEY)
+    if is_camera:
+        photos = snapshot_photos
+    elif st.session_state.get(_SAMPLE_CHOSEN):
+        photos = photos + _sample()
+    return PhotoCollection(photos, frozenset(keys))
+
+
+def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
+    """Draw upload and camera, and update their photos; return True if the camera is open."""
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
     with photos_tab:
-        kept = _kept(_UPLOADS)
         uploads = st.file_uploader(
             "Photos with faces",
             # Files of any type: a type that the browser rejects would be missing in the results
@@ -110,39 +125,31 @@ def collect_photos() -> PhotoCollection:
             accept_multiple_files=True,
             key=_UPLOADS,
             max_upload_size=_MAX_PHOTO_MB,
-            help=f"One photo or up to {_MAX_PHOTOS}, as JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or "
-            "GIF. Photos of more than 80 megapixels are analyzed at a reduced size.",
+            # A phone shows the results without scrolling.
+            label_visibility="collapsed",
         )
         kept.current = _uploaded(uploads, kept.earlier)
         _show_kept(_UPLOADS, kept)
-    snapshots = _kept(_SNAPSHOT)
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
             if not snapshots.is_drawn:
                 snapshots.set_aside()
-            snapshot = st.camera_input("Take a snapshot", key=_SNAPSHOT, width=640)
+            snapshot = take_snapshot(_SNAPSHOT)
             snapshots.current = []
             if snapshot is not None:
                 snapshots.current = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
                 snapshots.earlier = []
             _show_kept(_SNAPSHOT, snapshots)
         snapshots.is_drawn = bool(camera_tab.open)
-    st.caption(
-        ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
-        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
-        "them or close this tab."
+    return bool(camera_tab.open)
+
+
+def take_snapshot(key: str) -> UploadedFile | None:
+    """Draw the camera; a snapshot is drawn smaller, because its result is shown below it."""
+    return st.camera_input(
+        "Take a snapshot", key=key, width=320 if st.session_state.get(key) else 640
     )
-    photos = kept.earlier + kept.current
-    snapshot_photos = snapshots.current or snapshots.earlier
-    keys = {photo.key for photo in photos + snapshot_photos}
-    if st.session_state.get(_SAMPLE_CHOSEN):
-        keys.add(_SAMPLE_KEY)
-    if camera_tab.open:
-        photos = snapshot_photos
-    elif st.session_state.get(_SAMPLE_CHOSEN):
-        photos = photos + _sample()
-    return PhotoCollection(photos, frozenset(keys))
 
 
 def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
@@ -217,13 +224,12 @@ def _choose_sample(is_chosen: bool) -> None:
 
 def show_empty_state() -> None:
     """Draw what to do next, with a sample picture to try."""
-    with st.container(border=True):
-        if st.session_state.get("source", "").endswith("Camera"):
-            st.markdown("**Take a snapshot** above to classify every face in it.")
-            return
+    if not st.session_state.get("source", "").endswith("Camera"):
         st.markdown(
-            "**Drop photos above** to see every face in them with its emotion probabilities. You "
-            "can add several photos at once and download the results as a table."
+            "**Drop photos above** to see every face in them with its emotion probabilities, and "
+            f"to download the results as a table: up to {_MAX_PHOTOS} photos at once, as JPEG, "
+            "PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF. Photos of more than 80 megapixels are "
+            "analyzed at a reduced size."
         )
         st.button(
             "Try a sample picture",
@@ -232,3 +238,12 @@ def show_empty_state() -> None:
             on_click=_choose_sample,
             args=(True,),
         )
+
+
+def show_privacy() -> None:
+    """State where the photos are sent, and for how long they are kept."""
+    st.caption(
+        ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
+        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
+        "them or close this tab."
+    )

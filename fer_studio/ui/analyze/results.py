@@ -9,8 +9,10 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from fer_core.vision.draw import UNCERTAIN_COLOR, face_color
 from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
+from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
@@ -18,56 +20,93 @@ from fer_studio.ui.analyze.shown_picture import (
     choose,
     chosen_index,
     shown_picture,
+    thumbnail,
 )
 from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.photo_view import Thumbnail, choose_thumbnail, show_photo
 from fer_studio.ui.text import plain_text
 
-_FACES_PER_PAGE = 12
+_MAX_FAILED = 20
+_PHOTOS_PER_PAGE = 40
+#: Session state: the position of the chosen face among the readable ones, by the key of its photo.
+_CHOSEN_FACES = "chosen_faces"
 #: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
 #: visible.
 _CROP_WIDTH = 144
 
 
 def show_results(photos: list[Photo], results: list[PhotoResult], detector: str) -> None:
-    """Draw summary, photo table, downloads and the chosen photo with its faces."""
-    chosen = 0
+    """Draw the photos, the chosen one with its faces, downloads, and a table of all photos."""
+    chosen = chosen_index(photos)
+    if len(results) > 1:
+        _show_failed(results)
+        _choose_photo(photos, results, chosen)
+    _show_photo(photos[chosen], results[chosen], detector)
+    _show_downloads(photos, results, chosen)
     if len(results) > 1:
         _show_summary(results)
-        chosen = _choose_photo(photos, results)
-    _show_downloads(photos, results, chosen)
-    _show_photo(photos[chosen], results[chosen], detector)
+
+
+def _show_failed(results: list[PhotoResult]) -> None:
+    failed = [result for result in results if result.error is not None]
+    if not failed:
+        return
+    with st.expander(
+        f"{len(failed)} of {len(results)} files could not be analyzed; the other results are below",
+        icon=":material/warning:",
+        expanded=True,
+    ):
+        for result in failed[:_MAX_FAILED]:
+            st.write(plain_text(result.error or ""))
+        if len(failed) > _MAX_FAILED:
+            st.caption(
+                f"And {len(failed) - _MAX_FAILED} more; the table below and the CSV list all."
+            )
+
+
+def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
+    """Draw the photos as a row of thumbnails; a click chooses one."""
+    pages = -(-len(photos) // _PHOTOS_PER_PAGE)
+    first = 0
+    if pages > 1:
+        first = (st.pagination(pages, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
+    shown = photos[first : first + _PHOTOS_PER_PAGE]
+    thumbnails = [
+        Thumbnail(result.file, _class_counts(result), photo_color(result), thumbnail(photo))
+        for photo, result in zip(shown, results[first:], strict=False)
+    ]
+    keys = tuple(photo.key for photo in shown)
+    choose_thumbnail(
+        thumbnails,
+        chosen - first,
+        lambda position: choose(shown[position]),
+        # Other photos get another component, in which the position of a click means another photo.
+        key=f"photo_strip_{hash(keys) & 0xFFFFFFFF:x}",
+    )
+
+
+def photo_color(result: PhotoResult) -> tuple[int, int, int]:
+    """Return the color of the most frequent class among the faces of a photo.
+
+    Gray if there is no confident face. Of equally frequent classes, the one of the first face.
+    """
+    confident = [face for face in result.faces if face.is_confident]
+    counts = Counter(face.label for face in confident)
+    best = max(confident, key=lambda face: counts[face.label], default=None)
+    return UNCERTAIN_COLOR if best is None else face_color(best)
 
 
 def _show_summary(results: list[PhotoResult]) -> None:
     face_count = sum(len(result.faces) for result in results)
-    failed = [result for result in results if result.error is not None]
+    failed = sum(result.error is not None for result in results)
     faceless = sum(1 for result in results if result.error is None and not result.faces)
-    with st.container(horizontal=True):
+    with st.grid(4, min_column_width=120):
         st.metric("Photos", len(results), border=True, height="stretch")
         st.metric("Faces", face_count, border=True, height="stretch")
         st.metric("No face", faceless, border=True, height="stretch")
-        st.metric("Failed", len(failed), border=True, height="stretch")
-    if failed:
-        with st.expander(
-            f"{len(failed)} of {len(results)} files could not be analyzed; the other results are "
-            "below",
-            icon=":material/warning:",
-            expanded=True,
-        ):
-            for result in failed[:20]:
-                st.write(plain_text(result.error or ""))
-            if len(failed) > 20:
-                st.caption(f"And {len(failed) - 20} more; the table below and the CSV list all.")
-
-
-def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
-    """Draw a table with one row per photo, and return the row of the chosen one."""
-    keys = [photo.key for photo in photos]
-    # Streamlit stores the selection by row number: after photos are added or removed a new table
-    # is drawn, in which the same photo is selected.
-    first_choice = chosen_index(photos)
+        st.metric("Failed", failed, border=True, height="stretch")
     rows = [
         {
             "Photo": result.file,
@@ -76,13 +115,10 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
         }
         for result in results
     ]
-    selection = st.dataframe(
+    st.dataframe(
         rows,
         hide_index=True,
-        on_select="rerun",
-        selection_mode="single-row",
-        selection_default={"selection": {"rows": [first_choice]}},
-        key=f"photo_table_{hash(tuple(keys)) & 0xFFFFFFFF:x}",
+        key="photo_table",
         height=min(38 + 35 * len(rows), 300),
         column_config={
             # The columns are narrow, so that a phone shows the first two.
@@ -90,11 +126,8 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult]) -> int:
             "Classes": st.column_config.TextColumn(width="medium"),
             "Faces": st.column_config.NumberColumn(width="small"),
         },
+        alt="The photos, with the classes and the number of their faces",
     )
-    selected = selection["selection"]["rows"]
-    chosen: int = selected[0] if selected and selected[0] < len(results) else 0
-    choose(photos[chosen])
-    return chosen
 
 
 def _class_counts(result: PhotoResult) -> str:
@@ -150,10 +183,10 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         return
     if result.note is not None:
         st.caption(f":material/photo_size_select_large: {plain_text(result.note)}")
-    shown = shown_picture(photo, result)
     if not result.faces:
         picture, notice = st.columns([3, 2])
-        picture.image(shown, width="stretch", alt=f"{result.file}, no face found")
+        with picture:
+            _draw_photo(photo, result, 0, alt=f"{result.file}, no face found")
         with notice:
             st.warning(
                 f"No face found in {plain_text(result.file)} with the detector "
@@ -168,41 +201,50 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
                 args=(photo,),
             )
         return
-    is_numbered = len(result.faces) > 1
-    alt = f"{result.file} with {_class_counts(result)} marked"
-    if len(result.faces) <= 2:
-        picture, faces = st.columns([3, 2])
-        picture.image(shown, width="stretch", alt=alt)
-        with faces:
-            for number, face in enumerate(result.faces, start=1):
-                _show_face(face, number if is_numbered else None, photo.key)
-        return
-    st.image(shown, width="stretch", alt=alt)
-    too_small = sum(face.is_too_small for face in result.faces)
-    if too_small:
-        verb = "is" if too_small == 1 else "are"
-        st.caption(
-            f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: narrower or "
-            f"lower than {SMALLEST_READABLE_SIDE:.0f} pixels, a dot in the picture. The downloads "
-            "contain all faces."
-        )
-    _show_face_pages(photo, result)
+    _show_faces(photo, result)
 
 
-def _show_face_pages(photo: Photo, result: PhotoResult) -> None:
+# A fragment: a click on a face does not run the whole page.
+@st.fragment
+def _show_faces(photo: Photo, result: PhotoResult) -> None:
+    leave_if_refused("analyze")
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
     ]
-    page_count = -(-len(readable) // _FACES_PER_PAGE)
-    page = 1
-    if page_count > 1:
-        page = st.pagination(page_count, key=f"faces_{photo.key}")
-    first = (page - 1) * _FACES_PER_PAGE
-    shown = readable[first : first + _FACES_PER_PAGE]
-    for start in range(0, len(shown), 3):
-        for column, (number, face) in zip(st.columns(3), shown[start : start + 3], strict=False):
-            with column:
-                _show_face(face, number, photo.key)
+    chosen_faces: dict[str, int] = st.session_state.setdefault(_CHOSEN_FACES, {})
+    chosen = min(chosen_faces.get(photo.key, 0), max(len(readable) - 1, 0))
+    picture, details = st.columns([3, 2])
+    with picture:
+        _draw_photo(photo, result, chosen, alt=f"{result.file} with {_class_counts(result)} marked")
+    with details:
+        if readable:
+            number, face = readable[chosen]
+            _show_face(face, number if len(result.faces) > 1 else None, photo.key)
+        too_small = len(result.faces) - len(readable)
+        if too_small:
+            verb = "is" if too_small == 1 else "are"
+            st.caption(
+                f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: narrower or "
+                f"lower than {SMALLEST_READABLE_SIDE:.0f} pixels, a dot in the picture. The "
+                "downloads contain all faces."
+            )
+
+
+def _draw_photo(photo: Photo, result: PhotoResult, chosen: int, *, alt: str) -> None:
+    assert result.width is not None and result.height is not None  # it was decoded
+    show_photo(
+        shown_picture(photo),
+        result.analyzed_size or (result.width, result.height),
+        result.faces,
+        chosen,
+        lambda position: _choose_face(photo, position),
+        alt=alt,
+        key=f"photo_{photo.key}",
+    )
+
+
+def _choose_face(photo: Photo, position: int) -> None:
+    st.session_state[_CHOSEN_FACES][photo.key] = position
 
 
 def _show_face(face: Face, number: int | None, photo_key: str) -> None:
@@ -211,15 +253,14 @@ def _show_face(face: Face, number: int | None, photo_key: str) -> None:
     color = "gray" if face.crop.ndim == 2 else "color"
     with st.container(border=True):
         prefix = "" if number is None else f"{number}: "
-        st.markdown(f"**{prefix}{plain_text(face.description)}**")
-        crop, chart = st.columns([1, 2], vertical_alignment="center")
+        crop, title = st.columns([1, 2], vertical_alignment="center", wrap=False)
         crop.image(
             face.crop,
             width=_CROP_WIDTH,
             alt=f"The network's input for face {number or 1}: {width} by {height} {color} pixels",
         )
-        with chart:
-            show_probabilities(face.probability_by_class(), key=f"bars_{photo_key}_{number}")
+        title.markdown(f"**{prefix}{plain_text(face.description)}**")
+        show_probabilities(face.probability_by_class(), key=f"bars_{photo_key}")
 
 
 def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes:

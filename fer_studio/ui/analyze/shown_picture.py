@@ -1,10 +1,9 @@
-"""The annotated picture of the displayed photo, and annotated pictures as files."""
+"""The pictures of the analyze page: the displayed photo, thumbnails, and annotated files."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,11 +17,17 @@ from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
 
 _JPEG_QUALITY = 92
-#: Longest side of the displayed picture in pixels. Streamlit would decode and shrink a wider
-#: picture at every rerun. The download is not shrunk.
+#: The displayed picture is sent to the browser at every click on a face.
+_DISPLAY_QUALITY = 85
+#: Longest side of the displayed picture in pixels. The download is not shrunk.
 _DISPLAY_SIDE = 1460
-#: Session state: photo key, result and JPEG file of the latest shown picture.
+#: Shorter side of a thumbnail in pixels; on the screen it has half of them.
+_THUMBNAIL_SIDE = 160
+_THUMBNAIL_QUALITY = 80
+#: Session state: photo key and JPEG file of the latest shown picture.
 _PICTURE = "shown_picture"
+#: Session state: the thumbnails, JPEG files by the key of their photo.
+_THUMBNAILS = "photo_thumbnails"
 #: Session state: key of the chosen photo.
 _CHOSEN = "chosen_photo"
 
@@ -39,47 +44,57 @@ def choose(photo: Photo) -> None:
     st.session_state[_CHOSEN] = photo.key
 
 
-def keep_picture(photo: Photo, result: PhotoResult, image: NDArray[np.uint8]) -> None:
-    """Annotate and encode a decoded photo for ``shown_picture``.
+def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
+    """Encode a decoded photo for ``shown_picture``.
 
     Args:
         photo: The photo.
-        result: Its result.
         image: Its pixels, upright RGB uint8 ``[height, width, 3]``.
     """
-    height, width = image.shape[:2]
-    scale = min(1.0, _DISPLAY_SIDE / max(height, width))
-    if scale < 1.0:
-        # Shrunk before the boxes are drawn, so that their lines stay sharp and a large photo is
-        # not copied.
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-    factors = (image.shape[1] / width, image.shape[0] / height)
-    faces = [replace(face, box=face.box.scaled(*factors)) for face in result.faces]
-    picture = annotate(image, faces, numbered=len(faces) > 1)
-    st.session_state[_PICTURE] = (photo.key, result, _encoded(Image.fromarray(picture)))
+    scale = min(1.0, _DISPLAY_SIDE / max(image.shape[:2]))
+    st.session_state[_PICTURE] = (photo.key, _encoded(_resized(image, scale), _DISPLAY_QUALITY))
 
 
-def shown_picture(photo: Photo, result: PhotoResult) -> bytes:
-    """Return the annotated photo in display size, as a JPEG file.
+def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
+    """Encode a decoded photo for ``thumbnail``; the arguments are those of ``keep_picture``."""
+    scale = min(1.0, _THUMBNAIL_SIDE / min(image.shape[:2]))
+    thumbnails: dict[str, bytes] = st.session_state.setdefault(_THUMBNAILS, {})
+    small = _resized(image, scale)
+    # The middle of a panorama; the rest is not visible.
+    left, top = ((side - 2 * _THUMBNAIL_SIDE) // 2 for side in (small.shape[1], small.shape[0]))
+    small = small[max(top, 0) :, max(left, 0) :][: 2 * _THUMBNAIL_SIDE, : 2 * _THUMBNAIL_SIDE]
+    thumbnails[photo.key] = _encoded(small, _THUMBNAIL_QUALITY)
+
+
+def thumbnail(photo: Photo) -> bytes | None:
+    """Return the thumbnail of an analyzed photo, a JPEG file; None if it could not be decoded."""
+    found: bytes | None = st.session_state.get(_THUMBNAILS, {}).get(photo.key)
+    return found
+
+
+def shown_picture(photo: Photo) -> bytes:
+    """Return the photo in display size, as a JPEG file.
 
     The latest picture is kept, because decoding a large photo takes seconds. The photo is decoded
     only if its picture is not the kept one.
     """
     kept = st.session_state.get(_PICTURE)
-    if kept is None or kept[1] is not result:
+    if kept is None or kept[0] != photo.key:
         content = photo.read()
         with picture_slot(content):
-            keep_picture(photo, result, decode_picture(content, photo.name))
-    picture: bytes = st.session_state[_PICTURE][2]
+            keep_picture(photo, decode_picture(content, photo.name))
+    picture: bytes = st.session_state[_PICTURE][1]
     return picture
 
 
-def discard_picture(photo_keys: frozenset[str]) -> None:
-    """Remove the kept picture from memory unless its photo's key is in ``photo_keys``."""
+def discard_pictures(photo_keys: frozenset[str]) -> None:
+    """Remove the pictures of photos whose key is not in ``photo_keys`` from memory."""
     kept = st.session_state.get(_PICTURE)
     if kept is not None and kept[0] not in photo_keys:
         del st.session_state[_PICTURE]
+    thumbnails = st.session_state.get(_THUMBNAILS, {})
+    for key in [key for key in thumbnails if key not in photo_keys]:
+        del thumbnails[key]
 
 
 def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
@@ -88,10 +103,18 @@ def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
     with picture_slot(content):
         image = decode_picture(content, photo.name)
         image = annotate(image, result.faces, numbered=len(result.faces) > 1)
-        return _encoded(Image.fromarray(image))
+        return _encoded(image, _JPEG_QUALITY)
 
 
-def _encoded(picture: Image.Image) -> bytes:
+def _resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale == 1.0:
+        return image
+    height, width = image.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _encoded(image: NDArray[np.uint8], quality: int) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    Image.fromarray(np.ascontiguousarray(image)).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

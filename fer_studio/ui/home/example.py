@@ -1,48 +1,67 @@
-"""Drawn faces, analyzed with the default model: an example that needs no data."""
+"""The sample picture, analyzed with the default model: an example that needs no data."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
+from PIL import Image
 
 from fer_core.bundle import Bundle, find_bundle
-from fer_core.dataset.demo.shipped import load_demo_set
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_studio.ui.gallery import face_png
+from fer_core.vision.analyzer import Analyzer
+from fer_core.vision.face import NOT_SURE, Face
+from fer_core.vision.haar import HaarDetector
+from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.photo_view import show_photo
 from fer_studio.ui.text import plain_text
 
-#: Rows of the demo set: faces that are drawn clearly.
-_ROWS = (180, 522, 483)
-#: Width in pixels. Three faces fit on a phone.
-_FACE_WIDTH = 96
+#: The part of the sample picture around the face: left and upper edge, and its side, in pixels.
+_LEFT, _TOP, _SIDE = 85, 0, 280
 
 
 def show_example(settings: Settings) -> None:
-    """Draw the faces, each with its most probable emotion."""
-    st.markdown("**Drawn faces, just analyzed**")
+    """Draw the picture with its face, and the most probable emotion."""
     try:
         bundle = find_bundle(None, settings)
-        faces, classes, probabilities = _analyzed(bundle.content_key, bundle)
+        picture, face = _analyzed(bundle.content_key, bundle)
     except InputError as error:
         st.caption(plain_text(str(error)))
         return
-    with st.container(horizontal=True, gap="small"):
-        for number, (face, values) in enumerate(zip(faces, probabilities, strict=True), start=1):
-            best = int(values.argmax())
-            label = classes[best]
-            with st.container(width=_FACE_WIDTH, gap="xxsmall"):
-                st.image(face_png(face), width=_FACE_WIDTH, alt=f"Drawn face {number}: {label}")
-                st.markdown(f"**{plain_text(label)}** {100 * values[best]:.0f} %")
-    st.caption(f"By the default model, {plain_text(bundle.name)}.")
+    photo, result = st.columns([3, 4], wrap=False)
+    with photo:
+        show_photo(
+            picture,
+            (_SIDE, _SIDE),
+            [face],
+            0,
+            lambda position: None,
+            alt=f"A photo with one face: {face.description}",
+            key="home_example",
+        )
+    with result:
+        st.metric(
+            "Just analyzed",
+            plain_text(face.label if face.is_confident else NOT_SURE),
+            f"{100 * face.score:.0f} % confidence",
+            delta_color="off",
+            delta_arrow="off",
+        )
+        st.caption(f"By the default model, {plain_text(bundle.name)}. Photo: {SAMPLE_CREDIT}.")
 
 
-@st.cache_resource(max_entries=2, show_spinner="Analyzing three faces…")
-def _analyzed(
-    key: tuple[str, ...], _bundle: Bundle
-) -> tuple[NDArray[np.uint8], tuple[str, ...], NDArray[np.float32]]:
-    predictor = open_predictor(_bundle)
-    faces = load_demo_set().images[list(_ROWS)]
-    return faces, tuple(predictor.classes), predictor.probabilities(faces)
+@st.cache_resource(max_entries=2, show_spinner="Analyzing a photo…")
+def _analyzed(key: tuple[str, ...], _bundle: Bundle) -> tuple[bytes, Face]:
+    """Return the part of the picture as a JPEG file, and its face."""
+    _, content = sample_picture()
+    picture = Image.open(io.BytesIO(content)).convert("RGB")
+    # The detector that needs no file finds one face in this picture.
+    (face,) = Analyzer(open_predictor(_bundle), HaarDetector()).analyze(np.asarray(picture))
+    buffer = io.BytesIO()
+    part = picture.crop((_LEFT, _TOP, _LEFT + _SIDE, _TOP + _SIDE))
+    part.save(buffer, "JPEG", quality=92)
+    return buffer.getvalue(), replace(face, box=face.box.moved(-_LEFT, -_TOP))

@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.bundle import Bundle
 from fer_core.calibration import Calibration, Emphasis
@@ -17,7 +18,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import address_part
-from fer_studio.ui.choices import choose_model
+from fer_studio.ui.choices import bar_place, choose_model
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -31,15 +32,21 @@ _CONFIDENCE = "live_minimum_confidence"
 _CONFIDENCE_OF = "live_confidence_of"
 
 
-def choose_controls(session: LiveSession, settings: Settings) -> bool:
+def choose_controls(session: LiveSession, settings: Settings, bar: DeltaGenerator) -> bool:
     """Draw the controls and apply their values.
+
+    Args:
+        session: The stream of this user.
+        settings: The folders of the app.
+        bar: The place next to the title.
 
     Returns:
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
     session.is_waiting = False
-    _controls(session, settings)
+    with bar_place(bar, settings):
+        _controls(session, settings)
     session.is_waiting = session.processor is None
     return not session.is_waiting
 

@@ -17,7 +17,10 @@ from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-_MAX_FACES = 4
+#: Maximum number of faces below the card of the first one.
+_MAX_OTHERS = 4
+#: Maximum number of bars; of more classes, the most probable ones are shown.
+_MAX_BARS = 8
 #: State and speed change slowly; each refresh of their elements delays the browser's video.
 _REFRESH_SECONDS = 2.0
 #: The interval at which new predictions are drawn into the picture.
@@ -37,11 +40,10 @@ _BUSY_SHARE = 0.7
 
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions; they refresh automatically while a stream is active."""
-    is_active = session.is_active
-    refresh = _REFRESH_SECONDS if is_active else None
-    st.fragment(_show_stream, run_every=refresh)(session, processor)
     refresh = _CARD_SECONDS if session.state.is_playing else None
     st.fragment(_show_faces, run_every=refresh)(session, processor)
+    refresh = _REFRESH_SECONDS if session.is_active else None
+    st.fragment(_show_stream, run_every=refresh)(session, processor)
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:
@@ -58,10 +60,19 @@ def speed_text(snapshot: LiveSnapshot) -> str:
     return f"{rate:.0f} fps, {verdict}"
 
 
+def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
+    """Draw the predictions that are in the picture, five times a second."""
+    leave_if_refused("live")
+    is_playing = session.state.is_playing
+    faces = processor.snapshot().faces if is_playing else ()
+    text = "No face in the picture" if is_playing else "The emotion of every face appears here"
+    # One element of plain text and bars: a chart takes too long to draw five times a second.
+    st.html(faces_html(faces, session.classes, empty_text=text))
+
+
 def _show_stream(session: LiveSession, processor: LiveProcessor) -> None:
     leave_if_refused("live")
     snapshot = processor.snapshot()
-    is_playing = session.state.is_playing
     _show_state(session, snapshot)
     if session.problem is not None:
         st.error(
@@ -70,24 +81,20 @@ def _show_stream(session: LiveSession, processor: LiveProcessor) -> None:
         )
     if snapshot.error is not None:
         show_error(snapshot.error)
-    if is_playing:
-        _show_speed(snapshot)
-
-
-def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the predictions that are in the picture, five times a second."""
-    leave_if_refused("live")
-    # One element of plain text and bars: a chart takes too long to draw five times a second.
-    st.html(_cards(processor.snapshot().faces if session.state.is_playing else ()))
+    # Always drawn, so that nothing moves when a stream starts.
+    with st.expander("Speed"):
+        if session.state.is_playing:
+            _show_speed(snapshot)
+        else:
+            st.markdown("Frame rate and processing times are measured while the camera runs.")
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
     """Draw one sentence: the state of the stream, and what to do next."""
+    connecting = session.connecting_seconds
     if session.state.is_playing:
         _show_playing(snapshot)
-        return
-    connecting = session.connecting_seconds
-    if connecting is not None and connecting < _SLOW_CONNECTION_SECONDS:
+    elif connecting is not None and connecting < _SLOW_CONNECTION_SECONDS:
         st.info("Connecting…", icon=":material/sync:")
     elif connecting is not None or session.has_failed_to_connect:
         st.warning(
@@ -97,8 +104,7 @@ def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
         )
     else:
         st.info(
-            "Press **Start** and allow the camera when the browser asks. Every face is then marked "
-            "with its emotion, and its probabilities appear here.",
+            "Press **Start** and allow the camera.",
             icon=":material/videocam:",
         )
 
@@ -125,12 +131,13 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
             icon=":material/face:",
         )
     else:
+        # One line, as before the start, so that nothing moves.
         faces = len(snapshot.faces)
-        size = f"{snapshot.width} by {snapshot.height} pixels"
-        st.success(
-            f"{faces or 'No'} face{'' if faces == 1 else 's'}, {size}",
-            icon=":material/videocam:",
-        )
+        text = f"{faces or 'No'} face{'' if faces == 1 else 's'}"
+        text += f", {snapshot.width} by {snapshot.height} pixels"
+        if snapshot.frames_per_second is not None:
+            text += f", {snapshot.frames_per_second:.0f} fps"
+        st.success(text, icon=":material/videocam:")
 
 
 def _connection_advice(servers: list[dict[str, Any]]) -> str:
@@ -150,19 +157,18 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
-    st.markdown(f"**{speed_text(snapshot)}**")
     # One text instead of several metrics: each refresh of those delays the browser's video.
-    with st.expander("Details"):
-        st.markdown(
-            f"- Processing per frame: {_milliseconds(snapshot.frame_milliseconds)} (median), "
-            f"{_milliseconds(snapshot.slow_frame_milliseconds)} (95th percentile)\n"
-            f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
-            f"- Face detection in the background: "
-            f"{_milliseconds(snapshot.detection_milliseconds)}, "
-            f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
-            f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if the previous "
-            "ones are still being processed, so that the picture is not delayed"
-        )
+    st.markdown(
+        f"**{speed_text(snapshot)}**\n\n"
+        f"- Processing per frame: {_milliseconds(snapshot.frame_milliseconds)} (median), "
+        f"{_milliseconds(snapshot.slow_frame_milliseconds)} (95th percentile)\n"
+        f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
+        f"- Face detection in the background: "
+        f"{_milliseconds(snapshot.detection_milliseconds)}, "
+        f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
+        f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if the previous "
+        "ones are still being processed, so that the picture is not delayed"
+    )
 
 
 def _rate(per_second: float | None) -> str:
@@ -175,35 +181,75 @@ def _milliseconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.0f} ms"
 
 
-def _cards(faces: Sequence[Face]) -> str:
-    """Return the cards of the first faces as HTML: result and a bar for each class."""
+def faces_html(faces: Sequence[Face], classes: Sequence[str], *, empty_text: str) -> str:
+    """Return the predictions as HTML: a large card for the first face, a line for each other one.
+
+    Without a face, the card has the same size and empty bars. ``assets/live.css`` has its styles.
+
+    Args:
+        faces: Classified faces with track ids.
+        classes: The names of the model's classes.
+        empty_text: The text of the card without a face.
+    """
     if not faces:
-        # An element without content would be removed, and the cards below would move.
-        return "<div></div>"
-    cards = [_card(face) for face in faces[:_MAX_FACES]]
-    if len(faces) > _MAX_FACES:
-        cards.append(f"<p>And {len(faces) - _MAX_FACES} more, in the picture and below.</p>")
-    return f'<div data-testid="live-faces">{"".join(cards)}</div>'
+        bars = "".join(_bar(name, None, "") for name in classes[:_MAX_BARS])
+        return (
+            '<div class="live-face" data-testid="live-faces">'
+            f"<span>{html.escape(empty_text)}</span>"
+            f'<div class="live-emotion"><strong>&ndash;</strong></div>{bars}</div>'
+        )
+    others = "".join(
+        f"<li{_color_style(face)}>Person {face.track_id}: {html.escape(face.description)}</li>"
+        for face in faces[1 : _MAX_OTHERS + 1]
+    )
+    if len(faces) > _MAX_OTHERS + 1:
+        others += f"<li>And {len(faces) - _MAX_OTHERS - 1} more, in the picture and below</li>"
+    if others:
+        others = f'<ul class="live-others">{others}</ul>'
+    return f'<div data-testid="live-faces">{_card(faces[0])}{others}</div>'
 
 
 def _card(face: Face) -> str:
-    title = f"<strong>{face.track_id}: {html.escape(face.description)}</strong>"
-    bars = "" if face.is_too_small else "".join(_bars(face))
+    headline, detail = _headline(face)
+    colors = class_colors(face.classes)
+    probabilities = face.probability_by_class()
+    names = face.classes
+    if len(names) > _MAX_BARS:
+        names = tuple(sorted(names, key=lambda name: -probabilities[name])[:_MAX_BARS])
+    bars = "".join(
+        _bar(name, None if face.is_too_small else probabilities[name], colors[name])
+        for name in names
+    )
     return (
-        '<div style="border: 1px solid #8A8A8A66; border-radius: 0.5rem; padding: 0.6rem 0.8rem; '
-        f'margin-bottom: 0.6rem">{title}{bars}</div>'
+        f'<div class="live-face"{_color_style(face)}><span>Person {face.track_id}</span>'
+        f'<div class="live-emotion"><strong>{html.escape(headline)}</strong>'
+        f"{html.escape(detail)}</div>{bars}</div>"
     )
 
 
-def _bars(face: Face) -> list[str]:
-    colors = class_colors(face.classes)
-    return [
-        '<div style="display: flex; align-items: center; gap: 0.5rem; font-size: 0.875rem">'
-        f'<span style="width: 5.5rem; overflow: hidden; text-overflow: ellipsis">'
-        f"{html.escape(name)}</span>"
-        '<span style="flex: 1; background: #8A8A8A33; height: 0.7rem">'
-        f'<span style="display: block; height: 100%; width: {100 * probability:.0f}%; '
-        f'background: {colors[name]}"></span></span>'
-        f'<span style="width: 2.8rem; text-align: right">{100 * probability:.0f} %</span></div>'
-        for name, probability in face.probability_by_class().items()
-    ]
+def _headline(face: Face) -> tuple[str, str]:
+    """Return the result in large type and the text below it."""
+    if face.is_confident:
+        return face.label, f"{100 * face.score:.0f} % confidence"
+    headline, _, detail = face.description.partition(": ")
+    return headline, detail
+
+
+def _color_style(face: Face) -> str:
+    if not face.is_confident:
+        return ""
+    return f' style="--emotion: {class_colors(face.classes)[face.label]}"'
+
+
+def _bar(name: str, probability: float | None, color: str) -> str:
+    """Return a line with a name and a bar, which is empty without a probability."""
+    if probability is None:
+        bar, text = "", "&ndash;"
+    else:
+        percent = f"{100 * probability:.0f}"
+        bar = f'<span style="width: {percent}%; background: {color}"></span>'
+        text = f"{percent} %"
+    return (
+        f'<div class="live-bar"><span>{html.escape(name)}</span><span>{bar}</span>'
+        f"<span>{text}</span></div>"
+    )

@@ -8,9 +8,11 @@ import streamlit as st
 from fer_core.charts.live import (
     emotion_shares,
     emotion_timeline,
+    lane_names,
     persons_seen_last,
     shares_height,
     timeline_height,
+    timeline_span,
 )
 from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
@@ -21,59 +23,77 @@ from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 
-_CHARTS_SECONDS = 6.0
+_CHARTS_SECONDS = 3.0
 #: Seconds between two refreshes of the table. Each one delays the browser's video by several
 #: frames.
 _TABLE_SECONDS = 20.0
-_TIMELINE_SECONDS = 120.0
 _MAX_TIMELINES = 3
 _CHANGED = "live_record_changed"
 #: Maximum number of persons in the chart: those seen longest, because a face that appears for a
 #: moment also gets a number.
 _MAX_SHARES = 8
 _TABLE_ROWS = 100
+#: Height of the title and the padding around a chart, in pixels.
+_CHART_MARGIN = 84
+_EMPTY_TEXT = (
+    ":material/timeline: While the camera runs, the probabilities of every face over time appear "
+    "here. Times, boxes and probabilities are recorded, but no pictures. The record is lost on "
+    "reload: download it first."
+)
 
 
 def show_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
     st.session_state.pop(_CHANGED, None)  # everything is drawn anew
-    st.header("This session", divider="gray")
     is_active = session.is_active
     newest = _newest(record)
     version = "" if newest is None else f"{newest}"
     # While a stream is active, there are new rows with every frame.
     set_unsaved("record", "active" if is_active else version)
-    if is_active or len(record):
-        st.fragment(_show_downloads)(record)
-    st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(record)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.header("This session", width="content")
+        st.fragment(_show_downloads)(record, is_empty=not is_active and not len(record))
+    st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(session, record)
     st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
 
-def _show_charts(record: SessionRecord) -> None:
+def _show_charts(session: LiveSession, record: SessionRecord) -> None:
     leave_if_refused("live")
     rows = record.rows()
-    end = float(rows.seconds[-1]) if len(rows) else 0.0
-    recent = record.rows(since=end - _TIMELINE_SECONDS)
-    st.markdown("**Probabilities over the last two minutes**")
-    persons = persons_seen_last(recent, _MAX_TIMELINES)
-    st.echarts_chart(
-        emotion_timeline(recent, persons, end=end, span=_TIMELINE_SECONDS),
-        height=timeline_height(len(persons)),
-        key="live_timeline",
-        alt="Probabilities of the classes over the last two minutes, stacked, per person",
-    )
-    if len(rows):
+    classes = rows.classes if len(rows) else session.classes
+    height = timeline_height(len(classes)) + _CHART_MARGIN
+    if not len(rows):
+        # As high as the charts, so that nothing moves when the first face appears.
+        with st.container(
+            border=True, height=height, horizontal_alignment="center", vertical_alignment="center"
+        ):
+            st.caption(_EMPTY_TEXT, text_alignment="center")
+        return
+    end = float(rows.seconds[-1])
+    timeline, shares = st.columns([3, 2])
+    with timeline.container(border=True, height=height):
+        _show_timeline(record.rows(since=end - timeline_span(end)), end)
+    with shares.container(border=True, height="stretch"):
         _show_shares(record, rows)
+
+
+def _show_timeline(rows: RecordRows, end: float) -> None:
+    persons = persons_seen_last(rows, _MAX_TIMELINES)
+    duration = duration_text(timeline_span(end))
+    st.markdown(f"**Probabilities, last {duration}**")
+    st.echarts_chart(
+        emotion_timeline(rows, persons, end=end),
+        height=timeline_height(len(rows.classes)),
+        key="live_timeline",
+        alt=f"Probabilities of the classes in the last {duration}, a lane for each class: "
+        + ", ".join(lane_names(rows)),
+    )
 
 
 def _show_rows(record: SessionRecord) -> None:
     leave_if_refused("live")
     rows = record.rows()
     if not len(rows):
-        st.caption(
-            "While the camera runs, times, boxes and probabilities of every face are recorded "
-            "here, but no pictures. The record is lost on reload: download it first."
-        )
         return
     st.caption(
         f"{duration_text(float(rows.seconds[-1]))}, {len(rows):,} rows. Lost on reload: download "
@@ -115,8 +135,11 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
         )
 
 
-def _show_downloads(record: SessionRecord) -> None:
-    """Draw the buttons, from the start of the stream on: a file has the rows until the click."""
+def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
+    """Draw the buttons, which work from the start of the stream on.
+
+    A file has the rows until the click.
+    """
     leave_if_refused("live")
     if st.session_state.pop(_CHANGED, False):
         st.rerun()  # charts and table belong to other fragments, and the address to the page
@@ -128,13 +151,15 @@ def _show_downloads(record: SessionRecord) -> None:
             key="live_csv",
             hint="One row per face and time: time, person, box in the picture as shown, label, "
             "confidence, smoothed and raw probabilities, model, detector and settings.",
+            is_disabled=is_empty,
         )
         offer_download(
             "JSON",
             record.to_json,
             "live-emotions.json",
             key="live_json",
-            hint="The same, with the shares of time above.",
+            hint="The same, with the shares of time.",
+            is_disabled=is_empty,
         )
         st.button(
             "Clear the record",
@@ -142,6 +167,7 @@ def _show_downloads(record: SessionRecord) -> None:
             icon=":material/delete:",
             on_click=_clear,
             args=(record,),
+            disabled=is_empty,
             help="Deletes all rows recorded so far. The stream continues.",
         )
 

@@ -62,6 +62,11 @@ class LiveSession:
         return stream_state(STREAM_KEY)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the model's classes; empty until a model has been loaded."""
+        return () if self.analyzer is None else tuple(self.analyzer.predictor.classes)
+
+    @property
     def is_active(self) -> bool:
         """True if a stream is playing or connecting."""
         return self.state.is_playing or self.state.is_connecting

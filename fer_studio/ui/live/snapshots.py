@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import streamlit as st
-
 from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.analysis import analyze_photos
 from fer_studio.ui.analyze.options import Options
-from fer_studio.ui.analyze.photos import Photo
+from fer_studio.ui.analyze.photos import Photo, take_snapshot
 from fer_studio.ui.analyze.results import show_results
 from fer_studio.ui.choices import DETECTOR_TITLES
 from fer_studio.ui.live.session import LiveSession
@@ -19,7 +17,7 @@ def show_snapshots(session: LiveSession) -> None:
     """Draw the camera and, below it, the results for its picture."""
     assert session.analyzer is not None  # the page requires a model
     assert session.analyzer_key is not None
-    snapshot = st.camera_input("Take a snapshot", key="live_snapshot", width=640)
+    snapshot = take_snapshot("live_snapshot")
     if snapshot is None:
         return
     title = DETECTOR_TITLES[session.analyzer.detector.name]

@@ -49,7 +49,7 @@ def show_insecure_address(url: str) -> None:
 
 
 def show_stream(session: LiveSession) -> None:
-    """Draw the webcam's picture with its buttons, and help for connection errors."""
+    """Draw the webcam's picture with its buttons."""
     session.ice_servers = []
     try:
         session.ice_servers = load_ice_servers()
@@ -60,6 +60,10 @@ def show_stream(session: LiveSession) -> None:
             icon=":material/warning:",
         )
     _show_webcam(session)
+
+
+def show_help() -> None:
+    """Draw help for connection errors."""
     with st.expander("If the picture does not start", icon=":material/help:"):
         st.markdown(_HELP)
 

@@ -10,7 +10,12 @@ from fer_studio.ui.live.record import show_record
 from fer_studio.ui.live.recording import show_recording
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.live.snapshots import show_snapshots
-from fer_studio.ui.live.stream import may_use_camera, show_insecure_address, show_stream
+from fer_studio.ui.live.stream import (
+    may_use_camera,
+    show_help,
+    show_insecure_address,
+    show_stream,
+)
 
 _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
@@ -39,7 +44,13 @@ def show_live(session: LiveSession) -> None:
         picture, predictions = st.columns([3, 2])
         with picture:
             show_stream(session)
-            show_recording(session, processor.recording)
+        # The predictions follow the picture also on a phone, where columns are below each other.
         with predictions:
             show_predictions(session, processor)
+            show_recording(session, processor.recording)
+            show_help()
+            st.caption(
+                ":material/lock: The camera's frames are sent to the machine that runs this app, "
+                "analyzed in its memory and not stored."
+            )
     show_record(session, processor.record)

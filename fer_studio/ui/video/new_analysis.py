@@ -65,37 +65,43 @@ def show_new_analysis(settings: Settings) -> None:
     if st.session_state.pop(_SAMPLE_REQUESTED, False):
         run_action(lambda: _start_sample(model, settings))
         st.rerun()
-    source = st.segmented_control(
-        "Source",
-        ["Upload", "Import folder"],
-        default="Upload",
-        required=True,
-        key="video_source",
-        label_visibility="collapsed",
-    )
     uploads: Sequence[UploadedFile] = ()
     text = ""
-    if source == "Upload":
-        uploads = st.file_uploader(
-            "Videos",
-            type=list(VIDEO_TYPES),
-            accept_multiple_files=True,
-            max_upload_size=MAX_UPLOAD_MB,
-            key=f"video_upload_{st.session_state.get(_UPLOADER, 0)}",
-            help="MP4, MOV, MKV, WebM, AVI, GIF and others. Several files are analyzed one after "
-            "the other.",
+    # Next to each other: the height of the upload changes while the page loads.
+    files, options = st.columns([3, 2], gap="medium")
+    with files:
+        source = st.segmented_control(
+            "Source",
+            ["Upload", "Import folder"],
+            default="Upload",
+            required=True,
+            key="video_source",
+            label_visibility="collapsed",
         )
-    else:
-        roots = ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
-        text = st.text_input(
-            "Path on this server",
-            key="video_path",
-            placeholder="interviews/talk.mp4",
-            help="A video or a folder of videos. FER_STUDIO_IMPORT_ROOTS names the folders from "
-            "which this page may read.",
-        )
-        st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
-    template = _choose_options(model, is_upload=source == "Upload")
+        if source == "Upload":
+            uploads = st.file_uploader(
+                "Videos",
+                type=list(VIDEO_TYPES),
+                accept_multiple_files=True,
+                max_upload_size=MAX_UPLOAD_MB,
+                key=f"video_upload_{st.session_state.get(_UPLOADER, 0)}",
+                help="MP4, MOV, MKV, WebM, AVI, GIF and others. Several files are analyzed one "
+                "after the other.",
+            )
+        else:
+            roots = (
+                ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
+            )
+            text = st.text_input(
+                "Path on this server",
+                key="video_path",
+                placeholder="interviews/talk.mp4",
+                help="A video or a folder of videos. FER_STUDIO_IMPORT_ROOTS names the folders "
+                "from which this page may read.",
+            )
+            st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
+    with options:
+        template = _choose_options(model, is_upload=source == "Upload")
     is_ready = bool(uploads) or bool(text.strip())
     if st.button(
         "Analyze",

@@ -1,0 +1,16 @@
+// The photos of an analysis as a row of thumbnails; a click chooses one.
+//
+// data.items     {title, detail, color, picture}; "picture" is the address of a thumbnail
+// data.selected  the position of the chosen photo
+export default function ({ data, parentElement, setTriggerValue }) {
+  const strip = parentElement.querySelector(".strip")
+  fillStrip(strip, data.items, data.selected, {
+    paint: (element, item) => {
+      if (item.picture) element.style.backgroundImage = `url(${item.picture})`
+    },
+    select: (position) => {
+      markSelected(strip, position)
+      setTriggerValue("chosen", position)
+    },
+  })
+}
