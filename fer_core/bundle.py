@@ -315,8 +315,9 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     named_folders: list[tuple[str, Path]] = []
     for root in settings.model_roots:
         named_folders += [(folder.name, folder) for folder in _visible_folders(root, errors)]
-    runs = _visible_folders(settings.runs_root, errors)
-    of_runs = sorted((run / "bundle" for run in runs), key=_last_change, reverse=True)
+    of_runs = [run / "bundle" for run in _visible_folders(settings.runs_root, errors)]
+    # Most runs of a large folder may have none: a page that lists models looks for each file once.
+    of_runs = sorted(filter(_may_be_bundle, of_runs), key=_last_change, reverse=True)
     named_folders += [(folder.parent.name, folder) for folder in of_runs]
     bundles: dict[str, Bundle] = {}
     for name, folder in named_folders:

@@ -87,7 +87,8 @@ def adapt_draft() -> None:
 def base_config(recipe: str, settings: Settings) -> TrainingConfig:
     """Return the settings of a recipe, adapted to the chosen starting model."""
     config = recipe_by_name(recipe).config
-    bundle = _bundles(settings).get(st.session_state.get(START) or _NONE)
+    name = st.session_state.get(START) or _NONE
+    bundle = _bundles(settings).get(name) if name else None
     if bundle is None:
         return config
     return fine_tuning_config(config, str(bundle.record.config["architecture"]))
