@@ -17,7 +17,7 @@ ANSWER_GRAY = "#B8B8B8"
 PERCENT_AXIS = {
     "range": [0, 118],
     "tickvals": [0, 50, 100],
-    "ticktext": ["0 %", "50 %", "100 %"],
+    "ticksuffix": " %",
 }
 
 

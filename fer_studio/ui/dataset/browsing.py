@@ -11,6 +11,7 @@ from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
@@ -170,13 +171,14 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
             "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
         )
     picture, explanation = st.columns([3, 2], vertical_alignment="center")
-    picture.plotly_chart(
-        difference_map(means[first] - means[second], first, second),
-        key=f"difference_{split}_{first}_{second}",
-        config={"displayModeBar": False},
-        alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
-        f"where {second} is",
-    )
+    with picture:
+        show_chart(
+            difference_map(means[first] - means[second], first, second),
+            title=f"Mean {first} face minus mean {second} face",
+            key=f"difference_{split}_{first}_{second}",
+            alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
+            f"where {second} is",
+        )
     with explanation:
         show_faces(
             [as_picture(means[first]), as_picture(means[second])],
@@ -218,15 +220,12 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
 
 def _show_intensities(dataset: OpenDataset) -> None:
     split = _choose_split(dataset, "gray")
-    st.caption(
-        "Histogram of pixel intensities of each class. Click a class in the legend to hide "
-        "it, double-click to show only that class."
-    )
     histograms = _histograms(dataset.key, split, dataset)
-    st.plotly_chart(
+    show_chart(
         intensity_lines(histograms, dataset.faces.classes),
+        title=f"Histogram of pixel intensities, {split if split != 'all' else 'all splits'}",
         key=f"gray_{split}",
-        config={"displayModeBar": False},
+        caption="Click a class in the legend to hide it, double-click to show only that class.",
         alt="Lines: the share of pixels at each intensity, one line per class",
     )
 

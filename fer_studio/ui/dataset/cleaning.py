@@ -19,6 +19,7 @@ from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
 from fer_studio.ui.access import require_editor
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import (
     CurationState,
     change_curation,
@@ -111,10 +112,11 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
             "Before and after in", changed, default=changed[0], required=True, key="effect_split"
         )
         if split in changed:
-            st.plotly_chart(
+            show_chart(
                 change_bars(before[split], after[split]),
+                title=f"Images of {split} before and after your decisions",
                 key=f"effect_{split}",
-                config={"displayModeBar": False},
+                file=f"{dataset.name}-{split}-decisions",
                 alt=f"Images of {split} per class, as imported and as used in training",
             )
 

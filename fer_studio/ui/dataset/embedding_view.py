@@ -13,6 +13,7 @@ from fer_core.bundle import Bundle
 from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
 from fer_core.jobs.job import Job, JobKind
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import SelectedImages, curation_state, marked_caption, offer_decisions
 from fer_studio.ui.datasets import OpenDataset
@@ -94,7 +95,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
     faces = dataset.faces
     chart, side = st.columns([3, 2])
     with chart:
-        event = st.plotly_chart(
+        event = show_chart(
             embedding_map(
                 points,
                 faces.labels[rows],
@@ -102,6 +103,9 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
                 rows,
                 faces.classes,
             ),
+            title=f"Map of {len(rows):,} faces",
+            caption="Faces that the model finds similar are close to each other; the axes have no "
+            "unit.",
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),

@@ -13,8 +13,10 @@ from fer_core.dataset.store import imported_folder
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.errors import InputError
+from fer_core.metrics.formatting import percent
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.bars import show_votes_of_face
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
@@ -133,17 +135,19 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     shares = {
         agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
     }
-    chart.plotly_chart(
-        agreement_bars(shares),
-        key=f"agreement_{split}",
-        config={"displayModeBar": False},
-        alt="How often the annotators' most frequent answer is the label: "
-        + ", ".join(
-            f"{emotion} {100 * share:.0f} %"
-            for emotion, share in shares.items()
-            if share is not None
-        ),
-    )
+    with chart:
+        show_chart(
+            agreement_bars(shares),
+            title="How often the most frequent answer is the label",
+            key=f"agreement_{split}",
+            file=f"{dataset.name}-agreement",
+            alt="How often the annotators' most frequent answer is the label: "
+            + ", ".join(
+                f"{emotion} {percent(share)}"
+                for emotion, share in shares.items()
+                if share is not None
+            ),
+        )
     explanation.markdown(
         "Where annotators and labels disagree, a model is penalized for predicting what people "
         "see. A class with a short bar cannot be learned well from these labels."
