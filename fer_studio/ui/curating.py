@@ -28,7 +28,6 @@ from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
-from fer_studio.ui.text import plain_text
 
 _ERROR = KeptError("curation_error")
 _DONE = "curation_done"
@@ -84,17 +83,6 @@ def _matched(
 ) -> tuple[Curation, CurationMatch]:
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
-
-
-def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int], str]:
-    """Return a function from a row to its class, split and decision, as Markdown."""
-
-    def caption(row: int) -> str:
-        mark = state.mark(row)
-        text = plain_text(dataset.caption(row))
-        return f"{text} · **{plain_text(mark)}**" if mark else text
-
-    return caption
 
 
 def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
@@ -180,7 +168,7 @@ def offer_decisions(selected: SelectedImages) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
         _decision_button(selected, "Drop", ":material/block:", "drop")
-        _decision_button(selected, "Keep as it is", ":material/verified:", "keep")
+        _decision_button(selected, "Keep", ":material/verified:", "keep")
         st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
         _decision_button(selected, "Relabel", ":material/edit:", "relabel")
     held_out = sorted(
@@ -198,8 +186,9 @@ def offer_decisions(selected: SelectedImages) -> None:
 
 
 def _decision_button(selected: SelectedImages, label: str, icon: str, action: str) -> None:
+    count = len(selected.rows)
     st.button(
-        label,
+        f"{label} {count:,}" if count else label,
         icon=icon,
         key=f"{selected.gallery}_{action}",
         disabled=not selected.rows,
@@ -307,18 +296,42 @@ def _undo_image(dataset: OpenDataset, entry: CurationEntry) -> None:
 
 def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
     """Draw a quick fix: its button and what it does."""
+    is_waiting = fix.needs_near and near is None
+    count = 0 if is_waiting else _fixed_count(dataset, fix, near)
+    hint = None
+    if is_waiting:
+        hint = "The search for near-duplicates is still running."
+    elif not count:
+        hint = "There is nothing left that this quick fix could change."
     with st.container(border=True, gap="xsmall"):
-        is_waiting = fix.needs_near and near is None
         st.button(
-            fix.title,
+            f"{fix.title}: {counted(count, 'image')}" if count else fix.title,
             icon=":material/healing:",
             key=f"fix_{fix.name}",
-            disabled=is_waiting,
-            help="The search for near-duplicates is still running." if is_waiting else None,
+            disabled=is_waiting or not count,
+            help=hint,
             on_click=_apply_fix,
             args=(dataset, fix.name, near),
         )
         st.caption(fix.explanation)
+
+
+def _fixed_count(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
+    """Return how many images a quick fix would decide about now."""
+    state = curation_state(dataset)
+    return _count_fixed(dataset.key, state.file.content_key, fix.name, dataset, state, near)
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def _count_fixed(
+    key: str,
+    content_key: tuple[object, ...],
+    name: str,
+    _dataset: OpenDataset,
+    _state: CurationState,
+    _near: NearDuplicates | None,
+) -> int:
+    return len(quick_fix_entries(name, _dataset.faces, _state.curation, near=_near))
 
 
 def _apply_fix(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:

@@ -13,6 +13,7 @@ from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
@@ -38,6 +39,8 @@ _ORDERS = {
 }
 _SHUFFLES = "browse_shuffles"
 _PREVIEWS = 12
+#: Stands for all classes; the name of a class is not empty.
+_ALL = ""
 _PREVIEW_SEED = "browse_preview_seed"
 
 
@@ -62,16 +65,15 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
     classes = dataset.faces.classes
     chosen = kept_selectbox(
         "Class",
-        [None, *classes],
+        [_ALL, *classes],
         key=f"{key}_emotion",
         name="class",
-        write=lambda name: name or "",
-        format_func=lambda name: "all" if name is None else name,
+        format_func=lambda name: name or "all",
         width=180,
         help="By label.",
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
-    if chosen is not None:
+    if chosen != _ALL:
         rows = rows[dataset.faces.labels[rows] == classes.index(chosen)]
     return rows
 
@@ -90,17 +92,14 @@ def _show_gallery(dataset: OpenDataset) -> None:
     state = curation_state(dataset)
 
     def caption(row: int) -> str:
-        text = plain_text(dataset.caption(row))
-        if values is not None:
-            text += f" · {values(row)}"
-        mark = state.mark(row)
-        return f"{text} · **{plain_text(mark)}**" if mark else text
+        value = "" if values is None else f" · {values(row)}"
+        return f"{dataset.caption(row)}{value}"
 
     show_gallery(
         dataset.faces.images,
         ordered,
-        caption,
-        name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}",
+        face_texts(dataset, state, caption=caption),
+        open_face=FaceSource(dataset, "gallery").opener,
         # Another order or filter starts at its first page.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
     )

@@ -70,7 +70,8 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    # Without a label: the page would move down when the browser has loaded the list.
+    with st.container(horizontal=True, vertical_alignment="center"):
         name = kept_selectbox(
             "Dataset",
             names,
@@ -78,12 +79,13 @@ def _draw_selection(names: list[str], settings: Settings) -> str:
             name="dataset",
             is_always_shown=True,
             format_func=lambda name: (
-                f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
+                f"Dataset: {name} (drawn, not real faces)"
+                if name == DEMO_NAME
+                else f"Dataset: {name}"
             ),
+            label_visibility="collapsed",
             width=360,
             on_change=forget_notice,
-            help="Datasets imported on this server. Their images never change; your decisions "
-            "about images are stored separately.",
         )
         if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
             _confirm_deletion(name, settings)

@@ -15,7 +15,8 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import choose_bundle
-from fer_studio.ui.curating import SelectedImages, curation_state, marked_caption, offer_decisions
+from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import choose_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
@@ -115,11 +116,13 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         )
     chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)
     with side:
-        state = curation_state(dataset)
-        caption = marked_caption(dataset, state)
+        texts = face_texts(dataset, curation_state(dataset))
+        opener = FaceSource(dataset, "map").opener
         if not len(chosen):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
-            show_gallery(faces.images, rows[:9], caption, key="map_examples", page_size=9)
+            show_gallery(
+                faces.images, rows[:9], texts, key="map_examples", open_face=opener, page_size=9
+            )
             return
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
         if len(chosen) == 1:
@@ -127,9 +130,9 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         picked = choose_faces(
             faces.images,
             chosen,
-            caption,
+            texts,
             key=gallery,
-            name=lambda row: f"{faces.names[row]}, {dataset.caption(row)}",
+            open_face=opener,
             page_size=12,
         )
     offer_decisions(

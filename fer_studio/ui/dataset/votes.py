@@ -159,8 +159,8 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
             "Labeled",
-            [None, *faces.classes],
-            format_func=lambda name: "all" if name is None else name,
+            ["", *faces.classes],
+            format_func=lambda name: name or "all",
             key="votes_emotion",
             width=150,
         )
@@ -171,7 +171,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]
-    if label is not None:
+    if label:
         rows = rows[faces.labels[rows] == faces.classes.index(label)]
     if not len(rows):
         st.info("No image with votes matches the filters.", icon=":material/search_off:")

@@ -11,6 +11,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from fer_studio.ui.access import admission
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
@@ -39,9 +40,17 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         with st.container(width=330):
             bundle = choose_bundle(settings)
         data = _choose_data(settings) if bundle is not None else _OWN
-        split_container = st.container(width=220)
-        truth_container = st.container(width="content")
-        curation_container = st.container(width="content")
+        split_place = st.container(width=220)
+        truth_place = st.container(width="content")
+        curation_place = st.container(width="content")
+    if admission().may_open("train"):
+        st.page_link(
+            "pages/train.py",
+            label="Evaluate your own model: import it",
+            icon=":material/upload:",
+            query_params={"view": "models"},
+            help="Keras, ONNX or JSON with weights. The model is then in the list above.",
+        )
     _show_damaged(settings)
     if bundle is None:
         return None
