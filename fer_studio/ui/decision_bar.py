@@ -5,9 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.curation_csv import curation_csv
-from fer_core.errors import InputError
 from fer_core.phrases import counted
-from fer_studio.ui.curating import curation_state, offer_undo
+from fer_studio.ui.curating import curation_state, offer_undo, show_curation_outcome
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 
@@ -25,12 +24,13 @@ _STYLE = f"""
 
 
 def show_decision_bar(dataset: OpenDataset) -> None:
-    """Draw the bar if there are decisions about a dataset, or one that can be redone."""
-    try:
-        state = curation_state(dataset)
-    except InputError:
-        # The section above shows it.
-        return
+    """Draw the bar if there are decisions about a dataset, or one that can be redone.
+
+    Raises:
+        InputError: The decisions cannot be read.
+    """
+    show_curation_outcome()
+    state = curation_state(dataset)
     if not state.curation.entries and state.file.redoable() is None:
         return
     counts = state.curation.counts()

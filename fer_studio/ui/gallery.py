@@ -124,8 +124,10 @@ def choose_faces(
     key: str,
     open_face: OpenFace,
     page_size: int = PAGE_SIZE,
-) -> list[int]:
+) -> None:
     """Draw faces in pages, each with a checkbox; the selection is kept across pages.
+
+    ``chosen_faces`` returns it, before or after.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
@@ -134,12 +136,9 @@ def choose_faces(
         key: Key of the widgets; use a different key for other rows.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
-
-    Returns:
-        The selected rows, in the order of ``rows``.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-    return _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
+    _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
 def choose_grouped_faces(
@@ -150,7 +149,7 @@ def choose_grouped_faces(
     key: str,
     open_face: OpenFace,
     page_size: int = GROUPS_ON_PAGE,
-) -> list[int]:
+) -> None:
     """Draw groups of faces in pages, each group in a frame, with checkboxes.
 
     Args:
@@ -160,16 +159,13 @@ def choose_grouped_faces(
         key: Key of the widgets; use a different key for other groups.
         open_face: Called when a face is clicked.
         page_size: Groups per page.
-
-    Returns:
-        The selected rows, in the order of the groups.
     """
     if not groups:
-        return []
+        return
     page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
     shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
-    return _choose_shown(
+    _choose_shown(
         images, shown, np.concatenate(groups), texts, key=key, open_face=open_face, hidden=hidden
     )
 
@@ -183,7 +179,7 @@ def _choose_shown(
     key: str,
     open_face: OpenFace,
     hidden: list[int] | None = None,
-) -> list[int]:
+) -> None:
     """Draw the faces of a page with checkboxes, and the buttons that select several."""
     chosen = _chosen(key)
     on_page = [row for group in shown for row in group]
@@ -193,7 +189,7 @@ def _choose_shown(
             (_chosen(key).add if is_selected else _chosen(key).discard)(row)
 
     # Above the faces, where they are in view, and do not move when the faces are drawn.
-    result = _choice(rows, on_page, key)
+    _offer_choices(rows, on_page, key)
     clicked = face_grid(
         [[_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
         key=f"{key}_grid",
@@ -204,7 +200,6 @@ def _choose_shown(
     )
     if clicked in on_page:
         open_face(clicked, rows)
-    return result
 
 
 def _tile(
@@ -235,9 +230,20 @@ def _selected_rows(key: str) -> set[int]:
     return chosen
 
 
-def _choice(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
+def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
+    """Return the selected rows of a gallery, in the order of ``rows``.
+
+    Args:
+        rows: All rows of the gallery.
+        key: Its key.
+    """
     chosen = _chosen(key)
-    result = [int(row) for row in rows if int(row) in chosen]
+    return [int(row) for row in rows if int(row) in chosen]
+
+
+def _offer_choices(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
+    """Draw the buttons that select several faces, and how many are selected."""
+    result = chosen_faces(rows, key=key)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
         if len(rows) > len(shown):
@@ -255,7 +261,6 @@ def _choice(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
             disabled=not result,
         )
         st.markdown(f"**{len(result):,} selected**" if result else "None selected")
-    return result
 
 
 def _choose_all(key: str, rows: list[int]) -> None:

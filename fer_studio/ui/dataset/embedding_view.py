@@ -18,7 +18,7 @@ from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
 from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.gallery import choose_faces, show_gallery
+from fer_studio.ui.gallery import choose_faces, chosen_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
 
@@ -127,7 +127,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
         if len(chosen) == 1:
             st.markdown(dataset.title(int(chosen[0])))
-        picked = choose_faces(
+        choose_faces(
             faces.images,
             chosen,
             texts,
@@ -137,7 +137,11 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         )
     offer_decisions(
         SelectedImages(
-            dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map"
+            dataset,
+            tuple(chosen_faces(chosen, key=gallery)),
+            gallery=gallery,
+            reason="outlier in the map",
+            source="map",
         )
     )
 

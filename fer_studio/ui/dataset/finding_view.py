@@ -17,7 +17,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.gallery import choose_faces, choose_grouped_faces
+from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, chosen_faces
 from fer_studio.ui.kept import kept_selectbox, kept_toggle
 from fer_studio.ui.text import plain_text
 
@@ -73,20 +73,18 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         is_model_suggestion=is_model_suggestion,
     )
     # Above the faces, in view while they are selected.
-    decisions = st.container()
-    chosen = _choose(faces, part, state, gallery)
-    with decisions:
-        offer_decisions(
-            SelectedImages(
-                dataset,
-                tuple(chosen),
-                gallery=gallery,
-                reason=finding.title,
-                source=source,
-                suggested=suggested,
-                is_model_suggestion=is_model_suggestion,
-            )
+    offer_decisions(
+        SelectedImages(
+            dataset,
+            tuple(chosen_faces(part.rows, key=gallery)),
+            gallery=gallery,
+            reason=finding.title,
+            source=source,
+            suggested=suggested,
+            is_model_suggestion=is_model_suggestion,
         )
+    )
+    _show_faces(faces, part, state, gallery)
 
 
 def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> Finding:
@@ -136,7 +134,7 @@ def _count_text(dataset: OpenDataset, part: Finding, found: int) -> str:
     return f"{shown}. Sorted by {part.score_name}." if part.score_name else f"{shown}."
 
 
-def _choose(source: FaceSource, finding: Finding, state: CurationState, key: str) -> list[int]:
+def _show_faces(source: FaceSource, finding: Finding, state: CurationState, key: str) -> None:
     dataset = source.dataset
     faces = dataset.faces
 
@@ -148,7 +146,6 @@ def _choose(source: FaceSource, finding: Finding, state: CurationState, key: str
 
     texts = face_texts(dataset, state, caption=caption, note=lambda row: f". {source.reason[row]}")
     if finding.is_grouped:
-        return choose_grouped_faces(
-            faces.images, finding.groups, texts, key=key, open_face=source.opener
-        )
-    return choose_faces(faces.images, finding.rows, texts, key=key, open_face=source.opener)
+        choose_grouped_faces(faces.images, finding.groups, texts, key=key, open_face=source.opener)
+    else:
+        choose_faces(faces.images, finding.rows, texts, key=key, open_face=source.opener)

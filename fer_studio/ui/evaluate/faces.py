@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import streamlit as st
 from numpy import intp
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
-from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, show_gallery
+from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
 from fer_studio.ui.text import plain_text
 
 _MAX_ROWS = 500
@@ -64,7 +66,9 @@ def show_positions(
     else:
         _show_pages(evaluation, positions, key, page_size)
     assert evaluation.dataset is not None  # there are images
-    show_decision_bar(evaluation.dataset)
+    # If the decisions cannot be read, the reason is shown above.
+    with contextlib.suppress(InputError):
+        show_decision_bar(evaluation.dataset)
 
 
 def _texts(evaluation: LoadedEvaluation, position_by_row: dict[int, int]) -> FaceTexts:
@@ -111,8 +115,23 @@ def _choose_several(
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
     # Above the faces, in view while they are selected.
-    decisions = st.container()
-    chosen = choose_faces(
+    offer_decisions(
+        SelectedImages(
+            dataset,
+            tuple(chosen_faces(dataset_rows[positions], key=key)),
+            gallery=key,
+            reason=f"predicted by {evaluation.bundle.name}",
+            source=SOURCE,
+            suggested={
+                row: int(label)
+                for row, position in position_by_row.items()
+                if (label := of_dataset[result.predicted[position]]) is not None
+                and label != dataset.faces.labels[row]
+            },
+            is_model_suggestion=True,
+        )
+    )
+    choose_faces(
         dataset.faces.images,
         dataset_rows[positions],
         _texts(evaluation, position_by_row),
@@ -120,23 +139,6 @@ def _choose_several(
         open_face=lambda row, _: open_image(evaluation, positions, position_by_row[row]),
         page_size=page_size,
     )
-    with decisions:
-        offer_decisions(
-            SelectedImages(
-                dataset,
-                tuple(chosen),
-                gallery=key,
-                reason=f"predicted by {evaluation.bundle.name}",
-                source=SOURCE,
-                suggested={
-                    row: int(label)
-                    for row, position in position_by_row.items()
-                    if (label := of_dataset[result.predicted[position]]) is not None
-                    and label != dataset.faces.labels[row]
-                },
-                is_model_suggestion=True,
-            )
-        )
 
 
 def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
