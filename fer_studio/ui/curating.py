@@ -45,6 +45,51 @@ SUGGESTION_WARNING = (
 
 
 @dataclass(frozen=True)
+class DecisionButton:
+    """A button that decides about images.
+
+    Attributes:
+        label: Its label.
+        icon: Its icon.
+        shortcut: Its key, where it decides about a single image. Streamlit reserves R.
+        hint: Its tooltip.
+        done: What the images then are.
+    """
+
+    label: str
+    icon: str
+    shortcut: str
+    hint: str
+    done: str
+
+
+#: The buttons by action.
+DECISIONS = {
+    "drop": DecisionButton(
+        "Drop",
+        ":material/block:",
+        "D",
+        "Exclude from training, and from evaluations with applied curation. No file is deleted.",
+        "dropped",
+    ),
+    "keep": DecisionButton(
+        "Keep",
+        ":material/verified:",
+        "K",
+        "Checked and correct: quick fixes do not change it.",
+        "kept",
+    ),
+    "relabel": DecisionButton(
+        "Relabel",
+        ":material/edit:",
+        "L",
+        "Use the correct label in training, and in evaluations with applied curation.",
+        "relabeled",
+    ),
+}
+
+
+@dataclass(frozen=True)
 class CurationState:
     """The current decisions about a dataset.
 
@@ -167,10 +212,10 @@ def offer_decisions(selected: SelectedImages) -> None:
     labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
-        _decision_button(selected, "Drop", ":material/block:", "drop")
-        _decision_button(selected, "Keep", ":material/verified:", "keep")
+        for action in ("drop", "keep"):
+            _decision_button(selected, action)
         st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
-        _decision_button(selected, "Relabel", ":material/edit:", "relabel")
+        _decision_button(selected, "relabel")
     held_out = sorted(
         {SPLITS[selected.dataset.faces.splits[row]] for row in selected.rows} - {"train"}
     )
@@ -178,19 +223,16 @@ def offer_decisions(selected: SelectedImages) -> None:
         st.warning(
             SUGGESTION_WARNING.format(splits=" and ".join(held_out)), icon=":material/balance:"
         )
-    st.caption(
-        "Drop: exclude from training. Keep: checked and correct, so that quick fixes do not "
-        "change it. Relabel: use the correct label in training. No image is deleted; every "
-        "decision can be undone, on the dataset page under Clean up."
-    )
 
 
-def _decision_button(selected: SelectedImages, label: str, icon: str, action: str) -> None:
+def _decision_button(selected: SelectedImages, action: str) -> None:
+    button = DECISIONS[action]
     count = len(selected.rows)
     st.button(
-        f"{label} {count:,}" if count else label,
-        icon=icon,
+        f"{button.label} {count:,}" if count else button.label,
+        icon=button.icon,
         key=f"{selected.gallery}_{action}",
+        help=button.hint,
         disabled=not selected.rows,
         on_click=_decide,
         args=(selected, action),

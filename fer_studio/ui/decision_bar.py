@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_core.dataset.curation_csv import curation_csv
 from fer_core.phrases import counted
-from fer_studio.ui.curating import curation_state, offer_undo, show_curation_outcome
+from fer_studio.ui.curating import DECISIONS, curation_state, offer_undo, show_curation_outcome
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 
@@ -35,8 +35,8 @@ def show_decision_bar(dataset: OpenDataset) -> None:
         return
     counts = state.curation.counts()
     parts = [
-        f"{counts[action]:,} {word}"
-        for action, word in (("drop", "dropped"), ("relabel", "relabeled"), ("keep", "kept"))
+        f"{counts[action]:,} {button.done}"
+        for action, button in DECISIONS.items()
         if counts[action]
     ]
     st.html(_STYLE)

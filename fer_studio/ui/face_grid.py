@@ -16,6 +16,9 @@ import streamlit as st
 
 _ASSETS = Path(__file__).parent / "assets"
 
+#: Height of a row of faces in pixels, and the faces in a row of a window of 1440 pixels.
+_ROW_HEIGHT, _IN_ROW = 129, 11
+
 _component = st.components.v2.component(
     "fer_studio_face_grid",
     html='<div class="faces"></div>\n<!-- filled by the script -->',
@@ -83,14 +86,21 @@ def face_grid(
         if on_toggle is not None:
             on_toggle(int(row), bool(is_selected))
 
-    clicked: int | None = _component(
-        key=key,
-        data={
-            "groups": [[face.to_json() for face in group] for group in groups],
-            "isGrouped": hidden is not None,
-            "hidden": list(hidden or ()),
-        },
-        on_opened_change=lambda: None,
-        on_toggled_change=notice,
-    ).opened
+    place = f"face_place_{key}"
+    # The place of the faces in a wide window, so that the elements below stay where they are when
+    # the browser has loaded the grid.
+    count = sum(len(group) for group in groups)
+    height = _ROW_HEIGHT * -(-count // _IN_ROW)
+    st.html(f"<style>.st-key-{place} {{ min-height: {height}px; }}</style>")
+    with st.container(key=place):
+        clicked: int | None = _component(
+            key=key,
+            data={
+                "groups": [[face.to_json() for face in group] for group in groups],
+                "isGrouped": hidden is not None,
+                "hidden": list(hidden or ()),
+            },
+            on_opened_change=lambda: None,
+            on_toggled_change=notice,
+        ).opened
     return clicked

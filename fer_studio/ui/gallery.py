@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.ui.face_grid import FaceTile, face_grid
 
@@ -137,7 +138,9 @@ def choose_faces(
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
-    shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
+    with _toolbar():
+        shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
+        _offer_choices(rows, shown, key)
     _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
@@ -162,12 +165,13 @@ def choose_grouped_faces(
     """
     if not groups:
         return
-    page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
-    shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
+    rows = np.concatenate(groups)
+    with _toolbar():
+        page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
+        shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
+        _offer_choices(rows, [row for group in shown for row in group], key)
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
-    _choose_shown(
-        images, shown, np.concatenate(groups), texts, key=key, open_face=open_face, hidden=hidden
-    )
+    _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
 
 
 def _choose_shown(
@@ -180,7 +184,7 @@ def _choose_shown(
     open_face: OpenFace,
     hidden: list[int] | None = None,
 ) -> None:
-    """Draw the faces of a page with checkboxes, and the buttons that select several."""
+    """Draw the faces of a page with checkboxes."""
     chosen = _chosen(key)
     on_page = [row for group in shown for row in group]
 
@@ -188,8 +192,6 @@ def _choose_shown(
         if row in on_page:
             (_chosen(key).add if is_selected else _chosen(key).discard)(row)
 
-    # Above the faces, where they are in view, and do not move when the faces are drawn.
-    _offer_choices(rows, on_page, key)
     clicked = face_grid(
         [[_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
         key=f"{key}_grid",
@@ -241,26 +243,30 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
     return [int(row) for row in rows if int(row) in chosen]
 
 
+def _toolbar() -> DeltaGenerator:
+    """Return the row above the faces: in view, and still where it is when they are drawn."""
+    return st.container(horizontal=True, vertical_alignment="center", gap="small")
+
+
 def _offer_choices(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
     """Draw the buttons that select several faces, and how many are selected."""
     result = chosen_faces(rows, key=key)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
-        if len(rows) > len(shown):
-            st.button(
-                f"Select all {len(rows):,}",
-                key=f"{key}_all_chosen",
-                on_click=_select_all,
-                args=(key, [int(row) for row in rows]),
-            )
+    st.button("Select page", key=f"{key}_page_chosen", on_click=_choose_all, args=(key, shown))
+    if len(rows) > len(shown):
         st.button(
-            "Clear selection",
-            key=f"{key}_none_chosen",
-            on_click=clear_selection,
-            args=(key,),
-            disabled=not result,
+            f"Select all {len(rows):,}",
+            key=f"{key}_all_chosen",
+            on_click=_choose_all,
+            args=(key, [int(row) for row in rows]),
         )
-        st.markdown(f"**{len(result):,} selected**" if result else "None selected")
+    st.button(
+        "Clear selection",
+        key=f"{key}_none_chosen",
+        on_click=clear_choice,
+        args=(key,),
+        disabled=not result,
+    )
+    st.markdown(f"**{len(result):,} selected**" if result else "None selected")
 
 
 def _choose_all(key: str, rows: list[int]) -> None:

@@ -11,6 +11,7 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.errors import InputError
 from fer_studio.ui.access import may_edit
 from fer_studio.ui.curating import (
+    DECISIONS,
     EDITORS_DECIDE,
     SUGGESTION_WARNING,
     CurationState,
@@ -22,32 +23,6 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-
-#: The buttons: the action, the label, the icon, the key, the tooltip. Streamlit reserves the key R.
-_ACTIONS = (
-    (
-        "drop",
-        "Drop",
-        ":material/block:",
-        "D",
-        "Exclude the image from training, and from evaluations with applied curation.",
-    ),
-    (
-        "keep",
-        "Keep",
-        ":material/verified:",
-        "K",
-        "Mark the label as checked and correct; quick fixes then leave the image unchanged.",
-    ),
-    (
-        "relabel",
-        "Relabel",
-        ":material/edit:",
-        "L",
-        "Use the correct label in training, and in evaluations with applied curation.",
-    ),
-)
-_DECIDED = {"drop": "dropped", "keep": "kept", "relabel": "relabeled"}
 
 
 @dataclass(frozen=True)
@@ -100,13 +75,13 @@ def offer_decision(dataset: OpenDataset, row: int, proposal: Proposal) -> None:
         )
         st.text_input("Reason", proposal.reason, key=f"decision_reason_{row}", width=270)
     with st.container(horizontal=True):
-        for action, title, icon, shortcut, hint in _ACTIONS:
+        for action, button in DECISIONS.items():
             st.button(
-                title,
-                icon=icon,
+                button.label,
+                icon=button.icon,
                 key=f"decision_{action}_{row}",
-                help=hint,
-                shortcut=shortcut,
+                help=button.hint,
+                shortcut=button.shortcut,
                 on_click=_decide,
                 args=(dataset, row, action, proposal),
             )
@@ -121,7 +96,7 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
     if entry is None:
         st.caption("No decision about this image yet. Its file is never changed.")
         return
-    decided = _DECIDED[entry.action]
+    decided = DECISIONS[entry.action].done
     if entry.action == "relabel":
         decided += f" as {plain_text(entry.label or '')}"
     # Source and time may be missing in a manually written file.

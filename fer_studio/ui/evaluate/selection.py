@@ -36,21 +36,24 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     Returns:
         The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=330):
-            bundle = choose_bundle(settings)
+    # Without labels, to take less space; the texts of the options explain themselves.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width=300):
+            bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
-        split_place = st.container(width=220)
+        split_place = st.container(width=250)
         truth_place = st.container(width="content")
         curation_place = st.container(width="content")
-    if admission().may_open("train"):
-        st.page_link(
-            "pages/train.py",
-            label="Evaluate your own model: import it",
-            icon=":material/upload:",
-            query_params={"view": "models"},
-            help="Keras, ONNX or JSON with weights. The model is then in the list above.",
-        )
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _explain_selection()
+        if admission().may_open("train"):
+            st.page_link(
+                "pages/train.py",
+                label="Evaluate your own model: import it",
+                icon=":material/upload:",
+                query_params={"view": "models"},
+                help="Keras, ONNX, or JSON with weights. The model is then in the list above.",
+            )
     _show_damaged(settings)
     if bundle is None:
         return None
@@ -61,7 +64,8 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 ["validation"],
                 disabled=True,
                 key="own_split",
-                help="A model contains only the predictions for its validation images.",
+                format_func=lambda split: f"Split: {split}",
+                label_visibility="collapsed",
             )
             return _choose_truth(own_evaluation(bundle, settings), truth_container)
         dataset = open_dataset(data, settings)
@@ -74,6 +78,20 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     except InputError as error:
         show_error(error)
         return None
+
+
+def _explain_selection() -> None:
+    with st.popover("What to choose", icon=":material/help:", type="tertiary", key="choice_help"):
+        st.markdown(
+            "**Images.** A model contains its predictions for the validation images of its "
+            "training, without the images. Choose a dataset to see the images as well.\n\n"
+            "**Split.** Choose models on validation. Evaluate on test once, for the final report: "
+            "metrics become too optimistic if you use them to choose a model.\n\n"
+            "**Against.** What counts as the true class, if there are votes: the label of the "
+            "dataset, or the answer that most annotators gave. Images without a most frequent "
+            "answer are left out. Your data-cleaning decisions change labels, so they cannot be "
+            "combined with votes."
+        )
 
 
 def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
@@ -105,7 +123,7 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
 
 def _choose_data(settings: Settings) -> str:
     names = offered_datasets(settings)
-    titles = {_OWN: "the model's own validation predictions"}
+    titles = {_OWN: "its own validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
     return kept_selectbox(
         "Images",
@@ -113,10 +131,9 @@ def _choose_data(settings: Settings) -> str:
         key=_DATA,
         name="dataset",
         noun="dataset",
-        format_func=lambda name: titles[name],
+        format_func=lambda name: f"Images: {titles[name]}",
+        label_visibility="collapsed",
         width=330,
-        help="A model contains its predictions for the validation images of its training, without "
-        "the images. Choose a dataset to see the images as well.",
     )
 
 
@@ -148,9 +165,8 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         required=True,
         disabled=is_curated,
         key=key,
-        help="What counts as the true class: the label of the dataset, or the answer that most "
-        "annotators gave. Images without a most frequent answer are left out. Your data-cleaning "
-        "decisions change labels, so they cannot be combined with votes.",
+        format_func=lambda truth: f"Against {truth.lower()}",
+        label_visibility="collapsed",
     )
     if truth == _LABELS:
         return evaluation
@@ -169,9 +185,8 @@ def _choose_split(faces: FaceSet) -> str:
         key="evaluated_split",
         name="split",
         default="validation",
-        format_func=lambda split: f"{split} ({counts[split]:,} images)",
-        help="Choose models on validation. Evaluate on test once, for the final report: metrics "
-        "become too optimistic if you use them to choose a model.",
+        format_func=lambda split: f"Split: {split} ({counts[split]:,} images)",
+        label_visibility="collapsed",
     )
 
 
