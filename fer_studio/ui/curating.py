@@ -210,11 +210,25 @@ def offer_decisions(selected: SelectedImages) -> None:
         return
     key = selected.gallery
     labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text_input(
+            "Reason",
+            selected.reason,
+            key=f"{key}_reason",
+            placeholder="Reason",
+            label_visibility="collapsed",
+            width=300,
+        )
         for action in ("drop", "keep"):
             _decision_button(selected, action)
-        st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
+        st.selectbox(
+            "Correct label",
+            labels,
+            key=f"{key}_label",
+            format_func=lambda label: f"Correct label: {label}",
+            label_visibility="collapsed",
+            width=250,
+        )
         _decision_button(selected, "relabel")
     held_out = sorted(
         {SPLITS[selected.dataset.faces.splits[row]] for row in selected.rows} - {"train"}

@@ -759,8 +759,7 @@ def test_an_image_is_relabeled_kept_and_dropped_and_each_can_be_undone(
     assert (entry.action, entry.reason) == ("keep", "looked at twice")
     for action in ("drop", "relabel"):
         app, _, _ = open_mistake(app)
-        (undo,) = [button for button in app.button if button.label.startswith("Undo")]
-        undo.click().run()
+        app.button(key="decision_undo").click().run()
         assert_valid(app)
         assert [one.action for one in decisions(with_data)] == [action]
     app, _, _ = open_mistake(app)
@@ -804,7 +803,7 @@ def test_several_mistakes_are_relabeled_at_once(with_data: Settings, open_app: O
     assert {entry.source for entry in entries} == {"evaluate page"}
     # Another bulk action does not replace the new labels.
     press(app, "Select page")
-    press(app, "Drop")
+    press(app, f"Drop {count}")
     assert "does not replace that" in plain(app.error)
     assert decisions(with_data) == entries
     (undo,) = [button for button in app.button if button.label.startswith("Undo")]

@@ -68,9 +68,9 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
         [_ALL, *classes],
         key=f"{key}_emotion",
         name="class",
-        format_func=lambda name: name or "all",
+        format_func=lambda name: f"Class: {name or 'all'}",
+        label_visibility="collapsed",
         width=180,
-        help="By label.",
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
     if chosen != _ALL:
@@ -79,9 +79,17 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
 
 
 def _show_gallery(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         rows = _choose_part(dataset, "gallery")
-        order = kept_selectbox("Order", list(_ORDERS), key="gallery_order", name="order", width=260)
+        order = kept_selectbox(
+            "Order",
+            list(_ORDERS),
+            key="gallery_order",
+            name="order",
+            format_func=lambda order: f"Order: {order}",
+            label_visibility="collapsed",
+            width=300,
+        )
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
     if not len(rows):
@@ -202,6 +210,8 @@ def _choose_split(dataset: OpenDataset, key: str) -> str:
         ["all", *dataset.faces.present_splits],
         key=f"{key}_split",
         name="split",
+        format_func=lambda split: f"Split: {split}",
+        label_visibility="collapsed",
         width=180,
     )
 
@@ -230,15 +240,16 @@ def _show_intensities(dataset: OpenDataset) -> None:
 
 
 def _show_augmentation(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         recipe = kept_selectbox(
             "Recipe",
             list(RECIPES),
             key="preview_recipe",
             name="recipe",
             default="plain-eight-sgd-cosine",
+            format_func=lambda name: f"Recipe: {name}",
+            label_visibility="collapsed",
             width=320,
-            help="Recipes change each training image at random, differently in each epoch.",
         )
         rows = _choose_part(dataset, "preview")
         another = st.button("Another face", icon=":material/face:", key="preview_face")
@@ -253,7 +264,8 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     config = RECIPES[recipe].config
     strengths = _strengths(config)
     st.caption(
-        f"{recipe} augments images by: {', '.join(strengths)}."
+        f"Each epoch changes every training image at random. {recipe} augments images by: "
+        f"{', '.join(strengths)}."
         if strengths
         else f"{recipe} uses no augmentation."
     )

@@ -41,7 +41,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         return
     state = curation_state(dataset)
     key = f"finding_{finding.kind}"
-    filters = st.container(horizontal=True, vertical_alignment="bottom")
+    filters = st.container(horizontal=True, vertical_alignment="center")
     with filters:
         part = _filtered(dataset, finding, state, key)
         offer_download(
@@ -93,7 +93,13 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     split = "all"
     if len(present) > 1:
         split = kept_selectbox(
-            "Split", ["all", *present], key=f"{key}_split", name="split", width=150
+            "Split",
+            ["all", *present],
+            key=f"{key}_split",
+            name="split",
+            format_func=lambda split: f"Split: {split}",
+            label_visibility="collapsed",
+            width=170,
         )
     label = kept_selectbox(
         "Labeled",
@@ -101,8 +107,9 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
         key=f"{key}_emotion",
         name="class",
         noun="class",
-        format_func=lambda name: name or "all",
-        width=150,
+        format_func=lambda name: f"Labeled: {name or 'all'}",
+        label_visibility="collapsed",
+        width=180,
     )
     is_hidden = kept_toggle(
         "Hide decided images",

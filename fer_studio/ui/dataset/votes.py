@@ -108,7 +108,14 @@ def _offer_import(dataset: OpenDataset) -> None:
 
 def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
-    split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
+    split = st.selectbox(
+        "Split",
+        ["all", *faces.present_splits],
+        key="votes_split",
+        format_func=lambda split: f"Split: {split}",
+        label_visibility="collapsed",
+        width=180,
+    )
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
@@ -160,12 +167,18 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
         label = st.selectbox(
             "Labeled",
             ["", *faces.classes],
-            format_func=lambda name: name or "all",
+            format_func=lambda name: f"Labeled: {name or 'all'}",
+            label_visibility="collapsed",
             key="votes_emotion",
-            width=150,
+            width=180,
         )
         order = st.selectbox(
-            "Order", ["most ambiguous first", "clearest first"], key="votes_order", width=200
+            "Order",
+            ["most ambiguous first", "clearest first"],
+            format_func=lambda order: f"Order: {order}",
+            label_visibility="collapsed",
+            key="votes_order",
+            width=260,
         )
     rows = np.flatnonzero(votes.has_votes)
     split = st.session_state.get("votes_split", "all")

@@ -42,12 +42,14 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_place = st.container(width=250)
-        truth_place = st.container(width="content")
+        # As wide as what it will contain, so that the bar does not grow by a line on a phone.
+        truth_place = st.container(width=280)
         curation_place = st.container(width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _explain_selection()
+        with st.container(width=170):
+            _explain_selection()
         if admission().may_open("train"):
-            st.page_link(
+            st.container(width=290).page_link(
                 "pages/train.py",
                 label="Evaluate your own model: import it",
                 icon=":material/upload:",
