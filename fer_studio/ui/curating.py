@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from fer_core.dataset.curation import (
     Curation,
@@ -20,7 +21,7 @@ from fer_core.dataset.curation import (
 from fer_core.dataset.curation_file import CurationBatch, CurationChange, CurationFile
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.near_duplicates import NearDuplicates
-from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
+from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries, quick_fix_rows
 from fer_core.dataset.store import imported_folder
 from fer_core.errors import InputError
 from fer_core.phrases import as_sentence, counted
@@ -374,20 +375,26 @@ def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | 
 
 def _fixed_count(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
     """Return how many images a quick fix would decide about now."""
-    state = curation_state(dataset)
-    return _count_fixed(dataset.key, state.file.content_key, fix.name, dataset, state, near)
+    decided = curation_state(dataset).match.by_row
+    dropped: tuple[int, ...] = ()
+    if fix.depends_on_dropped:
+        dropped = tuple(sorted(row for row, entry in decided.items() if entry.action == "drop"))
+    rows = _fixed_rows(dataset.key, fix.name, hash(dropped), dropped, dataset, fix, near)
+    return sum(int(row) not in decided for row in rows)
 
 
-@st.cache_data(max_entries=40, show_spinner=False)
-def _count_fixed(
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _fixed_rows(
     key: str,
-    content_key: tuple[object, ...],
     name: str,
+    dropped_key: int,
+    _dropped: tuple[int, ...],
     _dataset: OpenDataset,
-    _state: CurationState,
+    _fix: QuickFix,
     _near: NearDuplicates | None,
-) -> int:
-    return len(quick_fix_entries(name, _dataset.faces, _state.curation, near=_near))
+) -> NDArray[np.intp]:
+    # Most quick fixes take longer than a click should, but do not depend on decisions.
+    return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 
 def _apply_fix(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:
