@@ -29,7 +29,7 @@ _STYLE = """
 div { display: flex; flex-direction: column; gap: 0.5rem; }
 button {
   min-height: 2.5rem; padding: 0.25rem 0.75rem; cursor: pointer;
-  font: inherit; color: var(--st-text-color); background: var(--st-background-color);
+  font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: var(--st-background-color);
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
 }
 button:hover, button:focus-visible {
@@ -101,7 +101,7 @@ def chart_frame(
                 type="tertiary",
                 key=f"{place}_menu",
                 help="Save the chart as a picture, or its data as a table.",
-            ):
+            ).container(gap="xsmall"):
                 _picture_buttons(
                     key=f"{place}_pictures",
                     data={

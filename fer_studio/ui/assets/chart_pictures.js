@@ -21,6 +21,7 @@ export default function ({ data, parentElement }) {
       const drawn = place?.querySelectorAll("svg.main-svg, svg.chart-svg, svg.marks, canvas.marks")
       if (!drawn?.length) return
       const svg = compose(place, [...drawn], data)
+      svg.prepend(await fontStyle(svg.getAttribute("font-family")))
       save(button.value === "svg" ? svgFile(svg) : await pngFile(svg), data.file + "." + button.value)
     }
   }
@@ -29,7 +30,6 @@ export default function ({ data, parentElement }) {
 function compose(place, drawn, data) {
   const page = document.querySelector('[data-testid="stApp"]')
   const { backgroundColor, color } = getComputedStyle(page)
-  // A theme's font may be installed on this computer only; the last names are known everywhere.
   const font = getComputedStyle(place).fontFamily
   const box = drawn[0].getBoundingClientRect()
   const width = Math.ceil(box.width) + 2 * MARGIN
@@ -43,7 +43,7 @@ function compose(place, drawn, data) {
   const bottom = top + Math.ceil(box.height)
   const height = bottom + captionHeight + MARGIN + (captionHeight ? 8 : 0)
 
-  const svg = element("svg", { width, height, viewBox: `0 0 ${width} ${height}` })
+  const svg = element("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "font-family": font })
   svg.append(element("rect", { width, height, fill: backgroundColor }))
   const positions = { [TITLE.size]: MARGIN, [CAPTION.size]: bottom + 8 }
   for (const { text, size, weight, height: lineHeight } of lines) {
@@ -51,7 +51,6 @@ function compose(place, drawn, data) {
       x: MARGIN,
       y: positions[size] + size,
       fill: color,
-      "font-family": font,
       "font-size": size,
       "font-weight": weight,
     })
@@ -77,6 +76,43 @@ function compose(place, drawn, data) {
   }
   svg.append(chart)
   return svg
+}
+
+// Returns the fonts of the page as a style that contains their files: a picture cannot load them, and in
+// other fonts the texts would have other widths.
+async function fontStyle(family) {
+  const style = element("style", {})
+  const names = family.split(",").map((name) => name.trim().replaceAll(/["']/g, ""))
+  for (const sheet of document.styleSheets) {
+    for (const rule of readableRules(sheet)) {
+      if (!(rule instanceof CSSFontFaceRule) || rule.style.fontStyle === "italic") continue
+      const name = rule.style.fontFamily.replaceAll(/["']/g, "")
+      const address = rule.style.getPropertyValue("src").match(/url\("?([^")]+)"?\)/)?.[1]
+      if (!names.includes(name) || !address) continue
+      const file = await dataAddress(new URL(address, sheet.href ?? document.baseURI))
+      style.textContent +=
+        `@font-face { font-family: '${name}'; font-weight: ${rule.style.fontWeight || "normal"}; ` +
+        `src: url('${file}'); }\n`
+    }
+  }
+  return style
+}
+
+function readableRules(sheet) {
+  try {
+    return [...sheet.cssRules]
+  } catch {
+    return [] // of another host
+  }
+}
+
+async function dataAddress(address) {
+  const file = await (await fetch(address)).blob()
+  return new Promise((resolve) => {
+    const reader = new FileReader()
+    reader.onload = () => resolve(reader.result)
+    reader.readAsDataURL(file)
+  })
 }
 
 // Splits a text into lines of at most the given width.

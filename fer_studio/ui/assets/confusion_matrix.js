@@ -15,7 +15,7 @@ const MIN_CELL = 26
 const MAX_WIDTH = 720
 const COLOR = [0, 114, 178]
 // Texts in the theme's color are readable on all cells, in light and dark themes.
-const MAX_OPACITY = 0.8
+const [MIN_OPACITY, MAX_OPACITY] = [0.04, 0.8]
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -147,7 +147,7 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
       height: cell - 2,
       rx: 3,
       fill: `rgb(${COLOR})`,
-      "fill-opacity": 0.04 + (MAX_OPACITY - 0.04) * (share ?? 0),
+      "fill-opacity": opacity(share ?? 0),
       stroke: "currentColor",
       "stroke-width": 0,
     }),
@@ -172,21 +172,20 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
   return part
 }
 
+function opacity(share) {
+  return MIN_OPACITY + (MAX_OPACITY - MIN_OPACITY) * share
+}
+
 function legend(data, x, y, width, size, write) {
   const part = element("g", { "aria-hidden": true })
-  const steps = 50
-  for (let step = 0; step < steps; step++) {
-    part.append(
-      element("rect", {
-        x: x + (width * step) / steps,
-        y,
-        width: width / steps + 0.5,
-        height: 8,
-        fill: `rgb(${COLOR})`,
-        "fill-opacity": 0.04 + (MAX_OPACITY - 0.04) * (step / (steps - 1)),
-      }),
+  const gradient = element("linearGradient", { id: "confusion-matrix-colors" })
+  for (const share of [0, 1]) {
+    gradient.append(
+      element("stop", { offset: share, "stop-color": `rgb(${COLOR})`, "stop-opacity": opacity(share) }),
     )
   }
+  const bar = { x, y, width, height: 8, rx: 2, fill: "url(#confusion-matrix-colors)" }
+  part.append(gradient, element("rect", bar))
   write(part, "0 %", x, y + 20, { "font-size": size })
   write(part, data.legend, x + width / 2, y + 20, { "text-anchor": "middle", "font-size": size })
   write(part, "100 %", x + width, y + 20, { "text-anchor": "end", "font-size": size })

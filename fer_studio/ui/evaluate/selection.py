@@ -43,7 +43,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         data = _choose_data(settings) if bundle is not None else _OWN
         split_place = st.container(width=250)
         # As wide as what it will contain, so that the bar does not grow by a line on a phone.
-        truth_place = st.container(width=280)
+        truth_place = st.container(width=260)
         curation_place = st.container(width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=170):
@@ -167,7 +167,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         required=True,
         disabled=is_curated,
         key=key,
-        format_func=lambda truth: f"Against {truth.lower()}",
+        format_func=lambda truth: f"Against {truth.split()[-1].lower()}",
         label_visibility="collapsed",
     )
     if truth == _LABELS:
