@@ -29,7 +29,8 @@ _STYLE = """
 div { display: flex; flex-direction: column; gap: 0.5rem; }
 button {
   min-height: 2.5rem; padding: 0.25rem 0.75rem; cursor: pointer;
-  font: inherit; font-size: 0.875rem; color: var(--st-text-color); background: var(--st-background-color);
+  font: inherit; font-size: 0.875rem;
+  color: var(--st-text-color); background: var(--st-background-color);
   border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
 }
 button:hover, button:focus-visible {

@@ -111,7 +111,7 @@ def show_gallery(
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
     clicked = face_grid(
-        [[_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
+        [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
     )
     if clicked in shown:
         open_face(clicked, rows)
@@ -140,7 +140,7 @@ def choose_faces(
     """
     with _toolbar():
         shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-        _offer_choices(rows, shown, key)
+        _draw_selection_bar(rows, shown, key)
     _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
@@ -169,7 +169,7 @@ def choose_grouped_faces(
     with _toolbar():
         page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
         shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
-        _offer_choices(rows, [row for group in shown for row in group], key)
+        _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
     _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
 
@@ -185,15 +185,15 @@ def _choose_shown(
     hidden: list[int] | None = None,
 ) -> None:
     """Draw the faces of a page with checkboxes."""
-    chosen = _chosen(key)
+    chosen = _selected_rows(key)
     on_page = [row for group in shown for row in group]
 
     def toggle(row: int, is_selected: bool) -> None:
         if row in on_page:
-            (_chosen(key).add if is_selected else _chosen(key).discard)(row)
+            (_selected_rows(key).add if is_selected else _selected_rows(key).discard)(row)
 
     clicked = face_grid(
-        [[_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
+        [[face_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
         key=f"{key}_grid",
         on_toggle=toggle,
         hidden=None
@@ -204,9 +204,17 @@ def _choose_shown(
         open_face(clicked, rows)
 
 
-def _tile(
-    image: NDArray[np.uint8], row: int, texts: FaceTexts, is_selected: bool | None
+def face_tile(
+    image: NDArray[np.uint8], row: int, texts: FaceTexts, is_selected: bool | None = None
 ) -> FaceTile:
+    """Return a face for ``face_grid``.
+
+    Args:
+        image: uint8 ``[48, 48]``.
+        row: Its row.
+        texts: What to show of it.
+        is_selected: Whether its checkbox is checked; None to draw no checkbox.
+    """
     return FaceTile(
         row=row,
         image=face_png(image),
@@ -239,7 +247,7 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
         rows: All rows of the gallery.
         key: Its key.
     """
-    chosen = _chosen(key)
+    chosen = _selected_rows(key)
     return [int(row) for row in rows if int(row) in chosen]
 
 
@@ -248,29 +256,29 @@ def _toolbar() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="center", gap="small")
 
 
-def _offer_choices(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
+def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
     """Draw the buttons that select several faces, and how many are selected."""
     result = chosen_faces(rows, key=key)
-    st.button("Select page", key=f"{key}_page_chosen", on_click=_choose_all, args=(key, shown))
+    st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
     if len(rows) > len(shown):
         st.button(
             f"Select all {len(rows):,}",
             key=f"{key}_all_chosen",
-            on_click=_choose_all,
+            on_click=_select_all,
             args=(key, [int(row) for row in rows]),
         )
     st.button(
         "Clear selection",
         key=f"{key}_none_chosen",
-        on_click=clear_choice,
+        on_click=clear_selection,
         args=(key,),
         disabled=not result,
     )
     st.markdown(f"**{len(result):,} selected**" if result else "None selected")
 
 
-def _choose_all(key: str, rows: list[int]) -> None:
-    _chosen(key).update(rows)
+def _select_all(key: str, rows: list[int]) -> None:
+    _selected_rows(key).update(rows)
 
 
 def page_of(rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE) -> NDArray[np.intp]:

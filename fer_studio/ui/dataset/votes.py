@@ -18,10 +18,12 @@ from fer_studio.ui.access import require_editor
 from fer_studio.ui.bars import show_votes_of_face
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
-from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
+from fer_studio.ui.face_grid import face_grid
+from fer_studio.ui.gallery import FaceTexts, face_tile, page_of
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
@@ -194,21 +196,23 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     state = curation_state(dataset)
     key = f"votes_{split}_{label}_{order}"
     shown = [int(row) for row in page_of(rows[ranks], key=key, page_size=_FACES_ON_PAGE)]
-    for start in range(0, len(shown), 2):
-        for column, row in zip(st.columns(2), shown[start : start + 2], strict=False):
-            with column.container(border=True):
-                _show_face(dataset, votes, row, state.mark(row))
+    texts = face_texts(dataset, state)
+    clicked: int | None = None
+    grid = st.grid(2, min_column_width=340, border=True)
+    for row in shown:
+        with grid.cell():
+            opened = _show_face(dataset, votes, row, texts)
+            clicked = clicked if opened is None else opened
+    if clicked is not None:
+        FaceSource(dataset, "votes").opener(clicked, rows[ranks])
 
 
-def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    label = dataset.faces.class_of(row)
-    st.markdown(f"Labeled **{plain_text(label)}**" + (f" · **{plain_text(mark)}**" if mark else ""))
+def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> int | None:
+    """Draw a face and its votes; return its row if it was clicked."""
     face, chart = st.columns([1, 2], vertical_alignment="center")
-    face.image(
-        face_png(dataset.faces.images[row]),
-        width=FACE_WIDTH,
-        alt=f"{dataset.faces.names[row]}, labeled {label}",
-    )
+    with face:
+        tile = face_tile(dataset.faces.images[row], row, texts)
+        clicked = face_grid([[tile]], key=f"voted_face_{row}")
     with chart:
         show_votes_of_face(votes.distribution(row), dataset.faces.classes, key=f"votes_of_{row}")
-    st.caption(plain_text(dataset.faces.names[row]))
+    return row if clicked == row else None

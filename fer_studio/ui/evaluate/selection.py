@@ -41,10 +41,10 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
-        split_place = st.container(width=250)
+        split_container = st.container(width=250)
         # As wide as what it will contain, so that the bar does not grow by a line on a phone.
-        truth_place = st.container(width=260)
-        curation_place = st.container(width="content")
+        truth_container = st.container(width=260)
+        curation_container = st.container(width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=170):
             _explain_selection()
