@@ -148,7 +148,8 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
       rx: 3,
       fill: `rgb(${COLOR})`,
       "fill-opacity": opacity(share ?? 0),
-      stroke: "currentColor",
+      // Not "currentColor", which is black in a downloaded picture.
+      stroke: getComputedStyle(state.place).color,
       "stroke-width": 0,
     }),
   )

@@ -122,9 +122,7 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
             st.markdown(f"{icon}**{name}**")
             if count:
                 st.markdown(count)
-    # As tall as possible, so that the buttons of a row are aligned.
-    with st.container(height="stretch"):
-        st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
+    st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
     st.button(
         "Show",
         icon=":material/arrow_forward:",

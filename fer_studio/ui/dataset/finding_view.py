@@ -68,7 +68,10 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     faces = FaceSource(
         dataset,
         source,
-        reason={int(row): reason for row, reason in zip(part.rows, part.reasons, strict=True)},
+        reason={
+            int(row): f"{finding.title}: {reason}"
+            for row, reason in zip(part.rows, part.reasons, strict=True)
+        },
         suggested=suggested,
         is_model_suggestion=is_model_suggestion,
     )

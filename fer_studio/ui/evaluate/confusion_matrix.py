@@ -18,7 +18,7 @@ from fer_studio.ui.charts import chart_frame
 
 Scale = Literal["counts", "row", "column"]
 
-_KEY = "confusion_matrix"
+_KEY, _PLACE = "confusion_matrix", "confusion_place"
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "confusion_matrix.js").read_text(encoding="utf-8")
 _STYLE = """
 .confusion-matrix { width: 100%; overflow-x: auto; color: var(--st-text-color); }
@@ -72,11 +72,14 @@ def show_confusion_matrix(
         f"{whole} class.",
         file=file,
     ):
-        _component(
-            key=_KEY,
-            data=matrix_data(counts, classes, scale) | {"selected": selected},
-            on_cell_change=notice,
-        )
+        # The place of the matrix, until the browser has loaded the element.
+        st.html(f"<style>.st-key-{_PLACE} {{ aspect-ratio: 0.97; }}</style>")
+        with st.container(key=_PLACE):
+            _component(
+                key=_KEY,
+                data=matrix_data(counts, classes, scale) | {"selected": selected},
+                on_cell_change=notice,
+            )
 
 
 def matrix_data(
