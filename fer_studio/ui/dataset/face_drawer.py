@@ -160,8 +160,12 @@ def _show_votes(dataset: OpenDataset, row: int) -> None:
         return
     if votes is None or not votes.has_votes[row]:
         return
-    st.markdown(f"**Votes of {votes.total[row]} FER+ annotators**")
-    show_votes_of_face(votes.distribution(row), dataset.faces.classes, key=f"face_votes_{row}")
+    show_votes_of_face(
+        votes.distribution(row),
+        dataset.faces.classes,
+        key=f"face_votes_{row}",
+        title=f"Votes of {votes.total[row]} FER+ annotators",
+    )
 
 
 def _show_prediction(dataset: OpenDataset, row: int) -> None:
@@ -186,4 +190,5 @@ def _show_prediction(dataset: OpenDataset, row: int) -> None:
     show_probabilities(
         dict(zip(predictor.classes, probabilities.tolist(), strict=True)),
         key=f"face_probabilities_{row}",
+        title="Probabilities",
     )

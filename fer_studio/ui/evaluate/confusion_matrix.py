@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -84,7 +84,7 @@ def show_confusion_matrix(
 
 def matrix_data(
     counts: NDArray[np.int64], classes: Sequence[str], scale: Scale
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the texts, colors and labels of the matrix, as ``confusion_matrix.js`` takes them.
 
     Args:
@@ -108,8 +108,8 @@ def matrix_data(
         ],
         "labels": [
             [
-                f"{true} predicted as {predicted}: {counted(count, 'image')}, "
-                f"{percent(share)} of the {whole} class"
+                f"{true} predicted as {predicted}: {counted(count, 'image')}"
+                + ("" if share is None else f", {percent(share)} of the {whole} class")
                 for predicted, count, share in zip(classes, line, line_shares, strict=True)
             ]
             for true, line, line_shares in zip(classes, cells, known, strict=True)

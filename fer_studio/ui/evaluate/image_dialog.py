@@ -65,6 +65,7 @@ def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> No
     show_probabilities(
         dict(zip(result.classes, result.probabilities[position].tolist(), strict=True)),
         key=f"example_bars_{position}",
+        title="Probabilities",
     )
     _show_votes(evaluation, position)
     _show_origin(evaluation, position)
@@ -111,8 +112,12 @@ def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
     row = int(evaluation.result.rows[position])
     if votes is None or not votes.has_votes[row]:
         return
-    st.markdown(f"**Votes of {votes.total[row]} FER+ annotators**")
-    show_votes_of_face(votes.distribution(row), votes.classes, key=f"example_votes_{position}")
+    show_votes_of_face(
+        votes.distribution(row),
+        votes.classes,
+        key=f"example_votes_{position}",
+        title=f"Votes of {votes.total[row]} FER+ annotators",
+    )
 
 
 def _show_origin(evaluation: LoadedEvaluation, position: int) -> None:
