@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from fer_studio.ui.style import style_container
+
 _ASSETS = Path(__file__).parent / "assets"
 
 #: Height of a row of faces in pixels, and the faces in a row of a window of 1440 pixels.
@@ -91,8 +93,8 @@ def face_grid(
     # the browser has loaded the grid.
     count = sum(len(group) for group in groups)
     height = _ROW_HEIGHT * -(-count // _IN_ROW)
-    st.html(f"<style>.st-key-{place} {{ min-height: {height}px; }}</style>")
-    with st.container(key=place):
+    with st.container(key=place, gap=None):
+        style_container(place, f"min-height: {height}px;")
         clicked: int | None = _component(
             key=key,
             data={

@@ -15,6 +15,7 @@ from fer_core.evaluation.confusion import normalized_confusion
 from fer_core.metrics.formatting import percent
 from fer_core.phrases import counted
 from fer_studio.ui.charts import chart_frame
+from fer_studio.ui.style import style_container
 
 Scale = Literal["counts", "row", "column"]
 
@@ -71,20 +72,17 @@ def show_confusion_matrix(
         caption="Rows are true classes, columns predicted ones; the color is the share of the "
         f"{whole} class.",
         file=file,
-    ):
+    ), st.container(key=_PLACE, gap=None):
         # The place of the matrix, until the browser has loaded the element.
-        st.html(f"<style>.st-key-{_PLACE} {{ aspect-ratio: 0.97; }}</style>")
-        with st.container(key=_PLACE):
-            _component(
-                key=_KEY,
-                data=matrix_data(counts, classes, scale) | {"selected": selected},
-                on_cell_change=notice,
-            )
+        style_container(_PLACE, "aspect-ratio: 0.97;")
+        _component(
+            key=_KEY,
+            data=matrix_data(counts, classes, scale) | {"selected": selected},
+            on_cell_change=notice,
+        )
 
 
-def matrix_data(
-    counts: NDArray[np.int64], classes: Sequence[str], scale: Scale
-) -> dict[str, Any]:
+def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale) -> dict[str, Any]:
     """Return the texts, colors and labels of the matrix, as ``confusion_matrix.js`` takes them.
 
     Args:

@@ -44,8 +44,9 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         split_container = st.container(width=250)
         # As wide as what it will contain, so that the bar does not grow by a line on a phone.
         truth_container = st.container(width=260)
-        curation_container = st.container(width="content")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        # The stored predictions have no images that decisions could be about.
+        curation_container = None if data == _OWN else st.container(width=310)
         with st.container(width=170):
             _explain_selection()
         if admission().may_open("train"):
@@ -71,6 +72,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             )
             return _choose_truth(own_evaluation(bundle, settings), truth_container)
         dataset = open_dataset(data, settings)
+        assert curation_container is not None  # a dataset is selected
         with curation_container:
             curated = _choose_curation(dataset)
         with split_container:
