@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.ui.face_grid import FaceTile, face_grid
 
@@ -138,9 +137,8 @@ def choose_faces(
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
-    with _toolbar():
-        shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-        _draw_selection_bar(rows, shown, key)
+    shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
+    _draw_selection_bar(rows, shown, key)
     _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
@@ -166,10 +164,10 @@ def choose_grouped_faces(
     if not groups:
         return
     rows = np.concatenate(groups)
-    with _toolbar():
-        page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
-        shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
-        _draw_selection_bar(rows, [row for group in shown for row in group], key)
+    page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
+    shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
+    # Above the faces: in view, and it stays where it is when they are drawn.
+    _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
     _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
 
@@ -251,30 +249,26 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
     return [int(row) for row in rows if int(row) in chosen]
 
 
-def _toolbar() -> DeltaGenerator:
-    """Return the row above the faces: in view, and still where it is when they are drawn."""
-    return st.container(horizontal=True, vertical_alignment="center", gap="small")
-
-
 def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
     """Draw the buttons that select several faces, and how many are selected."""
     result = chosen_faces(rows, key=key)
-    st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
-    if len(rows) > len(shown):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
+        if len(rows) > len(shown):
+            st.button(
+                f"Select all {len(rows):,}",
+                key=f"{key}_all_chosen",
+                on_click=_select_all,
+                args=(key, [int(row) for row in rows]),
+            )
         st.button(
-            f"Select all {len(rows):,}",
-            key=f"{key}_all_chosen",
-            on_click=_select_all,
-            args=(key, [int(row) for row in rows]),
+            "Clear selection",
+            key=f"{key}_none_chosen",
+            on_click=clear_selection,
+            args=(key,),
+            disabled=not result,
         )
-    st.button(
-        "Clear selection",
-        key=f"{key}_none_chosen",
-        on_click=clear_selection,
-        args=(key,),
-        disabled=not result,
-    )
-    st.markdown(f"**{len(result):,} selected**" if result else "None selected")
+        st.markdown(f"**{len(result):,} selected**" if result else "None selected")
 
 
 def _select_all(key: str, rows: list[int]) -> None:

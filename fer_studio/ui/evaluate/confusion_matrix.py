@@ -65,14 +65,17 @@ def show_confusion_matrix(
             on_select(row, column)
 
     whole = "true" if scale != "column" else "predicted"
-    with chart_frame(
-        "Confusion matrix",
-        key=_KEY,
-        table=lambda: confusion_csv(counts, classes),
-        caption="Rows are true classes, columns predicted ones; the color is the share of the "
-        f"{whole} class.",
-        file=file,
-    ), st.container(key=_PLACE, gap=None):
+    with (
+        chart_frame(
+            "Confusion matrix",
+            key=_KEY,
+            table=lambda: confusion_csv(counts, classes),
+            caption="Rows are true classes, columns predicted ones; the color is the share of the "
+            f"{whole} class.",
+            file=file,
+        ),
+        st.container(key=_PLACE, gap=None),
+    ):
         # The place of the matrix, until the browser has loaded the element.
         style_container(_PLACE, "aspect-ratio: 0.97;")
         _component(
