@@ -232,7 +232,7 @@ def test_a_cell_can_be_selected_by_keyboard_and_by_class_names(
     marked = page.locator('[role="gridcell"][aria-selected="true"]')
     expect(marked).to_have_text("37")
     for kind in ("PNG", "SVG", "CSV"):
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download", exact=True).click()
         with page.expect_download() as waiting:
             page.get_by_role("button", name=kind, exact=True).click()
         saved = Path(waiting.value.path()).read_bytes()

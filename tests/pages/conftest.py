@@ -72,12 +72,6 @@ def _toggle(key: str, row: int, box: str, notice: Callable[[], None]) -> None:
     notice()
 
 
-@pytest.fixture(autouse=True)
-def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do not wait until a browser has received the width of the page."""
-    monkeypatch.setattr("fer_studio.ui.frame.FIRST_PAUSE", 0)
-
-
 @pytest.fixture
 def empty_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """Empty folders for the program; caches of earlier tests are cleared."""

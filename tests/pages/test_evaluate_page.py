@@ -600,7 +600,7 @@ def test_a_model_with_invalid_labels_is_named_and_left_out(
     path.write_text(path.read_text().replace('"angry"', '"Disgust"'))
     app = open_app()
     assert_valid(app)
-    assert app.selectbox(key="model").options == ["small (62.5 %)"]
+    assert app.selectbox(key="model").options == ["Model: small (62.5 %)"]
     assert "One model cannot be used" in [box.label for box in app.expander]
     assert "labels" in plain(app.markdown)
 

@@ -68,8 +68,8 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
         [_ALL, *classes],
         key=f"{key}_emotion",
         name="class",
-        format_func=lambda name: f"Class: {name or 'all'}",
-        label_visibility="collapsed",
+        format_func=lambda name: name or "all",
+        is_in_bar=True,
         width=180,
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
@@ -86,8 +86,7 @@ def _show_gallery(dataset: OpenDataset) -> None:
             list(_ORDERS),
             key="gallery_order",
             name="order",
-            format_func=lambda order: f"Order: {order}",
-            label_visibility="collapsed",
+            is_in_bar=True,
             width=300,
         )
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
@@ -210,8 +209,7 @@ def _choose_split(dataset: OpenDataset, key: str) -> str:
         ["all", *dataset.faces.present_splits],
         key=f"{key}_split",
         name="split",
-        format_func=lambda split: f"Split: {split}",
-        label_visibility="collapsed",
+        is_in_bar=True,
         width=180,
     )
 
@@ -247,8 +245,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
             key="preview_recipe",
             name="recipe",
             default="plain-eight-sgd-cosine",
-            format_func=lambda name: f"Recipe: {name}",
-            label_visibility="collapsed",
+            is_in_bar=True,
             width=320,
         )
         rows = _choose_part(dataset, "preview")

@@ -70,7 +70,6 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
-    # Without a label: the page would move down when the browser has loaded the list.
     with st.container(horizontal=True, vertical_alignment="center"):
         name = kept_selectbox(
             "Dataset",
@@ -79,11 +78,9 @@ def _draw_selection(names: list[str], settings: Settings) -> str:
             name="dataset",
             is_always_shown=True,
             format_func=lambda name: (
-                f"Dataset: {name} (drawn, not real faces)"
-                if name == DEMO_NAME
-                else f"Dataset: {name}"
+                f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
             ),
-            label_visibility="collapsed",
+            is_in_bar=True,
             width=360,
             on_change=forget_notice,
         )

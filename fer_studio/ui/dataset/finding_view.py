@@ -100,8 +100,7 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
             ["all", *present],
             key=f"{key}_split",
             name="split",
-            format_func=lambda split: f"Split: {split}",
-            label_visibility="collapsed",
+            is_in_bar=True,
             width=170,
         )
     label = kept_selectbox(
@@ -110,8 +109,8 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
         key=f"{key}_emotion",
         name="class",
         noun="class",
-        format_func=lambda name: f"Labeled: {name or 'all'}",
-        label_visibility="collapsed",
+        format_func=lambda name: name or "all",
+        is_in_bar=True,
         width=180,
     )
     is_hidden = kept_toggle(

@@ -135,8 +135,8 @@ def _choose_data(settings: Settings) -> str:
         key=_DATA,
         name="dataset",
         noun="dataset",
-        format_func=lambda name: f"Images: {titles[name]}",
-        label_visibility="collapsed",
+        format_func=lambda name: titles[name],
+        is_in_bar=True,
         width=330,
     )
 
@@ -189,8 +189,8 @@ def _choose_split(faces: FaceSet) -> str:
         key="evaluated_split",
         name="split",
         default="validation",
-        format_func=lambda split: f"Split: {split} ({counts[split]:,} images)",
-        label_visibility="collapsed",
+        format_func=lambda split: f"{split} ({counts[split]:,} images)",
+        is_in_bar=True,
     )
 
 
