@@ -14,10 +14,11 @@ _KEY = "decision_bar"
 #: ``st.bottom`` would be out of reach of a section, which reruns without the rest of the page.
 _STYLE = f"""
 <style>
+/* The element around the bar, which is as tall as the bar: within it, the bar could not move. */
+:has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
-  position: sticky; bottom: 0; z-index: 10; padding: 0.5rem 0;
+  padding: 0.5rem 0; border-top: 1px solid var(--st-border-color, gray);
   background: var(--st-background-color, Canvas);
-  border-top: 1px solid var(--st-border-color, gray);
 }}
 </style>
 """
