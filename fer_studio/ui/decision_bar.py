@@ -17,9 +17,11 @@ _STYLE = f"""
 /* The element around the bar, which is as tall as the bar: within it, the bar could not move. */
 :has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
-  padding: 0.5rem 0; border-top: 1px solid var(--st-border-color, gray);
-  background: var(--st-background-color, Canvas);
+  padding: 0.5rem 0; border-top: 1px solid gray;
+  background: color-mix(in srgb, Canvas 75%, transparent); backdrop-filter: blur(12px);
 }}
+/* On a phone, the bar has several lines, and would cover the faces. */
+@media (max-width: 640px) {{ :has(> .st-key-{_KEY}) {{ position: static; }} }}
 </style>
 """
 
