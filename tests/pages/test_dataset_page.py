@@ -161,7 +161,7 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     (field,) = app.file_uploader
     assert field.label == "Archive or table"
     kinds = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".csv", ".tsv", ".txt"}
-    assert set(field.proto.type) == kinds
+    assert set(field.proto.type) == kinds | {".parquet"}
     assert not app.error
     assert not app.metric
     assert not app.tabs
