@@ -78,7 +78,7 @@ def _epochs(page: Page) -> None:
 
 def _confusion(page: Page) -> None:
     page.get_by_role("tab", name="Confusion").click()
-    page.get_by_test_id("stDataFrame").locator("visible=true").first.wait_for()
+    page.get_by_role("gridcell", name="predicted as").first.wait_for()
 
 
 #: By page: a description of the first click, and the click itself, which waits for its result.

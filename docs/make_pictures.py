@@ -179,7 +179,7 @@ def video(page: Page) -> None:
 def dataset(page: Page) -> None:
     """Show the gallery of drawn faces."""
     page.get_by_role("tab", name="Browse images").click()
-    page.locator('[data-testid="stImage"] img').first.wait_for()
+    page.locator(".tile img").first.wait_for()
 
 
 def train(page: Page) -> None:

@@ -16,8 +16,8 @@ ANSWER_GRAY = "#B8B8B8"
 #: An axis from 0 to 100 %. It is a little longer, so that the text of a full bar fits.
 PERCENT_AXIS = {
     "range": [0, 118],
-    "tickvals": [0, 50, 100],
-    "ticktext": ["0 %", "50 %", "100 %"],
+    "dtick": 50,
+    "ticksuffix": " %",
 }
 
 

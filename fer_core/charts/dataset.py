@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
 from fer_core.charts.labels import height_for, plot_text, plot_texts
+from fer_core.charts.style import GRAY, LEGEND_ABOVE, MARGIN
 from fer_core.classes import class_colors
 from fer_core.dataset.face_set import SPLITS
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 #: Pattern of the bars by split; the color shows the class.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
-
-_MARGIN = {"l": 0, "r": 8, "t": 8, "b": 44}
-_GRAY = "#8A8A8A"
 
 
 def _pattern(shape: str) -> dict[str, object]:
@@ -41,7 +39,7 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
         "%{y}: %{x:,} images",
         colors=class_colors(counts),
         height=height_for(len(counts), 280, 26),
-        margin=_MARGIN,
+        margin=MARGIN,
         # A longer axis leaves space for the number next to the longest bar.
         axis={
             "range": [0, 1.2 * max([*counts.values(), 1])],
@@ -82,7 +80,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
             y=[None],
             name=split,
             marker={
-                "color": _GRAY,
+                "color": GRAY,
                 "pattern": _pattern(_PATTERNS[split]),
             },
             offsetgroup=split,
@@ -90,13 +88,13 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
         )
     figure.update_layout(
         height=320,
-        margin=_MARGIN,
+        margin=MARGIN,
         barmode="group",
         bargap=0.2,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
         xaxis={"fixedrange": True},
         yaxis={
-            "title": {"text": "share of the split"},
+            "title": {"text": "share of the split", "standoff": 12},
             "ticksuffix": " %",
             "rangemode": "tozero",
             "fixedrange": True,
@@ -132,8 +130,8 @@ def intensity_lines(
         )
     figure.update_layout(
         height=340,
-        margin=_MARGIN,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        margin=MARGIN,
+        legend=LEGEND_ABOVE,
         xaxis={"title": {"text": "pixel intensity (0 black, 255 white)"}, "range": [0, 255]},
         yaxis={
             "title": {"text": f"share of pixels per {bin_width} intensities"},
@@ -220,7 +218,7 @@ def embedding_map(
     figure.update_layout(
         height=520,
         margin={"l": 0, "r": 0, "t": 8, "b": 8},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
         dragmode="pan",
         # The axes of the projection have no unit.
         xaxis={"visible": False},
@@ -252,13 +250,13 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
         )
         figure.add_bar(
-            x=[None], y=[None], name=name, marker={"color": _GRAY, **style}, offsetgroup=name
+            x=[None], y=[None], name=name, marker={"color": GRAY, **style}, offsetgroup=name
         )
     figure.update_layout(
         height=300,
-        margin=_MARGIN,
+        margin=MARGIN,
         barmode="group",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
         xaxis={"fixedrange": True},
         yaxis={"title": {"text": "images"}, "tickformat": ",", "fixedrange": True},
     )
@@ -274,11 +272,11 @@ def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
     known = {name: 100 * share for name, share in share_by_class.items() if share is not None}
     return horizontal_bars(
         known,
-        [f"{share:.0f} %" for share in known.values()],
+        [f"{share:.1f} %" for share in known.values()],
         "annotators agree with %{x:.1f} % of the labels %{y}",
         colors=class_colors(share_by_class),
         height=height_for(len(known), 280, 26),
-        margin=_MARGIN,
+        margin=MARGIN,
         axis={
             **PERCENT_AXIS,
             "title": {"text": "labels that annotators agree with"},

@@ -22,7 +22,7 @@ def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
     shares = {name: 100 * share for name, share in probability_by_class.items()}
     return horizontal_bars(
         shares,
-        [f"{share:.0f} %" for share in shares.values()],
+        [f"{share:.1f} %" for share in shares.values()],
         "%{y}: %{x:.1f} %",
         colors=class_colors(probability_by_class),
         height=height_for(len(shares), 220, 22),

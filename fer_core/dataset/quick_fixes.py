@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,8 @@ class QuickFix:
         reason: The reason that its decisions state.
         source: The kind of finding that it fixes.
         needs_near: Whether it needs the near-duplicates.
+        depends_on_dropped: Whether the images that it would drop depend on those that are dropped
+            already, apart from those themselves.
     """
 
     name: str
@@ -35,6 +37,7 @@ class QuickFix:
     reason: str
     source: str
     needs_near: bool = False
+    depends_on_dropped: bool = False
 
 
 QUICK_FIXES: tuple[QuickFix, ...] = (
@@ -60,6 +63,7 @@ QUICK_FIXES: tuple[QuickFix, ...] = (
         "Keeps only the first of training images with the same pixels and the same label.",
         "the same pixels with the same label are in train already",
         "repeats",
+        depends_on_dropped=True,
     ),
     QuickFix(
         "drop-conflicts",
@@ -115,15 +119,8 @@ def quick_fix_entries(
     """
     fix = quick_fix_by_name(name)
     decided = match_curation(curation, face_set).by_row
-    if fix.needs_near:
-        if near is None:
-            raise ValueError(f"{name} needs the near-duplicates")
-        rows = _near_duplicate_rows(face_set, near)
-    elif name == "drop-repeats":
-        dropped = {row for row, entry in decided.items() if entry.action == "drop"}
-        rows = _repeats(face_set, dropped)
-    else:
-        rows = _ROWS[name](face_set)
+    dropped = {row for row, entry in decided.items() if entry.action == "drop"}
+    rows = quick_fix_rows(fix, face_set, dropped if fix.depends_on_dropped else (), near=near)
     return entries_for(
         face_set,
         [int(row) for row in rows if int(row) not in decided],
@@ -131,6 +128,33 @@ def quick_fix_entries(
         reason=fix.reason,
         source=fix.source,
     )
+
+
+def quick_fix_rows(
+    fix: QuickFix,
+    face_set: FaceSet,
+    dropped: Iterable[int] = (),
+    *,
+    near: NearDuplicates | None = None,
+) -> NDArray[np.intp]:
+    """Return the rows that a quick fix would drop, including rows that already have a decision.
+
+    Args:
+        fix: The quick fix.
+        face_set: The dataset as imported.
+        dropped: Rows that are dropped already, if the fix depends on them.
+        near: The near-duplicates of the dataset, where the fix needs them.
+
+    Raises:
+        ValueError: It needs the near-duplicates, and ``near`` is None.
+    """
+    if fix.needs_near:
+        if near is None:
+            raise ValueError(f"{fix.name} needs the near-duplicates")
+        return _near_duplicate_rows(face_set, near)
+    if fix.depends_on_dropped:
+        return _repeats(face_set, set(dropped))
+    return _ROWS[fix.name](face_set)
 
 
 def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from fer_core.charts.dataset import vote_bars
 from fer_core.charts.probabilities import probability_bars
 from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
+from fer_studio.ui.charts import show_chart
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
-def show_probabilities(probability_by_class: Mapping[str, float], *, key: str) -> None:
-    """Draw a face's class probabilities, 0 to 1 each, in the given order."""
-    st.plotly_chart(
+def show_probabilities(
+    probability_by_class: Mapping[str, float], *, key: str, title: str = ""
+) -> None:
+    """Draw a face's class probabilities.
+
+    Args:
+        probability_by_class: 0 to 1 each, in the order to draw them.
+        key: The key of the chart.
+        title: Its title; with a title, the chart can be downloaded.
+    """
+    _show_bars(
         probability_bars(probability_by_class),
+        title=title,
         key=key,
-        config={"displayModeBar": False},
         alt="Probabilities: "
         + ", ".join(
             f"{name} {100 * probability:.0f} %"
@@ -26,7 +39,7 @@ def show_probabilities(probability_by_class: Mapping[str, float], *, key: str) -
 
 
 def show_votes_of_face(
-    distribution: Mapping[str, int], classes: Sequence[str], *, key: str
+    distribution: Mapping[str, int], classes: Sequence[str], *, key: str, title: str = ""
 ) -> None:
     """Draw the FER+ annotators' votes for a face.
 
@@ -34,14 +47,22 @@ def show_votes_of_face(
         distribution: Votes by FER+'s names of the answers.
         classes: The classes of the dataset.
         key: The key of the chart.
+        title: Its title; see ``show_probabilities``.
     """
     votes = _renamed(distribution, classes)
-    st.plotly_chart(
+    _show_bars(
         vote_bars(votes, classes),
+        title=title,
         key=key,
-        config={"displayModeBar": False},
         alt="Votes: " + ", ".join(f"{answer} {count}" for answer, count in votes.items()),
     )
+
+
+def _show_bars(figure: go.Figure, *, title: str, key: str, alt: str) -> None:
+    if title:
+        show_chart(figure, title=title, key=key, alt=alt)
+    else:
+        st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)
 
 
 def _renamed(distribution: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:

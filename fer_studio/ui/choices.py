@@ -113,8 +113,8 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
         key="model",
         name="model",
         is_always_shown=True,
-        format_func=lambda name: f"{'Model: ' if is_in_bar else ''}{titles[name]}",
-        label_visibility="collapsed" if is_in_bar else "visible",
+        format_func=titles.__getitem__,
+        is_in_bar=is_in_bar,
         help="The model that classifies the faces. The accuracy was measured on the validation "
         "images of its training data: how often it predicts the label or, for a model that learned "
         "annotator votes, the most frequent vote. The default model is first.",

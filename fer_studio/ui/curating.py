@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from fer_core.dataset.curation import (
     Curation,
@@ -20,7 +21,7 @@ from fer_core.dataset.curation import (
 from fer_core.dataset.curation_file import CurationBatch, CurationChange, CurationFile
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.near_duplicates import NearDuplicates
-from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries
+from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries, quick_fix_rows
 from fer_core.dataset.store import imported_folder
 from fer_core.errors import InputError
 from fer_core.phrases import as_sentence, counted
@@ -28,7 +29,6 @@ from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
-from fer_studio.ui.text import plain_text
 
 _ERROR = KeptError("curation_error")
 _DONE = "curation_done"
@@ -43,6 +43,51 @@ SUGGESTION_WARNING = (
     "the metrics of this model and of similar ones look better than they are: check each image "
     "yourself, and report metrics on the original labels."
 )
+
+
+@dataclass(frozen=True)
+class DecisionButton:
+    """A button that decides about images.
+
+    Attributes:
+        label: Its label.
+        icon: Its icon.
+        shortcut: Its key, where it decides about a single image. Streamlit reserves R.
+        hint: Its tooltip.
+        done: What the images then are.
+    """
+
+    label: str
+    icon: str
+    shortcut: str
+    hint: str
+    done: str
+
+
+#: The buttons by action.
+DECISIONS = {
+    "drop": DecisionButton(
+        "Drop",
+        ":material/block:",
+        "D",
+        "Exclude from training, and from evaluations with applied curation. No file is deleted.",
+        "dropped",
+    ),
+    "keep": DecisionButton(
+        "Keep",
+        ":material/verified:",
+        "K",
+        "Checked and correct: quick fixes do not change it.",
+        "kept",
+    ),
+    "relabel": DecisionButton(
+        "Relabel",
+        ":material/edit:",
+        "L",
+        "Use the correct label in training, and in evaluations with applied curation.",
+        "relabeled",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -84,17 +129,6 @@ def _matched(
 ) -> tuple[Curation, CurationMatch]:
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
-
-
-def marked_caption(dataset: OpenDataset, state: CurationState) -> Callable[[int], str]:
-    """Return a function from a row to its class, split and decision, as Markdown."""
-
-    def caption(row: int) -> str:
-        mark = state.mark(row)
-        text = plain_text(dataset.caption(row))
-        return f"{text} · **{plain_text(mark)}**" if mark else text
-
-    return caption
 
 
 def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
@@ -177,12 +211,26 @@ def offer_decisions(selected: SelectedImages) -> None:
         return
     key = selected.gallery
     labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Reason", selected.reason, key=f"{key}_reason", width=300)
-        _decision_button(selected, "Drop", ":material/block:", "drop")
-        _decision_button(selected, "Keep as it is", ":material/verified:", "keep")
-        st.selectbox("Correct label", labels, key=f"{key}_label", width=160)
-        _decision_button(selected, "Relabel", ":material/edit:", "relabel")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text_input(
+            "Reason",
+            selected.reason,
+            key=f"{key}_reason",
+            placeholder="Reason",
+            label_visibility="collapsed",
+            width=300,
+        )
+        for action in ("drop", "keep"):
+            _decision_button(selected, action)
+        st.selectbox(
+            "Correct label",
+            labels,
+            key=f"{key}_label",
+            format_func=lambda label: f"Correct label: {label}",
+            label_visibility="collapsed",
+            width=250,
+        )
+        _decision_button(selected, "relabel")
     held_out = sorted(
         {SPLITS[selected.dataset.faces.splits[row]] for row in selected.rows} - {"train"}
     )
@@ -190,18 +238,16 @@ def offer_decisions(selected: SelectedImages) -> None:
         st.warning(
             SUGGESTION_WARNING.format(splits=" and ".join(held_out)), icon=":material/balance:"
         )
-    st.caption(
-        "Drop: exclude from training. Keep: checked and correct, so that quick fixes do not "
-        "change it. Relabel: use the correct label in training. No image is deleted; every "
-        "decision can be undone, on the dataset page under Clean up."
-    )
 
 
-def _decision_button(selected: SelectedImages, label: str, icon: str, action: str) -> None:
+def _decision_button(selected: SelectedImages, action: str) -> None:
+    button = DECISIONS[action]
+    count = len(selected.rows)
     st.button(
-        label,
-        icon=icon,
+        f"{button.label} {count:,}" if count else button.label,
+        icon=button.icon,
         key=f"{selected.gallery}_{action}",
+        help=button.hint,
         disabled=not selected.rows,
         on_click=_decide,
         args=(selected, action),
@@ -307,18 +353,48 @@ def _undo_image(dataset: OpenDataset, entry: CurationEntry) -> None:
 
 def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
     """Draw a quick fix: its button and what it does."""
+    is_waiting = fix.needs_near and near is None
+    count = 0 if is_waiting else _fixed_count(dataset, fix, near)
+    hint = None
+    if is_waiting:
+        hint = "The search for near-duplicates is still running."
+    elif not count:
+        hint = "There is nothing left that this quick fix could change."
     with st.container(border=True, gap="xsmall"):
-        is_waiting = fix.needs_near and near is None
         st.button(
-            fix.title,
+            f"{fix.title}: {counted(count, 'image')}" if count else fix.title,
             icon=":material/healing:",
             key=f"fix_{fix.name}",
-            disabled=is_waiting,
-            help="The search for near-duplicates is still running." if is_waiting else None,
+            disabled=is_waiting or not count,
+            help=hint,
             on_click=_apply_fix,
             args=(dataset, fix.name, near),
         )
         st.caption(fix.explanation)
+
+
+def _fixed_count(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
+    """Return how many images a quick fix would decide about now."""
+    decided = curation_state(dataset).match.by_row
+    dropped: tuple[int, ...] = ()
+    if fix.depends_on_dropped:
+        dropped = tuple(sorted(row for row, entry in decided.items() if entry.action == "drop"))
+    rows = _fixed_rows(dataset.key, fix.name, hash(dropped), dropped, dataset, fix, near)
+    return sum(int(row) not in decided for row in rows)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _fixed_rows(
+    key: str,
+    name: str,
+    dropped_key: int,
+    _dropped: tuple[int, ...],
+    _dataset: OpenDataset,
+    _fix: QuickFix,
+    _near: NearDuplicates | None,
+) -> NDArray[np.intp]:
+    # Most quick fixes take longer than a click should, but do not depend on decisions.
+    return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 
 def _apply_fix(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:

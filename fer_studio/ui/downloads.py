@@ -32,6 +32,7 @@ def offer_download(
     icon: str | None = None,
     is_primary: bool = False,
     is_disabled: bool = False,
+    is_wide: bool = False,
 ) -> None:
     """Draw a download button. A click does not run the page again.
 
@@ -44,6 +45,7 @@ def offer_download(
         icon: Another icon than that of the kind of file.
         is_primary: True for the main action of its part of the page.
         is_disabled: True if there is nothing to download.
+        is_wide: True to make the button as wide as its container.
     """
     mime_type, icon_of_kind = _KINDS[PurePath(file_name).suffix]
     st.download_button(
@@ -56,5 +58,6 @@ def offer_download(
         icon=icon or icon_of_kind,
         type="primary" if is_primary else "secondary",
         disabled=is_disabled,
+        width="stretch" if is_wide else "content",
         on_click="ignore",
     )

@@ -1,13 +1,16 @@
-"""Galleries of faces: pages, captions, and checkboxes to select faces."""
+"""Galleries of faces: pages, a click to open a face, and checkboxes to select faces."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+
+from fer_studio.ui.face_grid import FaceTile, face_grid
 
 #: Width of a face in screen pixels, two per image pixel.
 FACE_WIDTH = 96
@@ -65,100 +68,160 @@ def show_faces(
         )
 
 
+@dataclass(frozen=True, eq=False)
+class FaceTexts:
+    """What a gallery shows of each face, by its row; plain text.
+
+    Attributes:
+        caption: The text below the face.
+        name: The alternative text and the tooltip.
+        mark: The decision about the face; empty if there is none.
+        color: A color next to the caption; empty for none.
+    """
+
+    caption: Callable[[int], str]
+    name: Callable[[int], str]
+    mark: Callable[[int], str] = lambda row: ""
+    color: Callable[[int], str] = lambda row: ""
+
+
+#: Opens a face: its row, and all rows of the gallery in their order.
+OpenFace = Callable[[int, NDArray[np.intp]], None]
+
+
 def show_gallery(
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
-    caption: Callable[[int], str],
+    texts: FaceTexts,
     *,
     key: str,
-    name: Callable[[int], str] | None = None,
+    open_face: OpenFace,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Draw faces in pages.
+    """Draw faces in pages; a click opens a face.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
-        caption: Returns the text below a row's face.
+        texts: What to show of each.
         key: Key of the widgets; use a different key for other rows, so that they start on page 1.
-        name: Returns the alternative text of a row's face, instead of its caption.
+        open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-    alternative_text = name or caption
-    show_faces(
-        [images[row] for row in shown],
-        [caption(row) for row in shown],
-        names=[alternative_text(row) for row in shown],
+    clicked = face_grid(
+        [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
     )
+    if clicked in shown:
+        open_face(clicked, rows)
 
 
 def choose_faces(
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
-    caption: Callable[[int], str],
+    texts: FaceTexts,
     *,
     key: str,
-    name: Callable[[int], str] | None = None,
+    open_face: OpenFace,
     page_size: int = PAGE_SIZE,
-) -> list[int]:
+) -> None:
     """Draw faces in pages, each with a checkbox; the selection is kept across pages.
+
+    ``chosen_faces`` returns it, before or after.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
-        caption: Returns the label of a row's checkbox.
+        texts: What to show of each.
         key: Key of the widgets; use a different key for other rows.
-        name: Returns the alternative text and tooltip of a row's face.
+        open_face: Called when a face is clicked.
         page_size: Faces per page.
-
-    Returns:
-        The selected rows, in the order of ``rows``.
     """
     shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
-    with st.container(horizontal=True, gap="small"):
-        for row in shown:
-            _draw_face_with_checkbox(images[row], row, caption, name, key)
-    return _draw_selection_bar(rows, shown, key)
+    _draw_selection_bar(rows, shown, key)
+    _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
 def choose_grouped_faces(
     images: NDArray[np.uint8],
     groups: Sequence[NDArray[np.intp]],
-    caption: Callable[[int], str],
+    texts: FaceTexts,
     *,
     key: str,
-    name: Callable[[int], str] | None = None,
+    open_face: OpenFace,
     page_size: int = GROUPS_ON_PAGE,
-) -> list[int]:
+) -> None:
     """Draw groups of faces in pages, each group in a frame, with checkboxes.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         groups: Rows of each group.
-        caption: Returns the label of a row's checkbox.
+        texts: What to show of each face.
         key: Key of the widgets; use a different key for other groups.
-        name: Returns the alternative text and tooltip of a row's face.
+        open_face: Called when a face is clicked.
         page_size: Groups per page.
-
-    Returns:
-        The selected rows, in the order of the groups.
     """
     if not groups:
-        return []
+        return
+    rows = np.concatenate(groups)
     page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
-    shown: list[int] = []
-    with st.container(horizontal=True, gap="small"):
-        for number in page:
-            group = [int(row) for row in groups[number][:_SHOWN_OF_GROUP]]
-            shown += group
-            with st.container(border=True, horizontal=True, width="content", gap="xsmall"):
-                for row in group:
-                    _draw_face_with_checkbox(images[row], row, caption, name, key)
-                hidden = len(groups[number]) - len(group)
-                if hidden:
-                    st.caption(f"and {hidden} more")
-    return _draw_selection_bar(np.concatenate(groups), shown, key)
+    shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
+    # Above the faces: in view, and it stays where it is when they are drawn.
+    _draw_selection_bar(rows, [row for group in shown for row in group], key)
+    hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
+    _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
+
+
+def _choose_shown(
+    images: NDArray[np.uint8],
+    shown: list[list[int]],
+    rows: NDArray[np.intp],
+    texts: FaceTexts,
+    *,
+    key: str,
+    open_face: OpenFace,
+    hidden: list[int] | None = None,
+) -> None:
+    """Draw the faces of a page with checkboxes."""
+    chosen = _selected_rows(key)
+    on_page = [row for group in shown for row in group]
+
+    def toggle(row: int, is_selected: bool) -> None:
+        if row in on_page:
+            (_selected_rows(key).add if is_selected else _selected_rows(key).discard)(row)
+
+    clicked = face_grid(
+        [[face_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
+        key=f"{key}_grid",
+        on_toggle=toggle,
+        hidden=None
+        if hidden is None
+        else [f"and {count:,} more" if count else "" for count in hidden],
+    )
+    if clicked in on_page:
+        open_face(clicked, rows)
+
+
+def face_tile(
+    image: NDArray[np.uint8], row: int, texts: FaceTexts, is_selected: bool | None = None
+) -> FaceTile:
+    """Return a face for ``face_grid``.
+
+    Args:
+        image: uint8 ``[48, 48]``.
+        row: Its row.
+        texts: What to show of it.
+        is_selected: Whether its checkbox is checked; None to draw no checkbox.
+    """
+    return FaceTile(
+        row=row,
+        image=face_png(image),
+        caption=texts.caption(row),
+        name=texts.name(row),
+        mark=texts.mark(row),
+        color=texts.color(row),
+        is_selected=is_selected,
+    )
 
 
 def clear_selection(key: str) -> None:
@@ -175,26 +238,20 @@ def _selected_rows(key: str) -> set[int]:
     return chosen
 
 
-def _draw_face_with_checkbox(
-    image: NDArray[np.uint8],
-    row: int,
-    caption: Callable[[int], str],
-    name: Callable[[int], str] | None,
-    key: str,
-) -> None:
-    with st.container(width=FACE_WIDTH + _GAP, gap="xsmall"):
-        label = caption(row)
-        st.image(face_png(image), width=FACE_WIDTH, alt=name(row) if name else label)
-        box = f"{key}_box_{row}"
-        # Streamlit drops the state of checkboxes that are not drawn, so the choice is stored
-        # separately.
-        st.session_state[box] = row in _selected_rows(key)
-        st.checkbox(label, key=box, on_change=_update_selection, args=(key, row, box))
+def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
+    """Return the selected rows of a gallery, in the order of ``rows``.
 
-
-def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> list[int]:
+    Args:
+        rows: All rows of the gallery.
+        key: Its key.
+    """
     chosen = _selected_rows(key)
-    result = [int(row) for row in rows if int(row) in chosen]
+    return [int(row) for row in rows if int(row) in chosen]
+
+
+def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
+    """Draw the buttons that select several faces, and how many are selected."""
+    result = chosen_faces(rows, key=key)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
         if len(rows) > len(shown):
@@ -212,11 +269,6 @@ def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> l
             disabled=not result,
         )
         st.markdown(f"**{len(result):,} selected**" if result else "None selected")
-    return result
-
-
-def _update_selection(key: str, row: int, box: str) -> None:
-    (_selected_rows(key).add if st.session_state[box] else _selected_rows(key).discard)(row)
 
 
 def _select_all(key: str, rows: list[int]) -> None:

@@ -79,6 +79,7 @@ def kept_selectbox(
     write: Callable[[Option], str] = str,
     memory: str | None = None,
     is_always_shown: bool = False,
+    is_in_bar: bool = False,
     draw: Callable[..., Any] = st.selectbox,
     **settings: Any,
 ) -> Option:
@@ -94,9 +95,15 @@ def kept_selectbox(
         write: Returns the text of an option in the address.
         memory: The name under which the choice is remembered.
         is_always_shown: True to include the default in the address.
+        is_in_bar: True to draw no label above; the options then begin with it. This takes less
+            space, and elements below do not move when the browser has loaded the list.
         draw: Draws the widget: ``st.selectbox``, or a function with the same first arguments.
         settings: Further arguments of ``draw``.
     """
+    describe: Callable[[Option], str] = settings.get("format_func", str)
+    if is_in_bar:
+        settings["format_func"] = lambda option: f"{label}: {describe(option)}"
+        settings["label_visibility"] = "collapsed"
     keep_choice(
         key,
         options,
@@ -104,7 +111,7 @@ def kept_selectbox(
         noun=noun or label.lower(),
         default=default,
         write=write,
-        describe=settings.get("format_func", str),
+        describe=describe,
         memory=memory,
         is_always_shown=is_always_shown,
     )

@@ -11,14 +11,11 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.helpers import IDLE, PLOTLY, assert_fits_the_width
 from fer_core.dataset.curation_file import CurationFile
-from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
 
 pytestmark = pytest.mark.browser
 
 SHIPPED = "plain-eight-fer2013"
-#: The size of a cell of the matrix and of its headings, in screen pixels.
-CELL, NAMES, ROW, HEADER = 60, 92, 44, 36
 OpenPage = Callable[..., Page]
 
 
@@ -68,29 +65,20 @@ def evaluate_on_demo(page: Page) -> None:
     page.locator(IDLE).wait_for()
 
 
-def matrix(page: Page) -> Locator:
-    return page.get_by_test_id("stDataFrame").locator("visible=true").first
-
-
 def click_cell(page: Page, true: str, predicted: str, *, with_finger: bool = False) -> None:
-    table = matrix(page)
-    table.scroll_into_view_if_needed()
-    position = {
-        "x": NAMES + CELL * EMOTIONS.index(predicted) + CELL / 2,
-        "y": HEADER + ROW * EMOTIONS.index(true) + ROW / 2,
-    }
+    cell = page.get_by_role("gridcell", name=f"{true} predicted as {predicted}:")
     if with_finger:
-        table.tap(position=position)
+        cell.tap()
     else:
-        table.click(position=position)
+        cell.click()
 
 
 def cell_sentence(page: Page) -> Locator:
     return page.get_by_text(re.compile(r"images? predicted as|No \w+ image is predicted as"))
 
 
-def face_buttons(page: Page) -> Locator:
-    return page.get_by_test_id("stBaseButton-tertiary").locator("visible=true")
+def faces(page: Page) -> Locator:
+    return page.locator(".tile").locator("visible=true")
 
 
 def busiest_mistake(page: Page) -> tuple[str, str]:
@@ -124,18 +112,18 @@ def test_a_cell_its_faces_the_heat_map_and_the_report(
     expect(page.get_by_text("Demo: not real faces")).to_be_visible()
 
     open_section(page, "Confusion matrix")
-    expect(face_buttons(page).first).to_be_visible()
+    expect(faces(page).first).to_be_visible()
     true, predicted = busiest_mistake(page)
     click_cell(page, predicted, predicted)
     expect(cell_sentence(page)).to_contain_text(f"{predicted} image")
     click_cell(page, true, predicted)
     expect(cell_sentence(page)).to_contain_text(f"predicted as {predicted}")
-    expect(face_buttons(page).first).to_contain_text(f"{true} → {predicted}")
+    expect(faces(page).first).to_contain_text(f"{true} → {predicted}")
     expect(
-        page.get_by_role("img", name=re.compile(f"Face .*{true} → {predicted}")).first
+        page.get_by_role("img", name=re.compile(f", {true} → {predicted}")).first
     ).to_be_visible()
 
-    face_buttons(page).first.click()
+    faces(page).first.get_by_role("button").click()
     dialog = page.get_by_role("dialog")
     expect(
         dialog.get_by_text(re.compile(f"Label: {true}. Prediction: {predicted}"))
@@ -179,28 +167,28 @@ def test_an_example_can_be_curated_in_its_dialog(
     page = open_evaluate()
     evaluate_on_demo(page)
     open_section(page, "Mistakes")
-    face_buttons(page).first.click()
+    faces(page).first.get_by_role("button").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("No decision on this image yet.")).to_be_visible()
+    expect(dialog.get_by_text("No decision about this image yet.")).to_be_visible()
     # The click comes before the server has received the text.
     dialog.get_by_role("textbox", name="Reason").fill("no face visible")
-    dialog.get_by_role("button", name="Not a face").click()
-    expect(dialog.get_by_text("Decision: Not a face. no face visible")).to_be_visible()
+    dialog.get_by_role("button", name="Drop").click()
+    expect(dialog.get_by_text("Decision: dropped. no face visible")).to_be_visible()
     expect(page.get_by_text("1 image dropped.")).to_be_visible()
     (entry,) = CurationFile(folder).read().entries
     assert (entry.action, entry.reason) == ("drop", "no face visible")
     dialog.get_by_role("button", name=re.compile("Undo:")).click()
-    expect(dialog.get_by_text("No decision on this image yet.")).to_be_visible()
+    expect(dialog.get_by_text("No decision about this image yet.")).to_be_visible()
     assert len(CurationFile(folder).read()) == 0
 
     (folder / "dataset.json").rename(folder / "dataset.gone")
     try:
-        dialog.get_by_role("button", name="Label is correct").click()
+        page.keyboard.press("k")  # the key of "Keep"
         expect(dialog.get_by_text("There is no dataset 'demo'")).to_be_visible()
     finally:
         (folder / "dataset.gone").rename(folder / "dataset.json")
-    dialog.get_by_role("button", name="Wrong label").click()
-    expect(dialog.get_by_text("Decision: Wrong label, correct:")).to_be_visible()
+    dialog.get_by_role("button", name="Relabel").click()
+    expect(dialog.get_by_text("Decision: relabeled as")).to_be_visible()
     # A run that draws the dialog to its end would open it again.
     page.locator(IDLE).wait_for()
     page.keyboard.press("Escape")
@@ -243,6 +231,14 @@ def test_a_cell_can_be_selected_by_keyboard_and_by_class_names(
     expect(cell_sentence(page)).to_contain_text("37 surprise images predicted as fear")
     marked = page.locator('[role="gridcell"][aria-selected="true"]')
     expect(marked).to_have_text("37")
+    for kind in ("PNG", "SVG", "CSV"):
+        page.get_by_role("button", name="Download", exact=True).click()
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=kind, exact=True).click()
+        saved = Path(waiting.value.path()).read_bytes()
+        assert waiting.value.suggested_filename == f"{SHIPPED}-confusion-matrix.{kind.lower()}"
+        assert saved.startswith(b"\x89PNG") or b"surprise" in saved
+        page.keyboard.press("Escape")
 
 
 def test_a_phone_selects_cells_by_touch_and_needs_no_sideways_scrolling(

@@ -88,20 +88,22 @@ def test_the_summary_shows_metrics_with_intervals_and_the_baseline(
         "balanced accuracy",
         "top-2 accuracy",
     ]
-    assert points.x[0] == 0.75
+    assert points.x[0] == 75
     assert result.accuracy.high is not None
-    assert points.error_x.array[0] == pytest.approx(result.accuracy.high - 0.75)
+    assert points.error_x.array[0] == pytest.approx(100 * result.accuracy.high - 75)
     (line,) = figure.layout.shapes
-    assert (line.x0, line.x1) == (pytest.approx(1 / 7), pytest.approx(1 / 7))
+    assert (line.x0, line.x1) == (pytest.approx(100 / 7), pytest.approx(100 / 7))
     # In the row of the accuracy only: it is no reference for the other metrics.
     assert (line.yref, line.y0, line.y1) == ("y", -0.5, 0.5)
-    assert [note.text for note in figure.layout.annotations] == ["majority-class<br>baseline 14 %"]
+    assert [note.text for note in figure.layout.annotations] == [
+        "majority-class<br>baseline 14.3 %"
+    ]
 
 
 def test_the_summary_shows_human_accuracy_on_fer2013() -> None:
     figure = summary_intervals(result_of([0, 1], [0, 1], is_fer2013=True))
     band = figure.layout.shapes[1]
-    assert (band.x0, band.x1) == (0.60, 0.70)
+    assert (band.x0, band.x1) == (60, 70)
     assert (band.yref, band.y0, band.y1) == ("y", -0.5, 0.5)
     assert figure.layout.annotations[1].text == "humans<br>65 ± 5 %"
 
@@ -148,7 +150,8 @@ def test_the_threshold_is_marked_and_undefined_values_are_gaps(result: Evaluatio
     assert list(by_name) == ["precision", "recall", "F1"]
     assert {trace.line.color for trace in figure.data} == {EMOTION_COLORS["happy"]}
     assert len({trace.line.dash for trace in figure.data}) == 3
-    assert figure.layout.shapes[0].x0 == 0.4
+    assert figure.layout.shapes[0].x0 == 40
+    assert by_name["recall"].x[40] == 40
     # From 75 % on nothing is predicted as happy; below, three of four are correct.
     assert by_name["precision"].y[50] == 0.75
     assert np.isnan(by_name["precision"].y[75])
@@ -158,8 +161,8 @@ def test_the_confusion_matrix_shows_counts_colored_by_row(result: EvaluationResu
     (cells,) = confusion_heatmap(result.confusion, EMOTIONS).data
     assert list(cells.x) == list(cells.y) == list(EMOTIONS)
     assert list(cells.text[0]) == ["3", "1", "0", "0", "0", "0", "0"]
-    assert cells.z[0].tolist() == [0.75, 0.25, 0, 0, 0, 0, 0]
-    assert (cells.zmin, cells.zmax) == (0, 1)
+    assert cells.z[0].tolist() == [75, 25, 0, 0, 0, 0, 0]
+    assert (cells.zmin, cells.zmax) == (0, 100)
 
 
 def test_a_row_without_images_has_no_color(two_emotions: EvaluationResult) -> None:
@@ -172,19 +175,19 @@ def test_the_reliability_diagram_shows_accuracy_by_confidence(
 ) -> None:
     state = result.calibration.uncalibrated
     diagonal, bins = reliability_diagram(state).data
-    assert list(diagonal.x) == list(diagonal.y) == [0, 1]
-    assert list(bins.x) == pytest.approx([0.7] * len(state.bins), abs=1e-6)
+    assert list(diagonal.x) == list(diagonal.y) == [0, 100]
+    assert list(bins.x) == pytest.approx([70] * len(state.bins), abs=1e-4)
     correct = sum(y * one.count for y, one in zip(bins.y, state.bins, strict=True))
-    assert correct == pytest.approx(21)  # of 28
+    assert correct == pytest.approx(2100)  # 21 of 28, in percent
 
 
 def test_accuracy_is_undefined_without_accepted_predictions(result: EvaluationResult) -> None:
     figure = coverage_lines(result.coverage, 0.65)
     accuracy, coverage = figure.data
-    assert (coverage.y[70], coverage.y[71]) == (1, 0)
-    assert accuracy.y[70] == 0.75
+    assert (coverage.y[70], coverage.y[71]) == (100, 0)
+    assert accuracy.y[70] == 75
     assert np.isnan(accuracy.y[71])
-    assert figure.layout.shapes[0].x0 == 0.65
+    assert figure.layout.shapes[0].x0 == 65
 
 
 def test_slices_are_in_order_with_the_overall_accuracy(result: EvaluationResult) -> None:
@@ -193,8 +196,8 @@ def test_slices_are_in_order_with_the_overall_accuracy(result: EvaluationResult)
     figure = slice_points(slicing, 0.75)
     (points,) = figure.data
     assert list(points.x) == ["0<br>to 13", "14<br>to 27"]
-    assert list(points.y) == [pytest.approx(11 / 14), pytest.approx(10 / 14)]
-    assert figure.layout.shapes[0].y0 == 0.75
+    assert list(points.y) == [pytest.approx(1100 / 14), pytest.approx(1000 / 14)]
+    assert figure.layout.shapes[0].y0 == 75
 
 
 def test_robustness_runs_from_unchanged_to_severe_in_any_unit() -> None:
@@ -206,9 +209,9 @@ def test_robustness_runs_from_unchanged_to_severe_in_any_unit() -> None:
     (line,) = figure.data
     assert list(line.x) == ["100", "50", "5"]
     assert figure.layout.xaxis.type == "category"
-    assert list(line.y) == [0.7, 0.6, 0.2]
-    assert list(line.error_y.arrayminus) == pytest.approx([0.1] * 3)
-    assert figure.layout.shapes[0].y0 == 0.7
+    assert list(line.y) == pytest.approx([70, 60, 20])
+    assert list(line.error_y.arrayminus) == pytest.approx([10] * 3)
+    assert figure.layout.shapes[0].y0 == 70
 
 
 def test_a_difference_is_second_minus_first_around_zero(result: EvaluationResult) -> None:

@@ -11,7 +11,7 @@ def test_probability_bars_show_all_seven_in_percent_and_in_the_emotions_order() 
     (bars,) = figure.data
     assert list(bars.y) == list(EMOTIONS)
     assert list(bars.x) == [50, 25, 12.5, 6.25, 3.125, 3.125, 0]
-    assert list(bars.text) == ["50 %", "25 %", "12 %", "6 %", "3 %", "3 %", "0 %"]
+    assert list(bars.text) == ["50.0 %", "25.0 %", "12.5 %", "6.2 %", "3.1 %", "3.1 %", "0.0 %"]
     # Otherwise Plotly draws the first one at the bottom.
     assert figure.layout.yaxis.autorange == "reversed"
 
@@ -30,7 +30,8 @@ def test_probability_bars_have_the_emotions_colors() -> None:
 def test_probability_bars_name_their_axis_and_its_unit() -> None:
     layout = probability_bars(PROBABILITIES).layout
     assert layout.xaxis.title.text == "probability"
-    assert list(layout.xaxis.ticktext) == ["0 %", "50 %", "100 %"]
+    assert layout.xaxis.dtick == 50
+    assert layout.xaxis.ticksuffix == " %"
 
 
 def test_probability_bars_have_a_fixed_scale_in_which_all_texts_fit() -> None:

@@ -1,9 +1,12 @@
 """The pages without a browser, in an empty home of their own."""
 
+import base64
 import gc
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
@@ -26,6 +29,47 @@ def _quick_app_tests(one_component_scan: None) -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _native_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the grid of faces with native elements, because AppTest cannot click in components."""
+    monkeypatch.setattr("fer_studio.ui.face_grid._component", draw_faces_natively)
+
+
+def draw_faces_natively(
+    *,
+    key: str,
+    data: dict[str, Any],
+    on_opened_change: Callable[[], None],
+    on_toggled_change: Callable[[], None],
+) -> SimpleNamespace:
+    """Draw the faces as one element, and for each a button and, if it has one, a checkbox."""
+    faces = [face for group in data["groups"] for face in group]
+    opened = None
+    if faces:
+        st.image(
+            [base64.b64decode(face["image"].partition(",")[2]) for face in faces],
+            caption=[" · ".join(filter(None, (face["caption"], face["mark"]))) for face in faces],
+            alt=[face["name"] for face in faces],
+        )
+    for face in faces:
+        row, box = face["row"], f"{key}_box_{face['row']}"
+        if st.button(face["caption"], key=f"{key}_open_{row}"):
+            opened = row
+        if face["isSelected"] is not None:
+            st.session_state[box] = face["isSelected"]
+            st.checkbox(
+                face["caption"],
+                key=box,
+                on_change=lambda row=row, box=box: _toggle(key, row, box, on_toggled_change),
+            )
+    return SimpleNamespace(opened=opened)
+
+
+def _toggle(key: str, row: int, box: str, notice: Callable[[], None]) -> None:
+    st.session_state[key] = SimpleNamespace(toggled=[row, st.session_state[box]])
+    notice()
 
 
 @pytest.fixture

@@ -136,7 +136,11 @@ def decisions(settings: Settings, name: str = "faulty") -> dict[str, str]:
 
 
 def choose_finding(app: AppTest, kind: str) -> AppTest:
-    app.selectbox(key="audit_finding").select(kind)
+    """Open a finding, from its card or from another finding."""
+    if any(one.key == "all_findings" for one in app.button):
+        app.selectbox(key="audit_finding").select(kind)
+    else:
+        app.button(key=f"show_{kind}").click()
     return settled(app)
 
 
@@ -157,7 +161,7 @@ def test_without_data_the_page_says_what_to_do(home: Settings, open_app: OpenApp
     (field,) = app.file_uploader
     assert field.label == "Archive or table"
     kinds = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".csv", ".tsv", ".txt"}
-    assert set(field.proto.type) == kinds
+    assert set(field.proto.type) == kinds | {".parquet"}
     assert not app.error
     assert not app.metric
     assert not app.tabs
@@ -631,21 +635,31 @@ def test_the_other_views(home_with_faces: Settings, open_app: OpenApp, view: str
         assert before[1] != after[1]  # its variants
 
 
+#: What the cards of the audit count in the faulty faces.
+CARDS = {
+    "Exact duplicates": "3 groups, 6 images",
+    "Duplicates with conflicting labels": "1 group, 2 images",
+    "Leaks: validation and test images in train": "1 group, 2 images",
+    "Blank and nearly blank images": "1 image",
+}
+
+
 def test_the_audit_counts_and_shows_the_groups(
     home_with_faces: Settings, open_app: OpenApp
 ) -> None:
     app = open_section(open_page(open_app), "Audit")
-    assert metrics(app) == {
-        "Duplicate groups": "3",
-        "Duplicate images": "6",
-        "Conflicting groups": "1",
-        "Validation leaks": "1",
-        "Test leaks": "0",
-        "Blank images": "1",
-    }
+    # The cards: title, number of groups and images, meaning, button.
+    shown = texts(app.markdown)
+    counts = {title: shown[shown.index(f"**{title}**") + 1] for title in CARDS}
+    assert counts == CARDS
+    assert "The same pixels were given different labels" in plain(app.caption)
+    assert app.button(key="show_near_conflicts").disabled  # nothing was found
     app = choose_finding(app, "conflicts")
     assert sorted(one.label for one in app.checkbox) == ["fear · train", "happy · train"]
     assert "1 group, 2 images: 2 in train." in plain(app.caption)
+    app.button(key="all_findings").click()
+    settled(app)
+    assert app.button(key="show_duplicates")
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:
@@ -654,7 +668,7 @@ def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app
     box(app, 3).check()
     settled(app)
     assert "**1 selected**" in texts(app.markdown)
-    button(app, "Drop").click()
+    button(app, "Drop 1").click()
     settled(app)
     assert decisions(home_with_faces) == {names[3]: "drop"}
     # Of its group only one is left, and that is no group any more.
@@ -665,7 +679,7 @@ def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app
     (label,) = [one for one in app.selectbox if one.label == "Correct label"]
     label.select("surprise")
     settled(app)
-    button(app, "Relabel").click()
+    button(app, "Relabel 1").click()
     settled(app)
     assert decisions(home_with_faces) == {names[3]: "drop", names[20]: "surprise"}
 
@@ -675,7 +689,9 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
 ) -> None:
     names = load_dataset("faulty", home_with_faces).names
     app = choose_finding(open_section(open_page(open_app), "Audit"), "leaks")
-    app.button(key="fix_drop-train-copies").click()
+    fix = app.button(key="fix_drop-train-copies")
+    assert fix.label == "Drop train copies of validation and test images: 1 image"
+    fix.click()
     settled(app)
     assert decisions(home_with_faces) == {names[14]: "drop"}
     app = open_section(app, "Clean up")
@@ -683,9 +699,9 @@ def test_train_copies_are_dropped_in_bulk_and_it_can_be_undone(
     assert metrics(app)["Train"] == "55"
     (table,) = [one.value for one in app.dataframe if "Decision" in one.value]
     assert table["Image"].tolist() == [names[14]]
-    app.button(key="fix_drop-train-copies").click()
-    settled(app)
-    assert "nothing left that this quick fix could change" in plain(app.error)
+    done = app.button(key="fix_drop-train-copies")
+    assert done.disabled
+    assert "nothing left that this quick fix could change" in done.help
     app.button(key="curation_undo").click()
     settled(app)
     assert decisions(home_with_faces) == {}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fer_core.charts.evaluation.style import (
+from fer_core.charts.style import (
     FIRST,
     MARGIN,
     SECOND,
     ThresholdLine,
+    as_percent,
     diagonal,
-    estimate_text,
     lines_by_threshold,
     percent_axis,
-    whiskers,
+    percent_text,
+    percent_whiskers,
 )
 from fer_core.evaluation.calibration_analysis import CalibrationState
 from fer_core.evaluation.coverage import CoverageCurve
@@ -30,17 +31,19 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
         [
             diagonal(),
             go.Scatter(
-                x=[confidence_bin.mean_confidence for confidence_bin in state.bins],
-                y=[confidence_bin.accuracy.value for confidence_bin in state.bins],
-                error_y=whiskers([confidence_bin.accuracy for confidence_bin in state.bins], FIRST),
+                x=as_percent(confidence_bin.mean_confidence for confidence_bin in state.bins),
+                y=as_percent(confidence_bin.accuracy.value for confidence_bin in state.bins),
+                error_y=percent_whiskers(
+                    [confidence_bin.accuracy for confidence_bin in state.bins], FIRST
+                ),
                 mode="lines+markers",
                 marker={"size": 9, "color": FIRST},
                 line={"color": FIRST, "width": 1},
                 customdata=[
-                    (f"{confidence_bin.count:,}", estimate_text(confidence_bin.accuracy, ".1%"))
+                    (f"{confidence_bin.count:,}", percent_text(confidence_bin.accuracy))
                     for confidence_bin in state.bins
                 ],
-                hovertemplate="%{customdata[0]} images, mean confidence %{x:.1%}<br>"
+                hovertemplate="%{customdata[0]} images, mean confidence %{x:.1f} %<br>"
                 "accuracy %{customdata[1]}<extra></extra>",
             ),
         ]
@@ -52,8 +55,8 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
         height=400,
         margin=MARGIN,
         showlegend=False,
-        xaxis=percent_axis("mean confidence of the bin", 0, 1.01),
-        yaxis=percent_axis("accuracy in the bin", 0, 1.01),
+        xaxis=percent_axis("mean confidence of the bin", 0, 101),
+        yaxis=percent_axis("accuracy in the bin", 0, 101),
     )
     return figure
 
@@ -63,18 +66,23 @@ def coverage_lines(curve: CoverageCurve, threshold: float) -> go.Figure:
 
     Args:
         curve: The values; a gap where no prediction is accepted.
-        threshold: The minimum confidence marked by a vertical line.
+        threshold: The minimum confidence marked by a vertical line, 0 to 1.
     """
     figure = lines_by_threshold(
-        curve.thresholds,
+        as_percent(curve.thresholds),
         [
-            ThresholdLine("accuracy of accepted predictions", curve.accuracy, FIRST, "solid"),
-            ThresholdLine("accepted predictions (coverage)", curve.coverage, SECOND, "dash"),
+            ThresholdLine(
+                "accuracy of accepted predictions", as_percent(curve.accuracy), FIRST, "solid"
+            ),
+            ThresholdLine(
+                "accepted predictions (coverage)", as_percent(curve.coverage), SECOND, "dash"
+            ),
         ],
-        threshold,
-        ": %{y:.1%}, minimum confidence %{x:.0%}",
+        100 * threshold,
+        ": %{y:.1f} %, minimum confidence %{x:.0f} %",
     )
     figure.update_layout(
-        xaxis=percent_axis("minimum confidence"), yaxis=percent_axis("share", 0, 1.02)
+        xaxis=percent_axis("minimum confidence"),
+        yaxis=percent_axis("share of the predictions", 0, 102),
     )
     return figure

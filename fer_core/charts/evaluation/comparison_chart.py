@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fer_core.charts.evaluation.style import (
+from fer_core.charts.labels import height_for, plot_text
+from fer_core.charts.style import (
     GRAY,
     MARGIN,
     class_axis,
     class_point,
     estimate_text,
 )
-from fer_core.charts.labels import height_for, plot_text
 from fer_core.classes import class_colors
 from fer_core.evaluation.model_comparison import Comparison
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.evaluation.style import MARGIN
 from fer_core.charts.labels import height_for, plot_texts
+from fer_core.charts.style import MARGIN
 from fer_core.evaluation.confusion import normalized_confusion
 
 if TYPE_CHECKING:
@@ -29,17 +29,17 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
     names = plot_texts(classes)
     figure = go.Figure(
         go.Heatmap(
-            z=shares,
+            z=100 * shares,
             x=names,
             y=names,
             text=[[f"{count:,}" for count in row] for row in counts.tolist()],
             texttemplate="%{text}",
             textfont={"size": 12 if len(names) <= 12 else 9},
             zmin=0,
-            zmax=1,
+            zmax=100,
             colorscale=[[0, "rgba(0, 114, 178, 0.03)"], [1, "rgba(0, 114, 178, 0.8)"]],
-            colorbar={"title": {"text": "share of row"}, "tickformat": ".0%", "thickness": 12},
-            hovertemplate="true %{y}, predicted %{x}: %{text} images, %{z:.1%} of the row"
+            colorbar={"title": {"text": "share of the row"}, "ticksuffix": " %", "thickness": 12},
+            hovertemplate="true %{y}, predicted %{x}: %{text} images, %{z:.1f} % of the row"
             "<extra></extra>",
             xgap=1,
             ygap=1,

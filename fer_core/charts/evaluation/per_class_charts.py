@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.charts.evaluation.style import (
+import numpy as np
+
+from fer_core.charts.labels import height_for, plot_text
+from fer_core.charts.style import (
     LEGEND_BELOW,
     MARGIN,
     ThresholdLine,
+    as_percent,
     class_axis,
     class_point,
     diagonal,
@@ -17,7 +21,6 @@ from fer_core.charts.evaluation.style import (
     number_axis,
     percent_axis,
 )
-from fer_core.charts.labels import height_for, plot_text
 from fer_core.classes import class_colors
 from fer_core.evaluation.per_class import ClassResult
 from fer_core.metrics import ThresholdCurve
@@ -82,7 +85,7 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
         for class_result in classes
         if class_result.roc is not None
     ]
-    hover = "false positive rate %{x:.1%}, true positive rate %{y:.1%}"
+    hover = "false positive rate %{x:.1f} %, true positive rate %{y:.1f} %"
     _add_curves(figure, curves, classes, hover)
     return _with_percent_axes(
         figure, "false positive rate", "true positive rate", class_count=len(classes)
@@ -104,7 +107,7 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
         for class_result in classes
         if class_result.precision_recall is not None
     ]
-    _add_curves(figure, curves, classes, "recall %{x:.1%}, precision %{y:.1%}", shape="vh")
+    _add_curves(figure, curves, classes, "recall %{x:.1f} %, precision %{y:.1f} %", shape="vh")
     return _with_percent_axes(figure, "recall", "precision", class_count=len(classes))
 
 
@@ -120,7 +123,7 @@ def _add_curves(
 
     Args:
         figure: The figure.
-        curves: Name of the class, x, y, and a summary for the legend.
+        curves: Name of the class, x and y from 0 to 1, and a summary for the legend.
         classes: All classes, which determine the color of each.
         hover: Hover template after the name, with Plotly's ``%{x}`` and ``%{y}``.
         shape: Plotly's shape of the line.
@@ -131,8 +134,8 @@ def _add_curves(
     for name, x, y, summary in curves:
         figure.add_trace(
             go.Scatter(
-                x=x,
-                y=y,
+                x=100 * np.asarray(x),
+                y=100 * np.asarray(y),
                 mode="lines",
                 line={"color": colors[name], "width": 2, "shape": shape},
                 name=f"{plot_text(name)}, {summary}",
@@ -150,8 +153,8 @@ def _with_percent_axes(
         margin=MARGIN,
         showlegend=True,
         legend=LEGEND_BELOW,
-        xaxis=percent_axis(x_title, -0.01, 1.01),
-        yaxis=percent_axis(y_title, -0.01, 1.02),
+        xaxis=percent_axis(x_title, -1, 101),
+        yaxis=percent_axis(y_title, -1, 102),
     )
     return figure
 
@@ -164,19 +167,19 @@ def threshold_lines(
     Args:
         curve: The values; gaps where a metric is undefined.
         class_name: Determines the color; the three lines differ by their dashes.
-        threshold: The threshold marked by a vertical line.
+        threshold: The threshold marked by a vertical line, 0 to 1.
         classes: All classes, which determine the color of each.
     """
     color = class_colors(classes)[class_name]
     figure = lines_by_threshold(
-        curve.thresholds,
+        as_percent(curve.thresholds),
         [
             ThresholdLine("precision", curve.precision, color, "dash"),
             ThresholdLine("recall", curve.recall, color, "dot"),
             ThresholdLine("F1", curve.f1, color, "solid"),
         ],
-        threshold,
-        " %{y:.3f} at threshold %{x:.0%}",
+        100 * threshold,
+        " %{y:.3f} at threshold %{x:.0f} %",
     )
     figure.update_layout(
         xaxis=percent_axis(f"threshold on the probability of {plot_text(class_name)}"),

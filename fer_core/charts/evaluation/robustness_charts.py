@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fer_core.charts.evaluation.style import (
+from fer_core.charts.style import (
     FIRST,
     GRAY,
     MARGIN,
+    as_percent,
     category_axis,
-    estimate_text,
     percent_axis,
-    whiskers,
+    percent_text,
+    percent_whiskers,
 )
 from fer_core.evaluation.breakdowns import RobustnessCurve, Slicing
 
@@ -32,19 +33,21 @@ def slice_points(slicing: Slicing, overall: float) -> go.Figure:
     figure = go.Figure(
         go.Scatter(
             x=names,
-            y=[score_slice.accuracy.value for score_slice in slicing.slices],
-            error_y=whiskers([score_slice.accuracy for score_slice in slicing.slices], FIRST),
+            y=as_percent(score_slice.accuracy.value for score_slice in slicing.slices),
+            error_y=percent_whiskers(
+                [score_slice.accuracy for score_slice in slicing.slices], FIRST
+            ),
             mode="markers",
             marker={"size": 10, "color": FIRST},
             customdata=[
-                (f"{score_slice.n:,}", estimate_text(score_slice.accuracy, ".1%"))
+                (f"{score_slice.n:,}", percent_text(score_slice.accuracy))
                 for score_slice in slicing.slices
             ],
             hovertemplate=f"{slicing.title.lower()} %{{x}}: %{{customdata[1]}} of "
             "%{customdata[0]} images<extra></extra>",
         )
     )
-    figure.add_hline(y=overall, line={"color": GRAY, "dash": "dash"})
+    figure.add_hline(y=100 * overall, line={"color": GRAY, "dash": "dash"})
     figure.update_layout(
         height=300,
         margin=MARGIN,
@@ -72,18 +75,18 @@ def robustness_lines(curve: RobustnessCurve) -> go.Figure:
     figure = go.Figure(
         go.Scatter(
             x=[f"{point.strength:g}" for point in curve.points],
-            y=[point.accuracy.value for point in curve.points],
-            error_y=whiskers([point.accuracy for point in curve.points], FIRST),
+            y=as_percent(point.accuracy.value for point in curve.points),
+            error_y=percent_whiskers([point.accuracy for point in curve.points], FIRST),
             mode="lines+markers",
             line={"color": FIRST, "width": 2},
             marker={"size": 8, "color": FIRST},
-            customdata=[estimate_text(point.accuracy, ".1%") for point in curve.points],
+            customdata=[percent_text(point.accuracy) for point in curve.points],
             hovertemplate="%{x}: %{customdata}<extra></extra>",
         )
     )
     unchanged = curve.points[0].accuracy.value
     if unchanged is not None:
-        figure.add_hline(y=unchanged, line={"color": GRAY, "dash": "dash"})
+        figure.add_hline(y=100 * unchanged, line={"color": GRAY, "dash": "dash"})
     figure.update_layout(
         height=260,
         margin=MARGIN,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fer_core.charts.evaluation.style import (
+from fer_core.charts.style import (
     FIRST,
     GRAY,
     MARGIN,
-    estimate_text,
+    as_percent,
     percent_axis,
-    whiskers,
+    percent_text,
+    percent_whiskers,
 )
 from fer_core.evaluation.result import EvaluationResult
 
@@ -36,32 +37,30 @@ def summary_intervals(result: EvaluationResult) -> go.Figure:
     defined = {name: estimate for name, estimate in named.items() if estimate.value is not None}
     figure = go.Figure(
         go.Scatter(
-            x=[estimate.value for estimate in defined.values()],
+            x=as_percent(estimate.value for estimate in defined.values()),
             y=list(defined),
             mode="markers",
             marker={"size": 11, "color": FIRST},
-            error_x=whiskers(list(defined.values()), FIRST),
-            customdata=[estimate_text(estimate, ".1%") for estimate in defined.values()],
+            error_x=percent_whiskers(list(defined.values()), FIRST),
+            customdata=[percent_text(estimate) for estimate in defined.values()],
             hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
     )
     label = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
     # The accuracy is the first of the categories, and each is 1 high.
     row = {"yref": "y", "y0": -0.5, "y1": 0.5}
-    baseline = result.baseline_accuracy
+    baseline = 100 * result.baseline_accuracy
     line = {"color": GRAY, "dash": "dash", "width": 2}
     figure.add_shape(type="line", x0=baseline, x1=baseline, line=line, **row)
-    figure.add_annotation(
-        x=baseline, text=f"majority-class<br>baseline {100 * baseline:.0f} %", **label
-    )
+    figure.add_annotation(x=baseline, text=f"majority-class<br>baseline {baseline:.1f} %", **label)
     if result.human_accuracy is not None:
-        middle, low, high = result.human_accuracy
+        middle, low, high = (100 * share for share in result.human_accuracy)
         figure.add_shape(
             type="rect", x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0, **row
         )
         figure.add_annotation(
             x=middle,
-            text=f"humans<br>{100 * middle:.0f} ± {100 * (high - middle):.0f} %",
+            text=f"humans<br>{middle:.0f} ± {high - middle:.0f} %",
             **label,
         )
     figure.update_layout(

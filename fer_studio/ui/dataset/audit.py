@@ -7,6 +7,7 @@ import streamlit as st
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings
 from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_studio.ui.curating import offer_quick_fix, show_curation_outcome
 from fer_studio.ui.dataset.embedding_view import show_embedding
 from fer_studio.ui.dataset.finding_view import show_finding
@@ -14,37 +15,51 @@ from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import NearResult, near_result
 from fer_studio.ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
 from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
-from fer_studio.ui.kept import kept_selectbox
+from fer_studio.ui.gallery import face_png
+from fer_studio.ui.kept import keep_choice
 from fer_studio.ui.messages import show_error
 
+#: The view with a card for each finding.
+_ALL = "all"
 _MAP = "map"
+_FINDING = "audit_finding"
+
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
+_MEANINGS = {
+    **dict.fromkeys(_NEAR, "The same photo, although the pixels differ."),
+    "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
+    "non_faces": "Images on which a model finds no face.",
+    _MAP: "All faces as points, close to each other if a model finds them similar.",
+}
+_ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
+_THUMBNAIL_WIDTH = 64
 
 
 @section
 def show_audit(dataset: OpenDataset) -> None:
-    """Draw the counts and the selected finding."""
-    _show_metrics(dataset)
+    """Draw a card for each finding, or the selected one."""
     # The progress bar has its own container, so that the elements below keep their position when it
     # disappears. Otherwise the browser would replace them, and lose the focus or a click.
     with st.container():
         near = _near_result(dataset)
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
-    kind = kept_selectbox(
-        "Finding",
-        list(titles),
-        key="audit_finding",
+    keep_choice(
+        _FINDING,
+        [_ALL, *titles],
         name="finding",
-        format_func=titles.__getitem__,
-        width=480,
-        help="Duplicates and blank images are found by comparing pixels. The last entries of the "
-        "list use a model, which runs when you press a button.",
+        noun="finding",
+        describe=lambda kind: {_ALL: "all findings", **titles}[kind],
     )
+    kind = st.session_state[_FINDING]
+    if kind == _ALL:
+        _show_cards(dataset, titles, ready)
+        return
+    _show_switch(titles)
     if kind == _MAP:
         show_embedding(dataset)
     elif kind in NETWORK_FINDINGS:
@@ -58,43 +73,82 @@ def show_audit(dataset: OpenDataset) -> None:
         )
 
 
+def _show_switch(titles: dict[str, str]) -> None:
+    """Draw the way back to the cards, and the way to another finding."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "All findings",
+            icon=":material/arrow_back:",
+            key="all_findings",
+            on_click=_open,
+            args=(_ALL,),
+        )
+        st.selectbox(
+            "Finding",
+            list(titles),
+            key=_FINDING,
+            format_func=titles.__getitem__,
+            width=480,
+            label_visibility="collapsed",
+        )
+
+
+def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding]) -> None:
+    st.caption(
+        "Duplicates and blank images are found by comparing pixels. The last three use a model, "
+        "which runs when you press a button."
+    )
+    grid = st.grid(min_column_width=280, border=True)
+    for kind, title in titles.items():
+        with grid.cell():
+            _show_card(dataset, kind, title, ready.get(kind))
+
+
+def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
+    """Draw what was found, one of the images, what it means, and the button that shows it all."""
+    name, count = title, "searching…" if kind in _NEAR else ""
+    if finding is not None:
+        name, count = finding.title, _count_text(finding)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if finding is not None and len(finding):
+            row = int(finding.rows[0])
+            st.image(
+                face_png(dataset.faces.images[row]),
+                width=_THUMBNAIL_WIDTH,
+                alt=f"{dataset.faces.names[row]}, {dataset.caption(row)}",
+            )
+        with st.container(width="stretch", gap="xxsmall"):
+            icon = f":material/{_ICONS[kind]}: " if kind in _ICONS else ""
+            st.markdown(f"{icon}**{name}**")
+            if count:
+                st.markdown(count)
+    st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
+    st.button(
+        "Show",
+        icon=":material/arrow_forward:",
+        icon_position="right",
+        key=f"show_{kind}",
+        help=f"Show {name}",
+        disabled=finding is not None and not len(finding),
+        on_click=_open,
+        args=(kind,),
+    )
+
+
+def _open(kind: str) -> None:
+    st.session_state[_FINDING] = kind
+
+
+def _first_sentence(text: str) -> str:
+    return f"{text.split('. ', maxsplit=1)[0].rstrip('.')}."
+
+
 def _near_result(dataset: OpenDataset) -> NearResult | None:
     try:
         return near_result(dataset)
     except InputError as error:
         show_error(error)
         return None
-
-
-def _show_metrics(dataset: OpenDataset) -> None:
-    audit = exact_audit(dataset)
-    with st.container(horizontal=True):
-        st.metric(
-            "Duplicate groups",
-            f"{len(audit.groups):,}",
-            border=True,
-            height="stretch",
-            help="Images with exactly the same pixels.",
-        )
-        images = sum(len(group) for group in audit.groups)
-        st.metric("Duplicate images", f"{images:,}", border=True, height="stretch")
-        st.metric(
-            "Conflicting groups",
-            f"{len(audit.conflicting_groups):,}",
-            border=True,
-            height="stretch",
-            help="The same pixels under different labels: at least one of them is wrong.",
-        )
-        for split, rows in audit.leaked_rows.items():
-            st.metric(
-                f"{split.capitalize()} leaks",
-                f"{len(rows):,}",
-                border=True,
-                height="stretch",
-                help=f"Images of {split} that also appear in train: the results of a model on them "
-                f"are too optimistic.",
-            )
-        st.metric("Blank images", f"{len(audit.blank_rows):,}", border=True, height="stretch")
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
@@ -106,18 +160,18 @@ def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
 
 def _titles(ready: dict[str, Finding]) -> dict[str, str]:
     """Return the title of every finding, with its counts if they are known."""
-    titles = {kind: _title_with_counts(finding) for kind, finding in ready.items()}
+    titles = {kind: f"{finding.title}: {_count_text(finding)}" for kind, finding in ready.items()}
     for kind, title in _NEAR.items():
         titles.setdefault(kind, title)
     return titles | NETWORK_FINDINGS | {_MAP: "Map of the faces"}
 
 
-def _title_with_counts(finding: Finding) -> str:
+def _count_text(finding: Finding) -> str:
+    """Return the number of groups and images of a finding."""
     if not len(finding):
-        return f"{finding.title}: none"
-    images = f"{len(finding):,} images"
-    groups = f"{len(finding.groups):,} groups, " if finding.is_grouped else ""
-    return f"{finding.title}: {groups}{images}"
+        return "none"
+    images = counted(len(finding), "image")
+    return f"{counted(len(finding.groups), 'group')}, {images}" if finding.is_grouped else images
 
 
 def _show_quick_fixes(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:

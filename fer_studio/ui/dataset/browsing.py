@@ -11,7 +11,9 @@ from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
@@ -37,6 +39,8 @@ _ORDERS = {
 }
 _SHUFFLES = "browse_shuffles"
 _PREVIEWS = 12
+#: Stands for all classes; the name of a class is not empty.
+_ALL = ""
 _PREVIEW_SEED = "browse_preview_seed"
 
 
@@ -61,24 +65,30 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
     classes = dataset.faces.classes
     chosen = kept_selectbox(
         "Class",
-        [None, *classes],
+        [_ALL, *classes],
         key=f"{key}_emotion",
         name="class",
-        write=lambda name: name or "",
-        format_func=lambda name: "all" if name is None else name,
+        format_func=lambda name: name or "all",
+        is_in_bar=True,
         width=180,
-        help="By label.",
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
-    if chosen is not None:
+    if chosen != _ALL:
         rows = rows[dataset.faces.labels[rows] == classes.index(chosen)]
     return rows
 
 
 def _show_gallery(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         rows = _choose_part(dataset, "gallery")
-        order = kept_selectbox("Order", list(_ORDERS), key="gallery_order", name="order", width=260)
+        order = kept_selectbox(
+            "Order",
+            list(_ORDERS),
+            key="gallery_order",
+            name="order",
+            is_in_bar=True,
+            width=300,
+        )
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
     if not len(rows):
@@ -89,17 +99,14 @@ def _show_gallery(dataset: OpenDataset) -> None:
     state = curation_state(dataset)
 
     def caption(row: int) -> str:
-        text = plain_text(dataset.caption(row))
-        if values is not None:
-            text += f" · {values(row)}"
-        mark = state.mark(row)
-        return f"{text} · **{plain_text(mark)}**" if mark else text
+        value = "" if values is None else f" · {values(row)}"
+        return f"{dataset.caption(row)}{value}"
 
     show_gallery(
         dataset.faces.images,
         ordered,
-        caption,
-        name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}",
+        face_texts(dataset, state, caption=caption),
+        open_face=FaceSource(dataset, "gallery").opener,
         # Another order or filter starts at its first page.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
     )
@@ -170,13 +177,14 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
             "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
         )
     picture, explanation = st.columns([3, 2], vertical_alignment="center")
-    picture.plotly_chart(
-        difference_map(means[first] - means[second], first, second),
-        key=f"difference_{split}_{first}_{second}",
-        config={"displayModeBar": False},
-        alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
-        f"where {second} is",
-    )
+    with picture:
+        show_chart(
+            difference_map(means[first] - means[second], first, second),
+            title=f"Mean {first} face minus mean {second} face",
+            key=f"difference_{split}_{first}_{second}",
+            alt=f"Mean {first} face minus mean {second} face: red where {first} is brighter, blue "
+            f"where {second} is",
+        )
     with explanation:
         show_faces(
             [as_picture(means[first]), as_picture(means[second])],
@@ -201,6 +209,7 @@ def _choose_split(dataset: OpenDataset, key: str) -> str:
         ["all", *dataset.faces.present_splits],
         key=f"{key}_split",
         name="split",
+        is_in_bar=True,
         width=180,
     )
 
@@ -218,29 +227,26 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
 
 def _show_intensities(dataset: OpenDataset) -> None:
     split = _choose_split(dataset, "gray")
-    st.caption(
-        "Histogram of pixel intensities of each class. Click a class in the legend to hide "
-        "it, double-click to show only that class."
-    )
     histograms = _histograms(dataset.key, split, dataset)
-    st.plotly_chart(
+    show_chart(
         intensity_lines(histograms, dataset.faces.classes),
+        title=f"Histogram of pixel intensities, {split if split != 'all' else 'all splits'}",
         key=f"gray_{split}",
-        config={"displayModeBar": False},
+        caption="Click a class in the legend to hide it, double-click to show only that class.",
         alt="Lines: the share of pixels at each intensity, one line per class",
     )
 
 
 def _show_augmentation(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         recipe = kept_selectbox(
             "Recipe",
             list(RECIPES),
             key="preview_recipe",
             name="recipe",
             default="plain-eight-sgd-cosine",
+            is_in_bar=True,
             width=320,
-            help="Recipes change each training image at random, differently in each epoch.",
         )
         rows = _choose_part(dataset, "preview")
         another = st.button("Another face", icon=":material/face:", key="preview_face")
@@ -255,7 +261,8 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     config = RECIPES[recipe].config
     strengths = _strengths(config)
     st.caption(
-        f"{recipe} augments images by: {', '.join(strengths)}."
+        f"Each epoch changes every training image at random. {recipe} augments images by: "
+        f"{', '.join(strengths)}."
         if strengths
         else f"{recipe} uses no augmentation."
     )

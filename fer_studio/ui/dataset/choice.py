@@ -70,7 +70,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         name = kept_selectbox(
             "Dataset",
             names,
@@ -80,10 +80,9 @@ def _draw_selection(names: list[str], settings: Settings) -> str:
             format_func=lambda name: (
                 f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
             ),
+            is_in_bar=True,
             width=360,
             on_change=forget_notice,
-            help="Datasets imported on this server. Their images never change; your decisions "
-            "about images are stored separately.",
         )
         if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
             _confirm_deletion(name, settings)

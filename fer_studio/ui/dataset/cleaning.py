@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from fer_core.charts.dataset import change_bars
@@ -12,26 +13,25 @@ from fer_core.dataset.curation import (
     CurationEntry,
     apply_curation,
 )
-from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationFile, CurationImport
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
 from fer_studio.ui.access import require_editor
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import (
     CurationState,
     change_curation,
     curation_state,
     offer_quick_fix,
-    offer_undo,
     show_curation_outcome,
 )
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import near_result
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
-from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.gallery import show_faces
+from fer_studio.ui.gallery import show_gallery
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
@@ -62,7 +62,7 @@ def show_cleaning(dataset: OpenDataset) -> None:
             "There are no decisions yet. Use a quick fix above, or select images under Audit.",
             icon=":material/rule:",
         )
-    _show_exchange(dataset, state)
+    _offer_import(dataset)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -111,10 +111,11 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
             "Before and after in", changed, default=changed[0], required=True, key="effect_split"
         )
         if split in changed:
-            st.plotly_chart(
+            show_chart(
                 change_bars(before[split], after[split]),
+                title=f"Images of {split} before and after your decisions",
                 key=f"effect_{split}",
-                config={"displayModeBar": False},
+                file=f"{dataset.name}-{split}-decisions",
                 alt=f"Images of {split} per class, as imported and as used in training",
             )
 
@@ -196,13 +197,13 @@ def _show_chosen(dataset: OpenDataset, state: CurationState, entries: list[Curat
     shown_identities = {entry.identity for entry in entries[:_FACES_SHOWN]}
     rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
     if rows:
-        show_faces(
-            [dataset.faces.images[row] for row in rows[:_FACES_SHOWN]],
-            [
-                f"{plain_text(dataset.caption(row))} · **{plain_text(state.mark(row))}**"
-                for row in rows[:_FACES_SHOWN]
-            ],
-            names=[f"{dataset.faces.names[row]}, {state.mark(row)}" for row in rows[:_FACES_SHOWN]],
+        show_gallery(
+            dataset.faces.images,
+            np.array(rows[:_FACES_SHOWN], dtype=np.intp),
+            face_texts(dataset, state),
+            key="curation_faces",
+            open_face=FaceSource(dataset, "clean up").opener,
+            page_size=_FACES_SHOWN,
         )
         if len(entries) > _FACES_SHOWN:
             st.caption(f"The first {_FACES_SHOWN} of {len(entries):,}.")
@@ -213,17 +214,7 @@ def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
     change_curation(dataset, lambda file: file.remove(identities))
 
 
-def _show_exchange(dataset: OpenDataset, state: CurationState) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        offer_undo(dataset, state, key="curation_undo")
-        offer_download(
-            "Decisions as CSV",
-            lambda: curation_csv(state.curation),
-            f"{dataset.name}-curation.csv",
-            key="curation_csv",
-            icon=":material/download:",
-            is_disabled=not state.curation.entries,
-        )
+def _offer_import(dataset: OpenDataset) -> None:
     with st.expander("Import decisions from a CSV", icon=":material/upload:"):
         with st.form("curation_import_form", border=False, clear_on_submit=True):
             upload = st.file_uploader(

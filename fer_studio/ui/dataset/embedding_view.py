@@ -13,10 +13,12 @@ from fer_core.bundle import Bundle
 from fer_core.charts.dataset import embedding_map
 from fer_core.dataset.face_set import SPLITS
 from fer_core.jobs.job import Job, JobKind
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import choose_bundle
-from fer_studio.ui.curating import SelectedImages, curation_state, marked_caption, offer_decisions
+from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.gallery import choose_faces, show_gallery
+from fer_studio.ui.gallery import choose_faces, chosen_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
 
@@ -94,7 +96,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
     faces = dataset.faces
     chart, side = st.columns([3, 2])
     with chart:
-        event = st.plotly_chart(
+        event = show_chart(
             embedding_map(
                 points,
                 faces.labels[rows],
@@ -102,6 +104,9 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
                 rows,
                 faces.classes,
             ),
+            title=f"Map of {len(rows):,} faces",
+            caption="Faces that the model finds similar are close to each other; the axes have no "
+            "unit.",
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
@@ -111,26 +116,32 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
         )
     chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)
     with side:
-        state = curation_state(dataset)
-        caption = marked_caption(dataset, state)
+        texts = face_texts(dataset, curation_state(dataset))
+        opener = FaceSource(dataset, "map").opener
         if not len(chosen):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
-            show_gallery(faces.images, rows[:9], caption, key="map_examples", page_size=9)
+            show_gallery(
+                faces.images, rows[:9], texts, key="map_examples", open_face=opener, page_size=9
+            )
             return
         gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
         if len(chosen) == 1:
             st.markdown(dataset.title(int(chosen[0])))
-        picked = choose_faces(
+        choose_faces(
             faces.images,
             chosen,
-            caption,
+            texts,
             key=gallery,
-            name=lambda row: f"{faces.names[row]}, {dataset.caption(row)}",
+            open_face=opener,
             page_size=12,
         )
     offer_decisions(
         SelectedImages(
-            dataset, tuple(picked), gallery=gallery, reason="outlier in the map", source="map"
+            dataset,
+            tuple(chosen_faces(chosen, key=gallery)),
+            gallery=gallery,
+            reason="outlier in the map",
+            source="map",
         )
     )
 

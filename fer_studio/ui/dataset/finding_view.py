@@ -14,11 +14,15 @@ from fer_studio.ui.curating import (
     offer_decisions,
     show_curation_outcome,
 )
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.gallery import choose_faces, choose_grouped_faces
+from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, chosen_faces
 from fer_studio.ui.kept import kept_selectbox, kept_toggle
 from fer_studio.ui.text import plain_text
+
+#: Stands for all classes; the name of a class is not empty.
+_ALL = ""
 
 
 def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None:
@@ -37,7 +41,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         return
     state = curation_state(dataset)
     key = f"finding_{finding.kind}"
-    filters = st.container(horizontal=True, vertical_alignment="bottom")
+    filters = st.container(horizontal=True, vertical_alignment="center")
     with filters:
         part = _filtered(dataset, finding, state, key)
         offer_download(
@@ -54,22 +58,36 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
-    chosen = _choose(dataset, part, state, f"{key}_{len(part)}")
+    gallery = f"{key}_{len(part)}"
+    suggested = {
+        int(row): int(label)
+        for row, label in zip(part.rows, part.suggested, strict=True)
+        if label >= 0
+    }
+    is_model_suggestion = finding.kind == "mislabelled"
+    faces = FaceSource(
+        dataset,
+        source,
+        reason={
+            int(row): f"{finding.title}: {reason}"
+            for row, reason in zip(part.rows, part.reasons, strict=True)
+        },
+        suggested=suggested,
+        is_model_suggestion=is_model_suggestion,
+    )
+    # Above the faces, in view while they are selected.
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen),
-            gallery=f"{key}_{len(part)}",
+            tuple(chosen_faces(part.rows, key=gallery)),
+            gallery=gallery,
             reason=finding.title,
             source=source,
-            suggested={
-                int(row): int(label)
-                for row, label in zip(part.rows, part.suggested, strict=True)
-                if label >= 0
-            },
-            is_model_suggestion=finding.kind == "mislabelled",
+            suggested=suggested,
+            is_model_suggestion=is_model_suggestion,
         )
     )
+    _show_faces(faces, part, state, gallery)
 
 
 def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> Finding:
@@ -78,17 +96,22 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     split = "all"
     if len(present) > 1:
         split = kept_selectbox(
-            "Split", ["all", *present], key=f"{key}_split", name="split", width=150
+            "Split",
+            ["all", *present],
+            key=f"{key}_split",
+            name="split",
+            is_in_bar=True,
+            width=170,
         )
     label = kept_selectbox(
         "Labeled",
-        [None, *dataset.faces.classes],
+        [_ALL, *dataset.faces.classes],
         key=f"{key}_emotion",
         name="class",
         noun="class",
-        write=lambda name: name or "",
-        format_func=lambda name: "all" if name is None else name,
-        width=150,
+        format_func=lambda name: name or "all",
+        is_in_bar=True,
+        width=180,
     )
     is_hidden = kept_toggle(
         "Hide decided images",
@@ -99,7 +122,7 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
     )
     if split != "all":
         finding = finding.of_split(dataset.faces, split)
-    if label is not None:
+    if label != _ALL:
         finding = finding.of_label(dataset.faces, label)
     if is_hidden and state.match.by_row:
         finding = finding.without(state.match.by_row)
@@ -120,28 +143,18 @@ def _count_text(dataset: OpenDataset, part: Finding, found: int) -> str:
     return f"{shown}. Sorted by {part.score_name}." if part.score_name else f"{shown}."
 
 
-def _choose(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> list[int]:
-    positions = {int(row): position for position, row in enumerate(finding.rows)}
+def _show_faces(source: FaceSource, finding: Finding, state: CurationState, key: str) -> None:
+    dataset = source.dataset
+    faces = dataset.faces
 
     def caption(row: int) -> str:
-        position = positions[row]
-        faces = dataset.faces
-        parts = [plain_text(faces.class_of(row))]
-        if finding.suggested[position] >= 0:
-            parts[0] += f" → **{plain_text(faces.classes[finding.suggested[position]])}?**"
-        if finding.is_grouped:
-            parts.append(SPLITS[dataset.faces.splits[row]])
-        if state.mark(row):
-            parts.append(f"**{plain_text(state.mark(row))}**")
-        return " · ".join(parts)
+        text = faces.class_of(row)
+        if row in source.suggested:
+            text += f" → {faces.classes[source.suggested[row]]}?"
+        return f"{text} · {SPLITS[faces.splits[row]]}" if finding.is_grouped else text
 
-    def name(row: int) -> str:
-        return (
-            f"{dataset.faces.names[row]}, {dataset.caption(row)}. {finding.reasons[positions[row]]}"
-        )
-
+    texts = face_texts(dataset, state, caption=caption, note=lambda row: f". {source.reason[row]}")
     if finding.is_grouped:
-        return choose_grouped_faces(
-            dataset.faces.images, finding.groups, caption, key=key, name=name
-        )
-    return choose_faces(dataset.faces.images, finding.rows, caption, key=key, name=name)
+        choose_grouped_faces(faces.images, finding.groups, texts, key=key, open_face=source.opener)
+    else:
+        choose_faces(faces.images, finding.rows, texts, key=key, open_face=source.opener)

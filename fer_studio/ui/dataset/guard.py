@@ -1,4 +1,4 @@
-"""Sections of the dataset page, which check that the dataset still exists."""
+"""Sections of the dataset page: they check the dataset, and end with the bar of decisions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from fer_core.dataset.store import imported_folder
 from fer_studio.ui import guard
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.decision_bar import show_decision_bar
 
 
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
-    """Extend ``fer_studio.ui.guard.section`` for a dataset that may have been deleted."""
+    """Extend ``fer_studio.ui.guard.section`` for a dataset, which may have been deleted.
+
+    The number of decisions about it, and the way to undo them, stay in view at the bottom.
+    """
 
     @functools.wraps(draw)
     def checked(dataset: OpenDataset) -> None:
         leave_if_refused("dataset")
         imported_folder(dataset.name, dataset.settings)
         draw(dataset)
+        show_decision_bar(dataset)
 
     return guard.section(checked)

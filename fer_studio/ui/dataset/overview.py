@@ -12,6 +12,7 @@ from fer_core.dataset.statistics import Overview
 from fer_core.dataset.store import is_demo, read_record
 from fer_core.errors import InputError
 from fer_core.phrases import capitalized
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
@@ -41,22 +42,23 @@ def show_overview(dataset: OpenDataset) -> None:
         present = [split for split in SPLITS if overview.counts[split]]
         if present:
             split = kept_segments(
-                "Images per class in", present, key="overview_split", name="split", noun="split"
+                "Split", present, key="overview_split", name="split", noun="split"
             )
             counts = overview.counts[split]
-            st.plotly_chart(
+            show_chart(
                 count_bars(counts, split),
+                title=f"Images per class in {split}",
                 key=f"counts_{split}",
-                config={"displayModeBar": False},
+                file=f"{dataset.name}-{split}-counts",
                 alt=f"Images of {split}: "
                 + ", ".join(f"{name} {count:,}" for name, count in counts.items()),
             )
     with right:
-        st.caption("Share of each class in every split")
-        st.plotly_chart(
+        show_chart(
             share_bars(overview.shares),
+            title="Share of each class in every split",
             key="shares",
-            config={"displayModeBar": False},
+            file=f"{dataset.name}-shares",
             alt="Bars: the share of each class in every split, as in the table below",
         )
     _show_table(overview, dataset.name)

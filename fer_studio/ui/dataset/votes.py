@@ -13,13 +13,17 @@ from fer_core.dataset.store import imported_folder
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.errors import InputError
+from fer_core.metrics.formatting import percent
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.bars import show_votes_of_face
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
+from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
-from fer_studio.ui.gallery import FACE_WIDTH, face_png, page_of
+from fer_studio.ui.face_grid import face_grid
+from fer_studio.ui.gallery import FaceTexts, face_tile, page_of
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
@@ -106,7 +110,14 @@ def _offer_import(dataset: OpenDataset) -> None:
 
 def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     faces = dataset.faces
-    split = st.selectbox("Split", ["all", *faces.present_splits], key="votes_split", width=180)
+    split = st.selectbox(
+        "Split",
+        ["all", *faces.present_splits],
+        key="votes_split",
+        format_func=lambda split: f"Split: {split}",
+        label_visibility="collapsed",
+        width=180,
+    )
     rows = faces.rows(split)
     voted = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
@@ -133,17 +144,19 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     shares = {
         agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
     }
-    chart.plotly_chart(
-        agreement_bars(shares),
-        key=f"agreement_{split}",
-        config={"displayModeBar": False},
-        alt="How often the annotators' most frequent answer is the label: "
-        + ", ".join(
-            f"{emotion} {100 * share:.0f} %"
-            for emotion, share in shares.items()
-            if share is not None
-        ),
-    )
+    with chart:
+        show_chart(
+            agreement_bars(shares),
+            title="How often the most frequent answer is the label",
+            key=f"agreement_{split}",
+            file=f"{dataset.name}-agreement",
+            alt="How often the annotators' most frequent answer is the label: "
+            + ", ".join(
+                f"{emotion} {percent(share)}"
+                for emotion, share in shares.items()
+                if share is not None
+            ),
+        )
     explanation.markdown(
         "Where annotators and labels disagree, a model is penalized for predicting what people "
         "see. A class with a short bar cannot be learned well from these labels."
@@ -155,19 +168,25 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
             "Labeled",
-            [None, *faces.classes],
-            format_func=lambda name: "all" if name is None else name,
+            ["", *faces.classes],
+            format_func=lambda name: f"Labeled: {name or 'all'}",
+            label_visibility="collapsed",
             key="votes_emotion",
-            width=150,
+            width=180,
         )
         order = st.selectbox(
-            "Order", ["most ambiguous first", "clearest first"], key="votes_order", width=200
+            "Order",
+            ["most ambiguous first", "clearest first"],
+            format_func=lambda order: f"Order: {order}",
+            label_visibility="collapsed",
+            key="votes_order",
+            width=260,
         )
     rows = np.flatnonzero(votes.has_votes)
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]
-    if label is not None:
+    if label:
         rows = rows[faces.labels[rows] == faces.classes.index(label)]
     if not len(rows):
         st.info("No image with votes matches the filters.", icon=":material/search_off:")
@@ -177,21 +196,23 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     state = curation_state(dataset)
     key = f"votes_{split}_{label}_{order}"
     shown = [int(row) for row in page_of(rows[ranks], key=key, page_size=_FACES_ON_PAGE)]
-    for start in range(0, len(shown), 2):
-        for column, row in zip(st.columns(2), shown[start : start + 2], strict=False):
-            with column.container(border=True):
-                _show_face(dataset, votes, row, state.mark(row))
+    texts = face_texts(dataset, state)
+    clicked: int | None = None
+    grid = st.grid(2, min_column_width=340, border=True)
+    for row in shown:
+        with grid.cell():
+            opened = _show_face(dataset, votes, row, texts)
+            clicked = clicked if opened is None else opened
+    if clicked is not None:
+        FaceSource(dataset, "votes").opener(clicked, rows[ranks])
 
 
-def _show_face(dataset: OpenDataset, votes: Votes, row: int, mark: str) -> None:
-    label = dataset.faces.class_of(row)
-    st.markdown(f"Labeled **{plain_text(label)}**" + (f" · **{plain_text(mark)}**" if mark else ""))
+def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> int | None:
+    """Draw a face and its votes; return its row if it was clicked."""
     face, chart = st.columns([1, 2], vertical_alignment="center")
-    face.image(
-        face_png(dataset.faces.images[row]),
-        width=FACE_WIDTH,
-        alt=f"{dataset.faces.names[row]}, labeled {label}",
-    )
+    with face:
+        tile = face_tile(dataset.faces.images[row], row, texts)
+        clicked = face_grid([[tile]], key=f"voted_face_{row}")
     with chart:
         show_votes_of_face(votes.distribution(row), dataset.faces.classes, key=f"votes_of_{row}")
-    st.caption(plain_text(dataset.faces.names[row]))
+    return row if clicked == row else None

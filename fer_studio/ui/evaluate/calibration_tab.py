@@ -17,6 +17,7 @@ from fer_core.metrics.formatting import (
     percent,
 )
 from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
@@ -51,10 +52,12 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
             "other images; publish this value.",
         )
         state = states[name]
-        st.plotly_chart(
+        show_chart(
             reliability_diagram(state),
+            title=f"Reliability diagram, {name.lower()}",
             key=f"reliability_{name}",
-            config={"displayModeBar": False},
+            caption="Bins of equal count with Wilson's 95 % intervals. Dashed: perfect "
+            "calibration.",
             alt=f"Reliability diagram, {name.lower()}: ECE {number(state.ece.value)}",
         )
     with right:
@@ -211,10 +214,10 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
             help="Share of the images that reach the minimum confidence (coverage).",
         )
         show_share("Accuracy when accepted", point.accuracy, width=220)
-    st.plotly_chart(
+    show_chart(
         coverage_lines(result.coverage, threshold / 100),
+        title="Accuracy and coverage by minimum confidence",
         key="coverage_chart",
-        config={"displayModeBar": False},
         alt=f"Minimum confidence {threshold} %: {percent(point.coverage)} of the predictions are "
         f"accepted, with an accuracy of {percent(point.accuracy.value)}",
     )

@@ -13,6 +13,7 @@ from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
 from fer_core.metrics.formatting import number, percent
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
@@ -161,10 +162,11 @@ def _show_classes(comparison: Comparison) -> None:
         else class_comparison.f1_difference
         for class_comparison in comparison.per_class
     }
-    st.plotly_chart(
+    show_chart(
         difference_intervals(comparison, name),
+        title=f"Difference in {'F1' if name == 'f1' else 'recall'} per class",
         key=f"difference_{name}",
-        config={"displayModeBar": False},
+        caption=f"{comparison.second_name} minus {comparison.first_name}, with 95 % intervals.",
         alt="Second model minus first model: "
         + ", ".join(
             f"{emotion} {number(difference.value)}" for emotion, difference in differences.items()

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import numpy as np
-import pandas as pd
 import streamlit as st
-from numpy.typing import NDArray
 
-from fer_core.evaluation.confusion import cell_positions, normalized_confusion
+from fer_core.evaluation.confusion import cell_positions
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.phrases import counted
+from fer_studio.ui.evaluate.confusion_matrix import Scale, show_confusion_matrix
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images, show_positions
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
 
-_COUNTS = "Counts"
-_BY_ROW = "Share of true"
-_BY_COLUMN = "Share of predicted"
+_SCALES: dict[str, Scale] = {
+    "Counts": "counts",
+    "Share of true": "row",
+    "Share of predicted": "column",
+}
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
 _PAGE_SIZE = 20
-#: Widths in screen pixels: the whole matrix, the column of row names, each of the other columns.
-_MATRIX_WIDTH, _NAMES_WIDTH, _CELL_WIDTH = 520, 92, 60
+#: In screen pixels; on narrower screens, the matrix is as wide as the page.
+_MATRIX_WIDTH = 680
 
 
 @section
@@ -61,87 +60,39 @@ def _select_first_cell(result: EvaluationResult) -> None:
 
 
 def _show_matrix(evaluation: LoadedEvaluation) -> None:
-    classes = evaluation.result.classes
+    result = evaluation.result
     scale = kept_segments(
         "Cells show",
-        (_COUNTS, _BY_ROW, _BY_COLUMN),
+        list(_SCALES),
         key="confusion_scale",
         name="cells",
         noun="kind of cells",
         help="Share of true: each row sums to 100 %, the diagonal is the recall. Share of "
         "predicted: each column sums to 100 %, the diagonal is the precision.",
     )
-    # A different matrix gets a new table, because a selection belongs to its table.
-    key = f"confusion_{hash((evaluation.key, scale)) & 0xFFFFFFFF:x}"
-    chosen = (classes.index(st.session_state[_TRUE]), st.session_state[_PREDICTED])
-    if key not in st.session_state:
-        st.session_state[key] = _selection(chosen)
-    st.session_state["confusion_table"] = key
-    st.dataframe(
-        _styled(evaluation.result, scale),
-        key=key,
-        on_select=lambda: _on_cell_selected(classes),
-        selection_mode="single-cell",
-        row_height=44,
-        alt="Confusion matrix: rows are true classes, columns predicted ones",
-        column_config={
-            "_index": st.column_config.TextColumn("true ↓ pred. →", width=_NAMES_WIDTH),
-            **{name: st.column_config.NumberColumn(width=_CELL_WIDTH) for name in classes},
-        },
+
+    def select(row: int, column: int) -> None:
+        st.session_state[_TRUE] = result.classes[row]
+        st.session_state[_PREDICTED] = result.classes[column]
+
+    show_confusion_matrix(
+        result.confusion,
+        result.classes,
+        scale=_SCALES[scale],
+        selected=(
+            result.classes.index(st.session_state[_TRUE]),
+            result.classes.index(st.session_state[_PREDICTED]),
+        ),
+        on_select=select,
+        file=f"{evaluation.bundle.name}-confusion-matrix",
     )
-    st.caption(
-        "Rows are true classes, columns predicted ones. Select a cell with the pointer or the "
-        "arrow keys, or by name, to see its images, highest confidence first."
-    )
-
-
-def _selection(cell: tuple[int, str]) -> dict[str, Any]:
-    return {"selection": {"rows": [], "columns": [], "cells": [cell]}}
-
-
-def _on_cell_selected(classes: tuple[str, ...]) -> None:
-    """Copy the selected cell of the table; if it was deselected, keep the last selection."""
-    state = st.session_state[st.session_state["confusion_table"]]
-    for row, column in state["selection"]["cells"]:
-        if column in classes:
-            st.session_state[_TRUE] = classes[row]
-            st.session_state[_PREDICTED] = column
-
-
-def _on_names_selected(classes: tuple[str, ...]) -> None:
-    """Select the cell that was chosen by name in the table."""
-    cell = (classes.index(st.session_state[_TRUE]), st.session_state[_PREDICTED])
-    st.session_state[st.session_state["confusion_table"]] = _selection(cell)
-
-
-def _styled(result: EvaluationResult, scale: str) -> Any:
-    """The matrix with cells colored by their share."""
-    names = list(result.classes)
-    by: Literal["row", "column"] = "column" if scale == _BY_COLUMN else "row"
-    shares = normalized_confusion(result.confusion, by)
-    values: NDArray[Any] = result.confusion if scale == _COUNTS else 100 * shares
-    colors = [
-        [
-            # Semitransparent, so the text stays readable in the light and the dark theme.
-            "" if np.isnan(share) else f"background-color: rgba(0, 114, 178, {0.8 * share:.3f})"
-            for share in row
-        ]
-        for row in shares
-    ]
-    table = pd.DataFrame(values, index=pd.Index(names, name="true"), columns=names)
-    style = table.style.apply(
-        lambda _: pd.DataFrame(colors, index=table.index, columns=names), axis=None
-    )
-    return style.format("{:,.0f}" if scale == _COUNTS else "{:.0f} %", na_rep="none")
 
 
 def _show_cell(evaluation: LoadedEvaluation) -> None:
     classes, counts = evaluation.result.classes, evaluation.result.confusion
     with st.container(horizontal=True, vertical_alignment="bottom"):
         true, predicted = (
-            st.selectbox(
-                title, classes, key=key, on_change=_on_names_selected, args=(classes,), width=160
-            )
+            st.selectbox(title, classes, key=key, width=160)
             for title, key in (("True", _TRUE), ("Predicted", _PREDICTED))
         )
     true_text, predicted_text = plain_text(true), plain_text(predicted)

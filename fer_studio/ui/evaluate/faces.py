@@ -1,6 +1,8 @@
-"""Images of an evaluation in pages, each with a button to open it; a table without images."""
+"""Images of an evaluation in pages, of which a click opens one; a table without images."""
 
 from __future__ import annotations
+
+import contextlib
 
 import streamlit as st
 from numpy import intp
@@ -13,16 +15,13 @@ from fer_studio.ui.curating import (
     SelectedImages,
     curation_state,
     offer_decisions,
-    offer_undo,
 )
+from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.image_dialog import open_image
-from fer_studio.ui.evaluate.label_decision import SOURCE
-from fer_studio.ui.gallery import FACE_WIDTH, PAGE_SIZE, choose_faces, face_png, page_of
+from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
+from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
 from fer_studio.ui.text import plain_text
 
-#: Width of a cell in pixels: more than the face, for the text of its button.
-_CELL_WIDTH = FACE_WIDTH + 24
 _MAX_ROWS = 500
 
 
@@ -66,33 +65,42 @@ def show_positions(
         _choose_several(evaluation, positions, key, page_size)
     else:
         _show_pages(evaluation, positions, key, page_size)
+    assert evaluation.dataset is not None  # there are images
+    # If the decisions cannot be read, the reason is shown above.
+    with contextlib.suppress(InputError):
+        show_decision_bar(evaluation.dataset)
+
+
+def _texts(evaluation: LoadedEvaluation, position_by_row: dict[int, int]) -> FaceTexts:
+    """Return what a gallery shows of each face: true and predicted class, confidence, decision."""
+    dataset = evaluation.dataset
+    assert dataset is not None  # called only if there are images
+    state = _decisions(evaluation)
+    return FaceTexts(
+        caption=lambda row: evaluation.prediction_text(position_by_row[row]),
+        name=lambda row: (
+            f"{dataset.faces.names[row]}, {evaluation.prediction_text(position_by_row[row])}"
+        ),
+        mark=lambda row: "" if state is None else state.mark(row),
+    )
 
 
 def _show_pages(
     evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
 ) -> None:
-    """Show faces, each with a button to open it."""
-    pages = page_of(positions, key=key, page_size=page_size)
-    state = _decisions(evaluation)
-    opened = None
-    with st.container(horizontal=True, gap="small"):
-        for position in map(int, pages):
-            text = _marked_text(evaluation, position, state)
-            with st.container(width=_CELL_WIDTH, gap="xxsmall"):
-                st.image(
-                    face_png(evaluation.face(position)),
-                    width=FACE_WIDTH,
-                    alt=f"Face {evaluation.result.names[position]}: {text}",
-                )
-                if st.button(
-                    plain_text(text),
-                    key=f"{key}_{position}",
-                    type="tertiary",
-                    help="Show all probabilities and which regions the network used",
-                ):
-                    opened = position
-    if opened is not None:
-        open_image(evaluation, positions, opened)
+    """Show faces; a click opens one."""
+    dataset = evaluation.dataset
+    assert dataset is not None  # called only if there are images
+    rows = evaluation.dataset_rows
+    position_by_row = {int(rows[position]): int(position) for position in positions}
+    show_gallery(
+        dataset.faces.images,
+        rows[positions],
+        _texts(evaluation, position_by_row),
+        key=key,
+        open_face=lambda row, _: open_image(evaluation, positions, position_by_row[row]),
+        page_size=page_size,
+    )
 
 
 def _choose_several(
@@ -101,26 +109,16 @@ def _choose_several(
     """Show faces with checkboxes, and the decision buttons for the selected ones."""
     dataset, result = evaluation.dataset, evaluation.result
     assert dataset is not None  # called only if there are images
-    state = curation_state(dataset)
     dataset_rows = evaluation.dataset_rows
     # The label of each of the model's classes in the dataset, if it has this class.
     of_dataset = [match_class(name, dataset.faces.classes) for name in result.classes]
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
-    chosen = choose_faces(
-        dataset.faces.images,
-        dataset_rows[positions],
-        lambda row: plain_text(_marked_text(evaluation, position_by_row[row], state)),
-        key=key,
-        name=lambda row: (
-            f"{dataset.faces.names[row]}, {evaluation.prediction_text(position_by_row[row])}"
-        ),
-        page_size=page_size,
-    )
+    # Above the faces, in view while they are selected.
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen),
+            tuple(chosen_faces(dataset_rows[positions], key=key)),
             gallery=key,
             reason=f"predicted by {evaluation.bundle.name}",
             source=SOURCE,
@@ -133,7 +131,14 @@ def _choose_several(
             is_model_suggestion=True,
         )
     )
-    offer_undo(dataset, state, key=f"{key}_undo")
+    choose_faces(
+        dataset.faces.images,
+        dataset_rows[positions],
+        _texts(evaluation, position_by_row),
+        key=key,
+        open_face=lambda row, _: open_image(evaluation, positions, position_by_row[row]),
+        page_size=page_size,
+    )
 
 
 def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
@@ -145,12 +150,6 @@ def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
     except InputError as error:
         st.warning(plain_text(str(error)), icon=":material/warning:")
         return None
-
-
-def _marked_text(evaluation: LoadedEvaluation, position: int, state: CurationState | None) -> str:
-    mark = "" if state is None else state.mark(int(evaluation.dataset_rows[position]))
-    text = evaluation.prediction_text(position)
-    return f"{text} · {mark}" if mark else text
 
 
 def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:

@@ -15,6 +15,7 @@ from fer_core.charts.evaluation.per_class_charts import METRIC_TITLES
 from fer_core.evaluation.per_class import ClassResult
 from fer_core.metrics.formatting import UNDEFINED, number, number_interval
 from fer_core.phrases import capitalized
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_selectbox
@@ -52,10 +53,11 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         f"{class_result.name} {number(getattr(class_result, name).value)}"
         for class_result in classes
     )
-    st.plotly_chart(
+    show_chart(
         class_intervals(classes, name),
+        title=f"{capitalized(METRIC_TITLES[name])} per class",
         key=f"class_chart_{name}",
-        config={"displayModeBar": False},
+        caption="Points with 95 % bootstrap intervals.",
         alt=f"{METRIC_TITLES[name]} with its interval: {values}",
     )
     st.dataframe(
@@ -96,29 +98,26 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
 
 
 def _show_curves(classes: tuple[ClassResult, ...]) -> None:
-    st.caption(
-        "Each class against the rest. Click a name in the legend to hide its curve, double-click "
-        "to show it alone."
-    )
+    st.caption("Click a name in a legend to hide its curve, double-click to show it alone.")
     left, right = st.columns(2)
     areas = ", ".join(f"{class_result.name} {number(class_result.auc)}" for class_result in classes)
     with left:
-        st.markdown("**ROC curves**")
-        st.plotly_chart(
+        show_chart(
             roc_lines(classes),
+            title="ROC curves",
             key="roc_chart",
-            config={"displayModeBar": False},
+            caption="Each class against the rest. Dashed: chance.",
             alt=f"ROC curves; area under the curve: {areas}",
         )
     averages = ", ".join(
         f"{class_result.name} {number(class_result.average_precision)}" for class_result in classes
     )
     with right:
-        st.markdown("**Precision-recall curves**")
-        st.plotly_chart(
+        show_chart(
             precision_recall_lines(classes),
+            title="Precision-recall curves",
             key="precision_recall_chart",
-            config={"displayModeBar": False},
+            caption="Each class against the rest.",
             alt=f"Precision-recall curves; average precision: {averages}",
         )
     undefined = [class_result.name for class_result in classes if class_result.roc is None]
@@ -167,14 +166,13 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
                 height="stretch",
                 width=150,
             )
-    st.plotly_chart(
+    show_chart(
         threshold_lines(curve, name, threshold / 100, result.classes),
+        title=f"Precision, recall and F1 of {name} by threshold",
         key=f"threshold_chart_{name}",
-        config={"displayModeBar": False},
+        caption=""
+        if best is None
+        else f"F1 is highest at {100 * best:.0f} % on these images; expect a slightly lower F1 on "
+        "new images.",
         alt=f"Precision, recall and F1 of {name} by threshold on its probability",
     )
-    if best is not None:
-        st.caption(
-            f"F1 is highest at {100 * best:.0f} % on these images; expect a slightly lower F1 on "
-            "new images."
-        )

@@ -13,6 +13,7 @@ from fer_core.evaluation.robustness import measure_robustness
 from fer_core.evaluation.slices import image_slicings, slice_by_score
 from fer_core.jobs.job import JobKind
 from fer_core.metrics.formatting import percent, percent_interval
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import require_images
 from fer_studio.ui.evaluate.image_findings import votes_of
@@ -45,11 +46,10 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
     columns = st.columns(3 if len(slicings) == 3 else 2)
     for number, slicing in enumerate(slicings):
         with columns[number % len(columns)]:
-            st.markdown(f"**{slicing.title}**")
-            st.plotly_chart(
+            show_chart(
                 slice_points(slicing, overall),
+                title=f"Accuracy by {slicing.title[0].lower()}{slicing.title[1:]}",
                 key=f"slices_{slicing.name}",
-                config={"displayModeBar": False},
                 alt=f"Accuracy by {slicing.title.lower()}: "
                 + ", ".join(percent(score_slice.accuracy.value) for score_slice in slicing.slices),
             )
@@ -197,11 +197,10 @@ def _show_curves(curves: tuple[RobustnessCurve, ...]) -> None:
     columns = st.columns(2)
     for number, curve in enumerate(curves):
         with columns[number % 2]:
-            st.markdown(f"**{curve.title}**")
-            st.plotly_chart(
+            show_chart(
                 robustness_lines(curve),
+                title=curve.title,
                 key=f"robustness_{curve.name}",
-                config={"displayModeBar": False},
                 alt=f"Accuracy under {curve.title.lower()}: "
                 + ", ".join(
                     f"{point.strength:g}: {percent(point.accuracy.value)}" for point in curve.points

@@ -11,6 +11,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import DEMO_NAME
 from fer_core.errors import InputError
 from fer_core.settings import Settings
+from fer_studio.ui.access import admission
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
@@ -35,13 +36,27 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     Returns:
         The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        with st.container(width=330):
-            bundle = choose_bundle(settings)
+    # Without labels, to take less space; the texts of the options explain themselves.
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(width=300):
+            bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
-        split_container = st.container(width=220)
-        truth_container = st.container(width="content")
-        curation_container = st.container(width="content")
+        split_container = st.container(width=250)
+        # As wide as what it will contain, so that the bar does not grow by a line on a phone.
+        truth_container = st.container(width=260)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        # The stored predictions have no images that decisions could be about.
+        curation_container = None if data == _OWN else st.container(width=310)
+        with st.container(width=170):
+            _explain_selection()
+        if admission().may_open("train"):
+            st.container(width=290).page_link(
+                "pages/train.py",
+                label="Evaluate your own model: import it",
+                icon=":material/upload:",
+                query_params={"view": "models"},
+                help="Keras, ONNX, or JSON with weights. The model is then in the list above.",
+            )
     _show_damaged(settings)
     if bundle is None:
         return None
@@ -52,10 +67,12 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 ["validation"],
                 disabled=True,
                 key="own_split",
-                help="A model contains only the predictions for its validation images.",
+                format_func=lambda split: f"Split: {split}",
+                label_visibility="collapsed",
             )
             return _choose_truth(own_evaluation(bundle, settings), truth_container)
         dataset = open_dataset(data, settings)
+        assert curation_container is not None  # a dataset is selected
         with curation_container:
             curated = _choose_curation(dataset)
         with split_container:
@@ -65,6 +82,20 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     except InputError as error:
         show_error(error)
         return None
+
+
+def _explain_selection() -> None:
+    with st.popover("What to choose", icon=":material/help:", type="tertiary", key="choice_help"):
+        st.markdown(
+            "**Images.** A model contains its predictions for the validation images of its "
+            "training, without the images. Choose a dataset to see the images as well.\n\n"
+            "**Split.** Choose models on validation. Evaluate on test once, for the final report: "
+            "metrics become too optimistic if you use them to choose a model.\n\n"
+            "**Against.** What counts as the true class, if there are votes: the label of the "
+            "dataset, or the answer that most annotators gave. Images without a most frequent "
+            "answer are left out. Your data-cleaning decisions change labels, so they cannot be "
+            "combined with votes."
+        )
 
 
 def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
@@ -96,7 +127,7 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
 
 def _choose_data(settings: Settings) -> str:
     names = offered_datasets(settings)
-    titles = {_OWN: "the model's own validation predictions"}
+    titles = {_OWN: "its own validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
     return kept_selectbox(
         "Images",
@@ -105,9 +136,8 @@ def _choose_data(settings: Settings) -> str:
         name="dataset",
         noun="dataset",
         format_func=lambda name: titles[name],
+        is_in_bar=True,
         width=330,
-        help="A model contains its predictions for the validation images of its training, without "
-        "the images. Choose a dataset to see the images as well.",
     )
 
 
@@ -139,9 +169,8 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         required=True,
         disabled=is_curated,
         key=key,
-        help="What counts as the true class: the label of the dataset, or the answer that most "
-        "annotators gave. Images without a most frequent answer are left out. Your data-cleaning "
-        "decisions change labels, so they cannot be combined with votes.",
+        format_func=lambda truth: f"Against {truth.split()[-1].lower()}",
+        label_visibility="collapsed",
     )
     if truth == _LABELS:
         return evaluation
@@ -161,8 +190,7 @@ def _choose_split(faces: FaceSet) -> str:
         name="split",
         default="validation",
         format_func=lambda split: f"{split} ({counts[split]:,} images)",
-        help="Choose models on validation. Evaluate on test once, for the final report: metrics "
-        "become too optimistic if you use them to choose a model.",
+        is_in_bar=True,
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from fer_core.charts.evaluation import summary_intervals
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics.formatting import percent
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.annotators_section import show_annotators
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_number, show_share
@@ -23,15 +24,15 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
     _show_metrics(result)
     for warning in result.warnings:
         st.warning(plain_text(warning), icon=":material/warning:")
-    st.plotly_chart(
+    show_chart(
         summary_intervals(result),
+        title="Accuracy with 95 % intervals",
         key="summary_chart",
-        config={"displayModeBar": False},
+        caption=_explanation(result),
         alt=f"Accuracy {percent(result.accuracy.value)}, balanced accuracy "
         f"{percent(result.balanced_accuracy.value)} and top-2 accuracy "
         f"{percent(result.top2_accuracy.value)} with their intervals",
     )
-    st.caption(_explanation(result))
     if evaluation.votes is not None:
         show_annotators(evaluation.votes)
 

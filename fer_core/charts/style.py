@@ -1,8 +1,13 @@
-"""Shared colors, margins, axes, lines and labels of the evaluation charts."""
+"""The template of all Plotly charts: colors, margins, legends, axes with units, lines, labels.
+
+Shares are drawn in percent: the values of a chart are 0 to 100, its ticks and texts "68.3 %".
+Titles and captions are drawn by the page, and added to downloaded pictures. Fonts, backgrounds and
+grid lines are those of the theme, light or dark.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +16,7 @@ from numpy.typing import NDArray
 
 from fer_core.charts.labels import plot_texts
 from fer_core.metrics import Estimate
+from fer_core.metrics.formatting import UNDEFINED, percent, percent_interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -23,7 +29,9 @@ FIRST, SECOND = "#0072B2", "#D55E00"
 #: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
-#: A legend below the plot, so that it does not cover the curves; it wraps to the width.
+#: A legend above the plot; it wraps to the width.
+LEGEND_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
+#: A legend below the plot, for long names, which need several lines on a phone.
 LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
 
 
@@ -44,14 +52,9 @@ class ThresholdLine:
     dash: str
 
 
-def percent_axis(title: str, low: float = 0.0, high: float = 1.0) -> dict[str, Any]:
-    """Return an axis of shares, labeled in percent."""
-    return {
-        "range": [low, high],
-        "tickformat": ".0%",
-        "title": {"text": title, "standoff": 12},
-        "fixedrange": True,
-    }
+def percent_axis(title: str, low: float = 0.0, high: float = 100.0) -> dict[str, Any]:
+    """Return an axis of shares in percent, 0 to 100."""
+    return number_axis(title, low, high) | {"ticksuffix": " %"}
 
 
 def number_axis(title: str, low: float, high: float) -> dict[str, Any]:
@@ -108,7 +111,7 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
         mode="markers+text" if is_defined else "text",
         marker={"size": 11, "color": color},
         error_x=whiskers([estimate], color),
-        text=[text if is_defined else "undefined"],
+        text=[text if is_defined else UNDEFINED],
         textposition="top center" if is_defined else "middle right",
         cliponaxis=False,
         hovertemplate=f"{hover}<extra></extra>",
@@ -116,12 +119,12 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
 
 
 def diagonal(name: str = "") -> go.Scatter:
-    """Return the dashed line from (0, 0) to (1, 1), a reference for curves."""
+    """Return the dashed line from (0, 0) to (100, 100) percent, a reference for curves."""
     import plotly.graph_objects as go
 
     return go.Scatter(
-        x=[0, 1],
-        y=[0, 1],
+        x=[0, 100],
+        y=[0, 100],
         mode="lines",
         line={"color": GRAY, "dash": "dash", "width": 1},
         name=name,
@@ -130,7 +133,7 @@ def diagonal(name: str = "") -> go.Scatter:
 
 
 def lines_by_threshold(
-    thresholds: Sequence[float] | NDArray[np.floating[Any]],
+    thresholds: Sequence[float | None] | NDArray[np.floating[Any]],
     lines: Sequence[ThresholdLine],
     marked: float,
     hover: str,
@@ -138,9 +141,9 @@ def lines_by_threshold(
     """Return a figure of values against a threshold, without axes.
 
     Args:
-        thresholds: Increasing thresholds, ``[n]``.
+        thresholds: Increasing thresholds in percent, ``[n]``.
         lines: The lines, ``[n]`` values each.
-        marked: The threshold marked by a vertical line.
+        marked: The threshold marked by a vertical line, in percent.
         hover: Hover template after the name of a line, with Plotly's ``%{x}`` and ``%{y}``.
     """
     import plotly.graph_objects as go
@@ -163,6 +166,17 @@ def lines_by_threshold(
     return figure
 
 
+def as_percent(values: Iterable[float | None] | NDArray[np.floating[Any]]) -> list[float | None]:
+    """Return shares, 0 to 1, in percent; undefined ones stay None or NaN."""
+    return [None if value is None else 100 * float(value) for value in values]
+
+
+def percent_whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
+    """Return the error bars of shares that are drawn in percent; see ``whiskers``."""
+    bars = whiskers(estimates, color)
+    return bars | {side: as_percent(bars[side]) for side in ("array", "arrayminus")}
+
+
 def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
     """Return error bars from intervals; length 0 where an interval is undefined."""
 
@@ -183,8 +197,17 @@ def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[st
 def estimate_text(estimate: Estimate, pattern: str) -> str:
     """Return a metric with its interval as text, for hover labels."""
     if estimate.value is None:
-        return "undefined"
+        return UNDEFINED
     value = format(estimate.value, pattern)
     if estimate.low is None or estimate.high is None:
         return f"{value} (no interval)"
     return f"{value} (95 %: {estimate.low:{pattern}} to {estimate.high:{pattern}})"
+
+
+def percent_text(estimate: Estimate) -> str:
+    """Return a share in percent with its interval as text, for hover labels."""
+    if estimate.value is None:
+        return UNDEFINED
+    interval = percent_interval(estimate)
+    note = f"95 %: {interval}" if interval else "no interval"
+    return f"{percent(estimate.value)} ({note})"

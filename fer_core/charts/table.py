@@ -1,0 +1,136 @@
+"""The data of a chart as a table, for downloads."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from fer_core.csv_text import csv_text
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+def chart_csv(figure: go.Figure) -> str:
+    """Return the data of a chart as the text of a CSV file.
+
+    A chart of points, lines or bars has a row per point: the name of its series if there are
+    several, its x and y, and the ends of its interval if the chart has intervals. A heat map has a
+    row per cell: x, y and value. Columns are named after the axes, with "(%)" for shares.
+    Reference lines and undefined values are omitted.
+
+    Args:
+        figure: A figure of scatter plots and bars, or of one heat map.
+    """
+    columns, rows = chart_table(figure)
+    return csv_text(columns, rows)
+
+
+def chart_table(figure: go.Figure) -> tuple[list[str], list[list[object]]]:
+    """Return the names of the columns and the rows that ``chart_csv`` writes."""
+    maps = [trace for trace in figure.data if trace.type == "heatmap"]
+    if maps:
+        return _cells(figure, maps[0])
+    traces = [trace for trace in figure.data if _has_data(trace)]
+    is_named = len(traces) > 1 and any(trace.name for trace in traces)
+    has_interval = any(_interval_axis(trace) for trace in traces)
+    columns = [
+        *(["series"] if is_named else []),
+        _axis_name(figure, "x"),
+        _axis_name(figure, "y"),
+        *(["low", "high"] if has_interval else []),
+    ]
+    rows: list[list[object]] = []
+    for trace in traces:
+        for point, ends in _points(trace):
+            name = [_plain(trace.name or "")] if is_named else []
+            rows.append([*name, *point, *(ends if has_interval else [])])
+    return columns, rows
+
+
+def _cells(figure: go.Figure, trace: Any) -> tuple[list[str], list[list[object]]]:
+    title = trace.colorbar.title.text
+    values = _column(trace.z)
+    xs = _column(trace.x) or list(range(len(_column(values[0]))))
+    ys = _column(trace.y) or list(range(len(values)))
+    columns = [
+        _axis_name(figure, "x", "column"),
+        _axis_name(figure, "y", "row"),
+        _with_unit(_plain(title) if title else "value", trace.colorbar.ticksuffix),
+    ]
+    rows: list[list[object]] = [
+        [_cell(x), _cell(y), _cell(value)]
+        for y, line in zip(ys, values, strict=True)
+        for x, value in zip(xs, _column(line), strict=True)
+    ]
+    return columns, rows
+
+
+def _has_data(trace: Any) -> bool:
+    """Return whether a trace has data; reference lines and entries for the legend have none."""
+    if trace.hoverinfo == "skip":
+        return False
+    return any(value is not None for value in _column(trace.x))
+
+
+def _interval_axis(trace: Any) -> str | None:
+    for axis in ("x", "y"):
+        if trace[f"error_{axis}"].array is not None:
+            return axis
+    return None
+
+
+def _points(trace: Any) -> Iterator[tuple[list[object], list[object]]]:
+    """Yield x and y, and both ends of the interval, of each point."""
+    axis = _interval_axis(trace)
+    bars = trace[f"error_{axis}"] if axis else None
+    # Undefined values are drawn as a text.
+    is_defined = getattr(trace, "mode", None) != "text"
+    for index, (x, y) in enumerate(zip(_column(trace.x), _column(trace.y), strict=True)):
+        if not is_defined or x is None or y is None:
+            continue
+        ends: list[object] = [None, None]
+        # A bar without length stands for an undefined interval.
+        if bars is not None and (bars.arrayminus[index] or bars.array[index]):
+            value = float(x if axis == "x" else y)
+            ends = [_cell(value - bars.arrayminus[index]), _cell(value + bars.array[index])]
+        yield [_cell(x), _cell(y)], ends
+
+
+def _column(values: Any) -> list[Any]:
+    return [] if values is None else list(values)
+
+
+def _cell(value: Any) -> object:
+    """Return a value as a cell: text without markup, numbers to six digits, NaN as empty."""
+    if isinstance(value, str):
+        return _plain(value)
+    number = float(value)
+    if math.isnan(number):
+        return None
+    return int(number) if number.is_integer() else float(f"{number:.6g}")
+
+
+def _axis_name(figure: go.Figure, axis: str, default: str = "") -> str:
+    """Return the title of an axis with the unit of its ticks; without a title, a default."""
+    layout = figure.layout[f"{axis}axis"]
+    title = _plain(layout.title.text or "") or default
+    if not title:
+        title = "class" if layout.type == "category" or _is_text(figure, axis) else axis
+    return _with_unit(title, layout.ticksuffix)
+
+
+def _with_unit(title: str, tick_suffix: str | None) -> str:
+    unit = (tick_suffix or "").strip()
+    return f"{title} ({unit})" if unit else title
+
+
+def _is_text(figure: go.Figure, axis: str) -> bool:
+    values: Sequence[Any] = next((_column(trace[axis]) for trace in figure.data), [])
+    return any(isinstance(value, str) for value in values)
+
+
+def _plain(text: str) -> str:
+    return html.unescape(text.replace("<br>", " ").replace("<b>", "").replace("</b>", ""))

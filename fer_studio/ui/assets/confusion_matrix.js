@@ -1,0 +1,220 @@
+// A confusion matrix of square cells, as wide as its place, with totals and a legend of the colors.
+//
+// data.classes  the names of the classes
+// data.shares   the share of each cell, 0 to 1; null where it is undefined
+// data.texts    what each cell shows
+// data.labels   what a screen reader says about each cell
+// data.rows, data.columns  the totals of true and predicted classes; data.total that of all images
+// data.legend   what the color means
+// data.selected the row and the column of the selected cell
+//
+// Sends "cell", the row and the column, when a cell is clicked, touched, or reached with the arrow keys.
+const STATES = new WeakMap()
+// Pixels. Narrower cells cannot be hit with a finger: the matrix then scrolls to the side.
+const MIN_CELL = 26
+const MAX_WIDTH = 720
+const COLOR = [0, 114, 178]
+// Texts in the theme's color are readable on all cells, in light and dark themes.
+const [MIN_OPACITY, MAX_OPACITY] = [0.04, 0.8]
+const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const place = parentElement.querySelector(".confusion-matrix")
+  const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => redraw(state)) }
+  if (!STATES.has(parentElement)) {
+    STATES.set(parentElement, state)
+    state.observer.observe(place)
+  }
+  Object.assign(state, { data, place, send: (cell) => setTriggerValue("cell", cell) })
+  redraw(state)
+  return () => {
+    state.observer.disconnect()
+    STATES.delete(parentElement)
+  }
+}
+
+function redraw(state) {
+  const { data, place } = state
+  const width = Math.min(place.clientWidth, MAX_WIDTH)
+  if (!width) return
+  const style = getComputedStyle(place)
+  const drawn = JSON.stringify([width, style.color, { ...data, selected: null }])
+  if (drawn !== state.drawn) {
+    const hadFocus = place.contains(document.activeElement)
+    place.replaceChildren(matrix(state, width, style))
+    state.drawn = drawn
+    mark(state, data.selected)
+    if (hadFocus) cellAt(state, data.selected).focus()
+  } else {
+    mark(state, data.selected)
+  }
+}
+
+function matrix(state, width, style) {
+  const { data } = state
+  const count = data.classes.length
+  const context = document.createElement("canvas").getContext("2d")
+  const widest = (texts, size) => {
+    context.font = `${size}px ${style.fontFamily}`
+    return Math.max(...texts.map((text) => context.measureText(text).width))
+  }
+  const names = [...data.classes, "total"]
+  const nameSize = width < 500 ? 11 : 13
+  const axis = nameSize + 8
+  const nameWidth = widest(names, nameSize)
+  const left = axis + nameWidth + 8
+  const cell = Math.max((width - left - 1) / (count + 1), MIN_CELL)
+  const isUpright = nameWidth + 4 <= cell
+  const top = axis + (isUpright ? nameSize + 8 : nameWidth + 8)
+  const texts = [...data.texts.flat(), ...data.rows, ...data.columns, data.total]
+  const fitting = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cell - 4)
+  const size = { width: left + cell * (count + 1) + 1, height: top + cell * (count + 1) + 46 }
+  const svg = element("svg", {
+    ...size,
+    viewBox: `0 0 ${size.width} ${size.height}`,
+    class: "chart-svg",
+    role: "grid",
+    "aria-label": data.title,
+    "font-family": style.fontFamily,
+    fill: style.color,
+  })
+  const write = (parent, text, x, y, options = {}) => {
+    const line = element("text", { x, y, "font-size": nameSize, "dominant-baseline": "central", ...options })
+    line.textContent = text
+    parent.append(line)
+    return line
+  }
+  const middle = { "text-anchor": "middle" }
+  const end = { "text-anchor": "end" }
+  const faint = { "fill-opacity": 0.75 }
+
+  const across = left + (cell * count) / 2
+  write(svg, "predicted", across, axis / 2, { ...middle, ...faint, "aria-hidden": true })
+  const down = top + (cell * count) / 2
+  write(svg, "true", 0, 0, {
+    ...middle,
+    ...faint,
+    transform: `translate(${axis / 2}, ${down}) rotate(-90)`,
+    "aria-hidden": true,
+  })
+  const header = element("g", { role: "row" })
+  names.forEach((name, column) => {
+    const x = left + cell * (column + 0.5)
+    const place = isUpright
+      ? { ...middle }
+      : { "text-anchor": "start", transform: `translate(${x}, ${top - 6}) rotate(-90)` }
+    const [textX, textY] = isUpright ? [x, top - nameSize / 2 - 5] : [0, 0]
+    write(header, name, textX, textY, { ...place, role: "columnheader", ...(column < count ? {} : faint) })
+  })
+  svg.append(header)
+
+  names.forEach((name, row) => {
+    const line = element("g", { role: "row" })
+    const y = top + cell * row
+    write(line, name, left - 6, y + cell / 2, { ...end, role: "rowheader", ...(row < count ? {} : faint) })
+    names.forEach((_, column) => {
+      const x = left + cell * column
+      if (row < count && column < count) {
+        line.append(dataCell(state, row, column, { x, y, cell, fitting, write }))
+      } else {
+        const total = row < count ? data.rows[row] : column < count ? data.columns[column] : data.total
+        const part = element("g", { role: "gridcell" })
+        if (fitting) write(part, total, x + cell / 2, y + cell / 2, { ...middle, ...faint, "font-size": fitting })
+        line.append(part)
+      }
+    })
+    svg.append(line)
+  })
+  svg.append(legend(data, left, top + cell * (count + 1) + 12, Math.min(cell * count, 260), nameSize, write))
+  return svg
+}
+
+function dataCell(state, row, column, { x, y, cell, fitting, write }) {
+  const { data } = state
+  const part = element("g", {
+    role: "gridcell",
+    class: "cell",
+    tabindex: -1,
+    "aria-label": data.labels[row][column],
+    "data-cell": `${row},${column}`,
+  })
+  const share = data.shares[row][column]
+  part.append(
+    element("rect", {
+      x: x + 1,
+      y: y + 1,
+      width: cell - 2,
+      height: cell - 2,
+      rx: 3,
+      fill: `rgb(${COLOR})`,
+      "fill-opacity": opacity(share ?? 0),
+      // Not "currentColor", which is black in a downloaded picture.
+      stroke: getComputedStyle(state.place).color,
+      "stroke-width": 0,
+    }),
+  )
+  if (fitting) {
+    write(part, data.texts[row][column], x + cell / 2, y + cell / 2, {
+      "text-anchor": "middle",
+      "font-size": fitting,
+      "font-weight": row === column ? 600 : 400,
+    })
+  }
+  part.onclick = () => select(state, [row, column])
+  part.onkeydown = (event) => {
+    const step = KEYS[event.key]
+    const last = data.classes.length - 1
+    if (!step && event.key !== "Enter" && event.key !== " ") return
+    event.preventDefault()
+    const [down, right] = step ?? [0, 0]
+    const within = (index) => Math.min(Math.max(index, 0), last)
+    select(state, [within(row + down), within(column + right)])
+  }
+  return part
+}
+
+function opacity(share) {
+  return MIN_OPACITY + (MAX_OPACITY - MIN_OPACITY) * share
+}
+
+function legend(data, x, y, width, size, write) {
+  const part = element("g", { "aria-hidden": true })
+  const gradient = element("linearGradient", { id: "confusion-matrix-colors" })
+  for (const share of [0, 1]) {
+    gradient.append(
+      element("stop", { offset: share, "stop-color": `rgb(${COLOR})`, "stop-opacity": opacity(share) }),
+    )
+  }
+  const bar = { x, y, width, height: 8, rx: 2, fill: "url(#confusion-matrix-colors)" }
+  part.append(gradient, element("rect", bar))
+  write(part, "0 %", x, y + 20, { "font-size": size })
+  write(part, data.legend, x + width / 2, y + 20, { "text-anchor": "middle", "font-size": size })
+  write(part, "100 %", x + width, y + 20, { "text-anchor": "end", "font-size": size })
+  return part
+}
+
+function select(state, cell) {
+  // Marked at once; the page follows.
+  mark(state, cell)
+  cellAt(state, cell).focus({ preventScroll: false })
+  state.send(cell)
+}
+
+function cellAt({ place }, [row, column]) {
+  return place.querySelector(`[data-cell="${row},${column}"]`)
+}
+
+function mark(state, cell) {
+  for (const part of state.place.querySelectorAll("[data-cell]")) {
+    const isSelected = part.dataset.cell === cell.join(",")
+    part.setAttribute("aria-selected", isSelected)
+    part.setAttribute("tabindex", isSelected ? 0 : -1)
+    part.firstChild.setAttribute("stroke-width", isSelected ? 2.5 : 0)
+  }
+}
+
+function element(name, attributes) {
+  const created = document.createElementNS("http://www.w3.org/2000/svg", name)
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value)
+  return created
+}

@@ -1,0 +1,194 @@
+"""The drawer with one face of a dataset: why it is listed, votes, prediction, decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.bundle import find_bundle
+from fer_core.classes import class_colors
+from fer_core.dataset.face_set import SPLITS
+from fer_core.errors import InputError
+from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.bars import show_probabilities, show_votes_of_face
+from fer_studio.ui.curating import CurationState
+from fer_studio.ui.datasets import OpenDataset, dataset_votes, exact_audit
+from fer_studio.ui.explained_face import show_explained_face
+from fer_studio.ui.face_steps import (
+    DRAWER_WIDTH,
+    ENLARGED_WIDTH,
+    enlarged,
+    show_steps,
+    start_at,
+)
+from fer_studio.ui.gallery import FaceTexts, OpenFace
+from fer_studio.ui.image_decision import Proposal, offer_decision
+from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.messages import show_error
+from fer_studio.ui.text import plain_text
+
+
+@dataclass(frozen=True, eq=False)
+class FaceSource:
+    """Where the faces of a gallery come from.
+
+    Attributes:
+        dataset: Their dataset.
+        source: Recorded as the source of decisions.
+        reason: By row, why the face is listed; a missing row has no reason.
+        suggested: By row, the label that is suggested as the correct one.
+        is_model_suggestion: True if a model suggests the labels.
+    """
+
+    dataset: OpenDataset
+    source: str
+    reason: Mapping[int, str] = field(default_factory=dict)
+    suggested: Mapping[int, int] = field(default_factory=dict)
+    is_model_suggestion: bool = False
+
+    @property
+    def opener(self) -> OpenFace:
+        """The function that opens the drawer, for a gallery."""
+
+        def open_face(row: int, rows: NDArray[np.intp]) -> None:
+            start_at(rows, row)
+            _show_face(self, rows)
+
+        return open_face
+
+
+def face_texts(
+    dataset: OpenDataset,
+    state: CurationState,
+    *,
+    caption: Callable[[int], str] | None = None,
+    note: Callable[[int], str] = lambda row: "",
+) -> FaceTexts:
+    """Return what galleries of this page show of each face: class, split, decision.
+
+    Args:
+        dataset: The dataset.
+        state: Its decisions.
+        caption: Another text below the faces.
+        note: Appended to the alternative text.
+    """
+    colors = class_colors(dataset.faces.classes)
+    return FaceTexts(
+        caption=caption or dataset.caption,
+        name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}{note(row)}",
+        mark=state.mark,
+        color=lambda row: colors[dataset.faces.class_of(row)],
+    )
+
+
+@st.dialog(
+    "Face",
+    width=DRAWER_WIDTH,
+    position="right",
+    icon=":material/face:",
+    # The gallery below shows the decisions.
+    on_dismiss="rerun",
+)
+def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
+    leave_if_refused("dataset")
+    dataset = source.dataset
+    row = show_steps(rows)
+    label = dataset.faces.class_of(row)
+    with st.container(horizontal=True, gap="medium"):
+        st.image(
+            enlarged(dataset.faces.images[row]),
+            width=ENLARGED_WIDTH,
+            alt=f"{dataset.faces.names[row]}, labeled {label}",
+        )
+        with st.container(width="stretch"):
+            st.markdown(f"Labeled **{plain_text(label)}**")
+            st.caption(
+                f"{plain_text(dataset.faces.names[row])} · row {row:,} · "
+                f"{SPLITS[dataset.faces.splits[row]]}"
+            )
+            if source.reason.get(row):
+                st.markdown(plain_text(source.reason[row]))
+            with st.container(horizontal=True, gap="xsmall"):
+                for title in _findings_about(dataset, row):
+                    st.badge(title, color="orange")
+    suggested = source.suggested.get(row)
+    suggestion = None if suggested is None else dataset.faces.classes[suggested]
+    offer_decision(
+        dataset,
+        row,
+        Proposal(
+            reason=source.reason.get(row, ""),
+            source=source.source,
+            label=suggestion,
+            model_label=suggestion if source.is_model_suggestion else None,
+        ),
+    )
+    _show_votes(dataset, row)
+    # A model takes a moment to load.
+    prediction = st.expander(
+        "Prediction of the default model",
+        icon=":material/psychology:",
+        key="face_prediction",
+        on_change="rerun",
+    )
+    if prediction.open:
+        with prediction:
+            _show_prediction(dataset, row)
+
+
+def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
+    """Return the titles of the exact findings that an image belongs to."""
+    audit = exact_audit(dataset)
+    parts: dict[str, list[NDArray[np.intp]]] = {
+        "Exact duplicate": list(audit.groups),
+        "Conflicting labels": list(audit.conflicting_groups),
+        "Also appears in train": list(audit.leaked_rows.values()),
+        "Blank": [audit.blank_rows],
+    }
+    return [title for title, groups in parts.items() if any(row in group for group in groups)]
+
+
+def _show_votes(dataset: OpenDataset, row: int) -> None:
+    try:
+        votes = dataset_votes(dataset)
+    except InputError as error:
+        show_error(error)
+        return
+    if votes is None or not votes.has_votes[row]:
+        return
+    show_votes_of_face(
+        votes.distribution(row),
+        dataset.faces.classes,
+        key=f"face_votes_{row}",
+        title=f"Votes of {votes.total[row]} FER+ annotators",
+    )
+
+
+def _show_prediction(dataset: OpenDataset, row: int) -> None:
+    try:
+        bundle = find_bundle(None, dataset.settings)
+        predictor = open_predictor(bundle)
+        probabilities = predictor.probabilities(dataset.faces.images[row : row + 1])[0]
+    except InputError as error:
+        show_error(error)
+        return
+    st.caption(f"Model: **{plain_text(bundle.name)}**. It may have learned from this image.")
+    label = dataset.faces.class_of(row)
+    show_explained_face(
+        bundle,
+        dataset.faces.images[row],
+        name=dataset.faces.names[row],
+        classes=predictor.classes,
+        predicted=predictor.classes[int(probabilities.argmax())],
+        label=label,
+        key=f"face_explained_{row}",
+    )
+    show_probabilities(
+        dict(zip(predictor.classes, probabilities.tolist(), strict=True)),
+        key=f"face_probabilities_{row}",
+        title="Probabilities",
+    )

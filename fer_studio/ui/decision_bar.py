@@ -1,0 +1,60 @@
+"""The bar at the bottom of a section: how many decisions there are, undo, download."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from fer_core.dataset.curation_csv import curation_csv
+from fer_core.phrases import counted
+from fer_studio.ui.curating import DECISIONS, curation_state, offer_undo, show_curation_outcome
+from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.downloads import offer_download
+
+_KEY = "decision_bar"
+#: ``st.bottom`` would be out of reach of a section, which reruns without the rest of the page.
+_STYLE = f"""
+<style>
+/* The element around the bar, which is as tall as the bar: within it, the bar could not move. */
+:has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
+.st-key-{_KEY} {{
+  padding: 0.5rem 0; border-top: 1px solid gray;
+  background: color-mix(in srgb, Canvas 75%, transparent); backdrop-filter: blur(12px);
+}}
+/* On a phone, the bar has several lines, and would cover the faces. */
+@media (max-width: 640px) {{ :has(> .st-key-{_KEY}) {{ position: static; }} }}
+</style>
+"""
+
+
+def show_decision_bar(dataset: OpenDataset) -> None:
+    """Draw the bar if there are decisions about a dataset, or one that can be redone.
+
+    Raises:
+        InputError: The decisions cannot be read.
+    """
+    show_curation_outcome()
+    state = curation_state(dataset)
+    if not state.curation.entries and state.file.redoable() is None:
+        return
+    counts = state.curation.counts()
+    parts = [
+        f"{counts[action]:,} {button.done}"
+        for action, button in DECISIONS.items()
+        if counts[action]
+    ]
+    st.html(_STYLE)
+    with st.container(key=_KEY, horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(
+            f":material/gavel: **{counted(len(state.curation.entries), 'decision')}**"
+            + (f": {', '.join(parts)}" if parts else ""),
+            width="content",
+        )
+        offer_undo(dataset, state, key="curation_undo")
+        offer_download(
+            "Decisions as CSV",
+            lambda: curation_csv(state.curation),
+            f"{dataset.name}-curation.csv",
+            key="curation_csv",
+            icon=":material/download:",
+            is_disabled=not state.curation.entries,
+        )

@@ -1,0 +1,71 @@
+"""The drawer's buttons that lead to the previous and the next face."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from fer_core.dataset.face_set import FACE_SIZE
+
+#: Number of screen pixels per image pixel of an enlarged face, and its width.
+FACE_SCALE = 4
+ENLARGED_WIDTH = FACE_SIZE * FACE_SCALE
+#: Width of the drawer in pixels: two enlarged faces and the buttons of a decision fit in a row.
+DRAWER_WIDTH = 560
+
+_STEP = "face_step"
+
+
+def start_at(rows: NDArray[np.intp], row: int) -> None:
+    """Set the face that the drawer shows first.
+
+    Args:
+        rows: The faces to step through.
+        row: One of them.
+    """
+    st.session_state[_STEP] = int(np.flatnonzero(rows == row)[0])
+
+
+def show_steps(rows: NDArray[np.intp]) -> int:
+    """Draw the buttons, which the arrow keys press as well; return the current face.
+
+    Args:
+        rows: The faces to step through, at least one.
+    """
+    count = len(rows)
+    step = st.session_state.get(_STEP, 0) % count
+
+    def move(by: int) -> None:
+        st.session_state[_STEP] = (step + by) % count
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Previous",
+            icon=":material/chevron_left:",
+            key="face_previous",
+            on_click=move,
+            args=(-1,),
+            disabled=count < 2,
+            shortcut="ArrowLeft",
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            key="face_next",
+            on_click=move,
+            args=(1,),
+            disabled=count < 2,
+            shortcut="ArrowRight",
+        )
+        st.caption(f"{step + 1:,} of {count:,}")
+    return int(rows[step])
+
+
+def enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a face with each pixel as a square, because a browser would smooth it.
+
+    Args:
+        face: uint8 ``[48, 48]``.
+    """
+    return face.repeat(FACE_SCALE, axis=0).repeat(FACE_SCALE, axis=1)
