@@ -15,6 +15,7 @@ from fer_core.commands import Answer
 from fer_core.commands.arguments import ProgressLines
 from fer_core.errors import InputError
 from fer_core.extras import require_packages
+from fer_core.phrases import counted
 from fer_core.scale.inputs import is_pattern, list_items
 from fer_core.scale.job_folder import JobFolder, JobRecord
 from fer_core.scale.options import ScaleOptions, parse_backend
@@ -69,7 +70,8 @@ def add_many_files_arguments(
         default=None,
         metavar="PLACE",
         help="local: worker processes on this machine (default with --out); ray: a running Ray "
-        "cluster, or a new one on this machine; ray://HOST:PORT or HOST:PORT: that cluster",
+        "cluster, or a new one on this machine; ray://HOST:10001 from any machine, or HOST:PORT on "
+        "one of its nodes: that cluster",
     )
     group.add_argument(
         "--workers", type=int, metavar="N", help="worker processes (default: one per core)"
@@ -177,11 +179,13 @@ def classify_many_files(
         files = StoredFiles(folder, result.record) if arguments.json else []
         skipped = summary["files"] - result.processed
         text = (
-            f"{summary['files']:,} files with {summary['faces']:,} faces; {summary['errors']:,} "
-            f"could not be read\n{summary['parts']:,} parts in {folder}"
+            f"{counted(summary['files'], 'file')} with {counted(summary['faces'], 'face')}; "
+            f"{summary['errors']:,} could not be read\n"
+            f"{counted(summary['parts'], 'part')} in {folder}"
         )
         if skipped:
-            text += f"\n{skipped:,} files were complete already"
+            verb = "was" if skipped == 1 else "were"
+            text += f"\n{counted(skipped, 'file')} {verb} complete already"
         return Answer({"files": files, "out": str(folder), "summary": summary}, text)
 
 

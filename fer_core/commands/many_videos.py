@@ -12,6 +12,7 @@ from fer_core.commands.arguments import ProgressLines
 from fer_core.commands.many_files import job_inputs, scale_options
 from fer_core.commands.video_document import failed_video_entry, video_entry
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.scale.inputs import list_items
 from fer_core.scale.job_folder import JobFolder, JobRecord
 from fer_core.scale.pool import Pool
@@ -73,20 +74,22 @@ def analyze_many_videos(
         error = next(iter(StoredVideos(folder, result.record, work)))["error"]
         raise InputError(error if summary["files"] == 1 else f"No video was analyzed: {error}")
     text = (
-        f"{summary['files']:,} videos with {summary['faces']:,} rows of faces; "
-        f"{summary['errors']:,} could not be analyzed\n{summary['parts']:,} parts in {folder}"
+        f"{counted(summary['files'], 'video')} with {counted(summary['faces'], 'row')} of faces; "
+        f"{summary['errors']:,} could not be analyzed\n"
+        f"{counted(summary['parts'], 'part')} in {folder}"
     )
     skipped = summary["files"] - result.processed
     if skipped:
-        text += f"\n{skipped:,} videos were complete already"
+        verb = "was" if skipped == 1 else "were"
+        text += f"\n{counted(skipped, 'video')} {verb} complete already"
     videos = StoredVideos(folder, result.record, work) if arguments.json else []
     return Answer({"videos": videos, "out": str(folder), "summary": summary}, text)
 
 
 def _announce(pool: Pool) -> None:
     """Say that the work has begun, because the first video may take long."""
-    count = f"{pool.size} worker{'' if pool.size == 1 else 's'}"
-    print(f"analyzing with {count}; progress is shown per video", file=sys.stderr, flush=True)
+    workers = counted(pool.size, "worker")
+    print(f"analyzing with {workers}; progress is shown per video", file=sys.stderr, flush=True)
 
 
 class StoredVideos(list[dict[str, Any]]):

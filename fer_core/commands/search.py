@@ -28,6 +28,7 @@ from fer_core.scale.options import parse_backend
 from fer_core.scale.ray_search import RaySearchOptions, ray_search_options, search_on_ray
 from fer_core.settings import Settings
 from fer_core.training.search import (
+    StudySetup,
     StudySummary,
     create_study,
     free_worker_number,
@@ -106,7 +107,7 @@ def add_parser(subparsers: Any) -> None:
             metavar="PLACE",
             default="local",
             help="local (default); ray: a running Ray cluster, or a new one on this machine; "
-            "ray://HOST:PORT or HOST:PORT: that cluster",
+            "ray://HOST:10001 from any machine, or HOST:PORT on one of its nodes: that cluster",
         )
         subparser.add_argument(
             "--cpus",
@@ -157,25 +158,25 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
     changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
     choice = class_choice_of_path(arguments, settings)
-    create_study(
-        study_setup(
-            {
-                "name": arguments.name,
-                "recipe": arguments.recipe,
-                "data": dataset_reference(arguments.data, settings),
-                "class_choice": None if choice is None else asdict(choice),
-                "config": config.to_json(),
-                "space": asdict(search_space(_parse_space(arguments.space))),
-                "trials": arguments.trials,
-                "monitor": arguments.monitor,
-                "pruning": not arguments.no_pruning,
-                "seed": arguments.seed,
-                "storage": arguments.storage,
-            }
-        ),
-        settings,
+    setup = study_setup(
+        {
+            "name": arguments.name,
+            "recipe": arguments.recipe,
+            "data": dataset_reference(arguments.data, settings),
+            "class_choice": None if choice is None else asdict(choice),
+            "config": config.to_json(),
+            "space": asdict(search_space(_parse_space(arguments.space))),
+            "trials": arguments.trials,
+            "monitor": arguments.monitor,
+            "pruning": not arguments.no_pruning,
+            "seed": arguments.seed,
+            "storage": arguments.storage,
+        }
     )
-    return _run_or_launch(arguments, settings, cluster, worker=0)
+    if cluster is not None:
+        return _run_on(cluster, arguments.name, settings, new=setup)
+    create_study(setup, settings)
+    return _run_or_launch(arguments, settings, worker=0)
 
 
 def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
@@ -188,7 +189,9 @@ def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
     cluster = _cluster(arguments)
     read_study_setup(arguments.name, settings)
-    return _run_or_launch(arguments, settings, cluster, worker=arguments.worker)
+    if cluster is not None:
+        return _run_on(cluster, arguments.name, settings)
+    return _run_or_launch(arguments, settings, worker=arguments.worker)
 
 
 @dataclass(frozen=True)
@@ -213,20 +216,24 @@ def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
     return _Cluster(address, ray_search_options(arguments.workers, arguments.cpus, arguments.gpus))
 
 
-def _run_or_launch(
-    arguments: argparse.Namespace, settings: Settings, cluster: _Cluster | None, *, worker: int
+def _run_on(
+    cluster: _Cluster, name: str, settings: Settings, *, new: StudySetup | None = None
 ) -> Answer:
-    if cluster is not None:
-        with stop_on_signals(_STOPPING) as stop:
-            search_on_ray(
-                arguments.name,
-                settings,
-                cluster.options,
-                address=cluster.address,
-                stop=stop,
-                report=ProgressLines("searching"),
-            )
-        return _answer(study_summary(arguments.name, settings))
+    """Run a study on a cluster; ``new`` is the setup of a study that does not exist yet."""
+    with stop_on_signals(_STOPPING) as stop:
+        search_on_ray(
+            name,
+            settings,
+            cluster.options,
+            address=cluster.address,
+            stop=stop,
+            new=new,
+            report=ProgressLines("searching"),
+        )
+    return _answer(study_summary(name, settings))
+
+
+def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers or 1)
         return _answer(study_summary(arguments.name, settings))

@@ -60,14 +60,22 @@ def list_items(
             out. Empty for all files.
 
     Raises:
-        InputError: A list or a store cannot be read, or a pattern matches nothing.
+        InputError: A list or a store cannot be read, a pattern matches nothing, or not a single one
+            of the given paths exists.
     """
+    if inputs and not lists and not any(map(_may_exist, inputs)):
+        raise InputError(f"{inputs[0]} does not exist; check the path.")
     seen: set[str] = set()
     for text in _all_inputs(inputs, lists):
         for item in _files_of_input(text, types):
             if item.file not in seen:
                 seen.add(item.file)
                 yield item
+
+
+def _may_exist(text: str) -> bool:
+    """Return False for a path that does not exist; patterns and addresses are not looked up."""
+    return is_address(text) or is_pattern(text) or os.path.lexists(Path(text).expanduser())
 
 
 def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError, first_line, system_reason
-from fer_core.files import parse_json, replaced_file
+from fer_core.files import os_errors_as_input_errors, parse_json, replaced_file
 from fer_core.scale.inputs import Item
 from fer_core.scale.stores import Store, is_address
 from fer_core.scale.work import ERROR_COLUMN, FILE_COLUMN, Work
@@ -118,7 +118,8 @@ class JobFolder:
     ) -> JobRecord:
         """Create the job in this folder, or return the job that it contains.
 
-        The list of files is written once. A continued job uses the list of its first start.
+        The list of files is written once. A continued job uses the list of its first start. A job
+        without a finished part, for example because the cluster could not be reached, is replaced.
 
         Args:
             work: The work.
@@ -132,8 +133,16 @@ class JobFolder:
         """
         record = self._read_record()
         if record is not None:
-            self._check_same(record, work, inputs)
-            return record
+            difference = _difference(record, work, inputs)
+            if difference is None:
+                return record
+            if set(self._folder.names()) - {_JOB_FILE, _FILES_FILE}:
+                raise InputError(
+                    f"{self} contains the results of another job, with {difference}; choose an "
+                    "empty folder, or repeat the command that started that job to continue it."
+                )
+            for name in (_JOB_FILE, _FILES_FILE):
+                self._delete(name)
         if self._folder.names():
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
@@ -291,24 +300,9 @@ class JobFolder:
             )
         return record
 
-    def _check_same(self, record: JobRecord, work: Work, inputs: Sequence[str]) -> None:
-        description = work.description()
-        differences = [
-            f"{key} {record.work.get(key)!r} instead of {value!r}"
-            for key, value in description.items()
-            if key != "files" and record.work.get(key) != value
-        ]
-        if not differences and record.work != description:
-            differences = ["another version of the model or the detector"]
-        if not differences and _absolute_inputs(inputs, Path.cwd()) != _absolute_inputs(
-            record.inputs, Path(record.folder)
-        ):
-            differences = ["other files"]
-        if differences:
-            raise InputError(
-                f"{self} contains the results of another job, with {differences[0]}; choose an "
-                "empty folder, or repeat the command that started that job to continue it."
-            )
+    def _delete(self, name: str) -> None:
+        with os_errors_as_input_errors(f"{name} cannot be deleted in {self}"):
+            self._folder.delete(name)
 
     def _write(self, name: str, content: bytes) -> None:
         try:
@@ -486,6 +480,19 @@ class _StoredFolder(_Folder):
 
 def _in_use_text(location: str) -> str:
     return f"Another job is running in {location}; wait until it ends, or choose another folder."
+
+
+def _difference(record: JobRecord, work: Work, inputs: Sequence[str]) -> str | None:
+    """Return how a command differs from the one that started a job; None if it continues it."""
+    description = work.description()
+    for key, value in description.items():
+        if key != "files" and record.work.get(key) != value:
+            return f"{key} {record.work.get(key)!r} instead of {value!r}"
+    if record.work != description:
+        return "another version of the model or the detector"
+    if _absolute_inputs(inputs, Path.cwd()) != _absolute_inputs(record.inputs, Path(record.folder)):
+        return "other files"
+    return None
 
 
 def _absolute_inputs(inputs: Sequence[str], folder: Path) -> list[str]:

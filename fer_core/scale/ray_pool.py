@@ -186,11 +186,12 @@ def connect(address: str | None) -> None:
     """Connect this process to a Ray cluster.
 
     Args:
-        address: ``ray://HOST:PORT`` (Ray Client), ``HOST:PORT``, or None for a cluster on this
-            machine, which is started if there is none.
+        address: ``ray://HOST:PORT`` (Ray Client) from any machine, ``HOST:PORT`` on a node of that
+            cluster, or None for a cluster on this machine, which is started if there is none.
 
     Raises:
-        InputError: The cluster cannot be reached, does not answer, or has other versions.
+        InputError: The cluster cannot be reached, does not answer, or has other versions, or this
+            machine is not one of its nodes.
     """
     # Ray sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -217,6 +218,7 @@ def connect(address: str | None) -> None:
     _check_port(cluster)
     runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
     check_answer(cluster)
+    _check_is_node(cluster)
     _join(cluster, quiet_options | {"runtime_env": runtime})
 
 
@@ -292,6 +294,23 @@ def check_answer(address: str) -> None:
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAUTHENTICATED:
                 raise _not_accepted(address) from error
+
+
+def _check_is_node(address: str) -> None:
+    """Refuse ``HOST:PORT`` on a machine without a node, for which Ray would wait a minute.
+
+    Raises:
+        InputError: No node of Ray runs on this machine.
+    """
+    from ray._private.services import find_node_ids
+
+    host, _, port = address.rpartition(":")
+    if address.startswith("ray://") or not port.isdigit() or find_node_ids():
+        return
+    raise InputError(
+        f"This machine is not a node of the Ray cluster at {address}; give ray://{host}:10001, or "
+        f"make it a node with 'ray start --address={address}'."
+    )
 
 
 def _join(address: str, options: dict[str, Any]) -> None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +18,14 @@ from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError, first_line
 from fer_core.extras import require_packages
+from fer_core.phrases import counted
 from fer_core.progress import ProgressReport
+from fer_core.scale.ray_messages import logged_standard_output
 from fer_core.scale.ray_pool import connect
 from fer_core.settings import Settings
 from fer_core.training.search import (
     StudySetup,
+    create_study,
     free_worker_number,
     join_study,
     read_study_setup,
@@ -74,6 +75,7 @@ def search_on_ray(
     *,
     address: str | None,
     stop: threading.Event,
+    new: StudySetup | None = None,
     report: ProgressReport | None = None,
 ) -> None:
     """Run a study on a Ray cluster until it is complete or stopped.
@@ -86,6 +88,8 @@ def search_on_ray(
         options: Workers, CPUs and GPUs.
         address: See ``connect``.
         stop: Ends the search; its trials can be resumed.
+        new: The setup of a study that does not exist yet. It is created when the cluster can run
+            it, so that the user can correct the command and repeat it.
         report: Called with the number of completed trials and of all trials.
 
     Raises:
@@ -93,10 +97,17 @@ def search_on_ray(
             the study is stored on this machine only, or no worker could work on the study.
     """
     require_packages("--on ray needs", "scale", "ray")
-    setup = read_study_setup(name, settings)
-    # Ray prints messages of the cluster to standard output, which is for the document.
-    with redirect_stdout(sys.stderr):
-        errors = _search(setup, settings, options, address=address, stop=stop, report=report)
+    setup = read_study_setup(name, settings) if new is None else new
+    with logged_standard_output():
+        errors = _search(
+            setup,
+            settings,
+            options,
+            address=address,
+            stop=stop,
+            is_new=new is not None,
+            report=report,
+        )
     if errors and not stop.is_set() and study_summary(name, settings).state != "finished":
         cause = getattr(errors[0], "cause", None) or errors[0]
         raise InputError(
@@ -113,6 +124,7 @@ def _search(
     *,
     address: str | None,
     stop: threading.Event,
+    is_new: bool,
     report: ProgressReport | None,
 ) -> list[Exception]:
     """Run the workers until they end; return the errors of those that failed."""
@@ -128,6 +140,8 @@ def _search(
                 "several nodes; create the search with --storage URL of a database that all nodes "
                 "can reach."
             )
+        if is_new:
+            create_study(setup, settings)
         actor = ray.remote(
             num_cpus=options.cpus,
             num_gpus=options.gpus,
@@ -141,7 +155,7 @@ def _search(
         actors = [
             actor.remote(name, setup.storage, node_settings, options.cpus) for _ in range(workers)
         ]
-        return _wait(actors, stop, lambda: _report(name, settings, report))
+        return _wait(actors, stop, _CompletedTrials(name, settings, report))
     finally:
         ray.shutdown()
 
@@ -153,8 +167,8 @@ def _worker_count(resources: dict[str, float], options: RaySearchOptions) -> int
     if possible < 1 or (options.workers or 1) > possible:
         raise InputError(
             f"The Ray cluster has {resources.get('CPU', 0):g} CPUs and {resources.get('GPU', 0):g} "
-            f"GPUs, too few for {options.workers or 1} workers with {options.cpus} CPUs and "
-            f"{options.gpus:g} GPUs each; lower --workers, --cpus or --gpus."
+            f"GPUs, too few for {counted(options.workers or 1, 'worker')} with {options.cpus} CPUs "
+            f"and {options.gpus:g} GPUs each; lower --workers, --cpus or --gpus."
         )
     return options.workers or possible
 
@@ -181,11 +195,23 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
     return errors
 
 
-def _report(name: str, settings: Settings, report: ProgressReport | None) -> None:
-    if report is not None:
-        summary = study_summary(name, settings)
+class _CompletedTrials:
+    """Reports the number of completed trials each time that it has changed."""
+
+    def __init__(self, name: str, settings: Settings, report: ProgressReport | None) -> None:
+        self._name = name
+        self._settings = settings
+        self._report = report
+        self._reported = 0
+
+    def __call__(self) -> None:
+        if self._report is None:
+            return
+        summary = study_summary(self._name, self._settings)
         completed = summary.finished + summary.pruned + summary.failed
-        report(completed, summary.setup.trials)
+        if completed != self._reported:
+            self._reported = completed
+            self._report(completed, summary.setup.trials)
 
 
 class _SearchActor:

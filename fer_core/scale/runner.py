@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.job_folder import JobFolder, JobRecord
 from fer_core.scale.options import ScaleOptions
 from fer_core.scale.pool import Outcome, Pool, Task
+from fer_core.scale.ray_messages import logged_standard_output
 from fer_core.scale.work import Work
 
 if TYPE_CHECKING:
@@ -69,9 +68,7 @@ def run_job(
     Raises:
         InputError: The folder, the cluster or the model cannot be used. Finished parts are kept.
     """
-    # Ray prints messages of the cluster, such as the loss of a node, to standard output, which is
-    # for the document of a command.
-    with folder.locked(), redirect_stdout(sys.stderr):
+    with folder.locked(), logged_standard_output():
         record = folder.prepare(work, inputs, items, options.part_files)
         missing = folder.missing_parts(record)
         processed = 0

@@ -199,7 +199,8 @@ def _errors_as_os_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.strerror is None:
+        # PyArrow's client puts several lines of the server's answer into the reason.
+        if error.strerror is None or "AWS Error" in str(error):
             # The number selects the subclass of OSError.
             number = errno.ENOENT if isinstance(error, FileNotFoundError) else error.errno or 0
             raise OSError(number, _reason(error)) from error

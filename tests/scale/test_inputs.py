@@ -103,6 +103,15 @@ def test_inputs_that_cannot_be_read_are_reported(tree: Path, tmp_path: Path) -> 
         list(list_items([], [tmp_path / "binary.txt"]))
 
 
+def test_a_path_that_does_not_exist_is_listed_unless_it_is_the_only_input(
+    tree: Path, tmp_path: Path
+) -> None:
+    gone = str(tmp_path / "gone.png")
+    assert next(list_items([gone, str(tree / "a.png")])).size is None
+    with pytest.raises(InputError, match=r"gone\.png does not exist; check the path\.$"):
+        next(list_items([gone, str(tmp_path / "also-gone")]))
+
+
 def test_addresses_of_object_stores(memory: fsspec.AbstractFileSystem) -> None:
     for name in ("b.png", "a.png", "inner/c.png", ".hidden"):
         memory.pipe_file(f"/bucket/{name}", name.encode())

@@ -274,9 +274,20 @@ def test_a_cluster_with_other_versions_is_refused(
 
     monkeypatch.setattr("ray.init", failing)
     monkeypatch.setattr(ray_pool, "check_answer", lambda _: None)
+    monkeypatch.setattr("ray._private.services.find_node_ids", lambda: {"a node"})
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         pytest.raises(InputError) as caught,
     ):
         ray_pool.connect(f"127.0.0.1:{listener.getsockname()[1]}")
     assert words in str(caught.value)
+
+
+def test_a_machine_that_is_not_a_node_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray itself would search for a node for a minute."""
+    monkeypatch.setattr(ray_pool, "check_answer", lambda _: None)
+    monkeypatch.setattr("ray._private.services.find_node_ids", set)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(InputError, match=r"is not a node of .*; give ray://127\.0\.0\.1:10001"):
+            ray_pool.connect(address)

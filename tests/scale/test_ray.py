@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -13,6 +14,7 @@ import pytest
 from fer_core.bundle import Bundle
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
+from fer_core.scale import ray_search
 from fer_core.scale.ray_search import ray_search_options
 from fer_core.settings import Settings
 from fer_core.training import search
@@ -98,11 +100,35 @@ def test_a_search_on_a_cluster(
     assert str(os.getpid()) not in seen  # the worker was a process of the cluster
     for arguments, words in (
         (("--workers", 3), "has 2 CPUs and 0 GPUs, too few for 3 workers with 1 CPUs"),
-        (("--gpus", 0.5), "too few for 1 workers with 1 CPUs and 0.5 GPUs each"),
+        (("--gpus", 0.5), "too few for 1 worker with 1 CPUs and 0.5 GPUs each"),
         (("--background",), "exclude each other"),
         (("--cpus", 0), "cpus should be at least 1"),
     ):
         assert words in run("search", "resume", "first", "--on", cluster, *arguments).refusal
+
+
+def test_a_search_that_does_not_fit_the_cluster_is_not_created(
+    cluster: str, run: Callable[..., Any]
+) -> None:
+    space = '[{"field": "learning_rate", "low": 1e-4, "high": 1e-2}]'
+    command = ("search", "start", "second", "--recipe", "three-conv-cnn-adam", "--data", "demo")
+    answer = run(*command, "--space", space, "--trials", 1, "--on", cluster, "--gpus", 1)
+    assert "too few for 1 worker with 1 CPUs and 1 GPUs each" in answer.refusal
+    assert "There is no study 'second'" in run("search", "show", "second").refusal
+
+
+def test_progress_is_reported_only_when_a_trial_is_complete(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[tuple[int, int]] = []
+    completed = ray_search._CompletedTrials("first", settings, lambda *one: reports.append(one))
+    for finished, failed in ((0, 0), (1, 0), (1, 0), (1, 1)):
+        summary = SimpleNamespace(
+            finished=finished, pruned=0, failed=failed, setup=SimpleNamespace(trials=3)
+        )
+        monkeypatch.setattr(ray_search, "study_summary", lambda *_, summary=summary: summary)
+        completed()
+    assert reports == [(1, 3), (2, 3)]
 
 
 def test_resources_that_are_not_valid_are_refused() -> None:
