@@ -7,18 +7,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_core.charts.labels import plot_text, plot_texts
+from fer_core.charts.style import FIRST, GRAY, LEGEND_ABOVE, MARGIN, SECOND
 from fer_core.recipes import setting_fields
 from fer_core.training.search import StudyDetails, StudySummary, TrialSummary
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Okabe and Ito's blue and vermilion, and a gray that is readable on white and on black.
-_TRIAL, _BEST, _GRAY = "#0072B2", "#D55E00", "#8A8A8A"
 #: Values from worst to best; readable on white and on black, and for color-blind people.
 _SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
-_MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
-_LEGEND = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
 _HEIGHT = 340
 
 #: Name of each metric that a search can optimize, and whether it is a fraction.
@@ -70,7 +67,7 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
                 y=best,
                 name="best so far",
                 mode="lines",
-                line={"color": _BEST, "width": 2, "shape": "hv"},
+                line={"color": SECOND, "width": 2, "shape": "hv"},
                 hovertemplate=f"best so far: {_hover_value(study)}<extra></extra>",
             ),
             go.Scatter(
@@ -78,7 +75,7 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
                 y=[_value(trial, study) for trial in pruned],
                 name="ended early",
                 mode="markers",
-                marker={"color": _GRAY, "size": 8, "symbol": "circle-open"},
+                marker={"color": GRAY, "size": 8, "symbol": "circle-open"},
                 hovertemplate=hover,
             ),
             go.Scatter(
@@ -86,15 +83,15 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
                 y=values,
                 name="finished",
                 mode="markers",
-                marker={"color": _TRIAL, "size": 9},
+                marker={"color": FIRST, "size": 9},
                 hovertemplate=hover,
             ),
         ]
     )
     figure.update_layout(
         height=_HEIGHT,
-        margin=_MARGIN,
-        legend=_LEGEND,
+        margin=MARGIN,
+        legend=LEGEND_ABOVE,
         xaxis={
             "title": {"text": "trial"},
             "tickformat": "d",
@@ -116,7 +113,7 @@ def _importance(importances: dict[str, float]) -> go.Figure:
             x=[100 * share for _, share in ordered],
             y=plot_texts(_labels()[name] for name, _ in ordered),
             orientation="h",
-            marker={"color": _TRIAL},
+            marker={"color": FIRST},
             text=[f"{100 * share:.1f} %" for _, share in ordered],
             textposition="outside",
             cliponaxis=False,
@@ -125,7 +122,7 @@ def _importance(importances: dict[str, float]) -> go.Figure:
     )
     figure.update_layout(
         height=max(90 + 40 * len(ordered), 180),
-        margin={**_MARGIN, "r": 64},
+        margin={**MARGIN, "r": 64},
         xaxis={
             "title": {"text": "relative importance"},
             "range": [0, 100],
@@ -195,7 +192,7 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    names, colors = _sampled(study, finished), (_TRIAL, _BEST)
+    names, colors = _sampled(study, finished), (FIRST, SECOND)
     figure = make_subplots(
         rows=1, cols=max(len(names), 1), shared_yaxes=True, horizontal_spacing=0.03
     )
@@ -231,7 +228,7 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
             col=column,
         )
     figure.update_yaxes(_value_axis(study), row=1, col=1)
-    figure.update_layout(height=_HEIGHT, margin=_MARGIN, showlegend=False)
+    figure.update_layout(height=_HEIGHT, margin=MARGIN, showlegend=False)
     return figure
 
 
@@ -252,7 +249,7 @@ def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
                 name=f"trial {number}" + (", the best" if is_best else ""),
                 mode="lines+markers" if len(points) == 1 else "lines",
                 line={
-                    "color": _BEST if is_best else _GRAY,
+                    "color": SECOND if is_best else GRAY,
                     "width": 3 if is_best else 1.5,
                     "dash": "dot" if states.get(number) == "pruned" else "solid",
                 },
@@ -263,8 +260,8 @@ def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
         )
     figure.update_layout(
         height=_HEIGHT,
-        margin=_MARGIN,
-        legend=_LEGEND,
+        margin=MARGIN,
+        legend=LEGEND_ABOVE,
         showlegend=True,
         xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
         yaxis=_value_axis(study),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fer_core.charts.labels import plot_text
+from fer_core.charts.style import LEGEND_ABOVE, MARGIN
 from fer_core.classes import class_colors
 from fer_core.training.run_folder import EpochRecord
 from fer_core.training.seed_groups import spread_by_epoch
@@ -330,9 +331,9 @@ def _empty_figure(quantity: str, *, is_percent: bool, is_log: bool) -> go.Figure
     figure = go.Figure()
     figure.update_layout(
         height=300,
-        margin={"l": 0, "r": 8, "t": 8, "b": 40},
+        margin=MARGIN,
         hovermode="x unified",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
         xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
         yaxis={
             "title": {"text": f"{quantity} (%)" if is_percent else quantity},

@@ -256,8 +256,9 @@ def test_downloads_are_offered_and_the_annotated_video_can_be_made(
     analyzed: AnalysisFolder, home: Settings, open_video: OpenVideo
 ) -> None:
     app = open_video()
-    labels = [button.label for button in app.download_button]
-    assert labels == ["CSV", "Parquet", "JSON", "Subtitles"]
+    chart, *tables = app.download_button
+    assert chart.label == "CSV" and chart.key == f"chart_video_timeline_{analyzed.id}_csv"
+    assert [button.label for button in tables] == ["CSV", "Parquet", "JSON", "Subtitles"]
     click(app, f"video_draw_{analyzed.id}")
     assert analyzed.read_settings().annotates
     assert list_analyses(home)[0].state == "queued"

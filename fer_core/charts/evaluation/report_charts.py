@@ -17,6 +17,7 @@ from fer_core.charts.evaluation.per_class_charts import (
 from fer_core.charts.evaluation.robustness_charts import robustness_lines, slice_points
 from fer_core.charts.evaluation.summary_chart import summary_intervals
 from fer_core.charts.labels import plot_texts
+from fer_core.charts.style import MARGIN
 from fer_core.charts.training import accuracy_lines, loss_lines
 from fer_core.classes import class_colors
 from fer_core.evaluation.model_comparison import Comparison
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 #: The minimum confidence marked in the coverage chart, which has no slider in the report.
 _MARKED_CONFIDENCE = 0.5
-
-_MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
 
 def report_figures(
@@ -162,7 +161,7 @@ def balance_bars(result: EvaluationResult, training_counts: Mapping[str, int]) -
         )
     figure.update_layout(
         height=320,
-        margin=_MARGIN,
+        margin=MARGIN,
         barmode="group",
         showlegend=False,
         xaxis={"fixedrange": True},

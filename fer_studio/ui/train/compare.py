@@ -14,6 +14,7 @@ from fer_core.recipes import config_difference, setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_core.training.seed_groups import SeedGroup, seed_groups, spread_by_epoch
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
@@ -25,6 +26,10 @@ from fer_studio.ui.train.formatting import format_value, run_titles
 _CHOSEN = "compared_runs"
 _MAX_COMPARED = 12
 _SPARKLINE_POINTS = 40
+_GROUPED_CAPTION = (
+    "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch that all "
+    "runs of a row have finished."
+)
 
 
 def show_compare(settings: Settings) -> None:
@@ -270,17 +275,14 @@ def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
     else:
         single = {title: runs[0] for title, runs in curves.items()}
         figure = compared_curves(single, metric_name, **options)
-    st.plotly_chart(
+    title = COMPARED_METRICS[metric_name][0]
+    show_chart(
         figure,
+        title=f"{title} by epoch",
         key="compared_curves",
-        config={"displayModeBar": False},
-        alt=f"{COMPARED_METRICS[metric_name][0]} by epoch of {', '.join(curves)}",
+        alt=f"{title} by epoch of {', '.join(curves)}",
+        caption=_GROUPED_CAPTION if is_grouped else "",
     )
-    if is_grouped:
-        st.caption(
-            "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch "
-            "that all runs of a row have finished."
-        )
 
 
 def _show_differences(chosen: list[RunSummary]) -> None:

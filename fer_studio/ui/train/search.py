@@ -28,6 +28,7 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -492,10 +493,14 @@ def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> 
     for tab, (name, figure) in zip(tabs, figures.items(), strict=True):
         title, caption = _FIGURE_TITLES[name]
         with tab:
-            st.plotly_chart(
-                figure,
-                key=f"{name}_{summary.name}",
-                config={"displayModeBar": False},
-                alt=f"{title} of the search {summary.name}",
-            )
-            st.caption(caption)
+            options: Any = {
+                "key": f"{name}_{summary.name}",
+                "alt": f"{title} of the search {summary.name}",
+            }
+            if name == "parallel":
+                # Its data are the table above; it has no points that could be downloaded.
+                st.plotly_chart(figure, config={"displayModeBar": False}, **options)
+                st.caption(caption)
+            else:
+                file = f"{summary.name}-{title}"
+                show_chart(figure, title=title, caption=caption, file=file, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.charts.video import TimelineMarker, emotion_lanes
+from fer_studio.ui.charts import show_chart
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
@@ -25,16 +26,15 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
         current=chosen_time(analysis.key),
     )
     chart_key = f"video_timeline_{analysis.key}"
-    st.plotly_chart(
+    show_chart(
         figure,
+        title="Emotions over time",
         key=chart_key,
+        alt=_description(analysis, filters),
+        caption="Click on a lane to see that time. The height of a lane shows the smoothed "
+        "probability.",
         on_select=lambda: _choose(analysis.key, chart_key),
         selection_mode="points",
-        config={"displayModeBar": False},
-        alt=_description(analysis, filters),
-    )
-    st.caption(
-        "Click on a lane to see that time. The height of a lane shows the smoothed probability."
     )
 
 
