@@ -14,6 +14,7 @@ import cv2
 import hypothesis
 import numpy as np
 import onnx
+import pylibsrtp  # noqa: F401 - before TensorFlow: in the other order, its import crashes
 import pytest
 from answered import Answered
 from numpy.typing import NDArray

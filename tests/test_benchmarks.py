@@ -12,7 +12,7 @@ import pytest
 from benchmarks.__main__ import _PARTS
 from benchmarks.live_camera import HEIGHT, WIDTH, sample_loop
 from benchmarks.measurement import Measurement, table_row
-from benchmarks.peers import _last_line, _measurement, _Peer, _Run, _run
+from benchmarks.peers import Peer, _last_line, _measurement, _Run, _run
 from benchmarks.scale import draw_photos
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision.haar import HaarDetector
@@ -79,7 +79,7 @@ def test_the_photos_have_faces_and_the_requested_number(tmp_path: Path) -> None:
 
 
 def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:
-    peer = _Peer("a peer", "analyze = lambda: [1, 2]\n")
+    peer = Peer("a peer", "analyze = lambda: [1, 2]\n")
     run = _run(peer, sys.executable, PROJECT_ROOT / "app.py")
     assert run.faces == 2
     assert 0 <= run.later <= run.first
@@ -95,7 +95,7 @@ def test_a_peer_is_run_in_a_separate_process_and_compared() -> None:
 
 def test_a_failing_peer_is_reported_with_its_last_line() -> None:
     with pytest.raises(subprocess.CalledProcessError) as broken:
-        _run(_Peer("broken", "raise OSError('no weights')\n"), sys.executable, PROJECT_ROOT)
+        _run(Peer("broken", "raise OSError('no weights')\n"), sys.executable, PROJECT_ROOT)
     assert _last_line(broken.value) == "OSError: no weights"
 
 
