@@ -33,7 +33,7 @@ from fer_core.dataset.readers.ferplus_folders import (
 )
 from fer_core.dataset.readers.layouts.layout import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
-from fer_core.dataset.readers.open_source import open_source
+from fer_core.dataset.readers.source_opening import open_source
 from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.repeated_tables import without_repeated_tables
