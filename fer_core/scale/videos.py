@@ -32,8 +32,8 @@ _VIDEO_COLUMNS = {
 #: Memory of a worker for a video up to Full HD. About 410 MB were measured.
 _BASE_BYTES = 600 * 2**20
 _FULL_HD_PIXELS = 1920 * 1080
-#: Number of frames of a file that a decoder may keep. The measured memory for 40 frames of 8K in
-#: H.265 is 863 MB.
+#: Maximum number of decoded frames that a decoder keeps in memory. For a video of 8K in H.265, a
+#: worker is thus estimated to need 1,490 MB; 863 MB were measured with a video of 40 frames.
 _DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
