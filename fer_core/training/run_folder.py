@@ -309,7 +309,7 @@ class RunFolder:
 
     @property
     def start_hashes_path(self) -> Path:
-        """The copy of that model's image hashes; missing if it has none."""
+        """The copy of the image hashes of the starting model; missing if that model has none."""
         return self.path / START_HASHES_FILE
 
     @property
