@@ -41,7 +41,7 @@ class ImageHashes:
 
     @property
     def all_train(self) -> NDArray[np.int64]:
-        """Keys of all images that influenced its weights."""
+        """Keys of all images that influenced the model's weights."""
         return np.union1d(self.train, self.start)
 
 

@@ -37,7 +37,7 @@ class Settings:
         import_roots: Folders from which a page may read datasets and videos by their path.
             Every visitor of the page can read the content of these folders, and of no other.
         shared_import_roots: The import roots of an app that other people can reach. They include
-            the downloads of the user who runs the app only if the configuration names them.
+            the Downloads folder of the user who runs the app only if the configuration names it.
         login: Whether a login is required.
         mlflow_address: The MLflow address for runs started on a shared server, or empty.
         study_storage: The Optuna storage URL for searches started on a shared server, or empty.

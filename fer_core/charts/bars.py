@@ -1,4 +1,4 @@
-"""Horizontal bar charts with one bar per answer, shared by several pages."""
+"""Horizontal bar charts with one bar per class or other answer of annotators, such as unknown."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def horizontal_bars(
         values: By class or other answer, in drawing order.
         texts: The text at the end of each bar.
         hover: Hover template with Plotly's ``%{x}`` and ``%{y}``.
-        colors: By answer; the others are gray.
+        colors: By class; bars without a color are gray.
         height: In pixels.
         margin: In pixels, by side.
         axis: Range, ticks and title of the value axis.

@@ -25,7 +25,7 @@ from fer_core.dataset.folder_roles import parse_folder_roles
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
 from fer_core.dataset.readers import examine_source
-from fer_core.dataset.readers.layouts.split_folders import SplitFolder, open_folder_question
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder, undecided_folder_question
 from fer_core.dataset.source_path import checked_source
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
@@ -110,10 +110,10 @@ def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     roles = parse_folder_roles(arguments.folders)
     path = checked_source(arguments.source, roles)
     found = examine_source(path, choice, ProgressLines(), folder_roles=roles)
-    open_folders = [folder for folder in found.folders if folder.role is None]
+    undecided_folders = [folder for folder in found.folders if folder.role is None]
     problem = choice_problem(found.classes, choice)
-    if open_folders:
-        problem = open_folder_question(path.name, open_folders)
+    if undecided_folders:
+        problem = undecided_folder_question(path.name, undecided_folders)
     document = {
         "classes": _class_documents(found.classes),
         "problem": problem,
@@ -219,7 +219,10 @@ def _info_text(face_set: FaceSet) -> str:
 
 
 def _skipped_lines(face_set: FaceSet) -> list[str]:
-    """Return the skipped files by class and suffix, and the first other problems one by one."""
+    """Return a table of the skipped files by class and suffix, and a line for each other problem.
+
+    Both have at most ``_MAX_LISTED`` entries.
+    """
     lines = []
     groups = face_set.skipped_files
     if groups:
@@ -234,8 +237,8 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
         ]
         lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
     reasons = {group.reason for group in groups}
-    others = [problem for problem in face_set.problems if problem.reason not in reasons]
-    listed = others[:_MAX_LISTED]
+    other_problems = [problem for problem in face_set.problems if problem.reason not in reasons]
+    listed = other_problems[:_MAX_LISTED]
     lines += [f"skipped: {problem_text(problem)}" for problem in listed]
     shown = sum(group.count for group in groups[:_MAX_LISTED])
     further = face_set.skipped - shown - sum(problem.count for problem in listed)

@@ -44,7 +44,13 @@ def add_parser(commands: Any) -> None:
     findings = add_command(commands, "findings", "list the images of a finding", _findings)
     findings.add_argument("data", help=DATA_HELP)
     add_class_options(findings, default="the seven emotions")
-    findings.add_argument("kind", choices=KINDS, metavar="KIND", help=f"one of {', '.join(KINDS)}")
+    findings.add_argument(
+        "kind",
+        choices=KINDS,
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)}; duplicates have the same pixels, in any split; repeats "
+        "are duplicates within one split",
+    )
     findings.add_argument(
         "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"
     )

@@ -1,4 +1,4 @@
-"""``video`` for many files: parts of Parquet in a folder, worker processes, Ray."""
+"""``video`` for many files: worker processes or Ray write the results as parts in Parquet."""
 
 from __future__ import annotations
 
@@ -24,21 +24,22 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     from fer_core.video.analysis_settings import AnalysisSettings
 
-#: A finished part is skipped at a restart, and one video may take an hour.
+#: Number of videos of a part. A restart repeats unfinished parts, and one video may take an hour.
 PART_FILES = 1
 
 
 def analyze_many_videos(
     arguments: argparse.Namespace,
     settings: Settings,
-    settings_of: Callable[[PortableAnalyzer], AnalysisSettings],
+    analysis_settings_for: Callable[[PortableAnalyzer], AnalysisSettings],
 ) -> Answer:
     """Analyze the videos of a command in worker processes.
 
     Args:
         arguments: The parsed arguments of ``video``.
         settings: Settings with the location of the models.
-        settings_of: Returns the settings of all analyses with a model and a detector.
+        analysis_settings_for: Returns the settings of the analyses by an analyzer, the same for all
+            videos.
 
     Raises:
         InputError: The job cannot be run, or not a single video could be analyzed.
@@ -47,8 +48,8 @@ def analyze_many_videos(
 
     if arguments.annotate or arguments.blur:
         raise InputError(
-            "--annotate and --blur need videos of files and folders, and no worker processes; omit "
-            "--on, --workers, --files-from, patterns and addresses."
+            "--annotate and --blur work without worker processes, and only for paths of files and "
+            "folders; omit --on, --workers, --files-from, patterns and addresses."
         )
     options = scale_options(arguments, part_files=PART_FILES, task_files=1)
     analyzer = portable_analyzer(
@@ -57,7 +58,7 @@ def analyze_many_videos(
         detector=arguments.detector,
         emphasis=arguments.emphasis,
     )
-    work = VideoWork(analyzer, settings_of(analyzer))
+    work = VideoWork(analyzer, analysis_settings_for(analyzer))
     items = list_items(arguments.videos, arguments.files_from, types=VIDEO_TYPES)
     folder = JobFolder(arguments.out)
     result = run_job(

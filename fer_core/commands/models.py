@@ -30,7 +30,7 @@ from fer_core.exchange.labels import (
     parse_channels,
     parse_labels,
     parse_scale,
-    read_notes,
+    read_metadata,
 )
 from fer_core.exchange.onnx_export import export_onnx
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
@@ -183,8 +183,8 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _check_scalings(
     arguments: argparse.Namespace, request: ImportRequest, settings: Settings
 ) -> Answer:
-    notes = read_notes(arguments.path)
-    labels = request.labels or (EMOTIONS if notes is None else notes.labels)
+    metadata = read_metadata(arguments.path)
+    labels = request.labels or (EMOTIONS if metadata is None else metadata.labels)
     face_set = load_dataset(
         arguments.check_on, settings, ProgressLines(), class_choice=choice_for_model(labels)
     )

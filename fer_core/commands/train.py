@@ -46,14 +46,14 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--recipe", metavar="NAME", help="name of a recipe; 'recipes' lists them")
     parser.add_argument("--data", help=DATA_HELP)
     add_class_options(
-        parser, default="by the classes of the model of --from; the seven emotions without --from"
+        parser, default="the classes of the --from model; without --from, the seven emotions"
     )
     parser.add_argument(
         "--from",
         dest="start",
         metavar="BUNDLE",
-        help="start from the weights of a model instead of random ones: its name, its folder or "
-        "its run; uses its recipe unless --recipe is given, its architecture, and a tenth of the "
+        help="start from the weights of this model (name, folder or run) instead of random ones; "
+        "its architecture is used, and its recipe unless --recipe is given, with a tenth of the "
         "recipe's learning rate",
     )
     parser.add_argument(

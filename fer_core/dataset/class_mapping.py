@@ -272,29 +272,29 @@ def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | 
     Returns:
         None if there are no class numbers, or if all of them are known or may stay numbers.
     """
-    open_names = open_numbers(found, choice)
-    if not open_names:
+    unknown_names = unknown_numbers(found, choice)
+    if not unknown_names:
         return None
-    shown = ", ".join(open_names[:12])
+    shown = ", ".join(unknown_names[:12])
     if choice.order is not None:
-        changes = " ".join(f"--map {name}=CLASS" for name in open_names[:3])
+        changes = " ".join(f"--map {name}=CLASS" for name in unknown_names[:3])
         return (
-            f"The class {'number' if len(open_names) == 1 else 'numbers'} {shown} "
-            f"{'is' if len(open_names) == 1 else 'are'} not in {choice.order.title}; add "
-            f"{changes} (--map {open_names[0]}= leaves one out)."
+            f"The class {'number' if len(unknown_names) == 1 else 'numbers'} {shown} "
+            f"{'is' if len(unknown_names) == 1 else 'are'} not in {choice.order.title}; add "
+            f"{changes} (--map {unknown_names[0]}= leaves one out)."
         )
     return (
         f"The classes are numbers ({shown}), which datasets order differently; import it "
         f"with --class-order ORDER ({', '.join(CLASS_ORDERS)}, or the names in order: "
-        f"angry,disgust,…), name each number with --map {open_names[0]}=CLASS, or keep the numbers "
-        "with --classes folders."
+        f"angry,disgust,…), name each number with --map {unknown_names[0]}=CLASS, or keep the "
+        "numbers with --classes folders."
     )
 
 
-def open_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
+def unknown_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
     """Return the class numbers whose emotions are not known.
 
-    FER2013's order applies to 0 to 6 in a table, where it is the usual one, but not to 1 to 7.
+    FER2013's order applies to 0 to 6 in a table, where it is the common order, but not to 1 to 7.
     """
     if choice.fixed_classes is None:
         return []

@@ -33,7 +33,7 @@ def answer_columns(classes: Sequence[str], source: str = "FER+") -> list[int]:
         source: The name of the file with the votes, for messages.
 
     Raises:
-        InputError: The annotators could not choose one of the classes.
+        InputError: A class is not among the emotions that the annotators could choose from.
     """
     answers = [answer for answer in VOTE_COLUMNS if answer not in NO_EMOTION]
     positions = [match_class(name, answers) for name in classes]

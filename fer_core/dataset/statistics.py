@@ -122,19 +122,19 @@ class Overview:
             return f"All images have one class, {largest}: there is nothing to classify."
         evaluated_split = "validation" if self.counts.get("validation") else self.reference
         accuracy = self.majority_accuracy(evaluated_split)
-        constant = (
+        baseline_text = (
             f"A model that always predicts “{largest}” is right on "
             f"{100 * (accuracy or 0):.0f} % of the {evaluated_split} images "
             "(majority-class baseline)"
         )
         if ratio <= BALANCED_RATIO:
             return (
-                f"The classes are about equally frequent. {constant}; a useful model has to do "
-                "better."
+                f"The classes are about equally frequent. {baseline_text}; a useful model has to "
+                "do better."
             )
         weights = self.class_weights
         return (
-            f"For every {smallest} face there are {ratio:.1f} {largest} faces. {constant}, so "
+            f"For every {smallest} face there are {ratio:.1f} {largest} faces. {baseline_text}, so "
             "accuracy alone is misleading: also check the recall of each class and macro F1. For "
             f"all classes to count equally, a {smallest} face needs {weights[smallest]:.1f} times "
             f"the weight of an average image, and a {largest} face only {weights[largest]:.2f}."
@@ -142,5 +142,5 @@ class Overview:
 
 
 def overview(face_set: FaceSet) -> Overview:
-    """Count a dataset."""
+    """Count the images of a dataset by class and split."""
     return Overview(class_counts(face_set))

@@ -18,7 +18,8 @@ from fer_core.bundle import Bundle
 from fer_core.files import file_sha256, read_arrays, replaced_file
 from fer_core.settings import Settings
 
-#: Maximum number of files; the least recently used is deleted first. All of FER2013 takes 1 MB.
+#: Maximum number of files; the least recently used is deleted first. The predictions for all images
+#: of FER2013 take 1 MB.
 MAX_FILES = 200
 
 #: Version of the file format; changes with the format or the meaning of the content.
@@ -72,6 +73,7 @@ def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str |
 
 @lru_cache(maxsize=32)
 def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
+    # content_key is only a part of the cache key: a changed file is read again.
     return file_sha256(network)
 
 
@@ -122,7 +124,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,
-        # The name of earlier versions.
+        # The key of earlier versions.
         "is_near_copy": prediction.is_near_duplicate,
     }
     if prediction.is_near_trained is not None:

@@ -180,7 +180,10 @@ def _last_feature_map(
 def _scores_before_softmax(
     nodes: list[onnx.NodeProto], output_name: str, tensor: str
 ) -> tuple[str, bool]:
-    """Return the input of the final softmax, or the output; and True if it needs a logarithm."""
+    """Return the tensor before the final softmax and False; without one, the output and True.
+
+    True means that the scores are the logarithms of this tensor.
+    """
     producers = {name: node for node in nodes for name in node.output}
     name = output_name
     while name in producers and name != tensor:

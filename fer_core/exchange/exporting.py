@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
-from fer_core.exchange.labels import META_SUFFIX, FileNotes
+from fer_core.exchange.labels import META_SUFFIX, ExportMetadata
 from fer_core.exchange.litert import open_litert_network, write_litert
 from fer_core.exchange.onnx_export import (
     TOLERANCE,
@@ -48,7 +48,7 @@ class ExportResult:
     """The result of an export.
 
     Attributes:
-        files: The file of the network, its weights if they are separate, and the notes.
+        files: The file of the network, its weights if they are separate, and ``NAME.meta.json``.
         difference: Largest difference of a probability between the exported files and the served
             network.
     """
@@ -91,18 +91,19 @@ def export_model(
         written = Path(folder) / target.name
         _WRITERS[export_format](bundle, written)
         difference = _verify_export(export_format, written, bundle, pixels, expected)
-        write_json(Path(folder) / (stem + META_SUFFIX), _notes(bundle).to_json())
+        write_json(Path(folder) / (stem + META_SUFFIX), _metadata(bundle).to_json())
         produced = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
         )
         files = tuple(target.with_name(file.name) for file in produced)
-        notes = target.with_name(stem + META_SUFFIX)
-        # Two formats in one folder share their notes, if these are equal.
-        has_equal_notes = (
-            notes.is_file() and notes.read_bytes() == (Path(folder) / notes.name).read_bytes()
+        metadata = target.with_name(stem + META_SUFFIX)
+        # Two formats in one folder share their metadata, if these are equal.
+        has_equal_metadata = (
+            metadata.is_file()
+            and metadata.read_bytes() == (Path(folder) / metadata.name).read_bytes()
         )
         _check_not_existing(
-            tuple(file for file in files if not (has_equal_notes and file == notes))
+            tuple(file for file in files if not (has_equal_metadata and file == metadata))
         )
         for file, destination in zip(produced, files, strict=True):
             file.replace(destination)
@@ -128,9 +129,9 @@ def _check_not_existing(files: tuple[Path, ...]) -> None:
             raise InputError(f"{file} already exists; choose another --output or move it away.")
 
 
-def _notes(bundle: Bundle) -> FileNotes:
+def _metadata(bundle: Bundle) -> ExportMetadata:
     record = bundle.record
-    return FileNotes(
+    return ExportMetadata(
         model=bundle.name,
         labels=record.labels,
         input_shape=record.input_shape,

@@ -31,11 +31,11 @@ from fer_core.exchange.input_scaling import InferredScale, Scaling, scale_from_o
 from fer_core.exchange.keras_files import build_keras_model, check_keras_archive, open_keras_parts
 from fer_core.exchange.labels import (
     SCALE_RANGES,
-    FileNotes,
+    ExportMetadata,
     Scale,
     check_label_count,
     labels_needed,
-    read_notes,
+    read_metadata,
 )
 from fer_core.exchange.onnx_export import check_onnx, keras_network, require_onnx_export
 from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
@@ -141,23 +141,23 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
 
 def _import_file(path: Path, name: str, settings: Settings, request: ImportRequest) -> Bundle:
     with new_bundle_folder(name, settings) as folder:
-        notes = read_notes(path)
-        record = convert_model(path, folder, request, notes)
-        calibration = notes.calibration if notes else Calibration()
+        metadata = read_metadata(path)
+        record = convert_model(path, folder, request, metadata)
+        calibration = metadata.calibration if metadata else Calibration()
         # The final check: the predictor that will serve the network returns probabilities.
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, name, input_shape=record.input_shape
         )
         Predictor(record, network, calibration=calibration).probabilities(probe_crops())
         if calibration != Calibration():
-            write_calibration(folder, calibration, "copied from the notes next to the file")
+            write_calibration(folder, calibration, "copied from the metadata file next to the file")
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, calibration))
     return load_bundle(settings.models_root / name)
 
 
 def convert_model(
-    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None = None
+    path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None = None
 ) -> BundleRecord:
     """Write the networks of a bundle from a model file.
 
@@ -165,16 +165,16 @@ def convert_model(
         path: The file.
         folder: Where to write ``model.onnx`` and, from a Keras file, ``model.keras``.
         request: The options.
-        notes: The notes next to the file, if any.
+        metadata: The metadata file of an export, if there is one next to the file.
 
     Raises:
         InputError: As ``import_model``.
     """
     if path.suffix.lower() != ".onnx":
-        return _import_keras(path, folder, request, notes)
+        return _import_keras(path, folder, request, metadata)
     if request.weights is not None:
         raise InputError(f"{path} contains its weights; omit --weights.")
-    return _import_onnx(path, folder, request, notes)
+    return _import_onnx(path, folder, request, metadata)
 
 
 def name_from_file(path: Path) -> str:
@@ -202,10 +202,10 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
 
 
 def _import_keras(
-    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
+    path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None
 ) -> BundleRecord:
     with open_keras_parts(path, request.weights) as parts:
-        labels = _known_labels(path, request, notes)
+        labels = _known_labels(path, request, metadata)
         require_onnx_export()
         model = build_keras_model(parts)
     _, *sizes = model.input_shape
@@ -219,7 +219,7 @@ def _import_keras(
     if len(outputs) != 1 or not MIN_CLASSES <= (outputs[0] or 0) <= MAX_CLASSES:
         raise InputError(wrong_output(path, list(model.output_shape)))
     check_label_count(path, labels, outputs[0])
-    scaling = _known_scaling(path, request, notes, channels=shape[2])
+    scaling = _known_scaling(path, request, metadata, channels=shape[2])
     parameters = model.count_params()
     pixels = network_input(probe_crops(), record_for_input(shape, scaling or Scaling.of("unit")))
     if scaling is not None and not scaling.is_uniform:
@@ -238,7 +238,7 @@ def _import_keras(
         file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
     )
     record = _new_record(
-        source, labels, shape, scaling, parameters=parameters, notes=notes, inferred=inferred
+        source, labels, shape, scaling, parameters=parameters, metadata=metadata, inferred=inferred
     )
     check_onnx(model, served, path.name, network_input(probe_crops(), record))
     model.save(folder / KERAS_MODEL_FILE)
@@ -263,10 +263,10 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 
 
 def _import_onnx(
-    path: Path, folder: Path, request: ImportRequest, notes: FileNotes | None
+    path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None
 ) -> BundleRecord:
-    labels = _known_labels(path, request, notes)
-    scaling = _known_scaling(path, request, notes, channels=None)
+    labels = _known_labels(path, request, metadata)
+    scaling = _known_scaling(path, request, metadata, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
     check_label_count(path, labels, prepared.outputs)
     inferred = prepared.inferred_scale
@@ -279,7 +279,7 @@ def _import_onnx(
         prepared.input_shape,
         scaling,
         parameters=prepared.parameters,
-        notes=notes,
+        metadata=metadata,
         inferred=inferred,
     )
     if prepared.softmax_added:
@@ -292,9 +292,9 @@ def _import_onnx(
 
 
 def _known_scaling(
-    path: Path, request: ImportRequest, notes: FileNotes | None, *, channels: int | None
+    path: Path, request: ImportRequest, metadata: ExportMetadata | None, *, channels: int | None
 ) -> Scaling | None:
-    """Return the scaling of pixel intensities; None if neither request nor notes define it."""
+    """Return the scaling of pixel intensities; None if neither request nor metadata define it."""
     if request.scaling is not None:
         count = max(len(request.scaling.factor), len(request.scaling.offset))
         if channels == 1 and count > 1:
@@ -303,15 +303,17 @@ def _known_scaling(
                 "give one number."
             )
         return request.scaling
-    return None if notes is None else Scaling((notes.input_scale,), (notes.input_offset,))
+    return None if metadata is None else Scaling((metadata.input_scale,), (metadata.input_offset,))
 
 
-def _known_labels(path: Path, request: ImportRequest, notes: FileNotes | None) -> tuple[str, ...]:
-    """Return the labels of the outputs from the request or the notes."""
+def _known_labels(
+    path: Path, request: ImportRequest, metadata: ExportMetadata | None
+) -> tuple[str, ...]:
+    """Return the labels of the outputs from the request or the metadata."""
     if request.labels is not None:
         return request.labels
-    if notes is not None:
-        return notes.labels
+    if metadata is not None:
+        return metadata.labels
     raise labels_needed(path)
 
 
@@ -328,7 +330,7 @@ def _new_record(
     scaling: Scaling,
     *,
     parameters: int,
-    notes: FileNotes | None,
+    metadata: ExportMetadata | None,
     inferred: InferredScale | None,
 ) -> BundleRecord:
     assumptions: list[str] = []
@@ -339,12 +341,14 @@ def _new_record(
     if height != width:
         assumptions.append(f"square face crops are stretched to its {width}x{height} pixels")
     if not scaling.is_uniform:
-        change = "the given mean and standard deviation of each channel became its first operation"
+        change = (
+            "an operation that applies the given mean and standard deviation was added before it"
+        )
         source = replace(source, changes=(*source.changes, change))
     return replace(
         record_for_input(shape, scaling),
         labels=labels,
-        flip_averaging=notes.flip_averaging if notes else False,
+        flip_averaging=metadata.flip_averaging if metadata else False,
         parameters=parameters,
         # Versions at the import; those of the training are not known.
         versions=installed_versions(),

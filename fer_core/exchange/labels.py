@@ -53,7 +53,7 @@ class ModelOptionError(InputError):
 
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
-class FileNotes:
+class ExportMetadata:
     """The content of ``NAME.meta.json``: the input and output of an exported network.
 
     Attributes:
@@ -103,20 +103,20 @@ class FileNotes:
         return asdict(self)
 
 
-def read_notes(path: Path) -> FileNotes | None:
-    """Read the notes next to a model file; None if there are no notes.
+def read_metadata(path: Path) -> ExportMetadata | None:
+    """Read ``NAME.meta.json`` next to a model file; None if there is none.
 
     Raises:
-        InputError: The notes are damaged.
+        InputError: The file is damaged.
     """
-    notes_path = path.with_name(path.stem + META_SUFFIX)
-    if not notes_path.is_file():
+    metadata_path = path.with_name(path.stem + META_SUFFIX)
+    if not metadata_path.is_file():
         return None
     try:
-        return from_dict(FileNotes, read_json(notes_path))
+        return from_dict(ExportMetadata, read_json(metadata_path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(
-            f"{notes_path} is invalid ({first_line(error)}); restore or delete it."
+            f"{metadata_path} is invalid ({first_line(error)}); restore or delete it."
         ) from error
 
 

@@ -15,7 +15,7 @@ from fer_core.classes import match_class
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, convert_model
 from fer_core.exchange.input_scaling import Scaling
-from fer_core.exchange.labels import Scale, read_notes
+from fer_core.exchange.labels import Scale, read_metadata
 from fer_core.exchange.onnx_trial import record_for_input
 from fer_core.predictor import Network, network_input, open_onnx_network
 
@@ -92,7 +92,7 @@ def check_scalings(
         folder = Path(name)
         # Convert the network without a scaling in front of it.
         plain = replace(request, scale="bytes", mean=None, std=None)
-        record = convert_model(path, folder, plain, read_notes(path))
+        record = convert_model(path, folder, plain, read_metadata(path))
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
         )

@@ -72,8 +72,8 @@ class LiveProcessor:
         # Not "record or …", because an empty record is falsy.
         if record is None:
             record = SessionRecord(controls.analyzer.predictor.classes, clock=clock)
-        self.record = record
-        self.recording = VideoRecording()
+        self.session_record = record
+        self.video_recording = VideoRecording()
         self._clock = clock
         self._controls = controls
         self._lock = threading.Lock()
@@ -133,7 +133,7 @@ class LiveProcessor:
         except Exception as error:
             self._set_error(error)
             drawn = image
-        self.recording.add(drawn, seconds)
+        self.video_recording.add(drawn, seconds)
         self._update_statistics(faces, image, controls, 1000 * (time.perf_counter() - start))
         return drawn
 
@@ -170,7 +170,7 @@ class LiveProcessor:
     def close(self) -> None:
         """Stop the analysis: later frames are returned unchanged, and no data of them is kept."""
         self._is_closed = True
-        self.recording.stop()
+        self.video_recording.stop()
         with self._lock:
             self._faces = ()
 
@@ -187,7 +187,7 @@ class LiveProcessor:
                 track.discard_prediction()
             self._shown.clear()
             self._milliseconds_per_face = 0.0
-        if new.predictor.classes != self.record.classes:
+        if new.predictor.classes != self.session_record.classes:
             self._set_error(
                 InputError(
                     "The model's classes differ from those in this session's record; download the "
@@ -351,7 +351,7 @@ class LiveProcessor:
         )
         for face in faces:
             assert face.track_id is not None  # a confirmed track has one
-            self.record.add(face, self._shown[face.track_id].raw_probabilities, context)
+            self.session_record.add(face, self._shown[face.track_id].raw_probabilities, context)
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 _DRAWS_AT_ONCE = 2_000_000
 #: The bounds of a fitted temperature.
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
-#: Number of halvings of their distance, which leave a relative error below 1e-8.
+#: Number of bisection steps between these bounds, for a relative error below 1e-8.
 _BISECTIONS = 30
 
 
@@ -128,7 +128,9 @@ def cross_validated_temperature(
         ValueError: There are fewer images than folds.
     """
     if len(labels) < folds:
-        raise ValueError(f"labels should be at least {folds}. Received: {len(labels)}")
+        raise ValueError(
+            f"the number of labels should be at least {folds}. Received: {len(labels)}"
+        )
     order = np.random.default_rng(seed).permutation(len(labels))
     scaled = np.empty((len(labels), probabilities.shape[1]), dtype=np.float32)
     temperatures = []

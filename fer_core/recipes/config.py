@@ -20,7 +20,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Number, Text
 GROUPS: dict[str, str] = {
     "data": "Data",
     "network": "Network",
-    "length": "Batch size, seed, precision",
+    # The training form shows the epochs of this group next to the recipe.
+    "run": "Batch size, seed, precision",
     "optimizer": "Optimizer",
     "schedule": "Learning rate schedule",
     "loss": "Loss",
@@ -110,21 +111,21 @@ class TrainingConfig:
     )
 
     epochs: Integer = _setting(
-        50, "length", "Epochs", "Passes over the training images", ge=1, le=10_000
+        50, "run", "Epochs", "Passes over the training images", ge=1, le=10_000
     )
-    batch_size: Integer = _setting(64, "length", "Batch size", "Images per step", ge=1, le=4096)
+    batch_size: Integer = _setting(64, "run", "Batch size", "Images per step", ge=1, le=4096)
     low_resolution_epochs: Integer = _setting(
         0,
-        "length",
+        "run",
         "Low-resolution epochs",
         "First epochs at 36x36 pixels, which take about half the time; 0: none",
         ge=0,
         le=10_000,
     )
-    seed: Integer = _setting(0, "length", "Seed", "Seed of all random numbers", ge=0, le=2**32 - 1)
+    seed: Integer = _setting(0, "run", "Seed", "Seed of all random numbers", ge=0, le=2**32 - 1)
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = _setting(
         "float32",
-        "length",
+        "run",
         "Precision",
         "Floating-point precision of the training; the bundle is always float32",
     )
@@ -292,7 +293,8 @@ class TrainingConfig:
         None,
         "data",
         "Class imbalance: last epochs",
-        "Apply it in the last epochs only (deferred re-balancing); none: in all epochs",
+        "Number of epochs at the end in which the method for class imbalance applies (deferred "
+        "re-balancing); none: all epochs",
         only_for={"imbalance": ("class_weights", "oversampling", "square_root_sampling")},
         ge=1,
         le=10_000,
@@ -402,7 +404,7 @@ class TrainingConfig:
         epochs = [epoch for epoch, _ in self.schedule_steps]
         if epochs != sorted(set(epochs)) or any(epoch < 0 for epoch in epochs):
             raise ValueError(
-                f"the epochs of schedule_steps should increase from 0. Received: {epochs}"
+                f"the epochs of schedule_steps should be 0 or more and increase. Received: {epochs}"
             )
         if any(rate <= 0 for _, rate in self.schedule_steps):
             raise ValueError("the learning rates of schedule_steps should be above 0")

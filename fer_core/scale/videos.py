@@ -32,8 +32,8 @@ _VIDEO_COLUMNS = {
 #: Memory of a worker for a video up to Full HD. About 410 MB were measured.
 _BASE_BYTES = 600 * 2**20
 _FULL_HD_PIXELS = 1920 * 1080
-#: Number of frames of a file that a decoder may keep. The measured memory for 40 frames of 8K in
-#: H.265 is 863 MB.
+#: Maximum number of decoded frames that a decoder keeps in memory. For a video of 8K in H.265, a
+#: worker is thus estimated to need 1,490 MB; 863 MB were measured with a video of 40 frames.
 _DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
@@ -43,7 +43,8 @@ _TEMPORARY_NAME = "fer-studio-video"
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Analyzes videos. A video is one unit: if its worker fails, it is analyzed from its start.
+    """Analyzes videos. A video is one unit: if its worker fails, another worker starts
+    again at its first frame.
 
     Attributes:
         analyzer: The model and the detector.
@@ -116,7 +117,7 @@ class VideoWork:
 
 @dataclass(frozen=True, eq=False)
 class StoredVideo:
-    """A video of a finished part.
+    """The result for one video, from a finished part of a job.
 
     Attributes:
         file: Path or address of the video.
@@ -125,7 +126,7 @@ class StoredVideo:
         seconds: Duration; None if unknown.
         frames: Number of analyzed frames.
         notes: Sentences about the file, such as damaged frames.
-        error: Why it could not be analyzed; None if it was.
+        error: Why the video could not be analyzed; None without an error.
         table: The faces that were found.
     """
 
@@ -140,7 +141,7 @@ class StoredVideo:
 
 
 def stored_videos(part: pyarrow.Table, work: VideoWork) -> Iterator[StoredVideo]:
-    """Yield the videos of a part in their order.
+    """Yield the results for the videos of a part, in their order.
 
     Args:
         part: The rows of a part.
@@ -169,7 +170,7 @@ def stored_videos(part: pyarrow.Table, work: VideoWork) -> Iterator[StoredVideo]
 
 
 class VideoWorker:
-    """Analyzes videos as ``video`` does in one process, each in a temporary folder."""
+    """Analyzes videos like the command ``video``, each in a temporary folder of its own."""
 
     def __init__(self, work: VideoWork, *, threads: int, memory_bytes: int) -> None:
         self._work = work
@@ -203,13 +204,13 @@ class VideoWorker:
         from fer_core.video.analysis_job import check_range, run_analysis
         from fer_core.video.reader import probe_video
 
-        is_stored = is_address(item.file)
-        path = _local_copy(item, folder) if is_stored else Path(item.file)
+        is_remote = is_address(item.file)
+        path = _local_copy(item, folder) if is_remote else Path(item.file)
         info = probe_video(path, item.name)
         settings = replace(self._work.settings, video=item.name, source=str(path.resolve()))
         check_range(info, settings.start, settings.end)
         self._check_memory(info)
-        if not is_stored:
+        if not is_remote:
             _check_unchanged(item, path)
         analysis = AnalysisFolder(folder / "analysis")
         analysis.create(settings)
@@ -219,7 +220,7 @@ class VideoWorker:
             analyzer=self._analyzer,
             handles_signals=False,
         ).status
-        if not is_stored:
+        if not is_remote:
             _check_unchanged(item, path)
         values = {
             "file": item.file,
@@ -312,7 +313,11 @@ def _job_rows(
 
 
 def _face_column(name: str) -> str:
-    """Return the name of a column of ``faces.parquet`` in the results of a job."""
+    """Return the name that a column of ``faces.parquet`` has in the results of a job.
+
+    A column of probabilities has the name of its class. It gets the prefix ``class_`` if that is
+    the name of a column of the video, such as "error".
+    """
     return f"class_{name}" if name in _VIDEO_COLUMNS else name
 
 

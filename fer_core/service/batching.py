@@ -96,7 +96,7 @@ class BatchingPredictor:
     def _run(self) -> None:
         while True:
             batch, is_last = self._next_batch()
-            # Gray and color crops of different sizes cannot be stacked.
+            # Only crops of the same size and number of channels can be stacked.
             for shape in dict.fromkeys(call.crops.shape[1:] for call in batch):
                 self._predict([call for call in batch if call.crops.shape[1:] == shape])
             if is_last:

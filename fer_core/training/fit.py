@@ -31,7 +31,7 @@ from fer_core.training.model_setup import (
     state_arrays,
     trace_both_sizes,
 )
-from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, has_stalled
+from fer_core.training.run_folder import EpochRecord, RunFolder, best_epoch, is_stopped_early
 from fer_core.training.schedule import learning_rate_at
 from fer_core.training.tracking import EpochObserver
 from fer_core.training.training_data import training_rows, validation_rows
@@ -121,7 +121,7 @@ def fit(
     if observer is not None:
         observer.begin(model, len(history))
 
-    while len(history) < config.epochs and not has_stalled(history, config):
+    while len(history) < config.epochs and not is_stopped_early(history, config):
         epoch = len(history)
         if not context.has_time_for(history[-1].seconds if history else 0.0):
             return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)

@@ -26,7 +26,7 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
 
     def copy_of_layer(layer: Any) -> Any:
         is_plain = type(layer) is keras.layers.BatchNormalization
-        # The fused operation needs feature maps; Keras normalizes the outputs of dense layers.
+        # The fused operation accepts feature maps only; dense outputs keep the layer of Keras.
         if is_plain and len(layer.input.shape) == 4:
             return fused_layer.from_config(layer.get_config())
         return layer.__class__.from_config(layer.get_config())

@@ -26,7 +26,7 @@ from fer_core.training.run_folder import (
     RunFolder,
     RunSetup,
     StartingModel,
-    has_stalled,
+    is_stopped_early,
     new_run_folder,
 )
 from fer_core.training.tracking import check_tracking
@@ -168,7 +168,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
     setup, done = run.read_setup(), run.read_epochs()
     status = run.read_status()
     is_finished = status is not None and status.state == "finished"
-    if is_finished and (len(done) >= setup.config.epochs or has_stalled(done, setup.config)):
+    if is_finished and (len(done) >= setup.config.epochs or is_stopped_early(done, setup.config)):
         raise InputError(
             f"The run {run.path.name} is complete after {counted(len(done), 'epoch')}; request a "
             "larger number of epochs to train it further."
@@ -204,7 +204,7 @@ def extend_run(run: RunFolder, epochs: int) -> None:
                 f"many. Received: epochs={epochs}"
             )
         changes: dict[str, object] = {"epochs": epochs}
-        if len(done) < epochs and has_stalled(done, setup.config):
+        if len(done) < epochs and is_stopped_early(done, setup.config):
             changes["early_stopping_patience"] = None
         config = changed_config(setup.config, changes)
         if config != setup.config:

@@ -15,8 +15,8 @@ class ResourceUse:
     """CPU and memory use of a run's process and its child processes.
 
     Attributes:
-        cpu_share: Busy cores since the previous measurement, 1.0 for one core; None at the
-            first measurement.
+        busy_cores: Mean number of busy cores since the previous measurement; None at the first
+            measurement.
         cores: Number of cores of the machine.
         memory_bytes: Physical memory in use.
         machine_memory_bytes: Physical memory of the machine.
@@ -25,7 +25,7 @@ class ResourceUse:
         moment: Time of the measurement, in seconds of ``time.monotonic``.
     """
 
-    cpu_share: float | None
+    busy_cores: float | None
     cores: int
     memory_bytes: int
     machine_memory_bytes: int
@@ -41,7 +41,7 @@ def resource_use(
 
     Args:
         status: The status of a run that is being trained.
-        earlier: The previous measurement, for the CPU share since then.
+        earlier: The previous measurement, for the busy cores since then.
 
     Returns:
         The measurement; None if the process has ended or cannot be accessed.
@@ -64,12 +64,13 @@ def resource_use(
     except psutil.Error:
         return None
     now = time.monotonic()
-    share = None
+    busy_cores = None
     if earlier is not None and earlier.process_id == process.pid and now > earlier.moment:
-        # The CPU seconds of a child process that ended are no longer counted.
-        share = max(seconds - earlier.cpu_seconds, 0.0) / (now - earlier.moment)
+        # The CPU seconds of a child process that ended are no longer counted, so that the
+        # difference can be negative.
+        busy_cores = max(seconds - earlier.cpu_seconds, 0.0) / (now - earlier.moment)
     return ResourceUse(
-        cpu_share=share,
+        busy_cores=busy_cores,
         cores=os.cpu_count() or 1,
         memory_bytes=memory,
         machine_memory_bytes=psutil.virtual_memory().total,

@@ -29,14 +29,15 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
     if is_active(run):
         raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
     with ExitStack() as stack:
-        # The default model must not change between the check and the deletion. Without a lock file,
-        # on a full disk for example, nobody can change it.
+        # The default model must not change between the check and the deletion. If the lock file
+        # cannot be created, for example on a full disk, no other process can create it and change
+        # the default model either.
         with suppress(OSError):
             stack.enter_context(default_model_lock(settings))
         if is_default_model(run, settings):
             raise InputError(
-                f"The model of the run {run.path.name} is the default model; publish it as the "
-                "default, or choose another default model, before you delete the run."
+                f"The default model is in the folder of the run {run.path.name}; publish a copy "
+                "as the default, or choose another default model, before you delete the run."
             )
         _delete(run, settings)
 

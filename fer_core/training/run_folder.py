@@ -288,8 +288,8 @@ def best_epoch(epochs: Sequence[EpochRecord], monitor: str) -> int | None:
     return max(epochs, key=lambda record: record.monitored(monitor)).epoch
 
 
-def has_stalled(epochs: Sequence[EpochRecord], config: TrainingConfig) -> bool:
-    """Return True if early stopping ends the training here."""
+def is_stopped_early(epochs: Sequence[EpochRecord], config: TrainingConfig) -> bool:
+    """Return True if early stopping ends the training after these epochs."""
     best = best_epoch(epochs, config.monitor)
     if best is None or config.early_stopping_patience is None:
         return False
@@ -309,7 +309,7 @@ class RunFolder:
 
     @property
     def start_hashes_path(self) -> Path:
-        """The copy of that model's image hashes; missing if it has none."""
+        """The copy of the image hashes of the starting model; missing if that model has none."""
         return self.path / START_HASHES_FILE
 
     @property

@@ -60,6 +60,7 @@ class CutDetector:
     def to_json(self) -> dict[str, Any]:
         """Return the state as a JSON document."""
         last = None if self._last is None else self._last.ravel().tolist()
+        # "usual" is the former name of the average difference; stored analyses contain it.
         return {"last": last, "usual": self._average_difference}
 
     def restore(self, state: dict[str, Any]) -> None:

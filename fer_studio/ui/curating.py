@@ -30,7 +30,7 @@ from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
 
-_ERROR = KeptError("curation_error")
+_CALLBACK_ERROR = KeptError("curation_error")
 _DONE = "curation_done"
 _SUGGESTED = "as suggested"
 #: The message that is shown instead of the buttons to visitors who are not editors.
@@ -139,7 +139,7 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     Returns:
         True if they were changed.
     """
-    with _ERROR:
+    with _CALLBACK_ERROR:
         require_editor()
         # Raises if the dataset was deleted in the meantime.
         done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
@@ -153,7 +153,7 @@ def show_curation_outcome() -> None:
     done = st.session_state.pop(_DONE, None)
     if done is not None:
         st.toast(done, icon=":material/check:")
-    _ERROR.show()
+    _CALLBACK_ERROR.show()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Sections in tabs; only the open one is computed, and it is part of the address."""
+"""Sections in tabs; only the open tab is computed, and the page's URL contains its name."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def show_tabs(
 
 
 def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence[TabContainer]:
-    """Draw tabs; the open one is remembered and part of the address.
+    """Draw tabs; the open one is remembered, and the page's URL contains its name.
 
     Args:
         titles: The titles, which may begin with an icon.
         key: The key of the tabs.
-        name: The name of the parameter in the address.
+        name: The name of the parameter in the URL.
     """
     keep_choice(
         key, titles, name=name, noun="tab", write=_name_in_address, describe=_name_in_address

@@ -191,7 +191,7 @@ def test_runs_are_labelled_and_deleted(
     assert "x" in run("runs", "stop", "x").refusal
     write_bundle_folder(settings.runs_root / "x" / "bundle")
     run("models", "default", "x")
-    assert "is the default model" in run("runs", "delete", "x").refusal
+    assert "The default model is in the folder of the run x" in run("runs", "delete", "x").refusal
     (settings.models_root / "default").unlink()
     run("runs", "delete", "x")
     assert run("runs", "--json").document == []

@@ -55,7 +55,7 @@ def test_an_exported_model_is_imported_unchanged(
     assert [file.name for file in exported.files] == names
     assert sorted(file.name for file in out.iterdir()) == sorted(names)
     assert exported.difference <= 1e-5
-    # The labels, the range and the temperature come from the notes file next to the model.
+    # The labels, the range and the temperature come from the metadata file next to the model.
     again = import_model(exported.files[0], settings, ImportRequest(name="again"))
     np.testing.assert_allclose(
         load_predictor(again).probabilities(crops),
@@ -73,10 +73,12 @@ def test_litert_computes_the_same_for_any_number_of_pictures(
     exported = export_model(model, "litert", tmp_path / "phone.tflite")
     assert [file.name for file in exported.files] == ["phone.tflite", "phone.meta.json"]
     assert exported.difference <= 1e-4
-    notes = json.loads(exported.files[1].read_text())
-    pixels = crops[..., None] * np.float32(notes["input_scale"]) + np.float32(notes["input_offset"])
+    metadata = json.loads(exported.files[1].read_text())
+    pixels = crops[..., None] * np.float32(metadata["input_scale"]) + np.float32(
+        metadata["input_offset"]
+    )
     run = exporting.open_litert_network(exported.files[0])
-    order = [notes["labels"].index(label) for label in EMOTIONS]
+    order = [metadata["labels"].index(label) for label in EMOTIONS]
     served = load_predictor(model)
     for count in (1, 6):
         rows = run(pixels[:count])[:, order]
@@ -109,7 +111,7 @@ def test_a_model_imported_from_onnx_is_exported_as_onnx_only(
     assert len(export_model(bundle, "onnx", out).files) == 2
 
 
-def test_formats_in_one_folder_share_their_notes(model: Bundle, tmp_path: Path) -> None:
+def test_formats_in_one_folder_share_their_metadata(model: Bundle, tmp_path: Path) -> None:
     export_model(model, "onnx", tmp_path / "a.onnx")
     export_model(model, "keras", tmp_path / "a.keras")
     write_calibration(model.folder, 2.0, "validation")

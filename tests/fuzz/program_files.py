@@ -30,7 +30,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.cache import CachedPrediction, read_cached, write_cached
 from fer_core.evaluation.evaluate import own_predictions
-from fer_core.exchange.labels import read_notes
+from fer_core.exchange.labels import read_metadata
 from fer_core.exchange.onnx_files import read_onnx_network
 from fer_core.predictor import load_predictor
 from fer_core.recipes import TrainingConfig
@@ -253,7 +253,7 @@ def read_vote_table(path: Path) -> None:
 
 
 def read_foreign_network(path: Path) -> None:
-    read_notes(path)
+    read_metadata(path)
     read_onnx_network(path)
 
 

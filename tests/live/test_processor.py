@@ -108,7 +108,7 @@ def test_two_faces_keep_their_track_ids(controls: LiveControls) -> None:
     by_person = {face.track_id: face.box for face in processor.snapshot().faces}
     assert by_person[1].y == pytest.approx(60, abs=4)
     assert by_person[2].y == pytest.approx(300, abs=4)
-    assert set(processor.record.shares()) == {1, 2}
+    assert set(processor.session_record.shares()) == {1, 2}
 
 
 def test_boxes_in_the_record_match_the_mirrored_picture(controls: LiveControls) -> None:
@@ -122,7 +122,7 @@ def test_boxes_in_the_record_match_the_mirrored_picture(controls: LiveControls) 
     mirrored_left = round(640 - box.x - box.width)
     assert (shown[200, mirrored_left] == color_rgb(EMOTION_COLORS["happy"])).all()
     assert box.x == pytest.approx(100, abs=2)
-    rows = processor.record.rows()
+    rows = processor.session_record.rows()
     assert rows.boxes[-1][0] == pytest.approx(mirrored_left, abs=2)
     assert rows.contexts[-1].is_mirrored and rows.contexts[-1].width == 640
 
@@ -156,7 +156,7 @@ def test_frames_without_faces_are_returned_unchanged(
     snapshot = processor.snapshot()
     assert snapshot.faces == ()
     assert snapshot.seconds_without_face is not None
-    assert len(processor.record) == 0
+    assert len(processor.session_record) == 0
     assert predictor.crops == []
 
 
@@ -247,7 +247,7 @@ def test_picture_card_and_record_show_the_same_prediction(
         processor.process(image, clock.now)
         for face in processor.snapshot().faces:
             scores.append(face.score)
-            recorded.append(float(processor.record.rows().probabilities[-1].max()))
+            recorded.append(float(processor.session_record.rows().probabilities[-1].max()))
     # Five predictions per second, each for six frames, although every second frame is classified.
     assert recorded == scores
     changes = np.flatnonzero(np.diff(scores))
@@ -316,7 +316,7 @@ def test_snapshots_may_be_taken_while_frames_are_processed(controls: LiveControl
         try:
             while not over.is_set():
                 processor.snapshot()
-                processor.record.rows()
+                processor.session_record.rows()
                 processor.controls = replace(controls, minimum_confidence=0.5)
         except BaseException as error:
             failures.append(error)
@@ -334,7 +334,7 @@ def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveCont
     """As for two visitors: one analyzer and one detection thread for all sessions."""
     lefts = (100, 450)
     processors = [LiveProcessor(controls) for _ in lefts]
-    processors[0].recording.start()
+    processors[0].video_recording.start()
     # After their first frames, both streams are processed at the same time.
     barrier = threading.Barrier(2)
 
@@ -343,7 +343,7 @@ def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveCont
             processor.process(scene((left, 150)), number / 30)
             if number == 0:
                 barrier.wait(60)
-            if number >= 60 and len(processor.record.rows()):
+            if number >= 60 and len(processor.session_record.rows()):
                 return
 
     threads = [
@@ -354,15 +354,15 @@ def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveCont
     for thread in threads:
         thread.join()
     for processor, left in zip(processors, lefts, strict=True):
-        rows = processor.record.rows()
+        rows = processor.session_record.rows()
         assert len(rows)
         assert all(abs(int(x) - left) < 10 for x in rows.boxes[:, 0])
         assert set(rows.persons.tolist()) == {1}
         (face,) = processor.snapshot().faces
         assert face.box.x == pytest.approx(left, abs=10)
-    processors[0].recording.stop()
-    assert processors[0].recording.result
-    assert processors[1].recording.result is None
+    processors[0].video_recording.stop()
+    assert processors[0].video_recording.result
+    assert processors[1].video_recording.result is None
 
 
 def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) -> None:
@@ -390,7 +390,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     finally:
         tracemalloc.stop()
     assert len(processor.snapshot().faces) == 1
-    assert len(processor.record) <= 3
+    assert len(processor.session_record) <= 3
     # A leak grows in each round; what threads of earlier tests allocate meanwhile does not. One
     # frame has 57,600 bytes; keeping 200 bytes of each would be 20,000 per round.
     assert min(after - before for before, after in pairwise(memory)) < 15_000
@@ -412,13 +412,13 @@ def test_a_model_with_other_classes_is_refused_and_the_record_stays(
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     image = scene((200, 150))
     play(processor, [image] * 15)
-    rows = len(processor.record)
+    rows = len(processor.session_record)
     assert rows > 0
     analyzer = Analyzer(Pair(0.25, 0.75), controls.analyzer.detector)
     processor.controls = replace(controls, analyzer=analyzer)
     play(processor, [image] * 15, first=15)
     assert "classes differ" in (processor.snapshot().error or "")
-    assert len(processor.record) == rows
+    assert len(processor.session_record) == rows
     processor.controls = controls
     play(processor, [image] * 15, first=30)
     assert processor.snapshot().error is None

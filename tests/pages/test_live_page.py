@@ -310,7 +310,7 @@ def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> Non
         "Skipped frames",
     ):
         assert part in plain(details.markdown)
-    rows = len(processor(playing).record)
+    rows = len(processor(playing).session_record)
     assert rows >= 8  # the first frames come before the track is confirmed
     assert f"{rows} rows. Lost on reload: download first." in plain(playing.caption)
     (face,) = processor(playing).snapshot().faces
@@ -356,7 +356,7 @@ def test_the_record_is_downloaded_as_csv_and_json_also_after_stop(playing: AppTe
     assert_sound(playing)
     labels = [button.label for button in playing.get("download_button")]
     assert labels == ["CSV", "JSON"]
-    record = processor(playing).record
+    record = processor(playing).session_record
     lines = list(csv.DictReader(io.StringIO(record.to_csv())))
     document = json.loads(record.to_json())
     assert (lines[-1]["model"], lines[-1]["minimum_confidence"]) == ("small", "0.4")
@@ -380,12 +380,12 @@ def test_the_record_survives_a_visit_to_another_page_and_the_browser_asks_until_
     playing: AppTest,
 ) -> None:
     assert is_unsaved(playing)
-    rows = len(processor(playing).record)
+    rows = len(processor(playing).session_record)
     playing.switch_page("pages/dataset.py").run()
     assert is_unsaved(playing)
     playing.switch_page("pages/live.py").run()
     assert_sound(playing)
-    assert len(processor(playing).record) == rows
+    assert len(processor(playing).session_record) == rows
     assert len(playing.dataframe[0].value) == rows
     set_state(playing)
     playing.button(key="live_clear").click().run()
@@ -396,7 +396,7 @@ def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     (button,) = [button for button in playing.main.button if button.label == "Clear the record"]
     button.click().run()
     assert_sound(playing)
-    assert len(processor(playing).record) == 0
+    assert len(processor(playing).session_record) == 0
     assert not playing.dataframe
     assert len(playing.get("download_button")) == 2  # the stream continues
 

@@ -308,7 +308,7 @@ def test_sections_show_what_was_changed_and_what_is_not_valid(
 def test_what_was_typed_is_kept_while_other_settings_are_open(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     app.number_input(key="setting_epochs").set_value(7).run()
     open_group(app, "augmentation")
     app.number_input(key="setting_rotation_degrees").set_value(25.0)
@@ -316,7 +316,7 @@ def test_what_was_typed_is_kept_while_other_settings_are_open(
     open_group(app, "network")
     rows = {row["Setting"]: row["Here"] for row in app.dataframe[0].value.to_dict("records")}
     assert rows == {"Epochs": "7", "Rotation (degrees)": "25"}
-    open_group(app, "length")
+    open_group(app, "run")
     assert app.number_input(key="setting_epochs").value == 7
     open_group(app, "augmentation")
     assert app.number_input(key="setting_rotation_degrees").value == 25.0
@@ -354,7 +354,7 @@ def test_a_change_is_shown_as_the_difference_and_kept_with_its_recipe(
     app.button_group[0].set_value("New training").run()
     assert app.selectbox(key="train_recipe").value == "plain-eight-sgd-cosine"
     app.selectbox(key="train_recipe").set_value(QUICK).run()
-    open_group(app, "length")
+    open_group(app, "run")
     assert app.number_input(key="setting_epochs").value == 7
     app.button(key="reset_recipe").click().run()
     assert app.number_input(key="setting_epochs").value == 50
@@ -382,7 +382,7 @@ def test_a_bad_value_is_reported_in_one_sentence_and_kept(
     value: float | None,
     sentence: str,
 ) -> None:
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     app.number_input(key="setting_seed").set_value(11).run()
     open_group(app, next(entry.group for entry in setting_fields() if entry.name == field))
     app.number_input(key=f"setting_{field}").set_value(value).run()
@@ -390,7 +390,7 @@ def test_a_bad_value_is_reported_in_one_sentence_and_kept(
     assert errors(app) == [sentence]
     assert app.button(key="start_training").disabled
     assert app.number_input(key=f"setting_{field}").value == value
-    open_group(app, "length")
+    open_group(app, "run")
     assert app.number_input(key="setting_seed").value == 11
 
 
@@ -456,7 +456,7 @@ def upload(app: AppTest, name: str, content: bytes) -> AppTest:
 def test_an_uploaded_configuration_fills_the_form(
     faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     config = replace(recipe_by_name(QUICK).config, epochs=3, seed=5)
     upload(app, "mine.json", config_as_text(config).encode())
     assert_sound(app)
@@ -484,7 +484,7 @@ def test_an_uploaded_configuration_fills_the_form(
 def test_an_unusable_upload_is_reported_and_changes_nothing(
     faces: str, open_view: Callable[..., AppTest], content: bytes, sentence: str
 ) -> None:
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     app.number_input(key="setting_epochs").set_value(7).run()
     upload(app, "bad.json", content)
     assert_sound(app)
@@ -573,7 +573,7 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_start_creates_a_run_from_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     app.number_input(key="setting_epochs").set_value(3).run()
     app.session_state[OPEN_NOTE] = True
     app.run()
@@ -599,7 +599,7 @@ def test_start_creates_a_run_from_the_form(
     assert "this one will wait at position 2" in words(app)
     assert app.text_input(key="new_run_name").value == ""
     app.session_state[OPEN_NOTE] = True
-    open_group(app, "length")
+    open_group(app, "run")
     assert app.number_input(key="setting_epochs").value == 3
     assert app.text_area(key="new_run_note").value == ""
     assert app.toggle(key="new_run_tensorboard").value
@@ -610,7 +610,7 @@ def test_a_refused_start_keeps_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fer_core.training.resource_errors.bytes_on_disk", lambda config: 10**18)
-    app = open_group(open_view(), "length")
+    app = open_group(open_view(), "run")
     app.text_input(key="new_run_name").set_value("mine")
     app.number_input(key="setting_epochs").set_value(3)
     app.button(key="start_training").click().run()
@@ -852,7 +852,7 @@ def test_start_from_this_run_fills_the_form(
     assert "gone-recipe no longer exists" in words(app)
     assert "gone-data is not imported: choose another one" in words(app)
     assert "starting model gone-model no longer exists" in words(app)
-    open_group(app, "length")
+    open_group(app, "run")
     assert app.number_input(key="setting_batch_size").value == 17
     assert app.number_input(key="setting_seed").value == 3
 

@@ -223,7 +223,10 @@ def test_a_class_with_the_name_of_a_column_of_the_job(work: VideoWork) -> None:
         (("{clips}/*.avi",), "No file matches"),
         (("{clips}", "--on", "moon"), "--on should be local, ray"),
         (("{clips}", "--workers", "0"), "workers should be at least 1"),
-        (("{clips}", "--workers", "1", "--blur"), "--annotate and --blur need videos of files"),
+        (
+            ("{clips}", "--workers", "1", "--blur"),
+            "--annotate and --blur work without worker processes",
+        ),
         (("{clips}", "--workers", "1", "--every", "often"), "--every expects frames per second"),
         (("{clips}", "--workers", "1", "--model", "none"), "There is no model 'none'"),
         (("{empty}", "--workers", "1"), "There are no videos to process; give videos, or folders"),

@@ -218,7 +218,7 @@ def test_a_run_whose_model_is_the_default_model_is_not_deleted(
 ) -> None:
     write_bundle_folder(run.bundle_path)
     set_default_bundle("one", settings)
-    with pytest.raises(InputError, match="The model of the run one is the default model; publish"):
+    with pytest.raises(InputError, match="is in the folder of the run one; publish"):
         delete_run(run, settings)
     assert find_bundle(None, settings).folder == run.bundle_path
     # A published model of the same name is the default instead.
@@ -252,7 +252,7 @@ def test_a_run_that_becomes_the_default_model_meanwhile_is_not_deleted(
         assert not wait([deletion], timeout=0.2).done
         may_write.set()
         change.result()
-        with pytest.raises(InputError, match="is the default model"):
+        with pytest.raises(InputError, match="The default model is in"):
             deletion.result()
     assert find_bundle(None, settings).folder == run.bundle_path
 

@@ -136,11 +136,11 @@ def test_resource_use_is_measured_from_another_process() -> None:
     status = RunStatus("running", "this very process")
     first = resource_use(status)
     assert first is not None
-    assert first.cpu_share is None
+    assert first.busy_cores is None
     assert 10_000_000 < first.memory_bytes < first.machine_memory_bytes
     assert sum(number * number for number in range(500_000)) > 0
     second = resource_use(status, first)
-    assert second is not None and second.cpu_share is not None
-    assert 0 <= second.cpu_share <= (os.cpu_count() or 1) * 1.5
+    assert second is not None and second.busy_cores is not None
+    assert 0 <= second.busy_cores <= (os.cpu_count() or 1) * 1.5
     assert resource_use(None) is None
     assert resource_use(replace(status, process_started=5.0)) is None

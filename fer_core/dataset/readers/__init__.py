@@ -33,10 +33,10 @@ from fer_core.dataset.readers.ferplus_folders import (
 )
 from fer_core.dataset.readers.layouts.layout import SourceFiles
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
-from fer_core.dataset.readers.open_source import open_source
 from fer_core.dataset.readers.picture_names import iter_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.repeated_tables import without_repeated_tables
+from fer_core.dataset.readers.source_opening import open_source
 from fer_core.dataset.readers.sources import FileSource, Source
 from fer_core.dataset.readers.table_splits import (
     check_table_splits,

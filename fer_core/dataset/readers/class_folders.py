@@ -17,7 +17,7 @@ from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.layout import AnnotatedFace, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
-from fer_core.dataset.readers.layouts.split_folders import NamedSplit, open_folder_question
+from fer_core.dataset.readers.layouts.split_folders import NamedSplit, undecided_folder_question
 from fer_core.dataset.readers.other_files import report_other_files
 from fer_core.dataset.readers.picture_reading import read_pictures
 from fer_core.dataset.readers.pictures import decode_gray, to_face
@@ -78,8 +78,10 @@ def read_class_folders(
     register.name_numbers(_class_names(arrangement))
     faces_by_picture = {name: faces for name, faces in _faces(arrangement, register) if faces}
     # The questions come before the pictures are read, which may take minutes.
-    if arrangement.splits.open_folders:
-        raise InputError(open_folder_question(source.label, arrangement.splits.open_folders))
+    if arrangement.splits.undecided_folders:
+        raise InputError(
+            undecided_folder_question(source.label, arrangement.splits.undecided_folders)
+        )
     register.ask_for_numbers()
 
     report_other_files(files, arrangement.layout.faces, problems)
@@ -126,7 +128,7 @@ def register_class_folders(
     splits = arrangement.splits
     for faces in arrangement.layout.faces.values():
         for face in faces:
-            if not splits.of(face).is_left_out or splits.is_open(face):
+            if not splits.of(face).is_left_out or splits.is_undecided(face):
                 register.label(face.class_name)
     return arrangement
 

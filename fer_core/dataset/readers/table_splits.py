@@ -8,7 +8,7 @@ from dataclasses import replace
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.csv_tables import FaceTable
-from fer_core.dataset.readers.layouts.split_folders import SplitFolder, open_folder_question
+from fer_core.dataset.readers.layouts.split_folders import SplitFolder, undecided_folder_question
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.errors import InputError
 
@@ -36,21 +36,27 @@ def tables_with_roles(
         )
     found = []
     for table in tables:
-        answered = roles.role_of(table.name.split("/"))
-        if answered is None or answered[1] == "class":
+        position_and_role = roles.role_of(table.name.split("/"))
+        if position_and_role is None:
             found.append(table)
-        elif answered[1] is None:
+            continue
+        _, role = position_and_role
+        if role is None:
             problems.add(table.name, _LEFT_OUT)
+        elif role == "class":
+            # Only a folder can be a class; a table keeps the split that its name states.
+            found.append(table)
         else:
-            found.append(replace(table, chosen_split=SPLITS.index(answered[1])))
+            found.append(replace(table, chosen_split=SPLITS.index(role)))
     return found
 
 
 def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
-    """Return the tables of a source that is divided by the names of its tables.
+    """Return the labeled tables with the split that the name of each states, as in ``test.csv``.
 
-    If one table is named after a split, one with another name is not training data by default. A
-    table with a column of splits is read instead of all others.
+    A table whose name states none has the role None, so that the user has to decide. The result is
+    empty if no name states a split, or if a table has a column of splits, because that table is
+    read instead of all others.
     """
     labeled = [table for table in tables if table.columns.label is not None]
     has_column = any(table.columns.split is not None for table in labeled)
@@ -72,8 +78,8 @@ def check_table_splits(source: str, tables: Sequence[FaceTable]) -> None:
         tables: Its tables, with the splits that the user chose.
 
     Raises:
-        InputError: One table is named after a split, and another one is not.
+        InputError: The name of one table states a split, and that of another one does not.
     """
-    open_tables = [table for table in table_splits(tables) if table.role is None]
-    if open_tables:
-        raise InputError(open_folder_question(source, open_tables))
+    undecided_tables = [table for table in table_splits(tables) if table.role is None]
+    if undecided_tables:
+        raise InputError(undecided_folder_question(source, undecided_tables))

@@ -50,8 +50,8 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             results[key] = PhotoResult(photo.name, error=photo.rejected)
             continue
         content = photo.read()
-        # Other sessions wait until the pixels of this photo are released, so the displayed
-        # pictures are made here too.
+        # The slot is held until the pixels of this photo are released. The displayed pictures are
+        # made before that: the photo need not be decoded again for them.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole(photo, options)

@@ -224,9 +224,9 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
         if too_small:
             verb = "is" if too_small == 1 else "are"
             st.caption(
-                f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: narrower or "
-                f"lower than {SMALLEST_READABLE_SIDE:.0f} pixels, a dot in the picture. The "
-                "downloads contain all faces."
+                f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: less than "
+                f"{SMALLEST_READABLE_SIDE:.0f} pixels wide or high. The picture shows dots "
+                "instead. The downloads contain all faces."
             )
 
 

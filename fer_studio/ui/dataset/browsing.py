@@ -94,12 +94,12 @@ def _show_gallery(dataset: OpenDataset) -> None:
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
-    ordered, values = _ordered(dataset, rows, order)
+    ordered, format_value = _ordered(dataset, rows, order)
     st.caption(f"{len(rows):,} images")
     state = curation_state(dataset)
 
     def caption(row: int) -> str:
-        value = "" if values is None else f" · {values(row)}"
+        value = "" if format_value is None else f" · {format_value(row)}"
         return f"{dataset.caption(row)}{value}"
 
     show_gallery(

@@ -16,7 +16,7 @@ from fer_core.dataset.class_mapping import (
     SourceClass,
     choice_problem,
     merged_classes,
-    open_numbers,
+    unknown_numbers,
     with_targets,
 )
 from fer_core.dataset.class_numbers import CLASS_ORDERS, ClassOrder, class_number
@@ -140,7 +140,7 @@ def _choose_classes(
     problem = choice_problem(found, choice)
     if problem is None:
         return choice
-    if open_numbers(found, choice) and order is None:
+    if unknown_numbers(found, choice) and order is None:
         st.warning(
             "The classes are numbers, and datasets number the emotions differently. Choose the "
             "order, or what each number is.",
@@ -153,7 +153,7 @@ def _choose_classes(
 
 def _choose_order(found: Sequence[SourceClass], scheme: ClassScheme, key: str) -> ClassOrder | None:
     """Draw the orders of public datasets if the classes are numbers that need one."""
-    if not open_numbers(found, ClassChoice(scheme)):
+    if not unknown_numbers(found, ClassChoice(scheme)):
         return None
     chosen = st.selectbox(
         "Order of the class numbers",
@@ -206,7 +206,7 @@ def _changes(
     mapped = with_targets(found, default_choice)
     names = [source_class.target for source_class in mapped if source_class.target is not None]
     fixed = default_choice.fixed_classes
-    open_names = set(open_numbers(found, _with_numbers(default_choice, found)))
+    unknown_names = set(unknown_numbers(found, _with_numbers(default_choice, found)))
     order = default_choice.order
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
     options = list(fixed or dict.fromkeys(names))
@@ -214,7 +214,7 @@ def _changes(
     with st.container(horizontal=True, key="import_classes"):
         for number, source_class in enumerate(mapped[:_MAX_SHOWN]):
             default = _LEFT_OUT if source_class.target is None else source_class.target
-            if source_class.name in open_names:
+            if source_class.name in unknown_names:
                 default = ""
             chosen = st.selectbox(
                 f"{plain_text(source_class.name)} ({source_class.count:,})",
@@ -243,11 +243,11 @@ def _with_numbers(choice: ClassChoice, found: Sequence[SourceClass]) -> ClassCho
 
 def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     """Draw which classes are left out, combined and missing."""
-    open_names = open_numbers(mapped, _with_numbers(choice, mapped))
+    unknown_names = unknown_numbers(mapped, _with_numbers(choice, mapped))
     left_out = [
         source_class
         for source_class in mapped
-        if source_class.target is None and source_class.name not in open_names
+        if source_class.target is None and source_class.name not in unknown_names
     ]
     if left_out:
         lines = [

@@ -53,8 +53,8 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_count_text(dataset, part, len(finding)))
     if not len(part):
-        # Below, offer_decisions shows the outcome. After a decision about the last images there is
-        # nothing left to decide about, so it is shown here.
+        # Otherwise offer_decisions shows the outcome of the previous decision; it is not called if
+        # no image is left.
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return

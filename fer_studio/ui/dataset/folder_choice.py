@@ -13,7 +13,8 @@ from fer_studio.ui.text import plain_text
 
 _LEFT_OUT = "(leave out)"
 _CLASS = "a class"
-#: More folders usually mean another layout; the message names the first of them.
+#: Maximum number of folders with a field. A source with more usually has another layout; its
+#: undecided folders without a field are only named in the warning.
 _MAX_SHOWN = 40
 
 
@@ -33,20 +34,20 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     message = st.container()
     st.caption("The split of the pictures in each folder:")
     roles: list[tuple[str, Role]] = []
-    open_names: list[str] = []
+    undecided_names: list[str] = []
     with st.container(horizontal=True, key="import_folders"):
         for number, folder in enumerate(folders[:_MAX_SHOWN]):
             chosen = _field(folder, f"import_folder_{key}_{number}")
             if chosen is None:
-                open_names.append(folder.name)
+                undecided_names.append(folder.name)
             elif chosen != folder.role:
                 roles.append((folder.name, _role(chosen)))
-    open_names += [folder.name for folder in folders[_MAX_SHOWN:] if folder.role is None]
-    if not open_names:
+    undecided_names += [folder.name for folder in folders[_MAX_SHOWN:] if folder.role is None]
+    if not undecided_names:
         return FolderRoles(tuple(roles))
-    shown = ", ".join(plain_text(name) for name in open_names[:5])
-    more = f" and {len(open_names) - 5:,} more" if len(open_names) > 5 else ""
-    is_one = len(open_names) == 1
+    shown = ", ".join(plain_text(name) for name in undecided_names[:5])
+    more = f" and {len(undecided_names) - 5:,} more" if len(undecided_names) > 5 else ""
+    is_one = len(undecided_names) == 1
     message.warning(
         f"Choose the split of {shown}{more}: it cannot be recognized from the "
         f"{'name of this folder' if is_one else 'names of these folders'}.",
@@ -56,6 +57,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
 
 def _field(folder: SplitFolder, key: str) -> str | None:
+    # The role is empty for a folder that is left out, and None for one that is undecided.
     options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
     return st.selectbox(
         plain_text(folder.name) + (f" ({folder.count:,})" if folder.count else ""),
@@ -69,6 +71,7 @@ def _field(folder: SplitFolder, key: str) -> str | None:
 
 
 def _role(chosen: str) -> Role:
+    """Return the role of a choice; in ``FolderRoles``, None leaves the folder out."""
     if chosen == _LEFT_OUT:
         return None
     return "class" if chosen == _CLASS else chosen  # type: ignore[return-value]

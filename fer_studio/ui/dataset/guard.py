@@ -21,7 +21,7 @@ def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None
     @functools.wraps(draw)
     def checked(dataset: OpenDataset) -> None:
         leave_if_refused("dataset")
-        imported_folder(dataset.name, dataset.settings)
+        imported_folder(dataset.name, dataset.settings)  # an InputError if it was deleted
         draw(dataset)
         show_decision_bar(dataset)
 

@@ -33,7 +33,8 @@ from fer_studio.ui.uploads import read_upload
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
-_ERROR = KeptError("votes_problem")
+#: Keeps an error of the button's callback until the page is drawn.
+_CALLBACK_ERROR = KeptError("votes_problem")
 
 
 @section
@@ -55,7 +56,7 @@ def show_votes(dataset: OpenDataset) -> None:
             on_click=_remove,
             args=(dataset.folder,),
         )
-    _ERROR.show()
+    _CALLBACK_ERROR.show()
     _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
     view = kept_segments(
@@ -76,7 +77,7 @@ def show_votes(dataset: OpenDataset) -> None:
 
 def _remove(folder: Path) -> None:
     """Delete the votes; a callback, so that the redrawn section can show an error."""
-    with _ERROR:
+    with _CALLBACK_ERROR:
         require_editor()
         remove_votes(folder)
 

@@ -42,7 +42,7 @@ _EMPTY_TEXT = (
 )
 
 
-def show_record(session: LiveSession, record: SessionRecord) -> None:
+def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
     st.session_state.pop(_CHANGED, None)  # everything is drawn anew
     is_active = session.is_active

@@ -17,7 +17,7 @@ _WAS_RUNNING = "live_was_recording"
 _CHANGED = "live_recording_changed"
 
 
-def show_recording(session: LiveSession, recording: VideoRecording) -> None:
+def show_video_recording(session: LiveSession, recording: VideoRecording) -> None:
     """Draw the switch, the recording's length, and the finished video."""
     set_unsaved("recording", str(hash(recording.result) if recording.result else ""))
     # The end of a stream also ends the recording, and reruns the page.

@@ -96,7 +96,7 @@ class LiveSession:
                 return processor.process(image, seconds)
 
         def end() -> None:
-            processor.recording.stop()
+            processor.video_recording.stop()
 
         return VideoChannel(process, count_dropped=processor.count_dropped, on_end=end)
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.live.predictions import show_predictions
-from fer_studio.ui.live.record import show_record
-from fer_studio.ui.live.recording import show_recording
+from fer_studio.ui.live.record import show_session_record
+from fer_studio.ui.live.recording import show_video_recording
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.live.snapshots import show_snapshots
 from fer_studio.ui.live.stream import (
@@ -47,10 +47,10 @@ def show_live(session: LiveSession) -> None:
         # The predictions follow the picture also on a phone, where columns are below each other.
         with predictions:
             show_predictions(session, processor)
-            show_recording(session, processor.recording)
+            show_video_recording(session, processor.video_recording)
             show_help()
             st.caption(
                 ":material/lock: The camera's frames are sent to the machine that runs this app, "
                 "analyzed in its memory and not stored."
             )
-    show_record(session, processor.record)
+    show_session_record(session, processor.session_record)

@@ -84,8 +84,8 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
                 is_default = is_default_model(folder, settings)
                 st.markdown(
-                    "Its model is the default model: publish it as the default, or choose another "
-                    "default model, before you delete the run."
+                    "The default model is in this run's folder: publish a copy as the default, or "
+                    "choose another default model, before you delete the run."
                     if is_default
                     else f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and "
                     "model permanently."

@@ -87,6 +87,8 @@ def show_draft(draft: Draft) -> None:
 
 def change_recipe() -> None:
     """Show the draft of the newly chosen recipe; each recipe keeps its own edits."""
+    # The widgets still have the values of the previous recipe, which its draft contains already.
+    # ``current_draft`` would copy them into the draft of the new recipe.
     for name in form_values(TrainingConfig()):
         st.session_state.pop(element_key(name), None)
     show_draft(current_draft())

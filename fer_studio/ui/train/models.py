@@ -50,7 +50,7 @@ def _choose(bundles: Sequence[Bundle], default: str | None) -> Bundle | None:
     """Draw the table; return the selected model."""
     names = [bundle.name for bundle in bundles]
     last = st.session_state.get(_CHOSEN)
-    # Streamlit stores the selected row by its number, so that another list needs another table.
+    # Streamlit stores the number of the selected row, so the key changes with the list of models.
     selection = st.dataframe(
         [_row(bundle, default) for bundle in bundles],
         hide_index=True,

@@ -229,10 +229,10 @@ def _show_use(run: RunSummary) -> None:
         help="Images per second",
     )
     usage = _resources(run)
-    share = None if usage is None else usage.cpu_share
+    busy_cores = None if usage is None else usage.busy_cores
     st.metric(
         "CPU",
-        "-" if usage is None or share is None else f"{share:.1f} of {usage.cores}",
+        "-" if usage is None or busy_cores is None else f"{busy_cores:.1f} of {usage.cores}",
         border=True,
         height=_METRIC_HEIGHT,
         help="Cores used by this training",

@@ -10,12 +10,12 @@ from fer_core.video.analyses import AnalysisSummary, find_analysis
 from fer_studio.ui.access import admission
 from fer_studio.ui.messages import KeptError
 
-_ERROR = KeptError("video_error")
+_CALLBACK_ERROR = KeptError("video_error")
 
 
 def run_action(action: Callable[[], object]) -> None:
     """Run an action of a button; keep the message of an ``InputError`` for ``show_feedback``."""
-    with _ERROR:
+    with _CALLBACK_ERROR:
         action()
 
 
@@ -39,4 +39,4 @@ def run_on_analysis(
 
 def show_feedback() -> None:
     """Draw the error of the last action, if it failed."""
-    _ERROR.show()
+    _CALLBACK_ERROR.show()

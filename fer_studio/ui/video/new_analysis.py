@@ -48,7 +48,7 @@ _KEEP, _DELETE = "Keep it until I delete the analysis", "Delete it when the anal
 
 @dataclass(frozen=True)
 class _AnalyzerChoice:
-    """The chosen model and face detector with their settings."""
+    """The chosen model and face detector with their settings; ``emphasis`` is on rare classes."""
 
     name: str
     classes: tuple[str, ...]
@@ -292,5 +292,5 @@ def _videos_in(path: Path) -> list[Path]:
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the allowed folders: on a shared server, without the downloads of its user."""
+    """Return the allowed folders; by default not Downloads if other people can reach the app."""
     return settings.import_roots if is_private() else settings.shared_import_roots

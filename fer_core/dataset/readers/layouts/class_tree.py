@@ -74,7 +74,7 @@ def read_class_tree(
     layout = Layout(found, has_class_folders=True)
     if choice.fixed_classes is None:
         layout.may_be_classes = True
-        layout.open_classes = set(_open_classes(positions, roles))
+        layout.undecided_classes = set(_undecided_classes(positions, roles))
     return layout
 
 
@@ -250,7 +250,9 @@ def _are_class_numbers(names: Collection[str]) -> bool:
     return is_complete and 6 <= len(numbers) <= 11
 
 
-def _open_classes(positions: dict[Folders, int | None], roles: FolderRoles) -> Iterator[Folders]:
+def _undecided_classes(
+    positions: dict[Folders, int | None], roles: FolderRoles
+) -> Iterator[Folders]:
     """Yield folders of pictures next to folders of splits, but not next to folders of classes."""
     known: set[str] = set()
     split_parents: set[Folders] = set()

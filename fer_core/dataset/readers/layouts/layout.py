@@ -97,8 +97,8 @@ class Layout:
         left_out: The names of classes that are left out: their folders are not asked about.
         tables: The table that names the class of a picture, by the path of the picture.
         notes: Sentences about how the source is read.
-        open_classes: Folders of pictures next to folders of splits. The user has to say whether
-            they are classes.
+        undecided_classes: Folders of pictures next to folders of splits. The user has to say
+            whether they are classes.
         unnamed_lists: Names of lists that do not name a split, as the parent folders of their
             faces. The user has to say which split they are.
     """
@@ -110,7 +110,7 @@ class Layout:
     left_out: set[str] = field(default_factory=set)
     tables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    open_classes: set[Folders] = field(default_factory=set)
+    undecided_classes: set[Folders] = field(default_factory=set)
     unnamed_lists: set[Folders] = field(default_factory=set)
 
 

@@ -114,15 +114,15 @@ def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
 def _picture_paths(document: Any) -> list[str]:
     """Return all texts in a JSON document that are paths of pictures."""
     found: list[str] = []
-    open_items = [document]
-    while open_items:
-        item = open_items.pop()
+    pending = [document]
+    while pending:
+        item = pending.pop()
         if isinstance(item, str) and has_picture_suffix(item):
             found.append(item)
         elif isinstance(item, dict):
-            open_items += item.values()
+            pending += item.values()
         elif isinstance(item, list):
-            open_items += item
+            pending += item
     return found
 
 

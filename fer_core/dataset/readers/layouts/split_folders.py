@@ -70,13 +70,13 @@ class SourceSplits:
         by_folders: The split by the parent folders and the subfolders of the class.
         folders: The folders, those about which the user has to decide first.
         notes: Sentences about folders that were not taken as splits.
-        open_keys: The keys of ``by_folders`` about which the user has to decide.
+        undecided_keys: The keys of ``by_folders`` about which the user has to decide.
     """
 
     by_folders: dict[tuple[Folders, Folders], NamedSplit] = field(default_factory=dict)
     folders: list[SplitFolder] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    open_keys: set[tuple[Folders, Folders]] = field(default_factory=set)
+    undecided_keys: set[tuple[Folders, Folders]] = field(default_factory=set)
 
     def of(self, face: AnnotatedFace) -> NamedSplit:
         """Return the split of a face."""
@@ -84,12 +84,12 @@ class SourceSplits:
             return NamedSplit(face.split, face.has_official_split, is_chosen=True)
         return self.by_folders[face.parent_folders, face.subfolders]
 
-    def is_open(self, face: AnnotatedFace) -> bool:
+    def is_undecided(self, face: AnnotatedFace) -> bool:
         """Return True if the user has to decide about the folder of a face."""
-        return face.split is None and (face.parent_folders, face.subfolders) in self.open_keys
+        return face.split is None and (face.parent_folders, face.subfolders) in self.undecided_keys
 
     @property
-    def open_folders(self) -> list[SplitFolder]:
+    def undecided_folders(self) -> list[SplitFolder]:
         """The folders about which the user has to decide."""
         return [folder for folder in self.folders if folder.role is None]
 
@@ -142,12 +142,12 @@ def find_split_folders(
             continue
         else:
             # Not read while the user has not decided.
-            result.open_keys.add(key)
+            result.undecided_keys.add(key)
             result.by_folders[key] = NamedSplit(is_left_out=True)
         if path is not None:
             sizes[path] += counts[key]
             shown_roles[path] = _role_name(split)
-    for path in layout.open_classes:
+    for path in layout.undecided_classes:
         sizes[path] = sum(_class_folder(faces[0]) == path for faces in layout.faces.values())
         shown_roles[path] = None
     names = _short_names(shown_roles)
@@ -166,7 +166,7 @@ def find_split_folders(
     return result
 
 
-def open_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
+def undecided_folder_question(source: str, folders: Sequence[SplitFolder]) -> str:
     """Return the question about folders that are neither a split nor a class, in one sentence.
 
     Args:

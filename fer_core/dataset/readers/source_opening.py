@@ -30,7 +30,8 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: Tables and arrays that are not text, by suffix; some of them are zip archives.
+#: Tables and arrays that are not text, by suffix. The suffix is checked before the content, because
+#: some of them, such as .xlsx, have the content of a zip archive.
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
@@ -68,12 +69,12 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
         file.close()
         raise
     if isinstance(source, FileSource):
-        return _with_its_pictures(source, path)
+        return _with_listed_pictures(source, path)
     return _with_inner_archives(source)
 
 
-def _with_its_pictures(source: FileSource, path: Path) -> Source:
-    """Return a source that also contains the pictures of a table of paths; others unchanged."""
+def _with_listed_pictures(source: FileSource, path: Path) -> Source:
+    """Add the pictures to a source that is a table of their paths; keep other sources unchanged."""
     if source.label != path.name:
         return source  # it was compressed
     tables = path_tables(source, [source.label])
@@ -103,7 +104,7 @@ def _open_file(
     *,
     limit: int | None = None,
 ) -> Source:
-    """Return an open file as a source, which closes it."""
+    """Return the source for an open file; the source closes the file."""
     other = next((kind for end, kind in _OTHER_TABLES.items() if name.lower().endswith(end)), None)
     if other is not None:
         raise InputError(f"{name} is {other}, which cannot be read; save it as CSV.")
@@ -120,8 +121,8 @@ def _open_file(
         return ParquetSource(file, name)
     if is_tar(file):
         return TarSource(file, name)
-    # The content of an incomplete download is not recognized as an archive. Its name is, so that
-    # the message can say that the archive is incomplete.
+    # The content of an incomplete download is not recognized as an archive. Archives are therefore
+    # recognized by their names too, so that the message can say that the archive is incomplete.
     if name.lower().endswith(".zip") or zipfile.is_zipfile(file):
         return ZipSource(path or Path(name), file=file)
     if _is_named_tar(name):
@@ -147,7 +148,7 @@ def _is_named_tar(name: str) -> bool:
 
 
 def _has_dataset(source: Source, names: list[str]) -> bool:
-    """Return True if there are pictures in folders, or a table of pixels."""
+    """Return True if a source has two pictures in folders, ten anywhere, or a table of pixels."""
     in_folders = iter_pictures(source, [name for name in names if "/" in name])
     if len(list(islice(in_folders, _MIN_PICTURES_IN_FOLDERS))) == _MIN_PICTURES_IN_FOLDERS:
         return True
