@@ -74,13 +74,13 @@ class FaceTexts:
 
     Attributes:
         caption: The text below the face.
-        name: The alternative text and the tooltip.
+        alternative_text: Also the tooltip.
         mark: The decision about the face; empty if there is none.
         color: A color next to the caption; empty for none.
     """
 
     caption: Callable[[int], str]
-    name: Callable[[int], str]
+    alternative_text: Callable[[int], str]
     mark: Callable[[int], str] = lambda row: ""
     color: Callable[[int], str] = lambda row: ""
 
@@ -217,7 +217,7 @@ def face_tile(
         row=row,
         image=face_png(image),
         caption=texts.caption(row),
-        name=texts.name(row),
+        name=texts.alternative_text(row),
         mark=texts.mark(row),
         color=texts.color(row),
         is_selected=is_selected,

@@ -79,7 +79,9 @@ def face_texts(
     colors = class_colors(dataset.faces.classes)
     return FaceTexts(
         caption=caption or dataset.caption,
-        name=lambda row: f"{dataset.faces.names[row]}, {dataset.caption(row)}{note(row)}",
+        alternative_text=lambda row: (
+            f"{dataset.faces.names[row]}, {dataset.caption(row)}{note(row)}"
+        ),
         mark=state.mark,
         color=lambda row: colors[dataset.faces.class_of(row)],
     )

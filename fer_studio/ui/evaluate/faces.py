@@ -78,7 +78,7 @@ def _texts(evaluation: LoadedEvaluation, position_by_row: dict[int, int]) -> Fac
     state = _decisions(evaluation)
     return FaceTexts(
         caption=lambda row: evaluation.prediction_text(position_by_row[row]),
-        name=lambda row: (
+        alternative_text=lambda row: (
             f"{dataset.faces.names[row]}, {evaluation.prediction_text(position_by_row[row])}"
         ),
         mark=lambda row: "" if state is None else state.mark(row),
