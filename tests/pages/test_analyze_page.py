@@ -147,7 +147,7 @@ def test_the_sample_picture_shows_one_face_with_all_probabilities(
     write_calibration(home.models_root / "small", uncertain, "validation")
     app.run()
     assert_sound(app)
-    first, second = sorted(chart, key=lambda name: -int(str(chart[name]).removesuffix(" %")))[:2]
+    first, second = sorted(chart, key=lambda name: -float(str(chart[name]).removesuffix(" %")))[:2]
     assert f"**not sure: {first} or {second}**" in plain(app.markdown)
 
 
@@ -192,7 +192,7 @@ def test_rare_emotions_can_be_emphasized_where_the_model_knows_its_class_prior(
     for choice in ("none", "default", "strong"):
         app.main.get("button_group")[0].set_value(choice).run()
         assert_sound(app)
-        neutral.append(int(str(charts(app)[0]["neutral"]).removesuffix(" %")))
+        neutral.append(float(str(charts(app)[0]["neutral"]).removesuffix(" %")))
     # The commonest emotion loses what rarer ones gain.
     assert neutral[0] > neutral[1] > neutral[2]
 
