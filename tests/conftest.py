@@ -10,11 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import aiortc  # noqa: F401 - before TensorFlow: in the other order, its library libsrtp crashes
 import cv2
 import hypothesis
 import numpy as np
 import onnx
-import pylibsrtp  # noqa: F401 - before TensorFlow: in the other order, its import crashes
 import pytest
 from answered import Answered
 from numpy.typing import NDArray

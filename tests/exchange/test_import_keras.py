@@ -263,7 +263,7 @@ def test_mean_and_standard_deviation_become_the_first_layer(
     expected = np.asarray(model(pixels, training=False))
     np.testing.assert_allclose(answers(bundle, images), expected, atol=1e-5)
     assert bundle.record.source is not None
-    assert "mean and standard deviation of each channel" in bundle.record.source.changes[-1]
+    assert "the given mean and standard deviation" in bundle.record.source.changes[-1]
 
 
 def test_a_model_is_replaced_on_request(sample: Any, settings: Settings, bundle: Bundle) -> None:
