@@ -135,6 +135,8 @@ def shown_rows(page: Page) -> int:
 def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:
     page = open_page("/live")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    # The stage has its size when its script has loaded.
+    expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
     idle = places(page)
     assert idle[0]["width"] / (idle[0]["height"] - 48) == pytest.approx(4 / 3, abs=0.01)
     start(page)
