@@ -500,6 +500,7 @@ def replace_bundle(source: Path, name: str, settings: Settings) -> None:
         InputError: ``models/`` cannot be written.
     """
     with os_errors_as_input_errors(f"The model {name!r} cannot be replaced"):
+        _retitle_card(source / MODEL_CARD_FILE, source.name, name)
         replace_folder(settings.models_root / name, source)
 
 

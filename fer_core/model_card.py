@@ -378,11 +378,18 @@ def _adjustment_and_thresholds(calibration: Calibration) -> str:
             f"{_as_text(name)} {share:.1%}"
             for name, share in zip(calibration.classes, calibration.class_prior, strict=True)
         )
-        text += (
-            "\n\n**Logit adjustment:** probabilities are divided by (share of the training targets)"
-            f"^{calibration.prior_exponent:g} before the temperature (Menon et al., 2021; the "
-            f"exponent with the best macro F1 on validation). Shares: {shares}."
-        )
+        if calibration.prior_exponent:
+            adjustment = (
+                "probabilities are divided by (share of the training targets)"
+                f"^{calibration.prior_exponent:g} before the temperature (Menon et al., 2021; the "
+                "exponent with the best macro F1 on validation)"
+            )
+        else:
+            adjustment = (
+                "none by default, because macro F1 on validation is best without one (Menon et "
+                "al., 2021)"
+            )
+        text += f"\n\n**Logit adjustment:** {adjustment}. Shares: {shares}."
     reached = {key: value for key, value in calibration.thresholds.items() if value is not None}
     if reached:
         parts = ", ".join(

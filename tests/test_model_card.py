@@ -118,6 +118,8 @@ def test_the_card_contains_logit_adjustment_and_confidence(record: BundleRecord)
         "with a confidence of at least 0.71 are correct." in card
     )
     assert "**Logit adjustment:**" not in model_card("mine", record, 0.9)
+    without = model_card("mine", record, Calibration(0.9, prior, 0.0))
+    assert "**Logit adjustment:** none by default" in without
 
 
 def test_other_classes_are_named_as_they_are(make_record: Callable[..., BundleRecord]) -> None:

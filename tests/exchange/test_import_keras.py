@@ -277,5 +277,6 @@ def test_a_model_is_replaced_on_request(sample: Any, settings: Settings, bundle:
     request = ImportRequest("small", labels=EMOTIONS, replace=True)
     replaced = import_model(sample.file(".onnx"), settings, request)
     assert (replaced.name, replaced.folder) == ("small", bundle.folder)
+    assert (replaced.folder / "README.md").read_text(encoding="utf-8").startswith("# small\n")
     assert replaced.served_network.read_bytes() != before
     assert left_behind(settings) == ["small"]
