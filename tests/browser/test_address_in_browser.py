@@ -50,7 +50,12 @@ def shows(page: Page, **query: str) -> None:
 
 def open_browse_view(page: Page) -> None:
     open_tab(page, "Browse images")
+    # Until the faces are drawn, the views above them may be replaced.
+    shows(page, tab="browse-images")
+    expect(page.locator(".faces img").first).to_be_visible()
+    page.locator(IDLE).wait_for()
     page.get_by_role("radio", name="Mean faces").click()
+    expect(page.get_by_role("radio", name="Mean faces")).to_be_checked()
     shows(page, tab="browse-images", view="Mean faces")
 
 
