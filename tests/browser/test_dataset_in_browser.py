@@ -155,7 +155,7 @@ def test_a_face_dropped_with_the_keyboard_and_a_quick_fix_with_its_csv(
     page.keyboard.press("Space")
     expect(page.get_by_text("1 selected")).to_be_visible()
     press(page, "Drop 1")
-    expect(page.get_by_text("image dropped")).to_be_visible()
+    expect(page.get_by_text("1 image dropped.", exact=True)).to_be_visible()
     assert decided(home) == ["train/angry/000.png drop"]
     open_tab(page, "Clean up")
     expect(page.get_by_text("Effect on training")).to_be_visible()
