@@ -22,6 +22,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT, Settings
+from fer_studio.ui.dataset.audit import example_row
 from fer_studio.ui.jobs import job_service
 
 Png = Callable[[NDArray[np.uint8]], bytes]
@@ -1024,3 +1025,10 @@ def test_a_copied_path_of_one_split_is_asked_about(
     app.button(key="import_start").click()
     settled(app)
     assert metrics(app)["Images"] == "9"
+
+
+def test_the_card_of_a_finding_shows_an_image_with_contrast() -> None:
+    images = np.zeros((4, 48, 48), np.uint8)
+    images[1, :24] = 200  # more contrast than image 3, but not in the finding
+    images[3, :24] = 100
+    assert example_row(images, np.array([0, 2, 3])) == 3

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings
 from fer_core.dataset.quick_fixes import QUICK_FIXES
@@ -36,6 +38,8 @@ _MEANINGS = {
     _MAP: "All faces as points, close to each other if a model finds them similar.",
 }
 _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
+#: Number of images of a finding from which the picture on its card is chosen.
+_EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
 
 
@@ -104,6 +108,19 @@ def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, F
             _show_card(dataset, kind, title, ready.get(kind))
 
 
+def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
+    """Return the row of the image with the most contrast among the first ones of a finding.
+
+    The largest group of duplicates often consists of blank images, which show nothing on a card.
+
+    Args:
+        images: uint8 ``[n, 48, 48]``.
+        rows: Rows of ``images``, at least one.
+    """
+    first = rows[:_EXAMPLE_CANDIDATES]
+    return int(first[images[first].std(axis=(1, 2)).argmax()])
+
+
 def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
     """Draw what was found, one of the images, what it means, and the button that shows it all."""
     name, count = title, "searching…" if kind in _NEAR else ""
@@ -111,7 +128,7 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
         name, count = finding.title, _count_text(finding)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if finding is not None and len(finding):
-            row = int(finding.rows[0])
+            row = example_row(dataset.faces.images, finding.rows)
             st.image(
                 face_png(dataset.faces.images[row]),
                 width=_THUMBNAIL_WIDTH,
