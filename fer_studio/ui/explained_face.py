@@ -12,6 +12,7 @@ from fer_core.errors import InputError
 from fer_core.evaluation.explanation import Explainer, Explanation, overlay
 from fer_studio.ui.face_steps import ENLARGED_WIDTH, enlarged
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.pictures import png_url
 
 _MAX_EXPLAINERS = 2
 _MAX_EXPLANATIONS = 500
@@ -39,7 +40,7 @@ def show_explained_face(
         key: Key of the selection.
     """
     images = st.container(horizontal=True, gap="small")
-    images.image(enlarged(face), width=ENLARGED_WIDTH, alt=f"Input of the network: {name}")
+    images.image(png_url(enlarged(face)), width=ENLARGED_WIDTH, alt=f"Input of the network: {name}")
     chosen = st.selectbox(
         "Heat map for",
         classes,
@@ -62,7 +63,7 @@ def show_explained_face(
         show_error(error)
         return
     images.image(
-        overlay(face, explanation.heat, size=ENLARGED_WIDTH),
+        png_url(overlay(face, explanation.heat, size=ENLARGED_WIDTH)),
         width=ENLARGED_WIDTH,
         alt=f"The same face with the heat map for {chosen}",
     )

@@ -6,7 +6,6 @@ takes a hundred elements.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from fer_studio.ui.pictures import png_url
 from fer_studio.ui.style import style_container
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -55,7 +55,7 @@ class FaceTile:
         """Return the face as ``face_grid.js`` takes it."""
         return {
             "row": self.row,
-            "image": f"data:image/png;base64,{base64.b64encode(self.image).decode('ascii')}",
+            "image": png_url(self.image),
             "caption": self.caption,
             "name": self.name,
             "mark": self.mark,

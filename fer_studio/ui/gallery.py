@@ -11,11 +11,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from fer_studio.ui.face_grid import FaceTile, face_grid
+from fer_studio.ui.pictures import png_url
 
 #: Width of a face in screen pixels, two per image pixel.
 FACE_WIDTH = 96
 #: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
-#: pixels. A larger factor has no effect: Streamlit shrinks pictures to their display width.
+#: pixels.
 _ENLARGEMENT = 2
 PAGE_SIZE = 24
 GROUPS_ON_PAGE = 12
@@ -61,7 +62,7 @@ def show_faces(
     """
     if len(images):
         st.image(
-            [face_png(image, gap=_GAP) for image in images],
+            [png_url(face_png(image, gap=_GAP)) for image in images],
             caption=list(captions),
             width=FACE_WIDTH + _GAP,
             alt=list(names or captions),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import streamlit as st
 
 from fer_core.vision.draw import face_color, label_text, readable_on
 from fer_core.vision.face import Face
+from fer_studio.ui.pictures import jpeg_url
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -68,7 +68,7 @@ def choose_thumbnail(
             "title": one.title,
             "detail": one.detail,
             "color": _css_color(one.color),
-            "picture": None if one.picture is None else _data_url(one.picture),
+            "picture": None if one.picture is None else jpeg_url(one.picture),
         }
         for one in thumbnails
     ]
@@ -103,7 +103,7 @@ def show_photo(
         key: The key of the component.
     """
     data = {
-        "picture": _data_url(picture),
+        "picture": jpeg_url(picture),
         "alt": alt,
         "width": size[0],
         "height": size[1],
@@ -163,7 +163,3 @@ def _report(key: str, count: int, on_choice: Callable[[int], None]) -> None:
 
 def _css_color(color: tuple[int, int, int]) -> str:
     return "#{:02X}{:02X}{:02X}".format(*color)
-
-
-def _data_url(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -26,6 +26,7 @@ from fer_studio.ui.bars import show_probabilities
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.photo_view import Thumbnail, choose_thumbnail, show_photo
+from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
 _MAX_FAILED = 20
@@ -255,7 +256,7 @@ def _show_face(face: Face, number: int | None, photo_key: str) -> None:
         prefix = "" if number is None else f"{number}: "
         crop, title = st.columns([1, 2], vertical_alignment="center", wrap=False)
         crop.image(
-            face.crop,
+            png_url(face.crop),
             width=_CROP_WIDTH,
             alt=f"The network's input for face {number or 1}: {width} by {height} {color} pixels",
         )

@@ -20,6 +20,7 @@ from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
 from fer_studio.ui.gallery import face_png
 from fer_studio.ui.kept import keep_choice
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.pictures import png_url
 
 #: The view with a card for each finding.
 _ALL = "all"
@@ -130,7 +131,7 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
         if finding is not None and len(finding):
             row = example_row(dataset.faces.images, finding.rows)
             st.image(
-                face_png(dataset.faces.images[row]),
+                png_url(face_png(dataset.faces.images[row])),
                 width=_THUMBNAIL_WIDTH,
                 alt=f"{dataset.faces.names[row]}, {dataset.caption(row)}",
             )

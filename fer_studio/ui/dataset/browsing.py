@@ -18,6 +18,7 @@ from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
 from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
@@ -269,7 +270,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     face, previews = st.columns([1, 4])
     with face:
         st.image(
-            face_png(dataset.faces.images[row]),
+            png_url(face_png(dataset.faces.images[row])),
             width=FACE_WIDTH,
             caption=f"original: {plain_text(dataset.caption(row))}",
             alt=f"{dataset.faces.names[row]}, as imported",

@@ -29,6 +29,7 @@ from fer_studio.ui.gallery import FaceTexts, OpenFace
 from fer_studio.ui.image_decision import Proposal, offer_decision
 from fer_studio.ui.loaders import open_predictor
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
 
@@ -102,7 +103,7 @@ def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
     label = dataset.faces.class_of(row)
     with st.container(horizontal=True, gap="medium"):
         st.image(
-            enlarged(dataset.faces.images[row]),
+            png_url(enlarged(dataset.faces.images[row])),
             width=ENLARGED_WIDTH,
             alt=f"{dataset.faces.names[row]}, labeled {label}",
         )

@@ -19,6 +19,7 @@ from fer_core.vision.crop import crop_face
 from fer_core.vision.draw import draw_boxes, labeled_box
 from fer_core.vision.face import Face
 from fer_studio.ui.bars import show_probabilities
+from fer_studio.ui.pictures import jpeg_url, png_url
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
@@ -132,7 +133,7 @@ def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -
         labeled.append(labeled_box(scaled, f"{title}: {face.description}"))
     names = ", ".join(box.text for box in labeled) or "no tracked face"
     st.image(
-        draw_boxes(picture.image, labeled) if labeled else picture.image,
+        jpeg_url(draw_boxes(picture.image, labeled) if labeled else picture.image),
         width="stretch",
         alt=f"The frame at {format_time(picture.seconds, 2)} with {names}",
     )
@@ -148,7 +149,7 @@ def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None
             box = face.box.scaled(*_factors(analysis, picture))
             (x, y), side = box.center, _CROP_SCALE * float(np.sqrt(box.area))
             crop_column.image(
-                crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE),
+                png_url(crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE)),
                 width=_CROP_SHAPE[1],
                 alt=f"The face of {title} at this moment",
             )

@@ -1,0 +1,48 @@
+"""Pictures as data URLs.
+
+Streamlit serves the pictures of ``st.image`` as files, and deletes a file when the next run draws
+another picture in its place. A page that is redrawn quickly, such as a drawer whose faces are
+stepped through with the arrow keys, then asks for files that no longer exist. A data URL arrives
+together with the element.
+"""
+
+from __future__ import annotations
+
+import base64
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_JPEG_QUALITY = 90
+
+
+def png_url(picture: bytes | NDArray[np.uint8]) -> str:
+    """Return a small picture as a data URL, without loss.
+
+    Args:
+        picture: A PNG file, or pixels: uint8 ``[height, width]``, or ``[height, width, 3]`` in RGB.
+    """
+    content = picture if isinstance(picture, bytes) else _encoded(picture, ".png")
+    return _data_url("image/png", content)
+
+
+def jpeg_url(picture: bytes | NDArray[np.uint8]) -> str:
+    """Return a photo or a frame of a video as a data URL.
+
+    Args:
+        picture: A JPEG file, or pixels: RGB, uint8 ``[height, width, 3]``.
+    """
+    content = picture if isinstance(picture, bytes) else _encoded(picture, ".jpg")
+    return _data_url("image/jpeg", content)
+
+
+def _encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
+    if pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
+    return cv2.imencode(suffix, pixels, parameters)[1].tobytes()
+
+
+def _data_url(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
