@@ -38,10 +38,9 @@ def jpeg_url(picture: bytes | NDArray[np.uint8]) -> str:
 
 
 def _encoded(pixels: NDArray[np.uint8], suffix: str) -> bytes:
-    if pixels.ndim == 3:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY] if suffix == ".jpg" else []
-    return cv2.imencode(suffix, pixels, parameters)[1].tobytes()
+    bgr = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(suffix, bgr, parameters)[1].tobytes()
 
 
 def _data_url(media_type: str, content: bytes) -> str:

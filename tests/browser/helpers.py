@@ -15,6 +15,9 @@ from fer_core.emotions import EMOTIONS
 #: The app when no script is running.
 IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 PLOTLY = '[data-testid="stPlotlyChart"]'
+#: The bars of one face, and the value next to each.
+BARS = ".fer-bars"
+BAR_VALUE = ".fer-bars .bar-value"
 #: In the last line of every page.
 LAST_LINE = "banned in the European Union"
 

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import PLOTLY, assert_fits_the_width, downloaded, metric
+from browser.helpers import BAR_VALUE, BARS, assert_fits_the_width, downloaded, metric
 from browser.helpers import upload as upload_files
 from fer_core.bundle import load_bundle
 from fer_core.emotions import EMOTIONS
@@ -74,7 +74,7 @@ def upload(page: Page, *files: tuple[str, bytes]) -> None:
 
 def choose_sample(page: Page) -> None:
     page.get_by_role("button", name="Try a sample picture").click()
-    expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
 
 
 def thumbnail(page: Page, name: str) -> Locator:
@@ -96,15 +96,14 @@ def test_the_sample_picture_its_downloads_and_another_model(
 ) -> None:
     page = open_page("/analyze")
     choose_sample(page)
-    expect(page.locator(PLOTLY)).to_have_count(1)
-    labels = page.locator(f"{PLOTLY} .ytick text")
-    expect(labels).to_have_count(7)
-    # Plotly's order in the DOM is arbitrary: compare their positions.
-    placed = labels.evaluate_all(
-        "texts => texts.map(text => [text.getBoundingClientRect().y, text.textContent.trim()])"
+    expect(page.locator(BARS)).to_have_count(1)
+    assert page.locator(f"{BARS} .bar-name").all_text_contents() == list(EMOTIONS)
+    values = page.locator(BAR_VALUE).all_text_contents()
+    assert all(text.endswith(" %") for text in values)
+    lengths = page.locator(f"{BARS} .bar-track").evaluate_all(
+        "tracks => tracks.map(track => 100 * track.firstChild.clientWidth / track.clientWidth)"
     )
-    assert [label for _, label in sorted(placed)] == list(EMOTIONS)
-    assert all(text.endswith("%") for text in page.locator(".bartext").all_text_contents())
+    assert lengths == pytest.approx([float(text[:-2]) for text in values], abs=1)
     crop = page.get_by_alt_text("The network's input for face 1")
     expect(crop).to_be_visible()
     photo = page.get_by_alt_text("astronaut.png with 1")
@@ -113,10 +112,10 @@ def test_the_sample_picture_its_downloads_and_another_model(
         assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
     assert_the_downloads_equal_the_output_of_the_command_line(page, server)
 
-    before = page.locator(f"{PLOTLY} .bartext").all_text_contents()
+    before = page.locator(BAR_VALUE).all_text_contents()
     choose_option(page, "Model", "other")
-    expect(page.locator(f"{PLOTLY} .bartext").first).not_to_have_text(before[0])
-    expect(page.locator(PLOTLY)).to_have_count(1)
+    expect(page.locator(BAR_VALUE).first).not_to_have_text(before[0])
+    expect(page.locator(BARS)).to_have_count(1)
 
 
 def assert_the_downloads_equal_the_output_of_the_command_line(page: Page, server: Server) -> None:
@@ -175,7 +174,7 @@ def test_broken_files_are_reported_one_by_one_and_the_others_analyzed(open_page:
     # The valid photo can still be selected.
     thumbnail(page, "good.jpg").click()
     expect(page.get_by_alt_text("good.jpg with 1")).to_be_visible()
-    expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
@@ -206,7 +205,7 @@ def test_a_click_opens_a_photo_and_a_click_on_a_face_shows_its_probabilities(
     expect(thumbnail(page, "2: ")).to_have_attribute("aria-selected", "true")
     thumbnail(page, "2: ").press("ArrowLeft")
     expect(crop).to_have_attribute("alt", re.compile("face 1"))
-    expect(page.locator(PLOTLY)).to_have_count(1)
+    expect(page.locator(BARS)).to_have_count(1)
     name, archive = downloaded(page, "All annotated pictures")
     assert name == "emotions.zip"
     assert archive.startswith(b"PK")
@@ -217,7 +216,7 @@ def test_a_photo_without_a_face_can_be_classified_as_a_whole(open_page: OpenPage
     upload(page, ("wall.jpg", encoded(Image.new("RGB", (400, 300), "gray"))))
     expect(page.get_by_text("No face found in wall.jpg")).to_be_visible()
     page.get_by_role("button", name="Classify the whole picture as one face").click()
-    expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
     expect(page.get_by_text("No face found")).to_have_count(0)
 
 
@@ -228,7 +227,7 @@ def test_a_snapshot_of_the_camera_is_analyzed(open_page: OpenPage) -> None:
     video.wait_for()
     page.wait_for_function("document.querySelector('video').readyState == 4")
     page.get_by_role("button", name="Take photo").click()
-    outcome = page.get_by_text("No face found in snapshot.jpg").or_(page.locator(PLOTLY).first)
+    outcome = page.get_by_text("No face found in snapshot.jpg").or_(page.locator(BARS).first)
     expect(outcome.first).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
     # Leaving the tab switches the camera off.
@@ -244,21 +243,20 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
     upload(page, ("one.jpg", encoded(astronaut())), ("three.jpg", encoded(crowd(3))))
     photo = page.get_by_alt_text("one.jpg with")
     expect(photo).to_be_visible()
-    expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
     assert_fits_the_width(page)
     # The result is visible without scrolling.
     box = photo.bounding_box()
     assert box is not None and box["y"] + box["height"] < 844
 
 
-def test_in_dark_mode_the_page_and_its_chart_are_readable(open_page: OpenPage) -> None:
+def test_in_dark_mode_the_page_and_its_bars_are_readable(open_page: OpenPage) -> None:
     page = open_page("/analyze", color_scheme="dark")
     choose_sample(page)
     background = brightness(page.get_by_test_id("stApp"), "backgroundColor")
     assert background < 60
     assert brightness(page.get_by_role("heading", level=1), "color") > 180
-    assert brightness(page.locator(f"{PLOTLY} .ytick text").first, "fill") > 120
-    assert brightness(page.locator(f"{PLOTLY} .bartext").first, "fill") > 120
+    assert brightness(page.locator(BAR_VALUE).first, "color") > 120
 
 
 def brightness(element: Locator, style: str) -> float:
@@ -282,7 +280,7 @@ def test_a_detector_file_added_by_hand_becomes_the_default_and_another_can_be_ch
         assert before is not None
         choose_option(page, "Face detector", "Basic")
         expect(page.locator(".photo .box")).not_to_have_attribute("style", before)
-        expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(7)
+        expect(page.locator(BAR_VALUE)).to_have_count(7)
         assert box[2] != box[3]  # YuNet's boxes are upright, the cascades' square
         other = downloaded_box(page)
         assert other[2] == other[3]

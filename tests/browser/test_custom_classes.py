@@ -13,7 +13,7 @@ import cv2
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.helpers import IDLE, PLOTLY, upload
+from browser.helpers import BAR_VALUE, IDLE, PLOTLY, upload
 from browser.test_live_in_browser import ONE_FACE, start
 from fer_core.bundle import find_bundle
 from fer_core.dataset.face_set import FaceSet
@@ -112,7 +112,7 @@ def test_three_classes_are_imported_trained_and_used(
 
     page.get_by_role("link", name="Analyze photos").first.click()
     page.get_by_role("button", name="Try a sample picture").click()
-    expect(page.locator(f"{PLOTLY} .bartext")).to_have_count(3)
+    expect(page.locator(BAR_VALUE)).to_have_count(3)
 
     page.get_by_role("link", name="Live").first.click()
     start(page)

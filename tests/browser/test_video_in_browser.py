@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from browser.conftest import Server
-from browser.helpers import IDLE, PLOTLY, downloaded, upload
+from browser.helpers import IDLE, downloaded, upload
 from fer_core.video.analyses import list_analyses
 from fer_core.vision.sample import sample_picture
 
@@ -43,18 +44,26 @@ def test_upload_timeline_click_frame_rename_download(
     page.get_by_role("button", name="Analyze", exact=True).click()
 
     # The job runs in its own process; the page follows it.
-    timeline = page.locator(PLOTLY).first
+    timeline = page.get_by_role("slider", name="Time")
     timeline.wait_for(timeout=180_000)
     page.locator(IDLE).wait_for()
     expect(page.locator("video")).to_have_count(1)
     expect(page.get_by_text("The frame at 0:00.00")).to_be_visible()
 
-    box = timeline.locator(".nsewdrag").first.bounding_box()
+    box = timeline.locator(":scope > rect").bounding_box()
     assert box is not None
     # The recording lasts 1.14 s: the last frame is short.
     place = 0.8 / 1.14
-    page.mouse.click(box["x"] + place * box["width"], box["y"] + 0.4 * box["height"])
+    page.mouse.move(box["x"] + place * box["width"], box["y"] + 0.4 * box["height"])
+    expect(page.locator(".emotion-timeline .hint")).to_have_text(re.compile(r"Person 1, 0:00.8.*%"))
+    page.mouse.down()
+    page.mouse.up()
     expect(page.get_by_text("The frame at 0:00.80")).to_be_visible()
+    timeline.press("Home")
+    expect(page.get_by_text("The frame at 0:00.00")).to_be_visible()
+    for _ in range(14):  # 0.8 s in steps of 5 %
+        timeline.press("PageUp")
+    expect(timeline).to_have_attribute("aria-valuetext", "0:00.8")
     expect(page.get_by_role("img", name="The frame at 0:00.80 with Person 1")).to_be_visible()
 
     page.get_by_role("tab", name="Persons").click()

@@ -1,15 +1,17 @@
 """The data of the timeline."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fer_core.charts.video import TimelineMarker, downsampled, emotion_lanes, timeline_height
-from fer_core.classes import class_colors
+from fer_core.charts.video import downsampled, emotion_lanes, lanes_csv, time_ticks
 from fer_core.video.face_table import FaceTable, empty_table
+from fer_studio.ui.video.timeline import timeline_data, timeline_height
 
 CLASSES = ("happy", "sad")
+HOUR = ("0:00", "10:00", "20:00", "30:00", "40:00", "50:00", "1:00:00")
 
 
 def table_of(seconds: np.ndarray, person: int = 1) -> FaceTable:
@@ -30,59 +32,86 @@ def table_of(seconds: np.ndarray, person: int = 1) -> FaceTable:
 
 def test_an_hour_keeps_its_peaks_in_600_points() -> None:
     seconds = np.arange(0, 3600, 1 / 30)
-    values = np.zeros(len(seconds), np.float32)
-    values[50_000] = 0.9
+    values = np.zeros((len(seconds), 2), np.float32)
+    values[50_000, 1] = 0.9
     times, peaks = downsampled(seconds, values, 0.0, 3600.0)
     assert len(times) == len(peaks) == 600
-    assert peaks.max() == pytest.approx(0.9)
-    assert times[peaks.argmax()] == pytest.approx(50_000 / 30, abs=3.0)
+    assert peaks.max(axis=0) == pytest.approx([0, 0.9])
+    assert times[peaks[:, 1].argmax()] == pytest.approx(50_000 / 30, abs=3.0)
 
 
 def test_parts_without_the_person_are_empty() -> None:
     seconds = np.concatenate([np.arange(0, 100, 0.05), np.arange(500, 600, 0.05)])
-    _, peaks = downsampled(seconds, np.ones(len(seconds), np.float32), 0.0, 600.0)
+    _, peaks = downsampled(seconds, np.ones((len(seconds), 1), np.float32), 0.0, 600.0)
     assert np.isnan(peaks[150:450]).all() and not np.isnan(peaks[:99]).any()
 
 
 def test_short_curves_are_complete() -> None:
     seconds = np.arange(10) / 10
-    times, values = downsampled(seconds, np.arange(10, dtype=np.float32), 0.2, 0.5)
-    assert list(values) == [2, 3, 4, 5]
+    times, values = downsampled(seconds, np.arange(20, dtype=np.float32).reshape(10, 2), 0.2, 0.5)
+    assert values.tolist() == [[4, 5], [6, 7], [8, 9], [10, 11]]
     assert times == pytest.approx([0.2, 0.3, 0.4, 0.5])
 
 
-def test_each_person_and_class_has_a_lane_in_its_color_that_can_be_clicked() -> None:
+def test_a_person_has_a_curve_per_class_in_the_given_order() -> None:
     table = table_of(np.arange(0, 5, 0.1))
-    figure = emotion_lanes(table, {1: "Ada <b>"}, CLASSES, (0.0, 5.0), current=2.0)
-    lanes = [trace for trace in figure.data if trace.mode == "lines"]
-    points = [trace for trace in figure.data if trace.mode == "markers"]
-    assert [trace.line.color for trace in lanes] == [
-        class_colors(table.classes)[name] for name in CLASSES
-    ]
-    assert len(points) == 2
-    assert points[0].x[0] == 0.0 and points[0].x[-1] == 5.0
-    assert list(points[0].customdata[0]) == [0.0, 1, "happy"]
-    assert points[0].text[-1] == "Ada &lt;b&gt;, 0:05.0<br>happy: 100 %"
-    assert np.nanmax(lanes[0].y) == pytest.approx(-1 + 0.86)
-    assert figure.layout.height == timeline_height(1, 2)
-    assert figure.layout.xaxis.ticktext[:2] == ("0:00", "0:01")
-    assert figure.layout.shapes[0].x0 == 2.0
+    (person,) = emotion_lanes(table, {1: "Ada"}, ("sad", "happy"), (0.0, 5.0))
+    assert person.title == "Ada"
+    assert person.step == pytest.approx(0.1)
+    assert person.seconds == pytest.approx(table.seconds)
+    assert person.values[:, 0] == pytest.approx(table.smoothed[:, 1])
+    assert person.values[:, 1] == pytest.approx(table.smoothed[:, 0])
 
 
-def test_absences_interrupt_a_lane() -> None:
+def test_absences_interrupt_a_curve() -> None:
     seconds = np.concatenate([np.arange(0, 2, 0.1), np.arange(4, 5, 0.1)])
-    figure = emotion_lanes(table_of(seconds), {1: "Person 1"}, ("happy",), (0.0, 5.0))
-    lane, points = figure.data
-    assert np.isnan(lane.x).sum() == 2
-    outside = [x for x in lane.x if 2.1 < x < 3.9]
-    assert outside == []
-    absent = [text for x, text in zip(points.x, points.text, strict=True) if 2.4 < x < 3.6]
-    assert absent and all(text.endswith("not seen") for text in absent)
+    (person,) = emotion_lanes(table_of(seconds), {1: "Person 1"}, ("happy",), (0.0, 5.0))
+    absent = np.isnan(person.values[:, 0])
+    assert person.seconds[absent] == pytest.approx([2.95])
+    assert len(person.seconds) == len(seconds) + 1
 
 
-def test_markers_outside_the_range_are_not_drawn() -> None:
-    markers = [TimelineMarker(1.0, "start"), TimelineMarker(9.0, "end")]
-    table = table_of(np.arange(0, 5, 0.1))
-    figure = emotion_lanes(table, {1: "Person 1"}, ("sad",), (0.0, 5.0), markers=markers)
-    texts = [annotation.text for annotation in figure.layout.annotations]
-    assert "start" in texts and "end" not in texts
+def test_a_single_row_is_visible() -> None:
+    (person,) = emotion_lanes(table_of(np.array([1.0])), {1: "A"}, ("sad",), (0.0, 5.0))
+    assert person.step == 0.02
+
+
+def test_the_table_of_the_curves_leaves_absences_out() -> None:
+    seconds = np.array([0.0, 0.1, 2.0, 2.1])
+    lanes = emotion_lanes(table_of(seconds), {1: "Ada, A."}, CLASSES, (0.0, 5.0))
+    assert lanes_csv(lanes, CLASSES).splitlines() == [
+        "person,time (s),happy (%),sad (%)",
+        '"Ada, A.",0.000,0.0,100.0',
+        '"Ada, A.",0.100,33.3,66.7',
+        '"Ada, A.",2.000,66.7,33.3',
+        '"Ada, A.",2.100,100.0,0.0',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "ticks"),
+    [
+        ((0.0, 5.0), [(float(second), f"0:0{second}") for second in range(6)]),
+        ((0.1, 0.7), [(tenth / 10, f"0:00.{tenth}") for tenth in range(1, 8)]),
+        ((50.0, 3700.0), [(600.0 * k, text) for k, text in enumerate(HOUR) if k]),
+    ],
+)
+def test_the_axis_has_round_times(
+    limits: tuple[float, float], ticks: list[tuple[float, str]]
+) -> None:
+    found = time_ticks(*limits)
+    assert [text for _, text in found] == [text for _, text in ticks]
+    assert [time for time, _ in found] == pytest.approx([time for time, _ in ticks])
+
+
+def test_what_the_component_draws() -> None:
+    seconds = np.array([0.0, 0.1, 2.0, 2.1])
+    lanes = emotion_lanes(table_of(seconds), {1: "Ada"}, ("sad",), (0.0, 5.0))
+    data = timeline_data(lanes, {"sad": "#0072B2"}, (0.0, 5.0))
+    assert data["limits"] == [0.0, 5.0]
+    assert data["classes"] == [{"name": "sad", "color": "#0072B2"}]
+    assert data["sizes"]["height"] == timeline_height(persons=1, classes=1)
+    (person,) = data["persons"]
+    assert person["seconds"] == [0.0, 0.1, 1.05, 2.0, 2.1]
+    assert person["values"] == [[1.0, 0.667, None, 0.333, 0.0]]
+    json.dumps(data, allow_nan=False)

@@ -220,7 +220,7 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
     with details:
         if readable:
             number, face = readable[chosen]
-            _show_face(face, number if len(result.faces) > 1 else None, photo.key)
+            _show_face(face, number if len(result.faces) > 1 else None)
         too_small = len(result.faces) - len(readable)
         if too_small:
             verb = "is" if too_small == 1 else "are"
@@ -248,7 +248,7 @@ def _choose_face(photo: Photo, position: int) -> None:
     st.session_state[_CHOSEN_FACES][photo.key] = position
 
 
-def _show_face(face: Face, number: int | None, photo_key: str) -> None:
+def _show_face(face: Face, number: int | None) -> None:
     assert face.crop is not None  # results hold classified faces
     height, width = face.crop.shape[:2]
     color = "gray" if face.crop.ndim == 2 else "color"
@@ -261,7 +261,7 @@ def _show_face(face: Face, number: int | None, photo_key: str) -> None:
             alt=f"The network's input for face {number or 1}: {width} by {height} {color} pixels",
         )
         title.markdown(f"**{prefix}{plain_text(face.description)}**")
-        show_probabilities(face.probability_by_class(), key=f"bars_{photo_key}")
+        show_probabilities(face.probability_by_class())
 
 
 def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes:

@@ -14,7 +14,7 @@ from fer_core.classes import class_colors
 from fer_core.dataset.face_set import SPLITS
 from fer_core.errors import InputError
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.bars import show_probabilities, show_votes_of_face
+from fer_studio.ui.bars import show_probability_chart, show_vote_chart
 from fer_studio.ui.curating import CurationState
 from fer_studio.ui.datasets import OpenDataset, dataset_votes, exact_audit
 from fer_studio.ui.explained_face import show_explained_face
@@ -163,7 +163,7 @@ def _show_votes(dataset: OpenDataset, row: int) -> None:
         return
     if votes is None or not votes.has_votes[row]:
         return
-    show_votes_of_face(
+    show_vote_chart(
         votes.distribution(row),
         dataset.faces.classes,
         key=f"face_votes_{row}",
@@ -190,8 +190,7 @@ def _show_prediction(dataset: OpenDataset, row: int) -> None:
         label=label,
         key=f"face_explained_{row}",
     )
-    show_probabilities(
+    show_probability_chart(
         dict(zip(predictor.classes, probabilities.tolist(), strict=True)),
         key=f"face_probabilities_{row}",
-        title="Probabilities",
     )

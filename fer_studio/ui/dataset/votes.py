@@ -215,5 +215,5 @@ def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -
         tile = face_tile(dataset.faces.images[row], row, texts)
         clicked = face_grid([[tile]], key=f"voted_face_{row}")
     with chart:
-        show_votes_of_face(votes.distribution(row), dataset.faces.classes, key=f"votes_of_{row}")
+        show_votes_of_face(votes.distribution(row), dataset.faces.classes)
     return row if clicked == row else None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fer_core.classes import match_class
 from fer_core.dataset.face_set import SPLITS
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.bars import show_probabilities, show_votes_of_face
+from fer_studio.ui.bars import show_probability_chart, show_vote_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_findings import findings_of, votes_of
 from fer_studio.ui.explained_face import show_explained_face
@@ -62,10 +62,9 @@ def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> No
         int(evaluation.dataset_rows[position]),
         _proposal(evaluation, position),
     )
-    show_probabilities(
+    show_probability_chart(
         dict(zip(result.classes, result.probabilities[position].tolist(), strict=True)),
         key=f"example_bars_{position}",
-        title="Probabilities",
     )
     _show_votes(evaluation, position)
     _show_origin(evaluation, position)
@@ -112,7 +111,7 @@ def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
     row = int(evaluation.result.rows[position])
     if votes is None or not votes.has_votes[row]:
         return
-    show_votes_of_face(
+    show_vote_chart(
         votes.distribution(row),
         votes.classes,
         key=f"example_votes_{position}",

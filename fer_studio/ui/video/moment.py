@@ -155,8 +155,7 @@ def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None
             )
         with chart:
             show_probabilities(
-                dict(zip(row.classes, map(float, row.probabilities[0]), strict=True)),
-                key=f"video_bars_{analysis.key}_{person}",
+                dict(zip(row.classes, map(float, row.probabilities[0]), strict=True))
             )
 
 

@@ -1,14 +1,36 @@
-"""The timeline: one lane per person and emotion. A click chooses a time."""
+"""The timeline: one lane per person and emotion. A click or the arrow keys choose a time."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import streamlit as st
 
-from fer_core.charts.video import TimelineMarker, emotion_lanes
-from fer_studio.ui.charts import show_chart
+from fer_core.charts.video import PersonLanes, emotion_lanes, lanes_csv, time_ticks
+from fer_core.classes import class_colors
+from fer_studio.ui.charts import chart_frame
+from fer_studio.ui.style import style_container
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
+
+_SCRIPT = (Path(__file__).parents[1] / "assets" / "emotion_timeline.js").read_text(encoding="utf-8")
+_STYLE = (Path(__file__).parents[1] / "assets" / "emotion_timeline.css").read_text(encoding="utf-8")
+#: Sizes in pixels, sent to the component, which draws with them.
+_LANE_HEIGHT, _PERSON_HEIGHT, _TOP, _BOTTOM = 26, 30, 22, 44
+
+_component = st.components.v2.component(
+    "fer_studio_emotion_timeline",
+    html='<div class="emotion-timeline">\n</div>',
+    css=_STYLE,
+    js=_SCRIPT,
+    # In the page itself, where the download of the picture finds it.
+    isolate_styles=False,
+)
 
 
 def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
@@ -17,31 +39,87 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
         st.info("Choose at least one person and one class in the filters.")
         return
     titles = {person: analysis.titles[person] for person in filters.persons}
-    figure = emotion_lanes(
-        analysis.table,
-        titles,
-        filters.classes,
-        filters.limits,
-        markers=[TimelineMarker(marker.seconds, marker.name) for marker in analysis.edits.markers],
-        current=chosen_time(analysis.key),
-    )
+    lanes = emotion_lanes(analysis.table, titles, filters.classes, filters.limits)
+    color_by_class = class_colors(analysis.table.classes)
+    colors = {name: color_by_class[name] for name in filters.classes}
     chart_key = f"video_timeline_{analysis.key}"
-    show_chart(
-        figure,
-        title="Emotions over time",
-        key=chart_key,
-        alt=_description(analysis, filters),
-        caption="Click on a lane to see that time. The height of a lane shows the smoothed "
-        "probability.",
-        on_select=lambda: _choose(analysis.key, chart_key),
-        selection_mode="points",
-    )
+    place = f"{chart_key}_place"
+
+    def choose() -> None:
+        # A client can send any value.
+        time = st.session_state[chart_key].time
+        if isinstance(time, int | float) and math.isfinite(time):
+            start, end = filters.limits
+            choose_time(analysis.key, min(max(float(time), start), end))
+
+    with (
+        chart_frame(
+            "Emotions over time",
+            key=chart_key,
+            table=lambda: lanes_csv(lanes, filters.classes),
+            caption="Click on a lane to see that time. The height of a lane shows the smoothed "
+            "probability.",
+        ),
+        st.container(key=place, gap=None),
+    ):
+        # The space of the timeline until the browser has loaded it.
+        height = timeline_height(len(lanes), len(filters.classes))
+        style_container(place, f"min-height: {height}px;")
+        _component(
+            key=chart_key,
+            data=timeline_data(lanes, colors, filters.limits)
+            | {
+                "label": _description(analysis, filters),
+                "markers": [
+                    {"seconds": marker.seconds, "name": marker.name}
+                    for marker in analysis.edits.markers
+                    if filters.limits[0] <= marker.seconds <= filters.limits[1]
+                ],
+                "current": chosen_time(analysis.key),
+            },
+            on_time_change=choose,
+        )
 
 
-def _choose(key: str, chart_key: str) -> None:
-    points = st.session_state[chart_key]["selection"]["points"]
-    if points:
-        choose_time(key, float(points[0]["x"]))
+def timeline_height(persons: int, classes: int) -> int:
+    """Return the height of the timeline in pixels."""
+    return _TOP + persons * (_PERSON_HEIGHT + classes * _LANE_HEIGHT) + _BOTTOM
+
+
+def timeline_data(
+    lanes: Sequence[PersonLanes], colors: Mapping[str, str], limits: tuple[float, float]
+) -> dict[str, Any]:
+    """Return curves, colors, axis and sizes of the timeline, as ``emotion_timeline.js`` takes them.
+
+    Args:
+        lanes: The curves of the persons, from the top.
+        colors: Their classes, in the order of ``PersonLanes.values``, and the color of each.
+        limits: First and last time in seconds.
+    """
+    return {
+        "limits": list(limits),
+        "ticks": [{"seconds": seconds, "text": text} for seconds, text in time_ticks(*limits)],
+        "sizes": {
+            "lane": _LANE_HEIGHT,
+            "person": _PERSON_HEIGHT,
+            "top": _TOP,
+            "bottom": _BOTTOM,
+            "height": timeline_height(len(lanes), len(colors)),
+        },
+        "classes": [{"name": name, "color": color} for name, color in colors.items()],
+        "persons": [
+            {
+                "title": person.title,
+                "step": person.step,
+                "seconds": np.round(person.seconds, 3).tolist(),
+                "values": [
+                    [None if math.isnan(value) else round(value, 3) for value in curve]
+                    for curve in person.values.T.tolist()
+                ],
+            }
+            for person in lanes
+        ],
+    }
 
 
 def _description(analysis: LoadedAnalysis, filters: Filters) -> str:
