@@ -295,9 +295,12 @@ def _start(record: BundleRecord) -> str:
     }.get(str(start.get("head")), "the last layer unknown")
     frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
     names = ", ".join(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
+    # A model that replaces its starting model has the same name.
+    digest = str(start.get("digest") or "")
+    version = f", version {digest[:8]}" if digest else ""
     return (
-        f"- Start: the weights of `{start.get('model', 'unknown')}` ({head}{frozen}), which was "
-        f"trained on {_as_text(names) or 'unknown data'}.\n"
+        f"- Start: the weights of `{start.get('model', 'unknown')}`{version} ({head}{frozen}), "
+        f"which was trained on {_as_text(names) or 'unknown data'}.\n"
     )
 
 

@@ -304,7 +304,8 @@ def test_a_training_starts_from_a_model_and_resumes_exactly(
     record = json.loads((home / "tuned" / "bundle" / "bundle.json").read_text())
     assert record["start"] == start == setup["start"] | {"head": "kept"}
     card = (home / "tuned" / "bundle" / "README.md").read_text()
-    assert "Start: the weights of `whole` (the last layer kept, not trained up to stage2)" in card
+    version = f"`whole`, version {start['digest'][:8]}"
+    assert f"the weights of {version} (the last layer kept, not trained up to stage2)" in card
     assert "starts from random weights" not in card
 
     # The same in two parts: the second one does not need the starting model.
