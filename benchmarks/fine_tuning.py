@@ -1,10 +1,10 @@
 """Fine-tuning of the shipped model compared with training from random weights on the same images.
 
-The images are those of FER2013's validation split, which no training of the shipped model has seen,
-without copies and near-duplicates of its training images. Disgust and surprise are left out, because
-only 34 and 225 of their images remain. Each training uses some of the images, and is evaluated on
-others after its last epoch. The last layer is replaced, as for a dataset with other classes. ``python
--m benchmarks.fine_tuning``; needs the imported dataset *fer2013*.
+The images are those of FER2013's validation split, which no training of the shipped model has
+seen, without copies and near-duplicates of its training images. Disgust and surprise are left out,
+because only 34 and 225 of their images remain. Each training uses some of the images, and is
+evaluated on others after its last epoch. The last layer is replaced, as for a dataset with other
+classes. ``python -m benchmarks.fine_tuning``; needs the imported dataset *fer2013*.
 """
 
 from __future__ import annotations
