@@ -142,7 +142,7 @@ def _answers(url: str) -> bool:
 def analyze(page: Page) -> None:
     """Show the result for the sample picture."""
     page.get_by_role("button", name="Try a sample picture").click()
-    page.locator('[data-testid="stPlotlyChart"] .bartext').nth(6).wait_for()
+    page.locator(".fer-bars").wait_for()
 
 
 def live(page: Page) -> None:
@@ -160,12 +160,12 @@ def video(page: Page) -> None:
     button = page.get_by_role("button", name="Try a sample video")
     if button.is_visible():  # not analyzed by an earlier call
         button.click()
-    timeline = page.locator('[data-testid="stPlotlyChart"]').first
+    timeline = page.get_by_role("slider", name="Time")
     timeline.wait_for()
     page.reload()
     timeline.wait_for()
     page.locator(_IDLE).wait_for()
-    box = timeline.locator(".nsewdrag").first.bounding_box()
+    box = timeline.bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 0.53 * box["width"], box["y"] + 0.3 * box["height"])
     page.get_by_role("img", name="with Person 1").wait_for()
