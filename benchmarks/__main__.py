@@ -76,6 +76,7 @@ _PARTS: dict[str, _Part] = {
     ),
     "video": _Part("video", lambda module, options: module.measure(options.video)),
     "video-hour": _Part("video", lambda module, _: module.measure_hour()),
+    "video-page": _Part("video_page", _measure),
     "video-peers": _Part(
         "video_peers", lambda module, options: module.measure(options.peers), needs="peers"
     ),
