@@ -221,6 +221,19 @@ def test_results_show_the_first_moment_and_react_to_an_episode(
     assert "The frame at 0:00.80" in texts(app.caption)
 
 
+def test_the_form_is_drawn_when_it_is_opened(
+    analyzed: AnalysisFolder, open_video: OpenVideo
+) -> None:
+    app = open_video()
+    assert not app.file_uploader
+    app.session_state["video_new"] = True
+    app.run()
+    assert_sound(app)
+    app.session_state["video_new"] = False
+    app.run()
+    assert len(app.file_uploader) == 1  # its files would be lost
+
+
 def test_persons_are_renamed_merged_and_excluded_with_undo(
     analyzed: AnalysisFolder, open_video: OpenVideo
 ) -> None:

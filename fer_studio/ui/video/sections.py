@@ -16,12 +16,28 @@ from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_s
 from fer_studio.ui.video.results import show_results
 from fer_studio.ui.video.state_view import show_state
 
+#: Session state: whether the form of a new analysis was open in this visit.
+_FORM_OPENED = "video_form_opened"
+
 
 def show_video(settings: Settings) -> None:
     """Draw the page."""
     analyses = list_analyses(settings, admission())
-    with st.expander("New analysis", icon=":material/add:", expanded=not analyses):
-        show_new_analysis(settings)
+    form = st.expander(
+        "New analysis",
+        icon=":material/add:",
+        expanded=not analyses,
+        # Another key after the first analysis, so that it closes then.
+        key="video_new" if analyses else "video_first",
+        on_change="rerun",
+    )
+    # The form is not drawn before it is opened, because the browser would load its elements before
+    # the results. From then on it is, because its files and options would be lost.
+    if form.open or not analyses:
+        st.session_state[_FORM_OPENED] = True
+    if st.session_state.get(_FORM_OPENED):
+        with form:
+            show_new_analysis(settings)
     show_feedback()
     if not analyses:
         show_sample_offer(settings)
