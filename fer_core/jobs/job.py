@@ -11,7 +11,7 @@ from typing import Any
 from fer_core.access import Admission, Role
 from fer_core.phrases import format_duration
 
-#: Elapsed time before a time estimate is shown; earlier estimates are not reliable.
+#: Seconds of work before the remaining time is estimated; earlier estimates are not reliable.
 _MIN_ESTIMATE_SECONDS = 1.0
 
 
@@ -29,9 +29,9 @@ class JobKind:
     Attributes:
         name: Identifies the kind; part of the job's key.
         role: The role that starting and cancelling such a job requires.
-        max_parallel: How many jobs of this kind run at the same time; the others wait in order.
-            None for no limit.
-        max_finished: How many finished jobs, with their results, are kept.
+        max_parallel: Maximum number of jobs of this kind that run at the same time; further jobs
+            wait. None for no limit.
+        max_finished: Maximum number of finished jobs, with their results, that are kept.
     """
 
     name: str
@@ -47,17 +47,17 @@ class Job:
     Attributes:
         kind: Kind of the work, which decides who may cancel it.
         key: Identifies the work within its kind.
-        title: What it does; the first part of ``progress_text``.
-        owner: The e-mail address of the person who started it; empty without a login.
-        done: Units of work that are done.
-        total: Total units of work; 0 while unknown.
+        title: What the work does; the first part of ``progress_text``.
+        owner: The e-mail address of the person who started the job; empty without a login.
+        done: Number of units of work that are done.
+        total: Number of all units of work; 0 while unknown.
         note: A short status text, shown while ``total`` is unknown.
-        result: What the work returned.
-        error: One sentence to show if the work failed.
-        is_running: True while its thread runs.
-        is_cancel_requested: True once a user has cancelled it.
-        created: When it was requested, in seconds of ``time.monotonic``.
-        started: When the current phase began, on the same clock.
+        result: What the work returned; None before the end.
+        error: Why the work failed, as a sentence for the user; None if it did not fail.
+        is_running: True while a thread does the work; False before and afterwards.
+        is_cancel_requested: True once a user has cancelled the job.
+        created: When the job was requested, in seconds of ``time.monotonic``.
+        phase_started: When the current phase of the work began, on the same clock.
     """
 
     kind: JobKind
@@ -72,7 +72,7 @@ class Job:
     is_running: bool = False
     is_cancel_requested: bool = False
     created: float = field(default_factory=time.monotonic)
-    started: float = field(default_factory=time.monotonic)
+    phase_started: float = field(default_factory=time.monotonic)
     _finished: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def report(self, done: int, total: int) -> None:
@@ -83,7 +83,8 @@ class Job:
         """
         self._raise_if_cancelled()
         if self.total != total:
-            self.started = time.monotonic()
+            # The work began to count something else; the time left is estimated from here on.
+            self.phase_started = time.monotonic()
         self.done, self.total = done, total
 
     def set_note(self, note: str) -> None:
@@ -98,7 +99,7 @@ class Job:
     def start_phase(self, title: str) -> None:
         """Begin the next phase of the work, with its own title and progress."""
         self.title, self.done, self.total, self.note = title, 0, 0, ""
-        self.started = time.monotonic()
+        self.phase_started = time.monotonic()
 
     def may_be_cancelled_by(self, visitor: Admission) -> bool:
         """Return True if a visitor may cancel the job.
@@ -110,24 +111,24 @@ class Job:
         return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until the job has ended; return False if ``timeout`` seconds were not enough."""
+        """Block until the job is finished; return False if it is not after ``timeout`` seconds."""
         return self._finished.wait(timeout)
 
     def finish(self) -> None:
-        """Mark the job as ended; called by the service only."""
+        """Mark the job as finished; called by the service only."""
         self.is_running = False
         self._finished.set()
 
     @property
     def is_finished(self) -> bool:
-        """True once the work has ended, with a result, with an error or cancelled."""
+        """True once the work has returned a result, has failed, or was cancelled."""
         return self._finished.is_set()
 
     @property
     def was_cancelled(self) -> bool:
-        """True if the job ended because it was cancelled, without result or error."""
-        is_empty = self.result is None and self.error is None
-        return self.is_finished and self.is_cancel_requested and is_empty
+        """True if the job was cancelled before it had a result or an error."""
+        has_outcome = self.result is not None or self.error is not None
+        return self.is_finished and self.is_cancel_requested and not has_outcome
 
     @property
     def fraction(self) -> float:
@@ -139,11 +140,11 @@ class Job:
         """One line with the title, the progress and an estimate of the time left."""
         if self.note and not self.total:
             return f"{self.title}: {self.note}"
-        elapsed = time.monotonic() - self.started
+        elapsed = time.monotonic() - self.phase_started
         if not self.done or elapsed < _MIN_ESTIMATE_SECONDS:
             return f"{self.title}…"
-        left = elapsed * (1 - self.fraction) / max(self.fraction, 1e-6)
-        time_left = format_duration(max(left, 1))
+        seconds_left = elapsed * (1 - self.fraction) / max(self.fraction, 1e-6)
+        time_left = format_duration(max(seconds_left, 1))
         return f"{self.title}: {100 * self.fraction:.0f} %, about {time_left} left"
 
     def _raise_if_cancelled(self) -> None:

@@ -20,8 +20,8 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _WaitingJob:
-    """A job that waits for another one of its kind to end."""
+class _PendingJob:
+    """A job whose thread has not been started, and its work."""
 
     job: Job
     work: Callable[[Job], Any]
@@ -30,12 +30,12 @@ class _WaitingJob:
 class JobService:
     """All background jobs of a server, identified by kind and key.
 
-    Pages of many sessions call it from their threads at the same time.
+    The threads of many sessions may call its methods at the same time.
     """
 
     def __init__(self) -> None:
         self._jobs: dict[tuple[str, Hashable], Job] = {}
-        self._pending: list[_WaitingJob] = []
+        self._pending: list[_PendingJob] = []
         self._lock = threading.RLock()
 
     def start(
@@ -51,9 +51,10 @@ class JobService:
         Args:
             kind: The kind of work.
             key: Identifies the work within its kind.
-            title: What it does.
-            work: The work. It receives the job, calls ``report`` regularly and returns the result.
-            visitor: The visitor who starts it.
+            title: What the work does, such as "Importing faces"; shown with the progress.
+            work: The function that does the work. It receives the job, regularly calls the job's
+                ``report`` and returns the result.
+            visitor: The visitor who starts the job.
 
         Raises:
             InputError: The visitor lacks the role that the kind requires.
@@ -63,16 +64,17 @@ class JobService:
             existing = self._jobs.get((kind.name, key))
             if existing is not None and not existing.is_finished:
                 return existing
-            # Inserted at the end, so that the oldest results are dropped first.
+            # A finished job with this key is removed first: the new job would otherwise get its
+            # place in the dictionary, from which the first results are dropped first.
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
             self._drop_old_results(kind)
-            self._pending.append(_WaitingJob(job, work))
+            self._pending.append(_PendingJob(job, work))
             self._start_pending()
         return job
 
     def get(self, kind: JobKind, key: Hashable) -> Job | None:
-        """Return the job with this kind and key, unless there is none or it was dropped."""
+        """Return the job with this kind and key; None if there is none, or if it was dropped."""
         return self._jobs.get((kind.name, key))
 
     def unfinished(self, kind: JobKind) -> list[Job]:
@@ -85,23 +87,23 @@ class JobService:
             ]
 
     def cancel(self, job: Job, visitor: Admission) -> None:
-        """Cancel a job: its work ends at its next progress report.
+        """Cancel a job: running work ends at its next progress report, a pending job at once.
 
         Raises:
-            InputError: The visitor may not cancel it.
+            InputError: The visitor may not cancel the job.
         """
         visitor.require(job.kind.role)
         if not job.may_be_cancelled_by(visitor):
-            visitor.require(Role.EDITOR)
+            visitor.require(Role.EDITOR)  # raises the error: only editors may cancel all jobs
         with self._lock:
             job.is_cancel_requested = True
-            removed = [pending for pending in self._pending if pending.job is job]
-            for pending in removed:
-                self._pending.remove(pending)
-                self._end(job)
+            for pending in list(self._pending):
+                if pending.job is job:
+                    self._pending.remove(pending)
+                    self._end(job)
 
     def discard(self, job: Job) -> None:
-        """Drop a finished job and its result; an unfinished job stays."""
+        """Drop a finished job and its result; an unfinished job is kept."""
         with self._lock:
             is_known = self._jobs.get((job.kind.name, job.key)) is job
             if is_known and job.is_finished:

@@ -245,7 +245,7 @@ def test_the_oldest_results_of_a_kind_are_dropped(service: JobService) -> None:
 def test_progress_text_estimates_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(job_module.time, "monotonic", lambda: now)
-    job = Job(VIEW, "a", "Reading", started=now)
+    job = Job(VIEW, "a", "Reading", phase_started=now)
     assert job.progress_text == "Reading…"
     job.set_note("3 MB so far")
     assert job.progress_text == "Reading: 3 MB so far"
