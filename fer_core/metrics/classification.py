@@ -1,8 +1,8 @@
 """Classification metrics: confusion matrix, precision, recall, F1, accuracy, log loss.
 
-The results equal those of scikit-learn, as the tests show. The overview of the evaluate page and
-every training epoch need these metrics, and importing ``sklearn.metrics`` takes longer than
-computing them.
+The results equal those of scikit-learn, as the tests show. scikit-learn itself is not used because
+importing ``sklearn.metrics`` takes longer than computing the metrics, which the evaluate page and
+every training epoch need.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Lower bound of probabilities in logarithms: a float32 softmax can underflow to 0.
+#: Smaller probabilities are replaced by this value before their logarithm is taken, because a
+#: float32 softmax can underflow to 0.
 SMALLEST_PROBABILITY = 1e-12
 
 
@@ -32,7 +33,7 @@ def confusion_matrix(
     predicted: NDArray[np.integer[Any]],
     class_count: int,
 ) -> NDArray[np.int64]:
-    """Count the images of each pair of true and predicted class.
+    """Return the number of images for each pair of true and predicted class.
 
     Args:
         labels: True labels, ``[n]``, 0 to ``class_count`` - 1.
@@ -42,8 +43,8 @@ def confusion_matrix(
     Returns:
         int64 ``[classes, classes]``: rows true, columns predicted.
     """
-    flat = labels.astype(np.int64) * class_count + predicted
-    return np.bincount(flat, minlength=class_count**2).reshape(class_count, class_count)
+    cells = labels.astype(np.int64) * class_count + predicted
+    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count)
 
 
 def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
@@ -70,7 +71,7 @@ def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
 
 
 def macro_f1(metrics: tuple[ClassMetrics, ...]) -> float | None:
-    """Return the mean F1 over the classes that occur or are predicted; None without any."""
+    """Return the mean F1 over the classes that occur or are predicted; None if there are none."""
     defined = [class_metrics.f1 for class_metrics in metrics if class_metrics.f1 is not None]
     return float(np.mean(defined)) if defined else None
 
@@ -101,7 +102,9 @@ def cross_entropy(
 def cross_entropies(
     targets: NDArray[np.floating[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
-    """Return the cross-entropy to the target distribution of each image, natural logarithm.
+    """Return the cross-entropy between each image's target distribution and its probabilities.
+
+    The logarithm is the natural one.
 
     Args:
         targets: ``[n, classes]``, rows summing to 1.
@@ -115,7 +118,7 @@ def cross_entropies(
 
 
 def balanced_accuracy(metrics: tuple[ClassMetrics, ...]) -> float | None:
-    """Return the mean recall over the classes that occur; None without any."""
+    """Return the mean recall over the classes that occur; None if there are none."""
     defined = [
         class_metrics.recall for class_metrics in metrics if class_metrics.recall is not None
     ]
@@ -136,7 +139,7 @@ def is_among_top(
 def top_k_accuracy(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], k: int = 2
 ) -> float | None:
-    """Return the share of images with the true class among the ``k`` most probable, or None."""
+    """Return the share of images for which ``is_among_top`` is True; None without images."""
     return float(is_among_top(labels, probabilities, k).mean()) if len(labels) else None
 
 
@@ -147,7 +150,7 @@ def log_losses(
 
     Args:
         labels: True labels, ``[n]``.
-        probabilities: ``[n, classes]``; values below ``SMALLEST_PROBABILITY`` are raised to it.
+        probabilities: ``[n, classes]``; smaller values count as ``SMALLEST_PROBABILITY``.
 
     Returns:
         float64 ``[n]``, at least 0.
@@ -156,9 +159,11 @@ def log_losses(
     return np.asarray(-np.log(np.maximum(true_class_probabilities, SMALLEST_PROBABILITY)))
 
 
-def ratio(part: NDArray[np.number[Any]], whole: NDArray[np.number[Any]]) -> NDArray[np.float64]:
-    """Return the elementwise ratio, float64; NaN where ``whole`` is 0."""
-    part = part.astype(np.float64)
-    result = np.full_like(part, np.nan)
-    np.divide(part, whole, out=result, where=whole > 0)
+def ratio(
+    numerator: NDArray[np.number[Any]], denominator: NDArray[np.number[Any]]
+) -> NDArray[np.float64]:
+    """Return the elementwise ratio, float64; NaN where ``denominator`` is 0."""
+    numerator = numerator.astype(np.float64)
+    result = np.full_like(numerator, np.nan)
+    np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result

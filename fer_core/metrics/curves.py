@@ -1,7 +1,7 @@
 """One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold.
 
-Computed with NumPy: the import of scikit-learn takes longer than a page may. The tests compare the
-results with scikit-learn's.
+The curves are computed with NumPy because importing scikit-learn would delay the page. The tests
+compare them with scikit-learn's.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ class RocCurve:
     """Receiver operating characteristic, sorted by decreasing threshold.
 
     Attributes:
-        false_positive_rate: Share of the other images predicted as the class, float64 ``[k]``.
-        true_positive_rate: Share of the images of the class predicted as it, float64 ``[k]``.
-        thresholds: Decreasing from infinity (nothing is predicted as the class), float64 ``[k]``.
+        false_positive_rate: Share of the images of other classes that are predicted as the class,
+            float64 ``[k]``.
+        true_positive_rate: Share of the images of the class that are predicted as the class,
+            float64 ``[k]``.
+        thresholds: float64 ``[k]``; the first one is infinity, at which no image is predicted as
+            the class.
     """
 
     false_positive_rate: NDArray[np.float64]
@@ -39,8 +42,8 @@ class PrecisionRecallCurve:
 
     Attributes:
         precision: Share of true positives among the positive predictions, float64 ``[k]``.
-        recall: Share of the images of the class predicted as it, float64 ``[k]``.
-        thresholds: float64 ``[k]``.
+        recall: Share of the images of the class that are predicted as the class, float64 ``[k]``.
+        thresholds: Smallest score of a positive prediction, float64 ``[k]``.
     """
 
     precision: NDArray[np.float64]
@@ -50,15 +53,15 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, eq=False)
 class ThresholdCurve:
-    """Precision, recall and F1 if every score at or above a threshold is a positive prediction.
+    """Precision, recall and F1 by threshold; scores at or above it are positive predictions.
 
     Attributes:
         thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``.
         precision: float64 ``[101]``, NaN without positive predictions.
         recall: float64 ``[101]``, NaN if the class does not occur.
         f1: float64 ``[101]``, NaN if the class neither occurs nor is predicted.
-        best_f1_threshold: The threshold with the highest F1 on these images; None if the class does
-            not occur.
+        best_f1_threshold: The score that gives the highest F1 on these images if it is the
+            threshold, not rounded to 0.01; None if the class does not occur.
     """
 
     thresholds: NDArray[np.float64]
@@ -71,36 +74,38 @@ class ThresholdCurve:
 def roc_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[RocCurve, float] | None:
-    """Return the ROC curve, thinned for charts, and the area under the complete curve.
+    """Return the ROC curve, thinned for charts, and the area under the curve before thinning.
 
     Args:
-        is_class: Which images belong to the class, bool ``[n]``.
+        is_class: True for the images of the class, bool ``[n]``.
         scores: Probability of the class, ``[n]``.
 
     Returns:
-        None if the class or the rest does not occur.
+        None if no image belongs to the class, or if all images do.
     """
     if is_class.all() or not is_class.any():
         return None
-    levels, true_positives, predicted_count = _counts_at_levels(is_class, scores)
+    thresholds, true_positives, predicted_count = _counts_at_scores(is_class, scores)
     false_rate = (predicted_count - true_positives) / np.count_nonzero(~is_class)
     true_rate = true_positives / np.count_nonzero(is_class)
+    # The curve begins at the threshold infinity, where both rates are 0.
     false_rate, true_rate = np.append(0.0, false_rate), np.append(0.0, true_rate)
-    kept = _thinned(len(true_rate))
-    curve = RocCurve(false_rate[kept], true_rate[kept], np.append(np.inf, levels)[kept])
+    thresholds = np.append(np.inf, thresholds)
+    points = _points_for_chart(len(true_rate))
+    curve = RocCurve(false_rate[points], true_rate[points], thresholds[points])
     return curve, float(np.trapezoid(true_rate, false_rate))
 
 
 def precision_recall_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[PrecisionRecallCurve, float] | None:
-    """Return the precision-recall curve, thinned for charts, and its average precision.
+    """Return the precision-recall curve, thinned for charts, and the average precision.
 
     Average precision is the mean precision, weighted by the increase of recall, without
-    interpolation. It is computed from the complete curve.
+    interpolation. It is computed from the curve before thinning.
 
     Args:
-        is_class: Which images belong to the class, bool ``[n]``.
+        is_class: True for the images of the class, bool ``[n]``.
         scores: Probability of the class, ``[n]``.
 
     Returns:
@@ -108,21 +113,21 @@ def precision_recall_curve(
     """
     if not is_class.any():
         return None
-    levels, true_positives, predicted_count = _counts_at_levels(is_class, scores)
+    thresholds, true_positives, predicted_count = _counts_at_scores(is_class, scores)
     precision = true_positives / predicted_count
     recall = true_positives / np.count_nonzero(is_class)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
-    kept = _thinned(len(recall))
-    return PrecisionRecallCurve(precision[kept], recall[kept], levels[kept]), average
+    points = _points_for_chart(len(recall))
+    return PrecisionRecallCurve(precision[points], recall[points], thresholds[points]), average
 
 
 def threshold_curve(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> ThresholdCurve:
-    """Return the metrics at each threshold on the probability of a class.
+    """Return precision, recall and F1 at each threshold on the probability of a class.
 
     Args:
-        is_class: Which images belong to the class, bool ``[n]``.
+        is_class: True for the images of the class, bool ``[n]``.
         scores: Probability of the class, ``[n]``, 0 to 1.
     """
     thresholds = np.linspace(0, 1, 101)
@@ -130,8 +135,9 @@ def threshold_curve(
     true_positives, predicted_count = _counts_at(is_class, scores.astype(np.float64), thresholds)
     best = None
     if positives:
-        levels, found, predicted = _counts_at_levels(is_class, scores)
-        best = float(levels[np.argmax(2 * found / (predicted + positives))])
+        candidates, correct, predicted = _counts_at_scores(is_class, scores)
+        f1_at_scores = 2 * correct / (predicted + positives)
+        best = float(candidates[np.argmax(f1_at_scores)])
     return ThresholdCurve(
         thresholds=thresholds,
         precision=ratio(true_positives, predicted_count),
@@ -141,25 +147,26 @@ def threshold_curve(
     )
 
 
-def _counts_at_levels(
+def _counts_at_scores(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, highest first, and the ``_counts_at`` these thresholds."""
-    values = scores.astype(np.float64)
-    levels = np.unique(values)[::-1]
-    return levels, *_counts_at(is_class, values, levels)
+    """Return the distinct scores, highest first, and ``_counts_at`` with them as thresholds."""
+    float64_scores = scores.astype(np.float64)
+    thresholds = np.unique(float64_scores)[::-1]
+    return thresholds, *_counts_at(is_class, float64_scores, thresholds)
 
 
 def _counts_at(
     is_class: NDArray[np.bool_], scores: NDArray[np.float64], thresholds: NDArray[np.float64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the number of true positives and of positive predictions at each threshold."""
+    # In sorted scores, searchsorted returns the number of scores below the threshold.
     positive_scores = np.sort(scores[is_class])
     true_positives = len(positive_scores) - np.searchsorted(positive_scores, thresholds)
     predicted_count = len(scores) - np.searchsorted(np.sort(scores), thresholds)
     return true_positives, predicted_count
 
 
-def _thinned(count: int) -> NDArray[np.intp]:
-    """Return evenly spaced positions, including the first and the last one."""
+def _points_for_chart(count: int) -> NDArray[np.intp]:
+    """Return up to ``_MAX_POINTS`` of ``count`` positions, evenly spaced, with both ends."""
     return np.unique(np.linspace(0, count - 1, min(count, _MAX_POINTS)).round().astype(np.intp))

@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 
 #: Number of bootstrap samples for each interval.
 RESAMPLES = 1000
-#: Maximum number of values that are resampled at once, to limit the memory.
+#: Maximum number of values that are drawn at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
-#: 97.5 % of the normal distribution are below it, in standard deviations.
+#: The 97.5 % quantile of the standard normal distribution: 95 % of it are between minus and plus
+#: this value.
 _NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The value of a metric and its 95 % interval; None where undefined.
+    """The value of a metric and its 95 % confidence interval; None where undefined.
 
     Attributes:
-        value: The metric.
+        value: The value of the metric.
         low: Lower end of the interval.
-        high: Upper end.
+        high: Upper end of the interval.
     """
 
     value: float | None
@@ -34,18 +35,19 @@ class Estimate:
     high: float | None
 
     def to_json(self) -> dict[str, float | None]:
-        """Return the three numbers by name."""
+        """Return the attributes as a JSON object."""
         return {"value": self.value, "low": self.low, "high": self.high}
 
 
+#: The estimate of a metric that is undefined.
 UNDEFINED = Estimate(None, None, None)
 
 
 def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]]) -> Estimate:
-    """Return a metric with the interval from the 2.5th to the 97.5th percentile of its resamples.
+    """Return a metric with the interval from the 2.5th to the 97.5th percentile over resamples.
 
     Args:
-        value: The metric on the images.
+        value: The metric on the images; None if it is undefined.
         resampled: The metric on each bootstrap sample, ``[resamples]``. NaN (undefined) is ignored.
     """
     if value is None:
@@ -63,7 +65,7 @@ def resampled_counts(
     """Draw bootstrap samples of a table of counts.
 
     Sampling images with replacement and counting them again is equivalent to drawing the counts
-    from a multinomial distribution, whose cost does not depend on the number of images.
+    from a multinomial distribution, which takes the same time for any number of images.
 
     Args:
         counts: Number of images in each cell, any shape, at least one image in total.
@@ -88,27 +90,29 @@ def estimates_from_counts(
     """Return metrics that depend on counts only, with bootstrap intervals.
 
     Args:
-        counts: A table of counts.
-        compute: Maps tables ``[tables, *counts.shape]`` to metrics ``[tables, k]`` by name, NaN
-            where undefined.
+        counts: Number of images in each cell of a table, such as a confusion matrix.
+        compute: Computes the metrics of several tables, ``[tables, *counts.shape]``. It returns
+            the values by the name of the metric, ``[tables, k]``, NaN where undefined; ``k`` is the
+            number of classes for a metric of each class, otherwise 1.
         seed: Seed of the bootstrap.
 
     Returns:
-        The ``k`` estimates of each name. With fewer than two images the intervals are undefined.
+        The ``k`` estimates by the name of the metric. With fewer than two images the intervals are
+        undefined.
     """
     values = compute(counts[np.newaxis])
-    has_enough = int(counts.sum()) > 1
-    resampled = compute(resampled_counts(counts, seed=seed)) if has_enough else {}
-    undefined = np.full(1, np.nan)
+    can_resample = int(counts.sum()) > 1
+    resampled = compute(resampled_counts(counts, seed=seed)) if can_resample else {}
+    no_resamples = np.full(1, np.nan)
     return {
         name: tuple(
             percentile_estimate(
                 None if np.isnan(value) else float(value),
-                resampled[name][:, column] if has_enough else undefined,
+                resampled[name][:, column] if can_resample else no_resamples,
             )
-            for column, value in enumerate(row[0])
+            for column, value in enumerate(table_values[0])
         )
-        for name, row in values.items()
+        for name, table_values in values.items()
     }
 
 
@@ -116,7 +120,7 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
     """Return the mean of one value per image, with its bootstrap interval.
 
     Args:
-        values: ``[n]``. With one value the interval is undefined, without values the mean too.
+        values: ``[n]``. With one value the interval is undefined; without values, the mean as well.
         seed: Seed of the bootstrap.
     """
     if not len(values):
@@ -135,15 +139,16 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
 
 
 def proportion_estimate(successes: int, count: int) -> Estimate:
-    """Return a proportion with Wilson's score interval, which suits few images and extreme values.
+    """Return a proportion with Wilson's score interval.
 
-    After Wilson, "Probable inference, the law of succession, and statistical inference", Journal
-    of the American Statistical Association 22, 1927. SciPy has the same interval, but importing
-    ``scipy.stats`` takes longer than computing a page full of them.
+    The interval is also accurate for few images and for proportions near 0 or 1. After Wilson,
+    "Probable inference, the law of succession, and statistical inference", Journal of the American
+    Statistical Association 22, 1927. SciPy has the same interval, but importing ``scipy.stats``
+    takes longer than computing all intervals of a page.
 
     Args:
-        successes: 0 to ``count``.
-        count: Number of trials; without any the proportion is undefined.
+        successes: Number of successes, 0 to ``count``.
+        count: Number of trials; if it is 0, the proportion is undefined.
     """
     if not count:
         return UNDEFINED
@@ -151,7 +156,7 @@ def proportion_estimate(successes: int, count: int) -> Estimate:
     center = (share + square / (2 * count)) / (1 + square / count)
     spread = share * (1 - share) / count + square / (4 * count**2)
     half_width = _NORMAL_QUANTILE * math.sqrt(spread) / (1 + square / count)
-    # At the ends, rounding would miss the exact bound.
+    # The exact bounds are 0 and 1 here; the formula would miss them by a rounding error.
     low = 0.0 if successes == 0 else center - half_width
     high = 1.0 if successes == count else center + half_width
     return Estimate(share, low, high)

@@ -12,17 +12,17 @@ CHI_SQUARED_TEST = "chi-squared with continuity correction"
 def mcnemar_test(only_first: int, only_second: int) -> tuple[float, str]:
     """Test whether two classifiers have the same error rate.
 
-    Only discordant images count, which exactly one classifier gets right. With fewer than 25 of
-    them the two-sided exact binomial test is used, otherwise the chi-squared test with Edwards's
-    continuity correction. After McNemar, "Note on the sampling error of the difference between
-    correlated proportions or percentages", Psychometrika 12, 1947.
+    Only discordant images count: those that exactly one of the classifiers gets right. With fewer
+    than 25 of them the two-sided exact binomial test is used, otherwise the chi-squared test with
+    Edwards's continuity correction. After McNemar, "Note on the sampling error of the difference
+    between correlated proportions or percentages", Psychometrika 12, 1947.
 
     Args:
         only_first: Number of images that only the first classifier gets right.
         only_second: Number of images that only the second classifier gets right.
 
     Returns:
-        The p-value, 0 to 1, and the name of the test used.
+        The p-value, 0 to 1, and the name of the test that was used.
     """
     from scipy import stats
 

@@ -2,7 +2,7 @@
 
 Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: the logarithm of each class's
 share of the training data, times an exponent, is subtracted from its logit. An exponent of 0
-changes nothing; 1 estimates what the network would predict if all classes were equally common.
+changes nothing; 1 estimates what the network would predict if all classes were equally frequent.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from fer_core.metrics.classification import (
 )
 from fer_core.metrics.probability_calibration import cross_validated_temperature
 
-#: The exponents that ``fit_prior_exponent`` tries.
+#: The exponents that ``fit_prior_exponent`` tries: 0 to 1 in steps of 0.05.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: Minimum number of accepted predictions; with fewer, the accuracy depends mostly on chance.
+#: Minimum number of predictions with at least the confidence of a threshold. With fewer, their
+#: accuracy depends mostly on chance.
 _MIN_ACCEPTED = 20
 
 
@@ -36,7 +37,7 @@ def adjust_for_prior(
     Args:
         probabilities: ``[n, classes]``, before temperature scaling.
         class_prior: Share of each class in the training targets.
-        exponent: 0 to 1; at 0 the probabilities are returned as they are.
+        exponent: 0 to 1; with 0 the probabilities are unchanged.
 
     Returns:
         float32 ``[n, classes]``.
@@ -54,7 +55,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the exponent of ``EXPONENTS`` with the highest macro F1, the smallest in case of ties.
+    """Return the exponent of ``EXPONENTS`` with the highest macro F1; the smallest of several.
 
     Args:
         labels: True labels, ``[n]``.
@@ -75,10 +76,11 @@ def confidence_thresholds(
     probabilities: NDArray[np.floating[Any]],
     accuracies: Sequence[float] = (0.8, 0.9),
 ) -> dict[str, float | None]:
-    """Return the lowest confidence threshold at which predictions reach each target accuracy.
+    """Return the lowest confidence threshold that reaches each target accuracy.
 
-    The temperature is cross-validated: each image's confidence is computed with a temperature that
-    was fitted to other images.
+    A prediction is accepted if its confidence is at or above the threshold. The temperature is
+    cross-validated: each image's confidence is computed with a temperature that was fitted to
+    other images.
 
     Args:
         labels: True labels, ``[n]``.
@@ -86,16 +88,17 @@ def confidence_thresholds(
         accuracies: Target accuracies of the accepted predictions, 0 to 1.
 
     Returns:
-        A dictionary from the accuracy in percent, such as ``"80"``, to its threshold in steps of
-        0.01. The threshold is 0 if all predictions together reach the accuracy, and None if no
-        threshold with enough predictions does.
+        The threshold, in steps of 0.01, by the target accuracy in percent, such as ``"80"``. The
+        threshold is 0 if all predictions together reach the accuracy, and None if no threshold
+        reaches it with at least 20 accepted predictions.
     """
     scaled, _ = cross_validated_temperature(labels, probabilities)
     confidence = scaled.max(axis=1)
     is_correct = scaled.argmax(axis=1) == labels
-    found: dict[str, float | None] = {}
+    thresholds: dict[str, float | None] = {}
     for target in accuracies:
-        found[f"{100 * target:.0f}"] = next(
+        # The subtraction keeps predictions whose confidence equals the threshold up to rounding.
+        thresholds[f"{100 * target:.0f}"] = next(
             (
                 round(float(threshold), 2)
                 for threshold in np.linspace(0, 1, 101)
@@ -104,4 +107,4 @@ def confidence_thresholds(
             ),
             None,
         )
-    return found
+    return thresholds

@@ -17,7 +17,7 @@ from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 _DRAWS_AT_ONCE = 2_000_000
 #: The bounds of a fitted temperature.
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
-#: Number of bisection steps between these bounds, for a relative error below 1e-8.
+#: Number of bisection steps between these bounds; they leave a relative error below 1e-8.
 _BISECTIONS = 30
 
 
@@ -28,10 +28,10 @@ def expected_calibration_error(
 ) -> float | None:
     """Return the expected calibration error (ECE) over bins of equal count; None without images.
 
-    It is the mean over bins, weighted by their size, of the absolute difference between accuracy
-    and mean confidence. With fewer images than bins, each image is a bin. After
-    Nguyen and O'Connor, "Posterior calibration and exploratory analysis for natural language
-    processing models", EMNLP 2015 (adaptive bins).
+    The ECE is the mean over bins, weighted by their size, of the absolute difference between
+    accuracy and mean confidence. With fewer images than bins, each image is a bin. After Nguyen and
+    O'Connor, "Posterior calibration and exploratory analysis for natural language processing
+    models", EMNLP 2015 (adaptive bins).
 
     Args:
         labels: True labels, ``[n]``.
@@ -54,8 +54,9 @@ def apply_temperature(
     """Soften or sharpen probabilities; the ranking of the classes is unchanged.
 
     The result is the softmax of the logits divided by the temperature. The logarithms of the
-    probabilities serve as logits: they differ from the logits of the network by a constant, which
-    the softmax cancels. After Guo et al., "On calibration of modern neural networks", ICML 2017.
+    probabilities serve as logits: for each image they differ from the logits of the network by a
+    constant, which the softmax cancels. After Guo et al., "On calibration of modern neural
+    networks", ICML 2017.
 
     Args:
         probabilities: ``[n, classes]``.
@@ -80,8 +81,9 @@ def fit_temperature(
 ) -> float:
     """Return the temperature between 0.05 and 20 with the lowest log loss; 1 without images.
 
-    The log loss is a convex function of the inverse temperature. Bisection finds where its slope
-    is zero; importing ``scipy.optimize`` for that takes longer than all fits of an evaluation.
+    The log loss is a convex function of the inverse temperature. Bisection finds the inverse
+    temperature at which the slope of the log loss is zero. ``scipy.optimize`` is not used because
+    importing it takes longer than all fits of an evaluation.
     """
     if not len(labels):
         return 1.0
@@ -93,6 +95,7 @@ def fit_temperature(
         middle = math.sqrt(low * high)
         exponentials = np.exp(middle * logits)
         expected_logits = (exponentials * logits).sum(axis=1) / exponentials.sum(axis=1)
+        # The slope of the log loss at the middle is the difference of these two means.
         if expected_logits.mean() > mean_true_logit:
             high = middle
         else:
@@ -113,7 +116,8 @@ def cross_validated_temperature(
 ) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """Apply to each image a temperature that was fitted without it, by k-fold cross-validation.
 
-    On the images that a temperature was fitted on, the calibration error is too optimistic.
+    The calibration error is too optimistic if it is measured on the images that the temperature
+    was fitted on.
 
     Args:
         labels: True labels, ``[n]`` with at least ``folds`` images.
@@ -144,12 +148,12 @@ def cross_validated_temperature(
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Mean confidence and accuracy of images of similar confidence.
+    """Mean confidence and accuracy of the images in a bin: images with similar confidence.
 
     Attributes:
         low: Lowest confidence in the bin.
         high: Highest confidence in the bin.
-        count: Number of images.
+        count: Number of images in the bin.
         mean_confidence: Mean probability of the predicted class.
         accuracy: Accuracy with Wilson's interval.
     """
@@ -164,19 +168,22 @@ class ReliabilityBin:
 def reliability_bins(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], bins: int = 15
 ) -> tuple[ReliabilityBin, ...]:
-    """Return the bins of ``expected_calibration_error``, in order of increasing confidence."""
+    """Return the bins of ``expected_calibration_error``, by increasing confidence.
+
+    The result is empty without images.
+    """
     confidence, correct = _by_confidence(labels, probabilities)
-    parts = np.array_split(np.arange(len(confidence)), min(bins, len(confidence)) or 1)
+    bin_count = min(bins, len(confidence)) or 1
     return tuple(
         ReliabilityBin(
-            low=float(confidence[part[0]]),
-            high=float(confidence[part[-1]]),
-            count=len(part),
-            mean_confidence=float(confidence[part].mean()),
-            accuracy=proportion_estimate(int(correct[part].sum()), len(part)),
+            low=float(confidence[rows[0]]),
+            high=float(confidence[rows[-1]]),
+            count=len(rows),
+            mean_confidence=float(confidence[rows].mean()),
+            accuracy=proportion_estimate(int(correct[rows].sum()), len(rows)),
         )
-        for part in parts
-        if len(part)
+        for rows in np.array_split(np.arange(len(confidence)), bin_count)
+        if len(rows)
     )
 
 
@@ -191,14 +198,15 @@ def calibration_error_estimates(
     Args:
         labels: True labels, ``[n]``.
         probability_sets: Each ``[n, classes]`` for the same images, such as before and after
-            temperature scaling. All use the same bootstrap samples.
+            temperature scaling. The intervals of all sets use the same bootstrap samples.
         bins: Number of bins of equal count.
         seed: Seed of the bootstrap.
 
     Returns:
-        For each set the error and its 95 % bootstrap interval. Resampling adds noise to an error
-        that is partly noise already, so the resampled errors are biased upwards; their mean bias is
-        subtracted (Efron and Tibshirani, "An introduction to the bootstrap", 1993, chapter 10).
+        For each set the error and its 95 % bootstrap interval. Noise increases this error, and
+        resampling adds noise, so the errors of the bootstrap samples are biased upwards; their mean
+        bias is subtracted from the interval (Efron and Tibshirani, "An introduction to the
+        bootstrap", 1993, chapter 10).
     """
     values = [
         expected_calibration_error(labels, probabilities, bins)
@@ -218,7 +226,7 @@ def calibration_error_estimates(
             errors.append(np.abs(sums).sum(axis=1) / len(labels))
     estimates = []
     for value, chunks in zip(values, resampled, strict=True):
-        assert value is not None  # there are images
+        assert value is not None  # because there are images
         all_errors = np.concatenate(chunks)
         bias = max(float(all_errors.mean()) - value, 0.0)
         low, high = np.percentile(all_errors, (2.5, 97.5)) - bias
@@ -232,10 +240,13 @@ def calibration_error_by_chance(
     """Return the mean calibration error that a perfectly calibrated model would show by chance.
 
     Args:
-        probabilities: ``[n, classes]``; only the confidences matter.
+        probabilities: ``[n, classes]``; only the confidence (the maximum of each row) matters.
         bins: Number of bins of equal count.
         resamples: Number of simulated sets of correct and wrong predictions.
         seed: Seed of the simulation.
+
+    Returns:
+        The mean error over the simulated sets; None without images.
     """
     if not len(probabilities):
         return None
@@ -262,12 +273,17 @@ def _by_confidence(
 
 
 def _bin_starts(count: int, bins: int) -> NDArray[np.intp]:
-    sizes = [len(part) for part in np.array_split(np.arange(count), min(bins, count))]
+    """Return the position of the first image of each bin, as ``np.add.reduceat`` expects."""
+    sizes = [len(rows) for rows in np.array_split(np.arange(count), min(bins, count))]
     return np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
 
 
 def _sorted_draws(count: int, seed: int) -> Iterator[NDArray[np.int32]]:
-    """Yield bootstrap samples of 0 to count - 1, each sorted, int32 ``[chunk, count]``."""
+    """Yield bootstrap samples of the positions 0 to count - 1, int32 ``[chunk, count]``.
+
+    Each sample is sorted: images at these positions are then in the order of their confidence, as
+    the bins require.
+    """
     generator = np.random.default_rng(seed)
     at_once = max(1, _DRAWS_AT_ONCE // count)
     for start in range(0, RESAMPLES, at_once):
