@@ -158,18 +158,13 @@ class NestedSource:
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
         if not self._locations:
-            yield from self._outer.read_all(names)
-            return
-        total = 0
+            return self._outer.read_all(names)
+        return sources.limited_contents(self.label, self._contents(names))
+
+    def _contents(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         for name in names:
             source, path = self._locations.get(name, (self._outer, name))
             for _, content in source.read_all([path]):
-                total += 0 if isinstance(content, SkipReason) else len(content)
-                if total > sources.MAX_TOTAL_BYTES:
-                    raise InputError(
-                        f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                        "pack a smaller part of it."
-                    )
                 yield name, content
 
     @contextmanager

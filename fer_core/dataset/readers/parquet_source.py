@@ -94,16 +94,8 @@ class ParquetSource:
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
-        total = 0
-        for name in names:
-            content = self._content(name)
-            total += 0 if isinstance(content, SkipReason) else len(content)
-            if total > sources.MAX_TOTAL_BYTES:
-                raise InputError(
-                    f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                    "provide a smaller part of it."
-                )
-            yield name, content
+        contents = ((name, self._content(name)) for name in names)
+        return sources.limited_contents(self.label, contents)
 
     @contextmanager
     def open(self, name: str) -> Iterator[ByteStream]:

@@ -92,6 +92,29 @@ def note_empty_folders(folders: Iterable[str], files: Iterable[str], problems: P
             problems.add(folder, EMPTY_FOLDER)
 
 
+def limited_contents(
+    label: str, contents: Iterable[tuple[str, bytes | SkipReason]]
+) -> Iterator[tuple[str, bytes | SkipReason]]:
+    """Yield the contents of files, as long as their total size is within ``MAX_TOTAL_BYTES``.
+
+    Args:
+        label: The name of the source in messages.
+        contents: The path of each file with its content, or with the reason why it is skipped.
+
+    Raises:
+        InputError: The total size exceeds the limit.
+    """
+    total = 0
+    for name, content in contents:
+        total += 0 if isinstance(content, SkipReason) else len(content)
+        if total > MAX_TOTAL_BYTES:
+            raise InputError(
+                f"{label} unpacks to more than {MAX_TOTAL_BYTES >> 30} GB; provide a smaller part "
+                "of it."
+            )
+        yield name, content
+
+
 def too_large() -> SkipReason:
     """Return why a file over the limit is skipped."""
     return SkipReason(f"is larger than {MAX_FILE_BYTES >> 20} MB")

@@ -102,17 +102,8 @@ class ZipSource:
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
-        total = 0
-        for name in names:
-            content = self._content(name)
-            if not isinstance(content, SkipReason):
-                total += len(content)
-            if total > sources.MAX_TOTAL_BYTES:
-                raise InputError(
-                    f"{self.label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; "
-                    "pack a smaller part of it."
-                )
-            yield name, content
+        contents = ((name, self._content(name)) for name in names)
+        return sources.limited_contents(self.label, contents)
 
     def _content(self, name: str) -> bytes | SkipReason:
         try:
