@@ -105,8 +105,8 @@ def test_rows_without_a_picture_are_reported(png: Png, tmp_path: Path) -> None:
     assert [(p.name, p.reason) for p in faces.problems] == [
         ("faces.csv:5", "has no label"),
         ("faces/3.png", "has no row in the table of the classes"),
-        ("faces/1.png", "has no picture in this row"),
-        ("faces/7.png", "has no picture in this row"),
+        ("faces/1.png", "has no picture in its row of the Parquet file"),
+        ("faces/7.png", "has no picture in its row of the Parquet file"),
     ]
 
 

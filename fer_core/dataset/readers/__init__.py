@@ -1,7 +1,7 @@
-"""Readers: from folders, archives and tables to a ``FaceSet``.
+"""Read folders, archives and tables as a ``FaceSet``.
 
-The rows of a ``FaceSet`` are in the order of their source: pictures by path, rows of a table as in
-the table.
+The faces are in a fixed order: pictures are sorted by their path, and the rows of a table keep
+their order.
 """
 
 from __future__ import annotations
@@ -74,21 +74,21 @@ def read_dataset(
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
-        folder_roles: The roles of folders that cannot be recognized by their names.
+        folder_roles: The roles, such as a split, that the user gave to folders and tables.
 
     Raises:
         InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable; or
-            the user has to say what a folder or a class number is.
+            the user has to say what a folder is, or which class a number is.
     """
     choice = split_choice or SplitChoice()
-    with closing(_source(path, report)) as source:
+    with closing(_open_path(path, report)) as source:
         problems = ProblemLog()
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _content(source, register.choice, problems)
         if content.tables:
             tables = tables_with_roles(content.tables, folder_roles or FolderRoles(), problems)
             check_table_splits(source.label, tables)
-            _name_numbers(source, tables, register)
+            _set_number_names(source, tables, register)
             return read_tables(source, tables, choice, register, problems, report=report)
         if content.has_votes:
             return read_ferplus_folders(
@@ -105,9 +105,10 @@ class SourceReport:
     """What an import of a source would find.
 
     Attributes:
-        classes: Its classes, and what they become.
-        folders: Its folders of splits, and those about which the user has to decide.
-        notes: Sentences about how it is read, and about trees that it contains twice.
+        classes: The classes of the source, each with the class of the dataset that it becomes.
+        folders: The folders or tables that are splits, and those about which the user has to
+            decide.
+        notes: Sentences about how the source is read, and about folders that it contains twice.
     """
 
     classes: tuple[SourceClass, ...]
@@ -126,7 +127,8 @@ def examine_source(
 
     Args:
         path: As for ``read_dataset``.
-        class_choice: As for ``read_dataset``; ``choice_problem`` checks whether it is possible.
+        class_choice: As for ``read_dataset``. A choice that does not fit the source is not an
+            error here; ``choice_problem`` checks it.
         report: As for ``read_dataset``.
         folder_roles: As for ``read_dataset``.
 
@@ -134,7 +136,7 @@ def examine_source(
         InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
     """
     choice = class_choice or ClassChoice()
-    with closing(_source(path, report)) as source:
+    with closing(_open_path(path, report)) as source:
         register = ClassRegister(choice, source.label, counts_only=True)
         content = _content(source, choice, ProblemLog())
         folders: tuple[SplitFolder, ...] = ()
@@ -142,16 +144,17 @@ def examine_source(
         if content.tables:
             roles = folder_roles or FolderRoles()
             tables = tables_with_roles(content.tables, roles, ProblemLog())
-            folders = table_splits(content.tables if not roles.roles else tables)
+            folders = table_splits(tables)
             register_table_classes(source, tables, register, report)
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:
             files = SourceFiles(source, content.names, content.pictures)
-            found = register_class_folders(
+            arrangement = register_class_folders(
                 files, register, folder_roles or FolderRoles(), ProblemLog()
             )
-            folders, notes = tuple(found.splits.folders), (*found.notes, *found.repeated)
+            folders = tuple(arrangement.splits.folders)
+            notes = (*arrangement.notes, *arrangement.repeated)
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
         return SourceReport(with_targets(register.source_classes, choice), folders, notes)
@@ -166,8 +169,11 @@ def find_classes(
     return examine_source(path, class_choice, report).classes
 
 
-def _name_numbers(source: Source, tables: list[FaceTable], register: ClassRegister) -> None:
-    """Give the class numbers of tables their names, which depend on all of the numbers."""
+def _set_number_names(source: Source, tables: list[FaceTable], register: ClassRegister) -> None:
+    """Set the names of the class numbers in tables, if the user gave an order of the classes.
+
+    All numbers have to be known before: they show whether the order begins at 0 or at 1.
+    """
     if register.choice.order is not None:
         counts = ClassRegister(register.choice, source.label, counts_only=True)
         register_table_classes(source, tables, counts)
@@ -179,10 +185,10 @@ class _Content:
     """What a source contains: tables, FER+'s folders, or pictures in folders.
 
     Attributes:
-        names: The paths of its files.
-        tables: The tables to read; empty for pictures.
-        pictures: The paths of the pictures, without tables and votes.
-        has_votes: True for FER+'s folders.
+        names: The paths of all files.
+        tables: The tables to read; if there are any, the pictures are not read.
+        pictures: The paths of the pictures; empty for FER+'s folders.
+        has_votes: True for FER+'s folders, which contain the votes of annotators.
     """
 
     names: list[str]
@@ -194,11 +200,11 @@ class _Content:
 def _content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Content:
     names = source.names(problems)
     if isinstance(source, FileSource):
-        return _Content(names, _table_file(source, names, problems))
-    return _files(source, names, choice, problems)
+        return _Content(names, _table_in_file(source, names, problems))
+    return _content_of_files(source, names, choice, problems)
 
 
-def _source(path: Path, report: ProgressReport | None) -> Source:
+def _open_path(path: Path, report: ProgressReport | None) -> Source:
     if not path.exists():
         raise InputError(f"{path} does not exist; {SUPPORTED}.")
     if not path.is_file() and not path.is_dir():
@@ -206,8 +212,14 @@ def _source(path: Path, report: ProgressReport | None) -> Source:
     return open_source(path, report)
 
 
-def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
-    """Return the table of a single file, which can only be a table; its name does not matter."""
+def _table_in_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
+    """Return the table in a source that is a single file, as a list of one.
+
+    The name of the file does not matter: only a table of faces can be read from a single file.
+
+    Raises:
+        InputError: The file is not a table of faces.
+    """
     tables = [table for table in find_tables(source, names, problems) if table.columns.pixels]
     if tables:
         return tables
@@ -221,15 +233,22 @@ def _table_file(source: Source, names: list[str], problems: ProblemLog) -> list[
     raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
 
-def _files(source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog) -> _Content:
-    """Recognize the content of a folder or archive, the most specific kind first."""
+def _content_of_files(
+    source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog
+) -> _Content:
+    """Recognize the content of a folder or archive, the most specific kind first.
+
+    Raises:
+        InputError: There is neither a usable picture nor a table of faces.
+    """
     if find_vote_tables(names):
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     pictures = list(iter_pictures(source, names))
-    # Next to pictures, a table needs a header: other numbers may be anything.
-    found = find_tables(source, table_names, problems, needs_header=bool(pictures))
-    tables = [table for table in found if table.columns.pixels]
+    # Next to pictures, only a header shows that a table contains faces: numbers without a header
+    # may be anything.
+    all_tables = find_tables(source, table_names, problems, needs_header=bool(pictures))
+    tables = [table for table in all_tables if table.columns.pixels]
     tables = without_repeated_tables(source, tables, problems)
     if tables and has_class_folders(pictures, choice):
         for table in tables:

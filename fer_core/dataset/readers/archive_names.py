@@ -1,4 +1,4 @@
-"""The kinds of archives, and the paths of their members."""
+"""Recognize archives by their names, and check the paths of their members."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ OUTSIDE = SkipReason("has a path that leads out of the archive, which is not fol
 REPEATED = SkipReason("is in the archive more than once; only the first is read")
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-#: Suffixes of archives, compressed files and files of pictures that are read, the longest first.
+#: Suffixes of the archives, compressed files and Parquet files that can be read. The first match
+#: counts: ``.tar.gz`` comes before ``.gz``.
 READ_SUFFIXES = (
     *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma"),
     *(".tgz", ".tbz2", ".tbz", ".txz", ".zip", ".tar", ".gz", ".bz2", ".xz", ".lzma"),
     *PARQUET_SUFFIXES,
 )
-#: Suffixes and first bytes of archives that are not read.
+#: The kinds of archives that cannot be read, by their suffixes and by their first bytes.
 _OTHER_SUFFIXES = {".7z": "7z", ".rar": "RAR", ".zst": "Zstandard", ".lz4": "LZ4", ".iso": "ISO"}
-_ALL_SUFFIXES = (*READ_SUFFIXES, *_OTHER_SUFFIXES)
 _OTHER_SIGNATURES = {
     b"7z\xbc\xaf\x27\x1c": "7z",
     b"Rar!\x1a\x07": "RAR",
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
 }
+_ALL_SUFFIXES = (*READ_SUFFIXES, *_OTHER_SUFFIXES)
 
-
-#: Archives in several files: faces.zip.001, faces.z01, faces.part2.rar, faces.r00
+#: The suffix of one file of an archive that was divided into several files: faces.zip.001,
+#: faces.z01, faces.part2.rar, faces.r00
 _PART_SUFFIX = re.compile(
     r"\.(?:(?:zip|7z|rar|tar|tgz|gz)\.\d{3}|z\d{2}|r\d{2}|part\d+\.rar)$", re.IGNORECASE | re.ASCII
 )
@@ -36,11 +37,11 @@ _PART_SUFFIX = re.compile(
 
 @dataclass(frozen=True)
 class ArchiveTotals:
-    """The size of an archive, as it states it.
+    """The number and the total size of an archive's members, as the archive states them.
 
     Attributes:
-        count: Number of its members.
-        size: Their unpacked size in bytes.
+        count: Number of members.
+        size: Unpacked size of all members in bytes.
     """
 
     count: int = 0
@@ -48,37 +49,38 @@ class ArchiveTotals:
 
 
 def inside_path(name: str) -> str | None:
-    """Return the path of a member with ``/``; None if it leads out of the archive.
+    """Return the path of a member with ``/``; None if it is empty or leads out of the archive.
 
     Programs on Windows write backslashes, others begin each path with ``./``.
 
     Args:
-        name: As the archive states it.
+        name: The path as the archive states it.
     """
     parts = name.replace("\\", "/").split("/")
-    if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+    is_absolute = parts[0] == "" or parts[0].endswith(":")  # "/etc/…", "C:/…"
+    if is_absolute or ".." in parts:
         return None
     return "/".join(part for part in parts if part not in ("", ".")) or None
 
 
 def is_archive(name: str) -> bool:
-    """Return True if a file is an archive or compressed, by its name."""
+    """Return True if the name of a file is that of an archive or of a compressed file."""
     return name.lower().endswith(_ALL_SUFFIXES) or _PART_SUFFIX.search(name) is not None
 
 
 def archive_stem(name: str) -> str | None:
-    """Return the name of an archive that can be read without its suffix; None for other files."""
+    """Remove the suffix from the name of an archive; return None if it cannot be read."""
     lower = name.lower()
     suffix = next((suffix for suffix in READ_SUFFIXES if lower.endswith(suffix)), None)
     return None if suffix is None else name[: -len(suffix)]
 
 
 def unsupported_archive(name: str, beginning: bytes = b"") -> str | None:
-    """Return the kind of an archive that cannot be read, "RAR archive"; None for other files.
+    """Return the kind of an archive that cannot be read ("RAR archive"); None for other files.
 
     Args:
-        name: Its file name.
-        beginning: Its first bytes, if known.
+        name: The name of the file.
+        beginning: The first bytes of the file, if they are known.
     """
     if _PART_SUFFIX.search(name):
         return "part of an archive in several files"

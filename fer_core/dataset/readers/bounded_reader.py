@@ -1,4 +1,4 @@
-"""A file that refuses to be read in large pieces."""
+"""A file that limits the size of each read."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 
 class BoundedReader(io.RawIOBase):
-    """A file whose reads are limited, for libraries that trust the sizes that an archive states.
+    """A file that limits each read, for libraries that read as much as an archive tells them to.
 
     Args:
         file: The file; closing the reader does not close it.
-        limit: Maximum number of bytes in one call.
-        error: Raised for more.
+        limit: Maximum number of bytes in one call of ``read``.
+        error: The error that ``read`` raises if more bytes are requested.
     """
 
     def __init__(self, file: BinaryIO, limit: int, error: Exception) -> None:
@@ -23,9 +23,9 @@ class BoundedReader(io.RawIOBase):
         self._error = error
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Read up to ``size`` bytes, or all of them if there is no size."""
+        """Read up to ``size`` bytes; without a size, up to the limit."""
         if size is None or size < 0:
-            # A file with more bytes than the limit is damaged.
+            # The libraries read without a size only where few bytes are left in a valid file.
             size = self._limit
         if size > self._limit:
             raise self._error

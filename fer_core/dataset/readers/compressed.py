@@ -17,13 +17,13 @@ from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
 _PIECE_BYTES = 2**20
-#: Memory for the dictionary of an xz file; the highest usual level needs 65 MB.
+#: Maximum memory for decompressing an xz file; the highest preset level (9) needs 65 MB.
 _XZ_MEMORY = 128 * 2**20
 _SIGNATURES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x5d\x00\x00": "lzma"}
 
 
 def compression(beginning: bytes) -> str | None:
-    """Return how a file is compressed, by its first bytes; None if it is not."""
+    """Return the compression format of a file by its first bytes; None if it is not compressed."""
     return next((kind for start, kind in _SIGNATURES.items() if beginning.startswith(start)), None)
 
 
@@ -36,17 +36,18 @@ def decompressed(
 ) -> BinaryIO:
     """Decompress a file to a temporary file without a name, which is deleted when it is closed.
 
-    An archive is compressed as a whole: its members can be read in any order only afterwards.
+    A tar archive is compressed as a whole, so its members can be read in any order only after it
+    was decompressed.
 
     Args:
         file: The compressed file, at its start.
-        label: Its name, for messages.
-        report: Called repeatedly with the number of bytes read and of all bytes.
-        limit: Maximum size in bytes; by default ``MAX_TOTAL_BYTES``.
+        label: The name of the file in messages.
+        report: Called repeatedly with the number of compressed bytes read and of all of them.
+        limit: Maximum decompressed size in bytes; by default ``MAX_TOTAL_BYTES``.
 
     Raises:
-        InputError: It is damaged or cut short, decompresses to more than the limit, or
-            the disk is full.
+        InputError: The file is damaged or cut short, decompresses to more than the limit, or the
+            disk is full.
     """
     kind = compression(file.read(6))
     size = file.seek(0, os.SEEK_END)
@@ -67,7 +68,7 @@ def decompressed(
         unpacked.seek(0)
     except (EOFError, zlib.error, lzma.LZMAError, ValueError, OSError) as error:
         unpacked.close()
-        # The errors of decompressors have no number, those of the disk do.
+        # Errors of the disk have an error number, errors of decompressors do not.
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(
                 f"{label} cannot be unpacked ({error_text(error)}); free some space for temporary "
@@ -84,6 +85,7 @@ def decompressed(
 
 
 def _pieces(file: BinaryIO | IO[bytes], kind: str | None) -> Iterator[bytes]:
+    """Yield the decompressed content in pieces; ``kind`` is the result of ``compression``."""
     if kind in ("xz", "lzma"):
         yield from _xz_pieces(file)
         return
@@ -95,14 +97,16 @@ def _pieces(file: BinaryIO | IO[bytes], kind: str | None) -> Iterator[bytes]:
 
 def _xz_pieces(file: BinaryIO | IO[bytes]) -> Iterator[bytes]:
     """Decompress xz streams with a memory limit, which ``LZMAFile`` does not have."""
-    rest = file.read(_PIECE_BYTES)
-    while rest:
+    compressed = file.read(_PIECE_BYTES)
+    while compressed:
         decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
         while not decoder.eof:
-            if decoder.needs_input and not rest and not (rest := file.read(_PIECE_BYTES)):
+            needs_more = decoder.needs_input and not compressed
+            if needs_more and not (compressed := file.read(_PIECE_BYTES)):
                 raise EOFError("it ends before its end marker")
-            piece = decoder.decompress(rest, _PIECE_BYTES)
-            rest = b""
+            piece = decoder.decompress(compressed, _PIECE_BYTES)
+            compressed = b""
             if piece:
                 yield piece
-        rest = decoder.unused_data.lstrip(b"\0") or file.read(_PIECE_BYTES).lstrip(b"\0")
+        # Another stream may follow, after padding with zeros.
+        compressed = decoder.unused_data.lstrip(b"\0") or file.read(_PIECE_BYTES).lstrip(b"\0")

@@ -1,4 +1,4 @@
-"""Archives inside a folder or archive, as if they were folders."""
+"""Read the archives inside a folder or archive as if they were folders."""
 
 from __future__ import annotations
 
@@ -26,20 +26,23 @@ _NOT_NEEDED = SkipReason(
     "is an archive next to pictures or tables and was not opened; import it separately"
 )
 
-_TOO_MANY = SkipReason("is one archive too many inside the source; unpack some of them")
-
-#: Maximum number of archives inside a source; each is an open file.
+#: Maximum number of archives inside a source that are opened; each needs an open file.
 _MAX_ARCHIVES = 200
+_TOO_MANY = SkipReason(
+    f"was not opened because the source contains more than {_MAX_ARCHIVES} archives; unpack some "
+    "of them"
+)
 
-#: Opens a file as a source; it gets the file, its name, and how many bytes it may unpack to.
+#: A function that opens a file as a source. Its arguments are the open file, the name of the file
+#: and the maximum unpacked size in bytes.
 Opener = Callable[[BinaryIO, str, int], Source]
 
 
 class NestedSource:
     """A folder or archive whose archives are read as folders, one level deep.
 
-    They are read only if there is no dataset outside them: a folder often contains the archive that
-    its files come from, and each picture would be read twice.
+    The archives are read only if there is no dataset outside them: a folder often contains the
+    archive that its files come from, and each picture would be read twice.
 
     Args:
         outer: The folder or archive.
@@ -55,9 +58,9 @@ class NestedSource:
         self._has_dataset = has_dataset
         self.label = outer.label
         self._inner: list[Source] = []
-        #: Number of files and bytes in the opened archives.
-        self._used = ArchiveTotals()
-        #: Where each file in an archive is: the opened archive, and the path in it.
+        #: Number of files in the opened archives, and number of bytes of archives and files.
+        self._totals = ArchiveTotals()
+        #: The opened archive and the path in it, by the path that ``names`` returns.
         self._locations: dict[str, tuple[Source, str]] = {}
 
     def names(self, problems: ProblemLog) -> list[str]:
@@ -72,7 +75,7 @@ class NestedSource:
             for name in archives:
                 problems.add(name, _NOT_NEEDED)
             return outside
-        self._used = ArchiveTotals()
+        self._totals = ArchiveTotals()
         for name in archives:
             kind = unsupported_archive(name)
             if kind is not None:
@@ -89,35 +92,41 @@ class NestedSource:
         Raises:
             InputError: The archives together exceed a limit.
         """
-        # The archive and its content count, because both may be on the disk.
-        unused = sources.MAX_TOTAL_BYTES - self._used.size
+        # Both the archive and its unpacked content count, because both may be on the disk.
+        bytes_left = sources.MAX_TOTAL_BYTES - self._totals.size
         try:
-            file = self._unpacked(archive, unused)
+            file = self._temporary_copy(archive, bytes_left)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
-            inner = self._open_file(file, archive.rpartition("/")[2], unused - size)
+            inner = self._open_file(file, archive.rpartition("/")[2], bytes_left - size)
         except InputError as error:
             problems.add(archive, _cannot_open(error))
             return
         try:
-            found = inner.names(_PrefixedLog(problems, f"{archive}/"))
+            inner_names = inner.names(_PrefixedLog(problems, f"{archive}/"))
         except InputError as error:
             inner.close()
             problems.add(archive, _cannot_open(error))
             return
         self._inner.append(inner)
+        # A single compressed file has no totals.
         totals = getattr(inner, "totals", ArchiveTotals(1, size))
-        self._used = ArchiveTotals(
-            self._used.count + totals.count, self._used.size + size + totals.size
+        self._totals = ArchiveTotals(
+            self._totals.count + totals.count, self._totals.size + size + totals.size
         )
-        if self._used.count > sources.MAX_FILES:
+        if self._totals.count > sources.MAX_FILES:
             raise InputError(
                 f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer files."
             )
-        self._add(archive, inner, found, problems)
+        self._add(archive, inner, inner_names, problems)
 
-    def _unpacked(self, name: str, limit: int) -> BinaryIO:
-        """Copy an archive to a temporary file without a name: its parts are read in any order."""
+    def _temporary_copy(self, name: str, limit: int) -> BinaryIO:
+        """Copy an archive to a temporary file without a name, in which any position can be read.
+
+        Raises:
+            InputError: The archive cannot be read, is larger than ``limit`` bytes, or the disk is
+                full.
+        """
         try:
             file = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - its source closes it
         except OSError as error:
@@ -138,16 +147,19 @@ class NestedSource:
             raise InputError(error_text(error)) from error
         return file
 
-    def _add(self, archive: str, inner: Source, found: Sequence[str], problems: ProblemLog) -> None:
-        """Add the files of an opened archive, in a folder with its name."""
+    def _add(
+        self, archive: str, inner: Source, inner_names: Sequence[str], problems: ProblemLog
+    ) -> None:
+        """Add the files of an opened archive, in a folder with the name of the archive."""
         folder, _, file_name = archive.rpartition("/")
         stem = archive_stem(file_name) or file_name
         # A file that is compressed alone, and an archive that contains a folder of its own name,
         # need no further folder.
-        is_alone = list(found) == [inner.label]
-        parts = [folder] if is_alone or _share_folder(found, stem) else [folder, stem]
+        is_alone = list(inner_names) == [inner.label]
+        needs_folder = not is_alone and not _are_all_in(stem, inner_names)
+        parts = [folder, stem] if needs_folder else [folder]
         prefix = "".join(f"{part}/" for part in parts if part)
-        for name in found:
+        for name in inner_names:
             if is_archive(name):
                 problems.add(f"{archive}/{name}", _TOO_DEEP)
             elif prefix + name in self._locations:
@@ -186,11 +198,11 @@ class NestedSource:
 
 
 class _PrefixedLog(ProblemLog):
-    """Adds the problems of an archive with its path.
+    """Passes the problems in an archive on to another log, with the path of the archive.
 
     Args:
-        problems: Collects them.
-        prefix: The path of the archive.
+        problems: The log that collects the problems.
+        prefix: The path of the archive, with a final ``/``.
     """
 
     def __init__(self, problems: ProblemLog, prefix: str) -> None:
@@ -199,12 +211,12 @@ class _PrefixedLog(ProblemLog):
         self._prefix = prefix
 
     def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
-        """Add a skipped file."""
+        """Add a skipped file to the other log."""
         self._problems.add(self._prefix + name, skip, class_name)
 
 
 def unsupported_reason(kind: str) -> SkipReason:
-    """Return why an archive of another kind is skipped."""
+    """Return the reason for skipping an archive of a kind that cannot be read."""
     return SkipReason(
         f"is a {kind}, which cannot be read; unpack it, or pack it again as zip or tar"
     )
@@ -214,5 +226,5 @@ def _cannot_open(error: InputError) -> SkipReason:
     return SkipReason(f"cannot be opened ({error})", "cannot be opened")
 
 
-def _share_folder(names: Sequence[str], folder: str) -> bool:
+def _are_all_in(folder: str, names: Sequence[str]) -> bool:
     return bool(names) and all(name.startswith(f"{folder}/") for name in names)

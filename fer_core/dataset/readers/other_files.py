@@ -1,4 +1,4 @@
-"""Files among the pictures that are not pictures, and what they are instead."""
+"""Find files among the pictures that are not pictures, and say what they are instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOT_READABLE = SkipReason("is not a picture that can be read")
 _VIDEO = SkipReason("is a video and not a picture")
 _SVG = SkipReason("is an SVG drawing and not a picture; export it as PNG")
 _WEB_PAGE = SkipReason("is a web page and not a picture; download it again")
-#: The first bytes of other files.
+#: The first bytes of files that are not pictures or cannot be read, and why they are skipped.
 _BINARY_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
     (b"%PDF", SkipReason("is a PDF document and not a picture; save its pages as PNG")),
     (b"8BPS", SkipReason("is a Photoshop file and not a picture; export it as PNG")),
@@ -24,10 +24,10 @@ _BINARY_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
         b"\x00\x00\x00\x0cJXL ",
         SkipReason("is a JPEG XL picture, which cannot be read; export it as PNG"),
     ),
-    (b"\x1a\x45\xdf\xa3", _VIDEO),
+    (b"\x1a\x45\xdf\xa3", _VIDEO),  # Matroska and WebM
     (b"FLV\x01", _VIDEO),
 )
-#: The first characters of texts, in lower case.
+#: The first characters of text files, in lower case, and why the files are skipped.
 _TEXT_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
     (b"<svg", _SVG),
     (b"<!doctype html", _WEB_PAGE),
@@ -40,12 +40,13 @@ _TEXT_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
 
 
 def reason_of(beginning: bytes) -> SkipReason:
-    """Return why a file that is not a picture is skipped, by its first bytes."""
+    """Return the reason for skipping a file that is not a picture, by its first bytes."""
     if not beginning:
         return SkipReason("is empty")
-    is_container = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
+    # MP4 and QuickTime videos begin like HEIF pictures.
+    may_be_mp4 = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
     is_avi = beginning[:4] == b"RIFF" and beginning[8:12] == b"AVI "
-    if is_avi or (is_container and heif_format(beginning) is None):
+    if is_avi or (may_be_mp4 and heif_format(beginning) is None):
         return _VIDEO
     text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
@@ -64,19 +65,19 @@ def reason_of(beginning: bytes) -> SkipReason:
 def report_other_files(
     files: SourceFiles, faces: Mapping[str, tuple[AnnotatedFace, ...]], problems: ProblemLog
 ) -> None:
-    """Report the files in folders of pictures that are not pictures.
+    """Add the files that are in folders of pictures, but are not pictures, to the problems.
 
     Args:
         files: The files of the source.
-        faces: The faces of each picture.
+        faces: The faces of each picture, by its path.
         problems: Collects the files, with the class of their folder.
     """
     classes = _class_of_folder(faces)
-    # The folders that contain the folders of classes. Any other folder in them is that of a class.
+    # The folders that contain folders of classes. Every other folder in them counts as a class.
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
-    known = set(files.pictures)
+    pictures = set(files.pictures)
     for path in files.names:
-        if path in known or path.lower().endswith(DATA_SUFFIXES) or is_archive(path):
+        if path in pictures or path.lower().endswith(DATA_SUFFIXES) or is_archive(path):
             continue
         class_name = _class_of(folders_of(path), classes, parents)
         if class_name is not None:
@@ -94,7 +95,7 @@ def _reason(files: SourceFiles, path: str) -> SkipReason:
 def _class_of_folder(
     faces_by_picture: Mapping[str, tuple[AnnotatedFace, ...]],
 ) -> dict[Folders, str]:
-    """Return the class of the pictures in each folder; an empty text for several classes."""
+    """Return the class of the pictures in each folder; an empty text if they have several."""
     classes: dict[Folders, str] = {}
     for name, faces in faces_by_picture.items():
         folder = folders_of(name)
@@ -105,6 +106,13 @@ def _class_of_folder(
 
 
 def _class_of(folder: Folders, classes: Mapping[Folders, str], parents: set[Folders]) -> str | None:
+    """Return the class of the files in a folder; None if the folder is not that of a class.
+
+    Args:
+        folder: The folder.
+        classes: The class of the pictures in each folder with pictures.
+        parents: The folders that contain folders of classes.
+    """
     if folder in classes:
         return classes[folder]
     emotion = next((part for part in reversed(folder) if emotion_of_folder(part)), None)

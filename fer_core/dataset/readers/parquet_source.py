@@ -22,23 +22,24 @@ if TYPE_CHECKING:
 
 PARQUET_SIGNATURE = b"PAR1"
 _PATH_COLUMN = "path"
+#: Number of rows that are read at once.
 _BATCH_ROWS = 256
-_NO_PICTURE = SkipReason("has no picture in this row")
+_NO_PICTURE = SkipReason("has no picture in its row of the Parquet file")
 
 
 class ParquetSource:
-    """A Parquet file, such as those of Hugging Face's datasets, as a folder.
+    """Presents a Parquet file, such as those of Hugging Face's datasets, as a folder.
 
-    It contains a table ``<name>.csv`` with the columns of texts and numbers. If the rows contain
-    pictures, they are the files ``<name>/0.png``, …, and the table has a column with their paths.
-    Class numbers get the names that the file states.
+    The folder contains a table ``<name>.csv`` with the columns of texts and numbers. If the rows
+    contain pictures, these are the files ``<name>/0.png``, …, and the table has a column with their
+    paths. Class numbers are replaced by the names that the Parquet file states.
 
     Args:
         file: The open file, which this source closes.
-        label: Its name.
+        label: The name of the file.
 
     Raises:
-        InputError: It is damaged, or unpacks to more than the limit.
+        InputError: The file is damaged or exceeds a limit, or pyarrow is not installed.
     """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
@@ -59,12 +60,12 @@ class ParquetSource:
                 f"{label} is not a complete Parquet file ({error_text(error)}); download it again."
             ) from error
         metadata = self._parquet.metadata
-        #: Index of the first row of each row group.
-        self._starts = [0]
+        #: Index of the first row of each row group, and at the end the number of rows.
+        self._group_starts = [0]
         size = 0
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
-            self._starts.append(self._starts[-1] + group.num_rows)
+            self._group_starts.append(self._group_starts[-1] + group.num_rows)
             size += group.total_byte_size
         if size > sources.MAX_TOTAL_BYTES:
             raise InputError(
@@ -76,14 +77,15 @@ class ParquetSource:
                 f"{label} contains more than {sources.MAX_FILES:,} rows; provide fewer rows."
             )
         self.totals = ArchiveTotals(metadata.num_rows, size)
+        #: The table as CSV; None until it is needed.
         self._table: bytes | None = None
-        self._pictures = _Column(self._parquet, self._image_column or "", self._starts)
+        self._pictures = _Column(self._parquet, self._image_column or "", self._group_starts)
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
         del problems
-        pictures = range(self._starts[-1]) if self._image_column is not None else ()
-        return sorted((self._table_name, *(self._picture_name(row) for row in pictures)))
+        picture_rows = range(self._group_starts[-1]) if self._image_column is not None else ()
+        return sorted((self._table_name, *(self._picture_name(row) for row in picture_rows)))
 
     @property
     def _table_name(self) -> str:
@@ -130,22 +132,23 @@ class ParquetSource:
     def _table_text(self) -> bytes:
         """Return the columns of texts and numbers as CSV, with the paths of the pictures."""
         schema = self._parquet.schema_arrow
-        columns = [field.name for field in schema if _is_simple(field.type)]
-        if self._image_column is not None:
+        columns = [field.name for field in schema if _is_text_or_number(field.type)]
+        has_pictures = self._image_column is not None
+        if has_pictures:
+            # The paths in the file are not those of the pictures in this folder.
             columns = [name for name in columns if name != _PATH_COLUMN]
         class_names = _class_names(schema.metadata or {})
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
-        has_pictures = self._image_column is not None
         writer.writerow([*([_PATH_COLUMN] if has_pictures else []), *columns])
         row = 0
         for batch in self._parquet.iter_batches(_BATCH_ROWS, columns=columns):
-            values = [
+            texts_by_column = [
                 _texts(batch.column(name).to_pylist(), class_names.get(name)) for name in columns
             ]
             for position in range(batch.num_rows):
                 path = [self._picture_name(row)] if has_pictures else []
-                writer.writerow([*path, *(column[position] for column in values)])
+                writer.writerow([*path, *(texts[position] for texts in texts_by_column)])
                 row += 1
             if buffer.tell() > sources.MAX_TOTAL_BYTES:
                 raise ValueError("its table is too large")
@@ -153,31 +156,34 @@ class ParquetSource:
 
 
 class _Column:
-    """The values of a column, in batches: a row group may be larger than the memory.
+    """Reads the values of a column in batches, because a row group may be larger than the memory.
 
     Args:
-        file: The file.
+        file: The Parquet file.
         name: The name of the column.
-        starts: Index of the first row of each row group, and the number of rows.
+        group_starts: Index of the first row of each row group, and at the end the number of rows.
     """
 
-    def __init__(self, file: ParquetFile, name: str, starts: Sequence[int]) -> None:
+    def __init__(self, file: ParquetFile, name: str, group_starts: Sequence[int]) -> None:
         self._file = file
         self._name = name
-        self._starts = starts
+        self._group_starts = group_starts
         self._batches: Iterator[Any] = iter(())
         self._values: list[Any] = []
-        #: Index of the first row of ``_values``, and that of the first row after their row group.
-        self._first = self._end = 0
+        #: Index of the first row of ``_values``.
+        self._first = 0
+        #: Index of the first row after the row group that is being read.
+        self._group_end = 0
 
     def at(self, row: int) -> Any:
         """Return the value of a row; fast for rows in ascending order."""
-        if not self._first <= row < self._end:
-            group = bisect_right(self._starts, row) - 1
+        if not self._first <= row < self._group_end:
+            group = bisect_right(self._group_starts, row) - 1
             self._batches = self._file.iter_batches(
                 _BATCH_ROWS, row_groups=[group], columns=[self._name]
             )
-            self._first, self._end, self._values = self._starts[group], self._starts[group + 1], []
+            self._first, self._values = self._group_starts[group], []
+            self._group_end = self._group_starts[group + 1]
         while row >= self._first + len(self._values):
             self._first += len(self._values)
             self._values = next(self._batches).column(0).to_pylist()
@@ -185,14 +191,14 @@ class _Column:
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
-    """Return the column of pictures: their bytes, or a struct with a field ``bytes``."""
+    """Return the first column of bytes, or of structs with a field ``bytes``; None without one."""
     from pyarrow import types
 
-    for field in schema:
-        parts = field.type if types.is_struct(field.type) else ()
-        is_struct = any(part.name == "bytes" and _is_binary(part.type) for part in parts)
-        if is_struct or _is_binary(field.type):
-            return str(field.name)
+    for column in schema:
+        fields = column.type if types.is_struct(column.type) else ()
+        has_bytes = any(field.name == "bytes" and _is_binary(field.type) for field in fields)
+        if has_bytes or _is_binary(column.type):
+            return str(column.name)
     return None
 
 
@@ -202,11 +208,12 @@ def _is_binary(kind: pyarrow.DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind))
 
 
-def _is_simple(kind: pyarrow.DataType) -> bool:
+def _is_text_or_number(kind: pyarrow.DataType) -> bool:
     from pyarrow import types
 
     checks = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
-    is_dictionary = types.is_dictionary(kind) and _is_simple(kind.value_type)
+    # A dictionary stores each different value once, such as the names of classes.
+    is_dictionary = types.is_dictionary(kind) and _is_text_or_number(kind.value_type)
     return is_dictionary or any(check(kind) for check in checks)
 
 
@@ -224,8 +231,8 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def _texts(values: list[Any], names: list[str] | None) -> list[str]:
-    """Return the values of a column as texts, class numbers by their names."""
+    """Return the values of a column as texts; ``names`` replace class numbers, unless None."""
     if names is None:
         return ["" if value is None else " ".join(str(value).split()) for value in values]
-    known = {number: str(name) for number, name in enumerate(names)}
-    return ["" if value is None else known.get(value, str(value)) for value in values]
+    name_of = {number: str(name) for number, name in enumerate(names)}
+    return ["" if value is None else name_of.get(value, str(value)) for value in values]

@@ -1,4 +1,4 @@
-"""Find the pictures among the files of a source, by their content and not by their names."""
+"""Find the pictures among the files of a source, by their suffix or by their first bytes."""
 
 from __future__ import annotations
 
@@ -10,50 +10,51 @@ from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.sources import Source
 from fer_core.picture_header import HEADER_BYTES, picture_format
 
-#: Suffixes of pictures. Files with one of them are pictures, or are reported if they are not.
+#: Suffixes of pictures. A file with such a suffix is reported if it cannot be read as a picture.
 PICTURE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".png", ".apng", ".gif", ".bmp", ".dib"),
     *(".webp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm", ".pam", ".pfm", ".mpo"),
     *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
 )
 
-#: Files that describe pictures. Nobody expects them to be imported.
+#: Suffixes of files with data and texts about pictures. They are not reported if they are skipped.
 DATA_SUFFIXES = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: If the first files with a suffix of data are not pictures, the others are not either. Often there
-#: is one for each picture.
-_MAX_PROBED = 100
+#: The content of files with the same suffix of data is no longer checked after this number of files
+#: that are not pictures. Often there is such a file for each picture.
+_MAX_CHECKED = 100
 
 
 def has_picture_suffix(name: str) -> bool:
-    """Return True if a file is a picture by its name."""
+    """Return True if a file name has the suffix of a picture."""
     return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
-    """Yield the names of pictures, in their order.
+    """Yield the paths of the pictures, in the order of ``names``.
 
-    The content of files without the suffix of a picture is recognized by its first bytes.
+    A file without the suffix of a picture is recognized by its first bytes.
 
     Args:
         source: Contains the files.
-        names: Their paths in the source.
+        names: The paths of the files in the source.
     """
-    probed: Counter[str] = Counter()
+    # Number of checked files that are not pictures, by suffix.
+    other_files: Counter[str] = Counter()
     for name in names:
         if has_picture_suffix(name):
             yield name
             continue
         suffix = PurePosixPath(name.lower()).suffix
-        if probed[suffix] >= _MAX_PROBED and suffix in DATA_SUFFIXES:
+        if other_files[suffix] >= _MAX_CHECKED and suffix in DATA_SUFFIXES:
             continue
         if _is_picture_by_content(source, name):
             yield name
         else:
-            probed[suffix] += 1
+            other_files[suffix] += 1
 
 
 def _is_picture_by_content(source: Source, name: str) -> bool:
@@ -63,7 +64,7 @@ def _is_picture_by_content(source: Source, name: str) -> bool:
         with source.open(name) as stream:
             beginning = stream.file.read(HEADER_BYTES)
     except Exception:
-        # A damaged archive raises many types of errors, and a link or a pipe is not opened. They
-        # are reported where a file is needed.
+        # A damaged archive raises many types of errors, and links and pipes are not opened. Files
+        # that cannot be read are reported later, if they are needed.
         return False
     return picture_format(beginning) is not None

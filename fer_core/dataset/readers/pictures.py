@@ -1,4 +1,4 @@
-"""Converts pictures of any format, size and color to grayscale faces of 48x48 pixels."""
+"""Convert pictures of any format, size and color to grayscale faces of 48x48 pixels."""
 
 from __future__ import annotations
 
@@ -28,15 +28,19 @@ MAX_DECODE_SECONDS = 20.0
 #: is ended after ``MAX_DECODE_SECONDS``. All others take less than a second.
 _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
-#: Formats whose decoding time is limited by the number of bytes and pixels.
+#: Formats whose decoding time is limited by the number of bytes and pixels. All other formats are
+#: decoded in a worker process.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
-#: Compression methods of TIFF for which this is true as well: none, LZW, deflate and PackBits. The
-#: strips of others can be JPEGs with many scans.
+#: Compression methods of TIFF whose decoding time is limited in the same way: none, LZW, deflate
+#: (two numbers) and PackBits. A TIFF of another method can contain JPEGs with many scans.
 _DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
-# Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
+# Damaged pictures are reported with a reason; OpenCV would print an error for each one as well.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
+#: Tags in the directory of a TIFF.
+_TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_COMPRESSION = 256, 257, 259
+#: Maximum number of tags in the directory of a valid TIFF.
 _MAX_TIFF_TAGS = 256
 
 _EMPTY = SkipReason("is empty")
@@ -67,7 +71,7 @@ def _has_direct_format(content: bytes) -> bool:
     kind = picture_format(content)
     if kind == "TIFF":
         tags = _tiff_tags(content)
-        return tags is not None and tags.get(259, 1) in _DIRECT_TIFF_METHODS
+        return tags is not None and tags.get(_TIFF_COMPRESSION, 1) in _DIRECT_TIFF_METHODS
     return kind in _DIRECT_FORMATS
 
 
@@ -90,7 +94,8 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
     try:
         picture = decode_in_worker(content, "it", MAX_DECODE_SECONDS, gray=True)
     except InputError as error:
-        # Other messages give advice for a single photo.
+        # The message begins with "it ". Only a missing package is reported as it is, because the
+        # other messages give advice for a single photo.
         needs_package = "pip install" in str(error)
         return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damaged(content)
     except ChildError as error:
@@ -101,6 +106,7 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
 
 
 def _damaged(content: bytes) -> SkipReason:
+    """Return the reason for skipping a file that cannot be decoded."""
     kind = picture_format(content)
     return (
         reason_of(content[:HEADER_BYTES])
@@ -125,7 +131,7 @@ def decode_face(content: bytes) -> NDArray[np.uint8] | SkipReason:
 
 
 def _stated_pixels(content: bytes) -> int | None:
-    """Return the number of pixels that a header states; None if it is not a picture."""
+    """Return the number of pixels that the header of a picture states; None for other files."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         if _has_oversized_chunk(content):
             return None
@@ -133,24 +139,30 @@ def _stated_pixels(content: bytes) -> int | None:
     if content.startswith(b"\xff\xd8"):
         return _stated_jpeg_pixels(content)
     tags = _tiff_tags(content)
-    if tags is not None and tags.get(256) and tags.get(257):
-        return tags[256] * tags[257]
+    if tags is not None and tags.get(_TIFF_WIDTH) and tags.get(_TIFF_HEIGHT):
+        return tags[_TIFF_WIDTH] * tags[_TIFF_HEIGHT]
     return _stated_pixels_by_pillow(content)
 
 
 def _has_oversized_chunk(content: bytes) -> bool:
-    """Return True if a PNG chunk states more bytes than the file has: OpenCV allocates them."""
-    position = 8
+    """Return True if a chunk of a PNG states more bytes than the file has.
+
+    OpenCV would allocate the memory that the chunk states.
+    """
+    position = 8  # after the signature
     while position + 8 <= len(content):
         length = int.from_bytes(content[position : position + 4], "big")
         if length > len(content):
             return True
-        position += 12 + length
+        position += 12 + length  # length, type and checksum have 4 bytes each
     return False
 
 
 def _stated_jpeg_pixels(content: bytes) -> int | None:
-    """Read a JPEG's segments up to the frame header, which is faster than with a library."""
+    """Return the number of pixels that the frame header of a JPEG states; None without a header.
+
+    This is faster than with a library.
+    """
     position = 2
     while (position := content.find(b"\xff", position)) >= 0 and position + 9 <= len(content):
         marker = content[position + 1]
@@ -169,12 +181,10 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
 
 
 def _tiff_tags(content: bytes) -> dict[int, int] | None:
-    """Return the first values of the first directory of a TIFF, by tag; None for other files.
+    """Return the value of each tag in the first directory of a TIFF; None for other files.
 
-    Values that are not integers are 0.
-
-    Width and height are the tags 256 and 257, and 259 is the method of compression. This is faster
-    than with a library.
+    If a tag has several values, the first one is returned. A value that is not an integer is 0.
+    This is faster than with a library.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(content[:4])
     if order is None:
@@ -187,12 +197,12 @@ def _tiff_tags(content: bytes) -> dict[int, int] | None:
             return None
         for number in range(count):
             start = position + 2 + 12 * number
-            tag, kind = struct.unpack_from(f"{order}HH", content, start)
-            size = {3: "H", 4: "I"}.get(kind)  # a short or a long integer
+            tag, value_type = struct.unpack_from(f"{order}HH", content, start)
+            code = {3: "H", 4: "I"}.get(value_type)  # a short or a long integer
             value = (
-                0 if size is None else struct.unpack_from(f"{order}{size}", content, start + 8)[0]
+                0 if code is None else struct.unpack_from(f"{order}{code}", content, start + 8)[0]
             )
-            # As in libtiff, the first of several values counts.
+            # As in libtiff, the first entry counts if a tag has several entries.
             tags.setdefault(tag, value)
     except struct.error:
         return None
@@ -200,6 +210,7 @@ def _tiff_tags(content: bytes) -> dict[int, int] | None:
 
 
 def _stated_pixels_by_pillow(content: bytes) -> int | None:
+    """Return the number of pixels that a header states; None if Pillow cannot read it."""
     # Imported here: a machine that only trains may lack Pillow.
     from PIL import Image
 
@@ -209,6 +220,6 @@ def _stated_pixels_by_pillow(content: bytes) -> int | None:
             with Image.open(io.BytesIO(content)) as picture:
                 return picture.width * picture.height
     except Image.DecompressionBombError:
-        return MAX_SIDE * MAX_SIDE + 1
+        return MAX_SIDE * MAX_SIDE + 1  # more than the limit
     except Exception:
         return None  # damaged files raise many types of errors

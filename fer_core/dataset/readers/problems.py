@@ -1,4 +1,4 @@
-"""Collects what a reader skips: everything is counted, a limited number is listed."""
+"""Collect the files and rows that a reader skips: all are counted, a limited number is listed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from fer_core.dataset.face_set import Problem, SkippedFiles
 from fer_core.errors import system_reason
 
-#: Number of problems of each kind that are listed by name; the others are counted.
+#: Maximum number of problems of each kind that are listed by name; further ones are only counted.
 MAX_LISTED = 1_000
 #: Maximum number of kinds of problems. Some reasons contain data, such as the name of a class;
 #: further kinds are combined into one.
@@ -17,9 +17,10 @@ MAX_KINDS = 50
 #: Maximum number of combinations of class, suffix and reason that are counted; further ones are
 #: combined into one.
 _MAX_GROUPS = 1_000
-_MAX_SUFFIX = 10
 _OTHER_KIND = "cannot be used for other reasons"
-_MAX_TEXT = 300
+#: Maximum length of a suffix and of the name of a file or row, in characters; longer ones are cut.
+_MAX_SUFFIX = 10
+_MAX_NAME = 300
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,9 @@ class SkipReason:
     """Why a file or row is skipped.
 
     Attributes:
-        reason: Follows its name in messages: "has 2303 pixel values instead of 2304".
-        kind: The reason without details, for counting; by default ``reason``.
+        reason: The end of a sentence that begins with the name of the file or row:
+            "has 2303 pixel values instead of 2304".
+        kind: The reason without details, by which problems are counted; by default ``reason``.
     """
 
     reason: str
@@ -41,25 +43,25 @@ class ProblemLog:
     def __init__(self) -> None:
         self._listed: list[Problem] = []
         self._counts: dict[str, int] = {}
-        self._classes: list[Problem] = []
+        self._left_out: list[Problem] = []
         self._groups: Counter[tuple[str, str, str]] = Counter()
 
     def add_class(self, name: str, reason: str, count: int) -> None:
         """Add a class that is left out as a whole, with the number of its files or rows."""
-        self._classes.append(Problem(f"class {name!r}", reason, count))
+        self._left_out.append(Problem(f"class {name!r}", reason, count))
 
     def add_folder(self, name: str, reason: str, count: int) -> None:
         """Add a folder that is left out as a whole, with the number of its pictures."""
-        self._classes.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
+        self._left_out.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
 
     def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
         """Add a skipped file or row.
 
         Args:
-            name: Its name.
-            skip: Why it is skipped.
-            class_name: The class of a file, which is counted by class and suffix; empty if
-                unknown. None for rows and for files without a class.
+            name: The path of the file, or the table and the number of the row.
+            skip: Why the file or row is skipped.
+            class_name: The class of a file that is also counted by class, suffix and reason; an
+                empty text if its class is unknown. None for all other files, and for rows.
         """
         kind = skip.kind or skip.reason
         if class_name is not None:
@@ -71,38 +73,43 @@ class ProblemLog:
             kind = _OTHER_KIND
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
         if count <= MAX_LISTED:
-            self._listed.append(Problem(shortened(as_text(name), _MAX_TEXT), skip.reason))
+            self._listed.append(Problem(shortened(as_text(name), _MAX_NAME), skip.reason))
 
     @property
     def first(self) -> Problem | None:
-        """The first problem, for error messages; a damaged file first, which may be the cause."""
+        """The problem to name in an error message; None if there are no problems.
+
+        It is a damaged file if there is one, which may be the cause of other problems. Otherwise
+        it is a class or folder that is left out, or else the first file or row.
+        """
+        # "cannot be read", "cannot be opened" and "cannot be unpacked" mean damage.
         damaged = [problem for problem in self._listed if problem.reason.startswith("cannot be ")]
-        return next(iter((*damaged, *self._classes, *self._listed)), None)
+        return next(iter((*damaged, *self._left_out, *self._listed)), None)
 
     def first_in_brackets(self) -> str:
-        """Return the first problem as the end of a sentence, with its period."""
+        """Return the end of a sentence: the first problem in brackets, if any, and a period."""
         first = self.first
         return "." if first is None else f" (first problem: {first.name} {first.reason})."
 
     def listed(self) -> tuple[Problem, ...]:
-        """Return the classes that are left out, then files and rows in their order.
+        """Return the classes and folders that are left out, then the files and rows as added.
 
-        The last entries are the numbers of further files and rows of each kind.
+        The last entries state how many further files and rows of each kind are not listed.
         """
         rest = [
             Problem(f"… and {count - MAX_LISTED:,} more", kind, count - MAX_LISTED)
             for kind, count in self._counts.items()
             if count > MAX_LISTED
         ]
-        return (*self._classes, *self._listed, *rest)
+        return (*self._left_out, *self._listed, *rest)
 
     def skipped_files(self) -> tuple[SkippedFiles, ...]:
-        """Return the files with a class, counted by class, suffix and reason."""
+        """Return the numbers of skipped files by class, suffix and reason, see ``add``."""
         return tuple(SkippedFiles(*group, count) for group, count in sorted(self._groups.items()))
 
 
 def _suffix(name: str) -> str:
-    # A file with several faces has the number of the face after its suffix.
+    # In a picture with several faces, the number of the face follows the suffix: "a.jpg#2".
     suffix = PurePosixPath(name.rpartition("#")[0] or name).suffix.lower()
     return shortened(as_text(suffix), _MAX_SUFFIX)
 
@@ -123,10 +130,10 @@ def shortened(text: str, length: int = 40) -> str:
 
 
 def error_text(error: Exception) -> str:
-    """Return a shortened error message; some libraries include parts of the damaged file."""
+    """Return an error message, shortened because some libraries include parts of the file."""
     return shortened(as_text(system_reason(error)), 150)
 
 
 def reading_failed(error: Exception) -> SkipReason:
-    """Return why a file is skipped that the system or a library could not read."""
+    """Return the reason for skipping a file that the system or a library could not read."""
     return SkipReason(f"cannot be read ({error_text(error)})", "cannot be read")

@@ -1,4 +1,4 @@
-"""Progress of a reader in bytes, and its limit."""
+"""Count the bytes that a reader reads, to report progress and to enforce the limit."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from fer_core.progress import ProgressReport
 
 
 class ReadMeter:
-    """Counts the bytes that are read from files, reports them and enforces the limit.
+    """Counts the bytes that are read from the files of a source.
 
     Args:
         label: The name of the source in messages.
         total: Total number of bytes, as the source states it.
-        report: Called with the number of bytes read and of all bytes.
+        report: Called after each read with the number of bytes read and of all bytes.
     """
 
     def __init__(self, label: str, total: int, report: ProgressReport | None) -> None:
@@ -29,10 +29,10 @@ class ReadMeter:
         return MeteredFile(file, self)
 
     def count(self, size: int) -> None:
-        """Count bytes that were read.
+        """Add the number of bytes that were read, and report progress.
 
         Raises:
-            InputError: They exceed the limit, even if the source states a smaller size.
+            InputError: More bytes than ``MAX_TOTAL_BYTES`` were read, whatever the source states.
         """
         self._done += size
         if self._done > sources.MAX_TOTAL_BYTES:
@@ -52,7 +52,7 @@ class MeteredFile:
         self._meter = meter
 
     def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes; an empty result at the end."""
         content = self._file.read(size)
         self._meter.count(len(content))
         return content

@@ -42,22 +42,24 @@ _OTHER_TABLES = {
     ".mat": "a MATLAB file",
     **dict.fromkeys((".pkl", ".pickle"), "a pickle file"),
 }
-#: Fewer pictures next to archives are previews or logos, and not a dataset.
+#: Minimum number of pictures next to archives that are a dataset. Fewer pictures are probably
+#: previews or logos, unless at least two of them are in folders, which may be classes.
 _MIN_PICTURES = 10
 _MIN_PICTURES_IN_FOLDERS = 2
 
 
 def open_source(path: Path, report: ProgressReport | None = None) -> Source:
-    """Open a source; the caller closes it.
+    """Open a folder or a file as a source; the caller closes the source.
 
-    The content decides what it is. Archives inside a folder or archive are opened, one level deep.
+    The content of a file decides what kind of source it is. Archives inside a folder or archive are
+    opened, one level deep.
 
     Args:
         path: An existing folder or file.
-        report: Called while an archive is unpacked, with the number of bytes read and of all bytes.
+        report: Called while a file is decompressed, with the number of bytes read and of all bytes.
 
     Raises:
-        InputError: It is an archive that is damaged or of a kind that cannot be read.
+        InputError: The file cannot be read, is damaged, or is of a kind that is not supported.
     """
     if path.is_dir():
         return _with_inner_archives(FolderSource(path))
@@ -76,7 +78,7 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
 def _with_listed_pictures(source: FileSource, path: Path) -> Source:
     """Add the pictures to a source that is a table of their paths; keep other sources unchanged."""
     if source.label != path.name:
-        return source  # it was compressed
+        return source  # the table was decompressed: it is not a file next to its pictures
     tables = path_tables(source, [source.label])
     if not tables or tables[0].columns.pixels:
         return source
@@ -89,6 +91,13 @@ def _with_inner_archives(source: Source) -> Source:
 
 
 def _open_inner(file: BinaryIO, name: str, limit: int) -> Source:
+    """Open an archive inside a source; if this fails, close the file.
+
+    Args:
+        file: The open archive.
+        name: The file name of the archive.
+        limit: Maximum decompressed size in bytes.
+    """
     try:
         return _open_file(file, name, limit=limit)
     except BaseException:
@@ -105,15 +114,18 @@ def _open_file(
     limit: int | None = None,
 ) -> Source:
     """Return the source for an open file; the source closes the file."""
-    other = next((kind for end, kind in _OTHER_TABLES.items() if name.lower().endswith(end)), None)
-    if other is not None:
-        raise InputError(f"{name} is {other}, which cannot be read; save it as CSV.")
+    table_kind = next(
+        (kind for suffix, kind in _OTHER_TABLES.items() if name.lower().endswith(suffix)), None
+    )
+    if table_kind is not None:
+        raise InputError(f"{name} is {table_kind}, which cannot be read; save it as CSV.")
     beginning = file.read(16)
     file.seek(0)
-    kind = unsupported_archive(name, beginning)
-    if kind is not None:
+    archive_kind = unsupported_archive(name, beginning)
+    if archive_kind is not None:
         raise InputError(
-            f"{name} is a {kind}, which cannot be read; unpack it, or pack it again as zip or tar."
+            f"{name} is a {archive_kind}, which cannot be read; unpack it, or pack it again as zip "
+            "or tar."
         )
     if compression(beginning) is not None:
         return _decompressed_source(file, name, report, limit)

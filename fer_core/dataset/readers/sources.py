@@ -1,4 +1,4 @@
-"""Sources of a dataset: a file, a folder or an archive, with one interface."""
+"""The sources of a dataset, a file, a folder or an archive, with one interface."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_fa
 from fer_core.errors import InputError
 from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
-#: Maximum size of a picture's file. Face crops take a few kilobytes; larger files are skipped.
+#: Maximum size of a picture file; larger ones are skipped. Face crops take a few kilobytes.
 MAX_FILE_BYTES = 20 * 2**20
+#: Maximum number of files in a source, or of rows in a Parquet file.
 MAX_FILES = 1_000_000
-#: Limit of the unpacked size of a source, and of the bytes read from tables.
+#: Maximum unpacked size of a source, and maximum number of bytes that are read from its tables.
 MAX_TOTAL_BYTES = 4 * 2**30
 
 LINK = SkipReason("is a link, which is not followed")
@@ -31,7 +32,7 @@ class ByteStream:
 
     Attributes:
         file: The open file.
-        size: Its size in bytes, as the source states it.
+        size: The size of the file in bytes, as the source states it.
     """
 
     file: IO[bytes]
@@ -39,14 +40,14 @@ class ByteStream:
 
 
 class Source(Protocol):
-    """Files, addressed by their path inside the source."""
+    """The files of a dataset, each identified by its path inside the source."""
 
     @property
     def label(self) -> str:
         """The name of the source in messages."""
 
     def names(self, problems: ProblemLog) -> list[str]:
-        """Return the paths inside the source, with ``/``, sorted, without hidden files.
+        """Return the paths of the files, sorted, with ``/``, without hidden files.
 
         Args:
             problems: Collects files that must not or cannot be read.
@@ -56,16 +57,16 @@ class Source(Protocol):
         """
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
-        """Yield the content of each file, or why it is skipped.
+        """Yield the path of each file with its content, or with the reason why it is skipped.
 
         Raises:
-            InputError: Their total size exceeds the limit.
+            InputError: The total size of the files exceeds the limit.
         """
 
     def open(self, name: str) -> AbstractContextManager[ByteStream]:
         """Open one file of any size, to read it in pieces.
 
-        Reading may raise any exception that a damaged medium or archive causes.
+        Reading may raise any exception that a damaged disk or archive causes.
         """
 
     def close(self) -> None:
@@ -73,21 +74,21 @@ class Source(Protocol):
 
 
 def is_hidden(name: str) -> bool:
-    """Return True for files of programs: ``.DS_Store``, ``__MACOSX/…``, ``Thumbs.db``."""
+    """Return True for files that systems and programs create: ``.DS_Store``, ``Thumbs.db``."""
     return is_skipped_path(name.split("/"))
 
 
 def note_empty_folders(folders: Iterable[str], files: Iterable[str], problems: ProblemLog) -> None:
-    """Report the folders of an archive that contain nothing.
+    """Add the empty folders of an archive to the problems.
 
     Args:
-        folders: Their paths, without a final ``/``.
-        files: The paths of the files in the archive.
-        problems: Collects them.
+        folders: The paths of all folders in the archive, without a final ``/``.
+        files: The paths of all files in the archive.
+        problems: Collects the empty folders.
     """
     folders = set(folders)
-    used = {name.rpartition("/")[0] for name in (*folders, *files)}
-    for folder in sorted(folders - used):
+    parents = {name.rpartition("/")[0] for name in (*folders, *files)}
+    for folder in sorted(folders - parents):
         if not is_skipped_folder(folder.rpartition("/")[2]) and not is_hidden(folder):
             problems.add(folder, EMPTY_FOLDER)
 
@@ -116,7 +117,7 @@ def limited_contents(
 
 
 def too_large() -> SkipReason:
-    """Return why a file over the limit is skipped."""
+    """Return the reason for skipping a file that is larger than ``MAX_FILE_BYTES``."""
     return SkipReason(f"is larger than {MAX_FILE_BYTES >> 20} MB")
 
 
@@ -130,12 +131,12 @@ class FolderSource:
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
 
-        def unreadable(error: OSError) -> None:
+        def add_unreadable_folder(error: OSError) -> None:
             path = Path(error.filename).relative_to(self._root)
             problems.add(path.as_posix(), reading_failed(error))
 
-        found: list[str] = []
-        for folder, subfolders, files in os.walk(self._root, onerror=unreadable):
+        paths: list[str] = []
+        for folder, subfolders, files in os.walk(self._root, onerror=add_unreadable_folder):
             subfolders[:] = sorted(name for name in subfolders if not is_skipped_folder(name))
             relative = Path(folder).relative_to(self._root)
             visible = [name for name in files if not is_skipped_file(name)]
@@ -144,12 +145,12 @@ class FolderSource:
             for name in subfolders:
                 if Path(folder, name).is_symlink():
                     problems.add((relative / name).as_posix(), LINK)
-            found += [(relative / name).as_posix() for name in visible]
-            if len(found) > MAX_FILES:
+            paths += [(relative / name).as_posix() for name in visible]
+            if len(paths) > MAX_FILES:
                 raise InputError(
                     f"{self.label} contains more than {MAX_FILES:,} files; provide fewer files."
                 )
-        return sorted(found)
+        return sorted(paths)
 
     def read_all(self, names: list[str]) -> Iterator[tuple[str, bytes | SkipReason]]:
         """See ``Source``."""
@@ -184,11 +185,11 @@ class FolderSource:
 
 
 class FileSource:
-    """A single file, as a source with its own name. It may be a link.
+    """A source that consists of one file, which may be a link.
 
     Args:
-        path: Its path; only the name matters if it is open.
-        file: The open file, which this source closes.
+        path: The path of the file; only its last part is used if the file is open already.
+        file: The file if it is open already. The source closes it.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:

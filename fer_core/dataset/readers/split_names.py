@@ -1,4 +1,4 @@
-"""Recognize the split that the name of a folder, table or Usage value names, by its parts."""
+"""Recognize the split that the name of a folder or table, or a value of a Usage column, states."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from fer_core.dataset.face_set import SPLITS
 
 @lru_cache(maxsize=4096)
 def split_from_name(name: str) -> tuple[int, bool] | None:
-    """Return the split of a folder, table or Usage value, and whether it is official.
+    """Return the split that a name states, and whether it is an official test set of FER2013.
 
     The name is divided into parts at spaces, punctuation, digits and capital letters. One part that
-    names a split is enough (``my-training``, ``val_afew``, ``test (1)``), in any case and order.
+    states a split is enough (``my-training``, ``val_afew``, ``test (1)``). Letter case and the
+    order of the parts do not matter.
 
     Args:
-        name: ``"Public Test"``, ``"training_set"``, ``"valData"``.
+        name: A name such as ``"Public Test"``, ``"training_set"`` or ``"valData"``.
 
     Returns:
-        Index into ``SPLITS``, and whether it is the official name of one of FER2013's two test
-        sets; None if no part names a split, or if two parts contradict each other
-        (``train_val``, ``not_test``).
+        Index into ``SPLITS``, and True if the name is the official one of one of FER2013's two test
+        sets. None if no part states a split, or if parts contradict each other (``train_val``,
+        ``not_test``).
     """
     parts = _parts(name)
     official = _OFFICIAL.get(frozenset(part for part in parts if not _is_general(part)))
@@ -37,18 +38,21 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
 
 @lru_cache(maxsize=4096)
 def is_evaluation_name(name: str) -> bool:
-    """Return True for names such as ``eval`` and ``dev``, which some datasets use for test data."""
+    """Return True for names such as ``eval`` and ``dev``.
+
+    They count as the validation split, but some datasets use them for test data.
+    """
     kinds = {bool(_EVALUATION.fullmatch(part)) for part in _parts(name) if _splits_of_part(part)}
     return kinds == {True}
 
 
 @lru_cache(maxsize=4096)
 def is_plain_split_name(name: str) -> bool:
-    """Return True if a name consists of a split and general words: ``test``, ``test_set (1)``."""
+    """Return True if a name has only words of splits and general words: ``test_set (1)``."""
     return all(_splits_of_part(part) or _GENERAL.fullmatch(part) for part in _parts(name))
 
 
-#: FER2013's test sets, by their parts.
+#: The splits of FER2013's two test sets, by the parts of their official names.
 _OFFICIAL = {
     frozenset(parts): split
     for parts, split in (
@@ -64,14 +68,16 @@ _TRAIN = r"train(?:s|ing)?|trn"
 _EVALUATION_WORD = r"dev(?:el|elopment)?|eval(?:uation|uate)?"
 _VALIDATION = rf"val(?:s|id|ids|idation|idate|idating)?|{_EVALUATION_WORD}"
 _TEST = r"test(?:s|ing)?|tst"
+#: Words that say nothing about the split.
 _GENERAL_WORDS = (
     r"(?:data|datas|sets?|dataset|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
     r"examples?|splits?|folders?|dirs?|copy|part|subset|partition)"
 )
 _GENERAL = re.compile(_GENERAL_WORDS)
 _EVALUATION = re.compile(rf"(?:{_EVALUATION_WORD}){_GENERAL_WORDS}*")
-#: Words with general words before or after them: "trainset", "imagestest", "mytrainingdata".
-_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+#: The words of each split, with general words before or after them: "trainset", "imagestest",
+#: "mytrainingdata".
+_SPLIT_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (split, re.compile(rf"(?:my|new|all|{_GENERAL_WORDS})*(?:{words}){_GENERAL_WORDS}*"))
     for split, words in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST))
 )
@@ -85,7 +91,7 @@ def _is_general(part: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _parts(name: str) -> frozenset[str]:
-    """Return the words of a name in lower case, words without a split cut at capital letters."""
+    """Return the parts of a name in lower case. Words of no split are cut at capital letters."""
     parts: set[str] = set()
     for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
         folded = word.casefold()
@@ -99,8 +105,8 @@ def _parts(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _splits_of_part(part: str) -> tuple[str, ...]:
-    """Return the splits that one part names: two of them contradict each other."""
-    found = tuple(split for split, pattern in _WORDS if pattern.fullmatch(part))
+    """Return the splits that one part states; several if it contradicts itself: "trainval"."""
+    found = tuple(split for split, pattern in _SPLIT_WORDS if pattern.fullmatch(part))
     if not found and _TWO_SPLITS.fullmatch(part):
         return SPLITS
     return found

@@ -1,4 +1,4 @@
-"""A table and the pictures next to it that it names, as a source."""
+"""A source that consists of one table and the pictures that the table names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from fer_core.errors import InputError
 
 
 class TableFolderSource(FolderSource):
-    """The pictures that a single table names, relative to its folder.
+    """A table and those pictures in its folder that the table names.
 
-    Other files in the folder are not read, and no path leads out of it: the folder may be large,
-    and contain files of others.
+    Other files in the folder are not read: it may be large, and contain files of other people. For
+    the same reason, paths that lead out of the folder are ignored.
 
     Args:
         table: The path of the table.
-        paths: The paths in it.
+        paths: The paths that the table names, relative to its folder or absolute.
     """
 
     def __init__(self, table: Path, paths: Iterable[str]) -> None:
@@ -33,27 +33,28 @@ class TableFolderSource(FolderSource):
         """See ``Source``."""
         del problems
         root = self._table.parent.resolve()
-        found = {self._table.name}
-        for text in dict.fromkeys(self._paths):
-            path = posixpath.normpath(text.replace("\\", "/"))
+        files = {self._table.name}
+        for named_path in dict.fromkeys(self._paths):
+            path = posixpath.normpath(named_path.replace("\\", "/"))
             if posixpath.isabs(path) and Path(path).is_relative_to(root):
                 path = Path(path).relative_to(root).as_posix()
-            if self._is_inside(root, path):
-                found.add(path)
-            if len(found) > sources.MAX_FILES:
+            if self._is_file_inside(root, path):
+                files.add(path)
+            if len(files) > sources.MAX_FILES:
                 raise InputError(
                     f"{self.label} names more than {sources.MAX_FILES:,} files; provide fewer "
                     "files."
                 )
-        if len(found) == 1:
+        if len(files) == 1:  # only the table
             raise InputError(
                 f"{self.label} names pictures, and none of them is in its folder; import the "
                 "folder or archive that contains both the table and the pictures."
             )
-        return sorted(found)
+        return sorted(files)
 
     @staticmethod
-    def _is_inside(root: Path, path: str) -> bool:
+    def _is_file_inside(root: Path, path: str) -> bool:
+        """Return True if a path is an existing file in the folder, also after following links."""
         if path.startswith(("/", "../")) or path in ("", ".", "..") or ":" in path or "\0" in path:
             return False
         try:

@@ -1,4 +1,4 @@
-"""Tar archives as a source: read with limits, and never unpacked to files with a name."""
+"""Tar archives as a source: the members are read in the archive, with limits, and not unpacked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ _INCOMPLETE = "it ends before its end marker"
 
 
 class _Section(io.RawIOBase):
-    """A part of a file, as a file."""
+    """Presents a section of a file, such as the content of one member, as a file.
+
+    Args:
+        file: The file.
+        start: The position of the first byte of the section.
+        size: The number of bytes in the section.
+    """
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
         self._file = file
@@ -33,7 +39,7 @@ class _Section(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        # Other members may have been read since the last call.
+        # The position of the file may have changed: other members use the same file.
         self._file.seek(self._position)
         content = self._file.read(min(len(buffer), self._end - self._position))
         if not content and self._position < self._end:
@@ -48,7 +54,7 @@ class TarSource:
 
     Args:
         file: The open archive, which this source closes.
-        label: Its name in messages.
+        label: The name of the archive in messages.
     """
 
     def __init__(self, file: BinaryIO, label: str) -> None:
@@ -56,7 +62,7 @@ class TarSource:
         self.label = label
         #: Position and size of the content of each member.
         self._members: dict[str, tuple[int, int]] = {}
-        #: Known after ``names``.
+        #: The number and size of all members; set by ``names``.
         self.totals = ArchiveTotals()
 
     def names(self, problems: ProblemLog) -> list[str]:
@@ -65,7 +71,7 @@ class TarSource:
         folders: set[str] = set()
         count = total = 0
         try:
-            for member in _members(self._file):
+            for member in _iter_members(self._file):
                 count += 1
                 total += member.size
                 self._check_limits(count, total)
@@ -98,9 +104,12 @@ class TarSource:
             )
 
     def _skip_reason(self, member: tarfile.TarInfo, name: str | None) -> SkipReason | None:
-        """Return why a member must not be read; its path and kind are checked before its content.
+        """Return why a member must not be read; None for folders and for files that can be read.
 
-        The folder of the archive itself (``./``) has no name, and is not a problem.
+        Args:
+            member: The member.
+            name: The result of ``inside_path``. The root folder of the archive (``./``) has no
+                name, but can be ignored.
         """
         if member.issym() or member.islnk():
             return sources.LINK
@@ -143,7 +152,7 @@ class TarSource:
 
 
 def is_tar(file: BinaryIO | IO[bytes]) -> bool:
-    """Return True if a file begins like a tar archive; its position is restored."""
+    """Return True if a file begins like a tar archive; the file keeps its position."""
     position = file.tell()
     block = file.read(_BLOCK)
     file.seek(position)
@@ -157,23 +166,24 @@ def is_tar(file: BinaryIO | IO[bytes]) -> bool:
     return True
 
 
-def _members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
+def _iter_members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     """Yield the members of an archive.
 
     Raises:
         TarError: The archive is damaged.
-        EOFError: It is cut short.
+        EOFError: The archive is cut short.
     """
     file.seek(0)
-    # Extended headers state their own size, and tarfile reads as much as they state.
+    # Extended headers state their size, and tarfile reads that many bytes in one call.
     reader = BoundedReader(file, _MAX_HEADER_BYTES, tarfile.ReadError("a header is too large"))
     with tarfile.open(fileobj=reader, mode="r:", errorlevel=2) as archive:
         while (member := archive.next()) is not None:
-            # Otherwise the archive keeps all of them.
+            # Otherwise tarfile would keep all members in memory.
             archive.members = []  # type: ignore[attr-defined]
             yield member
         end = archive.offset
-    # tarfile ends without an error at a header that is damaged or cut short.
+    # tarfile ends without an error at a header that is damaged or cut short. In a complete archive,
+    # only zeros follow the last member, or nothing at all.
     file.seek(end)
     block = file.read(_BLOCK)
     if block.strip(b"\0") or 0 < len(block) < _BLOCK:

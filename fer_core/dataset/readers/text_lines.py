@@ -1,4 +1,4 @@
-"""Lines of a text file of any size and common encoding, in limited memory."""
+"""Read the lines of a text file of any size and common encoding, in limited memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 #: Maximum length of a line. The 2,304 values of a face take at most 9,215 characters, and the
-#: 50,176 values of a picture of 224x224 pixels 200,703.
+#: 50,176 values of a picture with 224x224 pixels take at most 200,703.
 MAX_LINE_BYTES = 2**20
 _EXCEL_SEPARATOR = re.compile(rb'"?sep=.?"?')
 _PIECE_BYTES = 256 * 2**10
@@ -18,7 +18,7 @@ class Readable(Protocol):
     """The part of a file's interface that is needed here."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes; an empty result at the end."""
 
 
 def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
@@ -31,11 +31,12 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
     Yields:
         A line without its line break; None for a line longer than ``MAX_LINE_BYTES``.
     """
-    number, rest, is_overlong = 0, b"", False
+    number, unfinished, is_overlong = 0, b"", False
     for piece in _pieces(file):
-        lines = (rest + piece).splitlines(keepends=True)
-        # The last line may continue in the next piece, as may "\r" with its "\n".
-        rest = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        lines = (unfinished + piece).splitlines(keepends=True)
+        # The last line may continue in the next piece; after "\r" the next piece may begin with
+        # the "\n" of the same line break.
+        unfinished = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         for line in lines:
             number += 1
             if number == 1 and _EXCEL_SEPARATOR.fullmatch(line.strip()):
@@ -45,41 +46,46 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
                 None if is_overlong or len(line) > MAX_LINE_BYTES else line.rstrip(b"\r\n"),
             )
             is_overlong = False
-        if len(rest) > MAX_LINE_BYTES:
-            rest, is_overlong = b"", True
-    if rest or is_overlong:
-        yield number + 1, None if is_overlong else rest.rstrip(b"\r\n")
+        if len(unfinished) > MAX_LINE_BYTES:
+            unfinished, is_overlong = b"", True
+    if unfinished or is_overlong:
+        yield number + 1, None if is_overlong else unfinished.rstrip(b"\r\n")
 
 
 def table_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the rows of a table with the numbers of their first lines.
+    """Yield the rows of a table, each with the number of its first line.
 
-    A quoted array that NumPy printed over several lines is joined to one line. Other quotes that
-    are not closed affect no other row.
+    The lines of a quoted array that NumPy printed over several lines are joined to one row. Any
+    other quote that is not closed affects no other row.
+
+    Yields:
+        As ``text_lines``.
     """
-    waiting: list[tuple[int, bytes | None]] = []
+    # The lines of an array whose closing quote was not found yet.
+    open_lines: list[tuple[int, bytes | None]] = []
     size = 0
     for number, line in text_lines(file):
-        if not waiting:
+        if not open_lines:
             if line is not None and b'"[' in line and line.count(b'"') % 2:
-                waiting, size = [(number, line)], len(line)
+                open_lines, size = [(number, line)], len(line)
             else:
                 yield number, line
             continue
-        waiting.append((number, line))
+        open_lines.append((number, line))
         size += MAX_LINE_BYTES + 1 if line is None else len(line) + 1
         if size > MAX_LINE_BYTES:
-            yield from waiting
-            waiting = []
+            yield from open_lines
+            open_lines = []
         elif line is not None and line.count(b'"') % 2:
-            yield waiting[0][0], b" ".join(part or b"" for _, part in waiting)
-            waiting = []
-    yield from waiting
+            yield open_lines[0][0], b" ".join(content or b"" for _, content in open_lines)
+            open_lines = []
+    yield from open_lines
 
 
 def _pieces(file: Readable) -> Iterator[bytes]:
+    """Yield the content in pieces: UTF-16 as UTF-8, and without a byte order mark."""
     piece = file.read(_PIECE_BYTES)
-    encoding = _wide_encoding(piece)
+    encoding = _utf16_encoding(piece)
     if encoding is None:
         piece = piece.removeprefix(codecs.BOM_UTF8)
         while piece:
@@ -94,8 +100,8 @@ def _pieces(file: Readable) -> Iterator[bytes]:
     yield decoder.decode(b"", final=True).encode()
 
 
-def _wide_encoding(beginning: bytes) -> str | None:
-    """Detect UTF-16 by its byte order mark or by the zeros between ASCII characters."""
+def _utf16_encoding(beginning: bytes) -> str | None:
+    """Detect UTF-16 by its byte order mark or by zeros between ASCII characters; else None."""
     sample = beginning[:200]
     if sample.startswith(codecs.BOM_UTF16_LE) or _zero_share(sample[1::2]) > 0.9:
         return "utf-16-le"

@@ -16,22 +16,25 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
-#: Maximum size of an archive's directory, which is read in one call: about 100 bytes per file.
+#: Maximum size of the directory of an archive, which has about 100 bytes per file and is read in
+#: one call.
 _MAX_DIRECTORY_BYTES = 128 * 2**20
 
 #: Supported compression methods. Python unpacks others (bzip2, LZMA) without a limit on the size.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _ENCRYPTED = SkipReason("is encrypted with a password; pack it again without one")
-_METHOD = SkipReason("is packed by a method other than deflate; pack it again as a standard zip")
+_OTHER_METHOD = SkipReason(
+    "is packed by a method other than deflate; pack it again as a standard zip"
+)
 
 
 class ZipSource:
-    """A zip archive. Nothing is unpacked to disk, so that paths cannot do harm.
+    """A zip archive. Nothing is unpacked to disk, so that no member can overwrite a file.
 
     Args:
-        path: The archive; only its name matters if it is open.
-        file: The open archive, which this source closes.
+        path: The path of the archive; only its last part is used if the archive is open already.
+        file: The archive if it is open already. The source closes it.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
@@ -40,15 +43,15 @@ class ZipSource:
         self.label = path.name
         self._archive: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
-        #: Known after ``names``.
+        #: The number and size of all members; set by ``names``.
         self.totals = ArchiveTotals()
 
     def _opened(self) -> zipfile.ZipFile:
-        """Return the archive, which is opened once because reading its directory takes time."""
+        """Return the archive, which is opened only once because reading its directory is slow."""
         if self._archive is None:
             if self._file is None:
                 self._file = self._path.open("rb")
-            # The directory is read in one call of the size that the archive states.
+            # zipfile reads the directory in one call, with the size that the archive states.
             error = zipfile.BadZipFile("its directory is too large")
             self._archive = zipfile.ZipFile(BoundedReader(self._file, _MAX_DIRECTORY_BYTES, error))
         return self._archive
@@ -88,7 +91,13 @@ class ZipSource:
         return sorted(self._members)
 
     def _skip_reason(self, entry: zipfile.ZipInfo, name: str | None) -> SkipReason | None:
-        """Return why a member must not be read; links and paths are checked before opening."""
+        """Return why a member must not be read; None if it can be read.
+
+        Args:
+            entry: The entry of the member in the directory of the archive.
+            name: The result of ``inside_path``.
+        """
+        # The upper 16 bits are the mode in Unix; archives from Windows have 0.
         kind = stat.S_IFMT(entry.external_attr >> 16)
         checks = (
             (name is None, OUTSIDE),
@@ -96,7 +105,7 @@ class ZipSource:
             (kind not in (0, stat.S_IFREG, stat.S_IFDIR), sources.NOT_REGULAR),
             (name in self._members, REPEATED),
             (bool(entry.flag_bits & 0x1), _ENCRYPTED),
-            (entry.compress_type not in _METHODS, _METHOD),
+            (entry.compress_type not in _METHODS, _OTHER_METHOD),
         )
         return next((reason for applies, reason in checks if applies), None)
 
