@@ -177,7 +177,7 @@ def _set_number_names(source: Source, tables: list[FaceTable], register: ClassRe
     if register.choice.order is not None:
         counts = ClassRegister(register.choice, source.label, counts_only=True)
         register_table_classes(source, tables, counts)
-        register.name_numbers(source_class.name for source_class in counts.source_classes)
+        register.set_number_names(source_class.name for source_class in counts.source_classes)
 
 
 @dataclass(frozen=True)

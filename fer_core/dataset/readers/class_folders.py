@@ -1,4 +1,4 @@
-"""Pictures in files, such as Kaggle's FER2013, in any of the layouts that are recognized."""
+"""Read datasets of picture files, such as Kaggle's FER2013, in any layout that is recognized."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class _LabeledFace:
 
     Attributes:
         label: As ``ClassRegister.label`` returns it.
-        annotated: What the layout says about it.
-        name: Its name: the path of the picture, with a number if there are several faces in it.
+        annotated: What the layout states about the face.
+        name: The path of the picture; if it has several faces, with the number of the face.
     """
 
     label: int
@@ -66,7 +66,7 @@ def read_class_folders(
         split_choice: How missing splits are created.
         register: Gives the classes their labels.
         problems: Collects the pictures that cannot be used.
-        roles: What the user says about folders.
+        roles: The roles that the user gave to folders.
         report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
@@ -75,7 +75,7 @@ def read_class_folders(
     """
     source = files.source
     arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
-    register.name_numbers(_class_names(arrangement))
+    register.set_number_names(_class_names(arrangement))
     faces_by_picture = {name: faces for name, faces in _faces(arrangement, register) if faces}
     # The questions come before the pictures are read, which may take minutes.
     if arrangement.splits.undecided_folders:
@@ -88,7 +88,7 @@ def read_class_folders(
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, list(faces_by_picture), decode_gray, report):
         for face in faces_by_picture[name]:
-            image = _cut(picture, face.annotated)
+            image = _crop(picture, face.annotated)
             if isinstance(image, SkipReason):
                 problems.add(face.name, image, face.annotated.class_name)
                 continue
@@ -122,7 +122,7 @@ def register_class_folders(
 ) -> Arrangement:
     """Count the faces of each class without reading the pictures, and return their arrangement.
 
-    Faces in folders about which the user has to decide are counted.
+    Faces in folders about which the user has to decide are counted as well.
     """
     arrangement = arrange(files, register.choice, roles, problems)
     splits = arrangement.splits
@@ -140,14 +140,14 @@ def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
     names of the source are kept, there must be two or more folders.
     """
     paths = {folders_of(name) for name in pictures}
-    found = {
+    class_names = {
         path[position]
         for path, position in class_positions(paths, FolderRoles()).items()
         if position is not None
     }
     if choice.fixed_classes is None:
-        return len(found) > 1
-    return any(choice.target(name) is not None or emotion_of_folder(name) for name in found)
+        return len(class_names) > 1
+    return any(choice.target(name) is not None or emotion_of_folder(name) for name in class_names)
 
 
 def _class_names(arrangement: Arrangement) -> set[str]:
@@ -157,47 +157,59 @@ def _class_names(arrangement: Arrangement) -> set[str]:
 def _faces(
     arrangement: Arrangement, register: ClassRegister
 ) -> Iterator[tuple[str, list[_LabeledFace]]]:
-    """Yield the faces to read in each picture."""
+    """Yield the path of each picture with its faces, without those that are left out."""
     for name, faces in sorted(arrangement.layout.faces.items()):
-        found = []
+        labeled_faces = []
         for number, face in enumerate(faces, start=1):
             if arrangement.splits.of(face).is_left_out:
                 continue
             label = register.label(face.class_name)
             if label is not None:
-                found.append(
+                labeled_faces.append(
                     _LabeledFace(label, face, name if len(faces) == 1 else f"{name}#{number}")
                 )
-        yield name, found
+        yield name, labeled_faces
 
 
-def _cut(
+def _crop(
     picture: NDArray[np.uint8] | SkipReason, face: AnnotatedFace
 ) -> NDArray[np.uint8] | SkipReason:
-    if isinstance(picture, SkipReason) or face.box is None:
-        return picture if isinstance(picture, SkipReason) else to_face(picture)
-    part = face.box.cut(picture)
-    return _EMPTY_BOX if part is None else to_face(part)
+    """Return a face of a picture, uint8 ``[48, 48]``, or why it is skipped."""
+    if isinstance(picture, SkipReason):
+        return picture
+    if face.box is None:
+        return to_face(picture)
+    crop = face.box.cut(picture)
+    return _EMPTY_BOX if crop is None else to_face(crop)
 
 
-def _split(folder: NamedSplit, file_name: str) -> tuple[int, bool]:
-    """Return the split of a picture, and whether it is an official test set of FER2013."""
-    if folder.is_chosen and folder.split is not None:
-        return folder.split, folder.is_official
+def _split(folder_split: NamedSplit, file_name: str) -> tuple[int, bool]:
+    """Return the split of a picture, and whether it is an official test set of FER2013.
+
+    Args:
+        folder_split: The split that the folders of the picture name.
+        file_name: The name of the picture.
+    """
+    if folder_split.is_chosen and folder_split.split is not None:
+        return folder_split.split, folder_split.is_official
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
-    if folder.split is None or (folder.split == SPLITS.index("test") and not folder.is_official):
+    is_test = folder_split.split == SPLITS.index("test")
+    if folder_split.split is None or (is_test and not folder_split.is_official):
         file_split = _official_split(file_name)
-        if file_split is not None and (file_split[1] or folder.split is None):
+        if file_split is not None and (file_split[1] or folder_split.split is None):
             return file_split
-    if folder.split is None:
+    if folder_split.split is None:
         return SPLITS.index("train"), False
-    return folder.split, folder.is_official
+    return folder_split.split, folder_split.is_official
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:
-    """Return the split from a file name of FER2013, and whether it is one of the test sets."""
+    """Return the split that a file name of FER2013 states; None for other names.
+
+    The second value is True for the two official test sets.
+    """
     prefix, separator, _ = file_name.partition("_")
     if separator and prefix in ("Training", "PublicTest", "PrivateTest"):
         return split_from_name(prefix)

@@ -27,9 +27,9 @@ class FoundClasses:
 
     Attributes:
         classes: The class list of the dataset.
-        positions: int8: the position in ``classes`` of each label that ``ClassRegister.label``
-            returned.
-        source_classes: The classes that were found, in the order of a class list.
+        positions: The position in ``classes`` by preliminary label (see ``ClassRegister.label``),
+            int8.
+        source_classes: The classes of the source, in the order of ``sorted_classes``.
     """
 
     classes: tuple[str, ...]
@@ -43,7 +43,8 @@ class ClassRegister:
     Args:
         choice: How the classes of the source become those of the dataset.
         source: The name of the source in messages.
-        counts_only: True to count all classes, including those that the choice does not allow.
+        counts_only: True to count all classes, even those that the choice does not allow, and to
+            give no labels.
     """
 
     def __init__(self, choice: ClassChoice, source: str, *, counts_only: bool = False) -> None:
@@ -52,15 +53,22 @@ class ClassRegister:
         self._counts_only = counts_only
         #: The key of each name: names that differ only in case are one class.
         self._keys: dict[str, str] = {}
+        #: By key: the name of a class, the number of its files or rows, and its preliminary label,
+        #: which is None if the class is left out.
         self._names: dict[str, str] = {}
         self._counts: dict[str, int] = {}
-        self._numbers: set[str] = set()
         self._labels: dict[str, int | None] = {}
+        #: The keys of classes that are numbers in a table.
+        self._numbers: set[str] = set()
+        #: The classes of the dataset, in the order of the preliminary labels.
         self._targets: list[str] = list(choice.fixed_classes or ())
         self._target_keys = {class_key(name): label for label, name in enumerate(self._targets)}
 
-    def name_numbers(self, names: Iterable[str]) -> None:
-        """Give the class numbers of the source their names, before the first call of ``label``.
+    def set_number_names(self, names: Iterable[str]) -> None:
+        """Set the names of the source's class numbers; call it before ``label``.
+
+        Args:
+            names: All classes of the source.
 
         Raises:
             InputError: See ``ClassChoice.with_numbers``.
@@ -68,11 +76,11 @@ class ClassRegister:
         self.choice = self.choice.with_numbers(names)
 
     def label(self, name: str, *, is_number: bool = False) -> int | None:
-        """Count one file or row of a class.
+        """Count one file or row of a class, and return the label of the class.
 
         Args:
-            name: The name of its class in the source.
-            is_number: True for a number in a table.
+            name: The name of the class in the source.
+            is_number: True if the class is a number in a table.
 
         Returns:
             A preliminary label; None if the class is left out.
@@ -97,7 +105,7 @@ class ClassRegister:
                 self._numbers.add(key)
             if key not in self._names:
                 self._names[key], self._counts[key], self._labels[key] = name, 0, label
-        if len(self._keys) < 4 * MAX_NAMES:
+        if len(self._keys) < 4 * MAX_NAMES:  # a damaged column may contain millions of names
             self._keys[name] = key
         return key
 
@@ -134,7 +142,7 @@ class ClassRegister:
         """Return the classes, after the last call of ``label``.
 
         Args:
-            problems: Collects the classes that were left out, one line for each.
+            problems: Collects the classes that are left out.
 
         Raises:
             InputError: There are fewer than two classes, or a class that should become another one
@@ -160,7 +168,7 @@ class ClassRegister:
 
     @property
     def source_classes(self) -> tuple[SourceClass, ...]:
-        """The classes that were found, in the order of a class list."""
+        """The classes of the source, in the order of ``sorted_classes``."""
         keys = {name: key for key, name in self._names.items()}
         return tuple(
             SourceClass(
@@ -173,7 +181,7 @@ class ClassRegister:
         )
 
     def report_left_out(self, problems: ProblemLog) -> None:
-        """Add one line for each class that is left out."""
+        """Add each class that is left out to the problems, with its number of files or rows."""
         for source_class in self.source_classes:
             if source_class.target is None:
                 name = source_class.name
@@ -184,9 +192,10 @@ class ClassRegister:
         return None if label is None else self._targets[label]
 
     def _reason(self, name: str) -> str:
+        """Return why a class is left out."""
         if self.choice.is_omitted(name):
             return "was left out as requested"
         count = "seven" if self.choice.scheme == "emotions" else "eight"
-        named = self.choice.named_number(name)
-        meaning = "" if named is None else f"({named}) "
+        number_name = self.choice.named_number(name)
+        meaning = "" if number_name is None else f"({number_name}) "
         return f"{meaning}is not one of the {count} emotions"

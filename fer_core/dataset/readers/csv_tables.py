@@ -1,4 +1,4 @@
-"""Tables of faces: ``fer2013.csv``, ``icml_face_data.csv``, Kaggle's ``train.csv``."""
+"""Read tables of faces: ``fer2013.csv``, ``icml_face_data.csv``, Kaggle's ``train.csv``."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _BEST_KNOWN = ("fer2013.csv", "icml_face_data.csv")
 
 _OVERLONG = SkipReason("is longer than a row with a face")
-_SKIPPED = SkipReason("was skipped because another table has the official splits")
+_NOT_BEST = SkipReason("was skipped because another table has the official splits")
 
 
 @dataclass(frozen=True)
 class FaceTable:
-    """A table found in a source.
+    """A table in a source.
 
     Attributes:
-        name: Its path inside the source.
-        columns: Its columns.
-        size: Its size in bytes, as the source states it.
-        chosen_split: Index into ``SPLITS`` if the user chose the split.
+        name: The path of the table inside the source.
+        columns: The columns of the table.
+        size: The size of the file in bytes, as the source states it.
+        chosen_split: Index into ``SPLITS`` if the user chose the split; otherwise None.
     """
 
     name: str
@@ -51,7 +51,10 @@ class FaceTable:
 
     @property
     def split(self) -> tuple[int, bool] | None:
-        """The split that the user chose, or that of the table's name (``test.csv``)."""
+        """The split that the user chose, or that the table's name states (``test.csv``).
+
+        The value is that of ``split_from_name``.
+        """
         if self.chosen_split is not None:
             return self.chosen_split, False
         return split_from_name(PurePosixPath(self.name).stem)
@@ -60,19 +63,19 @@ class FaceTable:
 def find_tables(
     source: Source, names: list[str], problems: ProblemLog, *, needs_header: bool = False
 ) -> list[FaceTable]:
-    """Return the files that are tables with pixels, or with pictures by their path.
+    """Return the files that are tables of faces, with pixels or with the paths of pictures.
 
     Args:
-        source: The files.
-        names: Paths inside it of the files that may be tables.
+        source: Contains the files.
+        names: The paths of the files that may be tables.
         problems: Collects the files that cannot be read.
-        needs_header: True to leave out tables without a header, and those whose columns are not
+        needs_header: True to leave out tables without a header, and tables whose columns are not
             clear.
 
     Raises:
-        InputError: It is not clear which column of a table is which.
+        InputError: It is not clear which column of a table is which, and ``needs_header`` is False.
     """
-    found = []
+    tables = []
     for name in names:
         try:
             with source.open(name) as stream:
@@ -84,19 +87,21 @@ def find_tables(
             continue
         columns = _columns(sample, name, needs_header=needs_header)
         if columns is not None:
-            found.append(FaceTable(name, columns, size))
-    return found
+            tables.append(FaceTable(name, columns, size))
+    return tables
 
 
 def _columns(sample: list[bytes], name: str, *, needs_header: bool) -> TableColumns | None:
+    """Return the columns of a table by its first lines; None if it is left out."""
     try:
         columns = table_columns(sample, PurePosixPath(name).name)
     except InputError:
         if needs_header:
             return None
         raise
-    is_known = columns is None or columns.has_header or not needs_header
-    return columns if is_known else None
+    if columns is not None and needs_header and not columns.has_header:
+        return None
+    return columns
 
 
 def read_tables(
@@ -126,15 +131,15 @@ def read_tables(
     Raises:
         InputError: No row can be used, or a table is damaged.
     """
-    chosen = _chosen(tables, problems)
+    tables = _tables_to_read(tables, problems)
     rows = FaceRows(source.label)
-    meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
-    for table in chosen:
+    meter = ReadMeter(source.label, sum(table.size for table in tables), report)
+    for table in tables:
         with _damage_as_input_error(source, table):
             _read_table(source, table, rows, problems, meter, register=register)
     if not rows:
         register.report_left_out(problems)
-        raise InputError(_nothing_usable(source, chosen, problems))
+        raise InputError(_nothing_usable(source, tables, problems))
     return rows.to_face_set(split_choice, register, problems, report)
 
 
@@ -155,9 +160,9 @@ def register_table_classes(
     Raises:
         InputError: A table is damaged.
     """
-    chosen = _chosen(tables, ProblemLog())
-    meter = ReadMeter(source.label, sum(table.size for table in chosen), report)
-    for table in chosen:
+    tables = _tables_to_read(tables, ProblemLog())
+    meter = ReadMeter(source.label, sum(table.size for table in tables), report)
+    for table in tables:
         with _damage_as_input_error(source, table), source.open(table.name) as stream:
             lines = (line for _, line in table_lines(meter.metered(stream.file)) if line != b"")
             if table.columns.has_header:
@@ -169,6 +174,7 @@ def register_table_classes(
 
 @contextmanager
 def _damage_as_input_error(source: Source, table: FaceTable) -> Iterator[None]:
+    """Turn the exceptions that a damaged file causes into an ``InputError``."""
     try:
         yield
     except InputError:
@@ -181,8 +187,13 @@ def _damage_as_input_error(source: Source, table: FaceTable) -> Iterator[None]:
         ) from error
 
 
-def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
-    """Return the tables to read: one with official splits, or all of them."""
+def _tables_to_read(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
+    """Return the tables to read: one with a column of splits, or all if there is no such table.
+
+    Args:
+        tables: The tables of a source.
+        problems: Collects the tables that are not read.
+    """
     with_splits = [
         table for table in tables if None not in (table.columns.split, table.columns.label)
     ]
@@ -196,7 +207,7 @@ def _chosen(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
     best = min(with_splits, key=rank)
     for table in tables:
         if table is not best:
-            problems.add(table.name, _SKIPPED)
+            problems.add(table.name, _NOT_BEST)
     return [best]
 
 
@@ -209,6 +220,7 @@ def _read_table(
     *,
     register: ClassRegister,
 ) -> None:
+    """Add the faces of one table to ``rows``."""
     parser = RowParser(table.columns, register)
     split, is_official = table.split or (SPLITS.index("train"), False)
     with source.open(table.name) as stream:
@@ -218,7 +230,7 @@ def _read_table(
         for number, line in lines:
             name = f"{table.name}:{number}"
             row = _OVERLONG if line is None else parser.parse(line)
-            if row is None:
+            if row is None:  # its class is left out
                 continue
             if isinstance(row, SkipReason):
                 problems.add(name, row)
@@ -234,10 +246,12 @@ def _read_table(
 
 
 def _location(source: Source, table: FaceTable) -> str:
+    """Return the name of a table in messages."""
     return source.label if source.label == table.name else f"{table.name} in {source.label}"
 
 
 def _nothing_usable(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
+    """Return the error message for tables without a usable row."""
     if all(table.columns.label is None for table in tables):
         return (
             f"{_location(source, tables[0])} has no column 'emotion' and therefore no labels; "

@@ -1,4 +1,4 @@
-"""Collects faces while reading, in one growing block of memory."""
+"""Collect the faces that a reader reads, in one growing block of memory."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-#: Maximum number of faces. No public dataset has more, and they take 2.3 GB of memory.
+#: Maximum number of faces, which take 2.3 GB of memory. No public dataset has more.
 MAX_FACES = 1_000_000
-_FIRST_BLOCK = 4_096
+#: Number of faces for which memory is allocated at the beginning.
+_FIRST_CAPACITY = 4_096
 
 
 class FaceRows:
@@ -35,7 +36,8 @@ class FaceRows:
         self._splits = array("b")
         self._names: list[str] = []
         self._persons: list[Person | None] = []
-        #: Whether splits come from FER2013's official names; then missing splits are not created.
+        #: True if a split comes from an official name of FER2013; then missing splits are not
+        #: created.
         self.has_official_splits = False
 
     def __len__(self) -> int:
@@ -55,8 +57,8 @@ class FaceRows:
             image: uint8 ``[48, 48]``.
             label: As ``ClassRegister.label`` returns it.
             split: Index into ``SPLITS``.
-            name: Its origin.
-            person: The person in it, if the source names one.
+            name: The origin of the face, such as the path of its picture.
+            person: The person in the image; None if the source does not name one.
 
         Raises:
             InputError: There are more faces than the limit.
@@ -68,8 +70,8 @@ class FaceRows:
             )
         if row == len(self._images):
             # The array is resized in place: the system remaps a block of this size instead of
-            # copying it, so that its memory is never needed twice. No other array shares it.
-            capacity = max(_FIRST_BLOCK, row + row // 4)
+            # copying it, so that the memory is never needed twice. No other array refers to it.
+            capacity = max(_FIRST_CAPACITY, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image
         self._labels.append(label)
@@ -84,23 +86,25 @@ class FaceRows:
         problems: ProblemLog,
         report: ProgressReport | None = None,
     ) -> FaceSet:
-        """Return the rows in their order, with missing splits created; call it only once.
+        """Return the faces in the order of ``add``, with missing splits created.
+
+        It can be called only once, because the result takes over the memory of the images.
 
         Official splits of FER2013 are kept, and missing ones stay missing. In splits that are
         created, copies and images of one person stay together. The person is the one that the file
-        name reveals, or the one given with the image.
+        name reveals, or else the one that ``add`` received.
 
         Args:
             split_choice: How missing splits are created.
             register: The register that assigned the labels.
-            problems: What was skipped.
-            report: Called with the progress of the comparison of the images.
+            problems: The problems of the result; receives the classes that are left out.
+            report: Called repeatedly while images are compared to find copies.
 
         Raises:
             InputError: The source has too few classes.
         """
-        found = register.finish(problems)
-        labels = found.positions[np.array(self._labels, dtype=np.int8)]
+        found_classes = register.finish(problems)
+        labels = found_classes.positions[np.array(self._labels, dtype=np.int8)]
         splits = np.array(self._splits, dtype=np.int8)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
         groups = None
@@ -108,8 +112,8 @@ class FaceRows:
         if self.has_official_splits:
             missing = [name for index, name in enumerate(SPLITS) if index not in splits]
             notes = tuple(
-                f"There is no {name} split: the others are FER2013's official ones, so that no "
-                "further split was created."
+                f"There is no {name} split: the other splits are FER2013's official ones, so that "
+                "no further split was created."
                 for name in missing
             )
         else:
@@ -122,7 +126,7 @@ class FaceRows:
                 labels,
                 splits,
                 persons=persons,
-                classes=found.classes,
+                classes=found_classes.classes,
                 choice=split_choice,
                 report=report,
             )
@@ -134,7 +138,7 @@ class FaceRows:
             problems.listed(),
             skipped_files=problems.skipped_files(),
             split_groups=groups,
-            classes=found.classes,
-            source_classes=found.source_classes,
+            classes=found_classes.classes,
+            source_classes=found_classes.source_classes,
             notes=notes,
         )

@@ -1,4 +1,4 @@
-"""FER+: the faces of FER2013 as PNGs, each with the votes of ten annotators."""
+"""Read FER+: the faces of FER2013 as PNGs, each with the votes of ten annotators."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class VotedFace:
 
 
 def find_vote_tables(names: list[str]) -> list[str]:
-    """Return the ``label.csv`` files in folders with FER+'s names."""
+    """Return the paths of the ``label.csv`` files in FER+'s folders, such as ``FER2013Train/``."""
     return [name for name in names if _split_of_folder(name) and _file_name(name) == _LABEL_FILE]
 
 
@@ -71,14 +71,14 @@ def read_ferplus_folders(
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
-    The tables may also be in other folders of these names than the pictures.
+    A table and its pictures may also be in two folders of the same name.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
     "unknown" or "not a face", are counted and skipped.
 
     Args:
-        source: The files.
-        names: Their paths inside it.
+        source: Contains the files.
+        names: The paths of the files in the source.
         split_choice: How missing splits are created if there is only ``FER2013Train/``.
         register: Gives the classes their labels.
         problems: Collects the pictures and rows that cannot be used.
@@ -97,7 +97,7 @@ def read_ferplus_folders(
 
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, sorted(voted), decode_gray, report):
-        face = picture if isinstance(picture, SkipReason) else _cut(picture, voted[name].box)
+        face = picture if isinstance(picture, SkipReason) else _crop(picture, voted[name].box)
         if isinstance(face, SkipReason):
             problems.add(name, face)
         else:
@@ -136,16 +136,16 @@ def _folder_name(name: str) -> str:
 
 
 class _Votes:
-    """The content of label files, for the pictures that exist.
+    """Collects the rows of all ``label.csv`` files whose pictures exist.
 
     Args:
-        names: The files of the source.
+        names: The paths of the files in the source.
         register: Gives the classes their labels.
         problems: Collects the rows that cannot be used.
     """
 
     def __init__(self, names: list[str], register: ClassRegister, problems: ProblemLog) -> None:
-        self._known = set(names)
+        self._names = set(names)
         #: The pictures in folders with FER+'s names, by folder and file name.
         self._by_folder: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name in names:
@@ -153,8 +153,9 @@ class _Votes:
                 self._by_folder[_folder_name(name), name.rpartition("/")[2]].append(name)
         self._register = register
         self._problems = problems
-        #: Pictures that are in a label file, even if their row cannot be used.
+        #: The pictures with a row in a label file, even if the row cannot be used.
         self.mentioned: set[str] = set()
+        #: The faces with a valid row, by the path of the picture.
         self.faces: dict[str, VotedFace] = {}
 
     def read(self, source: Source, table: str) -> None:
@@ -168,6 +169,7 @@ class _Votes:
         try:
             with source.open(table) as stream:
                 for number, line in text_lines(meter.metered(stream.file)):
+                    # A line that is too long is None; it is reported like an invalid row.
                     fields = split_line(line, b",") if line is not None else [b""]
                     if line != b"" and not (number == 1 and _is_header(fields)):
                         self._add(table, number, fields, split)
@@ -194,19 +196,22 @@ class _Votes:
                 self.faces[name] = face
 
     def _picture(self, table: str, file_name: str) -> str | None:
-        """Return the picture next to its table, or in another folder of the same name."""
+        """Return the picture next to its table, or else the only one in folders of the same name.
+
+        None if there is no such picture, or if there are several.
+        """
         name = str(PurePosixPath(table).parent / file_name)
-        if file_name and name in self._known:
+        if file_name and name in self._names:
             return name
         found = self._by_folder.get((_folder_name(table), file_name), [])
         return found[0] if len(found) == 1 else None
 
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
-        """Return the face of a row with file name, box and ten counts.
+        """Return the face of a row with file name, box and ten counts, or why it is skipped.
 
         None if its class is left out as a whole.
         """
-        # The official file has no header.
+        # The columns are identified by position, because the official file has no header.
         if len(fields) != 2 + len(VOTE_COLUMNS):
             return SkipReason(
                 f"has {len(fields)} columns in label.csv instead of {2 + len(VOTE_COLUMNS)}",
@@ -244,7 +249,7 @@ def _count(field: bytes) -> float:
 
 
 def _plurality(votes: list[float]) -> str | SkipReason:
-    """Return the emotion with more votes than any other answer."""
+    """Return the emotion with more votes than any other answer, or why the face is skipped."""
     if not all(math.isfinite(count) and count >= 0 for count in votes):
         return _BAD_VOTES
     most = max(votes)
@@ -258,9 +263,9 @@ def _plurality(votes: list[float]) -> str | SkipReason:
     return answer
 
 
-def _cut(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:
-    """Crop a box out of a picture, as uint8 ``[48, 48]``."""
+def _crop(picture: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | SkipReason:
+    """Return the part of a picture in a box, uint8 ``[48, 48]``, or why it is skipped."""
     height, width = picture.shape
     is_inside = box.left < box.right <= width and box.top < box.bottom <= height
-    part = box.cut(picture) if is_inside else None
-    return _BAD_BOX if part is None else to_face(part)
+    crop = box.cut(picture) if is_inside else None
+    return _BAD_BOX if crop is None else to_face(crop)

@@ -16,6 +16,7 @@ JSON_LINES_SUFFIXES = (".jsonl", ".ndjson")
 JSON_SUFFIXES = (".json", *JSON_LINES_SUFFIXES)
 #: Maximum size of a JSON file, which is parsed as a whole.
 _MAX_JSON_BYTES = 64 * 2**20
+#: Maximum length of a value, in characters; longer ones are cut.
 _MAX_VALUE = 10_000
 
 
@@ -39,6 +40,7 @@ def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None
 
 
 def _records_of_lines(file: Readable) -> Iterator[Mapping[str, Any] | None]:
+    """Yield the record of each line; None for a line that is not a record."""
     for _, line in text_lines(file):
         if line is None or not line.strip():
             continue
@@ -53,23 +55,26 @@ def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
     """Return the records of a JSON document; none if it is not a table."""
     content = file.read(_MAX_JSON_BYTES + 1)
     try:
-        document = parse_json(content.decode("utf-8-sig")) if len(content) <= _MAX_JSON_BYTES else 0
+        is_small = len(content) <= _MAX_JSON_BYTES
+        document = parse_json(content.decode("utf-8-sig")) if is_small else None
     except ValueError:
         return ()
     if isinstance(document, list) and all(isinstance(record, dict) for record in document):
         return document
     if not isinstance(document, dict) or not document:
         return ()
-    if all(map(_is_value, document.values())):
-        is_mapping = sum(map(has_picture_suffix, document)) > len(document) / 2
-        return [{"path": path, "class": name} for path, name in document.items() if is_mapping]
+    if all(map(_is_scalar, document.values())):
+        # A class for each picture: {"a.png": "happy"}.
+        are_pictures = sum(map(has_picture_suffix, document)) > len(document) / 2
+        pairs = document.items() if are_pictures else ()
+        return [{"path": path, "class": name} for path, name in pairs]
     # Columns, as pandas writes them: lists of values, or values by the number of the row.
     columns = {
         name: list(column.values()) if isinstance(column, dict) else column
         for name, column in document.items()
     }
     are_lists = all(
-        isinstance(column, list) and all(map(_is_value, column)) for column in columns.values()
+        isinstance(column, list) and all(map(_is_scalar, column)) for column in columns.values()
     )
     if not are_lists or len({len(column) for column in columns.values()}) != 1:
         return ()
@@ -81,7 +86,7 @@ def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
 def _csv_rows(
     records: Iterable[Mapping[str, Any] | None],
 ) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the names of the first record, and the values of each record, as lines of CSV."""
+    """Yield records as numbered lines of CSV, after a header with the keys of the first record."""
     names: list[str] = []
     for number, record in enumerate(records, start=1):
         if record is None:
@@ -107,5 +112,5 @@ def _text(value: Any) -> str:
     return json.dumps(value)[:_MAX_VALUE]
 
 
-def _is_value(value: Any) -> bool:
+def _is_scalar(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float)

@@ -1,4 +1,4 @@
-"""Tables that a source contains twice, such as ``fer2013.csv`` and ``copy/fer2013.csv``."""
+"""Find tables that a source contains twice, such as ``fer2013.csv`` and ``copy/fer2013.csv``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _BLOCK_BYTES = 2**20
 def without_repeated_tables(
     source: Source, tables: list[FaceTable], problems: ProblemLog
 ) -> list[FaceTable]:
-    """Return the tables whose content differs; of several copies, the one in the fewest folders.
+    """Return the tables without copies: of several equal tables, the one in the fewest folders.
 
     Only tables of the same name and size are compared.
 
     Args:
         source: Contains the tables.
-        tables: The tables.
+        tables: The tables, of which some may be copies.
         problems: Collects the copies.
     """
     counts = Counter(_key(table) for table in tables)
@@ -46,7 +46,7 @@ def _key(table: FaceTable) -> tuple[str, int]:
 
 
 def _digest(source: Source, name: str) -> bytes:
-    """Return a digest of the content, or the name of a table that cannot be read."""
+    """Return a digest of the content, or the unique path of a table that cannot be read."""
     try:
         with source.open(name) as stream:
             digest = hashlib.sha256()

@@ -16,7 +16,7 @@ from fer_core.errors import InputError
 #: Number of lines that are read to find the columns.
 SAMPLE_LINES = 20
 _DELIMITERS = (b",", b";", b"\t", b"|")
-#: A picture has at least this number of pixels.
+#: Minimum number of pixels in a picture.
 MIN_PIXELS = 8 * 8
 
 # The names of columns are compared without spaces, punctuation and case. The groups are in the
@@ -29,14 +29,14 @@ _LABELS = (
     ("y", "emotionid", "labelid", "classid", "emotionnumber", "emotioncode"),
 )
 _SPLITS = (("usage", "split", "splits"),)
-#: These names have other meanings as well. Such a column counts only if its values name splits.
+#: Names with several meanings. Such a column contains the splits only if its values name splits.
 _POSSIBLE_SPLITS = ("subset", "set", "partition", "phase", "fold", "dataset", "group", "type")
 _PERSONS = (
     ("subject", "person", "identity", "subjectid", "personid"),
     ("participant", "participantid", "actor", "actorid"),
 )
 _PIXELS = (("pixels",),)
-#: These names may contain pixels or the path of a picture: the values decide.
+#: Names of columns that contain pixels or the paths of pictures; the values show which.
 _POSSIBLE_PIXELS = (
     *("pixel", "pixelvalues", "pixeldata", "imagepixels", "image", "img", "face", "data"),
     *("values", "x", "array", "imagedata", "pixelsvalues"),
@@ -47,8 +47,8 @@ _PATHS = (
     ("picture", "photo", "name", "imageid", "imagefilename", "imgname", "pic", "imageurl", "url"),
     ("id",),
 )
-#: Columns of the box of a face, without spaces and punctuation: the corners, or one corner and the
-#: size. The corners come first, because the size of the picture may be in further columns.
+#: Names of the columns with the box of a face: two corners, or a corner and the size. The corners
+#: are tried first, because a table with them may also have the size of the picture.
 _CORNERS = (
     *(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1")),
     *(("left", "top", "right", "bottom"), ("bboxx1", "bboxy1", "bboxx2", "bboxy2")),
@@ -57,17 +57,18 @@ _SIZES = (
     *(("facex", "facey", "facewidth", "faceheight"), ("bboxx", "bboxy", "bboxw", "bboxh")),
     *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
 )
-#: A column with all four values: they may be corners or a size.
+#: Names of a single column with all four values, which may be two corners or a corner and the size.
 _BOXES = ("bbox", "boundingbox", "box", "facebox", "facebbox", "bndbox")
-#: A column of one pixel: "pixel12", "p_3_4", "28x28", "12".
+#: The name of the column of one pixel: "pixel12", "p_3_4", "28x28", "12".
 _PIXEL_NAME = re.compile(
     r"(?:pixels?|pix|px|p|x|v|c|r|row|col|column|val|value)?[ _.-]*"
     r"(\d{1,5})(?:[ _x.-]+(\d{1,5}))?"
 )
 _QUOTED = re.compile(rb' *"((?:[^"]|"")*)"')
-_BRACKETS = bytes.maketrans(b"[](),;|", b"       ")
+#: Replaces brackets and separators by spaces.
+_TO_SPACES = bytes.maketrans(b"[](),;|", b"       ")
 
-#: Maximum length of a field for the csv module. It is a setting of the whole process.
+#: Maximum length of a field that the csv module reads. Changing it would affect the whole process.
 _MAX_CSV_FIELD = 131_072
 
 
@@ -76,8 +77,9 @@ class BoxColumns:
     """The columns of the box of a face.
 
     Attributes:
-        positions: Those of left, top, right and bottom, or of left, top, width and height.
-        has_size: True for width and height.
+        positions: The positions of the columns left, top, right and bottom, or of the columns
+            left, top, width and height.
+        has_size: True if the last two columns are width and height.
     """
 
     positions: tuple[int, int, int, int]
@@ -93,12 +95,12 @@ class TableColumns:
         names: The names of the columns, in lower case; empty texts if there is no header.
         pixels: Positions of the columns of pixel values: one column for all values, or one for
             each. Empty if there are none.
-        path: Position of the column of the picture's path, if there is one.
-        label: Position of the column of the emotion, if there is one.
-        split: Position of the column of the usage, if there is one.
-        person: Position of the column of the person, if there is one.
-        box: The columns of the box of the face in the picture, if there are any.
-        has_header: True if the first line contains the names.
+        path: Position of the column with the path of the picture; None without one.
+        label: Position of the column with the class; None without one.
+        split: Position of the column with the split (usage); None without one.
+        person: Position of the column with the person; None without one.
+        box: The columns with the box of the face in the picture; None without them.
+        has_header: True if the first line contains the names of the columns.
     """
 
     delimiter: bytes
@@ -116,11 +118,11 @@ def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
     """Return the columns of a table; None if it is not a table of faces.
 
     Args:
-        lines: Its first lines that are not empty.
-        table: Its name, for messages.
+        lines: The first lines of the table that are not empty.
+        table: The name of the table in messages.
 
     Raises:
-        InputError: It is a table of faces, but it is not clear which column is which.
+        InputError: The table contains faces, but it is not clear which column is which.
     """
     if not lines:
         return None
@@ -170,7 +172,7 @@ def _split_long_line(line: bytes, delimiter: bytes) -> list[bytes]:
 
 def pixel_words(field: bytes) -> list[bytes]:
     """Split pixel values in any notation: ``70 80``, ``[70, 80]``, ``70,80``."""
-    return field.translate(_BRACKETS).split()
+    return field.translate(_TO_SPACES).split()
 
 
 def field_text(field: bytes) -> str:
@@ -185,10 +187,10 @@ def field_text(field: bytes) -> str:
 def _columns_by_names(
     delimiter: bytes, lines: Sequence[list[bytes]], table: str
 ) -> TableColumns | None:
-    """Find the columns by the names in the first line."""
+    """Find the columns by the names in the first line; return None if the names are unknown."""
     names = tuple(field_text(field).lower() for field in lines[0])
     rows = lines[1:]
-    # R writes no name for the column of the row numbers.
+    # Tables from the language R have no name for the column of the row numbers.
     if rows and all(len(row) == len(names) + 1 and _is_number(row[0]) for row in rows):
         names = ("", *names)
     keys = [re.sub(r"[^a-z0-9]", "", name) for name in names]
@@ -198,26 +200,28 @@ def _columns_by_names(
         return None
     box = None if path is None else _box_columns(keys)
     used = {*pixels, path, *(() if box is None else box.positions)}
-    free = ["" if position in used else key for position, key in enumerate(keys)]
-    written = [*([""] * (len(names) - len(lines[0]))), *map(field_text, lines[0])]
-    label = _single_column(free, written, _LABELS, table, "emotion")
+    unused_keys = ["" if position in used else key for position, key in enumerate(keys)]
+    # The names in their own upper and lower case, for messages.
+    original_names = [*([""] * (len(names) - len(lines[0]))), *map(field_text, lines[0])]
+    label = _single_column(unused_keys, original_names, _LABELS, table, "emotion")
     if path is not None and label is not None and box is None:
         _refuse_single_box_column(keys, names, table)
-    split = _single_column(free, names, _SPLITS, table, "split")
+    split = _single_column(unused_keys, names, _SPLITS, table, "split")
     if split is None:
         split = next(
             (
                 position
-                for position, key in enumerate(free)
+                for position, key in enumerate(unused_keys)
                 if key in _POSSIBLE_SPLITS and position != label and _are_splits(rows, position)
             ),
             None,
         )
-    person = _single_column(free, names, _PERSONS, table, "person")
+    person = _single_column(unused_keys, names, _PERSONS, table, "person")
     return TableColumns(delimiter, names, pixels, path, label, split, person, box)
 
 
 def _box_columns(keys: Sequence[str]) -> BoxColumns | None:
+    """Return the columns of a box by the keys of all columns; None without them."""
     for groups, has_size in ((_CORNERS, False), (_SIZES, True)):
         for group in groups:
             if set(group) <= set(keys):
@@ -244,7 +248,18 @@ def _single_column(
     table: str,
     title: str,
 ) -> int | None:
-    """Return the only column with a name of the first group that has one."""
+    """Return the position of the column whose key is in the first group that occurs, or None.
+
+    Args:
+        keys: The key of each column; empty texts are ignored.
+        names: The name of each column in messages.
+        groups: The keys to look for, in groups.
+        table: The name of the table in messages.
+        title: The content of the column in messages.
+
+    Raises:
+        InputError: Several columns have a key of this group.
+    """
     for group in groups:
         found = [position for position, key in enumerate(keys) if key in group]
         if len(found) == 1:
@@ -261,6 +276,10 @@ def _single_column(
 def _pixel_columns(
     keys: Sequence[str], names: Sequence[str], rows: Sequence[list[bytes]]
 ) -> tuple[int, ...]:
+    """Return the column of all pixels, or the columns of single pixels in the order of the pixels.
+
+    The result is empty if there are no such columns.
+    """
     for group in _PIXELS:
         found = [position for position, key in enumerate(keys) if key in group]
         if len(found) == 1:
@@ -268,17 +287,18 @@ def _pixel_columns(
     for position, key in enumerate(keys):
         if key in _POSSIBLE_PIXELS and _are_pixels(rows, position, len(keys)):
             return (position,)
-    numbered = {
+    # One or two numbers in the name of each column of a pixel, by the position of the column.
+    numbers = {
         position: tuple(int(number or -1) for number in match.groups())
         for position, name in enumerate(names)
         if (match := _PIXEL_NAME.fullmatch(name))
     }
-    count = len(numbered)
+    count = len(numbers)
     if count < MIN_PIXELS or math.isqrt(count) ** 2 != count:
         return ()
-    if len(set(numbered.values())) < count:
+    if len(set(numbers.values())) < count:
         return ()
-    return tuple(sorted(numbered, key=numbered.__getitem__))
+    return tuple(sorted(numbers, key=numbers.__getitem__))
 
 
 def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None:
@@ -303,13 +323,13 @@ def _columns_by_values(
         return None
     positions = range(count)
     if count > MIN_PIXELS and all(_is_number(value) for value in rows[0][1:-1]):
-        return _numbers_only(delimiter, rows, table)
+        return _columns_of_numbers(delimiter, rows, table)
     pixels = tuple(position for position in positions if _are_pixels(rows, position, count))
     paths = [position for position in positions if _are_paths(rows, position)]
     if len(pixels) + len(paths) != 1:
         return None
     used = {*pixels, *paths}
-    # A first line with neither pixels nor a path contains names that are not known.
+    # A first line with neither pixels nor a path is a header with unknown names.
     first = rows[:1]
     has_header = not any(
         _are_pixels(first, position, count) or _are_paths(first, position) for position in used
@@ -321,9 +341,9 @@ def _columns_by_values(
     others = [position for position in positions if position not in {*used, *splits}]
     label = _label_by_values(data, others)
     if label is None or len(splits) > 1:
-        found = "no usual names of columns" if has_header else "no header"
+        missing = "no usual names of columns" if has_header else "no header"
         raise InputError(
-            f"{table} has {found}, and it is not clear which of its {count} columns is the "
+            f"{table} has {missing}, and it is not clear which of its {count} columns is the "
             "emotion; name the columns in the first line, such as emotion,pixels,Usage."
         )
     names = tuple(field_text(field).lower() for field in rows[0])
@@ -339,28 +359,35 @@ def _columns_by_values(
 
 
 def _label_by_values(rows: Sequence[list[bytes]], others: Sequence[int]) -> int | None:
-    """Return the only column that may be the class."""
-    named = [position for position in others if _are_emotions(rows, position)]
-    # Row numbers are not a class, unless there is nothing else.
-    counted = [position for position in others if not _are_row_numbers(rows, position)]
-    return next((found[0] for found in (others, named, counted) if len(found) == 1), None)
+    """Return which of the columns ``others`` is the class; None if it is not clear."""
+    emotions = [position for position in others if _are_emotions(rows, position)]
+    # Row numbers are not a class, unless there is no other column.
+    not_row_numbers = [position for position in others if not _are_row_numbers(rows, position)]
+    candidates = (others, emotions, not_row_numbers)
+    return next((positions[0] for positions in candidates if len(positions) == 1), None)
 
 
-def _numbers_only(delimiter: bytes, rows: Sequence[list[bytes]], table: str) -> TableColumns | None:
-    """Find the label in a table without a header that has a column for each pixel."""
+def _columns_of_numbers(
+    delimiter: bytes, rows: Sequence[list[bytes]], table: str
+) -> TableColumns | None:
+    """Return the columns of a table without a header that has a column for each pixel.
+
+    The class is in the first or in the last column. The result is None if the other columns are
+    not the pixels of a square picture.
+    """
     count = len(rows[0])
     if math.isqrt(count - 1) ** 2 != count - 1:
         return None
-    ends = [
+    possible = [
         position for position in (0, count - 1) if all(_may_be_label(row[position]) for row in rows)
     ]
-    named = [position for position in ends if _are_emotions(rows, position)]
-    if len(named or ends) != 1:
+    emotions = [position for position in possible if _are_emotions(rows, position)]
+    if len(emotions or possible) != 1:
         raise InputError(
             f"{table} has no header, and its first or its last column may be the emotion; add a "
             "first line with the names of the columns, such as emotion,pixel0,pixel1,…"
         )
-    (label,) = named or ends
+    (label,) = emotions or possible
     pixels = tuple(position for position in range(count) if position != label)
     return TableColumns(delimiter, ("",) * count, pixels, label=label, has_header=False)
 
@@ -372,11 +399,16 @@ def _values(rows: Sequence[list[bytes]], position: int) -> list[bytes]:
 def _are_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
     """Return True if a column contains all pixels of a picture.
 
-    Values that are separated like the columns, without quotes, fill further columns.
+    If the pixels are separated like the columns and not in quotes, they also fill further fields.
+
+    Args:
+        rows: The fields of the first rows.
+        position: The position of the column.
+        count: The number of columns.
     """
     for row in rows:
-        further = max(len(row) - count, 0)
-        words = pixel_words(b" ".join(row[position : position + further + 1]))
+        surplus = max(len(row) - count, 0)
+        words = pixel_words(b" ".join(row[position : position + surplus + 1]))
         if len(words) >= MIN_PIXELS and all(_is_number(word) for word in words[:MIN_PIXELS]):
             return True
     return False
@@ -413,6 +445,6 @@ def _is_number(field: bytes) -> bool:
 
 
 def _may_be_label(field: bytes) -> bool:
-    """Return True for the number or the name of a class."""
+    """Return True if a field may be the name of a class, or its number, which is at most 20."""
     text = field_text(field)
     return not _is_number(field) or (text.removesuffix(".0").isdigit() and float(text) <= 20)

@@ -1,4 +1,4 @@
-"""One row of a table of faces: ``emotion,pixels,Usage`` in any order of the columns."""
+"""Parse a row of a table of faces: ``emotion,pixels,Usage`` in any order of the columns."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from fer_core.dataset.readers.table_columns import (
 
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
-#: A number without a sign; longer numbers are invalid as well, and converting them takes very long.
+#: A number that is not negative. Longer numbers are invalid anyway, and converting them is slow.
 _PIXEL_NUMBER = re.compile(rb"\+?\d{1,9}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?|\.\d{1,20}")
-#: All pixel values in their usual notation. One look-up per value parses and validates it.
+#: All pixel values by their usual notation: one look-up parses and validates a value.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 
 #: Maximum length of the name of a class, in characters. Longer texts are cut.
@@ -39,13 +39,13 @@ NO_LABEL = SkipReason("has no label")
 
 @dataclass(frozen=True)
 class TableRow:
-    """A valid row.
+    """The values of a valid row.
 
     Attributes:
         image: uint8 ``[48, 48]``.
         label: As ``ClassRegister.label`` returns it.
-        split: Index into ``SPLITS``; None if the table has no such column.
-        is_official: Whether the split is one of FER2013's official test sets.
+        split: Index into ``SPLITS``; None if the table has no column of splits.
+        is_official: True if the split is one of FER2013's official test sets.
         person: The person in the image; None if the table does not name one.
     """
 
@@ -60,7 +60,7 @@ class RowParser:
     """Parses the rows of one table.
 
     Args:
-        columns: Its columns.
+        columns: The columns of the table.
         register: Gives the classes their labels.
     """
 
@@ -68,11 +68,11 @@ class RowParser:
         self._columns = columns
         self._register = register
         self._label, self._split = columns.label, columns.split
-        #: Width and height of the pictures: those of the first one.
+        #: Width and height of the first picture, which all others must have; None before it.
         self._side: int | None = None
 
     def parse(self, line: bytes) -> TableRow | SkipReason | None:
-        """Return the row, why it is skipped, or None if its class is left out as a whole."""
+        """Return the values of a row, or why it is skipped; None if its class is left out."""
         fields = _fields(line, self._columns)
         if isinstance(fields, SkipReason):
             return fields
@@ -105,7 +105,7 @@ class RowParser:
 
 
 def named_person(fields: Sequence[bytes], columns: TableColumns) -> Person | None:
-    """Return the person that a row names; None if there is no such column or value."""
+    """Return the person that a row names; None if the column or its value is missing."""
     position = columns.person
     name = "" if position is None else _text(fields[position])
     if position is None or not name:
@@ -114,7 +114,7 @@ def named_person(fields: Sequence[bytes], columns: TableColumns) -> Person | Non
 
 
 def unknown_usage(usage: str) -> SkipReason:
-    """Return why a row whose usage is not the name of a split is skipped."""
+    """Return the reason for skipping a row whose usage is not the name of a split."""
     return SkipReason(
         f"has the usage {usage!r}, not Training, PublicTest or PrivateTest",
         "has a usage other than Training, PublicTest or PrivateTest",
@@ -127,11 +127,11 @@ def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
     count = len(columns.names)
     surplus = len(fields) - count
     if surplus > 0 and len(columns.pixels) == 1:
-        # Pixels that are separated like the columns, and not in quotes.
+        # The pixels may be separated like the columns and not be in quotes: join them to one field.
         start = columns.pixels[0]
-        inner = fields[start : start + surplus + 1]
-        if surplus + 1 >= MIN_PIXELS and math.isqrt(surplus + 1) ** 2 == surplus + 1:
-            return [*fields[:start], b" ".join(inner), *fields[start + surplus + 1 :]]
+        pixels = fields[start : start + surplus + 1]
+        if len(pixels) >= MIN_PIXELS and math.isqrt(len(pixels)) ** 2 == len(pixels):
+            return [*fields[:start], b" ".join(pixels), *fields[start + len(pixels) :]]
     if surplus < 0 or any(field.strip() for field in fields[count:]):
         return SkipReason(
             f"has {len(fields)} columns instead of {count}", "has the wrong number of columns"
@@ -150,7 +150,7 @@ def register_row(line: bytes, columns: TableColumns, register: ClassRegister) ->
 
 @lru_cache(maxsize=1024)
 def class_from(field: bytes) -> tuple[str, bool] | None:
-    """Return the name of a class, and whether it is a number (``3``, ``3.0``); None for no text."""
+    """Return the class in a field, and whether it is a number (``3``, ``3.0``); None if empty."""
     try:
         text = field.decode("utf-8")
     except UnicodeDecodeError:
@@ -182,7 +182,7 @@ def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | S
 
 
 def _unusual_pixels(texts: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
-    """Parse values in another notation (``070``, ``70.0``), or return the first invalid one."""
+    """Parse pixel values in another notation, such as ``070`` or ``70.0``."""
     values = []
     for quoted in texts:
         text = quoted.strip(b"\"'")
@@ -197,22 +197,22 @@ def _unusual_pixels(texts: list[bytes], side: int | None) -> NDArray[np.uint8] |
     if not values:
         return _to_image(b"", side)
     numbers = np.array(values)
-    # Values that are at most 1 and not all whole are a picture that was divided by 255.
+    # Fractions from 0 to 1 are pixel values that were divided by 255.
     if numbers.max() <= 1 and not (numbers % 1 == 0).all():
         numbers *= 255
     return _to_image(np.rint(numbers).astype(np.uint8).tobytes(), side)
 
 
 def _to_image(values: bytes, side: int | None) -> NDArray[np.uint8] | SkipReason:
-    found = math.isqrt(len(values))
-    is_square = found**2 == len(values) and len(values) >= MIN_PIXELS
-    if not is_square or (side is not None and found != side):
+    picture_side = math.isqrt(len(values))
+    is_square = picture_side**2 == len(values) and len(values) >= MIN_PIXELS
+    if not is_square or (side is not None and picture_side != side):
         expected = _PIXEL_COUNT if side is None else side**2
         return SkipReason(
             f"has {len(values)} pixel values instead of {expected}",
             f"does not have {expected} pixel values",
         )
-    return np.frombuffer(values, dtype=np.uint8).reshape(found, found)
+    return np.frombuffer(values, dtype=np.uint8).reshape(picture_side, picture_side)
 
 
 def _text(field: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The splits of several tables by their names, or as the user chooses."""
+"""Assign splits to the tables of a source, by their names or as the user chooses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def tables_with_roles(
 
     Args:
         tables: The tables of a source.
-        roles: What the user says about them, by their file name.
+        roles: The roles that the user gave to tables, by their file name.
         problems: Collects the tables that are left out.
 
     Raises:
@@ -34,28 +34,28 @@ def tables_with_roles(
         raise InputError(
             f"There is no table {missing[0]!r}, which --split names; the tables are {names}."
         )
-    found = []
+    result = []
     for table in tables:
         position_and_role = roles.role_of(table.name.split("/"))
         if position_and_role is None:
-            found.append(table)
+            result.append(table)
             continue
         _, role = position_and_role
         if role is None:
             problems.add(table.name, _LEFT_OUT)
         elif role == "class":
             # Only a folder can be a class; a table keeps the split that its name states.
-            found.append(table)
+            result.append(table)
         else:
-            found.append(replace(table, chosen_split=SPLITS.index(role)))
-    return found
+            result.append(replace(table, chosen_split=SPLITS.index(role)))
+    return result
 
 
 def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
     """Return the labeled tables with the split that the name of each states, as in ``test.csv``.
 
-    A table whose name states none has the role None, so that the user has to decide. The result is
-    empty if no name states a split, or if a table has a column of splits, because that table is
+    A table whose name states no split has the role None, so that the user has to decide. The result
+    is empty if no name states a split, or if a table has a column of splits, because that table is
     read instead of all others.
     """
     labeled = [table for table in tables if table.columns.label is not None]
