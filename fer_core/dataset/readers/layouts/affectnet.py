@@ -1,4 +1,4 @@
-"""AffectNet: a table or one file per picture with the number of its expression."""
+"""Read AffectNet: a table, or one file per picture, with the number of each expression."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ from fer_core.dataset.readers.split_names import split_from_name
 
 _PATH_COLUMN, _CLASS_COLUMN = "subdirectory_filepath", "expression"
 _BOX_COLUMNS = ("face_x", "face_y", "face_width", "face_height")
+#: Number of bytes that are read to find the header of a table.
 _HEADER_BYTES = 4_096
-_EXPRESSION = "_exp.npy"
-#: An annotation is a text of one number; larger files are not read.
+#: The end of the name of an annotation file.
+_ANNOTATION_END = "_exp.npy"
+#: Maximum size of an annotation file, which contains one number.
 _MAX_ANNOTATION_BYTES = 4_096
 
 _NO_PICTURE = SkipReason("names a picture that does not exist")
@@ -38,16 +40,16 @@ def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read AffectNet's tables or annotation files.
 
     Tables (``training.csv``, ``validation.csv``) have the columns ``subDirectory_filePath`` and
-    ``expression``, and usually the box of the face; the split comes from the name of the table.
-    Annotations are files ``annotations/123_exp.npy`` for ``images/123.jpg``; the split comes from
-    the folders (``train_set``, ``val_set``).
+    ``expression``, and usually columns with the box of the face. The split comes from the name of
+    the table. The annotation file of ``images/123.jpg`` is ``annotations/123_exp.npy``. The split
+    then comes from the folders (``train_set``, ``val_set``).
 
     Args:
         files: The files of the source.
         problems: Collects the pictures and rows that cannot be used.
 
     Returns:
-        None if it is not AffectNet.
+        None if the source has neither such tables nor such files.
     """
     tables = [
         name
@@ -56,12 +58,13 @@ def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     ]
     if tables:
         return _read_tables(files, tables, problems)
-    if any(name.endswith(_EXPRESSION) for name in files.names):
+    if any(name.endswith(_ANNOTATION_END) for name in files.names):
         return _read_annotations(files, problems)
     return None
 
 
 def _is_table(source: Source, name: str) -> bool:
+    """Return True if a CSV file has AffectNet's columns."""
     try:
         with source.open(name) as stream:
             header = stream.file.read(_HEADER_BYTES)
@@ -72,7 +75,8 @@ def _is_table(source: Source, name: str) -> bool:
 
 
 def _columns(header: str) -> list[str]:
-    fields = next(csv.reader([header.lstrip("\ufeffï»¿")]), [])
+    # A byte order mark of UTF-8 becomes these three characters in Latin-1.
+    fields = next(csv.reader([header.lstrip("ï»¿")]), [])
     return [field.strip().lower() for field in fields]
 
 
@@ -80,8 +84,8 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
     picture_by_end = {_last_two_parts(name): name for name in files.pictures}
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in tables:
-        named = split_from_name(PurePosixPath(name).stem)
-        split = None if named is None else named[0]
+        named_split = split_from_name(PurePosixPath(name).stem)
+        split = None if named_split is None else named_split[0]
         for number, values in _rows(files.source, name, problems):
             picture = picture_by_end.get(_last_two_parts(values.get(_PATH_COLUMN, "").strip()))
             expression = _expression(values.get(_CLASS_COLUMN, ""))
@@ -102,7 +106,7 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
 
 
 def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number and values of each row of a table."""
+    """Yield each row of a table: the number of its last line, and its values by column."""
     try:
         with source.open(name) as stream:
             text = io.TextIOWrapper(stream.file, encoding="utf-8-sig", errors="replace", newline="")
@@ -115,6 +119,7 @@ def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int
 
 
 def _last_two_parts(path: str) -> str:
+    """Return the last folder and the file name of a path."""
     return "/".join(path.replace("\\", "/").split("/")[-2:])
 
 
@@ -130,11 +135,13 @@ def _box(values: Sequence[str]) -> Box | None:
 
 
 def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
-    annotations = {_stem_path(name): name for name in files.names if name.endswith(_EXPRESSION)}
+    annotations = {
+        _key_of_annotation(name): name for name in files.names if name.endswith(_ANNOTATION_END)
+    }
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     annotation_by_picture = {}
     for picture in files.pictures:
-        annotation = annotations.get(_annotation_path(picture))
+        annotation = annotations.get(_key_of_picture(picture))
         if annotation is None:
             problems.add(picture, _NO_ANNOTATION)
         else:
@@ -147,18 +154,20 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
         if expression is None:
             problems.add(picture, _BAD_ANNOTATION)
         else:
+            # The folder "images" belongs to the format, and is neither a split nor a class.
             parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
             faces[picture] = (AnnotatedFace(expression, parent_folders),)
     note = "The expressions were read from AffectNet's files annotations/…_exp.npy."
     return Layout(faces, notes=[note])
 
 
-def _stem_path(annotation: str) -> str:
-    """Return the path of an annotation without the parts that differ from that of its picture."""
-    return annotation.removesuffix(_EXPRESSION).replace("annotations/", "", 1)
+def _key_of_annotation(annotation: str) -> str:
+    """Return the part of an annotation's path that is also in the path of its picture."""
+    return annotation.removesuffix(_ANNOTATION_END).replace("annotations/", "", 1)
 
 
-def _annotation_path(picture: str) -> str:
+def _key_of_picture(picture: str) -> str:
+    """Return the part of a picture's path that is also in the path of its annotation."""
     return str(PurePosixPath(picture).with_suffix("")).replace("images/", "", 1)
 
 

@@ -1,4 +1,4 @@
-"""CK+ in its original layout: sequences of frames, and a file with the emotion of each sequence."""
+"""Read CK+ in its original layout: sequences of frames, and files with the sequences' emotions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ PEAK_FRAMES = 3
 
 #: Subject, sequence and frame: S005_001_00000011.png
 _FRAME = re.compile(r"(S\d{3}_\d{3})_(\d{8})\.\w+", re.IGNORECASE | re.ASCII)
-#: The frame is that of the peak: S005_001_00000011_emotion.txt
+#: Subject, sequence and frame of the peak: S005_001_00000011_emotion.txt
 _LABEL = re.compile(r"(S\d{3}_\d{3})_(\d{8})_emotion\.txt", re.IGNORECASE | re.ASCII)
+#: A source contains CK+ if at least this share of its pictures is named as frames.
 _MIN_SHARE = 0.5
 
 _BAD_LABEL = SkipReason("does not contain a number of CK+'s emotions, 0 to 7")
@@ -29,16 +30,16 @@ _NO_FRAME_NAME = SkipReason("is not named as a frame of CK+, such as S005_001_00
 def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read CK+'s sequences and the files ``…_emotion.txt`` with their emotions.
 
-    A sequence begins with a neutral face and ends with the peak of its emotion. Its last frames get
+    A sequence begins with a neutral face and ends with the peak of an emotion. Its last frames get
     the emotion, its first frame is neutral, and the frames between them are not read. Sequences
-    without an emotion are not read.
+    without a file of their emotion are not read.
 
     Args:
         files: The files of the source.
         problems: Collects the sequences and files that cannot be used.
 
     Returns:
-        None if there are no such files.
+        None if there are no files with emotions.
     """
     label_files = [name for name in files.names if _LABEL.fullmatch(name.rpartition("/")[2])]
     if not label_files:
@@ -62,13 +63,13 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             )
             continue
         emotion, peak = labels[sequence]
-        found = _emotions_of_frames(frames, emotion, peak)
+        emotions = _emotions_of_frames(frames, emotion, peak)
         faces |= {
-            picture: (AnnotatedFace(found[frame], folders_of(picture)),)
-            for frame in found
+            picture: (AnnotatedFace(emotions[frame], folders_of(picture)),)
+            for frame in emotions
             for picture in frames[frame]
         }
-        unused += sum(len(group) for frame, group in frames.items() if frame not in found)
+        unused += sum(len(group) for frame, group in frames.items() if frame not in emotions)
     note = (
         f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file of their "
         f"emotion. Of each, the last {PEAK_FRAMES} frames got the emotion, and the first frame is "
@@ -97,7 +98,7 @@ def check_ck_plus_labels(files: SourceFiles) -> None:
 def _labels(
     files: SourceFiles, names: Sequence[str], sequences: Collection[str], problems: ProblemLog
 ) -> dict[str, tuple[str, int]]:
-    """Return the emotion and the number of the last frame of each sequence."""
+    """Return the emotion and the number of the peak frame of each sequence."""
     labels: dict[str, tuple[str, int]] = {}
     for name, content in files.source.read_all(list(names)):
         match = _LABEL.fullmatch(name.rpartition("/")[2])
@@ -116,7 +117,7 @@ def _labels(
 
 
 def _emotion(content: bytes) -> str | None:
-    """Return the emotion of a file such as ``   3.0000000e+00``."""
+    """Return the emotion whose number a file contains (``   3.0000000e+00``); None if invalid."""
     try:
         number = float(content[:100].decode("ascii"))
     except ValueError:
@@ -126,10 +127,10 @@ def _emotion(content: bytes) -> str | None:
 
 
 def _emotions_of_frames(frames: Mapping[int, object], emotion: str, peak: int) -> dict[int, str]:
-    """Return the emotion of the first frame and of the frames at the peak."""
-    found = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
-    # A shortened sequence may begin with an expression.
+    """Return the emotions of the frames that are read: the first frame and those at the peak."""
+    emotions = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
     first = min(frames)
-    if first <= 1 and first not in found:
-        found[first] = "neutral"
-    return found
+    # A sequence that does not begin with frame 1 was shortened, and may begin with an expression.
+    if first <= 1 and first not in emotions:
+        emotions[first] = "neutral"
+    return emotions

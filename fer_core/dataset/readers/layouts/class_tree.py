@@ -1,4 +1,4 @@
-"""Pictures in folders named after their class: which folder of a path is that of the class."""
+"""Read pictures in folders named after their class: find the folder of the class in each path."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ _NO_FOLDER = SkipReason("is not in a folder named after a class")
 #: Maximum number of pictures without a class that are listed for one folder. For more pictures, the
 #: folder and their number are listed.
 _MAX_LISTED = 3
-#: Two letters may be the initials of persons as well; several of these are not.
+#: Minimum number of different codes. One or two of them may be the initials of persons instead.
 _MIN_CODES = 3
+#: Codes of emotions in JAFFE and KDEF.
 _FOLDER_CODES = {
     **{"an": "angry", "di": "disgust", "fe": "fear", "af": "fear", "ha": "happy"},
     **{"sa": "sad", "su": "surprise", "ne": "neutral"},
@@ -43,26 +44,27 @@ def read_class_tree(
     Args:
         pictures: The paths of the pictures.
         choice: How the classes become those of the dataset.
-        roles: What the user says about folders.
+        roles: The roles that the user gave to folders.
         problems: Collects the pictures without a class.
     """
     pictures = list(pictures)
     paths = {folders_of(name) for name in pictures}
     positions = class_positions(paths, roles)
-    faces: dict[Folders, tuple[AnnotatedFace, ...]] = {
+    # All pictures of a folder share one annotation.
+    faces_by_folder: dict[Folders, tuple[AnnotatedFace, ...]] = {
         path: (_face(path, position),)
         for path, position in positions.items()
         if position is not None
     }
-    _drop_single_person(faces)
+    _drop_single_person(faces_by_folder)
     if choice.fixed_classes is not None:
-        _name_codes(faces)
+        _replace_codes(faces_by_folder)
     without_class: dict[Folders, list[str]] = defaultdict(list)
-    found: dict[str, tuple[AnnotatedFace, ...]] = {}
+    faces_by_picture: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in pictures:
         path = folders_of(name)
-        if path in faces:
-            found[name] = faces[path]
+        if path in faces_by_folder:
+            faces_by_picture[name] = faces_by_folder[path]
         else:
             without_class[path].append(name)
     for path, names in without_class.items():
@@ -71,7 +73,7 @@ def read_class_tree(
         else:
             for name in names:
                 problems.add(name, _NO_FOLDER)
-    layout = Layout(found, has_class_folders=True)
+    layout = Layout(faces_by_picture, has_class_folders=True)
     if choice.fixed_classes is None:
         layout.may_be_classes = True
         layout.undecided_classes = set(_undecided_classes(positions, roles))
@@ -83,7 +85,7 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
 
     Args:
         paths: The folders that contain pictures.
-        roles: What the user says about folders.
+        roles: The roles that the user gave to folders.
     """
     shared = _shared_folders(paths)
     positions: dict[Folders, int | None] = {
@@ -93,18 +95,22 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
         positions |= _positions_below_splits(paths, roles)
     if not positions and (level := _repeated_level(paths, shared)) is not None:
         positions |= {path: level for path in paths if len(path) > level}
-    parents = {path[:position] for path, position in positions.items()}
-    keys = {class_key(path[position or 0]) for path, position in positions.items()}
+    class_parents = {path[:position] for path, position in positions.items()}
+    # No position is None so far.
+    class_keys = {class_key(path[position or 0]) for path, position in positions.items()}
+    # In each remaining path, the folder of the class is the first of: a folder next to folders of
+    # classes, a folder with the name of a class, the folder directly below a split, and the
+    # outermost folder that does not contain all pictures.
     for path in sorted(set(paths) - positions.keys()):
         candidates = [level for level in range(len(path)) if not _is_split(path, level, roles)]
-        siblings = [level for level in candidates if path[:level] in parents]
-        same_name = [level for level in candidates if class_key(path[level]) in keys]
-        after_split = _position_below_split(path, roles)
-        first = next((level for level in candidates if level >= shared), None)
+        siblings = [level for level in candidates if path[:level] in class_parents]
+        same_name = [level for level in candidates if class_key(path[level]) in class_keys]
+        below_split = _position_below_split(path, roles)
+        outermost = next((level for level in candidates if level >= shared), None)
         positions[path] = next(
             (
                 level
-                for level in (*siblings[:1], *same_name[-1:], after_split, first)
+                for level in (*siblings[:1], *same_name[-1:], below_split, outermost)
                 if level is not None
             ),
             None,
@@ -113,24 +119,30 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
 
 
 def _face(path: Folders, position: int) -> AnnotatedFace:
+    """Return the annotation of the pictures in a folder.
+
+    Args:
+        path: The folder.
+        position: The position of the folder of the class in the path.
+    """
     subfolders = path[position + 1 :]
     person = None
     if subfolders and split_from_name(subfolders[0]) is None and may_be_person(subfolders[0]):
         person = Person(subfolders[0].casefold(), "folders below the classes")
     class_name, split = path[position], None
-    if (joined := _emotion_and_split(class_name)) is not None:
-        class_name, split = joined
+    if (emotion_and_split := _emotion_and_split(class_name)) is not None:
+        class_name, split = emotion_and_split
     return AnnotatedFace(class_name, path[:position], subfolders, split=split, person=person)
 
 
 def _emotion_and_split(folder: str) -> tuple[str, int] | None:
-    """Return the emotion and the split of a folder that names both: ``happy_train``."""
-    named = split_from_name(folder)
-    if named is None or emotion_of_folder(folder) is not None:
+    """Return the emotion and the split of a folder that names both (``happy_train``), or None."""
+    named_split = split_from_name(folder)
+    if named_split is None or emotion_of_folder(folder) is not None:
         return None
     words = [word for word in re.split(r"[\W\d_]+", folder) if split_from_name(word) is None]
     emotion = emotion_of_folder(" ".join(words))
-    return None if emotion is None else (emotion, named[0])
+    return None if emotion is None else (emotion, named_split[0])
 
 
 def _drop_single_person(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
@@ -140,8 +152,8 @@ def _drop_single_person(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None
             faces[path] = (replace(face, person=None),)
 
 
-def _name_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
-    """Name the classes if all of them are the codes of JAFFE and KDEF: ``AN``, ``HA``, ``SU``."""
+def _replace_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
+    """Replace the codes of JAFFE and KDEF (``AN``, ``HA``, ``SU``) if all classes are codes."""
     names = {face.class_name.casefold() for (face,) in faces.values()}
     if len(names) >= _MIN_CODES and names <= _FOLDER_CODES.keys():
         for path, (face,) in faces.items():
@@ -150,10 +162,13 @@ def _name_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:
-    """Return the position of the folder that the user calls a class, or of the last emotion."""
-    given_role = roles.role_of(path)
-    if given_role is not None and given_role[1] == "class":
-        return given_role[0]
+    """Return the position of the folder that the user calls a class, or else of the last emotion.
+
+    None if there is no such folder.
+    """
+    role_position, role = roles.role_of(path) or (None, None)
+    if role == "class":
+        return role_position
     emotions = [
         position
         for position, folder in enumerate(path)
@@ -164,18 +179,21 @@ def _named_position(path: Folders, roles: FolderRoles) -> int | None:
 
 
 def _has_split_role(path: Folders, position: int, roles: FolderRoles) -> bool:
-    given_role = roles.role_of(path[: position + 1])
-    return given_role is not None and given_role[0] == position and given_role[1] != "class"
+    """Return True if the user says that a folder is a split, or leaves the folder out."""
+    role_position, role = roles.role_of(path[: position + 1]) or (None, None)
+    return role_position == position and role != "class"
 
 
 def _is_split(path: Folders, position: int, roles: FolderRoles) -> bool:
-    given_role = roles.role_of(path[: position + 1])
-    if given_role is not None and given_role[0] == position:
-        return given_role[1] != "class"
+    """Return True if a folder is a split by its role, or by its name if it has no role."""
+    role_position, role = roles.role_of(path[: position + 1]) or (None, None)
+    if role_position == position:
+        return role != "class"
     return split_from_name(path[position]) is not None
 
 
 def _position_below_split(path: Folders, roles: FolderRoles) -> int | None:
+    """Return the position of the folder directly below the last split; None without one."""
     splits = [position for position in range(len(path)) if _is_split(path, position, roles)]
     return splits[-1] + 1 if splits and splits[-1] + 1 < len(path) else None
 
@@ -183,26 +201,27 @@ def _position_below_split(path: Folders, roles: FolderRoles) -> int | None:
 def _positions_below_splits(
     paths: Collection[Folders], roles: FolderRoles
 ) -> dict[Folders, int | None]:
-    found = {
+    """Return the position of the folder of the class in each path with a split."""
+    positions = {
         path: position
         for path in paths
         if (position := _position_below_split(path, roles)) is not None
     }
     # A folder with the same name below each split is not a class: "train/images/cat".
     while (
-        len({class_key(path[position]) for path, position in found.items()}) == 1
-        and len({path[:position] for path, position in found.items()}) > 1
-        and all(len(path) > position + 1 for path, position in found.items())
+        len({class_key(path[position]) for path, position in positions.items()}) == 1
+        and len({path[:position] for path, position in positions.items()}) > 1
+        and all(len(path) > position + 1 for path, position in positions.items())
     ):
-        found = {path: position + 1 for path, position in found.items()}
-    return dict(found)
+        positions = {path: position + 1 for path, position in positions.items()}
+    return dict(positions)
 
 
 def _shared_folders(paths: Collection[Folders]) -> int:
     """Return the number of folders at the start that all folders of pictures have in common.
 
-    If the source has only one class, its folder is not counted. Paths that end earlier are
-    ignored.
+    If the source has only one class, the folder of this class is not counted. A path that is
+    shorter than the shared folders is ignored.
     """
     level = 0
     while True:
@@ -216,8 +235,12 @@ def _shared_folders(paths: Collection[Folders]) -> int:
 def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
     """Return the level of the classes if folders with the same names are in several folders.
 
-    ``a/cat``, ``a/dog``, ``b/cat``, ``b/dog``: a and b are splits with unknown names. Folders of
-    persons may have the same names in all classes as well.
+    ``a/cat``, ``a/dog``, ``b/cat``, ``b/dog``: a and b are splits with unknown names. The result is
+    None if there are no such folders, or if they may be persons, which can also be in all classes.
+
+    Args:
+        paths: The folders that contain pictures.
+        shared: The result of ``_shared_folders``.
     """
     level = shared + 1
     while True:
@@ -236,15 +259,14 @@ def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
         return None
     if are_persons(all_names) and not _are_class_numbers(all_names):
         return None
-    # If the folders of both levels are numbers, the upper ones are the classes if they can be
-    # emotions.
+    # If the folders above are numbered like emotions, they are the classes.
     has_numbers_above = _are_class_numbers(children.keys())
     may_be_persons = repeated != all_names and are_persons(all_names)
     return None if has_numbers_above or may_be_persons else level
 
 
 def _are_class_numbers(names: Collection[str]) -> bool:
-    """Return True if names are all numbers of six to eleven classes that begin at 0 or 1."""
+    """Return True if names are the consecutive numbers of 6 to 11 classes, from 0 or 1."""
     numbers = sorted(-1 if (number := class_number(name)) is None else number for name in names)
     is_complete = numbers in (list(range(len(numbers))), list(range(1, len(numbers) + 1)))
     return is_complete and 6 <= len(numbers) <= 11
@@ -254,20 +276,20 @@ def _undecided_classes(
     positions: dict[Folders, int | None], roles: FolderRoles
 ) -> Iterator[Folders]:
     """Yield folders of pictures next to folders of splits, but not next to folders of classes."""
-    known: set[str] = set()
+    class_keys: set[str] = set()
     split_parents: set[Folders] = set()
     siblings: dict[Folders, set[str]] = defaultdict(set)
     for path, position in positions.items():
         splits = [level for level in range(len(path)) if _is_split(path, level, roles)]
         split_parents |= {path[:level] for level in splits}
         if position is not None and splits and splits[0] < position:
-            known.add(class_key(path[position]))
+            class_keys.add(class_key(path[position]))
         for level, folder in enumerate(path):
             siblings[path[:level]].add(class_key(folder))
     for path, position in positions.items():
         if position != len(path) - 1 or path[:position] not in split_parents:
             continue
-        given_role = roles.role_of(path)
-        has_role = given_role is not None and given_role[0] == position
-        if not has_role and known.isdisjoint(siblings[path[:position]]):
+        role_position, _ = roles.role_of(path) or (None, None)
+        has_role = role_position == position
+        if not has_role and class_keys.isdisjoint(siblings[path[:position]]):
             yield path

@@ -1,4 +1,4 @@
-"""Trees that a source contains twice, such as ``images/`` inside ``images/``."""
+"""Find folder trees that a source contains twice, such as ``images/`` inside ``images/``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 
-#: Maximum number of files with one name and class that are compared. In larger groups the names are
-#: probably numbers that begin again in each folder.
+#: Maximum number of files with the same name and class that are compared. If there are more, the
+#: names are probably numbers that begin again in each folder.
 _MAX_COPIES = 8
-#: Number of files of two trees that are compared first. Different trees usually differ in all of
-#: them.
+#: Number of pairs of files that are compared first. Different trees usually differ in all of them.
 _SAMPLES = 3
-#: Two trees are compared if this share of the files of the smaller one has the same names.
+#: Two trees are compared if the other tree has files of the same name and class for at least this
+#: share of the files of the smaller tree.
 _MIN_SHARED = 0.5
 
 
@@ -30,39 +30,40 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     splits are never removed: such copies are leaks, and the audit lists them.
 
     Args:
-        layout: The faces of the source; its repeated pictures are removed.
-        source: The files.
+        layout: The faces of the source; those of repeated pictures are removed.
+        source: Contains the files.
         problems: Collects the repeated trees.
 
     Returns:
         A sentence for each repeated tree.
     """
     contents = _Contents(source)
-    dropped: Counter[tuple[Folders, Folders]] = Counter()
+    dropped_counts: Counter[tuple[Folders, Folders]] = Counter()
     for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
         pairs = [pair for pair in candidates if pair[0] in layout.faces and pair[1] in layout.faces]
         if not pairs or not contents.are_alike(pairs):
             continue
-        for kept, repeated in pairs:
-            if contents.are_equal(kept, repeated):
+        for original, repeated in pairs:
+            if contents.are_equal(original, repeated):
                 del layout.faces[repeated]
-                dropped[first, second] += 1
+                dropped_counts[first, second] += 1
     sentences = []
-    for (first, second), count in dropped.items():
-        original = repr("/".join(first)) if first else "the folders next to it"
-        name = "/".join(second)
-        problems.add_folder(name, f"repeats {original} and was left out", count)
+    for (first, second), count in dropped_counts.items():
+        original_tree = repr("/".join(first)) if first else "the folders next to it"
+        repeated_tree = "/".join(second)
+        problems.add_folder(repeated_tree, f"repeats {original_tree} and was left out", count)
         sentences.append(
-            f"The folder {name!r} repeats {original} and is left out "
+            f"The folder {repeated_tree!r} repeats {original_tree} and is left out "
             f"({count:,} {'picture' if count == 1 else 'pictures'})."
         )
     return sentences
 
 
 def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[str, str]]]:
-    """Return the pairs of files with the same name and class, by the trees in which they are.
+    """Return the pairs of files with the same name and class, by the trees that contain them.
 
-    The first tree of a pair is the one to keep.
+    In both pairs, of trees and of files, the first one is the original and the second one may be a
+    copy.
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     sizes: Counter[Folders] = Counter()
@@ -76,12 +77,12 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     for names in groups.values():
         if 1 < len(names) <= _MAX_COPIES:
             splits = {name: _split(name, layout) for name in names}
-            for kept, repeated in _ordered_pairs(splits):
-                pairs[_trees(kept, repeated)].append((kept, repeated))
+            for original, repeated in _ordered_pairs(splits):
+                pairs[_trees(original, repeated)].append((original, repeated))
     if not pairs:
         return {}
     for folder, count in Counter(name.rpartition("/")[0] for name in layout.faces).items():
-        folders = folders_of(f"{folder}/")
+        folders = folders_of(f"{folder}/")  # the slash makes it the path of a file
         for level in range(len(folders) + 1):
             sizes[folders[:level]] += count
     return {
@@ -99,7 +100,7 @@ def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
 
 
 def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]]:
-    """Yield the pairs of files that may be copies, the one to keep first.
+    """Yield the pairs of files that may be copies, the original first.
 
     Args:
         splits: The split of each file; None if neither a list nor a folder names it.
@@ -109,43 +110,45 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
     ranked = sorted(
         splits, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
     )
-    for position, kept in enumerate(ranked):
+    for position, original in enumerate(ranked):
         for repeated in ranked[position + 1 :]:
-            if len({splits[kept], splits[repeated]} - {None}) < 2:
-                yield kept, repeated
+            if len({splits[original], splits[repeated]} - {None}) < 2:
+                yield original, repeated
 
 
 def _split(name: str, layout: Layout) -> int | None:
-    listed = layout.faces[name][0].split
-    return _split_of_folder(name.rpartition("/")[0]) if listed is None else listed
+    """Return the split of a picture by its list or by its folders; None if neither names it."""
+    list_split = layout.faces[name][0].split
+    return _split_of_folder(name.rpartition("/")[0]) if list_split is None else list_split
 
 
 @lru_cache(maxsize=4096)
 def _split_of_folder(folder: str) -> int | None:
-    found = [split for part in folder.split("/") if (split := split_from_name(part))]
-    return found[-1][0] if found else None
+    named_splits = [split for part in folder.split("/") if (split := split_from_name(part))]
+    return named_splits[-1][0] if named_splits else None
 
 
-def _trees(kept: str, repeated: str) -> tuple[Folders, Folders]:
+def _trees(original: str, repeated: str) -> tuple[Folders, Folders]:
     """Return the folders of two files without the equal folders at the end.
 
-    The second tree never contains the first: ``images`` and ``images/images``.
+    The second tree never contains the original file: of ``images/a/1.jpg`` and
+    ``images/images/a/1.jpg``, the trees are ``images`` and ``images/images``.
     """
-    all_of_kept = folders_of(kept)
-    first, second = all_of_kept, folders_of(repeated)
+    original_folders = folders_of(original)
+    first, second = original_folders, folders_of(repeated)
     while first and second and first[-1] == second[-1]:
         shorter = second[:-1]
-        if all_of_kept[: len(shorter)] == shorter:
+        if original_folders[: len(shorter)] == shorter:
             break
         first, second = first[:-1], shorter
     return first, second
 
 
 class _Contents:
-    """Compares the content of files; each is read once.
+    """Compares the content of files; each file is read only once.
 
     Args:
-        source: The files.
+        source: Contains the files.
     """
 
     def __init__(self, source: Source) -> None:
@@ -153,7 +156,7 @@ class _Contents:
         self._digests: dict[str, bytes | None] = {}
 
     def are_alike(self, pairs: list[tuple[str, str]]) -> bool:
-        """Return True if one of a few pairs has the same content."""
+        """Return True if two files are equal in at least one of ``_SAMPLES`` pairs."""
         step = max(len(pairs) // _SAMPLES, 1)
         return any(self.are_equal(*pair) for pair in pairs[::step][:_SAMPLES])
 

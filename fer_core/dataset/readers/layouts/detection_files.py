@@ -1,4 +1,4 @@
-"""Boxes of faces in files for object detection: COCO, CreateML and Pascal VOC."""
+"""Read the boxes of faces from files for object detection: COCO, CreateML and Pascal VOC."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _MAX_NAME = 100
 _NO_BOX = SkipReason("has no box of a face in the annotations")
 _BAD_BOX = SkipReason("has a box that is not four numbers")
 
-#: The path of a picture, the class of a face, and its box; None if the box is invalid.
-_Found = tuple[str, str, Box | None]
+#: The path of a picture, the class of a face in it, and the box of the face; None if it is invalid.
+_FoundFace = tuple[str, str, Box | None]
 
 
 def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
@@ -43,27 +43,28 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
         problems: Collects the pictures and boxes that cannot be used.
 
     Returns:
-        None if there is no such file.
+        None if no such file names a picture of the source.
     """
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
     formats: Counter[str] = Counter()
-    for name, kind, found in (*_json_files(files), *_xml_files(files)):
-        named = split_from_name(name.rpartition("/")[2].rpartition(".")[0])
-        for path, class_name, box in found:
+    for name, file_format, found_faces in (*_json_files(files), *_xml_files(files)):
+        named_split = split_from_name(name.rpartition("/")[2].rpartition(".")[0])
+        for path, class_name, box in found_faces:
             picture = finder.find(name, path)
             if isinstance(picture, SkipReason):
                 problems.add(f"{name}: {shortened(as_text(path), _MAX_NAME)}", picture)
             elif box is None:
                 problems.add(picture, _BAD_BOX)
             else:
-                formats[kind] += 1
+                formats[file_format] += 1
+                # A folder "images" belongs to the format, and is neither a split nor a class.
                 folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
                 faces[picture].append(
                     AnnotatedFace(
                         shortened(as_text(class_name), _MAX_NAME),
                         folders,
-                        split=None if named is None else named[0],
+                        split=None if named_split is None else named_split[0],
                         box=box,
                     )
                 )
@@ -77,7 +78,7 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
     return Layout({picture: tuple(group) for picture, group in faces.items()}, notes=[note])
 
 
-def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_Found]]]:
+def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_FoundFace]]]:
     """Yield the path, the format and the faces of each JSON file with annotations."""
     for name in few_in_folder(files.names, (".json",)):
         text = read_text(files.source, name)
@@ -91,7 +92,7 @@ def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_Found]
             yield name, "CreateML", _create_ml_faces(document)
 
 
-def _coco_faces(document: dict[str, Any]) -> Iterator[_Found]:
+def _coco_faces(document: dict[str, Any]) -> Iterator[_FoundFace]:
     pictures = {item.get("id"): item.get("file_name") for item in _records(document["images"])}
     classes = {item.get("id"): item.get("name") for item in _records(document["categories"])}
     for item in _records(document["annotations"]):
@@ -105,7 +106,7 @@ def _is_create_ml(document: Any) -> bool:
     return bool(records) and all({"image", "annotations"} <= set(record) for record in records)
 
 
-def _create_ml_faces(document: Any) -> Iterator[_Found]:
+def _create_ml_faces(document: Any) -> Iterator[_FoundFace]:
     for record in _records(document):
         for item in _records(record["annotations"]):
             name, values = item.get("label"), item.get("coordinates")
@@ -115,6 +116,7 @@ def _create_ml_faces(document: Any) -> Iterator[_Found]:
                 values.get(key) for key in ("x", "y", "width", "height")
             )
             box = _box([center_x, center_y, width, height])
+            # CreateML states the center: move the box by half of its size.
             if box is not None:
                 half_width, half_height = (box.right - box.left) / 2, (box.bottom - box.top) / 2
                 box = Box(
@@ -127,6 +129,7 @@ def _create_ml_faces(document: Any) -> Iterator[_Found]:
 
 
 def _records(items: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list; none if it is not a list."""
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
@@ -140,13 +143,14 @@ def _box(values: Any) -> Box | None:
     return Box(left, top, left + width, top + height) if width > 0 and height > 0 else None
 
 
-def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_Found]]]:
+def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_FoundFace]]]:
     """Yield the path, the format and the faces of each XML file with annotations."""
     names = [name for name in files.names if name.lower().endswith(".xml")]
     for name, content in files.source.read_all(names):
-        # A file that declares entities of its own could fill the memory.
-        is_plain = not isinstance(content, SkipReason) and len(content) <= _MAX_XML_BYTES
-        if isinstance(content, SkipReason) or not is_plain or b"<!" in content:
+        if isinstance(content, SkipReason) or len(content) > _MAX_XML_BYTES:
+            continue
+        # Declarations of entities can make a small file fill the memory.
+        if b"<!" in content:
             continue
         try:
             root = ElementTree.fromstring(content)
@@ -156,7 +160,7 @@ def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_Found]]
             yield name, "Pascal VOC", list(_voc_faces(root, name))
 
 
-def _voc_faces(root: ElementTree.Element, name: str) -> Iterator[_Found]:
+def _voc_faces(root: ElementTree.Element, name: str) -> Iterator[_FoundFace]:
     path = root.findtext("filename") or name.rpartition("/")[2].rpartition(".")[0]
     for item in root.iter("object"):
         class_name, corners = item.findtext("name"), item.find("bndbox")

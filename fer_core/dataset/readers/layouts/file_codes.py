@@ -1,4 +1,4 @@
-"""Datasets whose file names contain the class, such as JAFFE's ``KA.AN1.39.tiff``."""
+"""Read datasets whose file names contain the class, such as JAFFE's ``KA.AN1.39.tiff``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fer_core.dataset.folder_emotions import emotion_of_folder
-from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, folders_of
+from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, Layout, folders_of
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.emotions import EMOTIONS8, emotion_from_name
 
@@ -30,12 +30,13 @@ class _Codes:
     classes: dict[str, str]
 
     def class_of(self, file_name: str) -> str | None:
-        """Return the class of a picture."""
+        """Return the class in a file name; None if there is no known code."""
         match = self.pattern.match(file_name)
         return None if match is None else self.classes.get(match[1].lower())
 
 
 def _codes(title: str, pattern: str, classes: str) -> _Codes:
+    """Return the codes of a dataset; ``classes`` has the form ``"an=angry di=disgust"``."""
     pairs = (pair.partition("=")[::2] for pair in classes.split())
     return _Codes(title, re.compile(pattern, re.IGNORECASE), dict(pairs))
 
@@ -92,7 +93,7 @@ def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | N
         problems: Collects the pictures without a code.
 
     Returns:
-        None if the file names have no codes.
+        None if too few file names contain a code or a name of an emotion.
     """
     for codes in _DATASETS:
         classes = _classes_of(pictures, codes.class_of)
@@ -105,31 +106,32 @@ def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | N
 
 
 def _classes_of(pictures: Sequence[str], class_of: Callable[[str], str | None]) -> dict[str, str]:
-    return {
-        name: found for name in pictures if (found := class_of(name.rpartition("/")[2])) is not None
-    }
+    """Return the class of each picture whose file name contains one."""
+    classes = ((name, class_of(name.rpartition("/")[2])) for name in pictures)
+    return {name: class_name for name, class_name in classes if class_name is not None}
 
 
 def _layout(
     pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
 ) -> Layout:
     no_code = SkipReason(f"has a file name without {title}")
-    faces: dict[tuple[str, tuple[str, ...]], tuple[AnnotatedFace, ...]] = {}
-    found: dict[str, tuple[AnnotatedFace, ...]] = {}
+    # Pictures with the same class and folders share one annotation, which saves memory.
+    shared_faces: dict[tuple[str, Folders], tuple[AnnotatedFace, ...]] = {}
+    faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in pictures:
         if name in classes:
             key = classes[name], folders_of(name)
-            found[name] = faces.setdefault(key, (AnnotatedFace(*key),))
+            faces[name] = shared_faces.setdefault(key, (AnnotatedFace(*key),))
         else:
             problems.add(name, no_code)
     note = f"The classes were read from {title} in the file names."
-    return Layout(found, asks_for_folders=False, notes=[note])
+    return Layout(faces, asks_for_folders=False, notes=[note])
 
 
 def _named_emotion(file_name: str) -> str | None:
-    """Return the only emotion that the parts of a file name name."""
+    """Return the emotion in a file name; None if it contains no emotion, or several."""
     stem = file_name.rpartition(".")[0]
-    parts = re.findall(r"[^\W\d_]{3,}", stem)
-    found = {emotion_from_name(part, EMOTIONS8) or emotion_of_folder(part) for part in parts}
-    found.discard(None)
-    return found.pop() if len(found) == 1 else None
+    words = re.findall(r"[^\W\d_]{3,}", stem)
+    emotions = {emotion_from_name(word, EMOTIONS8) or emotion_of_folder(word) for word in words}
+    emotions.discard(None)
+    return emotions.pop() if len(emotions) == 1 else None

@@ -1,4 +1,4 @@
-"""The layout of a source: its faces, and what folders, lists and tables say about each."""
+"""The layout of a source: its faces, and what folders, lists and tables state about each face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.sources import Source
 
-#: The names of the folders that a path consists of.
+#: The names of the folders in a path, the outermost first.
 Folders = tuple[str, ...]
 
 
@@ -25,7 +25,7 @@ class Box:
         top: Top edge in pixels, or as a fraction of the height.
         right: Right edge, like ``left``.
         bottom: Bottom edge, like ``top``.
-        is_relative: True for fractions.
+        is_relative: True if the edges are fractions, False if they are pixels.
     """
 
     left: float
@@ -35,29 +35,29 @@ class Box:
     is_relative: bool = False
 
     def cut(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-        """Return the part of a grayscale picture in the box; None if it is empty."""
+        """Return the part of a grayscale picture in the box; None if the box is outside it."""
         height, width = picture.shape
         x_scale, y_scale = (width, height) if self.is_relative else (1, 1)
         left, right = (round(value * x_scale) for value in (self.left, self.right))
         top, bottom = (round(value * y_scale) for value in (self.top, self.bottom))
-        part = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
-        return part if part.size else None
+        crop = picture[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        return crop if crop.size else None
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedFace:
-    """What the layout says about a face.
+    """What the layout of a source states about a face.
 
     Attributes:
-        class_name: Its class.
-        parent_folders: The folders above that of its class, the outermost first. They may name its
-            split or its person.
-        subfolders: The folders below that of its class.
-        split: Index into ``SPLITS`` if a list or table names the split; then the folders do not
-            matter.
-        has_official_split: True if this is the official name of one of FER2013's test sets.
-        person: The person, if the layout names one.
-        box: The position of the face; None if the picture is the face.
+        class_name: The class of the face in the source.
+        parent_folders: The folders above the folder of the class, or all folders of the picture if
+            the class is not the name of a folder. They may name the split or the person.
+        subfolders: The folders below the folder of the class.
+        split: Index into ``SPLITS`` if a list or table states the split; then the folders do not
+            matter. Otherwise None.
+        has_official_split: True if ``split`` comes from an official name of FER2013's test sets.
+        person: The person, if the layout names one; otherwise None.
+        box: The position of the face; None if the whole picture is the face.
     """
 
     class_name: str
@@ -74,9 +74,9 @@ class SourceFiles:
     """The files of a source.
 
     Attributes:
-        source: Reads them.
-        names: Their paths in the source.
-        pictures: The paths of those that are pictures.
+        source: Reads the files.
+        names: The paths of all files in the source.
+        pictures: The paths of the pictures among them.
     """
 
     source: Source
@@ -86,21 +86,22 @@ class SourceFiles:
 
 @dataclass
 class Layout:
-    """A source whose layout was recognized.
+    """The faces of a source whose layout was recognized, and the meaning of its folders.
 
     Attributes:
-        faces: The faces of each picture, by its path.
-        asks_for_folders: True if folders that name neither a split nor a class have to be explained
-            by the user. If False, only those next to a folder that names a split.
+        faces: The faces of each picture, by the path of the picture.
+        asks_for_folders: True if the user has to decide about all folders that name neither a split
+            nor a class. If False, only about those next to a folder that names a split.
         has_class_folders: True if folders name the classes, and not lists, codes or annotations.
         may_be_classes: True if folders that name no split may be classes.
-        left_out: The names of classes that are left out: their folders are not asked about.
+        left_out: The names of the classes that are left out. The user does not have to decide about
+            their folders.
         tables: The table that names the class of a picture, by the path of the picture.
         notes: Sentences about how the source is read.
         undecided_classes: Folders of pictures next to folders of splits. The user has to say
             whether they are classes.
-        unnamed_lists: Names of lists that do not name a split, as the parent folders of their
-            faces. The user has to say which split they are.
+        unnamed_lists: Lists whose names state no split. The user has to say which split they are.
+            Each list is represented by the parent folders of its faces.
     """
 
     faces: dict[str, tuple[AnnotatedFace, ...]]

@@ -1,4 +1,4 @@
-"""Lists of pictures with their classes in a text file, such as RAF-DB's."""
+"""Read text files that list pictures with their classes, such as RAF-DB's."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.phrases import counted
 
-#: Number of lines that are read to recognize a list.
-_PROBED_LINES = 30
+#: Number of lines that are checked to recognize a list, and the share of them that must name a
+#: picture of the source.
+_CHECKED_LINES = 30
 _MIN_SHARE = 0.5
 _NO_LINE = SkipReason("has no line in the list of the classes")
 _REPEATED = SkipReason("repeats a picture; only its first line counts")
@@ -41,24 +42,23 @@ _RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
 
 
 def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
-    """Read text files with a picture and its class in each line: ``train_00001.jpg 5``, or the
-    class first.
+    """Read text files with a picture and its class in each line: ``train_00001.jpg 5``.
 
-    Class numbers get their names from ``classes.txt`` if there is one. The split comes from the
-    line, from the name of the list (``train.txt``), from RAF-DB's file names (``train_00001.jpg``),
-    or from the folders of the picture. Of RAF-DB's aligned and original
-    pictures, the aligned ones are read.
+    The class may also come first. Class numbers get their names from ``classes.txt`` if there is
+    one. The split comes from the line, from the name of the list (``train.txt``), from RAF-DB's
+    file names (``train_00001.jpg``), or from the folders of the picture. Of RAF-DB's aligned and
+    original pictures, the aligned ones are read.
 
     Args:
         files: The files of the source.
         problems: Collects the lines and pictures that cannot be used.
 
     Returns:
-        None if there is no such list.
+        None if there is no list of pictures of the source.
     """
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
-    lists: dict[str, str] = {}
+    list_of_picture: dict[str, str] = {}
     class_names = {
         str(number): name for number, name in read_yolo_config(files).class_names.items()
     }
@@ -67,17 +67,17 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             files.source, name, finder, faces, problems, class_names=class_names
         ):
             faces[picture].append(face)
-            lists[picture] = name
+            list_of_picture[picture] = name
     if not faces:
         return None
     for picture in files.pictures:
         if picture not in faces and not finder.is_other_version(picture):
             problems.add(picture, _NO_LINE)
-    used = sorted(set(lists.values()))
-    notes = [f"The classes were read from {', '.join(map(as_text, used[:5]))}."]
-    count = sum(face.box is not None for group in faces.values() for face in group)
-    if count:
-        notes.append(f"{counted(count, 'face')} were cut out by the boxes in the list.")
+    used_lists = sorted(set(list_of_picture.values()))
+    notes = [f"The classes were read from {', '.join(map(as_text, used_lists[:5]))}."]
+    box_count = sum(face.box is not None for group in faces.values() for face in group)
+    if box_count:
+        notes.append(f"{counted(box_count, 'face')} were cut out by the boxes in the list.")
     if finder.chosen_folder is not None:
         folder = "/".join(finder.chosen_folder)
         notes.append(f"The pictures in {folder} were read; other versions of them were not.")
@@ -86,7 +86,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         asks_for_folders=False,
         notes=notes,
     )
-    mark_unnamed_lists(layout, lists)
+    mark_unnamed_lists(layout, list_of_picture)
     return layout
 
 
@@ -99,10 +99,19 @@ def _listed_faces(
     *,
     class_names: Mapping[str, str],
 ) -> Iterator[tuple[str, AnnotatedFace]]:
-    """Yield the picture and the face of each valid line of a file, if it is a list of pictures."""
+    """Yield the picture and the face of each valid line of a file, if it is a list of pictures.
+
+    Args:
+        source: Contains the files.
+        name: The path of the file.
+        finder: Finds the pictures of the source.
+        known: The faces of each picture in all lines so far; the caller adds the yielded faces.
+        problems: Collects the lines that cannot be used.
+        class_names: The names of class numbers.
+    """
     lines = _lines(source, name)
-    probed = [isinstance(finder.find(name, line.path), str) for line in lines[:_PROBED_LINES]]
-    if not probed or sum(probed) < _MIN_SHARE * len(probed):
+    are_found = [isinstance(finder.find(name, line.path), str) for line in lines[:_CHECKED_LINES]]
+    if not are_found or sum(are_found) < _MIN_SHARE * len(are_found):
         return
     is_raf = _RAF_LIST.fullmatch(PurePosixPath(name).name) is not None
     for line in lines:
@@ -123,23 +132,23 @@ def _boxes(faces: Sequence[AnnotatedFace]) -> list[Box | None]:
 
 
 def _face(picture: str, line: _Line, class_name: str, list_name: str) -> AnnotatedFace:
-    named = line.split or split_from_name(PurePosixPath(list_name).stem)
-    if named is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
-        named = split_from_name(match[1])
-    split = None if named is None else named[0]
+    named_split = line.split or split_from_name(PurePosixPath(list_name).stem)
+    if named_split is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
+        named_split = split_from_name(match[1])
+    split = None if named_split is None else named_split[0]
     return AnnotatedFace(class_name, folders_of(picture), split=split, box=line.box)
 
 
 @dataclass(frozen=True)
 class _Line:
-    """A line of a list.
+    """The values in a line of a list.
 
     Attributes:
-        number: Its number, from 1.
+        number: The number of the line, from 1.
         path: The path of the picture.
         label: The name or the number of the class.
-        split: As ``split_from_name`` returns it, if the line names the split.
-        box: The position of the face, if the line states it.
+        split: As ``split_from_name`` returns it; None if the line names no split.
+        box: The position of the face; None if the line does not state it.
     """
 
     number: int
@@ -159,19 +168,20 @@ def _lines(source: Source, name: str) -> list[_Line]:
 
 
 def _parsed(number: int, line: str) -> _Line | None:
-    expw = _EXPW_LINE.fullmatch(line)
-    if expw is not None:
-        top, left, right, bottom = (float(expw[position]) for position in range(2, 6))
-        label = CLASS_ORDERS["fer2013"].names[int(expw[6])]
-        return _Line(number, expw[1], label, box=Box(left, top, right, bottom))
+    """Return the values in a line; None if it does not consist of a picture and its class."""
+    expw_line = _EXPW_LINE.fullmatch(line)
+    if expw_line is not None:
+        top, left, right, bottom = (float(expw_line[group]) for group in range(2, 6))
+        label = CLASS_ORDERS["fer2013"].names[int(expw_line[6])]
+        return _Line(number, expw_line[1], label, box=Box(left, top, right, bottom))
     match = _PATH_FIRST.fullmatch(line) or _CLASS_FIRST.fullmatch(line)
     if match is None or has_picture_suffix(match["label"]):
         return None
     path = match["path"].strip("\"'").replace("\\", "/")
-    label, *more = re.split(_SEPARATOR, match["label"])
-    split = split_from_name(more[0]) if len(more) == 1 else None
-    if more and split is None:
-        # A class of several words.
+    label, *further_words = re.split(_SEPARATOR, match["label"])
+    split = split_from_name(further_words[0]) if len(further_words) == 1 else None
+    if further_words and split is None:
+        # The name of a class may have several words.
         if not re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+){1,3}", match["label"]):
             return None
         label = match["label"]

@@ -1,4 +1,4 @@
-"""The splits that the names or the content of lists and tables state."""
+"""Set the splits that the names or the content of lists and tables state."""
 
 from __future__ import annotations
 
@@ -21,48 +21,55 @@ _MIN_SHARE = 0.5
 
 
 def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
-    """Set the splits by lists of paths: ``train.txt`` and ``val.txt``, ``train.json``, or one JSON.
+    """Set the splits by lists of paths.
+
+    The lists are text or JSON files that are named after a split (``train.txt``, ``val.json``), or
+    one JSON file with all splits.
 
     Args:
         files: The files of the source.
-        layout: The faces; those that a list names get its split.
+        layout: The faces; those in a listed picture get the split of the list.
     """
     finder: PictureFinder | None = None
-    used: list[str] = []
+    used_lists: list[str] = []
     for name, split, paths in (*_text_lists(files), *_json_lists(files)):
         finder = finder or PictureFinder(files.pictures)
-        found = [finder.find(name, path) for path in paths]
+        results = [finder.find(name, path) for path in paths]
         pictures = [
-            picture for picture in found if isinstance(picture, str) and picture in layout.faces
+            picture for picture in results if isinstance(picture, str) and picture in layout.faces
         ]
-        if not pictures or len(pictures) < _MIN_SHARE * len(found):
+        if not pictures or len(pictures) < _MIN_SHARE * len(results):
             continue
-        used.append(name)
+        used_lists.append(name)
         for picture in pictures:
             layout.faces[picture] = tuple(
                 replace(face, split=split) for face in layout.faces[picture]
             )
-    if used:
-        shown = list(dict.fromkeys(map(as_text, used)))[:5]
-        layout.notes.append(f"The splits were read from {', '.join(shown)}.")
+    if used_lists:
+        names = list(dict.fromkeys(map(as_text, used_lists)))[:5]
+        layout.notes.append(f"The splits were read from {', '.join(names)}.")
 
 
 def apply_file_name_splits(layout: Layout) -> None:
     """Set the splits by the beginnings of the file names, as in RAF-DB: ``train_1.jpg``.
 
     This applies only if all file names begin with a split, if there are at least two splits, and if
-    nothing else names a split. FER2013's own file names are recognized on reading.
+    nothing else names a split. The official file names of FER2013 are recognized later, when the
+    pictures are read.
 
     Args:
-        layout: The faces; all or none get their splits.
+        layout: The faces; either all of them get a split or none.
     """
     splits: dict[str, int] = {}
     for picture, faces in layout.faces.items():
         beginning = re.match(r"[A-Za-z]+(?=[\W\d_])", picture.rpartition("/")[2])
-        named = None if beginning is None else split_from_name(beginning[0])
-        if named is None or named[1] or any(_names_split(face) for face in faces):
+        named_split = None if beginning is None else split_from_name(beginning[0])
+        if named_split is None or any(_names_split(face) for face in faces):
             return
-        splits[picture] = named[0]
+        split, is_official = named_split
+        if is_official:
+            return
+        splits[picture] = split
     if len(set(splits.values())) < 2:
         return
     for picture, faces in layout.faces.items():
@@ -71,29 +78,33 @@ def apply_file_name_splits(layout: Layout) -> None:
 
 
 def _names_split(face: AnnotatedFace) -> bool:
+    """Return True if a list, a table or a folder names the split of a face."""
     folders = (*face.parent_folders, *face.subfolders)
     return face.split is not None or any(split_from_name(folder) for folder in folders)
 
 
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield the path, the split and the lines of each text that is named after a split."""
+    """Yield the path, the split and the lines of each text file that is named after a split."""
     for name in few_in_folder(files.names, LIST_SUFFIXES):
-        named = split_from_name(_stem(name))
-        text = None if named is None else read_text(files.source, name)
-        if named is not None and isinstance(text, str):
+        named_split = split_from_name(_stem(name))
+        if named_split is None:
+            continue
+        text = read_text(files.source, name)
+        if isinstance(text, str):
             lines = [line.strip() for line in text.splitlines()]
-            yield name, named[0], [_path_of_line(line) for line in lines if line]
+            yield name, named_split[0], [_path_of_line(line) for line in lines if line]
 
 
 def _path_of_line(line: str) -> str:
-    """Return a line that is only a path; an empty text for one that says more."""
+    """Return a line if it contains only a path; otherwise an empty text."""
     return line if has_picture_suffix(line) or len(line.split()) == 1 else ""
 
 
 def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
     """Yield the path, the split and the paths of pictures in each JSON file with splits.
 
-    The file is named after the split (``train.json``), or its keys are (``{"train": […]}``).
+    Either the file is named after a split (``train.json``), or its keys are the names of splits
+    (``{"train": […], "test": […]}``).
     """
     for name in few_in_folder(files.names, (".json",)):
         text = read_text(files.source, name)
@@ -101,47 +112,48 @@ def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
             document = None if isinstance(text, SkipReason) else parse_json(text)
         except ValueError:
             continue
-        named = split_from_name(_stem(name))
-        keys = document if isinstance(document, dict) and len(document) > 1 else {}
-        splits = [split for key in keys if (split := split_from_name(key)) is not None]
-        if keys and len(splits) == len(keys):
-            for split, part in zip(splits, keys.values(), strict=True):
-                yield name, split[0], _picture_paths(part)
-        elif named is not None:
-            yield name, named[0], _picture_paths(document)
+        entries = document if isinstance(document, dict) and len(document) > 1 else {}
+        key_splits = [split for key in entries if (split := split_from_name(key)) is not None]
+        named_split = split_from_name(_stem(name))
+        if entries and len(key_splits) == len(entries):
+            for split, value in zip(key_splits, entries.values(), strict=True):
+                yield name, split[0], _picture_paths(value)
+        elif named_split is not None:
+            yield name, named_split[0], _picture_paths(document)
 
 
 def _picture_paths(document: Any) -> list[str]:
     """Return all texts in a JSON document that are paths of pictures."""
-    found: list[str] = []
+    paths: list[str] = []
     pending = [document]
     while pending:
         item = pending.pop()
         if isinstance(item, str) and has_picture_suffix(item):
-            found.append(item)
+            paths.append(item)
         elif isinstance(item, dict):
             pending += item.values()
         elif isinstance(item, list):
             pending += item
-    return found
+    return paths
 
 
 def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
     """Let the user decide about the split of a list such as ``more.csv`` next to ``train.csv``.
 
-    Lists that are not named after a split are training data only if no other list has such a name.
-    Pictures whose folders or rows name the split keep that split.
+    Lists that are not named after a split are training data only if no other list is named after a
+    split. Pictures whose folders or rows name the split keep that split.
 
     Args:
-        layout: The faces; their lists replace their folders.
-        lists: The path of the list by that of the picture.
+        layout: The faces; in those of undecided lists, the file name of the list replaces the
+            parent folders.
+        lists: The path of the list or table of each picture, by the path of the picture.
     """
-    named = {name: split_from_name(_stem(name)) for name in set(lists.values())}
-    if all(split is None for split in named.values()):
+    split_of_list = {name: split_from_name(_stem(name)) for name in set(lists.values())}
+    if all(split is None for split in split_of_list.values()):
         return
     for picture, name in lists.items():
         faces = layout.faces[picture]
-        is_known = named[name] is not None or any(face.split is not None for face in faces)
+        is_known = split_of_list[name] is not None or any(face.split is not None for face in faces)
         if is_known or any(split_from_name(folder) for folder in folders_of(picture)):
             continue
         parent_folders = (name.rpartition("/")[2],)
@@ -152,5 +164,6 @@ def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
 
 
 def _stem(name: str) -> str:
+    """Return the file name of a path without its suffix."""
     file_name = name.rpartition("/")[2]
     return file_name.rpartition(".")[0] or file_name

@@ -1,4 +1,4 @@
-"""Tables with the path of a picture and its class in each row."""
+"""Read tables with the path of a picture and the class of its face in each row."""
 
 from __future__ import annotations
 
@@ -40,11 +40,13 @@ _NO_SINGLE_CLASS = SkipReason("has no single class")
 _UNUSED = SkipReason(
     "was not used because the folders name the classes; import the table itself to use it"
 )
-#: Columns with names of emotions that contain 1 for the class and 0 for the others.
+#: Minimum number of columns that are named after emotions: a row has 1 in the column of its class,
+#: and 0 in the other columns.
 _MIN_CLASS_COLUMNS = 3
+#: The values that mean 1 and 0 in these columns.
+_ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
 #: Maximum number of lines of one row.
 _MAX_JOINED = 50
-_ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
 
 
 def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
@@ -65,16 +67,16 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """
     finder = PictureFinder(files.pictures)
     tables: list[FaceTable] = []
-    others: list[FaceTable] = []
+    unused_tables: list[FaceTable] = []
     for table in path_tables(files.source, files.names):
         names_pictures = _names_pictures(files.source, table, finder)
-        (tables if names_pictures else others).append(table)
+        (tables if names_pictures else unused_tables).append(table)
     if not tables:
         return None
-    for table in others:
+    for table in unused_tables:
         problems.add(table.name, _NAMES_NOTHING)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
-    lists: dict[str, str] = {}
+    table_of_picture: dict[str, str] = {}
     boxes: dict[str, list[Box | None]] = defaultdict(list)
     for table in tables:
         for number, row in _rows(files.source, table, problems):
@@ -86,17 +88,17 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             else:
                 boxes[picture].append(row.box)
                 faces[picture] = (*faces.get(picture, ()), row.face_in(picture))
-                lists[picture] = table.name
+                table_of_picture[picture] = table.name
     for picture in files.pictures:
         if picture not in faces:
             problems.add(picture, _NO_ROW, "")
     listed = ", ".join(as_text(table.name) for table in tables[:5])
     notes = [f"The classes were read from {listed}."]
-    count = sum(box is not None for group in boxes.values() for box in group)
-    if count:
-        notes.append(f"{counted(count, 'face')} were cut out by the boxes in the table.")
-    layout = Layout(faces, asks_for_folders=False, tables=lists, notes=notes)
-    mark_unnamed_lists(layout, lists)
+    box_count = sum(box is not None for group in boxes.values() for box in group)
+    if box_count:
+        notes.append(f"{counted(box_count, 'face')} were cut out by the boxes in the table.")
+    layout = Layout(faces, asks_for_folders=False, tables=table_of_picture, notes=notes)
+    mark_unnamed_lists(layout, table_of_picture)
     return layout
 
 
@@ -109,41 +111,41 @@ def add_listed_pictures(
 
     Args:
         files: The files of the source.
-        layout: The pictures in folders of classes.
+        layout: The layout to which the pictures are added.
         without_class: The pictures that are not in a folder of a class.
         problems: Collects the tables that are not used.
     """
     tables = path_tables(files.source, files.names, needs_header=True)
-    # Rows about pictures in folders of classes are not needed, and not reported.
-    listed = read_path_tables(files, ProblemLog()) if tables and without_class else None
-    used: set[str] = set()
-    for picture in without_class if listed is not None else ():
-        if listed is not None and picture in listed.faces:
-            layout.faces[picture] = listed.faces[picture]
-            used.add(listed.tables[picture])
-    if used:
-        names = ", ".join(map(as_text, sorted(used)[:5]))
+    # Rows about pictures in folders of classes are not used, but they are not a problem either.
+    table_layout = read_path_tables(files, ProblemLog()) if tables and without_class else None
+    used_tables: set[str] = set()
+    for picture in without_class if table_layout is not None else ():
+        if table_layout is not None and picture in table_layout.faces:
+            layout.faces[picture] = table_layout.faces[picture]
+            used_tables.add(table_layout.tables[picture])
+    if used_tables:
+        names = ", ".join(map(as_text, sorted(used_tables)[:5]))
         layout.notes.append(f"The classes of the other pictures were read from {names}.")
     for table in tables:
-        if table.name not in used:
+        if table.name not in used_tables:
             problems.add(table.name, _UNUSED)
 
 
 def path_tables(
     source: Source, names: Sequence[str], *, needs_header: bool = False
 ) -> list[FaceTable]:
-    """Return the tables with a column of paths and a class for each.
+    """Return the tables with a column of paths of pictures, and the class of each picture.
 
     Args:
         source: Contains the files.
-        names: The paths of the files in it.
+        names: The paths of the files in the source.
         needs_header: As for ``find_tables``.
 
     Raises:
         InputError: It is not clear which column of a table is which.
     """
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    # Texts without a header are lists or labels, which are layouts of their own.
+    # Text files without a header are lists or labels, which other layouts read.
     texts = few_in_folder(names, (".txt",))
     tables += few_in_folder(names, JSON_SUFFIXES)
     return [
@@ -157,13 +159,14 @@ def path_tables(
 
 
 class _Row:
-    """A row of a table.
+    """The values in a row of a table.
 
     Args:
         path: The path of the picture.
-        class_name: Its class.
-        split: As ``split_from_name`` returns it, if the row or the table names the split.
-        fields: All fields.
+        class_name: The class of the face.
+        split: As ``split_from_name`` returns it, if the row or the table names the split; otherwise
+            None.
+        fields: All fields of the row.
         columns: The columns of the table.
     """
 
@@ -183,7 +186,7 @@ class _Row:
         self.box = _box(fields, columns)
 
     def face_in(self, picture: str) -> AnnotatedFace:
-        """Return the face that the row describes."""
+        """Return the face that the row describes; ``picture`` is the path inside the source."""
         return AnnotatedFace(
             self._class_name,
             folders_of(picture),
@@ -207,12 +210,12 @@ def _box(fields: Sequence[bytes], columns: TableColumns) -> Box | None:
         right, bottom = left + right, top + bottom
     if not all(-1e5 < value < 1e5 for value in values) or right <= left or bottom <= top:
         return None
-    # A box of fractions: no face is one pixel wide.
+    # Values up to 1 are fractions, because no face has the size of one pixel.
     return Box(left, top, right, bottom, is_relative=max(right, bottom) <= 1.01)
 
 
 def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
-    """Yield the paths in a table.
+    """Yield the paths of pictures that a table names.
 
     Raises:
         Exception: The table is damaged.
@@ -230,12 +233,13 @@ def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
 
 
 def _names_pictures(source: Source, table: FaceTable, finder: PictureFinder) -> bool:
+    """Return True if a table names a picture of the source, or if the table is damaged."""
     try:
         return any(
             not isinstance(finder.find(table.name, path), SkipReason)
             for path in paths_in(source, table)
         )
-    except Exception:  # a damaged archive raises many types of errors; it is reported on reading
+    except Exception:  # damage causes many types of errors; it is reported when the table is read
         return True
 
 
@@ -244,17 +248,20 @@ def _has_classes(columns: TableColumns) -> bool:
 
 
 def _class_columns(columns: TableColumns) -> dict[int, str]:
-    """Return the columns of single classes, with their names."""
-    found = {
+    """Return the columns that are named after emotions: the name by position.
+
+    The result is empty if there are too few of them.
+    """
+    names = {
         position: name
         for position, name in enumerate(columns.names)
         if position != columns.path and emotion_of_folder(name) is not None
     }
-    return found if len(found) >= _MIN_CLASS_COLUMNS else {}
+    return names if len(names) >= _MIN_CLASS_COLUMNS else {}
 
 
 def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tuple[int, _Row]]:
-    """Yield the number and the content of each valid row."""
+    """Yield each valid row with its number."""
     columns = table.columns
     try:
         with source.open(table.name) as stream:
@@ -283,25 +290,28 @@ def _joined(
     Lines are joined only if the row then has the columns of the table, so that a quote that is
     never closed affects no other row.
     """
-    waiting: list[tuple[int, bytes | None]] = []
+    # The lines since a quote that may not be closed yet.
+    open_lines: list[tuple[int, bytes | None]] = []
     for number, line in lines:
-        if not waiting and (line is None or b'"' not in line):
+        if not open_lines and (line is None or b'"' not in line):
             yield number, line
             continue
-        waiting.append((number, line))
-        is_open = sum((part or b"").count(b'"') for _, part in waiting) % 2
-        if is_open and line is not None and len(waiting) < _MAX_JOINED:
+        open_lines.append((number, line))
+        has_open_quote = sum((content or b"").count(b'"') for _, content in open_lines) % 2
+        if has_open_quote and line is not None and len(open_lines) < _MAX_JOINED:
             continue
-        joined = b" ".join(part or b"" for _, part in waiting)
-        if len(waiting) > 1 and len(split_line(joined, columns.delimiter)) == len(columns.names):
-            yield waiting[0][0], joined
+        joined = b" ".join(content or b"" for _, content in open_lines)
+        field_count = len(split_line(joined, columns.delimiter))
+        if len(open_lines) > 1 and field_count == len(columns.names):
+            yield open_lines[0][0], joined
         else:
-            yield from waiting
-        waiting = []
-    yield from waiting
+            yield from open_lines
+        open_lines = []
+    yield from open_lines
 
 
 def _row(line: bytes, table: FaceTable) -> _Row | SkipReason:
+    """Parse a row, or return why it is skipped."""
     columns = table.columns
     fields = split_line(line, columns.delimiter)
     if columns.path is None or len(fields) < len(columns.names):
@@ -309,23 +319,24 @@ def _row(line: bytes, table: FaceTable) -> _Row | SkipReason:
     class_name = _class_name(fields, columns)
     if isinstance(class_name, SkipReason):
         return class_name
-    named = table.split
+    split = table.split
     if columns.split is not None and (usage := field_text(fields[columns.split])):
-        named = split_from_name(usage)
-        if named is None:
+        split = split_from_name(usage)
+        if split is None:
             return unknown_usage(usage)
-    return _Row(field_text(fields[columns.path]), class_name, named, fields, columns)
+    return _Row(field_text(fields[columns.path]), class_name, split, fields, columns)
 
 
 def _class_name(fields: Sequence[bytes], columns: TableColumns) -> str | SkipReason:
+    """Return the class in a row, or why the row is skipped."""
     if columns.label is not None:
-        named = class_from(fields[columns.label])
-        return NO_LABEL if named is None else named[0]
+        named_class = class_from(fields[columns.label])
+        return NO_LABEL if named_class is None else named_class[0]
     values = {
         name: field_text(fields[position]).lower()
         for position, name in _class_columns(columns).items()
     }
-    chosen = [name for name, value in values.items() if value not in _ZEROS]
-    # Other numbers are votes or probabilities.
-    is_single = len(chosen) == 1 and values[chosen[0]] in _ONES
-    return chosen[0] if is_single else _NO_SINGLE_CLASS
+    classes = [name for name, value in values.items() if value not in _ZEROS]
+    # Values other than 0 and 1 are votes or probabilities, which do not name a single class.
+    is_single = len(classes) == 1 and values[classes[0]] in _ONES
+    return classes[0] if is_single else _NO_SINGLE_CLASS

@@ -6,14 +6,13 @@ import re
 from collections.abc import Collection
 
 _MIN_PERSONS = 3
-#: "subject01", "S005", "p-3", "0012"; "AF01" has the session, the sex and the
-#: number of a person in KDEF.
+#: "subject01", "S005", "p-3", "0012", and "AF01": session, sex and number of a person in KDEF.
 _NUMBERED = re.compile(
-    r"(?P<prefix>|s|p|u|id|f|m|[ab][fm]|subj|sub|subject|person|actor|participant|user|people)"
+    r"(?:|s|p|u|id|f|m|[ab][fm]|subj|sub|subject|person|actor|participant|user|people)"
     r"[-_ ]?\d{1,6}",
     re.IGNORECASE | re.ASCII,
 )
-#: Folders of versions of the pictures, ``happy/aligned/``, or of conditions, ``happy/high/``.
+#: Names of folders with versions of pictures (``happy/aligned/``) or conditions (``happy/high/``).
 _VERSIONS = frozenset(
     (
         *("aligned", "original", "originals", "raw", "cropped", "crop", "crops", "resized"),
@@ -29,10 +28,10 @@ _VERSIONS = frozenset(
 
 
 def may_be_person(name: str) -> bool:
-    """Return True if a folder below that of a class can be named after a person."""
+    """Return True if a folder inside the folder of a class may be named after a person."""
     return name.casefold() not in _VERSIONS
 
 
 def are_persons(names: Collection[str]) -> bool:
-    """Return True if folders with these names are numbered persons."""
+    """Return True if folders with these names are those of numbered persons."""
     return len(names) >= _MIN_PERSONS and all(_NUMBERED.fullmatch(name) for name in names)

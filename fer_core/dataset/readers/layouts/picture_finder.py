@@ -55,7 +55,7 @@ class PictureFinder:
             path = re.split(r"[?#]", path)[0]
         folder = list_name.rpartition("/")[0]
         candidates = (f"{folder}/{path}" if folder else path, path)
-        # Most paths are in their usual form.
+        # Most paths match without being normalized.
         for candidate in (*candidates, *map(posixpath.normpath, candidates)):
             if candidate in self._known:
                 return candidate
@@ -63,7 +63,7 @@ class PictureFinder:
         if not parts:
             return NO_PICTURE
         *parents, name = parts
-        # A name without a suffix may contain dots.
+        # In a name without a suffix, the text after a dot is not a suffix.
         group = self._by_stem.get(_stem(name)) or self._by_stem.get(name, [])
         group = [picture for picture in group if not _is_other_split(parents, picture)]
         chosen = [picture for picture in group if folders_of(picture) == self.chosen_folder]
@@ -73,7 +73,7 @@ class PictureFinder:
         return _best_match(parents, same_name or group, folders_of(list_name))
 
     def is_other_version(self, picture: str) -> bool:
-        """Return True if another version of a picture is read."""
+        """Return True if a picture has other versions, of which one is in ``chosen_folder``."""
         stem = _stem(_key(picture.rpartition("/")[2]))
         return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
 
@@ -81,7 +81,16 @@ class PictureFinder:
 def _best_match(
     parents: Sequence[str], group: Sequence[str], list_folder: Folders
 ) -> str | SkipReason:
-    """Return the picture with the most folders in common with a path, and then with its list."""
+    """Return the picture with the most folders in common with a path, and then with a list.
+
+    Args:
+        parents: The folders of the path.
+        group: The pictures with the name in the path.
+        list_folder: The folders of the list that contains the path.
+
+    Returns:
+        The picture, or why there is none: no picture has the name, or several match equally well.
+    """
     if not group:
         return NO_PICTURE
     if len(group) == 1:
@@ -99,9 +108,11 @@ def _best_match(
 
 def _is_other_split(parents: Sequence[str], picture: str) -> bool:
     """Return True if a path and a picture of the same name are in folders of different splits."""
-    named = {split[0] for folder in parents if (split := split_from_name(folder))}
-    found = {split[0] for folder in folders_of(picture) if (split := split_from_name(folder))}
-    return bool(named and found) and named.isdisjoint(found)
+    path_splits = {split[0] for folder in parents if (split := split_from_name(folder))}
+    picture_splits = {
+        split[0] for folder in folders_of(picture) if (split := split_from_name(folder))
+    }
+    return bool(path_splits and picture_splits) and path_splits.isdisjoint(picture_splits)
 
 
 def _common_start(first: Sequence[str], second: Sequence[str]) -> int:
@@ -115,7 +126,11 @@ def _common_start(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 def _key(path: str) -> str:
-    """Return a path in the form in which paths are compared: Macs decompose accented letters."""
+    """Return a path in the form in which paths are compared.
+
+    Letter case does not matter, and neither does the Unicode form of accents: macOS decomposes
+    accented letters.
+    """
     return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).casefold()
 
 

@@ -1,4 +1,4 @@
-"""Recognize the layout of the pictures in a source."""
+"""Recognize the layout of a source: which folders, lists and tables name classes and splits."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Arrangement:
     """The pictures of a source with their classes and splits.
 
     Attributes:
-        layout: The faces, without repeated trees.
+        layout: The faces, without those in repeated folders.
         splits: The splits by folders, and the folders about which the user has to decide.
-        repeated: A sentence for each repeated tree.
+        repeated: A sentence for each folder that repeats another one.
     """
 
     layout: Layout
@@ -67,8 +67,8 @@ def arrange(
     Args:
         files: The files of the source.
         choice: How the classes become those of the dataset.
-        roles: What the user says about folders.
-        problems: Collects pictures without a class, and repeated trees.
+        roles: The roles that the user gave to folders.
+        problems: Collects pictures without a class, and repeated folders.
 
     Raises:
         InputError: A folder with a role does not exist.
@@ -97,6 +97,7 @@ def _layout(
     roles: FolderRoles,
     problems: ProblemLog,
 ) -> Layout:
+    """Read the layout with the first reader that recognizes it; arguments as for ``arrange``."""
     # A user who names a table wants its classes, and not those of the folders.
     if isinstance(files.source, TableFolderSource):
         layout = read_path_tables(files, problems)
@@ -114,27 +115,27 @@ def _layout(
         check_ck_plus_labels(files)
         return read_class_tree(files.pictures, choice, roles, problems)
     without_class = {name for name in files.pictures if not _is_in_emotion_folder(name)}
-    listed = Layout({})
-    add_listed_pictures(files, listed, without_class, problems)
-    pictures = [name for name in files.pictures if name not in listed.faces]
+    table_layout = Layout({})
+    add_listed_pictures(files, table_layout, without_class, problems)
+    pictures = [name for name in files.pictures if name not in table_layout.faces]
     layout = read_class_tree(pictures, choice, roles, problems)
-    layout.faces |= listed.faces
-    layout.notes += listed.notes
+    layout.faces |= table_layout.faces
+    layout.notes += table_layout.notes
     return layout
 
 
 def _prefer_roles(layout: Layout, roles: FolderRoles) -> None:
-    """Ignore the splits that lists state for folders whose split the user chose."""
+    """Remove the splits that lists state for pictures in folders whose split the user chose."""
     for picture, faces in layout.faces.items() if roles.roles else ():
-        given_role = roles.role_of(folders_of(picture))
-        if given_role is not None and given_role[1] != "class":
+        position_and_role = roles.role_of(folders_of(picture))
+        if position_and_role is not None and position_and_role[1] != "class":
             layout.faces[picture] = tuple(
                 replace(face, split=None, has_official_split=False) for face in faces
             )
 
 
 def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
-    """Return the names of classes that become none of the seven or eight emotions."""
+    """Return the names of the classes that do not become one of the seven or eight emotions."""
     if choice.fixed_classes is None:
         return set()
     names = {face.class_name for faces in layout.faces.values() for face in faces}
@@ -155,5 +156,5 @@ def _has_emotion(folder: str) -> bool:
 
 
 def _can_be_classes(pictures: Sequence[str]) -> bool:
-    """Return True if the folders of the pictures can be classes that keep their names."""
+    """Return True if the innermost folders of the pictures have as many names as classes can."""
     return 2 <= len({folders_of(name)[-1:] for name in pictures}) <= MAX_CLASSES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Iterable
 
@@ -11,27 +12,28 @@ from fer_core.dataset.readers.sources import Source
 
 #: Maximum size of a list with one line per picture.
 MAX_LIST_BYTES = 64 * 2**20
-#: A folder with more files of one kind contains one for each picture.
+#: Maximum number of files of one kind in a folder. If there are more, each probably belongs to one
+#: picture.
 _MAX_IN_FOLDER = 12
 
 
 def few_in_folder(names: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files with a suffix that are not one of many in their folder.
+    """Return the files with one of the suffixes, except in folders with many of them.
 
     Args:
         names: The paths of the files.
         suffixes: The suffixes, in lower case.
     """
-    found = [name for name in names if name.lower().endswith(suffixes)]
-    counts = Counter(folders_of(name) for name in found)
-    return [name for name in found if counts[folders_of(name)] <= _MAX_IN_FOLDER]
+    matches = [name for name in names if name.lower().endswith(suffixes)]
+    counts = Counter(folders_of(name) for name in matches)
+    return [name for name in matches if counts[folders_of(name)] <= _MAX_IN_FOLDER]
 
 
 def read_text(source: Source, name: str, limit: int = MAX_LIST_BYTES) -> str | SkipReason:
     """Return the text of a file, or why it cannot be read.
 
     Args:
-        source: The files.
+        source: Contains the file.
         name: The path of the file.
         limit: Maximum size in bytes.
     """
@@ -42,9 +44,10 @@ def read_text(source: Source, name: str, limit: int = MAX_LIST_BYTES) -> str | S
         return reading_failed(error)
     if len(content) > limit:
         return SkipReason(f"is larger than {limit / 2**20:.3g} MB")
-    for encoding in ("utf-8-sig", "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""):
+    is_utf_16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    for encoding in ("utf-8-sig", *(["utf-16"] if is_utf_16 else [])):
         try:
-            return content.decode(encoding) if encoding else content.decode("latin-1")
+            return content.decode(encoding)
         except UnicodeDecodeError:
             continue
-    return content.decode("latin-1")
+    return content.decode("latin-1")  # never fails

@@ -1,4 +1,4 @@
-"""The split of each face from its folders, and the folders about which the user has to decide."""
+"""Find the split of each face by its folders, and the folders about which the user must decide."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from fer_core.dataset.readers.split_names import (
     split_from_name,
 )
 
+#: Maximum number of folders that a message names.
 _MAX_SHOWN = 10
-#: Tables and lists divide a source as folders do.
+#: The suffixes of tables and lists, which can be splits in the same way as folders.
 _LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 
@@ -30,10 +31,10 @@ class SplitFolder:
     """A folder with a role in the division of a source into splits.
 
     Attributes:
-        name: Its name; its path in the source if several folders have this name.
+        name: The name of the folder, or its path in the source if several folders have this name.
         role: ``train``, ``validation``, ``test`` or ``class``; empty if the folder is left out, and
             None if its name does not say what it is, so that the user has to decide.
-        count: Number of pictures in it; 0 for a table, whose rows are not counted.
+        count: Number of pictures in the folder; 0 for a table, whose rows are not counted.
         may_be_class: True if the folder can be a class as well.
     """
 
@@ -48,11 +49,12 @@ class NamedSplit:
     """The split that the folders of a picture name.
 
     Attributes:
-        split: Index into ``SPLITS``; None if they name none.
+        split: Index into ``SPLITS``; None if no folder names a split.
         is_official: True if the folder is named like an official test set of FER2013.
-        is_chosen: True if the user chose the split.
-        is_left_out: True if the user leaves the folder out.
-        person: The person that a folder above the classes names.
+        is_chosen: True if the user, or a list or table of the source, chose the split.
+        is_left_out: True if the picture is not read: the user leaves its folder out, or has not
+            decided about it yet.
+        person: The person that a folder above the classes names; None without such a folder.
     """
 
     split: int | None = None
@@ -64,12 +66,13 @@ class NamedSplit:
 
 @dataclass
 class SourceSplits:
-    """The folders of a source that divide it.
+    """The splits of a source by its folders.
 
     Attributes:
-        by_folders: The split by the parent folders and the subfolders of the class.
-        folders: The folders, those about which the user has to decide first.
-        notes: Sentences about folders that were not taken as splits.
+        by_folders: The split by the parent folders and the subfolders of a face, as in
+            ``AnnotatedFace``.
+        folders: The folders with a role. Those about which the user has to decide come first.
+        notes: Sentences about folders that are not splits.
         undecided_keys: The keys of ``by_folders`` about which the user has to decide.
     """
 
@@ -105,7 +108,7 @@ def find_split_folders(
 
     Args:
         layout: The faces of the source.
-        roles: What the user says about folders.
+        roles: The roles that the user gave to folders.
         problems: Collects the folders that the user leaves out.
         root: The name of the source, which can have a role as well.
     """
@@ -118,18 +121,18 @@ def find_split_folders(
     result = SourceSplits()
     if not counts:
         return result
-    used = {
+    keys_of_used_classes = {
         (face.parent_folders, face.subfolders)
         for faces in layout.faces.values()
         for face in faces
         if face.split is None and face.class_name not in layout.left_out
     }
-    finder = _SplitFinder(layout, roles, used or counts, root)
-    found = {key: finder.split_of(*key) for key in counts}
-    sizes: Counter[Folders] = Counter()
-    shown_roles: dict[Folders, str | None] = {}
+    finder = _SplitFinder(layout, roles, keys_of_used_classes or counts, root)
+    splits_with_folders = {key: finder.split_of(*key) for key in counts}
+    picture_counts: Counter[Folders] = Counter()
+    folder_roles: dict[Folders, str | None] = {}
     persons: set[Folders] = set()
-    for key, (split, path) in found.items():
+    for key, (split, path) in splits_with_folders.items():
         person_folder = finder.person_folder_of(key[0])
         person = None
         if person_folder is not None:
@@ -141,20 +144,21 @@ def find_split_folders(
             result.by_folders[key] = NamedSplit(person=person)
             continue
         else:
-            # Not read while the user has not decided.
+            # These pictures are not read until the user has decided.
             result.undecided_keys.add(key)
             result.by_folders[key] = NamedSplit(is_left_out=True)
         if path is not None:
-            sizes[path] += counts[key]
-            shown_roles[path] = _role_name(split)
+            picture_counts[path] += counts[key]
+            folder_roles[path] = _role_name(split)
     for path in layout.undecided_classes:
-        sizes[path] = sum(_class_folder(faces[0]) == path for faces in layout.faces.values())
-        shown_roles[path] = None
-    names = _short_names(shown_roles)
+        in_folder = (_class_folder(faces[0]) == path for faces in layout.faces.values())
+        picture_counts[path] = sum(in_folder)
+        folder_roles[path] = None
+    names = _short_names(folder_roles)
     result.folders = sorted(
         (
-            SplitFolder(names[path], role, sizes[path], layout.may_be_classes)
-            for path, role in shown_roles.items()
+            SplitFolder(names[path], role, picture_counts[path], layout.may_be_classes)
+            for path, role in folder_roles.items()
         ),
         key=lambda folder: (folder.role is not None, folder.name),
     )
@@ -176,16 +180,16 @@ def undecided_folder_question(source: str, folders: Sequence[SplitFolder]) -> st
     shown = folders[:_MAX_SHOWN]
     names = ", ".join(f"{folder.name!r}{_count_text(folder.count)}" for folder in shown)
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
-    several = len(folders) > 1
+    are_several = len(folders) > 1
     kind = "file" if shown[0].name.lower().endswith(_LIST_SUFFIXES) else "folder"
     flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
     has_class = any(folder.may_be_class for folder in shown)
-    others = "validation, test" + (", class" if has_class else "")
-    empty = shlex.quote(f"{shown[0].name}=")
+    other_roles = "validation, test" + (", class" if has_class else "")
+    without_role = shlex.quote(f"{shown[0].name}=")
     return (
-        f"{source} contains the {kind}{'s' if several else ''} {names}{more}, whose name"
-        f"{'s are' if several else ' is'} neither that of a split nor of a class; import it with "
-        f"{flags} (or {others} instead of train; --split {empty} leaves it out)."
+        f"{source} contains the {kind}{'s' if are_several else ''} {names}{more}, whose name"
+        f"{'s are' if are_several else ' is'} neither that of a split nor of a class; import it "
+        f"with {flags} (or {other_roles} instead of train; --split {without_role} leaves it out)."
     )
 
 
@@ -194,12 +198,12 @@ def _count_text(count: int) -> str:
 
 
 class _SplitFinder:
-    """Finds the split of each combination of folders.
+    """Finds the split by the parent folders and the subfolders of a face.
 
     Args:
         layout: The faces of the source.
-        roles: What the user says about folders.
-        keys: The parent folders and the subfolders of the classes, as in ``AnnotatedFace``.
+        roles: The roles that the user gave to folders.
+        keys: The parent folders and the subfolders of faces, as in ``AnnotatedFace``.
         root: The name of the source.
     """
 
@@ -210,52 +214,57 @@ class _SplitFinder:
         keys: Iterable[tuple[Folders, Folders]],
         root: str,
     ) -> None:
-        root_role = roles.role_of((root,))
+        _, root_role = roles.role_of((root,)) or (None, None)
         self._root_split = NamedSplit()
-        if root_role is not None and root_role[1] in SPLITS:
-            self._root_split = NamedSplit(SPLITS.index(root_role[1]), is_chosen=True)
-        self._asks = layout.asks_for_folders
+        if root_role in SPLITS:
+            self._root_split = NamedSplit(SPLITS.index(root_role), is_chosen=True)
+        self._asks_for_folders = layout.asks_for_folders
         self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
-        self._keys = list(keys)
-        self._upper_folders = {parent_folders for parent_folders, _ in self._keys}
-        self._common = _common_length(self._upper_folders)
-        named = {
+        #: The parent folders of all faces.
+        self._paths = {parent_folders for parent_folders, _ in keys}
+        #: Number of folders at the start that all paths have in common.
+        self._common = _common_length(self._paths)
+        split_folders = {
             (path[:level], folder)
-            for path in self._upper_folders
+            for path in self._paths
             for level, folder in enumerate(path)
             if split_from_name(folder) is not None
         }
         #: Folders that contain a folder that names a split.
-        self._split_parents = {parent for parent, _ in named}
+        self._split_parents = {parent for parent, _ in split_folders}
+        #: True if a folder has a usual name of the validation split, and not one such as "eval".
         self._has_validation = any(
             split_from_name(folder) == (SPLITS.index("validation"), False)
             and not is_evaluation_name(folder)
-            for _, folder in named
+            for _, folder in split_folders
         )
 
     def split_of(
         self, parent_folders: Folders, subfolders: Folders
     ) -> tuple[NamedSplit | None, Folders | None]:
-        """Return the split, and the folder that names it.
+        """Return the split, and the folder to list with this split.
 
-        The split is None if the user has to decide about the folder.
+        The split is None if the user has to decide about the folder. The folder is None if no
+        parent folder names the split.
         """
-        chosen = self._chosen_split(parent_folders, subfolders)
-        if chosen is not None:
-            return chosen
+        chosen_split = self._chosen_split(parent_folders, subfolders)
+        if chosen_split is not None:
+            return chosen_split
         if parent_folders in self._unnamed_lists:
             return None, parent_folders
         for level in range(len(parent_folders) - 1, -1, -1):
-            found = split_from_name(parent_folders[level])
-            if found is not None:
+            named_split = split_from_name(parent_folders[level])
+            if named_split is not None:
                 path = parent_folders[: level + 1]
-                return None if self._is_doubtful(path, found[0]) else NamedSplit(*found), path
+                is_doubtful = self._is_doubtful(path, named_split[0])
+                return None if is_doubtful else NamedSplit(*named_split), path
         for folder in reversed(subfolders):
-            found = split_from_name(folder)
-            if found is not None:
-                return NamedSplit(*found), None
-        asks = self._asks or parent_folders[: self._common] in self._split_parents
+            named_split = split_from_name(folder)
+            if named_split is not None:
+                return NamedSplit(*named_split), None
+        is_next_to_split = parent_folders[: self._common] in self._split_parents
+        asks = self._asks_for_folders or is_next_to_split
         if asks and len(parent_folders) > self._common:
             return None, parent_folders[: self._common + 1]
         return self._root_split, None
@@ -264,16 +273,17 @@ class _SplitFinder:
         self, parent_folders: Folders, subfolders: Folders
     ) -> tuple[NamedSplit, Folders] | None:
         """Return the split that the user chose, and its folder; None if there is no choice."""
-        of_parent = self._roles.role_of(parent_folders)
-        answered = of_parent or self._roles.role_of(subfolders)
-        if answered is None or answered[1] == "class":
+        level_and_role = self._roles.role_of(parent_folders)
+        if level_and_role is not None:
+            level, role = level_and_role
+            path = parent_folders[: level + 1]
+        elif (level_and_role := self._roles.role_of(subfolders)) is not None:
+            level, role = level_and_role
+            path = (*parent_folders, *subfolders[: level + 1])
+        else:
             return None
-        level, role = answered
-        path = (
-            parent_folders[: level + 1]
-            if of_parent
-            else (*parent_folders, *subfolders[: level + 1])
-        )
+        if role == "class":
+            return None
         if role is None:
             return NamedSplit(is_left_out=True), path
         return NamedSplit(SPLITS.index(role), is_chosen=True), path
@@ -288,8 +298,11 @@ class _SplitFinder:
         return is_around_all and split != SPLITS.index("train") and not is_plain_split_name(name)
 
     def person_folder_of(self, parent_folders: Folders) -> Folders | None:
-        """Return the outermost folder that is a numbered person; the others may be sessions."""
-        levels = range(1, len(parent_folders) + 1) if self._asks else ()
+        """Return the outermost folder that is a numbered person; None if there is none.
+
+        Numbered folders inside that folder may be sessions of the person.
+        """
+        levels = range(1, len(parent_folders) + 1) if self._asks_for_folders else ()
         return next(
             (path for level in levels if (path := parent_folders[:level]) in self._persons), None
         )
@@ -297,13 +310,13 @@ class _SplitFinder:
     @cached_property
     def _persons(self) -> set[Folders]:
         """The folders that are numbered persons."""
-        groups: dict[Folders, set[str]] = defaultdict(set)
-        for path in self._upper_folders:
+        names_in_parent: dict[Folders, set[str]] = defaultdict(set)
+        for path in self._paths:
             for level, folder in enumerate(path):
-                groups[path[:level]].add(folder)
+                names_in_parent[path[:level]].add(folder)
         return {
             (*parent, name)
-            for parent, names in groups.items()
+            for parent, names in names_in_parent.items()
             if parent not in self._split_parents and _are_persons(names)
             for name in names
         }
@@ -322,16 +335,17 @@ def _class_folder(face: AnnotatedFace) -> Folders:
 
 
 def _are_persons(names: Collection[str]) -> bool:
-    """Return True for numbered persons; 1, 2 and 3 may be parts of a dataset instead."""
+    """Return True if folders with these names are persons; 1, 2, 3 may be parts of a dataset."""
     return are_persons(names) and any(len(name) > 1 for name in names)
 
 
-def _role_name(found: NamedSplit | None) -> str | None:
-    if found is None:
+def _role_name(split: NamedSplit | None) -> str | None:
+    """Return the role of a folder with a split, as in ``SplitFolder``."""
+    if split is None:
         return None
-    if found.is_left_out:
+    if split.is_left_out:
         return ""
-    return None if found.split is None else SPLITS[found.split]
+    return None if split.split is None else SPLITS[split.split]
 
 
 def _short_names(paths: Collection[Folders]) -> dict[Folders, str]:
@@ -342,6 +356,7 @@ def _short_names(paths: Collection[Folders]) -> dict[Folders, str]:
 
 def _common_length(paths: Collection[Folders]) -> int:
     """Return the number of folders at the start that all paths have in common."""
+    # What the first and the last path in sorted order have in common, all paths have in common.
     first, last = min(paths), max(paths)
     length = 0
     while length < min(len(first), len(last)) and first[length] == last[length]:

@@ -1,4 +1,4 @@
-"""YOLO: ``images/train/a.jpg`` with ``labels/train/a.txt``, one line per box, the class first."""
+"""Read YOLO's format: ``images/a.jpg`` with ``labels/a.txt``, one line per box, the class first."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text
 from fer_core.dataset.readers.split_names import split_from_name
 
-#: A box with at least this share of the picture is the whole picture: face crops that were labeled
-#: for a detector have a box that misses a few pixels at the edges.
+#: A box that covers at least this share of a picture counts as the whole picture: the boxes of face
+#: crops often miss a few pixels at the edges.
 WHOLE_PICTURE = 0.9
 _MAX_LABEL_BYTES = 2**20
 #: Number of text files that are read to recognize labels next to their pictures.
-_PROBED_FILES = 5
+_CHECKED_FILES = 5
 
 _NO_LABELS = SkipReason("has no file of labels")
 _NO_BOX = SkipReason("has no box in its file of labels")
@@ -50,7 +50,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         return None
     config = read_yolo_config(files)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
-    cut = whole = 0
+    crop_count = whole_count = 0
     uses_config = False
     for picture in files.pictures:
         if picture not in labels:
@@ -60,12 +60,13 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if isinstance(content, SkipReason):
             problems.add(label_path, content)
             continue
+        # The folder "images" belongs to the format, and is neither a split nor a class.
         parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
         split = config.split_of(picture)
         if split == _split_of_folders(parent_folders):
-            split = None  # the user can choose another split for the folder
+            split = None  # the folders are enough, and the user can choose another split for them
         uses_config |= split is not None
-        found = []
+        picture_faces = []
         for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
             if not line.strip():
                 continue
@@ -75,16 +76,17 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 continue
             class_number, box = parsed
             name = config.class_names.get(class_number, str(class_number))
-            found.append(AnnotatedFace(name, parent_folders, split=split, box=box))
-            cut, whole = cut + (box is not None), whole + (box is None)
-        if found:
-            faces[picture] = tuple(found)
+            picture_faces.append(AnnotatedFace(name, parent_folders, split=split, box=box))
+            crop_count += box is not None
+            whole_count += box is None
+        if picture_faces:
+            faces[picture] = tuple(picture_faces)
         else:
             problems.add(picture, _NO_BOX)
     note = (
-        f"The classes and boxes were read from YOLO's labels. Faces that were cut out: {cut:,}. "
-        f"Pictures used as a whole, because the box covers at least {WHOLE_PICTURE:.0%} of them: "
-        f"{whole:,}."
+        "The classes and boxes were read from YOLO's labels. Faces that were cut out: "
+        f"{crop_count:,}. Pictures used as a whole, because the box covers at least "
+        f"{WHOLE_PICTURE:.0%} of them: {whole_count:,}."
     )
     notes = [note]
     if uses_config:
@@ -92,14 +94,15 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     notes += [
         f"{as_text(config.file_name)} names the folder {as_text(folder)} for several splits, which "
         "says nothing about its pictures."
-        for folder in config.several_splits
+        for folder in config.ambiguous_folders
     ]
     return Layout(faces, notes=notes)
 
 
 def _split_of_folders(folders: Folders) -> int | None:
-    named = [split[0] for folder in folders if (split := split_from_name(folder)) is not None]
-    return named[-1] if named else None
+    """Return the split that the innermost of the folders with a split names; None without one."""
+    splits = [split[0] for folder in folders if (split := split_from_name(folder)) is not None]
+    return splits[-1] if splits else None
 
 
 def _label_files(files: SourceFiles) -> dict[str, str]:
@@ -114,8 +117,8 @@ def _label_files(files: SourceFiles) -> dict[str, str]:
         for picture in files.pictures
         if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in known
     }
-    # Other datasets have text files next to their pictures as well.
-    for _, content in files.source.read_all(list(next_to_pictures.values())[:_PROBED_FILES]):
+    # Other datasets may also have text files next to their pictures, with other content.
+    for _, content in files.source.read_all(list(next_to_pictures.values())[:_CHECKED_FILES]):
         if isinstance(content, SkipReason) or not all(map(_parsed, content.splitlines())):
             return {}
     return next_to_pictures
@@ -133,9 +136,10 @@ def _label_path(picture: str) -> str | None:
 
 
 def _parsed(line: bytes) -> tuple[int, Box | None] | None:
-    """Return class number and box of a line; None if it is invalid.
+    """Return the class number and the box of a line; None if the line is invalid.
 
-    Four values are center, width and height; more are the corners of a polygon.
+    The box is None if it counts as the whole picture. Four values after the class number are the
+    center, the width and the height; six or more are the corners of a polygon.
     """
     try:
         first, *values = (float(word) for word in line.split())

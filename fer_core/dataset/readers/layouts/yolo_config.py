@@ -1,4 +1,4 @@
-"""The classes and splits in the configuration of a YOLO dataset, ``data.yaml``."""
+"""Read the classes and splits from the configuration of a YOLO dataset, ``data.yaml``."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ _SPLIT_KEYS = {"train": "train", "val": "validation", "valid": "validation", "te
 
 @dataclass(frozen=True)
 class YoloConfig:
-    """The configuration of a dataset.
+    """The classes and splits that the configuration of a YOLO dataset states.
 
     Attributes:
         class_names: The names of the classes by their number; empty if no file has them.
-        split_folders: The folder of each split, and the index of the split in ``SPLITS``.
-        split_pictures: The pictures in the lists of the splits, and the index of the split.
-        several_splits: The folders that are named for several splits, which says nothing.
+        split_folders: Index into ``SPLITS`` by folder.
+        split_pictures: Index into ``SPLITS`` by picture, for splits that are lists of pictures.
+        ambiguous_folders: The folders that are named for several splits, so that their split is
+            not known.
         file_name: The path of the file that names the splits; empty if there is none.
     """
 
     class_names: dict[int, str] = field(default_factory=dict)
     split_folders: dict[Folders, int] = field(default_factory=dict)
     split_pictures: dict[str, int] = field(default_factory=dict)
-    several_splits: tuple[str, ...] = ()
+    ambiguous_folders: tuple[str, ...] = ()
     file_name: str = ""
 
     def split_of(self, picture: str) -> int | None:
-        """Return the split of a picture; None if the configuration does not name it."""
+        """Return the split of a picture; None if the configuration does not state it."""
         if picture in self.split_pictures:
             return self.split_pictures[picture]
         folders = folders_of(picture)
@@ -58,23 +59,23 @@ def read_yolo_config(files: SourceFiles) -> YoloConfig:
     config = YoloConfig()
     for name in sorted(files.names, key=lambda name: name.count("/")):
         file_name = name.rpartition("/")[2].lower()
-        is_list = file_name in ("classes.txt", "obj.names", "_darknet.labels")
-        if not is_list and not file_name.endswith((".yaml", ".yml")):
+        is_class_list = file_name in ("classes.txt", "obj.names", "_darknet.labels")
+        if not is_class_list and not file_name.endswith((".yaml", ".yml")):
             continue
         text = read_text(files.source, name, _MAX_CONFIGURATION_BYTES)
         if isinstance(text, SkipReason):
             continue
         if not config.class_names:
             lines = [line.strip() for line in text.splitlines() if line.strip()]
-            class_names = dict(enumerate(lines)) if is_list else names_in_yaml(text)
+            class_names = dict(enumerate(lines)) if is_class_list else names_in_yaml(text)
             config = replace(config, class_names=class_names)
-        if not is_list and not config.file_name:
+        if not is_class_list and not config.file_name:
             config = _with_splits(config, text, name, files)
     return config
 
 
 def names_in_yaml(text: str) -> dict[int, str]:
-    """Return ``names`` of a ``data.yaml``; empty if there is none."""
+    """Return the class names by number from ``names`` in a ``data.yaml``; empty without it."""
     names = {}
     for position, item in enumerate(_items_of(text, "names")):
         match = re.fullmatch(r"\s*['\"]?(\d{1,3})['\"]?\s*:\s*(.+)", item.strip(), re.DOTALL)
@@ -86,66 +87,79 @@ def names_in_yaml(text: str) -> dict[int, str]:
 def _with_splits(config: YoloConfig, text: str, name: str, files: SourceFiles) -> YoloConfig:
     """Return the configuration with the splits that ``train``, ``val`` and ``test`` state.
 
-    Each names a folder, a list of pictures, or several of them.
+    The value of each key is a folder, a list of pictures, or several folders and lists.
     """
-    known = {
+    picture_folders = {
         folders[:level]
         for folders in {folders_of(picture) for picture in files.pictures}
         for level in range(len(folders) + 1)
     }
     root = _unquoted(next(iter(_items_of(text, "path")), ""))
-    splits: dict[Folders, set[int]] = defaultdict(set)
+    splits_of_folder: dict[Folders, set[int]] = defaultdict(set)
     pictures: dict[str, int] = {}
     for key, split in _SPLIT_KEYS.items():
         for value in map(_unquoted, _items_of(text, key)):
             if value.lower().endswith(".txt"):
                 listed = _listed_pictures(value, root, name, files)
                 pictures |= dict.fromkeys(listed, SPLITS.index(split))
-            elif (folder := _folder(value, root, name, known)) is not None:
-                splits[folder].add(SPLITS.index(split))
-    folders = {folder: split for folder, (split, *more) in splits.items() if not more}
-    several = tuple("/".join(folder) for folder in splits if folder not in folders)
-    is_used = bool(splits or pictures)
+            elif (folder := _folder(value, root, name, picture_folders)) is not None:
+                splits_of_folder[folder].add(SPLITS.index(split))
+    split_folders = {
+        folder: split for folder, (split, *others) in splits_of_folder.items() if not others
+    }
+    ambiguous_folders = (folder for folder in splits_of_folder if folder not in split_folders)
+    is_used = bool(splits_of_folder or pictures)
     return replace(
         config,
-        split_folders=folders,
+        split_folders=split_folders,
         split_pictures=pictures,
-        several_splits=several,
+        ambiguous_folders=tuple(map("/".join, ambiguous_folders)),
         file_name=name if is_used else "",
     )
 
 
 def _listed_pictures(value: str, root: str, config: str, files: SourceFiles) -> list[str]:
-    """Return the pictures that a list of a split names."""
+    """Return the pictures that the list of a split names; arguments as for ``_folder``."""
     base = posixpath.dirname(config)
     paths = [posixpath.join(base, root, value), posixpath.join(base, value), value]
     normal = [posixpath.normpath(path.replace("\\", "/")) for path in paths]
     name = next((path for path in normal if path in set(files.names)), None)
-    text = SkipReason("") if name is None else read_text(files.source, name)
-    if name is None or isinstance(text, SkipReason):
+    if name is None:
+        return []
+    text = read_text(files.source, name)
+    if isinstance(text, SkipReason):
         return []
     finder = PictureFinder(files.pictures)
     found = [finder.find(name, line.strip()) for line in text.splitlines() if line.strip()]
     return [picture for picture in found if isinstance(picture, str)]
 
 
-def _folder(value: str, root: str, config: str, known: Collection[Folders]) -> Folders | None:
-    """Return the folder of pictures that a path in a configuration names.
+def _folder(
+    value: str, root: str, config: str, picture_folders: Collection[Folders]
+) -> Folders | None:
+    """Return the folder that a path in a configuration names; None if it is not clear.
 
     Paths are relative to ``path`` or to the configuration, and often those of another computer.
+
+    Args:
+        value: The path.
+        root: The value of ``path`` in the configuration; empty if it has none.
+        config: The path of the configuration in the source.
+        picture_folders: The folders of the source with pictures in them or in their subfolders.
     """
     base = posixpath.dirname(config)
     for path in (posixpath.join(base, root, value), posixpath.join(base, value), value):
         folders = _parts(posixpath.normpath(path.replace("\\", "/")))
-        if folders and folders in known:
+        if folders and folders in picture_folders:
             return folders
     parts = tuple(part for part in _parts(value.replace("\\", "/")) if part not in (".", ".."))
     for start in range(len(parts)):
         if start and parts[start:] == ("images",):
             return None  # every split may have a folder of this name
-        ends = [folders for folders in known if folders[-len(parts[start:]) :] == parts[start:]]
-        if ends:
-            return ends[0] if len(ends) == 1 else None
+        end = parts[start:]
+        matches = [folders for folders in picture_folders if folders[-len(end) :] == end]
+        if matches:
+            return matches[0] if len(matches) == 1 else None
     return None
 
 
@@ -154,9 +168,10 @@ def _parts(path: str) -> Folders:
 
 
 def _items_of(text: str, key: str) -> list[str]:
-    """Return the value of a key: a text, a list in brackets or in lines, or pairs in braces.
+    """Return the items in the value of a key; empty if the key is missing.
 
-    Only the keys that are needed are parsed, and not YAML as a whole.
+    The value is a text (one item), a list in brackets or in lines, or pairs in braces. The file is
+    not parsed as a whole, so that other parts of it may be invalid.
     """
     match = re.search(rf"^{key}\s*:[ \t]*(.*)$", text, re.MULTILINE)
     if match is None:
@@ -182,7 +197,7 @@ def _without_comment(line: str) -> str:
 
 
 def _separated(text: str) -> list[str]:
-    """Split at commas outside quotes."""
+    """Return the items of a text that are separated by commas outside quotes."""
     return [item for item in re.findall(r"(?:'[^']*'|\"[^\"]*\"|[^,'\"])+", text) if item.strip()]
 
 
