@@ -27,7 +27,7 @@ class JobKind:
     """A kind of work and who may do it.
 
     Attributes:
-        name: Identifies the kind; part of the job's key.
+        name: Identifies the kind. A job is identified by this name and its own key.
         role: The role that starting and cancelling such a job requires.
         max_parallel: Maximum number of jobs of this kind that run at the same time; further jobs
             wait. None for no limit.

@@ -110,10 +110,11 @@ class JobService:
                 del self._jobs[job.kind.name, job.key]
 
     def _start_pending(self) -> None:
+        """Start the pending jobs that are within the limit of their kind."""
         for pending in list(self._pending):
             kind = pending.job.kind
-            running = sum(job.is_running for job in self.unfinished(kind))
-            if kind.max_parallel is not None and running >= kind.max_parallel:
+            running_count = sum(job.is_running for job in self.unfinished(kind))
+            if kind.max_parallel is not None and running_count >= kind.max_parallel:
                 continue
             self._pending.remove(pending)
             pending.job.is_running = True

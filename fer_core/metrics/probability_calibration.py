@@ -90,6 +90,7 @@ def fit_temperature(
     logits = _logits(probabilities)
     logits -= logits.max(axis=1, keepdims=True)
     mean_true_logit = logits[np.arange(len(labels)), labels].mean()
+    # The bounds of the inverse temperature.
     low, high = 1 / _HIGHEST_TEMPERATURE, 1 / _LOWEST_TEMPERATURE
     for _ in range(_BISECTIONS):
         middle = math.sqrt(low * high)

@@ -62,7 +62,8 @@ class ClassRegister:
         self._numbers: set[str] = set()
         #: The classes of the dataset, in the order of the preliminary labels.
         self._targets: list[str] = list(choice.fixed_classes or ())
-        self._target_keys = {class_key(name): label for label, name in enumerate(self._targets)}
+        #: The preliminary label of each class of the dataset, by the key of the class.
+        self._target_labels = {class_key(name): label for label, name in enumerate(self._targets)}
 
     def set_number_names(self, names: Iterable[str]) -> None:
         """Set the names of the source's class numbers; call it before ``label``.
@@ -96,6 +97,7 @@ class ClassRegister:
         return self._labels[key]
 
     def _register(self, name: str, *, is_number: bool) -> str:
+        """Return the key of a class name, and add the class if it is new."""
         key = class_key(name)
         if key not in self._names:
             label = self._new_label(name, is_number=is_number)
@@ -110,13 +112,14 @@ class ClassRegister:
         return key
 
     def _new_label(self, name: str, *, is_number: bool) -> int | None:
+        """Return the preliminary label of a new class; None if the class is left out."""
         if self._counts_only:
             return None
         target = self.choice.target(name, is_number=is_number)
         if target is None:
             return None
         key = class_key(target)
-        if key not in self._target_keys:
+        if key not in self._target_labels:
             if len(self._targets) == MAX_CLASSES:
                 names = ", ".join(sorted_classes(self._targets)[:5])
                 raise InputError(
@@ -124,9 +127,9 @@ class ClassRegister:
                     f"dataset has {MIN_CLASSES} to {MAX_CLASSES}; combine or leave out some of "
                     "them (--map OLD=NEW, --map OLD=), or check that the folders are classes."
                 )
-            self._target_keys[key] = len(self._targets)
+            self._target_labels[key] = len(self._targets)
             self._targets.append(target)
-        return self._target_keys[key]
+        return self._target_labels[key]
 
     def ask_for_numbers(self) -> None:
         """Raise an error if the user has to say which emotions the class numbers are.

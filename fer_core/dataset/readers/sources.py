@@ -1,4 +1,4 @@
-"""The sources of a dataset, a file, a folder or an archive, with one interface."""
+"""One interface for the sources of a dataset: a file, a folder or an archive."""
 
 from __future__ import annotations
 

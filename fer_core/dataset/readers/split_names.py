@@ -29,10 +29,10 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
     official = _OFFICIAL.get(frozenset(part for part in parts if not _is_general(part)))
     if official is not None:
         return SPLITS.index(official), True
-    found = {split for part in parts for split in _splits_of_part(part)}
-    if len(found) != 1 or not _NEGATIONS.isdisjoint(parts):
+    splits = {split for part in parts for split in _splits_of_part(part)}
+    if len(splits) != 1 or not _NEGATIONS.isdisjoint(parts):
         return None
-    (split,) = found
+    (split,) = splits
     return SPLITS.index(split), False
 
 
@@ -91,7 +91,7 @@ def _is_general(part: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _parts(name: str) -> frozenset[str]:
-    """Return the parts of a name in lower case. Words of no split are cut at capital letters."""
+    """Return the parts of a name in lower case; words without a split end at capital letters."""
     parts: set[str] = set()
     for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
         folded = word.casefold()
@@ -106,7 +106,7 @@ def _parts(name: str) -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _splits_of_part(part: str) -> tuple[str, ...]:
     """Return the splits that one part states; several if it contradicts itself: "trainval"."""
-    found = tuple(split for split, pattern in _SPLIT_WORDS if pattern.fullmatch(part))
-    if not found and _TWO_SPLITS.fullmatch(part):
+    splits = tuple(split for split, pattern in _SPLIT_WORDS if pattern.fullmatch(part))
+    if not splits and _TWO_SPLITS.fullmatch(part):
         return SPLITS
-    return found
+    return splits

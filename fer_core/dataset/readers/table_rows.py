@@ -127,7 +127,7 @@ def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
     count = len(columns.names)
     surplus = len(fields) - count
     if surplus > 0 and len(columns.pixels) == 1:
-        # The pixels may be separated like the columns and not be in quotes: join them to one field.
+        # The delimiter may also separate the pixels, without quotes: join them to one field.
         start = columns.pixels[0]
         pixels = fields[start : start + surplus + 1]
         if len(pixels) >= MIN_PIXELS and math.isqrt(len(pixels)) ** 2 == len(pixels):

@@ -40,6 +40,7 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     contents = _Contents(source)
     dropped_counts: Counter[tuple[Folders, Folders]] = Counter()
     for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
+        # A picture may have been removed with another pair of trees.
         pairs = [pair for pair in candidates if pair[0] in layout.faces and pair[1] in layout.faces]
         if not pairs or not contents.are_alike(pairs):
             continue
@@ -66,7 +67,6 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     copy.
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    sizes: Counter[Folders] = Counter()
     class_keys: dict[str, str] = {}
     for name, faces in layout.faces.items():
         class_name = faces[0].class_name
@@ -81,6 +81,8 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
                 pairs[_trees(original, repeated)].append((original, repeated))
     if not pairs:
         return {}
+    # The number of pictures in each folder and its subfolders.
+    sizes: Counter[Folders] = Counter()
     for folder, count in Counter(name.rpartition("/")[0] for name in layout.faces).items():
         folders = folders_of(f"{folder}/")  # the slash makes it the path of a file
         for level in range(len(folders) + 1):

@@ -28,7 +28,7 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
 
     Args:
         files: The files of the source.
-        layout: The faces; those in a listed picture get the split of the list.
+        layout: The faces; all faces in a listed picture get the split of the list.
     """
     finder: PictureFinder | None = None
     used_lists: list[str] = []

@@ -40,8 +40,8 @@ _NO_SINGLE_CLASS = SkipReason("has no single class")
 _UNUSED = SkipReason(
     "was not used because the folders name the classes; import the table itself to use it"
 )
-#: Minimum number of columns that are named after emotions: a row has 1 in the column of its class,
-#: and 0 in the other columns.
+#: Minimum number of class columns. A class column is named after an emotion; it contains 1 in the
+#: rows of this class, and 0 in the other rows.
 _MIN_CLASS_COLUMNS = 3
 #: The values that mean 1 and 0 in these columns.
 _ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
@@ -248,10 +248,7 @@ def _has_classes(columns: TableColumns) -> bool:
 
 
 def _class_columns(columns: TableColumns) -> dict[int, str]:
-    """Return the columns that are named after emotions: the name by position.
-
-    The result is empty if there are too few of them.
-    """
+    """Return the names of the class columns by their position; empty if there are too few."""
     names = {
         position: name
         for position, name in enumerate(columns.names)

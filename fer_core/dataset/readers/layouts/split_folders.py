@@ -141,6 +141,7 @@ def find_split_folders(
         if split is not None:
             result.by_folders[key] = replace(split, person=person)
         elif person is not None and path == person_folder:
+            # The user does not have to decide about the folder of a person.
             result.by_folders[key] = NamedSplit(person=person)
             continue
         else:

@@ -33,10 +33,10 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read pictures in ``images/`` with files of boxes in ``labels/``, in YOLO's format.
 
     Both orders of the folders are read: ``images/train/`` and ``train/images/``. The files of
-    labels may also be in the folders of the pictures. Each box is a face. A box that covers nearly
-    the whole picture is not cut. The names of the classes come from ``names`` in ``data.yaml``, or
-    from ``classes.txt``; without them the classes are numbers. The splits come from ``train``,
-    ``val`` and ``test`` in ``data.yaml``, or from the folders.
+    labels may also be in the folders of the pictures. Each box is a face. If a box covers nearly
+    the whole picture, the picture is used as a whole. The names of the classes come from ``names``
+    in ``data.yaml``, or from ``classes.txt``; without them the classes are numbers. The splits come
+    from ``train``, ``val`` and ``test`` in ``data.yaml``, or from the folders.
 
     Args:
         files: The files of the source.
@@ -107,15 +107,15 @@ def _split_of_folders(folders: Folders) -> int | None:
 
 def _label_files(files: SourceFiles) -> dict[str, str]:
     """Return the file of labels of each picture that has one: in ``labels/``, or next to it."""
-    known = set(files.names)
+    names = set(files.names)
     paths = {picture: _label_path(picture) for picture in files.pictures}
-    found = {picture: path for picture, path in paths.items() if path in known}
-    if found:
-        return found
+    in_labels_folder = {picture: path for picture, path in paths.items() if path in names}
+    if in_labels_folder:
+        return in_labels_folder
     next_to_pictures = {
         picture: path
         for picture in files.pictures
-        if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in known
+        if (path := str(PurePosixPath(picture).with_suffix(".txt"))) in names
     }
     # Other datasets may also have text files next to their pictures, with other content.
     for _, content in files.source.read_all(list(next_to_pictures.values())[:_CHECKED_FILES]):
