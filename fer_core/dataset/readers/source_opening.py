@@ -42,8 +42,8 @@ _OTHER_TABLES = {
     ".mat": "a MATLAB file",
     **dict.fromkeys((".pkl", ".pickle"), "a pickle file"),
 }
-#: Minimum number of pictures next to archives that are a dataset. Fewer pictures are probably
-#: previews or logos, unless at least two of them are in folders, which may be classes.
+#: Minimum number of pictures outside of archives that count as a dataset. Fewer pictures are
+#: probably previews or logos, unless at least two of them are in folders, which may be classes.
 _MIN_PICTURES = 10
 _MIN_PICTURES_IN_FOLDERS = 2
 
@@ -148,6 +148,7 @@ def _open_file(
 def _decompressed_source(
     file: BinaryIO, name: str, report: ProgressReport | None, limit: int | None
 ) -> Source:
+    """Return the source for a compressed file: a tar archive or a single file."""
     unpacked = decompressed(file, name, report, limit=limit)
     file.close()
     if is_tar(unpacked) or _is_named_tar(name):
@@ -166,6 +167,6 @@ def _has_dataset(source: Source, names: list[str]) -> bool:
         return True
     if len(list(islice(iter_pictures(source, names), _MIN_PICTURES))) == _MIN_PICTURES:
         return True
-    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    found = find_tables(source, tables, ProblemLog(), needs_header=True)
-    return any(table.columns.pixels for table in found)
+    table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    tables = find_tables(source, table_names, ProblemLog(), needs_header=True)
+    return any(table.columns.pixels for table in tables)

@@ -72,15 +72,17 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         unused += sum(len(group) for frame, group in frames.items() if frame not in emotions)
     note = (
         f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file of their "
-        f"emotion. Of each, the last {PEAK_FRAMES} frames got the emotion, and the first frame is "
-        f"neutral (leave out the class neutral if you do not want it); "
+        f"emotion. Of each of these, the last {PEAK_FRAMES} frames got the emotion, and the first "
+        "frame is neutral (leave out the class neutral if you do not want it); "
         f"{counted(unused, 'frame')} between them were not read."
     )
     return Layout(faces, asks_for_folders=False, notes=[note])
 
 
 def check_ck_plus_labels(files: SourceFiles) -> None:
-    """Raise an error if the pictures are frames of CK+ whose emotions nothing in the source names.
+    """Raise an error if most pictures are frames of CK+.
+
+    Call it if nothing in the source names the classes of the pictures.
 
     Raises:
         InputError: Most pictures are named as frames of CK+.

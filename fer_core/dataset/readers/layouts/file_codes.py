@@ -86,7 +86,7 @@ def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | N
     """Read pictures whose file names contain a code or the name of their emotion.
 
     The codes are those of public datasets. Names of emotions are recognized as parts of the file
-    name (``happy_001.jpg``, ``1001_DFA_ANG_XX.jpg``) if each picture has exactly one.
+    name (``happy_001.jpg``, ``1001_DFA_ANG_XX.jpg``), unless a file name contains several of them.
 
     Args:
         pictures: The paths of the pictures.
@@ -114,6 +114,7 @@ def _classes_of(pictures: Sequence[str], class_of: Callable[[str], str | None]) 
 def _layout(
     pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
 ) -> Layout:
+    """Return the layout of pictures by their classes; ``title`` names the codes in messages."""
     no_code = SkipReason(f"has a file name without {title}")
     # Pictures with the same class and folders share one annotation, which saves memory.
     shared_faces: dict[tuple[str, Folders], tuple[AnnotatedFace, ...]] = {}
