@@ -24,7 +24,7 @@ _KIND = CsvKind(
     name="curation file",
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
-    instead="a file that was exported here",
+    example="a file that was exported here",
     # 256 MB are enough for decisions about a million images.
     max_bytes=256 << 20,
 )

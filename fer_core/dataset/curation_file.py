@@ -158,11 +158,11 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
         settings: Contains the path of ``data/``.
 
     Returns:
-        The curation; None for a dataset that is read from a path without being imported, because it
-        has no curation.
+        The curation; None for data that are read from a path without being imported, because they
+        have no curation, and for the demo set before its first use.
 
     Raises:
-        InputError: There is no dataset with this name and no such path.
+        InputError: There is no such dataset and no such path.
     """
     folder = folder_of_data(data, settings)
     return None if folder is None else CurationFile(folder)
