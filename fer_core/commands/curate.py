@@ -133,7 +133,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):
         by_name.setdefault(name, []).append(row)
-    rows: dict[int, None] = {}
+    rows: dict[int, None] = {}  # a dictionary keeps the order, and has each row once
     for name in names:
         if name not in by_name:
             raise InputError(
@@ -178,9 +178,9 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _curation_and_faces(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # By the stored name, also decisions about images that the dataset no longer has are found.
+    # The stored names also find decisions about images that the dataset no longer has.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
-    # By the pixels, also decisions about images that had another name at an earlier import.
+    # The current names also find decisions that were made when an image had another name.
     matched = match_curation(curation, face_set).by_row
     identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:

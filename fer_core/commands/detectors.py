@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Imported here, because this module imports OpenCV, which ``fetch`` does not need.
+    # Imported here, because it loads OpenCV, which ``fetch`` does not need.
     from fer_core.vision.detect import detector_names
 
     names = detector_names(settings)

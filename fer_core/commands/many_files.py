@@ -165,7 +165,7 @@ def classify_many_files(
     """
     options = scale_options(arguments)
     if arguments.out is None and options.backend == "local" and options.workers is None:
-        # Without --out, the files are few, and each further process takes a second to start.
+        # Without --out, few files are expected, and each further process takes a second to start.
         options = replace(options, workers=1)
     work = photo_work(
         settings,
@@ -222,6 +222,7 @@ class StoredFiles(list[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._folder.rows(self._record):
+            # As without worker processes, an entry has the key "note" only if there is a note.
             if row["note"] is None:
                 del row["note"]
             yield row

@@ -1,6 +1,6 @@
 """``search``: hyperparameter search whose trials are ordinary runs.
 
-A search is a study of Optuna, and the functions and classes of ``fer_core.training`` call it so.
+``fer_core.training`` calls a search a study, as Optuna does.
 """
 
 from __future__ import annotations

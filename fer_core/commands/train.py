@@ -171,15 +171,22 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
     """Return the run of ``--resume``.
 
     Raises:
-        InputError: There is no such run, or an option would change it.
+        InputError: There is no such run, or an option cannot be combined with ``--resume``.
     """
-    values = (
-        *(arguments.recipe, arguments.data, arguments.classes, arguments.class_order),
-        *(arguments.epochs, arguments.run_dir, arguments.mlflow, arguments.start, arguments.freeze),
+    options_with_value = (
+        arguments.recipe,
+        arguments.data,
+        arguments.classes,
+        arguments.class_order,
+        arguments.epochs,
+        arguments.run_dir,
+        arguments.mlflow,
+        arguments.start,
+        arguments.freeze,
     )
-    # The defaults of the other options are empty lists and False.
+    # Without these options, the arguments are empty lists and False instead of None.
     has_other_options = arguments.changes or arguments.changed_classes or arguments.tensorboard
-    if has_other_options or any(value is not None for value in values):
+    if has_other_options or any(value is not None for value in options_with_value):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
             "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "

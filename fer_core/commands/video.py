@@ -85,9 +85,14 @@ def add_parser(subparsers: Any) -> None:
         help="analyze N frames per second, such as 5/s (default: every frame)",
     )
     parser.add_argument(
-        "--from", dest="start", metavar="TIME", help="start, such as 75 or 1:15 (default: 0)"
+        "--from",
+        dest="start",
+        metavar="TIME",
+        help="the time to start at, such as 75 (seconds) or 1:15 (default: 0)",
     )
-    parser.add_argument("--to", dest="end", metavar="TIME", help="end (default: end of the video)")
+    parser.add_argument(
+        "--to", dest="end", metavar="TIME", help="the time to end at (default: end of the video)"
+    )
     parser.add_argument(
         "--annotate", action="store_true", help="also write annotated.mp4 with boxes and labels"
     )
@@ -105,8 +110,8 @@ def add_parser(subparsers: Any) -> None:
     add_many_files_arguments(
         parser,
         out_help="the folder for the results: one folder per video; with one of the following "
-        "options, a pattern or an address, Parquet in parts. Repeat the command to continue after "
-        "an interruption",
+        "options, a pattern or an address: parts in the Parquet format. Repeat the command to "
+        "continue after an interruption",
         is_out_required=True,
         part_files=PART_FILES,
     )
@@ -251,7 +256,7 @@ def _settings(
 
 
 def _frames_per_second(text: str | None) -> float | None:
-    # "--every frame" is the default, which analyzes every frame.
+    # "--every frame" is the same as no option: every frame is analyzed.
     if text is None or text == "frame":
         return None
     try:

@@ -13,6 +13,7 @@ from fer_core.dataset.face_set import FACE_SIZE
 #: would take eight times their memory.
 _CHUNK = 2048
 
+#: Number of different pixel intensities.
 GRAY_LEVELS = 256
 
 

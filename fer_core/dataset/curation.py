@@ -390,6 +390,7 @@ class CuratedFaceSet:
         return {
             "fingerprint": self.fingerprint,
             "dropped": self.dropped,
+            # The key keeps the spelling that published models have.
             "relabelled": self.relabeled,
             "train_copies_dropped": self.copies_dropped,
             "unknown_images": len(self.unknown),

@@ -24,7 +24,7 @@ _KIND = CsvKind(
     name="curation file",
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
-    example="a file that was exported here",
+    example="a curation file that FER Studio exported",
     # 256 MB are enough for decisions about a million images.
     max_bytes=256 << 20,
 )
@@ -66,6 +66,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     undescribed = 0
     for row in table.rows:
         try:
+            # A row that cannot be divided into cells has an error instead of them.
             if isinstance(row.cells, csv.Error):
                 raise row.cells
             # Cells may be missing at the end of a line.

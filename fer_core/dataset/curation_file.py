@@ -42,6 +42,7 @@ UNDO_DEPTH = 20
 
 _PAST_TENSE = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
+#: Decisions by the identity of their image.
 _Entries = dict[Identity, CurationEntry]
 
 
@@ -384,17 +385,17 @@ class CurationFile:
             return change
 
     def _entries(self) -> _Entries:
-        """Return the decisions that a change starts from; save the lines that it would delete."""
+        """Return the stored decisions before a change.
+
+        The change writes decisions only, so the lines that could not be read are saved first.
+        """
         curation = self.read()
         if curation.unreadable:
             self._save_unreadable(curation)
         return {entry.identity: entry for entry in curation.entries}
 
     def _save_unreadable(self, curation: Curation) -> None:
-        """Append the unreadable lines to a file of their own.
-
-        The curation is then written without them.
-        """
+        """Append the unreadable lines of a curation to a file of their own."""
         path = self.folder / _UNREADABLE_FILE
         earlier = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         if earlier and not earlier.endswith("\n"):
@@ -416,9 +417,12 @@ class CurationFile:
             "batches": [batch.to_json() for batch in history.done],
             "undone": [batch.to_json() for batch in history.undone],
         }
-        with replaced_file(self.folder / _UNDO_FILE) as undo, replaced_file(self.path) as table:
-            undo.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-            table.write_text(curation_csv(curation), encoding="utf-8")
+        with (
+            replaced_file(self.folder / _UNDO_FILE) as undo_file,
+            replaced_file(self.path) as decisions_file,
+        ):
+            undo_file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+            decisions_file.write_text(curation_csv(curation), encoding="utf-8")
 
     def _read_history(self) -> _History:
         """Return the recorded batches; none if the file is missing or damaged."""

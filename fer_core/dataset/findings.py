@@ -185,7 +185,7 @@ def ranked_finding(
     suggested: NDArray[np.int8] | None = None,
     notes: Sequence[str] = (),
 ) -> Finding:
-    """Return a finding about single images, in the given order, see ``Finding``."""
+    """Return a finding about single images. The arguments are the attributes of ``Finding``."""
     return Finding(
         kind=kind,
         title=title,

@@ -36,8 +36,8 @@ class FolderRoles:
         for name, role in self.roles:
             if role not in (None, "class", *SPLITS):
                 raise InputError(
-                    f"The folder {name!r} cannot be {role!r}; use {', '.join(SPLITS)} or class, or "
-                    f"leave it out (--split {shlex.quote(f'{name}=')})."
+                    f"The folder {name!r} cannot have the role {role!r}; use {', '.join(SPLITS)} "
+                    f"or class, or leave it out (--split {shlex.quote(f'{name}=')})."
                 )
         if len(self._role_by_path) < len(self.roles):
             raise InputError("--split names a folder twice; name each folder once.")
@@ -73,7 +73,7 @@ class FolderRoles:
         """
         if not self.roles:
             return []
-        # Each part of a path between two of its folders: the user may have given any of them.
+        # All sequences of consecutive folders, because the user may have named any of these.
         existing: set[tuple[str, ...]] = set()
         for folders in paths:
             keys = [_folder_key(folder) for folder in folders]
@@ -92,13 +92,13 @@ def parse_folder_roles(texts: Iterable[str]) -> FolderRoles:
     roles: list[tuple[str, Role]] = []
     for text in texts:
         # Split at the last "=", because names of folders may contain this character.
-        name, separator, word = text.rpartition("=")
+        name, separator, role_text = text.rpartition("=")
         if not separator or not name.strip():
             raise InputError(
                 "--split expects FOLDER=train, FOLDER=validation, FOLDER=test or FOLDER=class, or "
                 f"FOLDER= to leave a folder out. Received: {text!r}."
             )
-        role = word.strip().lower()
+        role = role_text.strip().lower()
         # FolderRoles rejects a role that does not exist.
         roles.append((name.strip(), _SYNONYMS.get(role, role) or None))  # type: ignore[arg-type]
     return FolderRoles(tuple(roles))

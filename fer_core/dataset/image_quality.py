@@ -14,9 +14,9 @@ from fer_core.progress import ProgressReport
 #: Two intensities count as equal if they differ by at most this value.
 _GRAY_MARGIN = 4
 
-#: An image is nearly blank if at least this share of its pixels has the same intensity, such as a
-#: placeholder or an image of a few letters. The value was chosen by inspecting FER2013, which
-#: contains placeholders of deleted photos; its line drawings and dark faces have lower shares.
+#: An image is nearly blank if at least this share of its pixels has the same intensity. The value
+#: was chosen by inspecting FER2013: its placeholders of deleted photos have higher shares, its line
+#: drawings and dark faces lower ones.
 NEARLY_BLANK_SHARE = 0.75
 
 #: Number of images between two reports of the progress.

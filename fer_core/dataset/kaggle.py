@@ -16,7 +16,7 @@ from fer_core.files import is_disk_full, os_errors_as_input_errors, temporary_fo
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Kaggle's name of FER2013 as pictures: https://www.kaggle.com/datasets/msambare/fer2013
+#: Kaggle's name of FER2013 with one file per picture: https://www.kaggle.com/datasets/msambare/fer2013
 KAGGLE_HANDLE = "msambare/fer2013"
 
 _TOKENS_URL = "https://www.kaggle.com/settings"

@@ -1,4 +1,4 @@
-"""The lock of an imported dataset's folder; all code that changes its files holds it."""
+"""The lock of an imported dataset's folder, held by all code that changes files in this folder."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def cached_near_duplicates(
 
 
 def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
-    """Return the pairs of ``find_pairs`` as arrays by name, in which form they are cached."""
+    """Return the pairs of near-duplicates as arrays by name, which is their form in the cache."""
     pairs = find_pairs(face_set.images, first_copies(content_keys(face_set.images)), report=report)
     return {
         "is_complete": np.array(pairs.is_complete),

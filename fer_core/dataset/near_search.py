@@ -60,8 +60,8 @@ _MAX_CANDIDATES = 500_000
 #: Number of images that are converted to floats at the same time.
 _IMAGES_AT_ONCE = 256
 
-#: Number of candidates that ``join_near_duplicates`` filters at the same time, to leave out those
-#: that the joins before them have connected.
+#: Number of candidates that ``join_near_duplicates`` filters at the same time, to leave out pairs
+#: that earlier joins have connected.
 _FILTERED_AT_ONCE = 256
 
 #: Maximum number of candidates in memory at the same time. In the frames of a video, all pairs of a
@@ -196,15 +196,19 @@ def copies_of_train(
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
-    unique = rows[~is_exact][first_copies(keys[~is_exact])]
-    pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
+    unique_rows = rows[~is_exact][first_copies(keys[~is_exact])]
+    pairs = find_pairs(images, unique_rows, train_rows[first_copies(train_keys)], report)
     first_keys = content_keys(images, pairs.first)
     in_model = np.isin(content_keys(images, pairs.second), [] if model_keys is None else model_keys)
     return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[in_model])
 
 
 def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the positions at which a ``content_keys`` value occurs first, in ascending order."""
+    """Return the position of the first occurrence of each key, in ascending order.
+
+    Args:
+        keys: The ``content_keys`` of images.
+    """
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
@@ -313,7 +317,7 @@ class _Tiles:
     ) -> None:
         self._is_symmetric = others is None
         second_hashes = hashes if others is None else others
-        #: Rows and columns of the matrix product: even frequencies, then odd ones.
+        #: The factors of two matrix products: of the even frequencies, and of the odd ones.
         self._factors = tuple(
             _with_frequencies(hashes, second_hashes, mask) for mask in (~_IS_ODD, _IS_ODD)
         )
@@ -352,6 +356,7 @@ class _Tiles:
         return start if self._is_symmetric else 0
 
     def _tile(self, start: int, column: int) -> Iterator[_Tile]:
+        """Yield the candidates among the hashes from ``start`` and those from ``column``."""
         # The similarity to an image is the sum of the products of its even and of its odd
         # frequencies. The similarity to its mirror image is their difference. The larger of the two
         # similarities is even + |odd|.
@@ -436,7 +441,7 @@ class _Budget:
         )
 
     def take(self, requested: int) -> int:
-        """Start the next tile, and return how many of its candidates to verify."""
+        """Start the next tile, and return how many of its ``requested`` candidates to verify."""
         self.begin_tile()
         granted = min(requested, self._left_in_tile)
         self._left -= granted

@@ -1,4 +1,4 @@
-"""Quick fixes: each drops the wrong images of one kind of finding, by decisions of the curation."""
+"""Quick fixes: rules that drop images of one kind of finding, as decisions of the curation."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from fer_core.files import pasted_path, unquoted_path
 #: Suffixes of files that are only one part of a dataset and cannot be imported alone.
 _PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
 #: Names, in lower case, of folders that contain the classes of the pictures in another folder.
-_ANNOTATIONS = ("labels", "annotations", "emolabel")
+_ANNOTATION_FOLDERS = ("labels", "annotations", "emolabel")
 #: Number of bytes of a file that are read to recognize it.
 _HEADER_BYTES = 4_096
 #: Maximum number of entries of a folder that are read to recognize it.
@@ -120,13 +120,13 @@ def _partial_dataset(path: Path, roles: FolderRoles, roots: Sequence[Path] | Non
     problem = part_of_dataset(path, roots)
     if problem is not None:
         return problem
-    others = other_splits(path, roots)
-    if others and roles.role_of((path.name,)) is None:
+    other_names = other_splits(path, roots)
+    if other_names and roles.role_of((path.name,)) is None:
         role = shlex.quote(f"{path.name}=test")
         return (
             f"{path} is only one split of the dataset in {path.parent}, which also contains "
-            f"{', '.join(others)}; import {path.parent} instead, or add --split {role} (or train, "
-            "validation) to import this folder alone."
+            f"{', '.join(other_names)}; import {path.parent} instead, or add --split {role} (or "
+            "train, validation) to import this folder alone."
         )
     return None
 
@@ -147,7 +147,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
     is_ferplus = path.name.lower() == "label.csv" and _split_of_name(folder.name) is not None
     if not is_part and not is_ferplus:
         return None
-    if is_ferplus or folder.name.lower() in _ANNOTATIONS:
+    if is_ferplus or folder.name.lower() in _ANNOTATION_FOLDERS:
         folder = folder.parent
     return (
         f"{path} is only one file of a dataset; import the folder of the dataset, {folder}, "
@@ -177,14 +177,14 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
         is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
             is_emotion = is_ck_plus and name.lower().startswith("emotion")
-            if name.lower() in _ANNOTATIONS or is_emotion:
+            if name.lower() in _ANNOTATION_FOLDERS or is_emotion:
                 return folder.parent / name
     return None
 
 
 def _has_labels_inside(path: Path) -> bool:
     """Return True if a folder is a whole dataset: the folder of its labels is inside."""
-    return any(name.lower() in _ANNOTATIONS for name in _subfolders(path))
+    return any(name.lower() in _ANNOTATION_FOLDERS for name in _subfolders(path))
 
 
 def _is_class_folder(path: Path, roots: Sequence[Path] | None) -> bool:

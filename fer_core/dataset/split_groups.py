@@ -33,9 +33,9 @@ def create_grouped_splits(
 ) -> tuple[NDArray[np.int8], SplitGroups | None]:
     """Create each missing split from groups of training images.
 
-    Images of one person, near-duplicates and exact copies are one group. If there are fewer groups
-    than splits (all images show one person, for example), persons and then near-duplicates are
-    ignored, with a warning.
+    Images of one person, near-duplicates and exact copies are one group. If there are too few
+    groups for all splits (all images show one person, for example), persons are ignored, then
+    near-duplicates, then exact copies, each with a warning.
 
     Args:
         images: uint8 ``[n, 48, 48]``.

@@ -156,8 +156,8 @@ class _GroupAssignment:
     ) -> None:
         classes, numbers = np.unique(labels[rows], return_inverse=True)
         totals = np.bincount(numbers).astype(np.float64)
-        # The share of train is the rest.
         self._splits = (_TRAIN, *missing)
+        # The share of train is the rest.
         shares = np.array([1 - sum(missing.values()), *missing.values()])
         #: Requested class counts, ``[splits, classes]``.
         self._requested = shares[:, None] * totals
@@ -187,10 +187,12 @@ class _GroupAssignment:
         return np.array(self._splits, np.int8)[self._position[self._group_of_row]]
 
     def _put(self, group: int, position: int) -> None:
+        """Assign a group to a split."""
         self._position[group] = position
         self._assigned[position] += self._counts[group]
 
     def _take(self, group: int) -> int:
+        """Remove a group from its split, and return the position of this split."""
         position = int(self._position[group])
         self._assigned[position] -= self._counts[group]
         return position

@@ -183,6 +183,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
             "classes": list(face_set.classes),
+            # True is the fourth value of a class whose name is a number.
             "source_classes": [
                 [
                     source_class.name,
@@ -308,7 +309,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     spellings = [spelling for spelling in path_spellings(text) if spelling]
     text = unquoted_path(text)
-    # The empty path is for an absolute spelling.
+    # An absolute path is tried as it is: joined to the empty path, it stays the same.
     parents = (Path(), *settings.import_roots)
     for candidate in (str(parent / spelling) for spelling in spellings for parent in parents):
         path = existing_path(candidate)
@@ -453,6 +454,11 @@ def install_demo_set(settings: Settings) -> None:
 
 
 def _load(folder: Path) -> FaceSet:
+    """Read an imported dataset.
+
+    Raises:
+        InputError: A file is damaged or cannot be read.
+    """
     try:
         record = read_json(folder / RECORD_FILE)
         with np.load(folder / FACES_FILE, allow_pickle=False) as arrays:

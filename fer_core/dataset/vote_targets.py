@@ -102,7 +102,7 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
     """
     targets = target_distributions(votes.counts, kind, votes.classes)
     has_target = np.asarray(targets.any(axis=1))
-    # A tie between classes leaves out an image of votes_majority only.
+    # With votes_majority, an image whose classes tie has no target, but a valid distribution.
     distributions = target_distributions(votes.counts, "votes_distribution", votes.classes)
     has_distribution = np.asarray(distributions.any(axis=1))
     reasons = {

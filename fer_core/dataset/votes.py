@@ -133,6 +133,7 @@ class Votes:
         return dict(zip(VOTE_COLUMNS, self.counts[row].tolist(), strict=True))
 
     def _share(self, votes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a number of votes per image as a share of all votes for the image."""
         shares = votes / np.maximum(self.total, 1)
         return np.where(self.has_votes, shares, np.nan).astype(np.float32)
 

@@ -94,6 +94,7 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     for row in table.rows:
         cells = row.cells
         try:
+            # A row that cannot be divided into cells has an error instead of them.
             if isinstance(cells, csv.Error):
                 raise cells
             votes = [int(cells[position]) for position in positions]
@@ -146,8 +147,8 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     votes = Votes(counts, label, "", face_set.classes)
     if not votes.matched:
         raise InputError(
-            f"The votes in {label} cannot be matched to this dataset: the file has no name of a "
-            "picture of the dataset (fer2013new.csv fits FER+'s own folders and a dataset imported "
+            f"The votes in {label} cannot be matched to this dataset: the file does not name any "
+            "of its pictures (fer2013new.csv fits FER+'s own folders and a dataset imported "
             "from fer2013.csv; for Kaggle's pictures provide a table with their paths)."
         )
     has_class = votes.plurality >= 0
