@@ -1,7 +1,8 @@
 """The commands of the command line, one module each.
 
-The function ``add_parser`` of each module adds its parser and sets ``run`` on it: a function that
-takes the parsed arguments and the settings and returns an ``Answer``.
+The function ``add_parser`` of each module adds the parser of the command. The parser's default for
+the argument ``run`` is the function that runs the command: it takes the parsed arguments and the
+settings, and returns an ``Answer``.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ class Answer:
     """The result of a command.
 
     Attributes:
-        document: What ``--json`` prints, as one JSON document.
-        text: What is printed otherwise.
+        document: Printed as JSON if the command is called with ``--json``.
+        text: Printed if the command is called without ``--json``.
     """
 
     document: Any

@@ -33,7 +33,15 @@ def add_command(
     *,
     aliases: tuple[str, ...] = (),
 ) -> argparse.ArgumentParser:
-    """Add a command with its ``--json`` switch; ``aliases`` are its former names."""
+    """Add a command with its ``--json`` switch, and return its parser.
+
+    Args:
+        subparsers: The object to which ``argparse`` adds commands.
+        name: The name of the command.
+        help_text: What the command does.
+        run: Runs the command.
+        aliases: Former names of the command.
+    """
     parser: argparse.ArgumentParser = subparsers.add_parser(
         name, help=help_text, description=help_text, aliases=list(aliases)
     )
@@ -43,7 +51,7 @@ def add_command(
 
 
 def path_argument(text: str) -> str:
-    """Check an argument that is a path, a pattern or an address."""
+    """Return an argument that is a path, a pattern or an address; reject an empty one."""
     if not text:
         # Path("") would be the current folder.
         raise argparse.ArgumentTypeError("a path must not be empty")
@@ -52,6 +60,10 @@ def path_argument(text: str) -> str:
 
 def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
     """Return the settings that ``--set key=value`` and ``--epochs`` change, by field name.
+
+    Args:
+        texts: The values of ``--set``.
+        epochs: The value of ``--epochs``; None without it.
 
     Raises:
         InputError: A text has no ``=``.
@@ -72,16 +84,18 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: The help text for what happens to a path without these options, for commands that
-            accept an imported dataset or a path. Empty for the commands that import a source.
+        default: For commands that accept an imported dataset or a path: the classes of data from a
+            path without these options, for the help text. Empty for commands that import a source.
     """
-    seven = "the seven emotions by name" + ("" if default else " (default)")
+    if default:
+        begin, after_seven, end = "for data read from a path, map", "", f" (default: {default})"
+    else:
+        begin, after_seven, end = "map", " (default)", ""
     parser.add_argument(
         "--classes",
         choices=CLASS_SCHEMES,
-        help=("for data read from a path, " if default else "")
-        + f"map the classes to {seven}, to the eight with contempt, or keep the names of the "
-        "folders or the table" + (f" (default: {default})" if default else ""),
+        help=f"{begin} the classes to the seven emotions by name{after_seven}, to the eight with "
+        f"contempt, or keep the names of the folders or the table{end}",
     )
     parser.add_argument(
         "--map",
@@ -89,7 +103,8 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
         action="append",
         default=[],
         metavar="OLD=NEW",
-        help="what a class of the source becomes (scared=fear), or OLD= to leave it out",
+        help="rename a class of the source or combine it with others (scared=fear); OLD= leaves it "
+        "out",
     )
     parser.add_argument(
         "--class-order",
@@ -102,11 +117,12 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 def class_choice_of(
     arguments: argparse.Namespace, default: ClassChoice | None = None
 ) -> ClassChoice:
-    """Return the choice of ``add_class_options``.
+    """Return the class choice that the options of ``add_class_options`` state.
 
     Args:
         arguments: The arguments of the command.
-        default: Used without ``--classes``; by default the seven emotions.
+        default: The choice whose scheme is used without ``--classes``; by default the scheme of the
+            seven emotions.
 
     Raises:
         InputError: The options are not valid.
@@ -123,19 +139,19 @@ def class_choice_of(
 def class_choice_of_path(
     arguments: argparse.Namespace, settings: Settings, default: ClassChoice | None = None
 ) -> ClassChoice | None:
-    """Return the choice of ``add_class_options`` for data that may be imported.
+    """Return the class choice for data that are an imported dataset or a path.
 
     Args:
-        arguments: The arguments of the command, with ``data``.
-        settings: Settings with the location of ``data/``.
-        default: See ``class_choice_of``.
+        arguments: The arguments of the command, with ``data`` and those of ``add_class_options``.
+        settings: Contains the path of ``data/``.
+        default: As for ``class_choice_of``.
 
     Returns:
-        None for an imported dataset, which has its classes.
+        The choice for a path; None for an imported dataset, whose classes do not change.
 
     Raises:
-        InputError: The options are not valid, or the dataset is imported; or there is neither a
-            dataset nor a path of this name.
+        InputError: The options are not valid or are used with an imported dataset, or there is no
+            such dataset and no such path.
     """
     if folder_of_data(arguments.data, settings) is None and arguments.data != DEMO_NAME:
         return class_choice_of(arguments, default)
@@ -150,15 +166,15 @@ def class_choice_of_path(
 def load_data(
     arguments: argparse.Namespace, settings: Settings, default: ClassChoice | None = None
 ) -> FaceSet:
-    """Load the dataset of a command with ``add_class_options``, and print the progress.
+    """Load the dataset that the arguments name, and print the progress.
 
     Args:
-        arguments: The arguments of the command, with ``data``.
-        settings: Settings with the location of ``data/``.
-        default: See ``class_choice_of``.
+        arguments: The arguments of the command, with ``data`` and those of ``add_class_options``.
+        settings: Contains the path of ``data/``.
+        default: As for ``class_choice_of``.
 
     Raises:
-        InputError: As ``load_dataset`` and ``class_choice_of_path``.
+        InputError: As for ``load_dataset`` and ``class_choice_of_path``.
     """
     choice = class_choice_of_path(arguments, settings, default)
     return load_dataset(arguments.data, settings, ProgressLines(), class_choice=choice)
@@ -174,7 +190,7 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({system_reason(error)}); name a CSV file."
+            f"{path} cannot be read ({system_reason(error)}); choose a CSV file."
         ) from error
 
 
@@ -188,12 +204,12 @@ def write_file(path: Path, text: str) -> None:
         write_text(path, text)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be written ({system_reason(error)}); name another file."
+            f"{path} cannot be written ({system_reason(error)}); choose another file."
         ) from error
 
 
 def text_table(header: list[str], rows: list[list[str]]) -> str:
-    """Format a plain-text table: the first column left-aligned, the others right-aligned."""
+    """Return a table as text, with the first column left-aligned and the others right-aligned."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [
         "  ".join(
@@ -209,31 +225,31 @@ class ProgressLines:
     """Prints the progress of slow work, with the estimated time left, to standard error.
 
     Args:
-        doing: What the program is doing, in one or two words (``reading``).
+        activity: The beginning of each line, such as "reading".
     """
 
-    def __init__(self, doing: str = "reading") -> None:
-        self._doing = doing
-        self._start = self._printed = time.monotonic()
+    def __init__(self, activity: str = "reading") -> None:
+        self._activity = activity
+        self._start_time = self._print_time = time.monotonic()
         self._total: int | None = None
 
     def __call__(self, done: int, total: int) -> None:
         """Report progress.
 
         Args:
-            done: Number of finished parts.
-            total: Number of all parts.
+            done: Number of finished steps.
+            total: Number of all steps. If it changes, a new phase of the work has begun.
         """
         now = time.monotonic()
-        if self._total not in (None, total):  # the next phase of the work
-            self._start = now
+        if self._total not in (None, total):
+            self._start_time = now
         self._total = total
-        if now - self._printed < _PROGRESS_SECONDS or not 0 < done < total:
+        if now - self._print_time < _PROGRESS_SECONDS or not 0 < done < total:
             return
-        self._printed = now
-        left = (now - self._start) * (total - done) / done
+        self._print_time = now
+        seconds_left = (now - self._start_time) * (total - done) / done
         print(
-            f"{self._doing}: {done / total:.0%}, about {format_duration(left)} left",
+            f"{self._activity}: {done / total:.0%}, about {format_duration(seconds_left)} left",
             file=sys.stderr,
             flush=True,
         )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fer_core.vision.face import Face
     from fer_core.vision.photo import PhotoResult
 
+#: The path that stands for standard input.
 _STANDARD_INPUT = Path("-")
 
 
@@ -62,8 +63,8 @@ def add_parser(subparsers: Any) -> None:
     )
     add_many_files_arguments(
         parser,
-        out_help="write the results as Parquet in parts into this folder or address; repeat the "
-        "command to continue after an interruption",
+        out_help="write the results to this folder or address, in parts in the Parquet format; "
+        "repeat the command to continue after an interruption",
     )
 
 
@@ -87,12 +88,14 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     drawings = _AnnotatedPictures(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
+    # None: the analyzer recognizes pictures that are already face crops.
+    whole = True if arguments.whole else None
     for number, path in enumerate(files, start=1):
-        result, image = _classify(path, analyzer, whole=True if arguments.whole else None)
+        result, image = _classify(path, analyzer, whole=whole)
         results.append(result)
         if drawings is not None and image is not None and result.error is None:
             drawings.write(path, image, result.faces)
-        del image
+        del image  # frees the memory before the next picture is decoded
         report(number, len(files))
     if all(result.error is not None for result in results):
         raise no_file_error(len(results), results[0].error or "")
@@ -108,18 +111,22 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _check_annotation(arguments: argparse.Namespace) -> None:
-    """Raise ``InputError`` unless ``--annotate`` has a folder, and files that are read directly."""
+    """Raise ``InputError`` if other options do not fit ``--annotate``."""
     if arguments.out is None:
         raise InputError("--annotate needs --out, the folder for the drawn pictures.")
     if is_for_many_files(arguments, arguments.paths) or "://" in arguments.out:
         raise InputError(
-            "--annotate draws the pictures of files and folders on this machine; omit --on, "
-            "--workers, --files-from, patterns and addresses."
+            "--annotate works without worker processes, and only for paths of files and folders; "
+            "omit --on, --workers, --files-from, patterns and addresses."
         )
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """Return the given files, and every file in the given folders."""
+    """Return the paths of files, and the files in the paths of folders.
+
+    Raises:
+        InputError: No path exists, or the folders contain no files.
+    """
     from fer_core.vision.picture_files import files_in
 
     if not any(path == _STANDARD_INPUT or existing_path(str(path)) for path in paths):
@@ -144,7 +151,7 @@ class _AnnotatedPictures:
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, path: Path, image: NDArray[np.uint8], faces: Sequence[Face]) -> None:
-        """Write one picture as JPEG. Files of the same name in other folders get a number."""
+        """Write one picture as JPEG, with a number in its name if the name is already used."""
         from PIL import Image
 
         from fer_core.vision.draw import annotate
@@ -163,7 +170,13 @@ class _AnnotatedPictures:
 def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Return the result of one file, and its picture; None if it could not be decoded."""
+    """Return the result of one file, and its picture; None if the file could not be decoded.
+
+    Args:
+        path: The file, or ``_STANDARD_INPUT``.
+        analyzer: Detects and classifies the faces.
+        whole: As for ``Analyzer.analyze``.
+    """
     from fer_core.vision.photo import PhotoResult, analyze_photo
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, read_picture, too_large_text
 
@@ -184,6 +197,7 @@ def _text(entry: dict[str, Any]) -> str:
     """Format the document's entry of one file as text for the terminal."""
     file, error = entry["file"], entry["error"]
     if error is not None:
+        # Most messages begin with the name of the file.
         return str(error) if error.startswith(file) else f"{file}: {error}"
     count = len(entry["faces"])
     lines = [f"{file}: {counted(count, 'face') if count else 'no face found'}"]
@@ -196,13 +210,13 @@ def _text(entry: dict[str, Any]) -> str:
 
 
 def _label(face: dict[str, Any]) -> str:
-    """Return the same text for a face of the document as is drawn on pictures."""
+    """Return the text for a face in the document, the same as on an annotated picture."""
     from fer_core.vision.face import NOT_SURE, TOO_SMALL
 
     if face["is_too_small"]:
         return TOO_SMALL
     if face["is_confident"]:
         return f"{face['label']} {face['score']:.0%}"
-    shares = face["probabilities"]
-    first, second = sorted(shares, key=lambda name: -shares[name])[:2]
+    probabilities = face["probabilities"]
+    first, second = sorted(probabilities, key=lambda name: -probabilities[name])[:2]
     return f"{NOT_SURE}: {first} or {second}"

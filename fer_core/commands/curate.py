@@ -1,4 +1,4 @@
-"""``dataset curate``: decisions about images, one by one, by quick fixes and from a file."""
+"""``dataset curate``: decide on single images, apply quick fixes, and import decisions."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 
+#: The source that is stored with the decisions of these commands.
 _SOURCE = "command line"
 _DATA_HELP = "an imported dataset's name"
 
@@ -31,9 +32,9 @@ def add_parser(commands: Any) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
 
     def add(name: str, help_text: str, run: Any) -> argparse.ArgumentParser:
-        added = add_command(actions, name, help_text, run)
-        added.add_argument("data", help=_DATA_HELP)
-        return added
+        action_parser = add_command(actions, name, help_text, run)
+        action_parser.add_argument("data", help=_DATA_HELP)
+        return action_parser
 
     add("list", "list all decisions and their effect", _list)
     for name, help_text in (
@@ -41,16 +42,18 @@ def add_parser(commands: Any) -> None:
         ("relabel", "give images another label"),
         ("keep", "mark images as checked and correct, so that quick fixes do not change them"),
     ):
-        command = add(name, help_text, _decide)
-        command.set_defaults(action=name, to=None)
-        command.add_argument(
+        decision_parser = add(name, help_text, _decide)
+        decision_parser.set_defaults(action=name, to=None)  # only "relabel" has the option --to
+        decision_parser.add_argument(
             "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
         )
-        command.add_argument(
+        decision_parser.add_argument(
             "--reason", default="", help="the reason, which is stored with the decision"
         )
         if name == "relabel":
-            command.add_argument("--to", required=True, metavar="CLASS", help="the new label")
+            decision_parser.add_argument(
+                "--to", required=True, metavar="CLASS", help="the new label"
+            )
     add("remove", "remove the decisions about images", _remove).add_argument(
         "names", nargs="+", metavar="NAME", help="an image's name in the dataset"
     )
@@ -68,8 +71,13 @@ def add_parser(commands: Any) -> None:
     )
 
 
-def _file(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
-    """Return a dataset's curation and images. Loading the images creates the demo set if needed."""
+def _curation_and_faces(data: str, settings: Settings) -> tuple[CurationFile, FaceSet]:
+    """Return the curation and the images of a dataset.
+
+    Raises:
+        InputError: There is no such dataset, or the data are read from a path.
+    """
+    # The images are loaded first, because this stores the demo set at its first use.
     face_set = load_dataset(data, settings, ProgressLines())
     file = curation_file(data, settings)
     if file is None:
@@ -94,7 +102,7 @@ def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, face_set = _file(arguments.data, settings)
+    file, face_set = _curation_and_faces(arguments.data, settings)
     curation = file.read()
     curated = apply_curation(face_set, curation)
     document = {
@@ -125,7 +133,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):
         by_name.setdefault(name, []).append(row)
-    rows: dict[int, None] = {}
+    rows: dict[int, None] = {}  # a dictionary keeps the order, and has each row once
     for name in names:
         if name not in by_name:
             raise InputError(
@@ -138,7 +146,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
 
 
 def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, face_set = _file(arguments.data, settings)
+    file, face_set = _curation_and_faces(arguments.data, settings)
     label = None if arguments.to is None else _class(arguments.to, face_set)
     entries = entries_for(
         face_set,
@@ -167,12 +175,12 @@ def _class(name: str, face_set: FaceSet) -> str:
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, face_set = _file(arguments.data, settings)
+    file, face_set = _curation_and_faces(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # Matched by name only, so that decisions about missing images can be removed as well.
+    # The stored names also find decisions about images that the dataset no longer has.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
-    # An image that was imported again under another name is identified by its pixels.
+    # The current names also find decisions that were made when an image had another name.
     matched = match_curation(curation, face_set).by_row
     identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:
@@ -184,18 +192,18 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _undo(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, _ = _file(arguments.data, settings)
+    file, _ = _curation_and_faces(arguments.data, settings)
     return _change_answer(file.undo())
 
 
 def _redo(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, _ = _file(arguments.data, settings)
+    file, _ = _curation_and_faces(arguments.data, settings)
     return _change_answer(file.redo())
 
 
 def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
     fix = quick_fix_by_name(arguments.fix)
-    file, face_set = _file(arguments.data, settings)
+    file, face_set = _curation_and_faces(arguments.data, settings)
     near = None
     if fix.needs_near:
         near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
@@ -207,7 +215,7 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, _ = _file(arguments.data, settings)
+    file, _ = _curation_and_faces(arguments.data, settings)
     curation = file.read()
     write_file(arguments.file, curation_csv(curation))
     document = {"file": str(arguments.file), "entries": len(curation)}
@@ -215,6 +223,6 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    file, face_set = _file(arguments.data, settings)
-    done = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
-    return _change_answer(done.change, *done.problems, done.warning)
+    file, face_set = _curation_and_faces(arguments.data, settings)
+    imported = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
+    return _change_answer(imported.change, *imported.problems, imported.warning)

@@ -37,7 +37,7 @@ from fer_core.dataset.store import (
 )
 from fer_core.settings import Settings
 
-#: Maximum number of skipped files, and of their groups, in a terminal.
+#: Maximum number of rows of the table of skipped files, and of lines for the other problems.
 _MAX_LISTED = 20
 _SOURCE_HELP = "a folder, an archive (zip, tar), a table or a Parquet file"
 
@@ -85,7 +85,9 @@ def add_parser(subparsers: Any) -> None:
     audit_parser.add_argument("data", help=DATA_HELP)
     add_class_options(audit_parser, default="the seven emotions")
     audit_parser.add_argument(
-        "--exact", action="store_true", help="only images with the same pixels: faster"
+        "--exact",
+        action="store_true",
+        help="only find images with the same pixels, which is faster",
     )
     add_command(commands, "demo", "show the counts and injected errors of the demo set", _demo)
     curate.add_parser(commands)
@@ -105,25 +107,24 @@ def _add_folder_option(parser: argparse.ArgumentParser) -> None:
 
 
 def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    del settings
     choice = class_choice_of(arguments)
     roles = parse_folder_roles(arguments.folders)
     path = checked_source(arguments.source, roles)
-    found = examine_source(path, choice, ProgressLines(), folder_roles=roles)
-    undecided_folders = [folder for folder in found.folders if folder.role is None]
-    problem = choice_problem(found.classes, choice)
+    source = examine_source(path, choice, ProgressLines(), folder_roles=roles)
+    undecided_folders = [folder for folder in source.folders if folder.role is None]
+    problem = choice_problem(source.classes, choice)
     if undecided_folders:
         problem = undecided_folder_question(path.name, undecided_folders)
     document = {
-        "classes": _class_documents(found.classes),
+        "classes": _class_documents(source.classes),
         "problem": problem,
         "folders": [
             {"name": folder.name, "count": folder.count, "split": folder.role}
-            for folder in found.folders
+            for folder in source.folders
         ],
-        "notes": list(found.notes),
+        "notes": list(source.notes),
     }
-    lines = [_class_table(found.classes), _folder_table(found.folders), *found.notes, problem]
+    lines = [_class_table(source.classes), _folder_table(source.folders), *source.notes, problem]
     return Answer(document, "\n".join(filter(None, lines)))
 
 
@@ -134,6 +135,7 @@ def _folder_table(folders: Sequence[SplitFolder]) -> str:
         [
             folder.name,
             f"{folder.count:,}",
+            # None is undecided, and an empty role leaves the folder out.
             "(not known)" if folder.role is None else folder.role or "(left out)",
         ]
         for folder in folders
@@ -141,12 +143,12 @@ def _folder_table(folders: Sequence[SplitFolder]) -> str:
     return text_table(["folder", "files", "split"], rows)
 
 
-def _class_documents(found: Sequence[SourceClass]) -> list[dict[str, Any]]:
-    return [{"name": item.name, "count": item.count, "becomes": item.target} for item in found]
+def _class_documents(classes: Sequence[SourceClass]) -> list[dict[str, Any]]:
+    return [{"name": item.name, "count": item.count, "becomes": item.target} for item in classes]
 
 
-def _class_table(found: Sequence[SourceClass]) -> str:
-    rows = [[item.name, f"{item.count:,}", item.target or "(left out)"] for item in found]
+def _class_table(classes: Sequence[SourceClass]) -> str:
+    rows = [[item.name, f"{item.count:,}", item.target or "(left out)"] for item in classes]
     return text_table(["class", "files or rows", "becomes"], rows)
 
 
@@ -188,12 +190,12 @@ def _info_document(face_set: FaceSet) -> dict[str, Any]:
         "notes": list(face_set.notes),
         "skipped_files": [
             {
-                "class": group.class_name,
-                "suffix": group.suffix,
-                "reason": group.reason,
-                "count": group.count,
+                "class": files.class_name,
+                "suffix": files.suffix,
+                "reason": files.reason,
+                "count": files.count,
             }
-            for group in face_set.skipped_files
+            for files in face_set.skipped_files
         ],
     }
 
@@ -221,27 +223,30 @@ def _info_text(face_set: FaceSet) -> str:
 def _skipped_lines(face_set: FaceSet) -> list[str]:
     """Return a table of the skipped files by class and suffix, and a line for each other problem.
 
-    Both have at most ``_MAX_LISTED`` entries.
+    The table has at most ``_MAX_LISTED`` rows, and at most as many lines follow.
     """
     lines = []
-    groups = face_set.skipped_files
-    if groups:
+    files_in_table = face_set.skipped_files[:_MAX_LISTED]
+    if files_in_table:
         rows = [
             [
-                group.class_name or "(unknown)",
-                group.suffix or "(none)",
-                f"{group.count:,}",
-                group.reason,
+                files.class_name or "(unknown)",
+                files.suffix or "(none)",
+                f"{files.count:,}",
+                files.reason,
             ]
-            for group in groups[:_MAX_LISTED]
+            for files in files_in_table
         ]
         lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
-    reasons = {group.reason for group in groups}
-    other_problems = [problem for problem in face_set.problems if problem.reason not in reasons]
-    listed = other_problems[:_MAX_LISTED]
-    lines += [f"skipped: {problem_text(problem)}" for problem in listed]
-    shown = sum(group.count for group in groups[:_MAX_LISTED])
-    further = face_set.skipped - shown - sum(problem.count for problem in listed)
+    # Problems with these reasons are about the files that are counted in the table.
+    table_reasons = {files.reason for files in face_set.skipped_files}
+    other_problems = [
+        problem for problem in face_set.problems if problem.reason not in table_reasons
+    ][:_MAX_LISTED]
+    lines += [f"skipped: {problem_text(problem)}" for problem in other_problems]
+    listed_count = sum(files.count for files in files_in_table)
+    listed_count += sum(problem.count for problem in other_problems)
+    further = face_set.skipped - listed_count
     if further > 0:
         lines.append(f"… and {further:,} more; --json lists them")
     return lines
@@ -286,6 +291,6 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "injected_errors": errors,
         "planted": errors,  # the key's earlier name
     }
-    listed = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in errors.items())
-    text = f"drawn demo data: {DEMO_NAME!r}\n{_info_text(face_set)}\ninjected errors: {listed}"
+    error_text = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in errors.items())
+    text = f"drawn demo data: {DEMO_NAME!r}\n{_info_text(face_set)}\ninjected errors: {error_text}"
     return Answer(document, text)

@@ -1,4 +1,4 @@
-"""``detectors`` and ``detectors fetch``: list the face detectors, and download YuNet's file."""
+"""``detectors`` and ``detectors fetch``: list the face detectors, and download YuNet's network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Imported here: OpenCV is not needed to download the file.
+    # Imported here, because it loads OpenCV, which ``fetch`` does not need.
     from fer_core.vision.detect import detector_names
 
     names = detector_names(settings)

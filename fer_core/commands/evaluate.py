@@ -53,9 +53,9 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "evaluate", "measure a model on a split of a dataset", _run)
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument("--data", required=True, help=DATA_HELP)
-    add_class_options(parser, default="by the classes of the model")
+    add_class_options(parser, default="the classes of the model")
     parser.add_argument(
-        "--split", required=True, choices=[*SPLITS, "all"], help="the images to evaluate on"
+        "--split", required=True, choices=[*SPLITS, "all"], help="the split to evaluate on"
     )
     parser.add_argument(
         "--against",
@@ -115,14 +115,14 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     bundle = find_bundle(arguments.model, settings)
     face_set = load_data(arguments, settings, choice_for_model(bundle.record.labels))
     curated = _apply_curation(arguments.data, face_set, settings) if arguments.curated else None
-    targets = None
+    vote_record = None
     if arguments.against == "votes":
         votes = _imported_votes(arguments.data, face_set, settings)
-        targets = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
-    measure = partial(_evaluate, arguments, face_set, settings, curated=curated, votes=targets)
+        vote_record = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
+    evaluate = partial(_evaluate, arguments, face_set, settings, curated=curated, votes=vote_record)
     if arguments.calibrate:
-        bundle = _calibrate(bundle, face_set, targets, measure)
-    result, against_votes = measure(bundle)
+        bundle = _calibrate(bundle, face_set, vote_record, evaluate)
+    result, against_votes = evaluate(bundle)
     if curated is not None:
         face_set = curated.faces
     if needs_details or arguments.predictions or arguments.latex or arguments.bibtex:
@@ -153,7 +153,11 @@ def _evaluate(
     curated: CuratedFaceSet | None,
     votes: VoteRecord | None,
 ) -> tuple[EvaluationResult, VoteEvaluation | None]:
-    """Evaluate a bundle as requested; a second call reads the cached predictions."""
+    """Evaluate a bundle against labels or votes; a second call reads the cached predictions.
+
+    Returns:
+        The evaluation, and its comparison with the votes; None for an evaluation against labels.
+    """
     options: dict[str, Any] = {
         "dataset_name": Path(arguments.data).name,
         "is_demo_data": is_demo(arguments.data),
@@ -173,13 +177,18 @@ def _calibrate(
     bundle: Bundle,
     face_set: FaceSet,
     votes: VoteRecord | None,
-    measure: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
+    evaluate: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
 ) -> Bundle:
-    """Fit and save the temperature; for votes, also the logit adjustment."""
+    """Fit and save the temperature; with votes, also the logit adjustment.
+
+    Returns:
+        The bundle with its new calibration.
+    """
     if votes is None:
-        return calibrate_bundle(bundle, measure(bundle)[0])
-    unadjusted = replace(bundle, calibration=Calibration())
-    return calibrate_bundle(bundle, measure(unadjusted)[0], votes.class_prior(face_set))
+        return calibrate_bundle(bundle, evaluate(bundle)[0])
+    # The logit adjustment is fitted to predictions without calibration.
+    uncalibrated = replace(bundle, calibration=Calibration())
+    return calibrate_bundle(bundle, evaluate(uncalibrated)[0], votes.class_prior(face_set))
 
 
 def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
@@ -247,13 +256,13 @@ def _write_files(
         _print_message(f"wrote {arguments.assessment}")
     if arguments.report:
         images = None if arguments.no_faces else face_set.images
-        write_file(arguments.report, _html(result, bundle, votes, images))
+        write_file(arguments.report, _html_report(result, bundle, votes, images))
         _print_message(f"wrote {arguments.report}")
     if arguments.write_card:
         _print_message(f"wrote {write_evaluation_card(bundle, document)}")
 
 
-def _html(
+def _html_report(
     result: EvaluationResult,
     bundle: Bundle,
     votes: VoteEvaluation | None,
@@ -275,8 +284,10 @@ def _print_message(line: str) -> None:
 
 
 def _text(document: dict[str, Any]) -> str:
-    def number(value: float | None, pattern: str) -> str:
-        return "undefined" if value is None else format(value, pattern)
+    """Format the metrics of an evaluation for the terminal."""
+
+    def number(value: float | None, format_spec: str) -> str:
+        return "undefined" if value is None else format(value, format_spec)
 
     rows = [
         [

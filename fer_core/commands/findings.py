@@ -1,4 +1,4 @@
-"""``dataset findings`` and ``dataset votes``: the images of each finding, and FER+'s votes."""
+"""``dataset findings`` lists the images of a finding, ``dataset votes`` compares FER+'s votes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,15 @@ from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 from fer_core.settings import Settings
 from fer_core.vision.face_check import FaceCheck
 
+# The kinds of findings, by what they are derived from.
 _EXACT = ("duplicates", "conflicts", "leaks", "repeats")
 _NEAR = ("near_duplicates", "near_conflicts", "near_leaks")
 _NETWORK = ("mislabelled", "non_faces")
 _VOTES = ("disputed", "outvoted", "not_face_votes")
 KINDS = (*_EXACT, *_NEAR, "blanks", *_NETWORK, *_VOTES)
+
+#: Maximum number of images in the text for the terminal.
+_MAX_LISTED = 20
 
 
 def add_parser(commands: Any) -> None:
@@ -78,7 +82,7 @@ def add_parser(commands: Any) -> None:
 def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
     face_set = load_data(arguments, settings)
     folder = folder_of_data(arguments.data, settings)
-    finding = _find(arguments, face_set, folder, settings)
+    finding = _compute_finding(arguments, face_set, folder, settings)
     document: dict[str, Any] = {
         "kind": finding.kind,
         **finding.to_json(face_set),
@@ -103,18 +107,28 @@ def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ],
     }
     lines = [f"{finding.title}: {len(finding):,} images", finding.explanation, *finding.notes]
-    lines += [f"{row['name']} ({row['label']}): {row['reason']}" for row in document["rows"][:20]]
+    lines += [
+        f"{row['name']} ({row['label']}): {row['reason']}" for row in document["rows"][:_MAX_LISTED]
+    ]
     if arguments.csv is not None:
         write_file(arguments.csv, finding.to_csv(face_set))
         lines.append(f"the complete list is in {arguments.csv}")
-    elif len(finding) > 20:
-        lines.append(f"… and {len(finding) - 20:,} more; --csv FILE lists them")
+    elif len(finding) > _MAX_LISTED:
+        lines.append(f"… and {len(finding) - _MAX_LISTED:,} more; --csv FILE lists them")
     return Answer(document, "\n".join(lines))
 
 
-def _find(
+def _compute_finding(
     arguments: argparse.Namespace, face_set: FaceSet, folder: Path | None, settings: Settings
 ) -> Finding:
+    """Return the finding of the requested kind, with the images of the requested split.
+
+    Args:
+        arguments: The arguments of ``dataset findings``.
+        face_set: The data.
+        folder: ``data/<name>``; None for data read from a path.
+        settings: Contains the path of the models.
+    """
     kind = arguments.kind
     if kind == "mislabelled" and arguments.split == "all":
         raise InputError("mislabelled needs one split; choose it with --split.")
@@ -128,8 +142,7 @@ def _find(
             return find_label_candidates(
                 face_set, features, bundle.record, arguments.split, hashes=hashes
             )
-        face_check = FaceCheck().probabilities
-        finding = find_non_faces(face_set, features, face_probabilities=face_check)
+        finding = find_non_faces(face_set, features, face_probabilities=FaceCheck().probabilities)
     elif kind in _EXACT:
         finding = exact_findings(face_set)[kind]
     elif kind in _NEAR:

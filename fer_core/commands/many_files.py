@@ -1,4 +1,4 @@
-"""``classify`` for many files: parts of Parquet in a folder, worker processes, Ray."""
+"""``classify`` for many files: worker processes or Ray write the results as parts in Parquet."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
-#: The field of ``ScaleOptions`` that each argument sets. ``--on`` sets two and is handled apart.
-_OPTIONS = {
+#: The field of ``ScaleOptions`` that each argument sets. ``--on`` is missing, because it sets two
+#: fields.
+_FIELDS = {
     "workers": "workers",
     "threads": "threads",
     "worker_memory": "worker_memory_mb",
@@ -45,9 +46,9 @@ def add_many_files_arguments(
 
     Args:
         parser: The command's parser.
-        out_help: What is written to the folder ``--out``.
-        is_out_required: True if the command needs this folder.
-        part_files: The command's default for ``--part-files``.
+        out_help: The help text of ``--out``.
+        is_out_required: True if the command cannot run without ``--out``.
+        part_files: The default of ``--part-files``, for its help text.
     """
     defaults = ScaleOptions()
     group = parser.add_argument_group("many files")
@@ -97,21 +98,26 @@ def add_many_files_arguments(
 
 
 def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bool:
-    """Return True if the arguments request a job, or name inputs that only a job can read.
+    """Return True if the arguments request worker processes, or inputs that only these can read.
 
     Args:
         arguments: The parsed arguments of ``add_many_files_arguments``; ``--out`` is ignored.
-        paths: The command's inputs.
+        paths: The paths, patterns and addresses in the arguments.
     """
     return (
-        any(getattr(arguments, name) is not None for name in ("on", *_OPTIONS))
+        any(getattr(arguments, name) is not None for name in ("on", *_FIELDS))
         or bool(arguments.files_from)
         or any(is_address(text) or is_pattern(text) for text in paths)
     )
 
 
 def job_inputs(paths: Sequence[str], lists: Sequence[Path]) -> list[str]:
-    """Return the inputs of a job as they are recorded in its folder."""
+    """Return the inputs of a job in the form in which its folder records them.
+
+    Args:
+        paths: The paths, patterns and addresses in the arguments.
+        lists: The files of ``--files-from``.
+    """
     return [*paths, *(f"--files-from {path}" for path in lists)]
 
 
@@ -120,22 +126,24 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
 
     Args:
         arguments: The parsed arguments of ``add_many_files_arguments``.
-        defaults: The command's own defaults.
+        defaults: Values of options for which this command has other defaults, by field.
 
     Raises:
         InputError: A value is not valid, or Ray is not installed.
     """
     backend, address = parse_backend(arguments.on or "local", os.environ)
     if backend == "ray":
-        # Checked before a job is written to the folder of the results.
+        # Checked here, before the job is recorded in the folder of its results.
         require_packages("--on ray needs", "scale", "ray")
-    given = {
+    requested = {
         field: getattr(arguments, name)
-        for name, field in _OPTIONS.items()
+        for name, field in _FIELDS.items()
         if getattr(arguments, name) is not None
     }
     try:
-        return from_dict(ScaleOptions, {"backend": backend, "address": address} | defaults | given)
+        return from_dict(
+            ScaleOptions, {"backend": backend, "address": address} | defaults | requested
+        )
     except ValueError as error:
         raise InputError(f"{error}.") from error
 
@@ -149,7 +157,7 @@ def classify_many_files(
 
     Args:
         arguments: The parsed arguments of ``classify``.
-        settings: Settings with the location of the models.
+        settings: Contains the path of the models.
         text_of: Formats the document's entry of one file as text for the terminal.
 
     Raises:
@@ -157,7 +165,7 @@ def classify_many_files(
     """
     options = scale_options(arguments)
     if arguments.out is None and options.backend == "local" and options.workers is None:
-        # The results are small, and a second process would take a second to start.
+        # Without --out, few files are expected, and each further process takes a second to start.
         options = replace(options, workers=1)
     work = photo_work(
         settings,
@@ -189,20 +197,23 @@ def classify_many_files(
         return Answer({"files": files, "out": str(folder), "summary": summary}, text)
 
 
-def no_file_error(count: int, first: str) -> InputError:
-    """Return the error of a command that could not read a single file.
+def no_file_error(count: int, first_error: str) -> InputError:
+    """Return the error of a command that could not read any of its files.
 
     Args:
         count: Number of files, at least one.
-        first: The message about the first one.
+        first_error: The message about the first file.
     """
     if count == 1:
-        return InputError(first)
-    return InputError(f"None of the {count:,} files could be read. The first one: {first}")
+        return InputError(first_error)
+    return InputError(f"None of the {count:,} files could be read. The first one: {first_error}")
 
 
 class StoredFiles(list[dict[str, Any]]):
-    """The entries of a job as a list, read part by part while the document is printed."""
+    """The entries of a job, read part by part while the document is printed.
+
+    It is a subclass of ``list``, because ``json.dump`` writes no other iterables.
+    """
 
     def __init__(self, folder: JobFolder, record: JobRecord) -> None:
         super().__init__()
@@ -211,6 +222,7 @@ class StoredFiles(list[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._folder.rows(self._record):
+            # As without worker processes, an entry has the key "note" only if there is a note.
             if row["note"] is None:
                 del row["note"]
             yield row
@@ -221,6 +233,7 @@ class StoredFiles(list[dict[str, Any]]):
 
 @contextmanager
 def _result_folder(out: str | None) -> Iterator[JobFolder]:
+    """Provide the folder ``--out``; without ``--out`` a temporary folder."""
     if out is not None:
         yield JobFolder(out)
         return

@@ -37,9 +37,9 @@ def analyze_many_videos(
 
     Args:
         arguments: The parsed arguments of ``video``.
-        settings: Settings with the location of the models.
-        analysis_settings_for: Returns the settings of the analyses by an analyzer, the same for all
-            videos.
+        settings: Contains the path of the models.
+        analysis_settings_for: Returns the settings of an analysis with this analyzer, which are the
+            same for all videos.
 
     Raises:
         InputError: The job cannot be run, or not a single video could be analyzed.
@@ -88,13 +88,16 @@ def analyze_many_videos(
 
 
 def _announce(pool: Pool) -> None:
-    """Say that the work has begun, because the first video may take long."""
+    """Print that the work has begun, because the first video may take long."""
     workers = counted(pool.size, "worker")
     print(f"analyzing with {workers}; progress is shown per video", file=sys.stderr, flush=True)
 
 
 class StoredVideos(list[dict[str, Any]]):
-    """The entries of a job as a list, read part by part while the document is printed."""
+    """The entries of a job, read part by part while the document is printed.
+
+    It is a subclass of ``list``, because ``json.dump`` writes no other iterables.
+    """
 
     def __init__(self, folder: JobFolder, record: JobRecord, work: VideoWork) -> None:
         super().__init__()

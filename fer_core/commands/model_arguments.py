@@ -8,7 +8,7 @@ from fer_core.calibration import EMPHASES
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add ``--model``, ``--emphasis`` and ``--detector``."""
+    """Add ``--model``, ``--emphasis`` and ``--detector`` to a command."""
     parser.add_argument("--model", metavar="BUNDLE", help="a model's name or folder")
     parser.add_argument(
         "--emphasis",
@@ -21,7 +21,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_detector_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--detector``."""
+    """Add ``--detector`` to a command."""
     parser.add_argument(
         "--detector", metavar="NAME", help="yunet or haar (default: yunet if its file is present)"
     )

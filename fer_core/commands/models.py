@@ -1,4 +1,4 @@
-"""``models``, ``models import``, ``models export`` and ``models default``."""
+"""``models``: list, import and export models, and select the default model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def add_parser(subparsers: Any) -> None:
         "--name", help="the name of the model (default: that of the file or folder)"
     )
     import_parser.add_argument(
-        "--weights", type=Path, help="for a .json, its weights (default: found next to it)"
+        "--weights",
+        type=Path,
+        help="the weights of an architecture .json (default: the file next to it)",
     )
     import_parser.add_argument(
         "--labels",
@@ -137,6 +139,7 @@ def _accuracy_text(bundle: Bundle) -> str:
 
 
 def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
+    """Return the entry of a model in the document; ``default`` is the default model's name."""
     record = bundle.record
     return {
         "name": bundle.name,
@@ -183,6 +186,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _check_scalings(
     arguments: argparse.Namespace, request: ImportRequest, settings: Settings
 ) -> Answer:
+    """Measure the accuracy of a model file with each usual scaling, for ``--check-on``."""
     metadata = read_metadata(arguments.path)
     labels = request.labels or (EMOTIONS if metadata is None else metadata.labels)
     face_set = load_dataset(
@@ -206,8 +210,8 @@ def _check_scalings(
         "n": len(rows),
         "candidates": [asdict(candidate) for candidate in candidates],
     }
-    lines = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
-    text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], lines)
+    table_rows = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
+    text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], table_rows)
     advice = (
         f"nothing was imported; import the model with the correct scaling, for example "
         f"{candidates[0].options}"

@@ -58,8 +58,8 @@ def add_parser(subparsers: Any) -> None:
     )
     for subparser in (show, stop, pause, resume, kill, delete, label, continue_command, extend):
         subparser.add_argument("run_name", metavar="RUN", help=_RUN_HELP)
-    label.add_argument("--name", help="the name; an empty one removes it")
-    label.add_argument("--note", help="a note; an empty one removes it")
+    label.add_argument("--name", help="the new name; an empty name removes it")
+    label.add_argument("--note", help="the new note; an empty note removes it")
     continue_command.add_argument(
         "--epochs", type=int, metavar="N", help="the new total number of epochs"
     )
@@ -118,6 +118,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _kill(arguments: argparse.Namespace, settings: Settings) -> Answer:
     kill_run(find_run(arguments.run_name, settings))
+    # A killed process cannot start the next pending run itself.
     start_pending_runs(settings)
     return _answer(arguments, settings)
 
@@ -168,6 +169,7 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _answer(arguments: argparse.Namespace, settings: Settings, *, with_log: bool = False) -> Answer:
+    """Return the summary of the run that the arguments name."""
     run = find_run(arguments.run_name, settings)
     summary = run_summary(run.path, settings)
     document = summary.to_json()

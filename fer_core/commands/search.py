@@ -1,4 +1,7 @@
-"""``search``: hyperparameter search whose trials are ordinary runs."""
+"""``search``: hyperparameter search whose trials are ordinary runs.
+
+``fer_core.training`` calls a search a study, as Optuna does.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ from fer_core.training.search import (
 from fer_core.training.search_space import search_space
 from fer_core.training.search_worker import run_search
 
-#: Printed at the first interrupt.
+#: Printed at the first signal to interrupt or terminate the process.
 _STOPPING = "stopping; the search and its running trials can be resumed"
 
 
@@ -133,6 +136,7 @@ def add_parser(subparsers: Any) -> None:
             help="number of processes that run trials, with --background (default: 1) or --on ray "
             "(default: as many as the cluster has room for)",
         )
+    # launch_search passes the number of each worker process that it starts.
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
 
 
@@ -174,7 +178,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
         }
     )
     if cluster is not None:
-        return _run_on(cluster, arguments.name, settings, new=setup)
+        return _run_on(cluster, arguments.name, settings, new_setup=setup)
     create_study(setup, settings)
     return _run_or_launch(arguments, settings, worker=0)
 
@@ -188,7 +192,7 @@ def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
     cluster = _cluster(arguments)
-    read_study_setup(arguments.name, settings)
+    read_study_setup(arguments.name, settings)  # raises InputError if there is no such search
     if cluster is not None:
         return _run_on(cluster, arguments.name, settings)
     return _run_or_launch(arguments, settings, worker=arguments.worker)
@@ -196,7 +200,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 @dataclass(frozen=True)
 class _Cluster:
-    """A Ray cluster, with the address from ``parse_backend``, and the resources of a worker."""
+    """A Ray cluster: its address, as ``parse_backend`` returns it, and the resources to use."""
 
     address: str | None
     options: RaySearchOptions
@@ -217,9 +221,9 @@ def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
 
 
 def _run_on(
-    cluster: _Cluster, name: str, settings: Settings, *, new: StudySetup | None = None
+    cluster: _Cluster, name: str, settings: Settings, *, new_setup: StudySetup | None = None
 ) -> Answer:
-    """Run a study on a cluster; ``new`` is the setup of a study that does not exist yet."""
+    """Run a search on a cluster; a search that does not exist yet is created from ``new_setup``."""
     with stop_on_signals(_STOPPING) as stop:
         search_on_ray(
             name,
@@ -227,13 +231,14 @@ def _run_on(
             cluster.options,
             address=cluster.address,
             stop=stop,
-            new=new,
+            new=new_setup,
             report=ProgressLines("searching"),
         )
     return _answer(study_summary(name, settings))
 
 
 def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+    """Run an existing search in this process, or launch it in the background."""
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers or 1)
         return _answer(study_summary(arguments.name, settings))
@@ -252,15 +257,16 @@ def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _parse_space(text: str) -> list[dict[str, Any]]:
     try:
-        values = json.loads(text)
+        dimensions = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"--space should be a list in JSON; received {text!r}.") from error
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+    if not isinstance(dimensions, list) or not all(isinstance(item, dict) for item in dimensions):
         raise InputError(f"--space should be a JSON list of objects; received {text!r}.")
-    return values
+    return dimensions
 
 
 def _answer(study: StudySummary) -> Answer:
+    """Return the state of a search, with its workers and trials."""
     rows = [
         [
             str(trial.number),

@@ -19,12 +19,14 @@ from fer_core.service.options import ServiceLimits, ServiceOptions
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
+#: The help text for each field of ``ServiceLimits``.
 _LIMIT_HELP = {
     "file_bytes": "size of one file",
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
     "requests": "requests at the same time; further requests are answered with 503",
-    "waiting_bytes": "total size of all requests that are received, waiting or analyzed",
+    "waiting_bytes": "total size of the requests that are being received, wait, or are being "
+    "analyzed",
     "header_seconds": "seconds for a client to send the header of a request",
     "upload_seconds": "seconds for a client to send the body of a request",
     "analysis_seconds": "seconds to analyze the files of a request",

@@ -151,10 +151,10 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
     else:
         setup, _ = _setup(arguments, settings)
     faces = load_dataset(setup.data, settings, class_choice=setup.class_choice)
-    images = len(faces.rows("train")), len(faces.rows("validation"))
     estimate = estimate_training(
         setup.config,
-        *images,
+        len(faces.rows("train")),
+        len(faces.rows("validation")),
         settings,
         class_count=len(faces.classes),
         freeze=None if setup.start is None else setup.start.freeze,
@@ -168,12 +168,25 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
-    conflicting = (
-        *("recipe", "data", "classes", "class_order", "epochs"),
-        *("run_dir", "mlflow", "start", "freeze"),
+    """Return the run of ``--resume``.
+
+    Raises:
+        InputError: There is no such run, or an option cannot be combined with ``--resume``.
+    """
+    options_with_value = (
+        arguments.recipe,
+        arguments.data,
+        arguments.classes,
+        arguments.class_order,
+        arguments.epochs,
+        arguments.run_dir,
+        arguments.mlflow,
+        arguments.start,
+        arguments.freeze,
     )
-    is_changed = arguments.changes or arguments.changed_classes or arguments.tensorboard
-    if is_changed or any(getattr(arguments, name) is not None for name in conflicting):
+    # Without these options, the arguments are empty lists and False instead of None.
+    has_other_options = arguments.changes or arguments.changed_classes or arguments.tensorboard
+    if has_other_options or any(value is not None for value in options_with_value):
         raise InputError(
             "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
             "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "
@@ -189,7 +202,10 @@ def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
 
 
 def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup, Path | None]:
-    """Return what to train, and the Keras file of the model to start from."""
+    """Return the setup of a new run, and the Keras file of the model to start from.
+
+    The file is None if the training starts from random weights.
+    """
     recipe, start, start_file = arguments.recipe, None, None
     if arguments.start is not None:
         bundle = find_bundle(arguments.start, settings)
@@ -206,14 +222,14 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
     if start is not None:
         config = fine_tuning_config(config, start.architecture)
     config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
-    classes = None if start is None else choice_for_model(start.classes)
+    default_choice = None if start is None else choice_for_model(start.classes)
     setup = RunSetup(
         recipe=recipe,
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
         start=start,
-        class_choice=class_choice_of_path(arguments, settings, classes),
+        class_choice=class_choice_of_path(arguments, settings, default_choice),
     )
     if start is not None:
         check_start(start, setup.config)
@@ -221,6 +237,7 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
 
 
 def _text(outcome: TrainingOutcome) -> str:
+    """Describe how a training ended, with the metrics of its model, for the terminal."""
     epochs = counted(outcome.epochs, "epoch")
     if outcome.state == "pruned":
         return f"pruned after {epochs}: {outcome.run.path}"

@@ -41,7 +41,14 @@ class _Video:
 
 @dataclass(frozen=True)
 class _AnalyzerChoice:
-    """The model and the detector of all videos, with the model's classes and calibration."""
+    """The model and the detector for all videos.
+
+    Attributes:
+        model: The name of the model, or the path of its folder.
+        detector: The name of the face detector.
+        classes: The classes of the model.
+        minimum_confidence: The minimum confidence of a prediction with this model.
+    """
 
     model: str
     detector: str
@@ -51,7 +58,7 @@ class _AnalyzerChoice:
 
 @dataclass(frozen=True)
 class _VideoRequest:
-    """The options that apply to all videos."""
+    """The arguments and objects that are the same for all videos."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
@@ -78,9 +85,14 @@ def add_parser(subparsers: Any) -> None:
         help="analyze N frames per second, such as 5/s (default: every frame)",
     )
     parser.add_argument(
-        "--from", dest="start", metavar="TIME", help="start, such as 75 or 1:15 (default: 0)"
+        "--from",
+        dest="start",
+        metavar="TIME",
+        help="the time to start at, such as 75 (seconds) or 1:15 (default: 0)",
     )
-    parser.add_argument("--to", dest="end", metavar="TIME", help="end (default: end of the video)")
+    parser.add_argument(
+        "--to", dest="end", metavar="TIME", help="the time to end at (default: end of the video)"
+    )
     parser.add_argument(
         "--annotate", action="store_true", help="also write annotated.mp4 with boxes and labels"
     )
@@ -98,8 +110,8 @@ def add_parser(subparsers: Any) -> None:
     add_many_files_arguments(
         parser,
         out_help="the folder for the results: one folder per video; with one of the following "
-        "options, a pattern or an address, Parquet in parts. Repeat the command to continue after "
-        "an interruption",
+        "options, a pattern or an address: parts in the Parquet format. Repeat the command to "
+        "continue after an interruption",
         is_out_required=True,
         part_files=PART_FILES,
     )
@@ -134,9 +146,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         predictor.minimum_confidence,
     )
     request = _VideoRequest(arguments, analyzer, analyzer_choice, settings)
-    _settings(
-        files[0], arguments, analyzer_choice
-    )  # invalid options are reported once, before any work
+    # Raises InputError for invalid options, so that these are reported once and before any work.
+    _settings(files[0], arguments, analyzer_choice)
     entries, errors = [], []
     for number, video in enumerate(videos, start=1):
         entry = _entry(video, request, f"{video.path.name} ({number}/{len(videos)})")
@@ -149,13 +160,25 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
-    """Return the name of the model, or the path of its folder, for a later start."""
+    """Return how the settings of an analysis name the model.
+
+    Args:
+        arguments: The arguments of the command.
+        name: The name of the model, which is returned unless ``--model`` is a folder.
+
+    Returns:
+        The absolute path of the folder or the name, so that a later analysis finds the same model.
+    """
     path = existing_path(arguments.model or "")
     return str(path.resolve()) if path is not None and path.is_dir() else name
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """Return the given files, and every video in the given folders."""
+    """Return the paths of files, and the videos in the paths of folders.
+
+    Raises:
+        InputError: No path exists, or the folders contain no videos.
+    """
     from fer_core.video.analyses import VIDEO_TYPES
     from fer_core.vision.picture_files import files_in
 
@@ -175,7 +198,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _with_folders(files: list[Path], out: Path) -> list[_Video]:
-    """Give each file a folder for its results; two files never share one."""
+    """Return each file with a folder for its results, which no other file has."""
     from fer_core.video.analysis_folder import AnalysisFolder
 
     videos: list[_Video] = []
@@ -198,7 +221,16 @@ def _settings(
     arguments: argparse.Namespace,
     analyzer_choice: _AnalyzerChoice | PortableAnalyzer,
 ) -> AnalysisSettings:
-    """Return the settings of an analysis, or those that all videos of a job share."""
+    """Return the settings of the analysis of one video.
+
+    Args:
+        path: The video; None for the settings that all videos of a job have in common.
+        arguments: The arguments of the command.
+        analyzer_choice: The model and the detector.
+
+    Raises:
+        InputError: An option is not valid.
+    """
     from fer_core.video.analysis_settings import AnalysisSettings
     from fer_core.video.timecode import parse_time
 
@@ -224,6 +256,7 @@ def _settings(
 
 
 def _frames_per_second(text: str | None) -> float | None:
+    # "--every frame" is the same as no option: every frame is analyzed.
     if text is None or text == "frame":
         return None
     try:
@@ -235,7 +268,7 @@ def _frames_per_second(text: str | None) -> float | None:
 
 
 def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
-    """Analyze one video; invalid input becomes the entry's error."""
+    """Analyze one video and return its entry in the document; invalid input becomes its error."""
     try:
         outcome = _analyze(video, request, title)
     except InputError as error:
@@ -254,6 +287,12 @@ def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
 
 
 def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutcome:
+    """Analyze one video, or continue its interrupted analysis, and write its tables.
+
+    Raises:
+        InputError: The video cannot be read, or the folder of its results contains an analysis with
+            other settings.
+    """
     from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
@@ -265,14 +304,15 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
         if not (stored.gives_same_results_as(new) and stored.source == new.source):
             raise InputError(
                 f"{folder.path} contains an analysis with other settings; choose another --out, or "
-                "delete it."
+                "delete this folder."
             )
+        # The table is still valid; only the annotated video has to be written again.
         if new.blurs != stored.blurs:
             (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
         if (new.annotates, new.blurs) != (stored.annotates, stored.blurs):
             folder.change_settings(new)
     else:
-        # The file is checked first, so that no folder is created for an invalid one.
+        # The video is checked first, so that no folder is created for an invalid file.
         check_range(probe_video(video.path), new.start, new.end)
         folder.create(new)
     progress = ProgressLines(title)
@@ -280,6 +320,7 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
         folder,
         request.settings,
         analyzer=request.analyzer,
+        # In seconds of the video; ProgressLines expects whole numbers.
         report=lambda done, total: progress(round(100 * done), round(100 * total)),
     )
     _write_tables(outcome)

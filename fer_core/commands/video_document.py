@@ -16,7 +16,7 @@ def failed_video_entry(file: str, out: str, error: str) -> dict[str, Any]:
 
     Args:
         file: The path or address of the video.
-        out: The folder or address that its results would have.
+        out: The folder or address that the results of the video would have.
         error: The reason, in one sentence.
     """
     return {
@@ -49,13 +49,13 @@ def video_entry(
 
     Args:
         file: The path or address of the video.
-        out: The folder or address of its results.
-        size: Width and height of the upright video, in pixels.
+        out: The folder or address of the results of the video.
+        size: Width and height of the upright video, in pixels; None if unknown.
         seconds: Duration of the video; None if unknown.
         frames: The number of analyzed frames.
         state: How the analysis ended.
         notes: Sentences about the video file.
-        table: The faces that were found.
+        table: The detected faces.
     """
     from fer_core.video.summary import find_episodes, summarize
 
@@ -76,13 +76,14 @@ def video_entry(
 
 
 def video_text(entry: dict[str, Any]) -> str:
-    """Format an entry for the terminal."""
+    """Format the entry of a video for the terminal."""
     from fer_core.video.timecode import format_time
 
     if entry["error"] is not None:
         error_names_file = entry["error"].startswith(Path(entry["file"]).name)
         return str(entry["error"]) if error_names_file else f"{entry['file']}: {entry['error']}"
-    width = shutil.get_terminal_size().columns
+    # Longer lines of persons are cut, but not to fewer than 60 characters.
+    max_length = max(shutil.get_terminal_size().columns, 60)
     lines = [
         f"{entry['file']}: {entry['frames']:,} frames, {entry['state']}; results in {entry['out']}"
     ]
@@ -91,7 +92,9 @@ def video_text(entry: dict[str, Any]) -> str:
         lines.append("    no face found")
     for person in entry["persons"]:
         shares = sorted(person["shares"].items(), key=lambda pair: -pair[1])
-        parts = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
-        seen = format_time(person["seconds_seen"], 1)
-        lines.append(f"    person {person['person']}, seen {seen}: {parts}"[: max(width, 60)])
+        # Shares below 0.5 % would be shown as 0 %.
+        share_text = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
+        time_text = format_time(person["seconds_seen"], 1)
+        line = f"    person {person['person']}, seen {time_text}: {share_text}"
+        lines.append(line[:max_length])
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Mean faces of a dataset, pixel intensities, and the distance of faces from their class mean."""
+"""Mean faces, histograms of pixel intensities, and distances of faces from their class mean."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 
-#: Rows converted to floats together; all rows would take eight times the memory of the images.
+#: Number of images that are converted to floats or int64 at a time; a conversion of all images
+#: would take eight times their memory.
 _CHUNK = 2048
 
+#: Number of different pixel intensities.
 GRAY_LEVELS = 256
 
 
@@ -28,7 +30,7 @@ def mean_face(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         ValueError: There are no images.
     """
     if not len(images):
-        raise ValueError("images should hold at least one face. Received: 0")
+        raise ValueError("images should contain at least one face. Received: 0")
     return np.asarray(images.mean(axis=0, dtype=np.float64))
 
 
@@ -43,7 +45,7 @@ def mean_faces(
         classes: The names of the classes.
 
     Returns:
-        float64 ``[48, 48]``, 0 to 255, by class, in their order.
+        A mean face, float64 ``[48, 48]``, 0 to 255, by class name, in the order of ``classes``.
     """
     return {
         name: mean_face(images[labels == index])
@@ -55,7 +57,7 @@ def mean_faces(
 def as_picture(mean: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Return a mean face as pixel intensities, uint8, stretched to the range 0 to 255.
 
-    Means of many faces have little contrast; stretching makes their features visible.
+    A mean of many faces has little contrast; stretching makes its facial features visible.
     """
     low, high = float(mean.min()), float(mean.max())
     if high - low < 1e-9:
@@ -70,7 +72,7 @@ def gray_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         images: uint8 ``[n, 48, 48]``.
 
     Returns:
-        float64 ``[256]`` that sums to 1; zeros without images.
+        float64 ``[256]`` that sums to 1; all zeros if there are no images.
     """
     counts = np.zeros(GRAY_LEVELS, dtype=np.int64)
     for start in range(0, len(images), _CHUNK):
@@ -83,30 +85,30 @@ def distance_from_class_mean(
 ) -> NDArray[np.float32]:
     """Return the distance of each face from the mean face of its class.
 
-    Both are normalized for brightness and contrast first; otherwise dark pictures would be the
-    farthest.
+    The face and the mean face are normalized for brightness and contrast first; otherwise dark
+    images would have the largest distances.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         labels: int8 ``[n]``.
 
     Returns:
-        float32 ``[n]``: one minus the correlation with the mean, 0 (the mean itself) to 2 (its
-        negative); 1 for an image with a single intensity.
+        float32 ``[n]``: one minus the correlation with the mean face, 0 (the mean face itself) to 2
+        (its negative); 1 for an image with a single intensity.
     """
     distances = np.ones(len(images), dtype=np.float32)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
-        pattern = _normalized(mean_face(images[rows]).reshape(1, -1).astype(np.float32))[0]
+        mean = _normalized(mean_face(images[rows]).reshape(1, -1).astype(np.float32))[0]
         for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
-            faces = images[part].reshape(len(part), FACE_SIZE * FACE_SIZE).astype(np.float32)
-            distances[part] = 1 - _normalized(faces) @ pattern
+            chunk = rows[start : start + _CHUNK]
+            faces = images[chunk].reshape(len(chunk), FACE_SIZE * FACE_SIZE).astype(np.float32)
+            distances[chunk] = 1 - _normalized(faces) @ mean
     return distances
 
 
 def _normalized(faces: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normalize rows to mean 0 and length 1; rows with a single intensity become zeros."""
+    """Normalize each row to mean 0 and length 1; a face with a single intensity becomes zeros."""
     centered = faces - faces.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centered, axis=1, keepdims=True)
     result: NDArray[np.float32] = centered / np.maximum(lengths, np.float32(1e-6))

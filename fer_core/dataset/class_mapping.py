@@ -27,15 +27,16 @@ class ClassChoice:
     Attributes:
         scheme: ``emotions`` and ``emotions8`` map names and synonyms to the seven or eight
             emotions and leave out all other classes; ``folders`` keeps the names of the source.
-        changes: Pairs of a class of the source and the class that it becomes instead; None to leave
-            the class out.
-        order: The names of classes that have a number instead of a name; None if they are not
-            known.
-        number_names: The name of each number by ``order``, once the numbers of the source are
-            known: see ``with_numbers``.
+        changes: Exceptions from the scheme: pairs of a class of the source and the class of the
+            dataset that it becomes; None to leave the class out.
+        order: The names of classes that have a number instead of a name, in the order of the
+            numbers; None if it is not known.
+        number_names: Pairs of a class number in the source and its name in ``order``; empty until
+            ``with_numbers`` adds them.
 
     Raises:
-        InputError: A class becomes a name that the scheme does not have, or that is invalid.
+        InputError: The scheme does not exist, a class is mapped twice, or a class should become one
+            that the scheme does not have or whose name is invalid.
     """
 
     scheme: ClassScheme = "emotions"
@@ -46,29 +47,35 @@ class ClassChoice:
     def __post_init__(self) -> None:
         if self.scheme not in CLASS_SCHEMES:
             raise InputError(
-                f"The classes should be one of {', '.join(CLASS_SCHEMES)}. Received: "
+                f"The class scheme should be one of {', '.join(CLASS_SCHEMES)}. Received: "
                 f"{self.scheme!r}."
             )
-        _ = self._targets  # checks the changes
+        _ = self._changed_targets  # raises an error for invalid changes
 
     @cached_property
-    def _targets(self) -> dict[str, str | None]:
+    def _changed_targets(self) -> dict[str, str | None]:
+        """The class of the dataset, or None, for the key of each class in ``changes``."""
         targets: dict[str, str | None] = {}
         for name, new_name in self.changes:
             if class_key(name) in targets:
                 raise InputError(f"The class {name!r} is mapped twice; map it once.")
-            targets[class_key(name)] = None if new_name is None else self._checked(name, new_name)
+            targets[class_key(name)] = None if new_name is None else self._validated(name, new_name)
         return targets
 
-    def _checked(self, name: str, new_name: str) -> str:
+    def _validated(self, name: str, new_name: str) -> str:
+        """Return the class of the dataset that a class becomes, in the spelling of the dataset.
+
+        Raises:
+            InputError: The scheme does not have this class, or its name is invalid.
+        """
         if self.fixed_classes is not None:
             emotion = emotion_from_name(new_name, self.fixed_classes)
             if emotion is None:
-                more = "" if self.scheme == "emotions8" else "emotions8 or "
+                larger_scheme = "" if self.scheme == "emotions8" else "emotions8 or "
                 raise InputError(
                     f"The class {name!r} cannot become {new_name!r}, which is not one of "
                     f"{', '.join(self.fixed_classes)}; choose one of them, or import with "
-                    f"--classes {more}folders."
+                    f"--classes {larger_scheme}folders."
                 )
             return emotion
         try:
@@ -78,7 +85,7 @@ class ClassChoice:
 
     @property
     def fixed_classes(self) -> tuple[str, ...] | None:
-        """The classes of the dataset, if they do not depend on the source."""
+        """The classes of the dataset; None if they depend on the source."""
         if self.scheme == "folders":
             return None
         return EMOTIONS if self.scheme == "emotions" else EMOTIONS8
@@ -87,16 +94,16 @@ class ClassChoice:
         """Return what a class of the source becomes; None to leave it out.
 
         Args:
-            name: Its name.
+            name: The name of the class in the source.
             is_number: True for a number in a table, where 0 to 6 are FER2013's numbers of the
-                seven emotions unless another order is given.
+                seven emotions unless ``order`` is given.
 
         Raises:
             InputError: The class keeps its name, and this name is invalid.
         """
         key = class_key(name)
-        if key in self._targets:
-            return self._targets[key]
+        if key in self._changed_targets:
+            return self._changed_targets[key]
         number = class_number(name)
         if number is not None and number in self._names_by_number:
             name, is_number = self._names_by_number[number], False
@@ -118,47 +125,50 @@ class ClassChoice:
         return dict(self.number_names)
 
     def with_numbers(self, names: Iterable[str]) -> ClassChoice:
-        """Return the choice with the name of each class number.
+        """Return this choice with ``number_names``; unchanged if it has no order.
 
         Args:
-            names: The classes of the source.
+            names: The names of the classes of the source.
 
         Raises:
-            InputError: The order could begin at 0 or at 1.
+            InputError: The numbers could begin at 0 or at 1.
         """
         if self.order is None:
             return self
         numbers = {
             number
             for name in names
-            if (number := class_number(name)) is not None and class_key(name) not in self._targets
+            if (number := class_number(name)) is not None
+            and class_key(name) not in self._changed_targets
         }
         return replace(self, number_names=tuple(sorted(self.order.names_of(numbers).items())))
 
     def named_number(self, name: str) -> str | None:
-        """Return the name that the order gives a class number; None for other classes."""
+        """Return the name of a class number in ``order``; None for all other classes."""
         number = class_number(name)
         return None if number is None else self._names_by_number.get(number)
 
     def is_omitted(self, name: str) -> bool:
-        """Return True if a class is left out on request."""
-        return self._targets.get(class_key(name), "") is None
+        """Return True if ``changes`` leave a class out."""
+        key = class_key(name)
+        return key in self._changed_targets and self._changed_targets[key] is None
 
     @property
     def changed_keys(self) -> set[str]:
         """The keys of the classes in ``changes``."""
-        return set(self._targets)
+        return set(self._changed_targets)
 
 
 def choice_for_model(classes: Iterable[str]) -> ClassChoice:
-    """Return how the classes of data are mapped if they are read for a model.
+    """Return how the classes of a source are mapped if a model is applied to its images.
 
     Args:
         classes: The classes of the model.
 
     Returns:
-        The seven or the eight emotions for a model of emotions. For all other models the names of
-        the source, which are then matched with those of the model.
+        The scheme of the seven or the eight emotions if all classes of the model are emotions.
+        Otherwise the scheme that keeps the names of the source, which are later matched with those
+        of the model.
     """
     names = tuple(classes)
     schemes: tuple[tuple[ClassScheme, tuple[str, ...]], ...] = (
@@ -172,7 +182,9 @@ def choice_for_model(classes: Iterable[str]) -> ClassChoice:
 
 
 def parse_class_changes(texts: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
-    """Parse ``--map``: ``OLD=NEW`` to rename or combine classes, ``OLD=`` to leave one out.
+    """Parse the texts of ``--map`` into ``ClassChoice.changes``.
+
+    ``OLD=NEW`` renames a class or combines classes, ``OLD=`` leaves a class out.
 
     Raises:
         InputError: A text has no ``=``, or nothing before it.
@@ -194,10 +206,10 @@ class SourceClass:
     """A class of a source, as an import found it.
 
     Attributes:
-        name: Its name in the source.
+        name: The name of the class in the source.
         count: Number of files or rows of this class, including those that cannot be used.
-        target: The class of the dataset that it became; None if it was left out.
-        is_number: True for a number in a table.
+        target: The class of the dataset that this class became; None if it was left out.
+        is_number: True if the name is a number in a table.
     """
 
     name: str
@@ -206,13 +218,19 @@ class SourceClass:
     is_number: bool = False
 
 
-def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[SourceClass, ...]:
-    """Return classes of a source with the targets of a choice; None for invalid names."""
+def with_targets(
+    source_classes: Iterable[SourceClass], choice: ClassChoice
+) -> tuple[SourceClass, ...]:
+    """Return the classes of a source with the targets that a choice gives them.
+
+    The target of a class that would keep an invalid name is None.
+    """
     result = []
-    found = tuple(found)
+    source_classes = tuple(source_classes)
+    # If the numbers could begin at 0 or at 1, they stay unnamed.
     with suppress(InputError):
-        choice = choice.with_numbers(source_class.name for source_class in found)
-    for source_class in found:
+        choice = choice.with_numbers(source_class.name for source_class in source_classes)
+    for source_class in source_classes:
         try:
             target = choice.target(source_class.name, is_number=source_class.is_number)
         except InputError:
@@ -221,108 +239,111 @@ def with_targets(found: Iterable[SourceClass], choice: ClassChoice) -> tuple[Sou
     return tuple(result)
 
 
-def choice_problem(found: Sequence[SourceClass], choice: ClassChoice) -> str | None:
+def choice_problem(source_classes: Sequence[SourceClass], choice: ClassChoice) -> str | None:
     """Return why a source cannot be imported with a choice, in one sentence; None if it can be.
 
     Args:
-        found: The classes of the source, at least one.
-        choice: How they become those of the dataset.
+        source_classes: The classes of the source, at least one.
+        choice: How these classes are mapped to those of the dataset.
     """
     try:
-        choice = choice.with_numbers(source_class.name for source_class in found)
-        question = number_question(found, choice)
+        choice = choice.with_numbers(source_class.name for source_class in source_classes)
+        question = number_question(source_classes, choice)
         if question is not None:
             return question
         targets = [
             choice.target(source_class.name, is_number=source_class.is_number)
-            for source_class in found
+            for source_class in source_classes
         ]
     except InputError as error:
         return str(error)
-    names = {class_key(source_class.name) for source_class in found}
-    missing = [name for name, _ in choice.changes if class_key(name) not in names]
+    keys = {class_key(source_class.name) for source_class in source_classes}
+    missing = [name for name, _ in choice.changes if class_key(name) not in keys]
     if missing:
-        return f"There is no class {missing[0]!r}, which should be mapped."
+        return f"The class {missing[0]!r} cannot be mapped, because the source does not contain it."
     classes = {class_key(target) for target in targets if target is not None}
     if choice.fixed_classes is None and not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
         return (
-            f"A dataset has {MIN_CLASSES} to {MAX_CLASSES} classes, and these are {len(classes)}; "
-            "combine or leave out some of them, or provide more."
+            f"A dataset has {MIN_CLASSES} to {MAX_CLASSES} classes, but this choice results in "
+            f"{len(classes)}; combine or leave out some classes, or provide more."
         )
     if not classes:
         return (
-            "None of these classes is known as an emotion; choose what each becomes, or keep the "
+            "None of these classes is known as an emotion; choose an emotion for each, or keep the "
             "names of the source."
         )
     return None
 
 
 #: In a table with the classes 0 to 7, class 7 is the eighth emotion if at least this share of the
-#: rows has it. If fewer rows have it, they are errors.
-_MIN_SHARE = 0.01
+#: rows has class 7. If fewer rows have it, they are errors in the table.
+_MIN_SHARE_OF_CLASS_7 = 0.01
 
 
-def number_question(found: Sequence[SourceClass], choice: ClassChoice) -> str | None:
+def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) -> str | None:
     """Return a sentence that asks which emotions the class numbers stand for.
 
     Args:
-        found: The classes of the source.
-        choice: How they become those of the dataset, with the numbers of its order.
+        source_classes: The classes of the source.
+        choice: How these classes are mapped to those of the dataset, after ``with_numbers``.
 
     Returns:
         None if there are no class numbers, or if all of them are known or may stay numbers.
     """
-    unknown_names = unknown_numbers(found, choice)
+    unknown_names = unknown_numbers(source_classes, choice)
     if not unknown_names:
         return None
-    shown = ", ".join(unknown_names[:12])
+    numbers_text = ", ".join(unknown_names[:12])
     if choice.order is not None:
         changes = " ".join(f"--map {name}=CLASS" for name in unknown_names[:3])
         return (
-            f"The class {'number' if len(unknown_names) == 1 else 'numbers'} {shown} "
+            f"The class {'number' if len(unknown_names) == 1 else 'numbers'} {numbers_text} "
             f"{'is' if len(unknown_names) == 1 else 'are'} not in {choice.order.title}; add "
             f"{changes} (--map {unknown_names[0]}= leaves one out)."
         )
     return (
-        f"The classes are numbers ({shown}), which datasets order differently; import it "
-        f"with --class-order ORDER ({', '.join(CLASS_ORDERS)}, or the names in order: "
+        f"The classes are numbers ({numbers_text}), and each dataset numbers the emotions in its "
+        f"own order; add --class-order ORDER ({', '.join(CLASS_ORDERS)}, or the names in order: "
         f"angry,disgust,…), name each number with --map {unknown_names[0]}=CLASS, or keep the "
         "numbers with --classes folders."
     )
 
 
-def unknown_numbers(found: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
-    """Return the class numbers whose emotions are not known.
+def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) -> list[str]:
+    """Return the names of numbered classes whose emotions are not known.
 
-    FER2013's order applies to 0 to 6 in a table, where it is the common order, but not to 1 to 7.
+    The numbers 0 to 6 in a table are known, because most tables use FER2013's order. The numbers
+    1 to 7 and 0 to 7 are unknown.
     """
     if choice.fixed_classes is None:
         return []
     numbered = [
         source_class
-        for source_class in found
+        for source_class in source_classes
         if class_number(source_class.name) is not None
         and class_key(source_class.name) not in choice.changed_keys
         and choice.named_number(source_class.name) is None
     ]
     if len(numbered) > MAX_CLASSES:
-        return []  # numbers of something else
+        return []  # so many numbers are not class numbers
     if choice.order is None and all(source_class.is_number for source_class in numbered):
         counts = {int(source_class.name): source_class.count for source_class in numbered}
-        is_complete = counts.keys() >= set(range(8))
-        is_rare = counts.get(7, 0) < _MIN_SHARE * sum(counts.values())
-        if 7 not in counts or (0 in counts and (not is_complete or is_rare)):
+        has_0_to_7 = counts.keys() >= set(range(8))
+        is_7_rare = counts.get(7, 0) < _MIN_SHARE_OF_CLASS_7 * sum(counts.values())
+        # If class 0 occurs, class 7 is an error in the table, unless 0 to 7 all occur and class 7
+        # is not rare.
+        if 7 not in counts or (0 in counts and (not has_0_to_7 or is_7_rare)):
             return []
     return [source_class.name for source_class in numbered]
 
 
-def merged_classes(found: Iterable[SourceClass]) -> dict[str, list[str]]:
-    """Return the names of combined classes of the source, by their class of the dataset.
+def merged_classes(source_classes: Iterable[SourceClass]) -> dict[str, list[str]]:
+    """Return the classes of the source that were combined, by the class that they became.
 
     Classes of the dataset that come from a single class of the source are left out.
     """
     by_target: dict[str, list[str]] = {}
-    for source_class in found:
+    for source_class in source_classes:
         if source_class.target is not None:
             by_target.setdefault(source_class.target, []).append(source_class.name)
     return {target: names for target, names in by_target.items() if len(names) > 1}

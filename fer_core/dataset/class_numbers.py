@@ -19,13 +19,14 @@ class ClassOrder:
         usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
             if the numbers of a source can begin at 0 or at 1.
         title: The name of the order in messages.
-        further: The names of the numbers that follow, such as "none"; they are not expressions.
+        non_expressions: The names of the numbers after those of ``names``, such as "none". They are
+            used only if the numbers of a source begin at 0.
     """
 
     names: tuple[str, ...]
     usual_first: int | None = None
     title: str = "the given order"
-    further: tuple[str, ...] = ()
+    non_expressions: tuple[str, ...] = ()
 
     def first_number(self, numbers: Collection[int]) -> int:
         """Return the number of the first name, which is 0 or 1.
@@ -38,40 +39,50 @@ class ClassOrder:
         """
         if 0 in numbers:
             return 0
-        # With numbers 1 to 7, seven names begin at 1.
-        if len(self.names) in numbers or max(numbers) >= len(self.names):
+        # The numbers of seven names are 0 to 6 or 1 to 7, so a 7 shows that they begin at 1.
+        if max(numbers) >= len(self.names):
             return 1
         if self.usual_first is not None:
             return self.usual_first
-        shown = ", ".join(map(str, sorted(numbers)))
+        numbers_text = ", ".join(map(str, sorted(numbers)))
         raise InputError(
-            f"The class numbers {shown} could begin at 0 or at 1 in an order of {len(self.names)} "
-            "names; name each number with --map NUMBER=CLASS instead."
+            f"The class numbers {numbers_text} could begin at 0 or at 1 in an order of "
+            f"{len(self.names)} names; name each number with --map NUMBER=CLASS instead."
         )
 
     def names_of(self, numbers: Collection[int]) -> dict[int, str]:
-        """Return the names by number; arguments and errors as for ``first_number``."""
+        """Return the name of each number; numbers that the order does not have are left out.
+
+        Args:
+            numbers: The numbers of a source; may be empty.
+
+        Raises:
+            InputError: As for ``first_number``.
+        """
         if not numbers:
             return {}
         first = self.first_number(numbers)
-        names = dict(enumerate((*self.names, *(self.further if first == 0 else ())), first))
-        return {number: names[number] for number in numbers if number in names}
+        names = (*self.names, *self.non_expressions) if first == 0 else self.names
+        name_of = dict(enumerate(names, first))
+        return {number: name_of[number] for number in numbers if number in name_of}
 
 
 #: The orders of public datasets, by the name that ``--class-order`` accepts.
 CLASS_ORDERS: dict[str, ClassOrder] = {
-    name: ClassOrder(tuple(classes.split()), first, title, tuple(further))
-    for name, first, title, classes, *further in (
-        ("fer2013", 0, "FER2013", "angry disgust fear happy sad surprise neutral"),
-        ("raf-db", 1, "RAF-DB", "surprise fear disgust happy sad angry neutral"),
+    name: ClassOrder(tuple(classes.split()), first, title, tuple(non_expressions.split()))
+    for name, title, first, classes, non_expressions in (
+        ("fer2013", "FER2013", 0, "angry disgust fear happy sad surprise neutral", ""),
+        ("raf-db", "RAF-DB", 1, "surprise fear disgust happy sad angry neutral", ""),
         (
-            *("affectnet", 0, "AffectNet"),
+            "affectnet",
+            "AffectNet",
+            0,
             "neutral happy sad surprise fear disgust angry contempt",
-            *("none", "uncertain", "non-face"),
+            "none uncertain non-face",
         ),
-        ("ferplus", 0, "FER+", "neutral happy surprise sad angry disgust fear contempt"),
-        ("ck+", 0, "CK+", "neutral angry contempt disgust fear happy sad surprise"),
-        ("alphabetical", 0, "Alphabetical", "angry disgust fear happy neutral sad surprise"),
+        ("ferplus", "FER+", 0, "neutral happy surprise sad angry disgust fear contempt", ""),
+        ("ck+", "CK+", 0, "neutral angry contempt disgust fear happy sad surprise", ""),
+        ("alphabetical", "Alphabetical", 0, "angry disgust fear happy neutral sad surprise", ""),
     )
 }
 
@@ -80,11 +91,11 @@ def parse_class_order(text: str) -> ClassOrder:
     """Parse ``--class-order``: the name of a known order, or names separated by commas.
 
     Raises:
-        InputError: It is neither, or a name occurs twice.
+        InputError: The text is neither, or a name occurs twice.
     """
-    known = CLASS_ORDERS.get(_order_key(text))
-    if known is not None:
-        return known
+    known_order = CLASS_ORDERS.get(_order_key(text))
+    if known_order is not None:
+        return known_order
     names = tuple(name.strip() for name in text.split(","))
     if len(names) < 2 or not all(names):
         raise InputError(
@@ -108,7 +119,7 @@ def class_number(name: str) -> int | None:
     """Return the number of a class that has a number instead of a name.
 
     Args:
-        name: ``"3"``, ``"03"``, ``"class_3"``, ``"label 3"``.
+        name: The name in the source: ``"3"``, ``"03"``, ``"3.0"``, ``"class_3"``, ``"label 3"``.
 
     Returns:
         0 to 99; None for other names (``"S3"``, ``"3 angry"``).
@@ -117,6 +128,7 @@ def class_number(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+#: A word for "class" or its abbreviation, if any; leading zeros; the number; ".0" as in a float.
 _NUMBERED = re.compile(
     r"(?:(?:class|label|emotion|expression|expr|exp|cls|emo|c|l|e)[-_. ]*)?"
     r"0{0,4}(\d{1,2})(?:\.0*)?",

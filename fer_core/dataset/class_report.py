@@ -10,11 +10,11 @@ from fer_core.dataset.statistics import class_counts
 def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
     """Return sentences about classes without images, in the dataset or in one of its splits."""
     by_split = {split: counts for split, counts in class_counts(face_set).items() if counts}
-    absent = {
+    splits_without = {
         name: [split for split, counts in by_split.items() if not counts[name]]
         for name in face_set.classes
     }
-    empty = [name for name, splits in absent.items() if len(splits) == len(by_split)]
+    empty = [name for name, splits in splits_without.items() if len(splits) == len(by_split)]
     sentences = []
     if empty:
         sentences.append(
@@ -22,7 +22,9 @@ def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
             f"{'this class' if len(empty) == 1 else 'these classes'}."
         )
     for split in by_split:
-        names = [name for name, splits in absent.items() if split in splits and name not in empty]
+        names = [
+            name for name, splits in splits_without.items() if split in splits and name not in empty
+        ]
         if names:
             these = "this class" if len(names) == 1 else "these classes"
             effect = (
@@ -44,5 +46,6 @@ def merge_notes(face_set: FaceSet) -> tuple[str, ...]:
 
 def problem_text(problem: Problem) -> str:
     """Return a problem as one line, with the number of files or rows if there are several."""
+    # A name such as "… and 5,178 more" contains the number already.
     count = f" ({problem.count:,})" if problem.count > 1 and "…" not in problem.name else ""
     return f"{problem.name} {problem.reason}{count}"

@@ -1,8 +1,8 @@
 """Curation: decisions about single images, and a dataset with these decisions applied.
 
-The pixels and labels of an import never change. Decisions are stored separately and can be undone:
-*drop* excludes an image, *relabel* gives it another class, *keep* marks it as checked and
-correct, so that quick fixes do not change it.
+The pixels and labels of an imported dataset never change. Decisions are stored separately and can
+be undone: *drop* excludes an image, *relabel* gives it another class, *keep* marks it as checked
+and correct, so that quick fixes do not change it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from fer_core.phrases import counted
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
-#: Maximum length of a reason; longer ones would be unreadable in a spreadsheet.
-_MAX_TEXT = 500
+#: Maximum length of a reason or source, in characters; longer texts would be unreadable in a
+#: spreadsheet.
+_MAX_TEXT_LENGTH = 500
 
-#: An image's name and the key of its pixels, which identify the image of a decision.
+#: The name of an image and the key of its pixels. Both together identify the image.
 Identity = tuple[str, str]
 
 
@@ -39,13 +40,13 @@ class CurationEntry:
 
     Attributes:
         name: The image's name in its dataset.
-        key: Sixteen hexadecimal digits of a hash of its pixels.
-        split: The split that it was in, one of ``SPLITS``.
+        key: Sixteen hexadecimal digits of a hash of the image's pixels.
+        split: The split of the image when the decision was made, one of ``SPLITS``.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new class; otherwise None.
-        reason: Why it was made.
-        source: Where it was made: a finding, the gallery, the command line.
-        time: When it was made, UTC, ISO 8601.
+        reason: Why the decision was made.
+        source: Where the decision was made: a finding, the gallery, the command line.
+        time: When the decision was made, UTC, ISO 8601.
 
     Raises:
         ValueError: A value is invalid.
@@ -78,7 +79,7 @@ class CurationEntry:
 
     @property
     def identity(self) -> Identity:
-        """Identifies the image that it is about."""
+        """The identity of the image that the decision is about."""
         return self.name, self.key
 
 
@@ -89,7 +90,7 @@ class Curation:
     Attributes:
         entries: The decisions, oldest first.
         problems: A sentence for each of the first thousand lines that could not be read, and one
-            with the number of the others.
+            sentence with the number of further ones.
         unreadable: The text of every line that could not be read.
     """
 
@@ -101,13 +102,16 @@ class Curation:
         return len(self.entries)
 
     def counts(self) -> dict[str, int]:
-        """Decisions per action."""
-        found = Counter(entry.action for entry in self.entries)
-        return {action: found[action] for action in ACTIONS}
+        """Return the number of decisions per action."""
+        counts = Counter(entry.action for entry in self.entries)
+        return {action: counts[action] for action in ACTIONS}
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all drops and new labels: equal if they change the data in the same way."""
+        """SHA-256 over all drops and new labels.
+
+        It is equal for curations with the same effect on a dataset: *keep* has none.
+        """
         lines = sorted(
             json.dumps([entry.name, entry.key, entry.split, entry.action, entry.label])
             for entry in self.entries
@@ -118,6 +122,7 @@ class Curation:
 
 def key_text(key: int) -> str:
     """Return a content key, as ``content_keys`` returns it, as sixteen hexadecimal digits."""
+    # The mask converts the signed key to an unsigned number.
     return f"{int(key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
 
@@ -135,11 +140,11 @@ def entries_for(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return the same decision for several images.
+    """Return an entry with the same decision for each of several images.
 
     Args:
         face_set: The dataset as imported.
-        rows: The images.
+        rows: The row numbers of the images.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new class.
         reason: Why the decision was made.
@@ -149,12 +154,12 @@ def entries_for(
         ValueError: The action does not fit the label, the dataset has no such class, or a row is
             out of range.
     """
-    chosen = [int(row) for row in rows]
+    row_numbers = [int(row) for row in rows]
     return _entries(
         face_set,
-        chosen,
-        [action] * len(chosen),
-        [label] * len(chosen),
+        row_numbers,
+        [action] * len(row_numbers),
+        [label] * len(row_numbers),
         reason=reason,
         source=source,
     )
@@ -168,13 +173,14 @@ def relabel_entries(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return a new label for each of several images.
+    """Return an entry with a new label for each of several images.
+
+    Images whose label does not change get no entry.
 
     Args:
         face_set: The dataset as imported.
-        rows: ``k`` images.
-        labels: int8 ``[k]``, their new labels; images that already have the label, or for which
-            it is -1, are skipped.
+        rows: The row numbers of the ``k`` images.
+        labels: int8 ``[k]``, the new label of each image; -1 to leave its label unchanged.
         reason: Why the decision was made.
         source: Where the decision was made.
     """
@@ -227,16 +233,16 @@ def _entries(
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks, cut to the maximum length of a cell."""
-    return " ".join(text.split())[:_MAX_TEXT]
+    """Return a text without line breaks, cut to the maximum length of a reason or source."""
+    return " ".join(text.split())[:_MAX_TEXT_LENGTH]
 
 
 @dataclass(frozen=True)
 class CurationMatch:
-    """The image that each decision is about.
+    """Decisions matched with the images of a dataset.
 
     Attributes:
-        by_row: The decision for each image that has one.
+        by_row: The decision about each image that has a decision, by row number.
         unknown: Decisions about images that the dataset does not have.
     """
 
@@ -254,44 +260,47 @@ class CurationMatch:
         return (
             f"The curation names {counted(len(self.unknown), 'image')} that the "
             f"dataset does not have ({names}{more}); "
-            f"{'that decision is' if is_single else 'those are'} ignored, "
+            f"{'this decision is' if is_single else 'these decisions are'} ignored, "
             "all others apply."
         )
 
 
 def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
-    """Find the images that decisions are about.
+    """Find the images that the decisions of a curation are about.
 
-    An image is identified by its name together with its pixels. If the names have changed, because
-    the same data were imported from another layout, it is identified by its pixels and its split.
-    Equal images in one split are identified in this way only if all have the same decision.
+    An image is identified by its name together with its pixels. If no image matches, because the
+    same data were imported from another layout with other names, the image is identified by its
+    pixels and its split. Several equal images in one split are identified by their pixels only if
+    all of them have the same decision.
     """
     if not curation.entries:
         return CurationMatch({}, ())
-    keys = content_keys(face_set.images)
-    texts = [key_text(key) for key in keys]
-    # An archive may contain two members with the same name, so a name may have several rows.
-    by_identity: dict[Identity, list[int]] = {}
-    for row, identity in enumerate(zip(face_set.names, texts, strict=True)):
-        by_identity.setdefault(identity, []).append(row)
+    keys = [key_text(key) for key in content_keys(face_set.images)]
+    # An archive may contain two equal files with the same name, so an identity may have several
+    # rows.
+    rows_by_identity: dict[Identity, list[int]] = {}
+    for row, identity in enumerate(zip(face_set.names, keys, strict=True)):
+        rows_by_identity.setdefault(identity, []).append(row)
     by_row: dict[int, CurationEntry] = {}
+    # Decisions without an image of the same name, by split and key.
     renamed: dict[tuple[str, str], list[CurationEntry]] = {}
     for entry in curation.entries:
-        rows = by_identity.get(entry.identity)
+        rows = rows_by_identity.get(entry.identity)
         if rows:
             by_row |= dict.fromkeys(rows, entry)
         else:
             renamed.setdefault((entry.split, entry.key), []).append(entry)
     unknown: list[CurationEntry] = []
     if renamed:
-        free: dict[tuple[str, str], list[int]] = {}
-        for row, text in enumerate(texts):
+        undecided_rows: dict[tuple[str, str], list[int]] = {}
+        for row, key in enumerate(keys):
             if row not in by_row:
-                free.setdefault((SPLITS[face_set.splits[row]], text), []).append(row)
+                split_and_key = SPLITS[face_set.splits[row]], key
+                undecided_rows.setdefault(split_and_key, []).append(row)
         for split_and_key, entries in renamed.items():
-            rows = free.get(split_and_key, [])
-            is_one_decision = len({(entry.action, entry.label) for entry in entries}) == 1
-            if is_one_decision and len(rows) == len(entries):
+            rows = undecided_rows.get(split_and_key, [])
+            is_same_decision = len({(entry.action, entry.label) for entry in entries}) == 1
+            if is_same_decision and len(rows) == len(entries):
                 by_row |= dict(zip(rows, entries, strict=True))
             else:
                 unknown += entries
@@ -301,10 +310,10 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
 def without_relabeled(
     entries: Sequence[CurationEntry], curation: Curation, face_set: FaceSet
 ) -> tuple[CurationEntry, ...]:
-    """Return decisions about several images, without those about images that were relabeled before.
+    """Return new decisions about several images, without those about relabeled images.
 
-    Somebody looked at such an image and chose its label. Only a decision about this single image
-    replaces that label.
+    A person looked at a relabeled image and chose its label. Only a decision about this image alone
+    may replace that label.
 
     Args:
         entries: New decisions about images of the dataset.
@@ -312,6 +321,7 @@ def without_relabeled(
         face_set: The dataset as imported.
     """
     earlier = match_curation(curation, face_set).by_row
+    # The name in an earlier decision may differ, if the data were imported from another layout.
     relabeled = {
         (face_set.names[row], entry.key)
         for row, entry in earlier.items()
@@ -326,9 +336,9 @@ class CuratedFaceSet:
 
     Attributes:
         faces: The remaining images, with the new labels.
-        rows: The row in the original dataset of each image in ``faces``, intp ``[m]``.
+        rows: The row in the imported dataset of each image in ``faces``, intp ``[m]``.
         dropped: Number of dropped images per split.
-        relabeled: Number of images with another label than in the original, per split.
+        relabeled: Number of images with another label than in the imported dataset, per split.
         copies_dropped: Number of dropped training images whose pixels are also in validation or
             test.
         fingerprint: Fingerprint of the curation.
@@ -362,25 +372,25 @@ class CuratedFaceSet:
             if self.dropped[split]:
                 text = f"{_images(self.dropped[split], name)} dropped"
                 if split == "train" and self.copies_dropped:
-                    all_of_them = self.copies_dropped == self.dropped[split]
-                    of_them = "" if all_of_them else f"{self.copies_dropped:,} of them "
-                    is_one = self.copies_dropped == 1
+                    are_all_copies = self.copies_dropped == self.dropped[split]
+                    count = "" if are_all_copies else f"{self.copies_dropped:,} of them "
                     copies = (
                         "a copy of a validation or test image"
-                        if is_one
-                        else ("copies of validation or test images")
+                        if self.copies_dropped == 1
+                        else "copies of validation or test images"
                     )
-                    text += f" ({of_them}{copies})"
+                    text += f" ({count}{copies})"
                 parts.append(text)
             if self.relabeled[split]:
                 parts.append(f"{_images(self.relabeled[split], name)} relabeled")
         return ", ".join(parts) or None
 
     def to_json(self) -> dict[str, Any]:
-        """Counts and fingerprint, for a model's record."""
+        """Return the counts and the fingerprint, for a model's record."""
         return {
             "fingerprint": self.fingerprint,
             "dropped": self.dropped,
+            # The key keeps the spelling that published models have.
             "relabelled": self.relabeled,
             "train_copies_dropped": self.copies_dropped,
             "unknown_images": len(self.unknown),
@@ -394,15 +404,15 @@ def _images(count: int, split: str) -> str:
 def apply_curation(
     face_set: FaceSet, curation: Curation, splits: Sequence[str] = SPLITS
 ) -> CuratedFaceSet:
-    """Exclude dropped images and give the others their new labels.
+    """Return a dataset without the dropped images and with the new labels.
 
-    A relabeled image with targets gets a one-hot target of its new label.
+    If the dataset has targets, a relabeled image gets a one-hot target of its new label.
 
     Args:
         face_set: The dataset as imported.
         curation: The decisions.
-        splits: The splits in which they apply. Training passes ``("train",)`` only, so that
-            results on validation and test stay comparable with published ones.
+        splits: The splits in which the decisions apply. A training passes ``("train",)``, so that
+            its results on validation and test stay comparable with published ones.
 
     Raises:
         InputError: A decision names a class that the dataset does not have.
@@ -425,10 +435,10 @@ def apply_curation(
                 targets[row] = np.eye(len(face_set.classes), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")
-    copies = 0
+    copies_dropped = 0
     if not keep[in_train].all():
         keys = content_keys(face_set.images)
-        copies = int(np.isin(keys[in_train & ~keep], keys[~in_train]).sum())
+        copies_dropped = int(np.isin(keys[in_train & ~keep], keys[~in_train]).sum())
     faces = FaceSet(
         images=face_set.images if keep.all() else face_set.images[rows],
         labels=labels[rows],
@@ -444,16 +454,17 @@ def apply_curation(
         rows=rows,
         dropped=face_set.count_by_split(~keep),
         relabeled=face_set.count_by_split(is_relabeled),
-        copies_dropped=copies,
+        copies_dropped=copies_dropped,
         fingerprint=curation.fingerprint,
         match=match,
     )
 
 
 def _label(entry: CurationEntry, face_set: FaceSet) -> int:
+    """Return the index of the class that a *relabel* decision gives an image."""
     if entry.label not in face_set.classes:
         raise InputError(
-            f"The curation gives {entry.name} the label {entry.label!r}, and the classes of the "
+            f"The curation gives {entry.name} the label {entry.label!r}, but the classes of the "
             f"dataset are {', '.join(face_set.classes)}; remove this decision."
         )
     return face_set.classes.index(entry.label)

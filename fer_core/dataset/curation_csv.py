@@ -1,4 +1,4 @@
-"""A curation as a CSV file, as it is stored, exported and written by users."""
+"""A curation as CSV: the stored and the exported file, which users can also write by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.dataset.curation import Curation, CurationEntry, Identity, one_lin
 from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.errors import first_line
 
-#: Unreadable lines beyond this number are counted and not described.
+#: Maximum number of unreadable lines that are described by a sentence; further ones are counted.
 MAX_PROBLEMS = 1_000
 
 _COLUMNS = tuple(field.name for field in fields(CurationEntry))
@@ -24,8 +24,8 @@ _KIND = CsvKind(
     name="curation file",
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
-    instead="a file that was exported here",
-    # This is enough for decisions about a million images.
+    example="a curation file that FER Studio exported",
+    # 256 MB are enough for decisions about a million images.
     max_bytes=256 << 20,
 )
 
@@ -45,16 +45,16 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     """Read a curation's CSV file.
 
     Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
-    missing. If an image is in several lines, the last one counts.
+    missing, and a missing split means train. If an image is in several lines, the last line counts.
 
     Args:
-        content: The file; UTF-8, with or without a byte order mark.
-        label: Its name in messages.
-        classes: The classes of the dataset; lines with another label cannot be read. None to
-            accept any label.
+        content: The content of the file; UTF-8, with or without a byte order mark.
+        label: The name of the file in messages.
+        classes: The classes of the dataset; a line with another label counts as unreadable. None
+            to accept any label.
 
     Returns:
-        The decisions, and the lines that could not be read, each with a sentence.
+        The decisions, and the lines that could not be read.
 
     Raises:
         InputError: The file is too large, is not text, or lacks the columns of a curation.
@@ -66,8 +66,10 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     undescribed = 0
     for row in table.rows:
         try:
+            # A row that cannot be divided into cells has an error instead of them.
             if isinstance(row.cells, csv.Error):
                 raise row.cells
+            # Cells may be missing at the end of a line.
             entry = _entry_from(dict(zip(table.header, row.cells, strict=False)), classes)
         except (ValueError, csv.Error) as error:
             unreadable.append(row.text)
@@ -76,6 +78,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
             else:
                 undescribed += 1
             continue
+        # The image's earlier line is removed first, so that the new one is added at the end.
         entries.pop(entry.identity, None)
         entries[entry.identity] = entry
     if undescribed:
@@ -89,9 +92,9 @@ def _entry_from(values: dict[str, str], classes: Sequence[str] | None) -> Curati
     Raises:
         ValueError: A value is missing or invalid.
     """
-    absent = [column for column in _REQUIRED_COLUMNS if not values.get(column, "").strip()]
-    if absent:
-        raise ValueError(f"{absent[0]} is missing")
+    missing = [column for column in _REQUIRED_COLUMNS if not values.get(column, "").strip()]
+    if missing:
+        raise ValueError(f"{missing[0]} is missing")
     label = values.get("label", "").strip()
     if label and classes is not None:
         position = match_class(label, classes)

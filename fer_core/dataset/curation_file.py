@@ -1,7 +1,8 @@
 """``data/<name>/curation.csv``: the decisions about a dataset's images, reversible.
 
-Several tabs and processes may change it at once. ``curation-undo.json`` next to it records what the
-last changes replaced. Both are written under the dataset's lock, each by a rename.
+Several tabs and processes may change this file at once. ``curation-undo.json`` next to it records
+the decisions that the last changes replaced. Both files are written under the dataset's lock, each
+by a rename.
 """
 
 from __future__ import annotations
@@ -36,23 +37,24 @@ CURATION_FILE = "curation.csv"
 _UNDO_FILE = "curation-undo.json"
 _UNREADABLE_FILE = "curation-unreadable.csv"
 
-#: Number of batches that can be undone one after the other.
+#: Maximum number of recorded batches: a user can undo this many changes one after the other.
 UNDO_DEPTH = 20
 
 _PAST_TENSE = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
+#: Decisions by the identity of their image.
 _Entries = dict[Identity, CurationEntry]
 
 
 @dataclass(frozen=True)
 class CurationChange:
-    """The effect of a change.
+    """The effect of a change of the decisions.
 
     Attributes:
-        summary: For a message: "312 images dropped".
-        added: Images that had no decision before.
-        replaced: Images whose decision is a different one now.
-        removed: Images that no longer have a decision.
+        summary: The change in a few words, for a message: "312 images dropped".
+        added: Number of images that had no decision before.
+        replaced: Number of images that have a different decision now.
+        removed: Number of images that no longer have a decision.
         curation: All decisions after the change.
     """
 
@@ -68,10 +70,10 @@ class CurationImport:
     """The result of importing a curation file.
 
     Attributes:
-        change: What it changed.
+        change: The effect of the imported decisions.
         problems: A sentence for each line that could not be read.
         warning: A sentence about images that the dataset does not have; None if there are none.
-            Their decisions are kept, and apply as soon as the dataset has the images.
+            The decisions about them are stored, too.
     """
 
     change: CurationChange
@@ -84,8 +86,8 @@ class CurationBatch:
     """A change that can be undone or redone as a whole.
 
     Attributes:
-        id: Identifies the batch; pass it to ``undo`` or ``redo``.
-        summary: For a button: "312 images dropped".
+        id: Identifies the batch; an argument of ``undo`` and ``redo``.
+        summary: The change in a few words, for a button: "312 images dropped".
     """
 
     id: str
@@ -93,14 +95,14 @@ class CurationBatch:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """A recorded change.
+class _RecordedBatch:
+    """A batch with the decisions that it replaced.
 
     Attributes:
-        id: Identifies it.
-        summary: What was done, such as "312 images dropped".
-        before: For each changed image its earlier decision, or None.
-        undoes_images: Whether it is the undo of single images, by ``undo_images``.
+        id: Identifies the batch.
+        summary: The change in a few words: "312 images dropped".
+        before: The earlier decision about each changed image; None if it had no decision.
+        undoes_images: True if ``undo_images`` made this change.
     """
 
     id: str
@@ -118,11 +120,11 @@ class _Batch:
         return document | ({"undoes_images": True} if self.undoes_images else {})
 
     @classmethod
-    def from_json(cls, document: dict[str, Any]) -> _Batch:
+    def from_json(cls, document: dict[str, Any]) -> _RecordedBatch:
         """Read a recorded batch, of this or of an earlier version.
 
         Raises:
-            ValueError, KeyError, TypeError: It is damaged.
+            ValueError, KeyError, TypeError: The document is damaged.
         """
         before: dict[Identity, CurationEntry | None] = {}
         for name, key, values in document["before"]:
@@ -131,31 +133,37 @@ class _Batch:
             before[name, key] = CurationEntry(**values) if values else None
         # Earlier versions recorded no id.
         text = json.dumps(document["before"])
-        number = document.get("id") or hashlib.sha256(text.encode()).hexdigest()[:16]
-        is_undo = document.get("undoes_images") is True
-        return cls(str(number), str(document["words"]), before, is_undo)
+        batch_id = document.get("id") or hashlib.sha256(text.encode()).hexdigest()[:16]
+        undoes_images = document.get("undoes_images") is True
+        return cls(str(batch_id), str(document["words"]), before, undoes_images)
 
 
 @dataclass(frozen=True)
 class _History:
-    """Batches that can be undone, and undone ones that can be redone; the next one is last."""
+    """The recorded batches.
 
-    done: tuple[_Batch, ...] = ()
-    undone: tuple[_Batch, ...] = ()
+    Attributes:
+        done: The batches that can be undone, the next one to undo last.
+        undone: The undone batches that can be redone, the next one to redo last.
+    """
+
+    done: tuple[_RecordedBatch, ...] = ()
+    undone: tuple[_RecordedBatch, ...] = ()
 
 
 def curation_file(data: str, settings: Settings) -> CurationFile | None:
     """Return the curation of an imported dataset, or of the demo set after its first use.
 
     Args:
-        data: As for ``load_dataset``.
-        settings: Where ``data/`` is.
+        data: The name of a dataset or a path, as for ``load_dataset``.
+        settings: Contains the path of ``data/``.
 
     Returns:
-        None for a dataset that is read from a path without being imported: it has no curation.
+        The curation; None for data that are read from a path without being imported, because they
+        have no curation, and for the demo set before its first use.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path.
+        InputError: There is no such dataset and no such path.
     """
     folder = folder_of_data(data, settings)
     return None if folder is None else CurationFile(folder)
@@ -170,7 +178,7 @@ class CurationFile:
 
     @property
     def content_key(self) -> tuple[str | int, ...]:
-        """A key for caches, which changes whenever the decisions change."""
+        """A cache key, which changes whenever the decisions change."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -178,7 +186,7 @@ class CurationFile:
         return str(self.path), stat.st_mtime_ns, stat.st_size, stat.st_ino
 
     def read(self) -> Curation:
-        """Return the decisions; none if there is no file.
+        """Return all decisions; an empty curation if there is no file.
 
         Raises:
             InputError: The file cannot be read or is not a curation file.
@@ -194,7 +202,7 @@ class CurationFile:
         return parse_curation(content, self.path.name, stored_classes(self.folder))
 
     def change(self, entries: Iterable[CurationEntry]) -> CurationChange:
-        """Decide on images, in one batch; earlier decisions about the same images are replaced.
+        """Store decisions, in one batch; earlier decisions about the same images are replaced.
 
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
@@ -203,13 +211,13 @@ class CurationFile:
         return self.change_with(lambda _: new.values())
 
     def change_with(self, decide: Callable[[Curation], Iterable[CurationEntry]]) -> CurationChange:
-        """Decide on images depending on the earlier decisions, in one batch.
+        """Store decisions that depend on the earlier decisions, in one batch.
 
         No other process can change the earlier decisions in the meantime.
 
         Args:
-            decide: Returns the new decisions, given all earlier ones. It may raise to change
-                nothing.
+            decide: Returns the new decisions, given all earlier ones. If it raises an exception,
+                nothing is changed.
 
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
@@ -231,20 +239,21 @@ class CurationFile:
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
         """
-        removed = set(identities)
+        to_remove = set(identities)
 
         def compute(old: _Entries) -> tuple[_Entries, str]:
-            count = len(removed & old.keys())
+            count = len(to_remove & old.keys())
             summary = f"{counted(count, 'decision')} removed"
-            return {key: entry for key, entry in old.items() if key not in removed}, summary
+            new = {identity: entry for identity, entry in old.items() if identity not in to_remove}
+            return new, summary
 
         return self._update(compute)
 
     def undo_images(self, identities: Iterable[Identity]) -> CurationChange:
         """Undo the last decision about each of these images and no other image, in one batch.
 
-        The decision before it applies again, or none if there was none. Without a recorded change
-        the decision is removed.
+        The previous decision about the image applies again. If the image had none, or if its
+        changes are no longer recorded, its decision is removed.
 
         Args:
             identities: Names and keys of the images, as an entry's ``identity``.
@@ -252,12 +261,12 @@ class CurationFile:
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
         """
-        chosen = set(identities)
+        images = set(identities)
 
         def compute(old: _Entries) -> tuple[_Entries, str]:
-            earlier = _earlier_decisions(self._read_history().done, chosen)
-            new = _with_decisions(old, {identity: earlier.get(identity) for identity in chosen})
-            return new, f"decision about {counted(len(chosen), 'image')} undone"
+            previous = _previous_decisions(self._read_history().done, images)
+            new = _with_decisions(old, {identity: previous.get(identity) for identity in images})
+            return new, f"decision about {counted(len(images), 'image')} undone"
 
         return self._update(compute, undoes_images=True)
 
@@ -265,12 +274,12 @@ class CurationFile:
         """Add the decisions of an exported file, in one batch.
 
         Args:
-            content: The file.
-            label: Its name in messages.
-            face_set: The dataset, to report images that it does not have.
+            content: The content of the file.
+            label: The name of the file in messages.
+            face_set: The dataset, to report decisions about images that it does not have.
 
         Raises:
-            InputError: It is not a curation file, or nothing in it can be read.
+            InputError: The file is not a curation file, or none of its lines can be read.
         """
         curation = parse_curation(content, label, face_set.classes)
         if not curation.entries:
@@ -291,8 +300,8 @@ class CurationFile:
         """Undo the last batch of changes.
 
         Args:
-            batch_id: The batch to undo. If it is no longer the last one, because someone else has
-                changed the curation since, nothing is changed. By default the last batch.
+            batch_id: The batch to undo; None for the last one. If this batch is no longer the last
+                one, because another user has changed the curation since, nothing is undone.
 
         Raises:
             InputError: There is nothing to undo, another batch is the last one, or the dataset was
@@ -310,7 +319,7 @@ class CurationFile:
         """Apply the last undone batch again.
 
         Args:
-            batch_id: The batch to apply; see ``undo``.
+            batch_id: The batch to apply, as for ``undo``.
 
         Raises:
             InputError: There is nothing to redo, another batch is the last one, or the dataset was
@@ -325,24 +334,27 @@ class CurationFile:
             return change
 
     def _apply_batch(
-        self, batch: _Batch, verb: str, expected_id: str | None
-    ) -> tuple[CurationChange, _Batch]:
+        self, batch: _RecordedBatch, verb: str, expected_id: str | None
+    ) -> tuple[CurationChange, _RecordedBatch]:
         """Restore the decisions in ``batch.before``.
 
         Args:
-            batch: The last batch of the history.
-            verb: What happens to it: "undone" or "redone".
+            batch: The last batch that can be undone or redone.
+            verb: What happens to the batch: "undone" or "redone".
             expected_id: The batch that the caller means; None for the last one.
 
         Returns:
             The change, and the batch that reverts it.
+
+        Raises:
+            InputError: ``batch`` is not the batch that the caller means.
         """
         _check_last(batch, expected_id, verb)
         old = self._entries()
         replaced = {identity: old.get(identity) for identity in batch.before}
         new = _with_decisions(old, batch.before)
-        opposite = _Batch(batch.id, batch.summary, replaced, batch.undoes_images)
-        return _change_between(old, new, f"{verb}: {batch.summary}"), opposite
+        reverting = _RecordedBatch(batch.id, batch.summary, replaced, batch.undoes_images)
+        return _change_between(old, new, f"{verb}: {batch.summary}"), reverting
 
     def _update(
         self,
@@ -350,33 +362,46 @@ class CurationFile:
         *,
         undoes_images: bool = False,
     ) -> CurationChange:
+        """Change the decisions, and record the change as a batch that can be undone.
+
+        Args:
+            compute: Returns all decisions after the change and the summary of the change, given all
+                decisions before it.
+            undoes_images: Whether ``undo_images`` makes the change.
+        """
         with self._locked():
             old = self._entries()
             new, summary = compute(old)
-            touched = [key for key in old.keys() | new.keys() if old.get(key) != new.get(key)]
+            before = {
+                identity: old.get(identity)
+                for identity in old.keys() | new.keys()
+                if old.get(identity) != new.get(identity)
+            }
             change = _change_between(old, new, summary)
-            if touched:
-                before = {identity: old.get(identity) for identity in touched}
-                batch = _Batch(uuid.uuid4().hex[:16], summary, before, undoes_images)
+            if before:
+                batch = _RecordedBatch(uuid.uuid4().hex[:16], summary, before, undoes_images)
                 done = (*self._read_history().done, batch)
                 self._write(change.curation, _History(done[-UNDO_DEPTH:]))
             return change
 
     def _entries(self) -> _Entries:
+        """Return the stored decisions before a change.
+
+        The change writes decisions only, so the lines that could not be read are saved first.
+        """
         curation = self.read()
         if curation.unreadable:
-            self._keep_unreadable(curation)
+            self._save_unreadable(curation)
         return {entry.identity: entry for entry in curation.entries}
 
-    def _keep_unreadable(self, curation: Curation) -> None:
-        """Append unreadable lines to their own file before the curation is written without them."""
+    def _save_unreadable(self, curation: Curation) -> None:
+        """Append the unreadable lines of a curation to a file of their own."""
         path = self.folder / _UNREADABLE_FILE
         earlier = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         if earlier and not earlier.endswith("\n"):
             earlier += "\n"
         text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable)
-        # An earlier process may have written this file and been killed before it wrote the
-        # curation.
+        # The lines are there already if an earlier process was killed before it wrote the curation.
         if not earlier.endswith(text):
             with replaced_file(path) as temporary:
                 temporary.write_text(earlier + text, encoding="utf-8")
@@ -384,24 +409,28 @@ class CurationFile:
     def _write(self, curation: Curation, history: _History) -> None:
         """Replace the decisions and the history, or, on a full disk, neither of them.
 
-        The file of the decisions is renamed first: if the process is killed in between, the change
-        is stored but cannot be undone.
+        The file of the decisions is renamed first, because the ``with`` statement closes its last
+        context first. If the process is killed between the two renames, the change is stored but
+        cannot be undone.
         """
         document = {
             "batches": [batch.to_json() for batch in history.done],
             "undone": [batch.to_json() for batch in history.undone],
         }
-        with replaced_file(self.folder / _UNDO_FILE) as undo, replaced_file(self.path) as table:
-            undo.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-            table.write_text(curation_csv(curation), encoding="utf-8")
+        with (
+            replaced_file(self.folder / _UNDO_FILE) as undo_file,
+            replaced_file(self.path) as decisions_file,
+        ):
+            undo_file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+            decisions_file.write_text(curation_csv(curation), encoding="utf-8")
 
     def _read_history(self) -> _History:
-        """Return what can be undone and redone; nothing if the file is missing or damaged."""
+        """Return the recorded batches; none if the file is missing or damaged."""
         try:
             document = read_json(self.folder / _UNDO_FILE)
             return _History(
-                tuple(_Batch.from_json(batch) for batch in document["batches"]),
-                tuple(_Batch.from_json(batch) for batch in document.get("undone", [])),
+                tuple(_RecordedBatch.from_json(batch) for batch in document["batches"]),
+                tuple(_RecordedBatch.from_json(batch) for batch in document.get("undone", [])),
             )
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return _History()
@@ -418,20 +447,20 @@ class CurationFile:
             yield
 
 
-def _last(batches: tuple[_Batch, ...]) -> CurationBatch | None:
+def _last(batches: tuple[_RecordedBatch, ...]) -> CurationBatch | None:
     return CurationBatch(batches[-1].id, batches[-1].summary) if batches else None
 
 
-def _check_last(batch: _Batch, batch_id: str | None, done: str) -> None:
-    if batch_id is not None and batch.id != batch_id:
+def _check_last(batch: _RecordedBatch, expected_id: str | None, verb: str) -> None:
+    if expected_id is not None and batch.id != expected_id:
         raise InputError(
-            f"Nothing was {done}: the curation has changed since, and the last change is now "
+            f"Nothing was {verb}: the curation has changed since, and the last change is now "
             f"“{batch.summary}”. Check it, then press the button again."
         )
 
 
 def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
-    """Return the entries with these decisions; None removes an image's decision."""
+    """Return ``old`` with these decisions; None removes the decision about an image."""
     new = dict(old)
     for identity, entry in decisions.items():
         if entry is None:
@@ -441,22 +470,27 @@ def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | Non
     return new
 
 
-def _earlier_decisions(
-    batches: tuple[_Batch, ...], identities: set[Identity]
+def _previous_decisions(
+    batches: tuple[_RecordedBatch, ...], identities: set[Identity]
 ) -> dict[Identity, CurationEntry | None]:
-    """Return each image's decision before its last one, as far as recorded."""
-    earlier: dict[Identity, list[CurationEntry | None]] = {}
+    """Return the decision before the last one about each image, None if there was none.
+
+    Images without a recorded change are left out. An undo of single images cancels the change
+    before it, so that a second undo goes one decision further back.
+    """
+    replaced: dict[Identity, list[CurationEntry | None]] = {}
     for batch in batches:
         for identity in batch.before.keys() & identities:
-            decisions = earlier.setdefault(identity, [])
+            decisions = replaced.setdefault(identity, [])
             if not batch.undoes_images:
                 decisions.append(batch.before[identity])
             elif decisions:
                 decisions.pop()
-    return {identity: decisions[-1] for identity, decisions in earlier.items() if decisions}
+    return {identity: decisions[-1] for identity, decisions in replaced.items() if decisions}
 
 
 def _counts_text(entries: Iterable[CurationEntry]) -> str:
+    """Return the number of decisions per action as text: "312 images dropped, 2 images kept"."""
     counts = dict.fromkeys(ACTIONS, 0)
     for entry in entries:
         counts[entry.action] += 1

@@ -7,26 +7,30 @@ from numpy.typing import NDArray
 
 
 class DisjointSets:
-    """Rows 0 to ``count - 1``, each in a group of its own at first.
+    """Groups of the rows 0 to ``count - 1``. At first each row is a group of its own.
 
-    The root of a group is its smallest row, so that the order of the joins does not matter.
+    Each group is a tree, whose root is the smallest row of the group. Therefore the order in which
+    groups are joined does not matter.
     """
 
     def __init__(self, count: int) -> None:
         self._parents = np.arange(count)
 
     def root(self, row: int) -> int:
-        """Return the smallest row of the group of a row."""
+        """Return the root of a row's group, which is the smallest row of the group."""
         parents = self._parents
         root = row
         while (parent := int(parents[root])) != root:
             root = parent
+        # Make the root the parent of all rows on the way, so that later calls need one step only.
         while row != root:
-            row, parents[row] = int(parents[row]), root
+            parent = int(parents[row])
+            parents[row] = root
+            row = parent
         return root
 
     def roots(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
-        """Return the smallest row of the group of each row; by default of all rows."""
+        """Return the root of the group of each of ``rows``; by default of all rows."""
         rows = np.arange(len(self._parents)) if rows is None else rows
         roots: NDArray[np.intp] = self._parents[rows]
         while True:
@@ -46,8 +50,8 @@ class DisjointSets:
         """Join the groups of all rows with the same key.
 
         Args:
-            keys: One per row, ``[k]``.
-            rows: The rows, ``[k]``; by default all rows.
+            keys: int64 ``[k]``, the key of each row.
+            rows: intp ``[k]``; by default all rows.
         """
         rows = np.arange(len(self._parents)) if rows is None else rows
         order = np.argsort(keys, kind="stable")

@@ -20,18 +20,18 @@ BLANK_DEVIATION = 2.0
 def content_keys(
     images: NDArray[np.uint8], rows: NDArray[np.intp] | Sequence[int] | None = None
 ) -> NDArray[np.int64]:
-    """Return a number per image, int64 ``[k]``: equal if and only if the pixels are equal.
+    """Return a key per image, int64 ``[k]``: equal for images with equal pixels.
 
-    It consists of the first eight bytes of a cryptographic hash: among a million images, the
-    probability that any two different ones share a key is below one in ten million.
+    A key is a cryptographic hash of eight bytes. Among a million images, the probability that any
+    two different images have the same key is below one in ten million.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: The ``k`` images; by default all. They are not copied, which takes less memory than
-            passing ``images[rows]``.
+        rows: The row numbers of the ``k`` images; by default all. This takes less memory than
+            passing ``images[rows]``, which copies the images.
     """
-    chosen = images if rows is None else (images[row] for row in rows)
-    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in chosen)
+    selected = images if rows is None else (images[row] for row in rows)
+    digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in selected)
     return np.frombuffer(b"".join(digests), dtype=np.int64)
 
 
@@ -41,9 +41,9 @@ class DuplicateAudit:
 
     Attributes:
         groups: Row numbers of each group of two or more equal images.
-        conflicting_groups: The groups with different labels.
+        conflicting_groups: The groups whose images have different labels.
         leaked_rows: For validation and test, the rows whose pixels are also in train.
-        blank_rows: Images that show nothing.
+        blank_rows: Row numbers of images that show nothing.
     """
 
     groups: tuple[NDArray[np.intp], ...]
@@ -52,7 +52,7 @@ class DuplicateAudit:
     blank_rows: NDArray[np.intp]
 
     def to_json(self) -> dict[str, object]:
-        """Return the counts of ``dataset audit``, see DESIGN.md."""
+        """Return the counts, for the document of ``dataset audit``."""
         return {
             "duplicate_groups": len(self.groups),
             "duplicate_images": sum(len(group) for group in self.groups),
@@ -69,7 +69,7 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(keys[order])) + 1, [len(order)]))
     repeated = np.flatnonzero(np.diff(bounds) > 1)
     groups = tuple(order[bounds[group] : bounds[group + 1]] for group in repeated)
-    # OpenCV does not convert the pixels to floats, unlike NumPy: it takes a tenth of the time.
+    # cv2.meanStdDev takes a tenth of the time of NumPy's std, which converts the pixels to floats.
     deviations = np.array([cv2.meanStdDev(image)[1].item() for image in face_set.images])
     return DuplicateAudit(
         groups=groups,

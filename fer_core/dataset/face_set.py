@@ -16,15 +16,16 @@ from fer_core.dataset.split_record import SplitGroups
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 
-#: FER2013's Training, PublicTest and PrivateTest, in that order.
+#: The splits of a dataset. FER2013 calls them Training, PublicTest and PrivateTest, in this order.
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 
+#: Width and height of a face, in pixels.
 FACE_SIZE = 48
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or row of a source that was skipped, or several of them.
+    """A file or row of a source that was skipped, or several files or rows.
 
     Attributes:
         name: The file or row; "… and 5,178 more" for those beyond the first thousand of a kind,
@@ -43,8 +44,8 @@ class SkippedFiles:
     """The files of a class with the same suffix that were skipped for the same reason.
 
     Attributes:
-        class_name: The name of their class in the source; empty if unknown.
-        suffix: In lower case, with the dot; empty for none.
+        class_name: The name of the files' class in the source; empty if unknown.
+        suffix: The suffix of the files in lower case, with the dot; empty if they have none.
         reason: Why they were skipped, in a few words.
         count: Number of files.
     """
@@ -63,19 +64,20 @@ class FaceSet:
         images: uint8 ``[n, 48, 48]``, pixel intensities.
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        names: The origin of each image, ``n`` of them.
+        names: The origin of each of the ``n`` images, such as its path in the source.
         problems: The files and rows that were skipped on reading, and why: at most a thousand of
             each kind, and one entry with the number of further ones.
-        skipped_files: The skipped files of classes, counted by class, suffix and reason. They are
-            in ``problems`` as well.
+        skipped_files: The skipped files, counted by class, suffix and reason. The same files are in
+            ``problems``.
         targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None to train on the labels.
         split_groups: How the images were grouped for splits that the import created; None if the
             splits come from the source, or if an earlier version created them.
-        classes: The names of the classes, in the order of ``labels`` and ``targets``.
-        source_classes: The classes of the source that it was read from, and what they became;
-            empty if unknown.
+        classes: The names of the classes; ``labels`` and the columns of ``targets`` refer to their
+            positions.
+        source_classes: The classes of the source, and the classes that they became; empty if
+            unknown.
         notes: Sentences about how the source was read.
 
     Raises:
@@ -138,14 +140,15 @@ class FaceSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over images, labels, splits and classes: equal if and only if they are equal.
+        """SHA-256 over images, labels, splits and classes.
 
-        Targets are not included: votes are an optional addition to a dataset.
+        Targets are not included, because votes are an optional addition to a dataset.
         """
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
             digest.update(np.ascontiguousarray(values).data)
-        # The fingerprints of earlier versions, which had only these classes, stay valid.
+        # Earlier versions had only the seven emotions and did not include them. Their fingerprints
+        # stay valid.
         if self.classes != EMOTIONS:
             digest.update(json.dumps(self.classes).encode())
         return digest.hexdigest()
@@ -173,13 +176,20 @@ class FaceSet:
             split for index, split in enumerate(SPLITS) if bool((self.splits == index).any())
         )
 
-    def count_by_split(self, chosen: NDArray[np.intp] | NDArray[np.bool_]) -> dict[str, int]:
-        """Count the chosen images (row numbers, or bool ``[n]``) in each split."""
-        counts = np.bincount(self.splits[chosen], minlength=len(SPLITS))
+    def count_by_split(self, selection: NDArray[np.intp] | NDArray[np.bool_]) -> dict[str, int]:
+        """Return the number of selected images in each split.
+
+        Args:
+            selection: Row numbers, or a mask, bool ``[n]``.
+        """
+        counts = np.bincount(self.splits[selection], minlength=len(SPLITS))
         return dict(zip(SPLITS, counts.tolist(), strict=True))
 
     def subset(self, rows: NDArray[np.intp]) -> FaceSet:
-        """Return the images of these rows, in this order, without the problems."""
+        """Return the images of these rows, in this order.
+
+        What describes the whole source is left out: problems, skipped files and source classes.
+        """
         return replace(
             self,
             images=self.images[rows],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fer_core.classes import match_class
 from fer_core.errors import InputError
 
-#: The answers in the order of FER+, which calls the last one "NF".
+#: The answers in the order of FER+. Its file calls *not_face* "NF".
 VOTE_COLUMNS: tuple[str, ...] = (
     "neutral",
     "happiness",
@@ -21,12 +21,12 @@ VOTE_COLUMNS: tuple[str, ...] = (
     "not_face",
 )
 
-#: The answers that are not an emotion.
+#: The answers that are not emotions.
 NO_EMOTION: tuple[str, ...] = ("unknown", "not_face")
 
 
 def answer_columns(classes: Sequence[str], source: str = "FER+") -> list[int]:
-    """Return the position in ``VOTE_COLUMNS`` of each class.
+    """Return the position of each class in ``VOTE_COLUMNS``.
 
     Args:
         classes: The classes of a dataset.
@@ -40,7 +40,7 @@ def answer_columns(classes: Sequence[str], source: str = "FER+") -> list[int]:
     if None in positions:
         name = classes[positions.index(None)]
         raise InputError(
-            f"The votes in {source} are for {', '.join(answers)}, and this dataset has the class "
+            f"The votes in {source} are for {', '.join(answers)}, but this dataset has the class "
             f"{name!r}; import the dataset with --classes emotions or emotions8 to use them."
         )
     return [VOTE_COLUMNS.index(answers[position]) for position in positions if position is not None]

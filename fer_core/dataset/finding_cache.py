@@ -16,42 +16,42 @@ from fer_core.files import read_arrays, replaced_file
 
 _FOLDER = "findings"
 
-#: Number of newest files of one kind to keep: auditing a dataset with many models would otherwise
-#: fill the disk.
-_KEPT = 3
+#: Maximum number of cached results of one kind; the oldest are deleted. Otherwise an audit of a
+#: dataset with many models would fill the disk.
+_MAX_FILES_PER_KIND = 3
 
 Arrays = dict[str, NDArray[Any]]
 
 
 def cached_arrays(
-    folder: Path | None, kind: str, content_key: str, make: Callable[[], Arrays]
+    folder: Path | None, kind: str, content_key: str, compute: Callable[[], Arrays]
 ) -> Arrays:
     """Return a cached result, or compute and cache it.
 
-    If the file is damaged or cannot be written, the result is computed again.
+    A damaged file is replaced. If the result cannot be cached, it is returned anyway.
 
     Args:
         folder: The dataset's folder; None for data read from a path, where nothing is cached.
-        kind: The kind of result, with which the file's name begins.
-        content_key: Identifies what it is computed from; another key is another result.
-        make: Computes it: arrays by name, none of them with dtype object.
+        kind: The kind of result; the name of the file begins with it.
+        content_key: Identifies the input of the computation; each key has its own file.
+        compute: Returns the result: arrays by name, none of them with dtype object.
     """
     if folder is None:
-        return make()
+        return compute()
     path = folder / _FOLDER / f"{kind}-{re.sub(r'[^A-Za-z0-9._-]', '-', content_key)}.npz"
     cached = _read(path)
     if cached is not None:
         return cached
-    made = make()
+    result = compute()
     try:
-        # Written under the lock, so that a deleted dataset is not recreated.
+        # Without the lock, the folder of a dataset could be created again after its deletion.
         with dataset_lock(folder):
             with replaced_file(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, allow_pickle=False, **made)
-            _drop_old(path, kind)
+                np.savez(file, allow_pickle=False, **result)
+            _delete_old_files(path, kind)
     except (OSError, InputError):
         pass  # a full disk, a read-only folder or a deleted dataset: the result is valid anyway
-    return made
+    return result
 
 
 def _read(path: Path) -> Arrays | None:
@@ -61,9 +61,9 @@ def _read(path: Path) -> Arrays | None:
         return None
 
 
-def _drop_old(newest: Path, kind: str) -> None:
-    # The new file stays, even if the clock was set back and it seems to be the oldest.
+def _delete_old_files(newest: Path, kind: str) -> None:
+    # If the clock was set back, the newest file seems to be the oldest. It must stay.
     others = [path for path in newest.parent.glob(f"{kind}-*.npz") if path != newest]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[_KEPT - 1 :]:
+    for path in others[_MAX_FILES_PER_KIND - 1 :]:
         path.unlink(missing_ok=True)

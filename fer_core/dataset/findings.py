@@ -19,7 +19,9 @@ from fer_core.dataset.image_quality import ImageQuality
 from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.errors import InputError
 
+#: Value in ``Finding.suggested`` for an image without a suggested label.
 NO_LABEL = -1
+#: Value in ``Finding.group_numbers`` if the images form no groups.
 NO_GROUP = -1
 
 
@@ -29,18 +31,19 @@ class Finding:
 
     Attributes:
         kind: Short name, used by commands, files and caches.
-        title: A heading.
-        explanation: One sentence for users who see such a finding for the first time.
+        title: The heading of the finding.
+        explanation: One sentence for users who see a finding of this kind for the first time.
         score_name: Meaning of ``scores``, with their unit or range.
         rows: Row numbers in the dataset, intp ``[k]``; those of one group are adjacent.
         scores: One score per image, float32 ``[k]``.
-        reasons: Why each image was found, ``k`` of them.
-        suggested: Suggested label of each image, int8 ``[k]``; -1 for none.
-        group_numbers: The group of each image, from 0, int32 ``[k]``; -1 without groups.
-        notes: The method and its limits.
+        reasons: The reason why each of the ``k`` images was found.
+        suggested: Suggested label of each image, int8 ``[k]``; ``NO_LABEL`` for none.
+        group_numbers: The group of each image, from 0, int32 ``[k]``; ``NO_GROUP`` for all images
+            if there are no groups.
+        notes: Sentences about the method and its limits.
 
     Raises:
-        ValueError: The lengths differ.
+        ValueError: The attributes of the images do not have the same length.
     """
 
     kind: str
@@ -72,7 +75,7 @@ class Finding:
 
     @property
     def groups(self) -> tuple[NDArray[np.intp], ...]:
-        """The rows of each group, in the order of the finding."""
+        """The rows of each group, in the order of the finding; empty if there are no groups."""
         if not self.is_grouped:
             return ()
         starts = np.flatnonzero(np.diff(self.group_numbers)) + 1
@@ -83,7 +86,7 @@ class Finding:
         return face_set.count_by_split(self.rows)
 
     def filtered(self, mask: NDArray[np.bool_]) -> Finding:
-        """Return the images for which ``mask``, bool ``[k]``, is true."""
+        """Return the finding with the images for which ``mask``, bool ``[k]``, is true."""
         positions = np.flatnonzero(mask)
         return replace(
             self,
@@ -95,7 +98,11 @@ class Finding:
         )
 
     def of_split(self, face_set: FaceSet, split: str) -> Finding:
-        """Return the images in a split (``all``: all images); a group with one of them stays whole.
+        """Return the finding with the images in a split; a group with such an image stays whole.
+
+        Args:
+            face_set: The data.
+            split: One of ``SPLITS``, or ``"all"``.
 
         Raises:
             InputError: There is no such split.
@@ -105,7 +112,7 @@ class Finding:
         return self._filtered_by_group(np.isin(self.rows, face_set.rows(split)))
 
     def of_label(self, face_set: FaceSet, label: str) -> Finding:
-        """Return the images with a label; a group with one of them stays whole.
+        """Return the finding with the images of a class; a group with such an image stays whole.
 
         Raises:
             InputError: There is no such class.
@@ -117,21 +124,21 @@ class Finding:
         return self._filtered_by_group(face_set.labels[self.rows] == face_set.classes.index(label))
 
     def without(self, rows: Iterable[int]) -> Finding:
-        """Return the finding without these images, and without groups of one image."""
+        """Return the finding without these images; groups with one remaining image are left out."""
         remaining = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
         if not remaining.is_grouped:
             return remaining
         sizes = np.bincount(remaining.group_numbers)
         return remaining.filtered(sizes[remaining.group_numbers] > 1)
 
-    def _filtered_by_group(self, fits: NDArray[np.bool_]) -> Finding:
-        """Like ``filtered``, but a group with at least one true value stays whole."""
+    def _filtered_by_group(self, mask: NDArray[np.bool_]) -> Finding:
+        """Return the finding filtered by a mask; a group with at least one match stays whole."""
         if self.is_grouped:
-            fits = np.isin(self.group_numbers, self.group_numbers[fits])
-        return self.filtered(fits)
+            mask = np.isin(self.group_numbers, self.group_numbers[mask])
+        return self.filtered(mask)
 
     def to_json(self, face_set: FaceSet) -> dict[str, Any]:
-        """Counts, for a command's document."""
+        """Return the counts and the notes, for a command's document."""
         return {
             "images": len(self),
             "groups": len(self.groups) if self.is_grouped else None,
@@ -140,7 +147,7 @@ class Finding:
         }
 
     def to_csv(self, face_set: FaceSet) -> str:
-        """The finding as the text of a CSV file, one line for each image."""
+        """Return the finding as the text of a CSV file, one line for each image."""
         return csv_text(
             ("finding", "group", "name", "split", "label", "suggested", "score", "reason"),
             [
@@ -178,7 +185,7 @@ def ranked_finding(
     suggested: NDArray[np.int8] | None = None,
     notes: Sequence[str] = (),
 ) -> Finding:
-    """Return a finding about single images, in the given order."""
+    """Return a finding about single images. The arguments are the attributes of ``Finding``."""
     return Finding(
         kind=kind,
         title=title,
@@ -204,12 +211,18 @@ def _grouped_finding(
     scores: dict[int, float] | None = None,
     notes: Sequence[str] = (),
 ) -> Finding:
+    """Return a finding about groups of images, in the given order.
+
+    ``scores`` contains the score of each row in ``groups``. By default the score of an image is the
+    size of its group.
+    """
     sizes = [len(group) for group in groups]
+    # The empty array is needed if there are no groups.
     rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
-    values = (
+    scores_of_rows = (
         np.repeat(np.array(sizes, np.float32), sizes)
         if scores is None
-        else np.array([scores.get(int(row), 1.0) for row in rows], np.float32)
+        else np.array([scores[int(row)] for row in rows], np.float32)
     )
     reasons = tuple(
         text for group in groups for text in [_group_text(face_set, group)] * len(group)
@@ -220,7 +233,7 @@ def _grouped_finding(
         explanation=explanation,
         score_name=score_name,
         rows=rows,
-        scores=values,
+        scores=scores_of_rows,
         reasons=reasons,
         suggested=np.full(len(rows), NO_LABEL, np.int8),
         group_numbers=np.repeat(np.arange(len(groups), dtype=np.int32), sizes),
@@ -239,7 +252,7 @@ def _group_text(face_set: FaceSet, group: NDArray[np.intp]) -> str:
 def _groups_with_leaks(
     face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
 ) -> list[NDArray[np.intp]]:
-    """Return the groups with a leaked image, their held-out images first."""
+    """Return the groups with a leaked image; within each, test and validation come before train."""
     rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
     leaking = [group for group in groups if np.isin(group, rows).any()]
     return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in leaking]
@@ -254,20 +267,20 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
 
     Returns:
         *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with a
-        validation or test image and a training image; *repeats*: the images of a group that are in
-        one split, if there are two or more.
+        validation or test image and a training image; *repeats*: groups within one split, which are
+        the images that a group of *duplicates* has in this split, if there are two or more.
     """
     audit = audit or audit_duplicates(face_set)
     # The largest groups first: they say most about the origin of the data.
     groups = sorted(audit.groups, key=lambda group: (-len(group), int(group[0])))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     repeats = [
-        part
+        copies_in_split
         for group in groups
         for split in range(len(SPLITS))
-        if len(part := group[face_set.splits[group] == split]) > 1
+        if len(copies_in_split := group[face_set.splits[group] == split]) > 1
     ]
-    copies = "copies in the group"
+    score_name = "copies in the group"
     return {
         "duplicates": _grouped_finding(
             "duplicates",
@@ -275,7 +288,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "These images have the same pixels.",
             groups,
             face_set,
-            score_name=copies,
+            score_name=score_name,
         ),
         "conflicts": _grouped_finding(
             "conflicts",
@@ -283,7 +296,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "The same pixels were given different labels, so at least one label is wrong.",
             conflicts,
             face_set,
-            score_name=copies,
+            score_name=score_name,
         ),
         "leaks": _grouped_finding(
             "leaks",
@@ -292,7 +305,7 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "training, so its results on them are too optimistic.",
             _groups_with_leaks(face_set, groups, audit.leaked_rows),
             face_set,
-            score_name=copies,
+            score_name=score_name,
         ),
         "repeats": _grouped_finding(
             "repeats",
@@ -300,20 +313,25 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
             "Each of these images counts several times instead of once.",
             repeats,
             face_set,
-            score_name=copies,
+            score_name=score_name,
         ),
     }
 
 
 def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]:
-    """Return findings about near-duplicates: *near_duplicates*, *near_conflicts*, *near_leaks*."""
-    best: dict[int, float] = {}
+    """Return findings about near-duplicates: *near_duplicates*, *near_conflicts*, *near_leaks*.
+
+    The score of an image is its correlation with the most similar image.
+    """
+    # Pairs contain one image of each group of exact copies. The copies have the same score, so
+    # scores are looked up by the pixels.
+    keys = content_keys(face_set.images)
+    score_by_key: dict[int, float] = {}
     for rows in (near.first, near.second):
         for row, correlation in zip(rows.tolist(), near.correlation.tolist(), strict=True):
-            best[row] = max(best.get(row, -1.0), correlation)
-    keys = content_keys(face_set.images)
-    by_key = {int(keys[row]): score for row, score in best.items()}
-    scores = {int(row): by_key.get(int(keys[row]), 1.0) for group in near.groups for row in group}
+            key = int(keys[row])
+            score_by_key[key] = max(score_by_key.get(key, -1.0), correlation)
+    scores = {int(row): score_by_key[int(keys[row])] for group in near.groups for row in group}
     # The most similar pairs first, because less similar ones are less certain.
     groups = sorted(near.groups, key=lambda group: -max(scores[int(row)] for row in group))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
@@ -322,7 +340,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
     ]
     if not near.is_complete:
         notes.append("So many images look alike that not all pairs were verified.")
-    correlation = "correlation with the most similar image (up to 1)"
+    score_name = "correlation with the most similar image (up to 1)"
     return {
         "near_duplicates": _grouped_finding(
             "near_duplicates",
@@ -330,7 +348,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "These images show the same photo, although their pixels differ.",
             groups,
             face_set,
-            score_name=correlation,
+            score_name=score_name,
             scores=scores,
             notes=notes,
         ),
@@ -340,7 +358,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "The same photo was given different labels, so at least one label is doubtful.",
             conflicts,
             face_set,
-            score_name=correlation,
+            score_name=score_name,
             scores=scores,
             notes=notes,
         ),
@@ -351,7 +369,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             "are too optimistic.",
             _groups_with_leaks(face_set, groups, near.leaked_rows),
             face_set,
-            score_name=correlation,
+            score_name=score_name,
             scores=scores,
             notes=notes,
         ),
@@ -359,26 +377,24 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
 
 
 def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
-    """Return images that show nothing or nearly nothing, the most uniform first: kind *blanks*."""
-    blank, nearly = quality.blank_rows(), quality.nearly_blank_rows()
-    rows = np.concatenate([blank, nearly])
-    scores = quality.uniform_share[rows]
-    order = np.concatenate(
-        [
-            np.arange(len(blank)),
-            len(blank) + np.argsort(-quality.uniform_share[nearly], kind="stable"),
-        ]
-    ).astype(np.intp)
+    """Return the finding *blanks*: images that show nothing, then those that show nearly nothing.
+
+    The nearly blank images are sorted by their uniform share, the largest first.
+    """
+    blank, nearly_blank = quality.blank_rows(), quality.nearly_blank_rows()
+    order = np.argsort(-quality.uniform_share[nearly_blank], kind="stable")
+    nearly_blank = nearly_blank[order]
+    rows = np.concatenate([blank, nearly_blank])
     reasons = ["a single intensity"] * len(blank) + [
-        f"{quality.uniform_share[row]:.0%} of the pixels have one intensity" for row in nearly
+        f"{quality.uniform_share[row]:.0%} of the pixels have one intensity" for row in nearly_blank
     ]
     return ranked_finding(
         "blanks",
         "Blank and nearly blank images",
         "There is no face to see; often the image is a placeholder of a deleted photo.",
         score_name="share of pixels with one intensity (0 to 1)",
-        rows=rows[order],
-        scores=scores[order],
-        reasons=[reasons[position] for position in order],
-        notes=(f"{len(blank):,} blank, {len(nearly):,} nearly blank.",),
+        rows=rows,
+        scores=quality.uniform_share[rows],
+        reasons=reasons,
+        notes=(f"{len(blank):,} blank, {len(nearly_blank):,} nearly blank.",),
     )

@@ -1,4 +1,4 @@
-"""The emotion in the name of a folder or label that contains numbers and general words as well."""
+"""The emotion in the name of a folder or label that also contains numbers and general words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from fer_core.emotions import EMOTIONS8, emotion_from_name
 
-#: Words that say nothing about the class: "happy faces", "0_angry", "sad images (2)".
+#: Words next to the emotion that say nothing about it, as in "happy faces" and "images of fear".
 _GENERAL_WORDS = frozenset(
     (
         *("face", "faces", "facial", "human", "people", "person", "persons", "subjects"),
@@ -16,19 +16,21 @@ _GENERAL_WORDS = frozenset(
         *("image", "images", "img", "imgs", "picture", "pictures", "pic", "pics", "photo"),
         *("photos", "frame", "frames", "crop", "crops", "cropped", "aligned", "resized"),
         *("data", "dataset", "set", "folder", "copy", "new", "all", "the", "fer", "png", "jpg"),
+        "of",
     )
 )
 
 
 def emotion_of_folder(name: str, emotions: Sequence[str] = EMOTIONS8) -> str | None:
-    """Return the emotion that a name contains next to numbers and general words only.
+    """Return the emotion in a name that otherwise contains only numbers and general words.
 
     Args:
         name: ``"Happy"``, ``"0_angry"``, ``"SadFaces"``, ``"images of fear (2)"``.
         emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
-        The emotion; None if there is none or more than one, or another word (``"not happy"``).
+        The emotion; None if the name contains no emotion, several emotions, or another word
+        (``"not happy"``), or if the emotion is not one of ``emotions``.
     """
     emotion = _emotion_of_folder(name)
     return emotion if emotion in emotions else None
@@ -39,12 +41,10 @@ def _emotion_of_folder(name: str) -> str | None:
     emotion = emotion_from_name(name, EMOTIONS8)
     if emotion is not None:
         return emotion
+    # "SadFaces" has two words, "SAD_faces" as well; the last pattern is for other alphabets.
     words = [
         word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)
     ]
-    found = {
-        emotion_from_name(word, EMOTIONS8)
-        for word in words
-        if word not in _GENERAL_WORDS and word != "of"
-    }
-    return found.pop() if len(found) == 1 else None
+    # None stands for the words that are not the name of an emotion.
+    emotions = {emotion_from_name(word, EMOTIONS8) for word in words if word not in _GENERAL_WORDS}
+    return emotions.pop() if len(emotions) == 1 else None

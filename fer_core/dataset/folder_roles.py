@@ -1,4 +1,4 @@
-"""The roles of folders of a source: a split or a class, as the user gives them."""
+"""The roles that a user gives to folders of a source: a split or a class."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from fer_core.errors import InputError
 
 #: A split, or ``class`` for a folder whose name is a class; None to leave the folder out.
 Role = Literal["train", "validation", "test", "class"] | None
-_SHORT_NAMES = {"val": "validation", "valid": "validation", "training": "train", "testing": "test"}
+#: Other names of splits that ``--split`` accepts.
+_SYNONYMS = {"val": "validation", "valid": "validation", "training": "train", "testing": "test"}
 
 
 @dataclass(frozen=True)
@@ -35,48 +36,55 @@ class FolderRoles:
         for name, role in self.roles:
             if role not in (None, "class", *SPLITS):
                 raise InputError(
-                    f"The folder {name!r} cannot be {role!r}; use {', '.join(SPLITS)} or class, or "
-                    f"leave it out (--split {shlex.quote(f'{name}=')})."
+                    f"The folder {name!r} cannot have the role {role!r}; use {', '.join(SPLITS)} "
+                    f"or class, or leave it out (--split {shlex.quote(f'{name}=')})."
                 )
-        if len(self._by_path) < len(self.roles):
+        if len(self._role_by_path) < len(self.roles):
             raise InputError("--split names a folder twice; name each folder once.")
 
     @cached_property
-    def _by_path(self) -> dict[tuple[str, ...], Role]:
-        return {_key(name): role for name, role in self.roles}
+    def _role_by_path(self) -> dict[tuple[str, ...], Role]:
+        """The role of each folder, by the normalized parts of the path that the user gave."""
+        return {_path_key(name): role for name, role in self.roles}
 
     def role_of(self, folders: Sequence[str]) -> tuple[int, Role] | None:
-        """Return the position and the role of the deepest folder with a role; None without one.
+        """Return the role of the deepest folder of a path that has a role, and its position.
 
         Args:
-            folders: The parts of a path.
+            folders: The folders of the path, from the top.
+
+        Returns:
+            The position of the folder in ``folders``, and its role; None if no folder has a role.
         """
         if not self.roles:
             return None
-        keys = [_part(folder) for folder in folders]
+        keys = [_folder_key(folder) for folder in folders]
         for end in range(len(keys), 0, -1):
             for start in range(end):
-                if (path := tuple(keys[start:end])) in self._by_path:
-                    return end - 1, self._by_path[path]
+                if (path := tuple(keys[start:end])) in self._role_by_path:
+                    return end - 1, self._role_by_path[path]
         return None
 
     def missing(self, paths: Iterable[Sequence[str]]) -> list[str]:
-        """Return the folders with a role that are not in a source.
+        """Return the folders with a role that a source does not contain.
 
         Args:
-            paths: The parts of each path of a folder.
+            paths: The folders of each path in the source, from the top.
         """
-        found: set[tuple[str, ...]] = set()
-        for folders in paths if self.roles else ():
-            keys = [_part(folder) for folder in folders]
-            found |= {
+        if not self.roles:
+            return []
+        # All sequences of consecutive folders, because the user may have named any of these.
+        existing: set[tuple[str, ...]] = set()
+        for folders in paths:
+            keys = [_folder_key(folder) for folder in folders]
+            existing |= {
                 tuple(keys[start:end]) for end in range(1, len(keys) + 1) for start in range(end)
             }
-        return [name for name, _ in self.roles if _key(name) not in found]
+        return [name for name, _ in self.roles if _path_key(name) not in existing]
 
 
 def parse_folder_roles(texts: Iterable[str]) -> FolderRoles:
-    """Parse ``--split``: ``FOLDER=SPLIT``, or ``FOLDER=`` to leave a folder out.
+    """Parse the texts of ``--split``: ``FOLDER=ROLE``, or ``FOLDER=`` to leave a folder out.
 
     Raises:
         InputError: A text has no ``=`` or nothing before it, or a role does not exist.
@@ -84,20 +92,22 @@ def parse_folder_roles(texts: Iterable[str]) -> FolderRoles:
     roles: list[tuple[str, Role]] = []
     for text in texts:
         # Split at the last "=", because names of folders may contain this character.
-        name, separator, word = text.rpartition("=")
+        name, separator, role_text = text.rpartition("=")
         if not separator or not name.strip():
             raise InputError(
                 "--split expects FOLDER=train, FOLDER=validation, FOLDER=test or FOLDER=class, or "
                 f"FOLDER= to leave a folder out. Received: {text!r}."
             )
-        role = word.strip().lower()
-        roles.append((name.strip(), _SHORT_NAMES.get(role, role) or None))  # type: ignore[arg-type]
+        role = role_text.strip().lower()
+        # FolderRoles rejects a role that does not exist.
+        roles.append((name.strip(), _SYNONYMS.get(role, role) or None))  # type: ignore[arg-type]
     return FolderRoles(tuple(roles))
 
 
-def _key(name: str) -> tuple[str, ...]:
-    return tuple(_part(part) for part in name.strip().strip("/").split("/"))
+def _path_key(path: str) -> tuple[str, ...]:
+    return tuple(_folder_key(folder) for folder in path.strip().strip("/").split("/"))
 
 
-def _part(folder: str) -> str:
+def _folder_key(folder: str) -> str:
+    """Return a folder's name without differences of case and of Unicode composition."""
     return unicodedata.normalize("NFC", folder).casefold()

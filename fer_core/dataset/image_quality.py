@@ -1,4 +1,4 @@
-"""Brightness, contrast and sharpness of each image, and images that show nothing."""
+"""Brightness, contrast and sharpness of images, and the images that show nothing."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import BLANK_DEVIATION
 from fer_core.progress import ProgressReport
 
-#: Intensities that differ by at most this much count as equal.
+#: Two intensities count as equal if they differ by at most this value.
 _GRAY_MARGIN = 4
 
-#: An image is nearly blank if at least this share of its pixels has one intensity, for example a
-#: placeholder or a few letters. Chosen by inspecting FER2013, which contains placeholders of
-#: deleted photos; its line drawings and dark faces are below this value.
+#: An image is nearly blank if at least this share of its pixels has the same intensity. The value
+#: was chosen by inspecting FER2013: its placeholders of deleted photos have higher shares, its line
+#: drawings and dark faces lower ones.
 NEARLY_BLANK_SHARE = 0.75
+
+#: Number of images between two reports of the progress.
+_REPORT_INTERVAL = 2048
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class ImageQuality:
         contrast: Standard deviation of the pixel intensities, float32 ``[n]``, 0 to 127.5.
         sharpness: Variance of the Laplacian, float32 ``[n]``, from 0: the focus measure of Pech-
             Pacheco et al., "Diatom autofocusing in brightfield microscopy", 2000.
-        uniform_share: The largest share of pixels with the same intensity, within 4, float32
-            ``[n]``, 0 to 1.
+        uniform_share: The largest share of pixels whose intensities are within 4 of one value,
+            float32 ``[n]``, 0 to 1.
     """
 
     brightness: NDArray[np.float32]
@@ -39,11 +42,11 @@ class ImageQuality:
     uniform_share: NDArray[np.float32]
 
     def blank_rows(self) -> NDArray[np.intp]:
-        """Return images with a single intensity, as ``audit_duplicates`` counts them."""
+        """Return the rows of images that show nothing, the same ones as ``audit_duplicates``."""
         return np.flatnonzero(self.contrast < BLANK_DEVIATION)
 
     def nearly_blank_rows(self) -> NDArray[np.intp]:
-        """Return nearly blank images, without the blank ones."""
+        """Return the rows of nearly blank images, without those of blank images."""
         is_blank = self.contrast < BLANK_DEVIATION
         return np.flatnonzero((self.uniform_share >= NEARLY_BLANK_SHARE) & ~is_blank)
 
@@ -53,18 +56,18 @@ def image_quality(images: NDArray[np.uint8], report: ProgressReport | None = Non
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        report: Called with the number of images done and of all images.
+        report: Called with the number of measured images and of all images.
     """
     measures = np.zeros((4, len(images)), np.float32)
     window = np.ones(2 * _GRAY_MARGIN + 1)
     for row, image in enumerate(images):
-        values = np.bincount(image.ravel(), minlength=256)
+        histogram = np.bincount(image.ravel(), minlength=256)
         measures[:, row] = (
             image.mean(),
             image.std(),
             cv2.Laplacian(image, cv2.CV_32F).var(),
-            np.convolve(values, window).max() / image.size,
+            np.convolve(histogram, window).max() / image.size,
         )
-        if report is not None and (row + 1) % 2048 == 0:
+        if report is not None and (row + 1) % _REPORT_INTERVAL == 0:
             report(row + 1, len(images))
     return ImageQuality(*measures)

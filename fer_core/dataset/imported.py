@@ -1,4 +1,4 @@
-"""The files of an imported dataset; an import writes the record last."""
+"""The files of an imported dataset: its faces, and its record, which an import writes last."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_imported(folder: Path) -> bool:
 def classes_of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the class list in the record of a dataset.
 
-    Records of earlier versions have none: these datasets have the seven emotions.
+    Records of earlier versions contain no class list, because all datasets had the seven emotions.
 
     Raises:
         ValueError: The class list is not valid.
@@ -40,7 +40,7 @@ def classes_of_record(record: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def stored_classes(folder: Path) -> tuple[str, ...]:
-    """Return the class list of an imported dataset; the seven emotions if it cannot be read."""
+    """Return the class list of an imported dataset; the seven emotions if no list can be read."""
     try:
         return classes_of_record(read_json(folder / RECORD_FILE))
     except (OSError, ValueError, AttributeError):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as StillRunning
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,14 +16,16 @@ from fer_core.files import is_disk_full, os_errors_as_input_errors, temporary_fo
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Name of FER2013 on Kaggle, as pictures: https://www.kaggle.com/datasets/msambare/fer2013
+#: Kaggle's name of FER2013 with one file per picture: https://www.kaggle.com/datasets/msambare/fer2013
 KAGGLE_HANDLE = "msambare/fer2013"
 
 _TOKENS_URL = "https://www.kaggle.com/settings"
 _OR_MANUALLY = (
     f"or download https://www.kaggle.com/datasets/{KAGGLE_HANDLE} with a browser and upload the zip"
 )
-_POLL_SECONDS = 0.5
+
+#: Seconds between two reports of the downloaded bytes.
+_REPORT_SECONDS = 0.5
 
 #: Lock for downloads, because kagglehub has one set of credentials for the whole process.
 _CREDENTIALS_LOCK = threading.Lock()
@@ -42,19 +43,20 @@ def import_from_kaggle(
     """Download FER2013 from Kaggle and import it.
 
     Args:
-        settings: Where ``data/`` is; the download is stored there until it is imported.
-        name: Name of the dataset.
+        settings: Contains the path of ``data/``; the download is stored there until it is imported.
+        name: The name of the new dataset.
         token: An API token of the user's account. Without it, kagglehub uses the token of Kaggle's
-            own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``), or none if there is none.
+            own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``); if they have none, it sends no token.
         split_choice: How missing splits are created.
         report: Called with the progress of reading, after the download.
         report_bytes: Called with the number of bytes on disk during the download.
 
     Returns:
-        The name and the data.
+        The name of the dataset, and its data.
 
     Raises:
-        InputError: Kaggle cannot be reached or rejects the request, or as for ``import_dataset``.
+        InputError: Kaggle cannot be reached or rejects the request, or the dataset cannot be
+            imported.
     """
     with (
         os_errors_as_input_errors(f"A download cannot be stored in {settings.data_root}"),
@@ -67,7 +69,7 @@ def import_from_kaggle(
 
 @contextmanager
 def _download_folder(root: Path) -> Iterator[Path]:
-    """Create a folder to download to, on the same disk as ``data/``."""
+    """Create a temporary folder to download to, inside ``data/`` and so on the same disk."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("kaggle", root) as folder:
         yield folder
@@ -77,8 +79,9 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
     """Download into a new folder, and report the number of bytes during the download."""
     with ThreadPoolExecutor(1, thread_name_prefix="kaggle") as pool:
         future = pool.submit(_fetch, folder, token)
-        while not _is_done(future):
+        while not wait([future], timeout=_REPORT_SECONDS).done:
             if report_bytes is not None:
+                # The folder itself does not exist at the beginning.
                 report_bytes(_size(folder.parent))
     try:
         future.result()
@@ -89,15 +92,8 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
         raise _download_error(error, has_token=token is not None) from error
 
 
-def _is_done(future: Future[None]) -> bool:
-    try:
-        future.exception(timeout=_POLL_SECONDS)
-    except StillRunning:
-        return future.done()
-    return True
-
-
 def _fetch(folder: Path, token: str | None) -> None:
+    """Download with kagglehub, which knows the token only during the download."""
     try:
         from kagglehub import config, dataset_download
     except ImportError as error:
@@ -115,6 +111,7 @@ def _fetch(folder: Path, token: str | None) -> None:
 
 
 def _size(folder: Path) -> int:
+    """Return the size of all files in a folder, in bytes."""
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -131,8 +128,8 @@ def _download_error(error: Exception, *, has_token: bool) -> InputError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     if is_disk_full(error):
         return InputError(
-            f"The download from Kaggle does not fit on the disk ({first_line(error)}), and nothing "
-            f"of it was kept; free some space and try again, {_OR_MANUALLY}."
+            f"The download from Kaggle does not fit on the disk ({first_line(error)}), and the "
+            f"incomplete download was deleted; free some space and try again, {_OR_MANUALLY}."
         )
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return InputError(
@@ -140,10 +137,10 @@ def _download_error(error: Exception, *, has_token: bool) -> InputError:
             f"{_OR_MANUALLY}."
         )
     if status in (401, 403):
-        answer = "rejects this token" if has_token else "asks for an API token"
+        problem = "rejects this token" if has_token else "asks for an API token"
         return InputError(
-            f"Kaggle {answer}; create one in your account's settings ({_TOKENS_URL}) and enter "
-            f"it here, {_OR_MANUALLY}."
+            f"Kaggle {problem}; create a token in your account's settings ({_TOKENS_URL}) and "
+            f"enter it here, {_OR_MANUALLY}."
         )
     if status == 429:
         return InputError(

@@ -1,4 +1,4 @@
-"""The lock of an imported dataset's folder; all code that changes its files holds it."""
+"""The lock of an imported dataset's folder, held by all code that changes files in this folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _POLL_SECONDS = 0.01
 def dataset_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a dataset's folder, across threads and processes.
 
-    The lock is not reentrant: the thread that holds it cannot take it again. It is released when
-    its process ends, even if the process is killed.
+    The lock is not reentrant: the thread that holds it cannot take it again. If a process ends,
+    even because it is killed, its locks are released.
 
     Args:
         folder: ``data/<name>``.
@@ -39,7 +39,7 @@ def dataset_lock(folder: Path) -> Iterator[None]:
         raise _no_longer_exists(folder)
     path.parent.mkdir(exist_ok=True)
     with FileLock(path, poll_interval=_POLL_SECONDS):
-        # It may have been deleted while this caller waited.
+        # The dataset may have been deleted while this caller waited.
         if not is_imported(folder):
             raise _no_longer_exists(folder)
         yield

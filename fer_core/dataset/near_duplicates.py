@@ -1,4 +1,4 @@
-"""Near-duplicates: the same photo again, brighter or darker, shifted, recompressed or mirrored.
+"""Near-duplicates: copies of a photo that are brighter, darker, shifted, recompressed or mirrored.
 
 ``near_search`` finds the pairs. This module derives groups, conflicts and leaks from them.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.disjoint_sets import DisjointSets
 from fer_core.dataset.duplicates import content_keys
-from fer_core.dataset.face_set import SPLITS, FaceSet
+from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.finding_cache import Arrays, cached_arrays
 from fer_core.dataset.near_search import find_pairs, first_copies
 from fer_core.progress import ProgressReport
@@ -30,12 +30,14 @@ class NearDuplicates:
         first: The smaller row number of each pair, intp ``[p]``. The pairs contain only the first
             image of each group of exact copies.
         second: The larger row number of each pair, intp ``[p]``.
-        correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
-        is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.
-        groups: Row numbers of each group that pairs connect, with the exact copies of its members.
-        conflicting_groups: The groups with different labels.
-        leaked_rows: For validation and test, the rows that are near-duplicates of a training
-            image without being exact copies of one.
+        correlation: Correlation of the pixels of each pair at the best shift, float32 ``[p]``, up
+            to 1.
+        is_mirrored: True for pairs whose images are mirrored copies of each other, bool ``[p]``.
+        groups: Row numbers of each group of images that pairs connect, including exact copies of
+            these images.
+        conflicting_groups: The groups whose images have different labels.
+        leaked_rows: For validation and test, the rows that are near-duplicates, but not exact
+            copies, of a training image.
         is_complete: False if so many images look alike that not all pairs were verified.
     """
 
@@ -63,7 +65,7 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
 
     Args:
         face_set: The data.
-        report: Called with the number of comparisons done and of all comparisons.
+        report: Called with the number of finished comparisons and of all comparisons.
     """
     return _with_groups(face_set, _pairs(face_set, report))
 
@@ -76,7 +78,7 @@ def cached_near_duplicates(
     Args:
         face_set: The data.
         folder: ``data/<name>``; None for data read from a path.
-        report: Called with the number of comparisons done and of all comparisons.
+        report: Called with the number of finished comparisons and of all comparisons.
     """
     key = f"{_VERSION}-{face_set.fingerprint}"
     return _with_groups(
@@ -86,6 +88,7 @@ def cached_near_duplicates(
 
 
 def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
+    """Return the pairs of near-duplicates as arrays by name, which is their form in the cache."""
     pairs = find_pairs(face_set.images, first_copies(content_keys(face_set.images)), report=report)
     return {
         "is_complete": np.array(pairs.is_complete),
@@ -97,17 +100,18 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
 
 
 def _with_groups(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
+    """Return the pairs with the groups, conflicts and leaks that follow from them."""
     first, second = pairs["first"], pairs["second"]
     connected = DisjointSets(len(face_set))
     for first_row, second_row in zip(first.tolist(), second.tolist(), strict=True):
         connected.join(first_row, second_row)
     keys = content_keys(face_set.images)
-    members: dict[int, set[int]] = {}
-    by_key: dict[int, list[int]] = {}
+    copies: dict[int, list[int]] = {}
     for row, key in enumerate(keys.tolist()):
-        by_key.setdefault(key, []).append(row)
+        copies.setdefault(key, []).append(row)
+    members: dict[int, set[int]] = {}
     for row in np.unique(np.concatenate([first, second])).tolist():
-        members.setdefault(connected.root(row), set()).update(by_key[int(keys[row])])
+        members.setdefault(connected.root(row), set()).update(copies[int(keys[row])])
     groups = tuple(np.array(sorted(group), np.intp) for group in sorted(members.values(), key=min))
     return NearDuplicates(
         first=first,
@@ -129,10 +133,10 @@ def _near_leaks(
     first: NDArray[np.intp],
     second: NDArray[np.intp],
 ) -> dict[str, NDArray[np.intp]]:
-    """Held-out rows with a near-duplicate, but no exact copy, in train.
+    """Return the validation and test rows with a near-duplicate, but no exact copy, in train.
 
-    Pairs are used instead of groups: two images of a group may differ and be connected only by a
-    third one that resembles both.
+    Pairs are used instead of groups: two images of a group may be no near-duplicates of each other,
+    and only a third image, which is a near-duplicate of both, connects them.
     """
     train_keys = np.unique(keys[face_set.rows("train")])
     first_keys, second_keys = keys[first], keys[second]
@@ -144,7 +148,7 @@ def _near_leaks(
     )
     near_keys = np.setdiff1d(near_keys, train_keys)
     leaks = {}
-    for split in SPLITS[1:]:
+    for split in ("validation", "test"):
         rows = face_set.rows(split)
         leaks[split] = rows[np.isin(keys[rows], near_keys)]
     return leaks

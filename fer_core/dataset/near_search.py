@@ -1,13 +1,15 @@
 """The search for near-duplicates: images that show the same photo with different pixels.
 
-It has two steps. A perceptual hash finds candidates. As in pHash (Zauner, "Implementation and
-benchmarking of perceptual image hash functions", 2010) it consists of the lowest frequencies of the
-discrete cosine transform. Unlike pHash it keeps their values and not only their signs: a shift by
-one pixel changes many signs, and one matrix product of the values compares all pairs. Mirroring an
-image only changes the signs of its odd horizontal frequencies. Then each candidate is verified by
-the normalized cross-correlation of the pixels, at the best of several shifts.
+The search has two steps. First, perceptual hashes find candidates, which are pairs of similar
+images. As in pHash (Zauner, "Implementation and benchmarking of perceptual image hash functions",
+2010), a hash consists of the lowest frequencies of the discrete cosine transform. Unlike in pHash,
+it contains the values of the frequencies and not only their signs, because a shift by one pixel
+changes many signs. One matrix product of the values compares all pairs. Mirroring an image only
+changes the signs of its odd horizontal frequencies. Second, each candidate is verified by the
+normalized cross-correlation of the pixels, at the best of several shifts.
 
-All pairs are compared in tiles, so that memory does not grow with the square of the images.
+The matrix of all pairs is computed in tiles, so that memory does not grow with the square of the
+number of images.
 """
 
 from __future__ import annotations
@@ -26,13 +28,15 @@ from fer_core.progress import ProgressReport
 
 #: Number of frequencies of the hash in each direction.
 _FREQUENCIES = 8
+#: Which values of a hash belong to odd horizontal frequencies. The first frequency, the mean
+#: intensity, is not part of a hash.
 _IS_ODD = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:] % 2 == 1
 
-#: Minimum cosine similarity of the hashes of a candidate. The injected copies of the demo set have
-#: at least 0.96; no pair below 0.9 passes the verification.
+#: Minimum cosine similarity of the two hashes of a candidate. The injected copies of the demo set
+#: have at least 0.96; no pair below 0.9 passes the verification.
 _CANDIDATE_SIMILARITY = 0.9
 
-#: Shifts that the verification tries, in pixels to each side.
+#: Maximum shift that the verification tries, in pixels to each side.
 _MAX_SHIFT = 3
 
 #: Minimum correlation of two images that show the same photo, chosen by inspecting FER2013: all
@@ -44,8 +48,8 @@ MIN_MIRRORED_CORRELATION = 0.95
 #: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
 _MIN_DEVIATION = 4.0
 
-#: Rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles are slower,
-#: especially on a busy machine.
+#: Maximum number of rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles
+#: are slower, especially on a busy machine.
 _ROWS, _COLUMNS = 1024, 4096
 
 #: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
@@ -54,7 +58,11 @@ _ROWS, _COLUMNS = 1024, 4096
 _MAX_CANDIDATES = 500_000
 
 #: Number of images that are converted to floats at the same time.
-_CHUNK = 256
+_IMAGES_AT_ONCE = 256
+
+#: Number of candidates that ``join_near_duplicates`` filters at the same time, to leave out pairs
+#: that earlier joins have connected.
+_FILTERED_AT_ONCE = 256
 
 #: Maximum number of candidates in memory at the same time. In the frames of a video, all pairs of a
 #: tile are candidates.
@@ -68,8 +76,9 @@ class NearPairs:
     Attributes:
         first: The row number of one image of each pair, intp ``[p]``.
         second: The row number of the other image, intp ``[p]``.
-        correlation: Correlation of their pixels at the best shift, float32 ``[p]``, up to 1.
-        is_mirrored: Whether one is the mirror image of the other, bool ``[p]``.
+        correlation: Correlation of the pixels of each pair at the best shift, float32 ``[p]``, up
+            to 1.
+        is_mirrored: True for pairs whose images are mirrored copies of each other, bool ``[p]``.
         is_complete: False if so many images look alike that not all candidates were verified.
     """
 
@@ -88,35 +97,35 @@ def find_pairs(
 ) -> NearPairs:
     """Find the near-duplicates within ``rows``, or between ``rows`` and ``others``.
 
-    Exact copies are not searched for: pass one image of each group.
+    Pass only one image of each group of exact copies; otherwise copies are pairs as well.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         rows: Row numbers, in ascending order if ``others`` is None.
         others: Row numbers of other images; None to compare ``rows`` with each other.
-        report: Called with the number of comparisons done and of all comparisons.
+        report: Called with the number of finished comparisons and of all comparisons.
     """
     rows = recognizable_rows(images, rows)
-    targets = rows if others is None else recognizable_rows(images, others)
+    second_rows = rows if others is None else recognizable_rows(images, others)
     tiles = _Tiles(
         perceptual_hashes(images, rows),
-        None if others is None else perceptual_hashes(images, targets),
+        None if others is None else perceptual_hashes(images, second_rows),
     )
     budget = _Budget(tiles.count)
-    found: list[tuple[int, int, float, bool]] = []
+    pairs: list[tuple[int, int, float, bool]] = []
     for tile in tiles.compare(report):
         for position in tile.best(budget.take(len(tile))):
-            row, target = int(rows[tile.first[position]]), int(targets[tile.second[position]])
+            first, second = int(rows[tile.first[position]]), int(second_rows[tile.second[position]])
             is_mirrored = bool(tile.is_mirrored[position])
-            correlation = _correlation_of_copies(images[row], images[target], is_mirrored)
+            correlation = _correlation_of_copies(images[first], images[second], is_mirrored)
             if correlation is not None:
-                found.append((row, target, correlation, is_mirrored))
-    found.sort()
+                pairs.append((first, second, correlation, is_mirrored))
+    pairs.sort()
     return NearPairs(
-        first=np.array([pair[0] for pair in found], np.intp),
-        second=np.array([pair[1] for pair in found], np.intp),
-        correlation=np.array([pair[2] for pair in found], np.float32),
-        is_mirrored=np.array([pair[3] for pair in found], bool),
+        first=np.array([pair[0] for pair in pairs], np.intp),
+        second=np.array([pair[1] for pair in pairs], np.intp),
+        correlation=np.array([pair[2] for pair in pairs], np.float32),
+        is_mirrored=np.array([pair[3] for pair in pairs], bool),
         is_complete=not budget.was_exceeded,
     )
 
@@ -129,14 +138,14 @@ def join_near_duplicates(
 ) -> bool:
     """Join the groups of images that are near-duplicates of each other.
 
-    Pairs that are already in one group are not verified. Therefore this function can handle
+    Pairs whose images are already in one group are not verified. Therefore this function can handle
     the frames of videos, of which ``find_pairs`` would verify nearly all pairs.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         rows: The images to compare, in ascending order; one image of each group of exact copies.
         groups: The groups of all ``n`` images; changed in place.
-        report: Called with the number of comparisons done and of all comparisons.
+        report: Called with the number of finished comparisons and of all comparisons.
 
     Returns:
         False if so many images look alike that not all candidates were verified.
@@ -148,20 +157,20 @@ def join_near_duplicates(
         first, second = rows[tile.first], rows[tile.second]
         budget.begin_tile()
         # In the frames of a video, most pairs are connected already; sorting them would take long.
-        apart = np.flatnonzero(groups.roots(first) != groups.roots(second))
-        positions = apart[np.argsort(-tile.similarity[apart], kind="stable")]
-        for start in range(0, len(positions), _CHUNK):
-            part = positions[start : start + _CHUNK]
-            part = part[groups.roots(first[part]) != groups.roots(second[part])]
-            for position in part:
-                row, target = int(first[position]), int(second[position])
-                if groups.root(row) == groups.root(target):
+        unconnected = np.flatnonzero(groups.roots(first) != groups.roots(second))
+        positions = unconnected[np.argsort(-tile.similarity[unconnected], kind="stable")]
+        for start in range(0, len(positions), _FILTERED_AT_ONCE):
+            chunk = positions[start : start + _FILTERED_AT_ONCE]
+            chunk = chunk[groups.roots(first[chunk]) != groups.roots(second[chunk])]
+            for position in chunk:
+                row, other_row = int(first[position]), int(second[position])
+                if groups.root(row) == groups.root(other_row):
                     continue
                 if not budget.take_one():
                     break
                 is_mirrored = bool(tile.is_mirrored[position])
-                if _correlation_of_copies(images[row], images[target], is_mirrored) is not None:
-                    groups.join(row, target)
+                if _correlation_of_copies(images[row], images[other_row], is_mirrored) is not None:
+                    groups.join(row, other_row)
     return not budget.was_exceeded
 
 
@@ -176,26 +185,30 @@ def copies_of_train(
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: The images to look up, ``[k]``.
-        train_rows: The training images of the dataset.
+        rows: The row numbers of the images to look up, ``[k]``.
+        train_rows: The row numbers of the training images.
         model_keys: ``content_keys`` of the images that a model was trained on; None for no model.
-        report: Called with the number of comparisons done and of all comparisons.
+        report: Called with the number of finished comparisons and of all comparisons.
 
     Returns:
-        Three arrays, bool ``[k]``: exact copies of training images; near-duplicates of training
-        images that are not exact copies; near-duplicates of an image in ``model_keys``.
+        Three arrays, bool ``[k]``: the image is an exact copy of a training image; it is not, but
+        it is a near-duplicate of one; it is a near-duplicate of a training image in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
-    unique = rows[~is_exact][first_copies(keys[~is_exact])]
-    pairs = find_pairs(images, unique, train_rows[first_copies(train_keys)], report)
+    unique_rows = rows[~is_exact][first_copies(keys[~is_exact])]
+    pairs = find_pairs(images, unique_rows, train_rows[first_copies(train_keys)], report)
     first_keys = content_keys(images, pairs.first)
     in_model = np.isin(content_keys(images, pairs.second), [] if model_keys is None else model_keys)
     return is_exact, np.isin(keys, first_keys), np.isin(keys, first_keys[in_model])
 
 
 def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Return the position of the first of each group of equal ``content_keys``, ascending."""
+    """Return the position of the first occurrence of each key, in ascending order.
+
+    Args:
+        keys: The ``content_keys`` of images.
+    """
     return np.sort(np.unique(keys, return_index=True)[1])
 
 
@@ -203,36 +216,39 @@ def recognizable_rows(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDAr
     """Return the rows whose images show enough to be compared."""
     deviations = [
         # In chunks: converting all images to floats would take eight times their memory.
-        images[rows[start : start + _CHUNK]].std(axis=(1, 2))
-        for start in range(0, len(rows), _CHUNK)
+        images[rows[start : start + _IMAGES_AT_ONCE]].std(axis=(1, 2))
+        for start in range(0, len(rows), _IMAGES_AT_ONCE)
     ]
+    # The empty array is needed if there are no rows.
     return rows[np.concatenate([*deviations, np.zeros(0)]) >= _MIN_DEVIATION]
 
 
 def perceptual_hashes(
     images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None
 ) -> NDArray[np.float32]:
-    """Return the normalized low frequencies of images, float32 ``[k, 63]``.
+    """Return the normalized low frequencies of images.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: The ``k`` images; by default all.
+        rows: The row numbers of the ``k`` images; by default all.
 
     Returns:
-        Rows of length 1, or zeros for an image with a single intensity: the product of two rows is
-        the cosine similarity of two images.
+        float32 ``[k, 63]``: rows of length 1, or zeros for an image with a single intensity. The
+        scalar product of two rows is the cosine similarity of the two hashes.
     """
     rows = np.arange(len(images)) if rows is None else rows
+    # The basis of the discrete cosine transform, of which each row is one frequency.
     positions = 2 * np.arange(FACE_SIZE) + 1
     frequencies = np.arange(_FREQUENCIES)[:, None]
     basis = np.cos(np.pi * positions * frequencies / (2 * FACE_SIZE)).astype(np.float32)
     basis[0] /= np.float32(np.sqrt(2))
     hashes = np.empty((len(rows), _FREQUENCIES**2 - 1), np.float32)
-    for start in range(0, len(rows), _CHUNK):
-        part = images[rows[start : start + _CHUNK]].astype(np.float32)
-        transformed = (basis @ part @ basis.T).reshape(len(part), -1)
-        hashes[start : start + len(part)] = transformed[:, 1:]  # the first is the mean intensity
+    for start in range(0, len(rows), _IMAGES_AT_ONCE):
+        chunk = images[rows[start : start + _IMAGES_AT_ONCE]].astype(np.float32)
+        transformed = (basis @ chunk @ basis.T).reshape(len(chunk), -1)
+        hashes[start : start + len(chunk)] = transformed[:, 1:]  # the first is the mean intensity
     lengths = np.linalg.norm(hashes, axis=1, keepdims=True)
+    # For a single intensity, the length is a rounding error below 1.
     hashes /= np.maximum(lengths, 1)
     hashes[lengths[:, 0] <= 1] = 0
     return hashes
@@ -242,7 +258,8 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
     """Return the normalized cross-correlation of two images at the best shift.
 
     Args:
-        first: uint8 ``[48, 48]``; its inner part is searched for in the other image.
+        first: uint8 ``[48, 48]``. The image without its margin is compared with each position in
+            the other image.
         second: uint8 ``[48, 48]``.
 
     Returns:
@@ -250,8 +267,8 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
     """
     inner = slice(_MAX_SHIFT, FACE_SIZE - _MAX_SHIFT)
     template = np.ascontiguousarray(first[inner, inner])
-    found = cv2.matchTemplate(np.ascontiguousarray(second), template, cv2.TM_CCOEFF_NORMED)
-    return float(found.max())
+    correlations = cv2.matchTemplate(np.ascontiguousarray(second), template, cv2.TM_CCOEFF_NORMED)
+    return float(correlations.max())
 
 
 def _correlation_of_copies(
@@ -271,7 +288,7 @@ class _Tile:
         first: Position of one hash of each candidate, ``[k]``.
         second: Position of the other hash, ``[k]``.
         similarity: Cosine similarity of the two hashes, ``[k]``.
-        is_mirrored: Whether it is the similarity to the mirror image, ``[k]``.
+        is_mirrored: True if one image is similar to the mirror image of the other, ``[k]``.
     """
 
     first: NDArray[np.intp]
@@ -283,7 +300,7 @@ class _Tile:
         return len(self.first)
 
     def best(self, count: int) -> NDArray[np.intp]:
-        """Return the numbers of the ``count`` most similar candidates, the most similar first."""
+        """Return the positions of the ``count`` most similar candidates, most similar first."""
         return np.argsort(-self.similarity, kind="stable")[:count]
 
 
@@ -299,53 +316,61 @@ class _Tiles:
         self, hashes: NDArray[np.float32], others: NDArray[np.float32] | None = None
     ) -> None:
         self._is_symmetric = others is None
-        targets = hashes if others is None else others
-        self._parts = tuple(
-            _chosen_columns(hashes, targets, chosen) for chosen in (~_IS_ODD, _IS_ODD)
+        second_hashes = hashes if others is None else others
+        #: The factors of two matrix products: of the even frequencies, and of the odd ones.
+        self._factors = tuple(
+            _with_frequencies(hashes, second_hashes, mask) for mask in (~_IS_ODD, _IS_ODD)
         )
-        self._shape = len(hashes), len(targets)
-        size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(targets))
+        self._shape = len(hashes), len(second_hashes)
+        size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(second_hashes))
         self._buffers = tuple(np.empty(size, np.float32) for _ in range(3))
 
     @property
     def count(self) -> int:
         """Number of tiles."""
         rows, columns = self._shape
+        # -(-a // b) is a / b, rounded up.
         return sum(
             -(-(columns - self._first_column(start)) // _COLUMNS) for start in range(0, rows, _ROWS)
         )
 
     def compare(self, report: ProgressReport | None) -> Iterator[_Tile]:
-        """Yield the candidates of each tile, in several parts if there are many."""
+        """Yield the candidates of each tile; if there are many, in several objects."""
         rows, columns = self._shape
         for start in range(0, rows, _ROWS):
             for column in range(self._first_column(start), columns, _COLUMNS):
                 yield from self._tile(start, column)
             if report is not None:
-                done = min(start + _ROWS, rows)
+                finished_rows = min(start + _ROWS, rows)
                 if self._is_symmetric:
                     # Later rows have fewer images left to compare with.
-                    report(rows**2 - (rows - done) ** 2, rows**2)
+                    report(rows**2 - (rows - finished_rows) ** 2, rows**2)
                 else:
-                    report(done, rows)
+                    report(finished_rows, rows)
 
     def _first_column(self, start: int) -> int:
+        """Return the first column to compare with the rows from ``start``.
+
+        If the hashes are compared with each other, the columns before are the same pairs again.
+        """
         return start if self._is_symmetric else 0
 
     def _tile(self, start: int, column: int) -> Iterator[_Tile]:
-        # The similarity to an image is the sum of an even and an odd part. The similarity to its
-        # mirror image is their difference. The larger of the two is even + |odd|.
+        """Yield the candidates among the hashes from ``start`` and those from ``column``."""
+        # The similarity to an image is the sum of the products of its even and of its odd
+        # frequencies. The similarity to its mirror image is their difference. The larger of the two
+        # similarities is even + |odd|.
         even, odd, larger = self._arrays(start, column)
-        for (left, right), product in zip(self._parts, (even, odd), strict=True):
+        for (left, right), product in zip(self._factors, (even, odd), strict=True):
             np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
         np.abs(odd, out=larger)
         larger += even
-        found = np.flatnonzero(larger > _CANDIDATE_SIMILARITY)
-        for begin in range(0, len(found), _CANDIDATES_AT_ONCE):
-            part = found[begin : begin + _CANDIDATES_AT_ONCE]
-            first, second = np.divmod(part, even.shape[1])
+        indices = np.flatnonzero(larger > _CANDIDATE_SIMILARITY)
+        for begin in range(0, len(indices), _CANDIDATES_AT_ONCE):
+            chunk = indices[begin : begin + _CANDIDATES_AT_ONCE]
+            first, second = np.divmod(chunk, even.shape[1])
             yield self._candidates(
-                first + start, second + column, even.ravel()[part], odd.ravel()[part]
+                first + start, second + column, even.ravel()[chunk], odd.ravel()[chunk]
             )
 
     def _candidates(
@@ -355,17 +380,25 @@ class _Tiles:
         even: NDArray[np.float32],
         odd: NDArray[np.float32],
     ) -> _Tile:
-        """Return the candidates among pairs with these parts of their similarity."""
+        """Return the candidates among pairs of images, with mirrored ones after the others.
+
+        Args:
+            first: Position of one hash of each pair, ``[p]``.
+            second: Position of the other hash, ``[p]``.
+            even: Product of the even frequencies of the two hashes, ``[p]``.
+            odd: Product of the odd frequencies of the two hashes, ``[p]``.
+        """
+        # A tile on the diagonal contains each pair twice, and pairs of an image with itself.
         is_pair = first < second if self._is_symmetric else np.ones(len(first), bool)
-        kept = [
-            is_pair & (similarity > _CANDIDATE_SIMILARITY)
-            for similarity in (even + odd, even - odd)
-        ]
+        similarities = (even + odd, even - odd)
+        masks = [is_pair & (similarity > _CANDIDATE_SIMILARITY) for similarity in similarities]
         return _Tile(
-            first=np.concatenate([first[chosen] for chosen in kept]),
-            second=np.concatenate([second[chosen] for chosen in kept]),
-            similarity=np.concatenate([(even + odd)[kept[0]], (even - odd)[kept[1]]]),
-            is_mirrored=np.repeat([False, True], [int(chosen.sum()) for chosen in kept]),
+            first=np.concatenate([first[mask] for mask in masks]),
+            second=np.concatenate([second[mask] for mask in masks]),
+            similarity=np.concatenate(
+                [similarity[mask] for similarity, mask in zip(similarities, masks, strict=True)]
+            ),
+            is_mirrored=np.repeat([False, True], [int(mask.sum()) for mask in masks]),
         )
 
     def _arrays(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
@@ -374,36 +407,41 @@ class _Tiles:
         return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
 
 
-def _chosen_columns(
-    hashes: NDArray[np.float32], targets: NDArray[np.float32], chosen: NDArray[np.bool_]
+def _with_frequencies(
+    hashes: NDArray[np.float32], others: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the chosen columns of both arrays; without a copy if they are the same array."""
-    part = hashes[:, chosen]
-    return part, part if targets is hashes else targets[:, chosen]
+    """Return both arrays of hashes with the frequencies for which ``mask`` is true.
+
+    If both are the same array, the result is the same array twice, to save memory.
+    """
+    selected = hashes[:, mask]
+    return selected, selected if others is hashes else others[:, mask]
 
 
 class _Budget:
-    """The number of verifications that are left.
+    """The number of candidates that may still be verified.
 
-    A quarter of them is reserved evenly for the tiles, so that the first tiles of a large set do
-    not use up all of them.
+    A quarter of this number is reserved, an equal part of it for each tile. Otherwise the first
+    tiles of a large dataset could use up all verifications.
     """
 
     def __init__(self, tiles: int) -> None:
         self._left = _MAX_CANDIDATES
-        self._reserve = _MAX_CANDIDATES // (4 * max(tiles, 1))
+        self._reserve_per_tile = _MAX_CANDIDATES // (4 * max(tiles, 1))
         self._later_tiles = tiles
         self._left_in_tile = 0
-        #: Whether a candidate was not verified.
+        #: True if a candidate was not verified, because too many were verified before.
         self.was_exceeded = False
 
     def begin_tile(self) -> None:
         """Start the next tile."""
         self._later_tiles = max(self._later_tiles - 1, 0)
-        self._left_in_tile = max(self._left - self._reserve * self._later_tiles, self._reserve)
+        self._left_in_tile = max(
+            self._left - self._reserve_per_tile * self._later_tiles, self._reserve_per_tile
+        )
 
     def take(self, requested: int) -> int:
-        """Start the next tile, and return how many of its candidates to verify."""
+        """Start the next tile, and return how many of its ``requested`` candidates to verify."""
         self.begin_tile()
         granted = min(requested, self._left_in_tile)
         self._left -= granted
@@ -411,7 +449,7 @@ class _Budget:
         return granted
 
     def take_one(self) -> bool:
-        """Return whether one more candidate of the tile may be verified."""
+        """Return True if one more candidate of the tile may be verified, and count it."""
         if self._left_in_tile <= 0:
             self.was_exceeded = True
             return False

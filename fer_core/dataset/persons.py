@@ -1,4 +1,4 @@
-"""Find the person in an image from file names and folders of known datasets."""
+"""Recognize the person in an image by its file name and folders, as known datasets name them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Person:
     """The person in an image.
 
     Attributes:
-        name: The identity within its source.
-        source: Where the identity comes from, for messages: "file names of CK+".
+        name: Identifies the person among those with the same ``source``.
+        source: Where the name comes from, for messages: "file names of CK+".
     """
 
     name: str
@@ -22,11 +22,11 @@ class Person:
 def person_from_path(path: str) -> Person | None:
     """Return the person that an image shows; None if its path does not identify the person.
 
-    The patterns are those of datasets with a documented naming scheme, and numbered names such as
-    ``subject01`` or ``person_7``, in the file name or in one of the last two folders.
+    Recognized are the file names of datasets with a documented naming scheme, and numbered names
+    such as ``subject01`` or ``person_7`` of the file or of one of the last two folders.
 
     Args:
-        path: The path inside its source, with ``/`` between folders.
+        path: The path of the image inside the dataset, with ``/`` between folders.
     """
     *folders, file_name = path.split("/")
     for source, pattern in _FILE_NAMES:
@@ -64,4 +64,5 @@ _FILE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 
+#: A word for a person and a number: subject01, person_7.
 _NUMBERED = re.compile(r"(subject|person|actor|participant)[-_ ]?(\d{1,5})(?!\d)", re.IGNORECASE)

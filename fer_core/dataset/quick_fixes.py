@@ -1,4 +1,4 @@
-"""Quick fixes: from a kind of finding to decisions about all images that it lists."""
+"""Quick fixes: rules that drop images of one kind of finding, as decisions of the curation."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from fer_core.errors import InputError
 
 @dataclass(frozen=True)
 class QuickFix:
-    """One change for all images of a finding.
+    """A rule that drops images of one kind of finding.
 
     Attributes:
-        name: Its name on the command line.
+        name: The name of the quick fix on the command line.
         title: The text of its button.
-        explanation: One sentence: what it does, and what it does not do.
+        explanation: What the quick fix does and does not do, for users.
         reason: The reason that its decisions state.
         source: The kind of finding that it fixes.
-        needs_near: Whether it needs the near-duplicates.
-        depends_on_dropped: Whether the images that it would drop depend on those that are dropped
-            already, apart from those themselves.
+        needs_near: True if it needs the near-duplicates of the dataset.
+        depends_on_dropped: True if images that are dropped already change which other images it
+            drops: of two copies, the second one stays if the first one is dropped already.
     """
 
     name: str
@@ -86,7 +86,7 @@ def quick_fix_by_name(name: str) -> QuickFix:
     """Return a quick fix by its name.
 
     Raises:
-        InputError: There is no quick fix of that name.
+        InputError: There is no quick fix with this name.
     """
     for fix in QUICK_FIXES:
         if fix.name == name:
@@ -111,11 +111,11 @@ def quick_fix_entries(
         name: Name of one of ``QUICK_FIXES``.
         face_set: The dataset as imported.
         curation: The earlier decisions.
-        near: The near-duplicates of the dataset, where the quick fix needs them.
+        near: The near-duplicates of the dataset; None if the quick fix does not need them.
 
     Raises:
         InputError: There is no such quick fix.
-        ValueError: It needs the near-duplicates, and ``near`` is None.
+        ValueError: The quick fix needs the near-duplicates, and ``near`` is None.
     """
     fix = quick_fix_by_name(name)
     decided = match_curation(curation, face_set).by_row
@@ -142,11 +142,11 @@ def quick_fix_rows(
     Args:
         fix: The quick fix.
         face_set: The dataset as imported.
-        dropped: Rows that are dropped already, if the fix depends on them.
-        near: The near-duplicates of the dataset, where the fix needs them.
+        dropped: Rows that are dropped already, for a quick fix that depends on them.
+        near: The near-duplicates of the dataset; None if the quick fix does not need them.
 
     Raises:
-        ValueError: It needs the near-duplicates, and ``near`` is None.
+        ValueError: The quick fix needs the near-duplicates, and ``near`` is None.
     """
     if fix.needs_near:
         if near is None:
@@ -154,34 +154,38 @@ def quick_fix_rows(
         return _near_duplicate_rows(face_set, near)
     if fix.depends_on_dropped:
         return _repeats(face_set, set(dropped))
-    return _ROWS[fix.name](face_set)
+    return _ROWS_TO_DROP[fix.name](face_set)
 
 
 def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
-    """Return training rows that are near-duplicates of held-out images, and their exact copies."""
+    """Return the training rows that are near-duplicates of validation and test images.
+
+    Pairs contain one image of each group of exact copies, so rows are found by their pixels.
+    """
     keys = content_keys(face_set.images)
     train = face_set.rows("train")
-    held_out = np.unique(keys[face_set.splits != SPLITS.index("train")])
+    held_out_keys = np.unique(keys[face_set.splits != SPLITS.index("train")])
     first_keys, second_keys = keys[near.first], keys[near.second]
     near_keys = np.concatenate(
         [
-            second_keys[np.isin(first_keys, held_out)],
-            first_keys[np.isin(second_keys, held_out)],
+            second_keys[np.isin(first_keys, held_out_keys)],
+            first_keys[np.isin(second_keys, held_out_keys)],
         ]
     )
     return train[np.isin(keys[train], near_keys)]
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
-    """Return training rows that repeat an earlier one that is not dropped."""
+    """Return training rows that repeat an earlier training row which is not dropped."""
     rows = np.setdiff1d(face_set.rows("train"), np.array(sorted(dropped), np.intp))
-    pairs = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
-    _, first = np.unique(pairs, axis=1, return_index=True)
-    return np.setdiff1d(rows, rows[first])
+    keys_and_labels = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
+    _, first_positions = np.unique(keys_and_labels, axis=1, return_index=True)
+    return np.setdiff1d(rows, rows[first_positions])
 
 
 def _conflicts(face_set: FaceSet) -> NDArray[np.intp]:
     groups = audit_duplicates(face_set).conflicting_groups
+    # The empty array is needed if there are no groups.
     rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
     return np.sort(rows[face_set.splits[rows] == SPLITS.index("train")])
 
@@ -191,7 +195,8 @@ def _blanks(face_set: FaceSet) -> NDArray[np.intp]:
     return np.sort(np.concatenate([quality.blank_rows(), quality.nearly_blank_rows()]))
 
 
-_ROWS: dict[str, Callable[[FaceSet], NDArray[np.intp]]] = {
+#: Functions that return the rows that a quick fix would drop, for those that need no other data.
+_ROWS_TO_DROP: dict[str, Callable[[FaceSet], NDArray[np.intp]]] = {
     "drop-train-copies": leaking_training_rows,
     "drop-conflicts": _conflicts,
     "drop-blanks": _blanks,

@@ -1,4 +1,4 @@
-"""A sample of a dataset's images, to measure something quickly."""
+"""A small sample of a dataset's images, for quick measurements."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def sample_rows(face_set: FaceSet, count: int) -> tuple[str, NDArray[np.intp]]:
         count: Maximum number of rows.
 
     Returns:
-        The split and its rows: validation, or the first of test and train that has images if
-        validation has none. No rows if the dataset has no images.
+        The split and its rows. The split is validation; if it has no images, it is test; if test
+        has none either, it is train. There are no rows if the dataset has no images.
     """
     for split in ("validation", "test", "train"):
         rows = face_set.rows(split)

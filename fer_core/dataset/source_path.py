@@ -1,4 +1,4 @@
-"""The path of a source as a user gives it: copied with quotes, or one level too deep."""
+"""The path of a source as a user enters it: perhaps with quotes, or of only a part of a dataset."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import pasted_path, unquoted_path
 
-#: Suffixes of files that belong to a dataset and cannot be imported alone.
+#: Suffixes of files that are only one part of a dataset and cannot be imported alone.
 _PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
-#: Folders that contain the classes of the pictures in another folder.
-_ANNOTATIONS = ("labels", "annotations", "emolabel")
+#: Names, in lower case, of folders that contain the classes of the pictures in another folder.
+_ANNOTATION_FOLDERS = ("labels", "annotations", "emolabel")
+#: Number of bytes of a file that are read to recognize it.
 _HEADER_BYTES = 4_096
 #: Maximum number of entries of a folder that are read to recognize it.
 _MAX_ENTRIES = 2_000
@@ -31,15 +32,15 @@ def checked_source(
 
     Args:
         text: The path; spaces and quotes around it are removed, and ``~`` is the home folder.
-        roles: What the user says about folders.
-        roots: The folders that may be read; None if all may.
+        roles: The roles that the user gave to folders.
+        roots: The folders that may be read; None if all folders may be read.
 
     Returns:
-        The path, which may not exist.
+        The path; it is possible that it does not exist.
 
     Raises:
-        InputError: It is only a part of a dataset: a split, a class, the pictures without their
-            labels, or a single file of it.
+        InputError: The text is the address of a web page, or the path of only a part of a dataset:
+            a split, a class, the pictures without their labels, or a single file.
     """
     path = pasted_path(text)
     if path is None and "://" in text:
@@ -49,47 +50,62 @@ def checked_source(
         )
     if path is None:
         return Path(unquoted_path(text) or text)
-    # The parents of "." and of a link's target are known only for the whole path.
+    # "." and links are replaced, because the checks need the names of the parent folders.
     absolute = path.resolve()
-    problem = _problem(absolute, roles or FolderRoles(), roots)
+    problem = _partial_dataset(absolute, roles or FolderRoles(), roots)
     if problem is not None:
         raise InputError(problem)
     return path
 
 
 def other_splits(path: Path, roots: Sequence[Path] | None = None) -> tuple[str, ...]:
-    """Return the folders of other splits next to a folder that is named after a split.
+    """Return the names of the folders of other splits next to the folder of a split.
 
     Args:
         path: The folder.
-        roots: As for ``checked_source``.
+        roots: The folders that may be read; None if all folders may be read.
+
+    Returns:
+        Empty if the folder is not named after a split.
     """
-    named = split_from_name(path.name)
-    if named is None or not path.is_dir() or not _may_read(path.parent, roots):
+    split = _split_of_name(path.name)
+    if split is None or not path.is_dir() or not _may_read(path.parent, roots):
         return ()
     return tuple(
         name
         for name in _subfolders(path.parent)
-        if (other := split_from_name(name)) is not None and other[0] != named[0]
+        if (other_split := _split_of_name(name)) is not None and other_split != split
     )
 
 
+def _split_of_name(name: str) -> int | None:
+    """Return the index of the split that a folder is named after; None for other names."""
+    split_and_is_official = split_from_name(name)
+    return None if split_and_is_official is None else split_and_is_official[0]
+
+
 def part_of_dataset(path: Path, roots: Sequence[Path] | None = None) -> str | None:
-    """Return a message if a path is a class, a file or another part of a dataset, except a split.
+    """Return a message if a path is only a part of a dataset, such as one class or one file.
+
+    The folder of a split is not reported.
 
     Args:
         path: An absolute path that exists.
-        roots: As for ``checked_source``.
+        roots: The folders that may be read; None if all folders may be read.
+
+    Returns:
+        One sentence; None if the path can be imported.
     """
     if path.is_file():
         return _file_problem(path, roots)
     if not path.is_dir():
         return None
-    labels = _folder_of_labels(path, roots)
-    if labels is not None:
+    label_folder = _folder_of_labels(path, roots)
+    if label_folder is not None:
+        dataset = label_folder.parent
         return (
-            f"{path} contains only the pictures of the dataset in {labels.parent}, whose classes "
-            f"are in {labels.name}; import {labels.parent} instead."
+            f"{path} contains only the pictures of the dataset in {dataset}, whose classes are in "
+            f"{label_folder.name}; import {dataset} instead."
         )
     if _is_class_folder(path, roots):
         return (
@@ -99,22 +115,24 @@ def part_of_dataset(path: Path, roots: Sequence[Path] | None = None) -> str | No
     return None
 
 
-def _problem(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> str | None:
-    part = part_of_dataset(path, roots)
-    if part is not None:
-        return part
-    others = other_splits(path, roots)
-    if others and roles.role_of((path.name,)) is None:
-        flag = shlex.quote(f"{path.name}=test")
+def _partial_dataset(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> str | None:
+    """Return a message if a path is only a part of a dataset, such as a split without a role."""
+    problem = part_of_dataset(path, roots)
+    if problem is not None:
+        return problem
+    other_names = other_splits(path, roots)
+    if other_names and roles.role_of((path.name,)) is None:
+        role = shlex.quote(f"{path.name}=test")
         return (
             f"{path} is only one split of the dataset in {path.parent}, which also contains "
-            f"{', '.join(others)}; import {path.parent} instead, or add --split {flag} (or train, "
-            "validation) to import this folder alone."
+            f"{', '.join(other_names)}; import {path.parent} instead, or add --split {role} (or "
+            "train, validation) to import this folder alone."
         )
     return None
 
 
 def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
+    """Return a message if a file is only one of the files of a dataset."""
     folder = path.parent
     if has_picture_suffix(path.name):
         if _is_class_folder(folder, roots):
@@ -123,11 +141,13 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
     header = _header(path)
     if b"pixels" in header or (b"\0" in header[:512] and path.suffix.lower() != ".npy"):
         return None  # a table of faces, or an archive
+    # AffectNet's tables have a column "subDirectory_filePath".
     is_part = path.suffix.lower() in _PART_SUFFIXES or b"subdirectory_filepath" in header
-    is_ferplus = path.name.lower() == "label.csv" and split_from_name(folder.name) is not None
+    # FER+ has a file label.csv in the folder of each split.
+    is_ferplus = path.name.lower() == "label.csv" and _split_of_name(folder.name) is not None
     if not is_part and not is_ferplus:
         return None
-    if is_ferplus or folder.name.lower() in _ANNOTATIONS:
+    if is_ferplus or folder.name.lower() in _ANNOTATION_FOLDERS:
         folder = folder.parent
     return (
         f"{path} is only one file of a dataset; import the folder of the dataset, {folder}, "
@@ -136,6 +156,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
 
 
 def _header(path: Path) -> bytes:
+    """Return the first bytes of a file in lower case; none if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(_HEADER_BYTES).lower()
@@ -144,7 +165,10 @@ def _header(path: Path) -> bytes:
 
 
 def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
-    """Return the folder next to that of the pictures that contains their labels."""
+    """Return the folder that contains the labels of the pictures in ``path``.
+
+    It is next to ``path`` or next to the parent of ``path``; None if there is no such folder.
+    """
     if _has_labels_inside(path):
         return None
     for folder in (path, path.parent):
@@ -153,13 +177,14 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
         is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
             is_emotion = is_ck_plus and name.lower().startswith("emotion")
-            if name.lower() in _ANNOTATIONS or is_emotion:
+            if name.lower() in _ANNOTATION_FOLDERS or is_emotion:
                 return folder.parent / name
     return None
 
 
 def _has_labels_inside(path: Path) -> bool:
-    return any(name.lower() in _ANNOTATIONS for name in _subfolders(path))
+    """Return True if a folder is a whole dataset: the folder of its labels is inside."""
+    return any(name.lower() in _ANNOTATION_FOLDERS for name in _subfolders(path))
 
 
 def _is_class_folder(path: Path, roots: Sequence[Path] | None) -> bool:
@@ -167,8 +192,8 @@ def _is_class_folder(path: Path, roots: Sequence[Path] | None) -> bool:
     if not _may_read(path.parent, roots) or not _is_class_name(path.name):
         return False
     has_classes_inside = any(_is_class_name(name) for name in _subfolders(path))
-    others = [name for name in _subfolders(path.parent) if _is_class_name(name)]
-    return not has_classes_inside and len(others) > 1
+    class_folders = [name for name in _subfolders(path.parent) if _is_class_name(name)]
+    return not has_classes_inside and len(class_folders) > 1
 
 
 def _is_class_name(name: str) -> bool:
@@ -176,7 +201,11 @@ def _is_class_name(name: str) -> bool:
 
 
 def _dataset_of_class(path: Path, roots: Sequence[Path] | None) -> Path:
-    """Return the parent of a class folder or, if that is one of several splits, its parent."""
+    """Return the folder of the dataset that a class folder belongs to.
+
+    This is the parent of the class folder, or the parent's parent if the parent is one of several
+    splits.
+    """
     parent = path.parent
     return parent.parent if other_splits(parent, roots) else parent
 
@@ -186,7 +215,10 @@ def _may_read(folder: Path, roots: Sequence[Path] | None) -> bool:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder; none if it cannot be read."""
+    """Return the names of the folders in a folder, sorted; none if the folder cannot be read.
+
+    Hidden folders and links are left out.
+    """
     names = []
     try:
         with os.scandir(folder) as entries:

@@ -33,22 +33,22 @@ def create_grouped_splits(
 ) -> tuple[NDArray[np.int8], SplitGroups | None]:
     """Create each missing split from groups of training images.
 
-    Images of one person, near-duplicates and exact copies are one group. If there are fewer groups
-    than splits (all images show one person, for example), persons and then near-duplicates are
-    ignored, with a warning.
+    Images of one person, near-duplicates and exact copies are one group. If there are too few
+    groups for all splits (all images show one person, for example), persons are ignored, then
+    near-duplicates, then exact copies, each with a warning.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        persons: The person in each image, if known.
-        classes: Class names, for warnings.
-        choice: Shares and seed.
+        persons: The person in each image; None if not known.
+        classes: The names of the classes, for warnings.
+        choice: The shares of the new splits, and the seed.
         report: Called with the progress of the comparison of the images.
 
     Returns:
-        The new splits, int8 ``[n]``, and how the images were grouped; the same splits and None if
-        no split is missing.
+        The new splits, int8 ``[n]``, and how the images were grouped. If no split is missing or
+        there are no training images, ``splits`` and None.
     """
     rows = np.flatnonzero(splits == SPLITS.index("train"))
     missing = choice.missing_splits(splits)
@@ -56,61 +56,67 @@ def create_grouped_splits(
         return splits, None
     ungrouped = create_missing_splits(labels, splits, choice)
     images_of_persons = _PersonRows(persons, rows)
-    notes: list[str] = []
-    for groups in _groupings(images, rows, images_of_persons, report):
-        roots = groups.sets.roots()
+    grouping_warnings: list[str] = []
+    for grouping in _groupings(images, rows, images_of_persons, report):
+        roots = grouping.groups.roots()
         created = create_missing_splits(labels, splits, choice, roots)
-        # If a split is empty even without groups, there are too few images to fill it.
-        if not any(
+        # If a split is empty even without groups, there are too few images for it.
+        is_a_split_empty_due_to_groups = any(
             (ungrouped == split).any() and not (created == split).any() for split in missing
-        ):
+        )
+        if not is_a_split_empty_due_to_groups:
             break
-        notes.append(groups.reason_to_ignore)
+        grouping_warnings.append(grouping.warning_if_ignored)
     sizes = np.unique(roots[rows], return_counts=True)[1]
     warnings = (
-        *notes,
-        *([] if groups.is_complete else [_INCOMPLETE]),
+        *grouping_warnings,
+        *([] if grouping.is_complete else [_INCOMPLETE_WARNING]),
         *_empty_warnings(created, missing),
         *_size_warnings(created, missing, len(rows)),
         *_class_warnings(labels, created, ungrouped, missing, classes),
     )
     return created, SplitGroups(
         created=tuple(SPLITS[split] for split in missing if (created == split).any()),
-        kept_together=groups.kinds,
+        kept_together=grouping.kinds,
         groups=len(sizes),
         grouped_images=int(sizes[sizes > 1].sum()),
         largest_group=int(sizes.max()),
-        persons=len(images_of_persons.names),
+        persons=len(images_of_persons.persons),
         images_with_person=len(images_of_persons.rows),
         person_sources=images_of_persons.sources,
-        is_complete=groups.is_complete,
+        is_complete=grouping.is_complete,
         warnings=warnings,
     )
 
 
-_INCOMPLETE = (
+_INCOMPLETE_WARNING = (
     "So many images look alike that not all pairs were compared: near-duplicates may be in "
     "different splits."
 )
 
 
 class _PersonRows:
-    """The rows with a known person.
+    """The images with a known person.
 
     Args:
-        persons: The person in each image, if known.
-        rows: The images to divide.
+        persons: The person in each image of the dataset; None if not known.
+        rows: The row numbers of the images to divide into splits.
+
+    Attributes:
+        rows: The row numbers of the images with a known person, intp ``[k]``.
+        keys: A number for the person in each of these images, int64 ``[k]``.
+        persons: The different persons.
+        sources: Where the persons come from, see ``Person.source``.
     """
 
     def __init__(self, persons: Sequence[Person | None], rows: NDArray[np.intp]) -> None:
         known = [(row, person) for row in rows.tolist() if (person := persons[row]) is not None]
         numbers: dict[Person, int] = {}
         self.rows = np.array([row for row, _ in known], np.intp)
-        #: A number for the person in each of ``rows``.
         self.keys = np.array(
             [numbers.setdefault(person, len(numbers)) for _, person in known], np.int64
         )
-        self.names = tuple(numbers)
+        self.persons = tuple(numbers)
         self.sources = tuple(sorted({person.source for person in numbers}))
 
 
@@ -119,15 +125,16 @@ class _Grouping:
     """One of the possible groupings of the images.
 
     Attributes:
-        sets: The groups.
-        kinds: As ``SplitGroups.kept_together``.
-        reason_to_ignore: The warning if these groups cannot be divided.
-        is_complete: Whether all near-duplicates were verified.
+        groups: The groups.
+        kinds: The kinds of images that form a group, as in ``SplitGroups.kept_together``.
+        warning_if_ignored: The warning if there are too few of these groups for all splits, and the
+            next grouping is used.
+        is_complete: False if so many images look alike that not all near-duplicates were verified.
     """
 
-    sets: DisjointSets
+    groups: DisjointSets
     kinds: tuple[str, ...]
-    reason_to_ignore: str
+    warning_if_ignored: str
     is_complete: bool = True
 
 
@@ -137,27 +144,27 @@ def _groupings(
     persons: _PersonRows,
     report: ProgressReport | None,
 ) -> Iterator[_Grouping]:
-    """Yield the possible groupings of the images, the strictest first."""
+    """Yield the possible groupings of the images, the one with the largest groups first."""
     keys = content_keys(images, rows)
-    first = rows[first_copies(keys)]
+    first_rows = rows[first_copies(keys)]
 
-    def exact_groups() -> DisjointSets:
-        sets = DisjointSets(len(images))
-        sets.join_equal(keys, rows)
-        return sets
+    def groups_of_copies() -> DisjointSets:
+        groups = DisjointSets(len(images))
+        groups.join_equal(keys, rows)
+        return groups
 
     # Near-duplicates are searched once, also among the images of one person, so that they are known
     # if persons must be ignored.
-    near = exact_groups()
-    is_complete = join_near_duplicates(images, first, near, report)
-    if len(persons.names):
-        sets = exact_groups()
-        sets.join_equal(near.roots(), None)
-        sets.join_equal(persons.keys, persons.rows)
-        count = len(persons.names)
+    near = groups_of_copies()
+    is_complete = join_near_duplicates(images, first_rows, near, report)
+    if persons.persons:
+        groups = groups_of_copies()
+        groups.join_equal(near.roots())
+        groups.join_equal(persons.keys, persons.rows)
+        count = len(persons.persons)
         count_text = "one person" if count == 1 else f"{count:,} persons"
         yield _Grouping(
-            sets,
+            groups,
             (PERSONS, NEAR_DUPLICATES, EXACT_COPIES),
             f"The images show {count_text} (from {' and '.join(persons.sources)}), too few groups "
             "for separate splits: images of one person are in several splits, so expect worse "
@@ -172,11 +179,12 @@ def _groupings(
         is_complete,
     )
     yield _Grouping(
-        exact_groups(),
+        groups_of_copies(),
         (EXACT_COPIES,),
         "Nearly all images are copies of a few: copies are in several splits, so results on "
         "validation and test will be far too optimistic.",
     )
+    # Single images can always be divided.
     yield _Grouping(DisjointSets(len(images)), (), "")
 
 

@@ -1,4 +1,4 @@
-"""The record of the splits that an import created: the groups that were kept together."""
+"""The record of the splits that an import created: which images it kept in one split."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 from fer_core.plain_records import read_plain_record
 
-#: The kinds of groups that are kept in one split, the strictest first. The values are part of the
-#: file format.
+#: The kinds of images that are kept in one split. The values are part of the file format.
 PERSONS, NEAR_DUPLICATES, EXACT_COPIES = "persons", "near-copies", "exact copies"
 
 
@@ -17,17 +16,17 @@ class SplitGroups:
     """How the images were grouped for the splits that an import created.
 
     Attributes:
-        created: The splits that the source lacked, of ``SPLITS``.
-        kept_together: The images that stay in one split: *persons*, *near-copies*
-            (near-duplicates), *exact copies*.
-        groups: Number of groups; an image without copies and without a known person is one.
+        created: The names of the splits that the import created.
+        kept_together: The kinds of images that stay in one split: *persons* (images of one person),
+            *near-copies* (near-duplicates), *exact copies*; empty if images were not grouped.
+        groups: Number of groups; a single image, without copies or a known person, counts as one.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
         persons: Number of known persons.
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
         is_complete: False if so many images look alike that not all near-duplicates were verified.
-        warnings: One sentence for each difference from the requested splits.
+        warnings: One sentence for each way in which the splits differ from the requested ones.
     """
 
     created: tuple[str, ...]
@@ -43,24 +42,25 @@ class SplitGroups:
 
     @property
     def summary(self) -> str:
-        """One sentence for users."""
+        """The created splits and the grouping, in one sentence for users."""
         splits = " and ".join(self.created) or "no split"
         if not self.kept_together:
             return f"Created {splits} from single images."
         persons = "1 person" if self.persons == 1 else f"{self.persons:,} persons"
-        kept = [
+        kinds = [
             f"images of one person ({persons}, from {' and '.join(self.person_sources)})"
             if kind == PERSONS
             else {NEAR_DUPLICATES: "near-duplicates"}.get(kind, kind)
             for kind in self.kept_together
         ]
-        listed = kept[0] if len(kept) == 1 else f"{', '.join(kept[:-1])} and {kept[-1]}"
+        kinds_text = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
         return (
-            f"Created {splits} from {self.groups:,} groups of images: {listed} stay in one split."
+            f"Created {splits} from {self.groups:,} groups of images: {kinds_text} stay in one "
+            "split."
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The record in ``dataset.json`` and in the documents of commands."""
+        """Return the record for ``dataset.json`` and for the documents of commands."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()

@@ -12,7 +12,8 @@ from fer_core.errors import InputError
 
 _TRAIN = SPLITS.index("train")
 
-#: Maximum number of passes that improve the greedy assignment. It ends when nothing changes.
+#: Maximum number of passes over all groups to improve the greedy assignment. A pass that changes
+#: nothing is the last one.
 _MAX_PASSES = 10
 
 
@@ -71,10 +72,10 @@ def create_missing_splits(
         splits: int8 ``[n]``, indices into ``SPLITS``.
         choice: Shares and seed. Shares are relative to the images in train.
         groups: Group number of each image, ``[n]``; None if all images are independent. Only
-            training images are moved, even if a group reaches into another split.
+            training images are moved, even if a group contains images of another split.
 
     Returns:
-        New splits, int8 ``[n]``; the same choice on the same data gives the same ones.
+        New splits, int8 ``[n]``; the same choice on the same data gives the same splits.
     """
     result = splits.copy()
     missing = choice.missing_splits(splits)
@@ -85,10 +86,10 @@ def create_missing_splits(
     if groups is not None:
         _, numbers, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
         is_grouped[rows] = sizes[numbers] > 1
-        grouped = rows[is_grouped[rows]]
-        if len(grouped):
-            result[grouped] = _GroupAssignment(
-                labels, rows, grouped, groups[grouped], missing=missing, seed=choice.seed
+        grouped_rows = rows[is_grouped[rows]]
+        if len(grouped_rows):
+            result[grouped_rows] = _GroupAssignment(
+                labels, rows, grouped_rows, groups[grouped_rows], missing=missing, seed=choice.seed
             ).splits()
     _assign_single_images(
         labels, rows, result, is_grouped=is_grouped, missing=missing, seed=choice.seed
@@ -105,30 +106,41 @@ def _assign_single_images(
     missing: dict[int, float],
     seed: int,
 ) -> None:
-    """Fill up each class of each missing split with images that belong to no group."""
+    """Fill up each class of each missing split with images that belong to no group.
+
+    Args:
+        labels: int8 ``[n]``.
+        rows: The row numbers of all images to divide.
+        result: The splits after the assignment of the groups, int8 ``[n]``; changed in place.
+        is_grouped: True for the images in groups of two or more, bool ``[n]``.
+        missing: The share of each split to create, by its index in ``SPLITS``.
+        seed: Decides which images are moved.
+    """
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):
         members = generator.permutation(rows[labels[rows] == label])
         single = members[~is_grouped[members]]
         # If no group of this class is in train, one single image must stay there.
-        needs_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
+        must_keep_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
         start = 0
         for split, share in missing.items():
             requested = round(share * len(members)) - int(np.sum(result[members] == split))
-            take = min(max(requested, 0), max(len(single) - start - int(needs_one), 0))
-            result[single[start : start + take]] = split
-            start += take
+            count = min(max(requested, 0), max(len(single) - start - int(must_keep_one), 0))
+            result[single[start : start + count]] = split
+            start += count
 
 
 class _GroupAssignment:
     """The assignment of groups of two or more images to splits.
 
+    Splits are identified by their position among train and the missing splits; train is 0.
+
     Args:
         labels: int8 ``[n]``.
-        rows: All images to divide.
-        grouped: The images in groups of two or more.
-        groups: The group of each grouped image, in the same order.
-        missing: Share of each split to create, by index.
+        rows: The row numbers of all images to divide.
+        grouped_rows: The row numbers of the images in groups of two or more, ``[g]``.
+        groups: The group number of each of these images, ``[g]``.
+        missing: The share of each split to create, by its index in ``SPLITS``.
         seed: Decides the order of groups of equal size.
     """
 
@@ -136,7 +148,7 @@ class _GroupAssignment:
         self,
         labels: NDArray[np.int8],
         rows: NDArray[np.intp],
-        grouped: NDArray[np.intp],
+        grouped_rows: NDArray[np.intp],
         groups: NDArray[np.intp],
         *,
         missing: dict[int, float],
@@ -144,25 +156,29 @@ class _GroupAssignment:
     ) -> None:
         classes, numbers = np.unique(labels[rows], return_inverse=True)
         totals = np.bincount(numbers).astype(np.float64)
-        # Train is the first split; its share is the rest.
         self._splits = (_TRAIN, *missing)
+        # The share of train is the rest.
         shares = np.array([1 - sum(missing.values()), *missing.values()])
         #: Requested class counts, ``[splits, classes]``.
         self._requested = shares[:, None] * totals
         self._group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
         #: Class counts of each group, ``[groups, classes]``.
         self._counts = np.zeros((len(sizes), len(classes)))
-        np.add.at(self._counts, (self._group_of_row, np.searchsorted(classes, labels[grouped])), 1)
+        class_positions = np.searchsorted(classes, labels[grouped_rows])
+        np.add.at(self._counts, (self._group_of_row, class_positions), 1)
         #: Number of images without a group, by class.
         self._single = totals - self._counts.sum(axis=0)
+        # [seed, 1] gives other random numbers than the seed alone, which shuffles single images.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
+        #: The groups, the largest first.
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-        #: Position in ``self._splits`` of each group.
+        #: Position of each group's split.
         self._position = np.zeros(len(sizes), np.intp)
-        self._filled = np.zeros_like(self._requested)
+        #: Class counts of the groups that each split has so far, ``[splits, classes]``.
+        self._assigned = np.zeros_like(self._requested)
 
     def splits(self) -> NDArray[np.int8]:
-        """Return the split of each grouped image, int8."""
+        """Return the split of each grouped image, int8 ``[g]``, an index into ``SPLITS``."""
         for group in self._order:
             self._put(group, self._best(group))
         self._improve()
@@ -171,25 +187,35 @@ class _GroupAssignment:
         return np.array(self._splits, np.int8)[self._position[self._group_of_row]]
 
     def _put(self, group: int, position: int) -> None:
+        """Assign a group to a split."""
         self._position[group] = position
-        self._filled[position] += self._counts[group]
+        self._assigned[position] += self._counts[group]
 
     def _take(self, group: int) -> int:
+        """Remove a group from its split, and return the position of this split."""
         position = int(self._position[group])
-        self._filled[position] -= self._counts[group]
+        self._assigned[position] -= self._counts[group]
         return position
 
     def _best(self, group: int, current: int | None = None) -> int:
-        """Return the position with the smallest deviation; ``current`` if none is smaller."""
+        """Return the position of the split whose deviation increases least by adding a group.
+
+        Return ``current`` instead if no other split is better.
+        """
         is_present = self._counts[group] > 0
         counts, requested = self._counts[group, is_present], self._requested[:, is_present]
-        changes = (
-            counts * (2 * (self._filled[:, is_present] - requested) + counts) / requested
+        # ((assigned + counts - requested)² - (assigned - requested)²) / requested, simplified
+        increases = (
+            counts * (2 * (self._assigned[:, is_present] - requested) + counts) / requested
         ).sum(axis=1)
-        best = int(changes.argmin())
-        return best if current is None or changes[best] < changes[current] - 1e-9 else current
+        best = int(increases.argmin())
+        # A difference below 1e-9 may be a rounding error.
+        if current is not None and increases[best] >= increases[current] - 1e-9:
+            return current
+        return best
 
     def _improve(self) -> None:
+        """Move single groups to better splits until nothing changes."""
         for _ in range(_MAX_PASSES):
             moves = 0
             for group in self._order:
@@ -203,16 +229,16 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each empty split the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # Classes whose single images will fill the split.
+            # Classes with single images, which will be moved to the split later.
             can_fill = self._single > 1
-            if self._filled[position].any() or np.any(
+            if self._assigned[position].any() or np.any(
                 np.round(self._requested[position, can_fill]) > 0
             ):
                 continue
             if not np.any(np.round(self._requested[position]) > 0):
                 continue  # there are too few images for this split, with or without groups
             for group in self._order[::-1]:
-                remaining = self._filled[0] + self._single - self._counts[group]
+                remaining = self._assigned[0] + self._single - self._counts[group]
                 is_present = self._counts[group] > 0
                 if self._position[group] == 0 and (remaining[is_present] > 0).all():
                     self._take(group)
@@ -220,9 +246,10 @@ class _GroupAssignment:
                     break
 
     def _keep_classes_in_train(self) -> None:
-        """Return the smallest group of each class without training images to train."""
-        for label in np.flatnonzero((self._filled[0] == 0) & (self._single == 0)):
-            if self._filled[0, label] == 0:
+        """Move the smallest group of each class that train lacks back to train."""
+        for label in np.flatnonzero((self._assigned[0] == 0) & (self._single == 0)):
+            # The group of an earlier class may contain this class as well.
+            if self._assigned[0, label] == 0:
                 group = next(group for group in self._order[::-1] if self._counts[group, label])
                 self._take(group)
                 self._put(group, 0)

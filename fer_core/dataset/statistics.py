@@ -37,14 +37,14 @@ class Overview:
     """The statistics of a dataset that matter before training on it.
 
     Attributes:
-        counts: Images per split and class; an absent split is an empty dictionary.
+        counts: Number of images per split and class; an absent split is an empty dictionary.
     """
 
     counts: dict[str, dict[str, int]]
 
     @property
     def split_sizes(self) -> dict[str, int]:
-        """Images per split, absent ones included."""
+        """Number of images per split; 0 for an absent split."""
         return {split: sum(counts.values()) for split, counts in self.counts.items()}
 
     @property
@@ -58,7 +58,7 @@ class Overview:
 
     @property
     def reference(self) -> str:
-        """The split that the statistics below describe: train, or the first one with images."""
+        """The split that the class statistics describe: train, or the first split with images."""
         return next((split for split, counts in self.counts.items() if counts), "train")
 
     @property
@@ -75,13 +75,16 @@ class Overview:
 
     @property
     def smallest(self) -> str | None:
-        """The rarest class of the reference split that has at least one image."""
+        """The rarest class of the reference split, of those with images; None without images."""
         counts = {name: count for name, count in self.counts[self.reference].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
     @property
     def ratio(self) -> float | None:
-        """Ratio between the largest and the smallest class of the reference split."""
+        """Ratio between the largest and the smallest class of the reference split.
+
+        Classes without images are ignored; None if there are no images.
+        """
         if self.largest is None or self.smallest is None:
             return None
         counts = self.counts[self.reference]
@@ -89,10 +92,9 @@ class Overview:
 
     @property
     def class_weights(self) -> dict[str, float]:
-        """Weight of each class in a loss in which all classes count equally.
+        """Weight of each class that has images, for a loss in which all classes count equally.
 
-        n / (classes * n of the class), as in scikit-learn's "balanced" weights, for the classes
-        that have images.
+        The weight is images / (classes * images of the class), as "balanced" in scikit-learn.
         """
         counts = {name: count for name, count in self.counts[self.reference].items() if count}
         total = sum(counts.values())
@@ -142,5 +144,5 @@ class Overview:
 
 
 def overview(face_set: FaceSet) -> Overview:
-    """Count the images of a dataset by class and split."""
+    """Return the statistics of a dataset."""
     return Overview(class_counts(face_set))

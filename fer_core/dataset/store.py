@@ -46,11 +46,11 @@ DEMO_NAME = "demo"
 
 
 def validated_name(name: str) -> str:
-    """Return the name if it is a valid name of a dataset.
+    """Return ``name`` unchanged if it is a valid name of a dataset.
 
     Raises:
-        InputError: It contains other characters than letters, digits, ``.``, ``_`` and ``-``, does
-            not start with a letter or digit, or is longer than 64.
+        InputError: The name contains other characters than letters, digits, ``.``, ``_`` and ``-``,
+            does not start with a letter or digit, or is longer than 64 characters.
     """
     if not is_plain_name(name):
         raise InputError(f"{name!r} cannot be a name; use {PLAIN_NAME}.")
@@ -71,8 +71,8 @@ def import_dataset(
 
     Args:
         source: A table, folder or archive that ``read_dataset`` supports.
-        settings: Where ``data/`` is.
-        name: Its name; by default that of the source.
+        settings: Contains the path of ``data/``.
+        name: The name of the dataset; by default that of the source.
         split_choice: How missing splits are created.
         class_choice: How the classes of the source become those of the dataset; by default they are
             mapped to the seven emotions.
@@ -80,7 +80,7 @@ def import_dataset(
         report: Called with the progress of reading.
 
     Returns:
-        The name and the data.
+        The name of the dataset, and its data.
 
     Raises:
         InputError: The source cannot be used, or the name is taken or invalid.
@@ -117,7 +117,10 @@ def import_dataset(
 
 
 def name_from_source(source: Path) -> str:
-    """Return the default name of a dataset: that of its source without invalid characters."""
+    """Return the default name of a dataset: that of its source, as far as its characters are valid.
+
+    The suffixes of archives and tables are removed.
+    """
     name = archive_stem(source.name)
     if name is None or Path(name).suffix.lower() in TABLE_SUFFIXES:
         name = Path(name or source.name).stem
@@ -126,16 +129,18 @@ def name_from_source(source: Path) -> str:
 
 @contextmanager
 def _new_folder(folder: Path) -> Iterator[Path]:
-    """Create a temporary folder to fill, and rename it to ``folder``; nothing is replaced.
+    """Provide a temporary folder to fill, and rename it to ``folder`` at the end.
+
+    An existing folder is not replaced.
 
     Raises:
-        InputError: The folder cannot be written, or the name was taken in the meantime.
+        InputError: The folder cannot be written, or exists already.
     """
     root = folder.parent
     with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # Use a folder inside: the temporary folder itself is readable by this user only.
+            # Fill a new folder inside, because only this user may read the temporary folder itself.
             new_folder = temporary / folder.name
             new_folder.mkdir()
             yield new_folder
@@ -154,12 +159,19 @@ def _name_is_taken(name: str, folder: Path) -> InputError:
 
 
 def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
+    """Write the faces and the record of a dataset.
+
+    Args:
+        face_set: The data.
+        folder: An existing folder.
+        origin: What the record says about the source and the choices of the import.
+    """
     np.savez(
         folder / FACES_FILE,
         images=face_set.images,
         labels=face_set.labels,
         splits=face_set.splits,
-        # A block of text loads many times faster than an array of strings.
+        # One text with all names loads many times faster than an array of strings.
         names=np.frombuffer("\n".join(face_set.names).encode(), dtype=np.uint8),
     )
     groups = face_set.split_groups
@@ -171,17 +183,23 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
             "classes": list(face_set.classes),
+            # True is the fourth value of a class whose name is a number.
             "source_classes": [
-                [found.name, found.count, found.target, *([True] if found.is_number else [])]
-                for found in face_set.source_classes
+                [
+                    source_class.name,
+                    source_class.count,
+                    source_class.target,
+                    *([True] if source_class.is_number else []),
+                ]
+                for source_class in face_set.source_classes
             ],
             "notes": list(face_set.notes),
             "skipped": face_set.skipped,
             "skipped_files": [
-                [group.class_name, group.suffix, group.reason, group.count]
-                for group in face_set.skipped_files
+                [files.class_name, files.suffix, files.reason, files.count]
+                for files in face_set.skipped_files
             ],
-            # A third entry is the number of files or rows, if there are several.
+            # If a problem is about several files or rows, their number is the third value.
             "problems": [
                 [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
                 for problem in face_set.problems
@@ -203,7 +221,7 @@ class DatasetRecord:
         source: The name of the file or folder that it was imported from.
         imported: Time of the import, UTC, ISO 8601.
         fingerprint: Fingerprint of the data.
-        split_choice: How missing splits were created; None for the demo set.
+        split_choice: The shares and the seed for missing splits; None for the demo set.
     """
 
     source: str
@@ -238,7 +256,7 @@ def imported_folder(name: str, settings: Settings) -> Path:
 
     Args:
         name: The name of a dataset; paths are rejected.
-        settings: Where ``data/`` is.
+        settings: Contains the path of ``data/``.
 
     Raises:
         InputError: The name is invalid, or there is no such dataset.
@@ -253,8 +271,8 @@ def imported_folder(name: str, settings: Settings) -> Path:
 def delete_dataset(name: str, settings: Settings) -> None:
     """Delete an imported dataset, including its curation and votes.
 
-    It disappears at once, by a rename; its files are removed after that. Trainings that have
-    already loaded it continue.
+    The folder is first renamed, so that the dataset disappears at once, and then removed. Trainings
+    that have already loaded the dataset continue.
 
     Raises:
         InputError: The name is invalid, there is no such dataset, or it cannot be deleted.
@@ -265,7 +283,7 @@ def delete_dataset(name: str, settings: Settings) -> None:
             f"{folder} is a link, and its target is not deleted from here; remove it manually."
         )
     try:
-        # Wait for a running change of the curation.
+        # Wait until no other thread or process changes the dataset's files.
         with dataset_lock(folder):
             delete_folder(folder)
     except OSError as error:
@@ -286,13 +304,14 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         The path with links resolved.
 
     Raises:
-        InputError: It does not exist, or is outside the roots.
+        InputError: The path does not exist, or is outside the import roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     spellings = [spelling for spelling in path_spellings(text) if spelling]
     text = unquoted_path(text)
-    roots_and_none = (Path(), *settings.import_roots)
-    for candidate in (str(root / text) for text in spellings for root in roots_and_none):
+    # An absolute path is tried as it is: joined to the empty path, it stays the same.
+    parents = (Path(), *settings.import_roots)
+    for candidate in (str(parent / spelling) for spelling in spellings for parent in parents):
         path = existing_path(candidate)
         if path is None or not path.is_absolute():
             continue
@@ -300,7 +319,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         # Links are followed first, because their target must be inside a root as well.
         if any(resolved.is_relative_to(root.resolve()) for root in settings.import_roots):
             return resolved
-    # The same message whether it exists or not: the page must not reveal other files.
+    # The message is the same for a path that exists: the page must not reveal other files.
     raise InputError(
         f"There is nothing to import at {text!r}; give a path inside {roots}, or name other "
         "folders in FER_STUDIO_IMPORT_ROOTS."
@@ -316,17 +335,17 @@ def load_dataset(
 ) -> FaceSet:
     """Load a dataset by its name, or read one from a path without importing it.
 
-    The demo set is copied to ``data/demo/`` on first use and kept like an import.
+    The demo set is copied to ``data/demo/`` on first use; from then on it is an imported dataset.
 
     Args:
         data: The name of an imported dataset, or the path of a table, folder or archive.
-        settings: Where ``data/`` is.
+        settings: Contains the path of ``data/``.
         report: Called with the progress of reading, for a path.
         class_choice: For a path, how the classes of the source become those of the dataset; by
             default they are mapped to the seven emotions.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path, or it cannot be used.
+        InputError: There is no such dataset and no such path, or the data cannot be used.
     """
     if data == DEMO_NAME:
         install_demo_set(settings)
@@ -340,14 +359,14 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     """Return the path of a dataset, without reading it.
 
     Args:
-        data: As for ``load_dataset``.
-        settings: Where ``data/`` is.
+        data: The name of a dataset or a path, as for ``load_dataset``.
+        settings: Contains the path of ``data/``.
 
     Returns:
-        An absolute path; the demo set's may not exist yet.
+        An absolute path; that of the demo set may not exist yet.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path.
+        InputError: There is no such dataset and no such path.
     """
     folder = settings.data_root / data
     if data == DEMO_NAME or (is_plain_name(data) and is_imported(folder)):
@@ -363,31 +382,32 @@ def locate_dataset(data: str, settings: Settings) -> Path:
 
 
 def folder_of_data(data: str, settings: Settings) -> Path | None:
-    """Return ``data/<name>``, which also contains findings, votes and decisions.
+    """Return the folder of an imported dataset, which also contains findings, votes and decisions.
 
     Args:
-        data: As for ``load_dataset``.
-        settings: Where ``data/`` is.
+        data: The name of a dataset or a path, as for ``load_dataset``.
+        settings: Contains the path of ``data/``.
 
     Returns:
-        None for data that are read from a path without being imported.
+        ``data/<name>``; None for data that are read from a path without being imported, and for the
+        demo set before its first use.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path.
+        InputError: There is no such dataset and no such path.
     """
     folder = locate_dataset(data, settings)
     return folder if is_imported(folder) else None
 
 
 def dataset_reference(data: str, settings: Settings) -> str:
-    """Return how a run or a search refers to its data, independent of the working folder.
+    """Return the name or the absolute path by which a run or a search refers to its data.
 
     Args:
-        data: As for ``load_dataset``.
-        settings: Where ``data/`` is.
+        data: The name of a dataset or a path, as for ``load_dataset``.
+        settings: Contains the path of ``data/``.
 
     Raises:
-        InputError: There is neither such a dataset nor such a path.
+        InputError: There is no such dataset and no such path.
     """
     path = locate_dataset(data, settings)
     return path.name if path.parent == settings.data_root else str(path)
@@ -414,14 +434,14 @@ def install_demo_set(settings: Settings) -> None:
     """Copy the shipped demo set to ``data/demo/`` unless it is there, in a fraction of a second.
 
     Raises:
-        InputError: The folder cannot be written, or contains something else.
+        InputError: ``data/demo/`` cannot be written, or contains something else.
     """
     folder = settings.data_root / DEMO_NAME
     if is_imported(folder):
         return
     if folder.exists():
         raise InputError(
-            f"{folder} should contain the demo set and contains something else, or cannot be read; "
+            f"{folder} should contain the demo set, but contains something else or cannot be read; "
             "check its permissions, or move it away."
         )
     try:
@@ -434,6 +454,11 @@ def install_demo_set(settings: Settings) -> None:
 
 
 def _load(folder: Path) -> FaceSet:
+    """Read an imported dataset.
+
+    Raises:
+        InputError: A file is damaged or cannot be read.
+    """
     try:
         record = read_json(folder / RECORD_FILE)
         with np.load(folder / FACES_FILE, allow_pickle=False) as arrays:

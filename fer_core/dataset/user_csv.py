@@ -19,30 +19,30 @@ class CsvKind:
     """The expected kind of file.
 
     Attributes:
-        name: For messages, after "is not a": "curation file".
-        required: Columns that it must have.
-        expected: Its columns, for messages.
-        instead: For messages, the file to provide instead of one that is far too large.
+        name: The kind in messages: "curation file" in "votes.csv is not a curation file".
+        required: The columns that the file must have.
+        expected: The columns in messages: "the columns name, key, action".
+        example: The file to provide, for the message about a file that is far too large.
         max_bytes: Larger files are rejected.
-        synonyms: Other names of columns, in lower case.
+        synonyms: The name of a column by its other names in files, in lower case.
     """
 
     name: str
     required: tuple[str, ...]
     expected: str
-    instead: str
+    example: str
     max_bytes: int
     synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CsvRow:
-    """A row of a file.
+    """A row of a file; a quoted cell with line breaks extends it over several lines.
 
     Attributes:
-        line: Number of its first line, from 1.
-        cells: Its cells, or the error if they cannot be read.
-        text: Its text, with line breaks.
+        line: The number of the row's first line, from 1.
+        cells: The cells of the row, or the error if they cannot be read.
+        text: The text of the row, with line breaks.
     """
 
     line: int
@@ -67,17 +67,17 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
     """Read the first line of a file now, and its rows while they are iterated over.
 
     Args:
-        content: The file; UTF-8, with or without a byte order mark.
-        label: Its name in messages.
+        content: The content of the file; UTF-8, with or without a byte order mark.
+        label: The name of the file in messages.
         kind: The expected kind of file.
 
     Raises:
-        InputError: It is too large, is not text, or lacks a column.
+        InputError: The file is too large, is not text, or lacks a column.
     """
     if len(content) > kind.max_bytes:
         raise InputError(
             f"{label} is larger than {kind.max_bytes >> 20} MB and therefore not a {kind.name}; "
-            f"provide {kind.instead}."
+            f"provide {kind.example}."
         )
     try:
         text = content.decode("utf-8-sig")
@@ -85,7 +85,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         raise InputError(
             f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
         ) from error
-    # Split like csv.reader does, so that its line numbers are indices into this list.
+    # The lines are split as csv.reader splits them, so that its line_num counts these lines.
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
     try:

@@ -1,9 +1,10 @@
 """Training targets from annotator votes: one distribution per image.
 
-Single votes are dropped as outliers, as in Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep
-networks for facial expression recognition with crowd-sourced label distribution", ICMI 2016. An
-image is usable if a class of the dataset then has more votes than every answer that is not a class,
-such as *unknown* and *not a face*. A tie between classes is a valid distribution.
+If only one annotator chose an answer, this vote is dropped as an outlier, as in Barsoum, Zhang,
+Canton Ferrer and Zhang, "Training deep networks for facial expression recognition with
+crowd-sourced label distribution", ICMI 2016. Then the votes for an image are usable if a class of
+the dataset has more votes than every answer that is not a class, such as *unknown* and *not a
+face*. A tie between classes is a valid distribution.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class VoteTargets:
 
     @property
     def summary(self) -> str:
-        """How many training and validation images are left out, and why."""
+        """The number of training and validation images that are left out, and the reasons."""
         parts = []
         for split in ("train", "validation"):
             counts = self.left_out[split]
@@ -70,15 +71,18 @@ class VoteRecord:
 
     @property
     def summary(self) -> str:
-        """What is learned and what is left out, in one line."""
+        """The kind and source of the targets, and the images that are left out, in one line."""
         return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.summary}"
 
     def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
-        """Share of each class in the training targets, float64 ``[classes]``; or equal shares."""
+        """Return the share of each class in the training targets, float64 ``[classes]``.
+
+        Without any training target all shares are equal.
+        """
         return class_prior(self.targets, face_set)
 
     def to_json(self) -> dict[str, Any]:
-        """The ``targets`` of ``bundle.json``."""
+        """Return the value of ``targets`` in ``bundle.json``."""
         return {
             "kind": self.targets.kind,
             "source": self.votes.source,
@@ -88,7 +92,7 @@ class VoteRecord:
 
 
 def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteTargets:
-    """Turn votes into targets.
+    """Convert votes to targets.
 
     Args:
         votes: One row per image of ``face_set``.
@@ -97,19 +101,18 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
             one-hot target for the class with most votes.
     """
     targets = target_distributions(votes.counts, kind, votes.classes)
-    is_usable = np.asarray(targets.any(axis=1))
-    has_emotion = target_distributions(votes.counts, "votes_distribution", votes.classes).any(
-        axis=1
-    )
-    is_emotion = np.asarray(is_usable | has_emotion)
+    has_target = np.asarray(targets.any(axis=1))
+    # With votes_majority, an image whose classes tie has no target, but a valid distribution.
+    distributions = target_distributions(votes.counts, "votes_distribution", votes.classes)
+    has_distribution = np.asarray(distributions.any(axis=1))
     reasons = {
         "no votes": ~votes.has_votes,
-        "other answer": votes.has_votes & ~is_emotion,
-        "tie": is_emotion & ~is_usable,
+        "other answer": votes.has_votes & ~has_distribution,
+        "tie": has_distribution & ~has_target,
     }
     left_out: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
-    for reason, chosen in reasons.items():
-        for split, count in face_set.count_by_split(chosen).items():
+    for reason, is_left_out in reasons.items():
+        for split, count in face_set.count_by_split(is_left_out).items():
             left_out[split][reason] = count
     return VoteTargets(kind, targets, left_out)
 
@@ -117,7 +120,7 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
 def target_distributions(
     counts: NDArray[np.uint8], kind: VoteTargetKind, classes: Sequence[str] = EMOTIONS
 ) -> NDArray[np.float32]:
-    """Turn votes per answer into distributions over the classes.
+    """Convert the number of votes per answer to distributions over the classes.
 
     Args:
         counts: uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
@@ -129,14 +132,14 @@ def target_distributions(
     """
     counts = without_single_votes(counts)
     columns = answer_columns(classes)
-    others = [column for column in range(len(VOTE_COLUMNS)) if column not in columns]
-    of_classes = counts[:, columns].astype(np.float32)
-    most = of_classes.max(axis=1, initial=0)
-    is_usable = most > counts[:, others].max(axis=1, initial=0)
-    targets = of_classes
+    other_columns = [column for column in range(len(VOTE_COLUMNS)) if column not in columns]
+    class_votes = counts[:, columns].astype(np.float32)
+    most_votes = class_votes.max(axis=1, initial=0)
+    is_usable = most_votes > counts[:, other_columns].max(axis=1, initial=0)
+    targets = class_votes
     if kind == "votes_majority":
-        is_usable &= (of_classes == most[:, None]).sum(axis=1) == 1
-        targets = np.eye(len(columns), dtype=np.float32)[of_classes.argmax(axis=1)]
+        is_usable &= (class_votes == most_votes[:, None]).sum(axis=1) == 1
+        targets = np.eye(len(columns), dtype=np.float32)[class_votes.argmax(axis=1)]
     targets = np.where(is_usable[:, None], targets, np.float32(0))
     return np.asarray(targets / np.maximum(targets.sum(axis=1, keepdims=True), 1), np.float32)
 
@@ -158,12 +161,15 @@ def with_vote_targets(face_set: FaceSet, votes: VoteRecord | None) -> FaceSet:
 
 
 def without_single_votes(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Votes per answer without those that only one annotator gave, uint8 ``[n, 10]``."""
+    """Return the votes per answer, uint8 ``[n, 10]``, with 0 for answers with a single vote."""
     return np.where(counts > 1, counts, np.uint8(0))
 
 
 def plurality_of_targets(targets: NDArray[np.float32]) -> NDArray[np.int8]:
-    """The class with the greatest share, int8 ``[n]``; -1 for a tie and for a row of zeros."""
-    most = targets.max(axis=1, keepdims=True, initial=0)
-    is_single = ((targets == most).sum(axis=1) == 1) & (most[:, 0] > 0)
-    return np.where(is_single, targets.argmax(axis=1), -1).astype(np.int8)
+    """Return the class with the largest share of each row, int8 ``[n]``.
+
+    It is -1 for a tie and for a row of zeros.
+    """
+    largest = targets.max(axis=1, keepdims=True, initial=0)
+    is_unique = ((targets == largest).sum(axis=1) == 1) & (largest[:, 0] > 0)
+    return np.where(is_unique, targets.argmax(axis=1), -1).astype(np.int8)

@@ -2,7 +2,7 @@
 
 Barsoum, Zhang, Canton Ferrer and Zhang, "Training deep networks for facial expression recognition
 with crowd-sourced label distribution", 2016, had every face of FER2013 labeled again by ten
-annotators. ``votes_file`` reads and stores the votes.
+annotators. ``votes_file`` reads and stores these votes.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
 from fer_core.dataset.findings import Finding, ranked_finding
 from fer_core.emotions import EMOTIONS
 
+#: Column of the votes for *not a face*.
 _NOT_FACE = VOTE_COLUMNS.index("not_face")
 
+#: Value of ``Votes.plurality`` for an image without a class.
 _NO_CLASS = -1
 
 
@@ -30,13 +32,13 @@ class Votes:
     Attributes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for an
             image without votes.
-        source: The file that they were read from.
-        note: A text that says how many votes were matched to images, and how.
+        source: The name of the file that the votes were read from.
+        note: One sentence: how many images have votes, and how they were matched.
         classes: The classes of the dataset.
 
     Raises:
         ValueError: ``counts`` has another shape or dtype.
-        InputError: The annotators could not choose one of the classes.
+        InputError: A class is not among the emotions that the annotators could choose from.
     """
 
     counts: NDArray[np.uint8]
@@ -45,7 +47,7 @@ class Votes:
     classes: tuple[str, ...] = EMOTIONS
 
     def __post_init__(self) -> None:
-        answer_columns(self.classes, self.source)
+        answer_columns(self.classes, self.source)  # raises InputError
         if self.counts.ndim != 2 or self.counts.shape[1] != len(VOTE_COLUMNS):
             raise ValueError(
                 f"counts should be [n, {len(VOTE_COLUMNS)}]. Received: {list(self.counts.shape)}"
@@ -58,7 +60,7 @@ class Votes:
 
     @property
     def columns(self) -> list[int]:
-        """The position in ``VOTE_COLUMNS`` of each class."""
+        """The position of each class in ``VOTE_COLUMNS``."""
         return answer_columns(self.classes, self.source)
 
     @cached_property
@@ -92,26 +94,27 @@ class Votes:
 
         -1 for an image without votes, with a tie, or if the answer is not one of the classes.
         """
-        best = self.counts.max(axis=1, keepdims=True)
-        is_single = ((self.counts == best).sum(axis=1) == 1) & self.has_votes
-        class_of = np.full(len(VOTE_COLUMNS), _NO_CLASS, np.int8)
-        class_of[self.columns] = np.arange(len(self.classes))
-        chosen = class_of[self.counts.argmax(axis=1)]
-        return np.where(is_single, chosen, np.int8(_NO_CLASS))
+        most_votes = self.counts.max(axis=1, keepdims=True)
+        is_unique = ((self.counts == most_votes).sum(axis=1) == 1) & self.has_votes
+        class_of_column = np.full(len(VOTE_COLUMNS), _NO_CLASS, np.int8)
+        class_of_column[self.columns] = np.arange(len(self.classes))
+        classes = class_of_column[self.counts.argmax(axis=1)]
+        return np.where(is_unique, classes, np.int8(_NO_CLASS))
 
     @cached_property
     def agreement(self) -> NDArray[np.float32]:
-        """Share of the most frequent answer, float32 ``[n]``, 0 to 1; NaN without votes."""
+        """Share of the votes for the most frequent answer, float32 ``[n]``; NaN without votes."""
         return self._share(self.counts.max(axis=1))
 
     @cached_property
     def entropy(self) -> NDArray[np.float32]:
-        """Entropy of the answers in bits, float32 ``[n]``: 0 if all agree, at most 3.3.
+        """Entropy of the votes in bits, float32 ``[n]``; NaN without votes.
 
-        NaN without votes.
+        It is 0 if all annotators agree, and at most 3.3.
         """
         shares = self.counts / np.maximum(self.total, 1)[:, None]
         bits = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1)
+        # Adding 0.0 converts -0.0 to 0.0.
         return np.where(self.has_votes, bits + 0.0, np.nan).astype(np.float32)
 
     def label_share(self, labels: NDArray[np.int8]) -> NDArray[np.float32]:
@@ -124,24 +127,26 @@ class Votes:
         return self._share(self.counts[np.arange(len(self)), columns])
 
     def distribution(self, row: int) -> dict[str, int]:
-        """Return the votes for one image by answer; empty without votes."""
+        """Return the number of votes for one image by answer; empty without votes."""
         if not self.has_votes[row]:
             return {}
         return dict(zip(VOTE_COLUMNS, self.counts[row].tolist(), strict=True))
 
     def _share(self, votes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return a number of votes per image as a share of all votes for the image."""
         shares = votes / np.maximum(self.total, 1)
         return np.where(self.has_votes, shares, np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class ClassAgreement:
-    """How far annotators agree with the labels of one class.
+    """How often annotators agree with the labels of one class.
 
     Attributes:
-        emotion: The class.
-        voted: Number of its images with votes.
-        agreeing: Number of images for which more annotators chose the class than any other answer.
+        emotion: The name of the class.
+        voted: Number of images of the class that have votes.
+        agreeing: Number of these images for which more annotators chose the class than any other
+            answer.
         mean_label_share: Mean share of annotators who chose the class, 0 to 1; None if ``voted`` is
             0.
     """
@@ -153,14 +158,14 @@ class ClassAgreement:
 
     @property
     def share(self) -> float | None:
-        """Share of the images on which annotators and label agree; None without any."""
+        """``agreeing`` as a share of ``voted``, 0 to 1; None if no image has votes."""
         return self.agreeing / self.voted if self.voted else None
 
 
 def class_agreement(
     face_set: FaceSet, votes: Votes, split: str = "all"
 ) -> tuple[ClassAgreement, ...]:
-    """Return how far annotators and labels agree, by class in their order.
+    """Return how often annotators and labels agree, for each class in the order of the dataset.
 
     Raises:
         InputError: There is no such split.

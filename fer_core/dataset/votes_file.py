@@ -30,20 +30,28 @@ _KIND = CsvKind(
     name="file of votes",
     required=(*VOTE_COLUMNS, "image"),
     expected="the columns of FER+'s fer2013new.csv, or image and the ten answers",
-    instead="ferplus_votes.csv or FER+'s fer2013new.csv",
-    # A table of votes for all of FER2013 has 2 MB.
+    example="ferplus_votes.csv or FER+'s fer2013new.csv",
+    # A table of votes for all images of FER2013 has 2 MB.
     max_bytes=64 << 20,
     # FER+'s names of its last column and of the column with the names of pictures.
     synonyms={"nf": "not_face", "not face": "not_face", "image name": "image", "name": "image"},
 )
 
+#: The splits by the values of the column ``Usage`` in FER2013 and FER+.
 _USAGES = {"training": "train", "publictest": "validation", "privatetest": "test"}
 
-#: Minimum share of faces on which annotators and labels agree. In FER2013 it is 63 %; with wrongly
-#: matched rows it would be below 25 %, by chance.
+#: Minimum share of faces on which annotators and labels agree, if rows are matched by position. In
+#: FER2013 it is 63 %; with wrongly matched rows it would be below 25 %, by chance.
 _MIN_AGREEMENT = 0.4
 
-_POSITION_PATTERN = re.compile(r":(\d+)$")
+#: Minimum share of faces whose split in the dataset is that of the table, to match by position.
+_MIN_EQUAL_SPLITS = 0.99
+
+#: Maximum number of unreadable lines that are described by a sentence.
+_MAX_PROBLEMS = 20
+
+#: The line number at the end of the name of an image that was read from a table.
+_LINE_NUMBER = re.compile(r":(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,8 @@ class VoteTable:
 
     Attributes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``.
-        images: The name of the picture of each row; empty if it has none.
-        splits: The split of each row, or None.
+        images: The name of the picture of each row; empty if the row has no name.
+        splits: The split of each row; None if the row has no split.
         problems: A sentence for each of the first lines that could not be read.
         skipped: Number of lines that could not be read.
     """
@@ -69,12 +77,12 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     """Read a file of votes.
 
     Args:
-        content: A CSV file with a header: ten columns of answers, and ``image`` or FER+'s ``Image
-            name`` and ``Usage``.
-        label: Its name in messages.
+        content: The content of a CSV file with a header: ten columns of answers, and ``image`` or
+            FER+'s ``Image name`` and ``Usage``.
+        label: The name of the file in messages.
 
     Raises:
-        InputError: It is too large, is not text, lacks a column, or no line can be read.
+        InputError: The file is too large, is not text, lacks a column, or no line can be read.
     """
     table = read_csv(content, label, _KIND)
     positions = [table.header.index(column) for column in VOTE_COLUMNS]
@@ -84,8 +92,9 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     problems: list[str] = []
     skipped = 0
     for row in table.rows:
-        number, cells = row.line, row.cells
+        cells = row.cells
         try:
+            # A row that cannot be divided into cells has an error instead of them.
             if isinstance(cells, csv.Error):
                 raise cells
             votes = [int(cells[position]) for position in positions]
@@ -95,8 +104,8 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             usage = cells[usage_position].strip().lower() if usage_position is not None else ""
         except (ValueError, IndexError, csv.Error) as error:
             skipped += 1
-            if len(problems) < 20:
-                problems.append(f"{label}, line {number}: {first_line(error)}.")
+            if len(problems) < _MAX_PROBLEMS:
+                problems.append(f"{label}, line {row.line}: {first_line(error)}.")
             # The official file is matched by position: an unreadable line must keep its position.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
         counts.append(votes)
@@ -113,8 +122,9 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
 def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     """Find the image that each row of votes is about.
 
-    Rows are matched by the names of pictures, compared from the end of the path. The official file
-    and a dataset that was read from ``fer2013.csv`` are matched by position, if the splits agree.
+    Rows are matched by the names of pictures, compared from the end of the path. If no name
+    matches, and the dataset was read from ``fer2013.csv``, rows are matched by their position in
+    the table, provided that the splits agree.
 
     Args:
         table: The votes.
@@ -125,111 +135,120 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         InputError: No row can be matched, the rows are in another order, or the dataset has a class
             that the annotators could not choose.
     """
-    answer_columns(face_set.classes, label)
-    rows_of, method = _by_name(table, face_set), "by the names of pictures"
-    if not rows_of:
-        rows_of, method = _by_position(table, face_set), "by their position in the table"
+    answer_columns(face_set.classes, label)  # raises InputError
+    positions = _match_names(table, face_set)
+    is_matched_by_name = bool(positions)
+    if not is_matched_by_name:
+        positions = _match_positions(table, face_set)
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
-    for row, position in rows_of.items():
+    for row, position in positions.items():
         counts[row] = table.counts[position]
-    copies = _to_copies(counts, face_set)
+    copies = _copy_to_duplicates(counts, face_set)
     votes = Votes(counts, label, "", face_set.classes)
     if not votes.matched:
         raise InputError(
-            f"The votes in {label} cannot be matched to this dataset: no picture has one of their "
-            "names (fer2013new.csv fits FER+'s own folders and a dataset imported from "
-            "fer2013.csv; for Kaggle's pictures give a table with their paths)."
+            f"The votes in {label} cannot be matched to this dataset: the file does not name any "
+            "of its pictures (fer2013new.csv fits FER+'s own folders and a dataset imported "
+            "from fer2013.csv; for Kaggle's pictures provide a table with their paths)."
         )
-    voted = votes.plurality >= 0
-    agreement = (votes.plurality == face_set.labels)[voted].mean() if voted.any() else 1.0
-    if method != "by the names of pictures" and agreement < _MIN_AGREEMENT:
+    has_class = votes.plurality >= 0
+    agreement = (votes.plurality == face_set.labels)[has_class].mean() if has_class.any() else 1.0
+    if not is_matched_by_name and agreement < _MIN_AGREEMENT:
         raise InputError(
             f"The votes in {label} are in another order than this dataset's images: they agree "
             f"with its labels on only {agreement:.0%}; import fer2013.csv in its original order."
         )
+    method = "by the names of pictures" if is_matched_by_name else "by their position in the table"
     note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {method}"
     if copies:
         note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
         note += f"; {table.skipped:,} lines could not be read ({table.problems[0]})"
-    return replace(votes, note=note.rstrip(".") + ".")
+    return replace(votes, note=f"{note}.")
 
 
-def _by_name(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
+def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     """Return the position in the table of each row of the dataset whose name the table contains.
 
     Names are compared from the end of the path. Two pictures may have the same file name under
     different emotions, so longer parts of the path are compared first. If a table contains a
-    name several times (equal pictures share one name), its first row counts.
+    name several times (equal pictures share one name), the first row with this name counts.
     """
-    found: dict[int, int] = {}
+    matched: dict[int, int] = {}
     used_positions: set[int] = set()
-    for parts in (9, 2, 1):
-        rows = _tails(face_set.names, parts, found.keys())
-        positions = _tails(table.images, parts, used_positions)
-        for tail in rows.keys() & positions.keys():
-            names = {table.images[position] for position in positions[tail]}
-            if len(rows[tail]) == len(names) == 1:
-                found[rows[tail][0]] = positions[tail][0]
-                used_positions.update(positions[tail])
-    return found
+    # The whole path (nine parts are more than usual), the folder with the file name, the file name.
+    for part_count in (9, 2, 1):
+        rows = _by_path_end(face_set.names, part_count, matched.keys())
+        positions = _by_path_end(table.images, part_count, used_positions)
+        for path_end in rows.keys() & positions.keys():
+            names = {table.images[position] for position in positions[path_end]}
+            if len(rows[path_end]) == len(names) == 1:
+                matched[rows[path_end][0]] = positions[path_end][0]
+                used_positions.update(positions[path_end])
+    return matched
 
 
-def _to_copies(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
-    """Copy votes to exact copies of images with votes, and return their number.
+def _copy_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
+    """Give exact copies of images with votes the same votes, and return the number of these copies.
 
-    A group of copies whose images have different votes is left as it is.
+    A group of copies whose images have different votes is left unchanged.
     """
     copies = 0
     for group in audit_duplicates(face_set).groups:
-        is_voted = counts[group].any(axis=1)
-        different_votes = np.unique(counts[group[is_voted]], axis=0)
+        has_votes = counts[group].any(axis=1)
+        different_votes = np.unique(counts[group[has_votes]], axis=0)
         if len(different_votes) == 1:
-            counts[group[~is_voted]] = different_votes[0]
-            copies += int((~is_voted).sum())
+            counts[group[~has_votes]] = different_votes[0]
+            copies += int((~has_votes).sum())
     return copies
 
 
-def _tails(
-    names: tuple[str, ...], parts: int, excluded: Container[int]
+def _by_path_end(
+    names: tuple[str, ...], part_count: int, excluded: Container[int]
 ) -> dict[tuple[str, ...], list[int]]:
-    tails: dict[tuple[str, ...], list[int]] = {}
-    for number, name in enumerate(names):
-        if name and number not in excluded:
-            tails.setdefault(PurePosixPath(name).parts[-parts:], []).append(number)
-    return tails
+    """Return the indices of names, except excluded ones, by the last parts of their paths."""
+    indices: dict[tuple[str, ...], list[int]] = {}
+    for index, name in enumerate(names):
+        if name and index not in excluded:
+            indices.setdefault(PurePosixPath(name).parts[-part_count:], []).append(index)
+    return indices
 
 
-def _by_position(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position for each row that was read from a table, if the splits agree."""
-    found: dict[int, int] = {}
+def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
+    """Return the position in the table of each row of the dataset that was read from a table.
+
+    If the splits of the dataset and of the table do not agree, nothing is matched.
+    """
+    positions: dict[int, int] = {}
     for row, name in enumerate(face_set.names):
-        match = _POSITION_PATTERN.search(name)
-        # The first line is the header, and lines count from 1.
+        match = _LINE_NUMBER.search(name)
+        # Lines are numbered from 1, and line 1 is the header.
         position = int(match.group(1)) - 2 if match else -1
         if 0 <= position < len(table.counts):
-            found[row] = position
+            positions[row] = position
     # A line that could not be read has no split.
-    named = [(row, split) for row, position in found.items() if (split := table.splits[position])]
+    named = [
+        (row, split) for row, position in positions.items() if (split := table.splits[position])
+    ]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
     # If the table has training faces only, validation and test were created from them later.
     is_training_only = {split for _, split in named} == {"train"}
-    fits = bool(named) and (is_training_only or agreeing >= 0.99 * len(named))
-    return found if fits else {}
+    is_same_order = bool(named) and (is_training_only or agreeing >= _MIN_EQUAL_SPLITS * len(named))
+    return positions if is_same_order else {}
 
 
 def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) -> Votes:
-    """Match a file of votes to an imported dataset and store them in its folder.
+    """Match the votes of a file to the images of an imported dataset, and store them in its folder.
 
     Args:
-        content: The file, as for ``parse_votes``.
-        label: Its name in messages.
+        content: The content of the file, as for ``parse_votes``.
+        label: The name of the file in messages.
         folder: ``data/<name>``.
         face_set: The dataset in that folder.
 
     Raises:
-        InputError: It is not a file of votes, no vote can be matched, the dataset was deleted, or
-            the folder cannot be written.
+        InputError: The file is not a file of votes, no vote can be matched, the dataset was
+            deleted, or the folder cannot be written.
     """
     votes = match_votes(parse_votes(content, label), face_set, label)
     with (

@@ -390,7 +390,7 @@ def test_splits_are_read_from_json(write_pictures: WritePictures, is_one_file: b
     [
         (("afew",), "--split expects FOLDER=train"),
         (("=test",), "--split expects FOLDER=train"),
-        (("afew=later",), "cannot be 'later'"),
+        (("afew=later",), "cannot have the role 'later'"),
         (("afew=test", "AFEW=train"), "names a folder twice"),
         (("nowhere=test",), "contains no folder 'nowhere'"),
     ],

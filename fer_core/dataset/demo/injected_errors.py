@@ -1,4 +1,4 @@
-"""The errors that were put into the demo set on purpose, so that audits can be checked."""
+"""The errors that the demo set contains on purpose, so that audits can be tested."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Copy:
-    """A row whose image is a copy of another row's.
+    """A row whose image is a copy of the image in another row.
 
     Attributes:
-        row: Row of the copy.
-        source: Row that was copied, always in the training split.
+        row: The row number of the copy.
+        source: The row number of the image that was copied, always in the training split.
     """
 
     row: int
@@ -24,7 +24,7 @@ class WrongLabel:
     """A row whose label differs from the emotion that was drawn.
 
     Attributes:
-        row: The row.
+        row: The row number.
         given: The label in the data, an index into ``EMOTIONS``.
         true: The emotion that was drawn, an index into ``EMOTIONS``.
     """
@@ -38,7 +38,7 @@ class WrongLabel:
 class InjectedErrors:
     """All injected errors of the demo set, by row.
 
-    Exact copies and near-duplicates are made of correctly labeled faces without any other error.
+    Exact copies and near-duplicates are copies of correctly labeled faces without any other error.
 
     Attributes:
         duplicates: Exact copies within train.
@@ -47,7 +47,7 @@ class InjectedErrors:
         near_duplicates: Copies that are a little brighter or darker and shifted by up to one
             pixel; in all splits.
         wrong_labels: All faces that are labeled as another emotion.
-        blanks: Images with a single gray value.
+        blanks: Images with a single pixel intensity.
         non_faces: Pictures of something else than a face; their labels have no meaning.
     """
 
@@ -73,7 +73,7 @@ class InjectedErrors:
 
         Raises:
             KeyError: A kind of error is missing.
-            TypeError: An entry has other fields.
+            TypeError: An entry has missing or unknown fields.
         """
 
         def copies(name: str) -> tuple[Copy, ...]:

@@ -183,6 +183,6 @@ def _text_of_array(content: bytes) -> str:
 def _expression(text: str) -> str | None:
     """Return the name of an expression from its number; None for other texts."""
     order = CLASS_ORDERS["affectnet"]
-    names = (*order.names, *order.further)
+    names = (*order.names, *order.non_expressions)
     number = class_number(text.strip())
     return names[number] if number is not None and number < len(names) else None
