@@ -280,7 +280,7 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
         folder,
         request.settings,
         analyzer=request.analyzer,
-        report=lambda done, total: progress(round(100 * done), round(100 * total)),
+        progress=lambda done, total: progress(round(100 * done), round(100 * total)),
     )
     _write_tables(outcome)
     return outcome
