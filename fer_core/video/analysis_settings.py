@@ -34,7 +34,8 @@ class AnalysisSettings:
         detection_seconds: Maximum time between two detections. Faces are also detected after each
             cut, and in every frame in which a face appears, disappears or cannot be followed. In
             the other frames they are followed by optical flow.
-        smoothing_seconds: Time constant of the smoothed probabilities.
+        smoothing_seconds: Time constant of the smoothed probabilities. Boxes approach detected
+            boxes with half of it.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.
         annotates: True to draw the results into a new video.
         blurs: True to blur the faces in that video.
