@@ -497,7 +497,7 @@ def _in_use_text(location: str) -> str:
 
 
 def _difference(record: JobRecord, work: Work, inputs: Sequence[str]) -> str | None:
-    """Return how a command differs from the command that started a job; None if it does not."""
+    """Return how a command differs from the one that started a job; None if it does not."""
     description = work.description()
     # "files" is a checksum of model and detector; a difference is reported in words below.
     for key, value in description.items():

@@ -150,7 +150,7 @@ class _Run:
         self._to_repeat: deque[Task] = deque()
         #: The number of files without rows, for each incomplete part.
         self._files_left: dict[int, int] = {}
-        #: The tables of finished tasks by the position of the task, for each incomplete part.
+        #: The tables of finished tasks by ``Task.start``, for each incomplete part.
         self._tables: dict[int, dict[int, pyarrow.Table]] = {}
 
     def process(self, parts: Sequence[int]) -> int:

@@ -104,7 +104,7 @@ class BatchingPredictor:
                 return
 
     def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
-        """Wait for a call; return the waiting calls, and whether ``close`` was called after them."""
+        """Wait for a call; return all waiting calls, and True if ``close`` was called meanwhile."""
         batch: list[_PendingCrops] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:

@@ -115,12 +115,12 @@ def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: b
     The new video contains the names of persons that the users gave since the analysis.
 
     Args:
-        folder: A finished analysis.
+        folder: Folder of a finished analysis.
         settings: Settings with the location of ``analyses/``.
         blurs: True to blur the faces.
 
     Raises:
-        InputError: The video is not stored any more, or the analysis is running.
+        InputError: The video file no longer exists, or the analysis is running.
     """
     analysis = folder.read_settings()
     if not folder.source_path(analysis).is_file():
@@ -218,7 +218,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix under which an uploaded file is stored."""
+    """Return the suffix under which an uploaded file is stored; ".video" for an unknown one."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from pydantic.dataclasses import dataclass as record
+from pydantic.dataclasses import dataclass as validated_dataclass
 
 from fer_core.errors import InputError
 from fer_core.files import (
@@ -60,7 +60,7 @@ _JPEG_PARAMETERS = [cv2.IMWRITE_JPEG_QUALITY, 85]
 AnalysisState = Literal["running", "finished", "stopped", "failed"]
 
 
-@record(frozen=True, config=IGNORE_UNKNOWN)
+@validated_dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class AnalysisStatus:
     """The state of an analysis: the content of ``status.json``.
 
@@ -71,7 +71,7 @@ class AnalysisStatus:
             after the end.
         done: Seconds of video that this phase has finished.
         total: Length of the phase, in seconds of video; 0 if unknown.
-        frames: Analyzed frames.
+        frames: Number of analyzed frames.
         seconds_left: Estimated time left in this phase; None if unknown.
         notes: Sentences about the file, such as damaged frames.
         width: Width of the upright video, in pixels; 0 if unknown.
@@ -180,7 +180,7 @@ class AnalysisFolder:
 
     @property
     def table_path(self) -> Path:
-        """The table of the finished analysis."""
+        """Path of the table of results."""
         return self.path / TABLE_FILE
 
     def create(self, settings: AnalysisSettings) -> None:
@@ -240,7 +240,7 @@ class AnalysisFolder:
             The content of ``settings.json``.
 
         Raises:
-            InputError: The folder is missing or damaged, or another process works on it.
+            InputError: The folder is missing or damaged, or another process works on the analysis.
         """
         settings = self.read_settings()
         descriptor = take_job_lock(

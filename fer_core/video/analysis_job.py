@@ -201,10 +201,10 @@ class _Job:
         self._call_progress = progress
         self._source = folder.source_path(analysis)
         self._status = AnalysisStatus(state="running", message="opening the video")
-        self._next_status = -math.inf
+        self._next_status_time = -math.inf
         self._phase_start = time.monotonic()
         self._done_at_phase_start = 0.0
-        self._thumbnail_second: int | None = None
+        self._thumbnail_period: int | None = None
 
     def run(self, analyzer: Analyzer) -> AnalysisOutcome:
         """Do the remaining work: segments, table, annotated video, copy for the player."""
@@ -253,6 +253,7 @@ class _Job:
             print(f"status.json cannot be written: {status_error}", file=sys.stderr)
 
     def _probe(self) -> VideoInfo:
+        """Read the properties of the video, and check that it can be analyzed."""
         analysis = self._analysis
         if not self._source.is_file():
             raise InputError(
@@ -321,10 +322,10 @@ class _Job:
 
     def _store_thumbnail(self, frame: VideoFrame) -> None:
         """Store a thumbnail of the frame if it is the first one of its period."""
-        second = math.floor(frame.seconds / _THUMBNAIL_SECONDS)
-        if second == self._thumbnail_second:
+        period = math.floor(frame.seconds / _THUMBNAIL_SECONDS)
+        if period == self._thumbnail_period:
             return
-        self._thumbnail_second = second
+        self._thumbnail_period = period
         height, width = frame.image.shape[:2]
         scale = min(_THUMBNAIL_SIDE / max(width, height), 1.0)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
@@ -338,13 +339,13 @@ class _Job:
             write_table(self._folder, self._analysis)
             table = read_table(self._folder.table_path)
             write_text(self._folder.path / SUBTITLES_FILE, to_webvtt(table))
-        count, last = self._folder.last_segment()
+        segment_count, last = self._folder.last_segment()
         if last is not None:
             report = _report_from_json(last.report)
             self._status = replace(
                 self._status,
                 notes=tuple(describe_reading(info.name, report)),
-                frames=self._count_frames(count),
+                frames=self._count_frames(segment_count),
             )
 
     def _is_table_current(self) -> bool:
@@ -355,8 +356,9 @@ class _Job:
         newest = self._folder.path / "segments" / f"{count - 1:05}.npz"
         return path.stat().st_mtime_ns >= newest.stat().st_mtime_ns
 
-    def _count_frames(self, count: int) -> int:
-        segments = (self._folder.read_segment(number) for number in range(count))
+    def _count_frames(self, segment_count: int) -> int:
+        """Return the number of analyzed frames in the finished segments."""
+        segments = (self._folder.read_segment(number) for number in range(segment_count))
         return sum(len(segment.frames) for segment in segments if segment is not None)
 
     def _render(self, info: VideoInfo) -> None:
@@ -403,7 +405,7 @@ class _Job:
     def _end_after_request(self) -> AnalysisOutcome:
         """Write the table of the finished segments, and report that the job was stopped."""
         folder, analysis = self._folder, self._analysis
-        count, last = folder.last_segment()
+        segment_count, last = folder.last_segment()
         write_table(folder, analysis)
         table = read_table(folder.table_path)
         if last is None:
@@ -412,7 +414,7 @@ class _Job:
             finished_part = "the table is complete"
         else:
             finished_part = f"the table ends at {format_time(last.end)}"
-        self._status = replace(self._status, frames=self._count_frames(count))
+        self._status = replace(self._status, frames=self._count_frames(segment_count))
         self._end("stopped", f"stopped: {finished_part}; continue the analysis to complete it")
         return AnalysisOutcome(folder, self._status, table)
 
@@ -435,7 +437,7 @@ class _Job:
         if self._stop.is_set():
             raise _StoppedError
         now = time.monotonic()
-        if now < self._next_status:
+        if now < self._next_status_time:
             return
         elapsed, newly_done = now - self._phase_start, done - self._done_at_phase_start
         total = self._status.total
@@ -448,8 +450,8 @@ class _Job:
 
     def _write_status(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if force or now >= self._next_status:
-            self._next_status = now + _STATUS_SECONDS
+        if force or now >= self._next_status_time:
+            self._next_status_time = now + _STATUS_SECONDS
             updated = AnalysisStatus(state="running").updated  # the default is the current time
             self._folder.write_status(replace(self._status, updated=updated))
 
@@ -478,7 +480,7 @@ class _UnfinishedSegment:
         analysis: AnalysisSettings,
         report: ReadReport,
     ) -> Segment:
-        """Return the finished segment."""
+        """Return the segment with all results of the observer; ``end`` is ``Segment.end``."""
         state = observer.end_segment()
         rows: list[FaceRow] = observer.take_rows()
         cuts, observer.cuts = observer.cuts, []

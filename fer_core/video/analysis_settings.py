@@ -28,7 +28,7 @@ class AnalysisSettings:
         detector: The name of the face detector.
         emphasis: How strongly rare classes are favored, see ``Emphasis``.
         per_second: Analyzed frames per second; None for every frame.
-        start: Time of the first analyzed frame, in seconds.
+        start: Start of the range in seconds; frames before it are not analyzed.
         end: End of the range in seconds: frames from this time on are not analyzed. None for the
             end of the video.
         detection_seconds: Maximum time between two detections. Faces are also detected after each

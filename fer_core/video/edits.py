@@ -45,12 +45,12 @@ class Marker:
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class Edits:
-    """All edits to an analysis. Keys are numbers of persons, as text because JSON requires it.
+    """All edits to an analysis. The keys of dictionaries are numbers of persons, as text for JSON.
 
     Attributes:
         names: The name of each person that has one.
-        merged: For each person that was merged into another one, the number of the other.
-        excluded: Persons that are left out of charts, tables and summaries.
+        merged: For each person that was merged into another person, the number of the other.
+        excluded: Numbers of the persons that are left out of charts, tables and summaries.
         markers: Markers in the order of time.
     """
 

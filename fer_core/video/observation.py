@@ -51,8 +51,8 @@ class FaceRow:
         person: The person's number, from 1; 0 until the track of the face has an id.
         box: The face, in pixels of the upright frame.
         detection_score: Score of the track's latest detection, 0 to 1.
-        crop: The network's input; None once it is classified.
-        probabilities: float32 ``[classes]``; None until it is classified.
+        crop: The network's input; None once the face is classified.
+        probabilities: float32 ``[classes]``; None until the face is classified.
         is_confirmed: True if the face was detected in this frame or in a later one; False while it
             is only followed.
     """
@@ -306,11 +306,11 @@ class FaceObserver:
     def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
         """Add a row for each track. The next detection of the track confirms the row."""
         frame = prepared.frame
-        faces = self._analyzer.crop(frame.image, [state.track.face for state in tracks])
+        faces = self._analyzer.crop(frame.image, [tracked.track.face for tracked in tracks])
         factor_x = frame.width / frame.image.shape[1]
         factor_y = frame.height / frame.image.shape[0]
-        for state, face in zip(tracks, faces, strict=True):
-            serial = state.track.serial
+        for tracked, face in zip(tracks, faces, strict=True):
+            serial = tracked.track.serial
             rows = self._pending.setdefault(serial, [])
             rows.append(
                 FaceRow(
@@ -322,14 +322,14 @@ class FaceObserver:
                     crop=face.crop,
                 )
             )
-            if state.is_detected:
+            if tracked.is_detected:
                 self._consider_portrait(serial, face, frame)
                 for row in rows:
                     row.is_confirmed = True
 
     def _consider_portrait(self, serial: int, face: Face, frame: VideoFrame) -> None:
         """Replace the portrait candidate of a track if this picture of the face is better."""
-        # Portraits are shrunk to their size, so more than twice this width is not better.
+        # Portraits are small, so a face of more than twice their width does not look better.
         quality = (face.detection_score or 0.0) * min(face.box.width, 2 * _PORTRAIT_SHAPE[0])
         previous = self._portrait_candidates.get(serial)
         if previous is not None and previous.quality >= quality:

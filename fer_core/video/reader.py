@@ -424,7 +424,7 @@ def _lacks_mp4_index(path: Path) -> bool:
         end = path.stat().st_size
         offset = 0
         kinds: list[bytes] = []
-        while offset + 8 <= end and len(kinds) < 1000:
+        while offset + 8 <= end and len(kinds) < 1000:  # a damaged file may have countless boxes
             file.seek(offset)
             header = file.read(16)
             size, kind = int.from_bytes(header[:4], "big"), header[4:8]
@@ -446,6 +446,11 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _first_frame(container: Any, stream: Any, name: str) -> Any:
+    """Return the first frame that can be decoded.
+
+    Raises:
+        InputError: No frame can be decoded.
+    """
     report = ReadReport()
     stream.codec_context.thread_type = "NONE"
     for frame in _decode(container, stream, [], report):
@@ -491,6 +496,7 @@ def _duration(container: Any, stream: Any) -> float | None:
 
 
 def _pixel_aspect(stream: Any) -> Fraction:
+    """Return the width of a pixel divided by its height; 1 if the file does not state it."""
     aspect = stream.sample_aspect_ratio
     return Fraction(aspect) if aspect and aspect > 0 else Fraction(1)
 
@@ -501,6 +507,7 @@ def _quarter_turns(frame: Any) -> int:
 
 
 def _upright_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
+    """Return width and height of the upright frame, in square pixels."""
     width, height = max(round(frame.width * aspect), 1), int(frame.height)
     return (height, width) if _quarter_turns(frame) % 2 else (width, height)
 

@@ -288,6 +288,7 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         return _box(rows, before)
     if before >= 0 and after < len(rows):
         gap = rows.seconds[after] - rows.seconds[before]
+        # If few frames per second were analyzed, the next of them may be later than max_gap.
         if gap <= max(max_gap, 1.5 * float(rows.duration[before])):
             share = float((seconds - rows.seconds[before]) / gap)
             return _box(rows, before).interpolated(_box(rows, after), share)

@@ -31,7 +31,7 @@ from fer_core.vision.decode_worker import decode_in_worker
 
 #: Width and height of pictures with more pixels are reduced to a half, a quarter or an eighth.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected after reading their header. Phones take up to 200 million.
+#: Pictures with more pixels are rejected by their header. Pictures of phones have up to 200 million.
 MAX_SOURCE_PIXELS = 220_000_000
 #: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
@@ -167,6 +167,7 @@ def full_size(content: bytes, name: str) -> tuple[int, int]:
     """
     image = _open(content, name)
     width, height = image.size
+    # The orientations 5 to 8 exchange width and height.
     return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
@@ -227,7 +228,10 @@ def _reduction(image: Image.Image) -> int | None:
 
 
 def _start_reduction(image: Image.Image) -> int:
-    """Let the JPEG library reduce a JPEG while decoding, and return the reduction still to do."""
+    """Let the JPEG library reduce the picture if it can, and return the divisor left to apply.
+
+    The divisor is 1 if the library reduces the picture, or if no reduction is needed.
+    """
     reduction = _reduction(image) or 1
     if reduction > 1 and isinstance(image, JpegImageFile):
         image.draft(image.mode, (image.width // reduction, image.height // reduction))

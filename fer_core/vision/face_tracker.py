@@ -24,7 +24,7 @@ from fer_core.vision.face import Face
 #: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
 #: wrong, and the detected box replaces it.
 _MIN_ACCURATE_IOU = 0.6
-#: Time without a detection after which a track is lost. Turned heads are missed in some frames.
+#: Time without a detection after which a track is lost. In some frames, detectors miss turned heads.
 _LOST_AFTER_SECONDS = 0.8
 #: A new face continues a lost track if their distance (in box widths) and the ratio of their sizes
 #: do not exceed these values.
@@ -178,7 +178,7 @@ class FaceTracker:
         return sorted(confirmed, key=lambda track: track.track_id or 0)
 
     def id_of(self, serial: int) -> int | None:
-        """Return the id of a track, active or lost; None if it has none or is forgotten."""
+        """Return the id of an active or lost track; None if it has no id or no longer exists."""
         for track in (*self._active, *self._lost):
             if track.serial == serial:
                 return track.track_id

@@ -26,7 +26,7 @@ _SYSTEM_FONTS = (
 )
 #: Font size in pixels at which glyphs are compared.
 _TEST_SIZE = 24
-#: A code point that no font contains, so its glyph is the one of missing characters.
+#: A code point that no font contains, so that it is drawn like every missing character.
 _NO_CHARACTER = "\U0010fffe"
 
 
