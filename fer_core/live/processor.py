@@ -29,7 +29,7 @@ from fer_core.vision.flow import FlowFrame, follow
 
 logger = logging.getLogger(__name__)
 
-#: Time per frame for classification. If it is too short for all faces, they take turns.
+#: Time per frame for classification. If it is too short for all faces, the faces take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
 #: Minimum time between two classifications of a face: expressions change more slowly, and the
 #: probabilities are smoothed.
@@ -288,6 +288,7 @@ class LiveProcessor:
             for face, box in zip(result.faces, boxes, strict=True)
             if box is not None
         ]
+        # Half of the time constant: see LiveControls.
         self._tracker.update(faces, result.seconds, controls.smoothing_seconds / 2)
 
     def _classify(

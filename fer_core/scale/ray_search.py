@@ -89,7 +89,7 @@ def search_on_ray(
             of them can reach.
         options: Workers, CPUs and GPUs.
         address: See ``connect``.
-        stop: Ends the search; its trials can be resumed.
+        stop: Set by the caller to end the search; its trials can be resumed.
         new: The setup of a study that does not exist yet; None for an existing study. The study is
             created only when the cluster can run it, so that a user whose command failed can
             correct and repeat it.

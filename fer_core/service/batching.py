@@ -104,7 +104,7 @@ class BatchingPredictor:
                 return
 
     def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
-        """Wait for a call; return all waiting calls, and True if ``close`` was called meanwhile."""
+        """Wait for a call; return all waiting calls, and True if no call will follow them."""
         batch: list[_PendingCrops] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:

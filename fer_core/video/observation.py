@@ -286,7 +286,7 @@ class FaceObserver:
                 self._tracker.update(
                     prepared.faces or [],
                     seconds,
-                    self._settings.smoothing_seconds / 2,
+                    self._settings.smoothing_seconds / 2,  # see AnalysisSettings
                     prepared.colors,
                 )
                 detected = {

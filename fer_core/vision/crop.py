@@ -1,4 +1,4 @@
-"""The network's input: a square of a picture at the network's size, as in FER2013."""
+"""Crop a square of a picture to the size of the network's input, as in FER2013."""
 
 import cv2
 import numpy as np

@@ -31,7 +31,7 @@ from fer_core.vision.decode_worker import decode_in_worker
 
 #: Width and height of pictures with more pixels are reduced to a half, a quarter or an eighth.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected by their header. Pictures of phones have up to 200 million.
+#: Pictures with more pixels are rejected by their header. Phones take up to 200 million pixels.
 MAX_SOURCE_PIXELS = 220_000_000
 #: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are

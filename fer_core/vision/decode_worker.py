@@ -150,6 +150,7 @@ class _Worker:
     def _failure(self, seconds: float) -> ChildError:
         """Return the error for a process that ended before its answer was complete."""
         code = self._process.wait()
+        # SIGXCPU ends a process that has exceeded its CPU time.
         if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
             return ChildError("time", f"{seconds:g} s")
         return ChildError("crash" if code < 0 else "error", f"exit code {code}")

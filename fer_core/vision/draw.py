@@ -1,4 +1,4 @@
-"""Boxes and labels on a picture."""
+"""Draw boxes and labels on a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class _Label:
 
     Attributes:
         text: One line.
-        font: The font in its size.
+        font: The font, including its size.
         width: Width of the label's background, in pixels.
         height: Height of the label's background, in pixels.
     """
@@ -230,6 +230,7 @@ def _fitting_label(
 
 
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
+    """Return a label in a font size, in pixels."""
     font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.

@@ -24,7 +24,7 @@ from fer_core.vision.face import Face
 #: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
 #: wrong, and the detected box replaces it.
 _MIN_ACCURATE_IOU = 0.6
-#: Time without a detection after which a track is lost. In some frames, detectors miss turned heads.
+#: Time without a detection after which a track is lost. Detectors miss turned heads in some frames.
 _LOST_AFTER_SECONDS = 0.8
 #: A new face continues a lost track if their distance (in box widths) and the ratio of their sizes
 #: do not exceed these values.
