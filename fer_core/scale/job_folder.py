@@ -46,6 +46,7 @@ _JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary
 _LOCK_FILE = ".job.lock"
 #: Version of the layout of the folder.
 _FORMAT = 1
+#: Maximum size of ``_job.json`` that is read.
 _MAX_JSON_BYTES = 64 * 2**20
 #: Number of threads that read the counts of finished parts.
 _READING_THREADS = 16

@@ -55,7 +55,7 @@ class Store:
             InputError: The scheme is not supported, or needs a package that is not installed.
         """
         match = _ADDRESS.fullmatch(address)
-        assert match is not None
+        assert match is not None  # callers check is_address
         self._scheme = match[1].lower()
         self._client = _file_system(self._scheme)
 
@@ -159,6 +159,7 @@ class Store:
         return address.split("://", 1)[1]
 
     def _address(self, path: str) -> str:
+        """Return the address of a path from a listing of the client."""
         return path if is_address(path) else f"{self._scheme}://{path.lstrip('/')}"
 
 

@@ -114,9 +114,10 @@ class HaarDetector:
                 log_odds += math.log1p(votes) * _VOTES_WEIGHT
             if log_odds >= _MIN_LOG_ODDS:
                 accepted.append((log_odds, candidate.box))
+        # Of overlapping candidates, the most probable one is the face.
         faces: list[tuple[float, FaceBox]] = []
         for log_odds, box in sorted(accepted, key=lambda pair: -pair[0]):
-            if not any(box.is_same_face(known) for _, known in faces):
+            if not any(box.is_same_face(better) for _, better in faces):
                 faces.append((log_odds, box))
         return [
             Face(_scaled(box, factor_x, factor_y), detection_score=1 / (1 + math.exp(-log_odds)))
