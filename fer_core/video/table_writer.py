@@ -34,7 +34,7 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
         replaced_file(folder.table_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        #: The last finished segments: the one to write and its neighbors.
+        # The last finished segments: the one to write and its neighbors.
         window: list[Segment] = []
         number = 0
         while (segment := folder.read_segment(number)) is not None:
