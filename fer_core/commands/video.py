@@ -321,7 +321,7 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
         request.settings,
         analyzer=request.analyzer,
         # In seconds of the video; ProgressLines expects whole numbers.
-        report=lambda done, total: progress(round(100 * done), round(100 * total)),
+        progress=lambda done, total: progress(round(100 * done), round(100 * total)),
     )
     _write_tables(outcome)
     return outcome

@@ -1,1 +1,1 @@
-"""The frames of a webcam: track, classify, draw and record the faces."""
+"""Track, classify, draw and record the faces in the frames of a webcam."""

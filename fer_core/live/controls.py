@@ -11,16 +11,16 @@ MAX_SMOOTHING_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class LiveControls:
-    """Analyzer and display options; replaced as a whole, and used from the next frame on.
+    """Analyzer and display options. They are replaced together, and apply from the next frame on.
 
     Attributes:
         analyzer: Model and detector.
-        model: The name of the model, for the record.
-        detector: The name of the detector, for the record.
-        emphasis: The emphasis on rare classes, for the record.
+        model: The name of the model, for the session record.
+        detector: The name of the detector, for the session record.
+        emphasis: How strongly rare classes are favored (see ``Emphasis``), for the session record.
         minimum_confidence: Faces with a lower score, 0 to 1, are marked as uncertain.
-        smoothing_seconds: Time constant of the exponential average over probabilities and box
-            corrections, 0 (off) to 3.
+        smoothing_seconds: Time constant of the exponential average of the probabilities, 0 (off) to
+            3. Boxes approach detected boxes with half of it.
         is_mirrored: True to show the picture as in a mirror.
         shows_boxes: True to draw the faces' boxes.
         shows_labels: True to draw track number, emotion and probability of each face.

@@ -1,7 +1,8 @@
 """Run the face detector in the background while the frames of a stream are processed.
 
 On a slow machine, or with the Haar cascades, a detection takes longer than the interval between two
-frames. Frames do not wait for it: optical flow moves its boxes to the current frame.
+frames. Frames do not wait for the detection: optical flow moves the detected boxes to the current
+frame.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from fer_core.vision.face import Face
 from fer_core.vision.flow import FlowFrame
 from fer_core.vision.working_size import shrink_to
 
-#: Size of the picture for detection. Faces in front of a camera are large: at 640x480, faces of at
-#: least 27 pixels are still found, in half the time that the full picture takes.
+#: Maximum area of the picture for the detection. Faces in front of a camera are large: at 640x480,
+#: faces of at least 27 pixels are still found, in half the time that the full picture takes.
 _DETECTION_PIXELS = 480 * 360
 #: The share of one core that a stream may use for detection; faces are tracked in between.
 _SHARE_OF_CORE = 0.125
+#: Limits of the interval between the starts of two detections.
 _MIN_INTERVAL_SECONDS = 0.15
 _MAX_INTERVAL_SECONDS = 1.0
-#: Minimum interval between detections after a track has been lost.
+#: The lower limit if a face could not be followed.
 _URGENT_INTERVAL_SECONDS = 0.04
 
 #: One thread for all streams, so that their detections do not run in parallel and do not slow down
@@ -63,7 +65,8 @@ class DetectionScheduler:
         self._executor = executor or _SHARED_EXECUTOR
         self._pending: Future[DetectionResult] | None = None
         self._last_start = -float("inf")
-        self._mean_seconds = 0.0
+        #: Moving average of the duration of a detection in seconds; 0 before the first result.
+        self._mean_duration = 0.0
 
     def submit(
         self,
@@ -81,23 +84,24 @@ class DetectionScheduler:
             image: Upright RGB, uint8 ``[height, width, 3]``; must not be changed afterwards.
             flow: The same frame, prepared for optical flow.
             seconds: The time of the frame.
-            is_urgent: True to use the shorter interval, such as after a track has been lost.
+            is_urgent: True to use a shorter interval, because a face could not be followed.
         """
         if self._pending is not None:
             return
         interval = min(
-            max(self._mean_seconds / _SHARE_OF_CORE, _MIN_INTERVAL_SECONDS), _MAX_INTERVAL_SECONDS
+            max(self._mean_duration / _SHARE_OF_CORE, _MIN_INTERVAL_SECONDS), _MAX_INTERVAL_SECONDS
         )
         if is_urgent:
-            interval = max(_URGENT_INTERVAL_SECONDS, self._mean_seconds)
-        # A stream's clock may restart: if its time is before the last detection, do not wait.
+            interval = max(_URGENT_INTERVAL_SECONDS, self._mean_duration)
+        # If the time of the frame is before the last detection, the clock of the stream was set
+        # back, so the interval is not meaningful.
         if 0 <= seconds - self._last_start < interval:
             return
         self._last_start = seconds
         self._pending = self._executor.submit(_detect, detector, image, flow, seconds)
 
     def take_result(self) -> DetectionResult | None:
-        """Return the result of a detection that finished since the last call, if any.
+        """Return the result of a detection that finished since the last call; None if none did.
 
         Raises:
             Exception: The exception that the detector raised.
@@ -106,14 +110,14 @@ class DetectionScheduler:
             return None
         finished, self._pending = self._pending, None
         result = finished.result()
-        # A moving average, so that one slow detection, when another process was running, does not
-        # reduce the detection rate.
-        duration, mean = result.milliseconds / 1000, self._mean_seconds
-        self._mean_seconds = 0.7 * mean + 0.3 * duration if mean else duration
+        # A moving average, so that a single slow detection, for example while another process was
+        # running, hardly reduces the detection rate.
+        duration, mean = result.milliseconds / 1000, self._mean_duration
+        self._mean_duration = 0.7 * mean + 0.3 * duration if mean else duration
         return result
 
     def reset(self) -> None:
-        """Discard a running detection; the next one may start at once."""
+        """Discard a running detection; the next detection may start at once."""
         if self._pending is not None:
             self._pending.cancel()
         self._pending = None

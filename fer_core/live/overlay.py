@@ -1,4 +1,4 @@
-"""The annotations on the webcam's picture: boxes, labels and, on request, bars."""
+"""Draw boxes, labels and, on request, bars of probabilities on the webcam's picture."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from fer_core.vision.fonts import font_for
 #: Height of the text next to the bars: share of the picture's longer side, and minimum in pixels.
 _BAR_TEXT_SHARE = 1 / 54
 _SMALLEST_BAR_TEXT = 9
+#: Distance of the names from the left and right edge of their panel, in pixels.
+_PADDING = 4
 _PANEL_COLOR = (24, 24, 24)
 _TEXT_COLOR = (240, 240, 240)
 
@@ -31,7 +33,7 @@ def draw_overlay(
     """Return the picture that is sent back to the browser.
 
     Args:
-        image: The camera's frame, RGB uint8 ``[height, width, 3]``; it is not changed.
+        image: The camera's frame, RGB uint8 ``[height, width, 3]``; not changed.
         faces: The classified faces of the frame.
         controls: What to draw, and whether to mirror the picture.
 
@@ -68,7 +70,10 @@ def _mirrored_face(face: Face, picture_width: int) -> Face:
 
 
 def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
-    """Draw a bar per class in a panel next to a face, on the side with more space."""
+    """Draw a bar per class in a panel next to a face, on the side with more space.
+
+    Nothing is drawn if the panel is larger than the picture.
+    """
     assert face.probabilities is not None  # only classified faces are drawn
     height, width = image.shape[:2]
     text_size = max(_SMALLEST_BAR_TEXT, round(max(height, width) * _BAR_TEXT_SHARE))
@@ -83,6 +88,7 @@ def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
     left = x + box_width if right_space >= left_space else x - panel_width
     left = min(max(left, 0), width - panel_width)
     top = min(max(y, 0), height - panel_height)
+    # Views: writing to panel and bar draws into the image.
     panel = image[top : top + panel_height, left : left + panel_width]
     panel[:, : names.shape[1]] = names
     panel[:, names.shape[1] :] = _PANEL_COLOR
@@ -96,13 +102,17 @@ def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
 
 @lru_cache(maxsize=8)
 def _names_panel(classes: tuple[str, ...], text_size: int) -> NDArray[np.uint8]:
-    """Return the class names, one below the other: uint8 ``[classes * row height, width, 3]``."""
+    """Return a picture of the class names, one below the other.
+
+    Returns:
+        RGB, uint8 ``[classes * row height, width, 3]``.
+    """
     fonts = [font_for(name, text_size) for name in classes]
     row_height = text_size + 4
     lengths = [font.getlength(name) for name, font in zip(classes, fonts, strict=True)]
-    width = round(max(lengths)) + 8
+    width = round(max(lengths)) + 2 * _PADDING
     picture = Image.new("RGB", (width, row_height * len(classes)), _PANEL_COLOR)
     pen = ImageDraw.Draw(picture)
     for row, (name, font) in enumerate(zip(classes, fonts, strict=True)):
-        pen.text((4, (row + 0.5) * row_height), name, _TEXT_COLOR, font=font, anchor="lm")
+        pen.text((_PADDING, (row + 0.5) * row_height), name, _TEXT_COLOR, font=font, anchor="lm")
     return np.array(picture, np.uint8)

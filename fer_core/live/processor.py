@@ -1,6 +1,6 @@
 """``LiveProcessor``: takes a frame and returns it annotated, thirty times a second.
 
-It does not depend on a browser: the frames may also come from a video file.
+The processor does not depend on a browser: the frames may also come from a video file.
 """
 
 from __future__ import annotations
@@ -29,28 +29,29 @@ from fer_core.vision.flow import FlowFrame, follow
 
 logger = logging.getLogger(__name__)
 
-#: Time per frame for classification. If it is too short for all faces, they take turns.
+#: Time per frame for classification. If it is too short for all faces, the faces take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
 #: Minimum time between two classifications of a face: expressions change more slowly, and the
 #: probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
 #: Time for which a prediction is shown before the next one, in the picture, on the page and in the
-#: record alike. Five per second can be read; the boxes move with every frame.
+#: session record alike. Five predictions per second are slow enough to read. Boxes move with every
+#: frame.
 _SHOWN_SECONDS = 0.19
 #: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
 #: or covered. Noise alone stays below this value; a picture of any room exceeds it.
 _BLANK_DEVIATION = 4.0
-#: Step between the pixels from which this deviation is computed.
+#: The deviation is computed from every n-th pixel of every n-th row; this is n.
 _BLANK_STEP = 16
-#: Maximum step of the camera's clock; a larger one means that the stream was interrupted or
-#: replaced.
+#: Maximum time between two frames of a stream, on the camera's clock. A longer time means that the
+#: stream was interrupted or replaced.
 _MAX_GAP_SECONDS = 2.0
 
 
 class LiveProcessor:
     """Tracks, classifies and draws the faces of a stream.
 
-    ``process`` must be called by one thread at a time; every other method may be called by any.
+    Only one thread at a time may call ``process``. Any thread may call the other methods.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class LiveProcessor:
             controls: Analyzer and display options.
             record: Collects the predictions over time; a new one by default.
             executor: Runs the face detection; by default a thread that all streams share.
-            clock: Returns seconds, for the frame rate and the state of the stream.
+            clock: Returns seconds, for the frame rate and the times in ``snapshot``.
         """
         # Not "record or …", because an empty record is falsy.
         if record is None:
@@ -81,6 +82,7 @@ class LiveProcessor:
         self._tracker = FaceTracker()
         self._flow: FlowFrame | None = None
         self._last_seconds: float | None = None
+        #: Moving average of the time to classify a face; 0 before the first classification.
         self._milliseconds_per_face = 0.0
         self._controls_in_use = controls
         self._error: str | None = None
@@ -88,9 +90,10 @@ class LiveProcessor:
         self._frame_rate, self._detection_rate = Rate(clock), Rate(clock)
         self._frame_durations, self._network_durations = Durations(), Durations()
         self._detection_durations = Durations()
-        self._frames = self._dropped = 0
+        self._frame_count = self._dropped_count = 0
         self._faces: tuple[Face, ...] = ()
-        self._shown: dict[int, _ShownPrediction] = {}
+        #: The prediction that is shown for each track, by track id.
+        self._shown_predictions: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
         self._last_face_at = self._clock()
@@ -103,6 +106,7 @@ class LiveProcessor:
 
     @controls.setter
     def controls(self, controls: LiveControls) -> None:
+        # Equal controls do not clear an error.
         if controls != self._controls:
             self._controls = controls
 
@@ -115,7 +119,7 @@ class LiveProcessor:
             seconds: The time of the frame, on the camera's clock.
 
         Returns:
-            RGB uint8 of the same shape; after an error, the frame without annotations.
+            RGB uint8 of the same shape; after an error or ``close`` without annotations.
         """
         controls = self._controls
         start = time.perf_counter()
@@ -140,7 +144,7 @@ class LiveProcessor:
     def count_dropped(self, frames: int) -> None:
         """Count frames that were skipped because another was being processed."""
         with self._lock:
-            self._dropped += frames
+            self._dropped_count += frames
 
     def snapshot(self) -> LiveSnapshot:
         """Return the current state of the stream."""
@@ -149,14 +153,14 @@ class LiveProcessor:
             height, width = self._shape or (None, None)
             return LiveSnapshot(
                 faces=self._faces,
-                frames=self._frames,
+                frames=self._frame_count,
                 frames_per_second=self._frame_rate.per_second,
                 frame_milliseconds=self._frame_durations.percentile(50),
                 slow_frame_milliseconds=self._frame_durations.percentile(95),
                 detection_milliseconds=self._detection_durations.percentile(50),
                 detections_per_second=self._detection_rate.per_second,
                 network_milliseconds=self._network_durations.percentile(50),
-                frames_dropped=self._dropped,
+                frames_dropped=self._dropped_count,
                 seconds_without_face=0.0 if self._faces else now - self._last_face_at,
                 seconds_since_frame=(
                     None if self._last_frame_at is None else now - self._last_frame_at
@@ -168,14 +172,14 @@ class LiveProcessor:
             )
 
     def close(self) -> None:
-        """Stop the analysis: later frames are returned unchanged, and no data of them is kept."""
+        """Stop the analysis: later frames are not annotated, and nothing about them is stored."""
         self._is_closed = True
         self.video_recording.stop()
         with self._lock:
             self._faces = ()
 
     def _apply(self, controls: LiveControls) -> None:
-        """Use new controls; discard what depends on the old model or detector."""
+        """Use new controls; discard the results of a model or detector that is replaced."""
         old, new = self._controls_in_use.analyzer, controls.analyzer
         self._controls_in_use = controls
         self._error = None
@@ -185,7 +189,7 @@ class LiveProcessor:
         if new.predictor is not old.predictor:
             for track in self._tracker.confirmed_tracks:
                 track.discard_prediction()
-            self._shown.clear()
+            self._shown_predictions.clear()
             self._milliseconds_per_face = 0.0
         if new.predictor.classes != self.session_record.classes:
             self._set_error(
@@ -222,46 +226,51 @@ class LiveProcessor:
         )
         tracks = self._tracker.confirmed_tracks
         self._classify(image, tracks, seconds, controls)
-        self._shown = {
+        self._shown_predictions = {
             shown.track_id: shown
             for shown in (self._prediction_to_show(track, seconds) for track in tracks)
             if shown is not None
         }
         return tuple(
             replace(
-                self._shown[track.track_id].face,
+                self._shown_predictions[track.track_id].face,
                 box=track.box,
                 minimum_confidence=controls.minimum_confidence,
                 is_too_small=is_too_small(track.box),
             )
             for track in tracks
-            if track.track_id in self._shown
+            if track.track_id in self._shown_predictions
         )
 
     def _prediction_to_show(self, track: Track, seconds: float) -> _ShownPrediction | None:
-        """Return the prediction to show for a track: the latest one, unless one was just shown."""
+        """Return the prediction to show for a track.
+
+        It is the latest one, unless the shown one is too recent to be replaced. None before the
+        first classification.
+        """
         track_id, raw = track.track_id, track.raw_probabilities
         if track_id is None or raw is None:
             return None
-        shown = self._shown.get(track_id)
+        shown = self._shown_predictions.get(track_id)
         if shown is not None and 0 <= seconds - shown.seconds < _SHOWN_SECONDS:
             return shown
         return _ShownPrediction(track_id, seconds, track.face, raw)
 
     def _follow_tracks(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
-        """Move all tracks from the last frame to this one."""
+        """Move all tracks from the previous frame to this one."""
         before, flow = self._flow, FlowFrame.of(image)
-        last = self._last_seconds
+        previous_seconds = self._last_seconds
         self._flow, self._last_seconds = flow, seconds
         is_resized = before is not None and before.shape != flow.shape
         if before is not None and is_resized:
-            # The browser adapts the size to its bandwidth: the same picture, resized.
+            # The browser adapts the size of the picture to the bandwidth. The scene is the same.
             self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
             self._scheduler.reset()
-        if last is not None and not 0 <= seconds - last <= _MAX_GAP_SECONDS:
+        elapsed = None if previous_seconds is None else seconds - previous_seconds
+        if elapsed is not None and not 0 <= elapsed <= _MAX_GAP_SECONDS:
             self._tracker.interrupt(seconds)
             self._scheduler.reset()
-            self._shown.clear()
+            self._shown_predictions.clear()
         elif before is not None and not is_resized:
             self._tracker.follow(lambda boxes: follow(boxes, before, flow))
         return flow
@@ -279,6 +288,7 @@ class LiveProcessor:
             for face, box in zip(result.faces, boxes, strict=True)
             if box is not None
         ]
+        # Half of the time constant: see LiveControls.
         self._tracker.update(faces, result.seconds, controls.smoothing_seconds / 2)
 
     def _classify(
@@ -288,9 +298,10 @@ class LiveProcessor:
         seconds: float,
         controls: LiveControls,
     ) -> None:
-        """Classify the tracks whose interval has passed, or as many as there is time for.
+        """Classify the tracks whose interval has passed.
 
-        Those whose last classification is oldest come first.
+        If there is not enough time for all of them, the tracks whose last classification is oldest
+        are classified.
         """
         due = [
             track
@@ -299,10 +310,10 @@ class LiveProcessor:
         ]
         if not due:
             return
-        affordable = len(due)
+        max_faces = len(due)
         if self._milliseconds_per_face:
-            affordable = max(1, int(_CLASSIFICATION_MILLISECONDS / self._milliseconds_per_face))
-        chosen = sorted(due, key=lambda track: track.classified_at)[:affordable]
+            max_faces = max(1, int(_CLASSIFICATION_MILLISECONDS / self._milliseconds_per_face))
+        chosen = sorted(due, key=lambda track: track.classified_at)[:max_faces]
         start = time.perf_counter()
         classified = controls.analyzer.classify(image, [track.face for track in chosen])
         milliseconds = 1000 * (time.perf_counter() - start)
@@ -310,8 +321,8 @@ class LiveProcessor:
             track.add_prediction(face, seconds, controls.smoothing_seconds)
         with self._lock:
             self._network_durations.add(milliseconds)
-        cost, mean = milliseconds / len(chosen), self._milliseconds_per_face
-        self._milliseconds_per_face = 0.9 * mean + 0.1 * cost if mean else cost
+        latest, mean = milliseconds / len(chosen), self._milliseconds_per_face
+        self._milliseconds_per_face = 0.9 * mean + 0.1 * latest if mean else latest
 
     def _update_statistics(
         self,
@@ -328,7 +339,7 @@ class LiveProcessor:
             if self._is_closed:
                 return
             self._faces = faces
-            self._frames += 1
+            self._frame_count += 1
             self._frame_rate.count()
             self._frame_durations.add(milliseconds)
             self._shape = (height, width)
@@ -350,17 +361,18 @@ class LiveProcessor:
             height=height,
         )
         for face in faces:
-            assert face.track_id is not None  # a confirmed track has one
-            self.session_record.add(face, self._shown[face.track_id].raw_probabilities, context)
+            assert face.track_id is not None  # a confirmed track has an id
+            raw_probabilities = self._shown_predictions[face.track_id].raw_probabilities
+            self.session_record.add(face, raw_probabilities, context)
 
 
 @dataclass(frozen=True, eq=False)
 class _ShownPrediction:
-    """A prediction that is shown for a moment.
+    """A prediction that is shown until the next one replaces it.
 
     Attributes:
-        track_id: The track.
-        seconds: Since when it is shown, on the camera's clock.
+        track_id: The id of the track.
+        seconds: The time of the first frame that shows it, on the camera's clock.
         face: The face with smoothed probabilities.
         raw_probabilities: Probabilities without smoothing, float32 ``[classes]``.
     """

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
-#: Maximum length of a recording; at 640x480 it takes about 20 MB.
+#: Maximum length of a recording. At 640x480, a recording of this length takes about 20 MB.
 MAX_RECORDING_SECONDS = 120.0
 _BITS_PER_SECOND = 1_500_000
 _TIME_BASE = Fraction(1, 90_000)
@@ -39,7 +39,8 @@ class VideoRecording:
         self._lock = threading.Lock()
         self._frames: queue.Queue[tuple[NDArray[np.uint8], float] | None] | None = None
         self._thread: threading.Thread | None = None
-        self._first: float | None = None
+        #: Time of the first frame on the camera's clock; None before it.
+        self._first_seconds: float | None = None
         self._seconds = 0.0
         self._result: bytes | None = None
         self._error: str | None = None
@@ -66,14 +67,14 @@ class VideoRecording:
 
     @property
     def error(self) -> str | None:
-        """One sentence on why the last recording failed; None if it did not."""
+        """One sentence on why the last recording failed; None if it did not fail."""
         return self._error
 
     def start(self) -> None:
         """Start a new recording and discard the previous one."""
         self.stop()
         with self._lock:
-            self._first, self._seconds = None, 0.0
+            self._first_seconds, self._seconds = None, 0.0
             self._result = self._error = None
             self._frames = queue.Queue(_MAX_WAITING)
             self._thread = threading.Thread(
@@ -86,23 +87,23 @@ class VideoRecording:
 
         Args:
             image: RGB, uint8 ``[height, width, 3]``; must not be changed afterwards.
-            seconds: When it was taken, on the camera's clock.
+            seconds: The time of the frame, on the camera's clock.
         """
         with self._lock:
             frames = self._frames
             if frames is None:
                 return
-            if self._first is None:
-                self._first = seconds
-            moment = seconds - self._first
-            if moment < self._seconds:
-                return  # the camera's clock was set back: the stream was restarted
-            if moment <= self._max_seconds:
+            if self._first_seconds is None:
+                self._first_seconds = seconds
+            video_seconds = seconds - self._first_seconds
+            if video_seconds < self._seconds:
+                return  # the camera's clock was set back, because the stream was restarted
+            if video_seconds <= self._max_seconds:
                 try:
-                    frames.put_nowait((image, moment))
+                    frames.put_nowait((image, video_seconds))
                 except queue.Full:
                     return
-                self._seconds = moment
+                self._seconds = video_seconds
                 return
         self._end(wait=False)
 
@@ -110,7 +111,7 @@ class VideoRecording:
         """End the recording.
 
         Returns:
-            The MP4 file; None if no frame was recorded or it failed (see ``error``).
+            The MP4 file; None if no frame was recorded, or the recording failed (see ``error``).
         """
         self._end(wait=True)
         return self._result
@@ -120,6 +121,11 @@ class VideoRecording:
         self._result = None
 
     def _end(self, *, wait: bool) -> None:
+        """Accept no more frames, and let the encoder complete the file.
+
+        Args:
+            wait: True to return only when the file is complete.
+        """
         with self._lock:
             frames, self._frames = self._frames, None
             thread = self._thread
@@ -130,9 +136,9 @@ class VideoRecording:
             thread.join()
 
     def _encode(self, frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> None:
-        """Run in the encoder's thread."""
+        """Store the encoded file or an error; the body of the encoder's thread."""
         try:
-            content = _encoded(frames)
+            content = _encode_mp4(frames)
         except Exception as error:
             logger.exception("The video could not be recorded")
             self._error = f"The video could not be recorded ({error}); record it again."
@@ -147,14 +153,21 @@ class VideoRecording:
         self._result = content or None
 
 
-def _encoded(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> bytes:
-    """Encode frames until None arrives: H.264, which every browser and player supports."""
+def _encode_mp4(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> bytes:
+    """Encode frames until None arrives, as H.264, which every browser and player supports.
+
+    Args:
+        frames: Pictures with their times in seconds, then None.
+
+    Returns:
+        The content of the MP4 file; empty if there was no frame.
+    """
     import av
 
     buffer = io.BytesIO()
     container: Any = None
     stream: Any = None
-    last = -1
+    last_pts = -1
     while (item := frames.get()) is not None:
         image, seconds = item
         if container is None:
@@ -168,9 +181,9 @@ def _encoded(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> byt
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         # A camera's picture may change its size, but a video file has one size.
         frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
-        frame.pts = max(last + 1, round(seconds / _TIME_BASE))
+        frame.pts = max(last_pts + 1, round(seconds / _TIME_BASE))
         frame.time_base = _TIME_BASE
-        last = frame.pts
+        last_pts = frame.pts
         container.mux(stream.encode(frame))
     if container is None:
         return b""

@@ -18,17 +18,19 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.face import NOT_SURE, Face
 
-#: Recording rate per person. It is fast enough for any expression, and gives 36,000 rows per hour
-#: for two persons.
+#: Number of recorded rows per second and person: enough for any expression, and 36,000 rows per
+#: hour for two persons.
 _ROWS_PER_SECOND = 5.0
 #: Maximum number of rows: about ten hours of one person, 12 MB.
 _MAX_ROWS = 180_000
-#: Maximum time that a row counts for: after a longer gap the person was not in the picture.
+#: Maximum time for which a row counts in ``shares``. In a longer gap the person was not in the
+#: picture.
 _MAX_STEP_SECONDS = 1.0
+#: Number of rows for which memory is reserved at first; it is doubled whenever it is full.
 _INITIAL_ROWS = 1024
 _FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")
 #: Prefix of the columns with the probabilities of a single prediction, without smoothing.
-RAW = "raw_"
+_RAW_PREFIX = "raw_"
 _CONTEXT_COLUMNS = (
     *("model", "detector", "emphasis", "minimum_confidence", "smoothing_seconds", "mirrored"),
     *("picture_width", "picture_height"),
@@ -37,13 +39,13 @@ _CONTEXT_COLUMNS = (
 
 @dataclass(frozen=True)
 class RecordContext:
-    """What produced a row, and the picture that its box refers to.
+    """The settings with which a row was recorded, and the size of the picture of its box.
 
     Attributes:
         model: The name of the model.
         detector: The name of the detector.
-        emphasis: The emphasis on rare classes.
-        minimum_confidence: The score, 0 to 1, from which a row is confident.
+        emphasis: How strongly rare classes are favored, see ``Emphasis``.
+        minimum_confidence: The minimum score of a certain label, 0 to 1.
         smoothing_seconds: Time constant of the smoothed probabilities.
         is_mirrored: True if the picture is shown and recorded as in a mirror.
         width: Width of the picture in pixels.
@@ -74,7 +76,7 @@ class RecordContext:
 
 
 class RecordRow(NamedTuple):
-    """One row of a record; see ``RecordRows``."""
+    """One row of a record. ``RecordRows`` describes the values."""
 
     seconds: float
     person: int
@@ -100,7 +102,7 @@ class RecordRows:
         is_confident: Whether the label was certain, bool ``[n]``.
         raw_probabilities: Probabilities without smoothing, float32 ``[n, classes]``.
         context_numbers: The position of each row's context in ``contexts``, int32 ``[n]``.
-        contexts: What produced the rows.
+        contexts: The contexts of all rows of the record.
     """
 
     seconds: NDArray[np.float64]
@@ -136,7 +138,7 @@ class RecordRows:
 
 
 class SessionRecord:
-    """Records every person a few times a second; may be read while it is written."""
+    """Records every person a few times a second. Other threads may read it while rows are added."""
 
     def __init__(
         self,
@@ -152,7 +154,7 @@ class SessionRecord:
             clock: Returns seconds; replaced in tests.
         """
         self.classes = classes
-        self._row = np.dtype(
+        self._row_type = np.dtype(
             [
                 ("seconds", np.float64),
                 ("person", np.int32),
@@ -166,13 +168,14 @@ class SessionRecord:
         self._max_rows = max_rows
         self._clock = clock
         self._lock = threading.Lock()
-        self._last_by_person: dict[int, float] = {}
+        self._last_seconds_by_person: dict[int, float] = {}
         self._contexts: list[RecordContext] = []
         self._count = 0
         self._dropped = 0
+        #: The time of the first row, on the clock and as a date.
         self._start = 0.0
         self._started_at: datetime | None = None
-        self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row)
+        self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row_type)
 
     def add(
         self,
@@ -180,12 +183,12 @@ class SessionRecord:
         raw_probabilities: NDArray[np.float32] | None = None,
         context: RecordContext | None = None,
     ) -> None:
-        """Add a row with the current time, unless the person's last one is less than 0.2 s old.
+        """Add a row with the current time, unless the person's last row is less than 0.2 s old.
 
         Args:
             face: A classified face with a track id and a box in pixels of the camera's picture.
             raw_probabilities: Probabilities without smoothing; by default those of the face.
-            context: What produced the row, and the picture that is shown.
+            context: The settings and the size of the picture; None for an empty context.
 
         Raises:
             ValueError: The face has no track id, or its classes are not those of the record.
@@ -199,17 +202,17 @@ class SessionRecord:
             if self._started_at is None:
                 self._start, self._started_at = self._clock(), datetime.now(UTC)
             seconds = self._clock() - self._start
-            last = self._last_by_person.get(person)
-            # Slightly less than the interval: at 30 fps every sixth frame is recorded, even if it
-            # arrives a little early.
+            last = self._last_seconds_by_person.get(person)
+            # Slightly less than the interval between rows: at 30 frames per second, every sixth
+            # frame is recorded, even if it arrives a little early.
             if last is not None and seconds - last < 0.95 / _ROWS_PER_SECOND:
                 return
-            self._last_by_person[person] = seconds
+            self._last_seconds_by_person[person] = seconds
             if self._count >= self._max_rows:
                 self._dropped += 1
                 return
             if self._count == len(self._table):
-                longer = np.empty(min(2 * self._count, self._max_rows), self._row)
+                longer = np.empty(min(2 * self._count, self._max_rows), self._row_type)
                 longer[: self._count] = self._table
                 self._table = longer
             context = context or RecordContext()
@@ -231,9 +234,9 @@ class SessionRecord:
         with self._lock:
             self._count = self._dropped = 0
             self._started_at = None
-            self._last_by_person.clear()
+            self._last_seconds_by_person.clear()
             self._contexts.clear()
-            self._table = np.empty(min(_INITIAL_ROWS, self._max_rows), self._row)
+            self._table = np.empty(min(_INITIAL_ROWS, self._max_rows), self._row_type)
 
     def __len__(self) -> int:
         return self._count
@@ -264,37 +267,37 @@ class SessionRecord:
         Args:
             since: Start of the returned rows, in seconds since the start of the record.
         """
-        return self._copy(since)[1]
+        return self._copy_rows(since)[1]
 
-    def _copy(self, since: float = -float("inf")) -> tuple[datetime | None, RecordRows]:
+    def _copy_rows(self, since: float = -float("inf")) -> tuple[datetime | None, RecordRows]:
         """Return the start time and a copy of the rows, consistent with each other."""
         with self._lock:
             table = self._table[: self._count]
-            part = table[int(np.searchsorted(table["seconds"], since)) :]
+            selected = table[int(np.searchsorted(table["seconds"], since)) :]
             return self._started_at, RecordRows(
-                seconds=part["seconds"].copy(),
-                persons=part["person"].copy(),
-                boxes=part["box"].copy(),
-                probabilities=part["probabilities"].copy(),
+                seconds=selected["seconds"].copy(),
+                persons=selected["person"].copy(),
+                boxes=selected["box"].copy(),
+                probabilities=selected["probabilities"].copy(),
                 classes=self.classes,
-                is_confident=part["is_confident"].copy(),
-                raw_probabilities=part["raw"].copy(),
-                context_numbers=part["context"].copy(),
+                is_confident=selected["is_confident"].copy(),
+                raw_probabilities=selected["raw"].copy(),
+                context_numbers=selected["context"].copy(),
                 contexts=tuple(self._contexts),
             )
 
     def shares(self) -> dict[int, dict[str, float]]:
         """Return for each person the share of time in which each class was shown.
 
-        The time in which the class was uncertain has its own share, the last one: "not sure". Each
-        row counts for the time until the person's next row, at most one second. Shares are between
-        0 and 1 and sum to 1.
+        The time in which the class was uncertain is the last share, "not sure". Each row counts for
+        the time until the person's next row, at most one second. The shares of a person are between
+        0 and 1, and their sum is 1.
         """
         return _shares(self.rows())
 
     def to_csv(self) -> str:
-        """Return a CSV table: one line per row, with probabilities and what produced them."""
-        started_at, rows = self._copy()
+        """Return a CSV table with one line per row: predictions and settings."""
+        started_at, rows = self._copy_rows()
         lines = []
         for row in rows:
             assert started_at is not None  # rows exist
@@ -313,14 +316,14 @@ class SessionRecord:
                     *rows.contexts[row.context_number].cells(),
                 ]
             )
-        raw_columns = [RAW + name for name in self.classes]
-        others = (*_FIRST_COLUMNS, "is_confident", *raw_columns, *_CONTEXT_COLUMNS)
-        columns = class_columns(self.classes, others)
-        return csv_text((*_FIRST_COLUMNS, *columns, *others[len(_FIRST_COLUMNS) :]), lines)
+        raw_columns = [_RAW_PREFIX + name for name in self.classes]
+        last_columns = ("is_confident", *raw_columns, *_CONTEXT_COLUMNS)
+        columns = class_columns(self.classes, (*_FIRST_COLUMNS, *last_columns))
+        return csv_text((*_FIRST_COLUMNS, *columns, *last_columns), lines)
 
     def to_json(self) -> str:
         """Return the rows as a JSON document, with start time, settings and shares per person."""
-        started_at, rows = self._copy()
+        started_at, rows = self._copy_rows()
         document = {
             "started_at": None if started_at is None else started_at.isoformat(timespec="seconds"),
             "dropped_rows": self.dropped_rows,
@@ -352,7 +355,7 @@ class SessionRecord:
 
 
 def unsure_name(classes: tuple[str, ...]) -> str:
-    """Return the name of the time in which the class was uncertain, distinct from the classes."""
+    """Return the name of the share in which the class was uncertain; no class has this name."""
     return f"({NOT_SURE})" if NOT_SURE in classes else NOT_SURE
 
 
@@ -365,6 +368,7 @@ def _shown_box(face: Face, context: RecordContext) -> tuple[int, int, int, int]:
 
 
 def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
+    """Return the shares of some rows, see ``SessionRecord.shares``."""
     count = len(rows.classes)
     labels = np.where(rows.is_confident, rows.probabilities.argmax(axis=1), count)
     names = (*rows.classes, unsure_name(rows.classes))
@@ -372,9 +376,8 @@ def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
     for person in np.unique(rows.persons):
         indices = np.flatnonzero(rows.persons == person)
         steps = np.clip(np.diff(rows.seconds[indices]), 0.0, _MAX_STEP_SECONDS)
-        # The last row has no next row; it counts for one recording interval.
-        interval = 1 / _ROWS_PER_SECOND
-        durations = np.append(steps, interval)
+        # The last row has no next row; it counts for the usual time between two rows.
+        durations = np.append(steps, 1 / _ROWS_PER_SECOND)
         totals = np.bincount(labels[indices], weights=durations, minlength=count + 1)
         shares = totals / totals.sum()
         result[int(person)] = dict(zip(names, map(float, shares), strict=True))

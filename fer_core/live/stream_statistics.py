@@ -1,4 +1,4 @@
-"""The speed of a stream: rates and durations over its last seconds."""
+"""Measure the speed of a stream: rates and durations of the last seconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+#: Length of the period in which events are counted.
 _RATE_SECONDS = 2.0
+#: Number of durations from which percentiles are computed.
 _MAX_DURATIONS = 90
 
 

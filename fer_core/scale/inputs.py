@@ -1,4 +1,4 @@
-"""The files of a job: folders, patterns, lists of files and addresses of object stores."""
+"""List the files of a job, from paths, folders, patterns, lists and addresses of object stores."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ class Item:
 
 def is_pattern(text: str) -> bool:
     """Return True for a pattern such as ``photos/**/*.jpg``; an existing path is not a pattern."""
-    return bool(_PATTERN_CHARACTERS & set(text)) and not (
-        not is_address(text) and os.path.lexists(text)
-    )
+    has_wildcard = bool(_PATTERN_CHARACTERS & set(text))
+    return has_wildcard and (is_address(text) or not os.path.lexists(text))
 
 
 def list_items(
@@ -60,8 +59,8 @@ def list_items(
             out. Empty for all files.
 
     Raises:
-        InputError: A list or a store cannot be read, a pattern matches nothing, or not a single one
-            of the given paths exists.
+        InputError: A list or a store cannot be read, a pattern matches nothing, or none of the
+            inputs exists.
     """
     if inputs and not lists and not any(map(_may_exist, inputs)):
         raise InputError(f"{inputs[0]} does not exist; check the path.")
@@ -74,11 +73,12 @@ def list_items(
 
 
 def _may_exist(text: str) -> bool:
-    """Return False for a path that does not exist; patterns and addresses are not looked up."""
+    """Return True for an existing path. Patterns and addresses are not looked up: always True."""
     return is_address(text) or is_pattern(text) or os.path.lexists(Path(text).expanduser())
 
 
 def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
+    """Yield the inputs, and then the lines of all lists."""
     yield from inputs
     for path in lists:
         yield from read_lines(path, "The list", "file")
@@ -102,9 +102,9 @@ def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
 def _is_skipped_match(path: str, pattern: str) -> bool:
     """Return True for a match in a folder such as ``__MACOSX`` that the pattern does not name."""
     named = {*Path(pattern).parts}
-    # A pattern matches hidden names only if it contains the dot.
+    # Hidden names are not skipped here, because a pattern matches them only if it contains the dot.
     parts = [part for part in Path(path).parts if part not in named and not part.startswith(".")]
-    # The last part may be a folder.
+    # The path itself may be a folder.
     return bool(parts) and (is_skipped_path(parts) or is_skipped_folder(parts[-1]))
 
 
@@ -154,11 +154,14 @@ def _files_at_address(address: str, types: Collection[str]) -> Iterator[Item]:
     for file in listed:
         has_type = is_pattern(address) or _has_type(file.name.rpartition("/")[2], types)
         is_skipped = is_skipped_path(file.name.removeprefix(parent).split("/"))
+        # A file that the user names is never left out.
         if file.name == address or (has_type and not is_skipped):
             yield Item(file.name, file.size)
 
 
 def _folder_of(address: str) -> str:
-    """Return the folder that an address names; of a pattern, the last folder before a wildcard."""
-    fixed = re.split(r"[*?[]", address)[0] if is_pattern(address) else f"{address.rstrip('/')}/"
-    return fixed[: fixed.rindex("/") + 1]
+    """Return the folder at an address; for a pattern, the last folder before a wildcard."""
+    if not is_pattern(address):
+        return f"{address.rstrip('/')}/"
+    before_wildcard = re.split(r"[*?[]", address)[0]
+    return before_wildcard[: before_wildcard.rindex("/") + 1]

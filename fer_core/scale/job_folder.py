@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import threading
 import time
 import uuid
@@ -43,13 +44,17 @@ if TYPE_CHECKING:
 
 _JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary.json"
 _LOCK_FILE = ".job.lock"
+#: Version of the layout of the folder.
 _FORMAT = 1
+#: Maximum size of ``_job.json`` that is read.
 _MAX_JSON_BYTES = 64 * 2**20
+#: Number of threads that read the counts of finished parts.
 _READING_THREADS = 16
 
-#: For object stores, in seconds: the time after which the driver renews its lock, and the time
-#: without renewal after which its lock is ignored, because the driver has died.
-_RENEWAL_SECONDS, _DEAD_SECONDS = 15.0, 60.0
+#: In an object store, the driver renews its lock after this time, in seconds.
+_RENEWAL_SECONDS = 15.0
+#: A lock that was not renewed for this time is ignored, because its driver has died.
+_DEAD_SECONDS = 60.0
 
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
@@ -57,12 +62,12 @@ class JobRecord:
     """The content of ``_job.json``.
 
     Attributes:
-        format: The version of this layout.
+        format: The version of the layout of the folder.
         work: The description of the work.
         folder: The folder that relative paths are relative to.
         inputs: The inputs of the user: paths, patterns, addresses, lists of files.
         files: The number of files.
-        part_files: The number of files in each part; the last one may have fewer.
+        part_files: The number of files in each part; the last part may have fewer.
     """
 
     format: Integer
@@ -75,14 +80,14 @@ class JobRecord:
     @property
     def parts(self) -> int:
         """The number of parts."""
-        return -(-self.files // self.part_files)
+        return math.ceil(self.files / self.part_files)
 
 
 class JobFolder:
     """Reads and writes the files of one job."""
 
     def __init__(self, location: str) -> None:
-        """Refer to a folder, which may not exist yet.
+        """Use a folder, which may not exist yet.
 
         Args:
             location: Path of the folder, or its address in an object store.
@@ -92,12 +97,13 @@ class JobFolder:
         """
         self.location = location.rstrip("/") if is_address(location) else location
         self._folder: _Folder = (
-            _StoredFolder(self.location)
+            _RemoteFolder(self.location)
             if is_address(location)
             else _LocalFolder(Path(location).expanduser())
         )
-        #: The open list of files, and the counts of finished parts by number.
-        self._list: pq.ParquetFile | None = None
+        #: The content of ``_files.parquet``; None before it is read.
+        self._file_list: pq.ParquetFile | None = None
+        #: The counts of rows, faces and errors of finished parts, by the number of the part.
         self._counts: dict[int, Counter[str]] = {}
 
     def __str__(self) -> str:
@@ -108,7 +114,7 @@ class JobFolder:
         """Lock the folder for this process.
 
         Raises:
-            InputError: Another job runs in it, or it cannot be written.
+            InputError: Another job runs in the folder, or the folder cannot be written.
         """
         with self._folder.locked():
             yield
@@ -118,18 +124,19 @@ class JobFolder:
     ) -> JobRecord:
         """Create the job in this folder, or return the job that it contains.
 
-        The list of files is written once. A continued job uses the list of its first start. A job
-        without a finished part, for example because the cluster could not be reached, is replaced.
+        The list of files is written once. A continued job uses the list of its first start. If the
+        folder contains a different job without a finished part, for example because the cluster
+        could not be reached, that job is replaced.
 
         Args:
             work: The work.
             inputs: The inputs of the user.
-            items: The files; not read if the job exists.
+            items: The files; not iterated if the job is continued.
             part_files: The number of files in a part of a new job.
 
         Raises:
-            InputError: The folder contains another job or something else, or cannot be written, or
-                there are no files.
+            InputError: The folder contains finished parts of a different job or other files, or
+                cannot be written, or there are no files to process.
         """
         record = self._read_record()
         if record is not None:
@@ -166,17 +173,18 @@ class JobFolder:
         """Return the files of a part."""
         import pyarrow.parquet as pq
 
-        if self._list is None:
+        if self._file_list is None:
             with self._open(_FILES_FILE) as source:
-                self._list = pq.ParquetFile(io.BytesIO(source.read()))
-        rows = self._list.read_row_group(part).to_pylist()
+                self._file_list = pq.ParquetFile(io.BytesIO(source.read()))
+        rows = self._file_list.read_row_group(part).to_pylist()
         return [Item(row["file"], row["size"], row["modified"]) for row in rows]
 
     def missing_parts(self, record: JobRecord) -> list[int]:
         """Return the numbers of the parts that are not complete, in ascending order."""
         names = set(self._folder.names())
         written = [part for part in range(record.parts) if _part_name(part) in names]
-        # A job may have thousands of parts, and a request to an object store takes a while.
+        # In parallel, because a job may have thousands of parts in an object store, and each
+        # request takes time.
         with ThreadPoolExecutor(_READING_THREADS) as threads:
             for part, counts in zip(written, threads.map(self._part_counts, written), strict=True):
                 if counts is not None:
@@ -188,7 +196,7 @@ class JobFolder:
 
         Args:
             part: Number of the part.
-            tables: Rows of the part, one table per file, in the order of its files.
+            tables: Rows of the part, one table per task, in the order of the files.
 
         Returns:
             The numbers of rows, faces and errors in the part.
@@ -261,15 +269,15 @@ class JobFolder:
         import pyarrow.parquet as pq
 
         schema = pa.schema([("file", pa.string()), ("size", pa.int64()), ("modified", pa.int64())])
-        source = iter(items)
-        first = next(source, None)
+        remaining = iter(items)
+        first = next(remaining, None)
         if first is None:
             raise InputError(
                 f"There are no {plural} to process; give {plural}, or folders of {plural}."
             )
-        source, count, buffer = chain([first], source), 0, io.BytesIO()
+        remaining, count, buffer = chain([first], remaining), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
-            while group := list(islice(source, part_files)):
+            while group := list(islice(remaining, part_files)):
                 rows = [
                     {"file": item.file, "size": item.size, "modified": item.modified}
                     for item in group
@@ -280,8 +288,9 @@ class JobFolder:
         return count
 
     def _read_record(self) -> JobRecord | None:
+        """Return the content of ``_job.json``; None if the folder contains no job."""
         if _JOB_FILE not in self._folder.names():
-            # An earlier start ended while it listed the files.
+            # An earlier start ended between writing the list of files and _job.json.
             if set(self._folder.names()) == {_FILES_FILE}:
                 self._folder.delete(_FILES_FILE)
             return None
@@ -315,7 +324,7 @@ class JobFolder:
 
     @contextmanager
     def _open(self, name: str, *, whole: bool = True) -> Iterator[Any]:
-        """Open a file; ``whole`` says that all of it will be read."""
+        """Open a file within a ``with`` block; ``whole`` is True if the caller reads all of it."""
         try:
             with self._folder.opened(name, whole=whole) as source:
                 yield source
@@ -342,6 +351,7 @@ class _Folder:
         raise NotImplementedError
 
     def opened(self, name: str, *, whole: bool) -> Any:
+        """Return a context manager with the open file; see ``JobFolder._open``."""
         raise NotImplementedError
 
     def write(self, name: str, content: bytes) -> None:
@@ -351,10 +361,13 @@ class _Folder:
         raise NotImplementedError
 
     def locked(self) -> Any:
+        """Return a context manager that locks the folder; see ``JobFolder.locked``."""
         raise NotImplementedError
 
 
 class _LocalFolder(_Folder):
+    """A folder on a disk."""
+
     def __init__(self, folder: Path) -> None:
         self._path = folder
 
@@ -398,7 +411,9 @@ class _LocalFolder(_Folder):
             lock.release()
 
 
-class _StoredFolder(_Folder):
+class _RemoteFolder(_Folder):
+    """A folder in an object store."""
+
     def __init__(self, address: str) -> None:
         self._store = Store(address)
         self._address = address
@@ -406,7 +421,7 @@ class _StoredFolder(_Folder):
     def names(self) -> list[str]:
         prefix = f"{self._address}/"
         try:
-            found = [file.name.removeprefix(prefix) for file in self._store.files(self._address)]
+            names = [file.name.removeprefix(prefix) for file in self._store.files(self._address)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -414,7 +429,7 @@ class _StoredFolder(_Folder):
                 f"{self._address} cannot be read ({system_reason(error)}); check the address and "
                 "the access rights."
             ) from error
-        return [name for name in found if not name.startswith(".")]
+        return [name for name in names if not name.startswith(".")]
 
     def read(self, name: str, limit: int) -> bytes:
         return self._store.read(f"{self._address}/{name}", limit)
@@ -439,8 +454,8 @@ class _StoredFolder(_Folder):
     def locked(self) -> Iterator[None]:
         owner, ended = uuid.uuid4().hex, threading.Event()
         try:
-            renewed = self._last_renewal()
-            if renewed is not None and time.time() - renewed < _DEAD_SECONDS:
+            last_renewal = self._last_renewal()
+            if last_renewal is not None and time.time() - last_renewal < _DEAD_SECONDS:
                 raise InputError(_in_use_text(self._address))
             self._renew_lock(owner)
         except OSError as error:
@@ -464,7 +479,7 @@ class _StoredFolder(_Folder):
         try:
             return float(parse_json(self.read(_LOCK_FILE, 10_000).decode())["renewed"])
         except (ValueError, KeyError, TypeError):
-            return None  # damaged: not written by a running job
+            return None  # damaged, so no running job has written it
 
     def _renew_lock(self, owner: str) -> None:
         document = {"owner": owner, "renewed": time.time()}
@@ -483,8 +498,9 @@ def _in_use_text(location: str) -> str:
 
 
 def _difference(record: JobRecord, work: Work, inputs: Sequence[str]) -> str | None:
-    """Return how a command differs from the one that started a job; None if it continues it."""
+    """Return how a command differs from the one that started a job; None if it does not."""
     description = work.description()
+    # "files" is a checksum of model and detector; a difference is reported in words below.
     for key, value in description.items():
         if key != "files" and record.work.get(key) != value:
             return f"{key} {record.work.get(key)!r} instead of {value!r}"
@@ -508,7 +524,11 @@ def _json_bytes(document: Any) -> bytes:
 
 
 def _counts(table: pyarrow.Table) -> Counter[str]:
-    """Count the rows, the rows with an error, and the faces: list entries or rows of persons."""
+    """Return the numbers of rows, of rows with an error, and of faces.
+
+    A row of a picture contains the list of its faces. A row of a video is one face; it has no
+    person if the video has no faces.
+    """
     errors = table.num_rows - table.column(ERROR_COLUMN).null_count
     counts = Counter({"rows": table.num_rows, "errors": errors, "faces": 0})
     assert FILE_COLUMN in table.column_names

@@ -19,15 +19,15 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.work import Work
 
-#: The job fails if this number of workers, one after the other, die before they are ready.
+#: The job fails if this number of workers die before they are ready and none is ready in between.
 _MAX_FAILED_STARTS = 3
-#: Maximum time in seconds for a process to end by itself; after that it is killed.
+#: Time in seconds after which a process that does not end by itself is killed.
 _END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class _StartMessage:
-    """The message that a process gets before its first task."""
+    """The arguments of a worker process; see ``LocalPool``."""
 
     work: Work
     threads: int
@@ -41,7 +41,7 @@ class LocalPool:
     def __init__(
         self, work: Work, *, workers: int, threads: int, memory_bytes: int, folder: str
     ) -> None:
-        """Start the processes; they load the work while this function returns.
+        """Start the processes, which then load the work in the background.
 
         Args:
             work: The work that the processes load.
@@ -63,7 +63,7 @@ class LocalPool:
         """Send a task to a free worker."""
         worker = next(worker for worker in self._workers if worker.is_ready and worker.task is None)
         worker.task = task
-        with suppress(OSError):  # it may have died, which next_outcome reports
+        with suppress(OSError):  # the worker may have died, which next_outcome reports
             worker.connection.send(task.items)
 
     def next_outcome(self) -> Outcome | None:
@@ -103,6 +103,11 @@ class LocalPool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def _replace(self, worker: _WorkerProcess) -> Outcome | None:
+        """Replace a worker that has died; return the outcome of its task, None without a task.
+
+        Raises:
+            InputError: Too many workers have died before they were ready.
+        """
         worker.connection.close()
         worker.process.join(_END_SECONDS)
         worker.process.kill()
@@ -125,7 +130,7 @@ class LocalPool:
             target=_run_worker, args=(other_end, self._start_message), daemon=True
         )
         process.start()
-        # Only the worker may hold this end: reading then fails as soon as the worker has ended.
+        # Only the worker may hold the other end, so that reading fails when the worker has ended.
         other_end.close()
         return _WorkerProcess(process, connection)
 
@@ -148,10 +153,14 @@ def _end_reason(code: int | None) -> str:
 
 
 def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
-    """Process tasks until the driver closes the connection or dies."""
-    # Ctrl-C reaches all processes of a terminal; the driver decides what happens.
+    """Process tasks until the driver, which started this process, dies or closes the connection.
+
+    The answers are pairs: ("ready", None) before the first task, ("refused", message) instead of
+    it if the work cannot be loaded, and for each task ("done", rows) or ("failed", reason).
+    """
+    # Ctrl-C reaches all processes of a terminal. The driver decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # An exception, so that temporary files of the current task are removed.
+    # SIGTERM raises an exception, so that temporary files of the current task are removed.
     signal.signal(signal.SIGTERM, _exit)
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
@@ -178,7 +187,7 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def _end_with_driver() -> None:
-    """End this process when the driver has died, because a task may take an hour."""
+    """End this process as soon as the driver has died, because its task may take another hour."""
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()

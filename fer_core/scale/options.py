@@ -1,4 +1,4 @@
-"""The configuration of a job: workers, threads, memory, sizes."""
+"""The configuration of a job: workers, threads, memory, and sizes of parts and tasks."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class ScaleOptions:
 
     Attributes:
         backend: *local* for processes on this machine, *ray* for a Ray cluster.
-        address: The address of the Ray cluster. None for the cluster in ``RAY_ADDRESS`` or a
-            running one on this machine; if there is none, one is started on this machine.
-        workers: Number of worker processes; None for as many as fit cores and memory.
+        address: The address of the Ray cluster. None for a running cluster on this machine; if
+            there is none, a cluster is started on this machine.
+        workers: Number of worker processes; None for as many as the cores and the memory allow.
         threads: Threads of each worker.
         worker_memory_mb: Memory of each worker, in megabytes. Files that need more become rows with
             a message.
@@ -67,11 +67,13 @@ class ScaleOptions:
 def parse_backend(
     text: str, environment: Mapping[str, str]
 ) -> tuple[Literal["local", "ray"], str | None]:
-    """Parse the value of ``--on``: where to run, and the address of a Ray cluster.
+    """Return the backend and the address of a Ray cluster from the value of ``--on``.
+
+    The address is None for ``local``, and for ``ray`` without the variable ``RAY_ADDRESS``.
 
     Args:
         text: ``local``, ``ray``, ``ray://HOST:PORT`` or ``HOST:PORT``.
-        environment: The environment variables; Ray's own ``RAY_ADDRESS`` applies to ``ray``.
+        environment: The environment variables.
 
     Raises:
         InputError: The text is none of these.
@@ -89,7 +91,8 @@ def parse_backend(
 
 
 def _usable_cores() -> int:
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
+    except AttributeError:  # not every operating system has this function
         return os.cpu_count() or 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fer_core.vision.photo import PhotoResult
 
-#: The network runs when at least this many faces have been cropped.
+#: Number of cropped faces from which on they are classified together.
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture.
 _BASE_BYTES = 350 * 2**20
@@ -72,7 +72,7 @@ class PhotoWork:
                 ("height", pa.int32()),
                 ("faces", pa.list_(face)),
                 ("error", pa.string()),
-                # Says that a picture was shrunk before its analysis; usually null.
+                # A sentence if the picture was shrunk before its analysis; usually null.
                 ("note", pa.string()),
             ]
         )
@@ -199,7 +199,7 @@ def _read_stored(item: Item) -> bytes:
         if is_video(start):
             return start
         raise InputError(too_large_text(item.name))
-    # One byte more than expected shows that the file has grown.
+    # Reading one byte more than expected shows whether the file has grown.
     content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)
     if item.size is not None and len(content) != item.size:
         raise _changed(item)

@@ -1,4 +1,4 @@
-"""The interface of all pools: workers that get tasks and return rows or the reason of a failure."""
+"""The interface of pools of workers, which get tasks and return rows or the reason of a failure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Task:
         part: The number of the part that the files belong to.
         start: The position of the first file in the part.
         items: The files.
-        failures: How often a worker has died, or raised an error, while it processed them.
+        failures: How often a worker has died or raised an error while it processed these files.
     """
 
     part: int
@@ -33,8 +33,8 @@ class Outcome:
 
     Attributes:
         task: The task.
-        rows: Rows of the task as an Arrow IPC stream; None if it failed.
-        reason: Why it failed.
+        rows: Rows of the task as an Arrow IPC stream; None if the task failed.
+        reason: Why the task failed; empty if it did not fail.
     """
 
     task: Task
@@ -77,7 +77,7 @@ def run_task(worker: Worker, items: Sequence[Item]) -> bytes:
     """Process files and return their rows as an Arrow IPC stream; called by the workers.
 
     Args:
-        worker: The open work.
+        worker: The work, with its model loaded.
         items: The files.
     """
     import pyarrow as pa

@@ -16,7 +16,7 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
 
-#: Files of a bundle that are not needed to classify.
+#: Files of a bundle that are not sent, because classification does not need them.
 _NOT_SENT = {"model.keras", "predictions.npz", "image_hashes.npz", "README.md", "metrics.jsonl"}
 
 
@@ -30,7 +30,7 @@ class PortableAnalyzer:
         model: The model's name.
         detector: The detector's name.
         classes: The names of the classes.
-        emphasis: The emphasis on rare classes.
+        emphasis: How strongly rare classes are favored, see ``Emphasis``.
         files: The content of each file by its path in the folder of models, such as
             ``model/model.onnx``.
         minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
@@ -47,7 +47,7 @@ class PortableAnalyzer:
         """Load the model and the detector; the process uses this number of threads for them.
 
         Raises:
-            InputError: One of them cannot be used.
+            InputError: The model or the detector cannot be used.
         """
         import cv2
 
@@ -67,7 +67,7 @@ class PortableAnalyzer:
             return Analyzer(predictor, make_detector(self.detector, settings))
 
     def description(self) -> dict[str, Any]:
-        """Return the names, and a checksum of the files, for ``Work.description``."""
+        """Return names, emphasis and a checksum of the files, for ``Work.description``."""
         digest = hashlib.sha256()
         for name, content in sorted(self.files.items()):
             digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
@@ -92,7 +92,7 @@ def portable_analyzer(
         settings: Settings with the location of the models and detectors.
         model: A bundle's name or folder; None for the default.
         detector: A detector's name; None for the best available one.
-        emphasis: The emphasis on rare classes.
+        emphasis: How strongly rare classes are favored, see ``Emphasis``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.

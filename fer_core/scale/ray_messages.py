@@ -1,4 +1,4 @@
-"""Ray's messages about the cluster, which it prints to standard output."""
+"""Turn Ray's messages about the cluster, which Ray prints, into messages of the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _log = logging.getLogger(__name__)
 
 
 class _LoggedLines(io.TextIOBase):
-    """A text stream whose lines become messages of the log."""
+    """A text stream that writes each line as a message to the log."""
 
     def writable(self) -> bool:
         return True
@@ -27,8 +27,9 @@ class _LoggedLines(io.TextIOBase):
 def logged_standard_output() -> Iterator[None]:
     """Turn standard output into messages of the log with the level INFO, which commands hide.
 
-    Standard output is for the document of a command. Ray prints the last lines of the log of each
-    lost node there; what its loss means for the files or trials is reported by this program.
+    Standard output is reserved for the document of a command. Ray would print to it the last lines
+    of the log of each lost node. This program reports itself what the loss of a node means for the
+    files or trials.
     """
     with redirect_stdout(_LoggedLines()):
         yield

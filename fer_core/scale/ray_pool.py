@@ -26,14 +26,16 @@ _JOIN_SECONDS = 60.0
 _READY_SECONDS = 120.0
 #: The job fails after this number of failed starts per worker without a successful one.
 _MAX_FAILED_STARTS = 3
+#: Size of Ray's memory for shared objects in a cluster that is started on this machine.
 _OBJECT_STORE_BYTES = 200 * 2**20
 #: The package that is sent to the nodes; the model of a job is sent separately.
 _PACKAGE = Path(__file__).resolve().parent.parent
+#: Patterns of files of the package that are not sent.
 _NOT_SENT = ["**/__pycache__", "models"]
 
 
 class RayPool:
-    """Actors that have loaded the work. An actor whose node has died is started on another one."""
+    """Actors that have loaded the work. If a node dies, its actors are replaced on other nodes."""
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class RayPool:
             address: See ``ScaleOptions.address``.
             workers: The number of actors; None for one per core of the cluster, divided by
                 ``threads``.
-            threads: Threads, and Ray's number of CPUs, of each actor.
+            threads: Number of threads of each actor, and of CPUs that Ray reserves for it.
             memory_bytes: See ``Work.open``.
             folder: The folder that relative paths are relative to.
             probe: A file of the job, which every node must be able to read.
@@ -71,7 +73,7 @@ class RayPool:
         cores = int(ray.cluster_resources().get("CPU", 1))
         self.size = min(workers or max(1, cores // threads), max_workers)
         self._probe = None if is_address(probe) else str(Path(folder) / probe)
-        self._must_exist = self._probe is not None and Path(self._probe).exists()
+        self._exists_here = self._probe is not None and Path(self._probe).exists()
         self._arguments = (
             ray.put(work),
             threads,
@@ -125,7 +127,7 @@ class RayPool:
             return None if task is None else Outcome(task, None, "the worker or its node has ended")
         if task is None:
             node, is_visible = value
-            if self._must_exist and not is_visible:
+            if self._exists_here and not is_visible:
                 raise InputError(
                     f"The node {node} of the Ray cluster cannot access {self._probe}; use a folder "
                     "that all nodes share, or an address such as s3://bucket/photos."
@@ -135,7 +137,7 @@ class RayPool:
         return None if task is None else Outcome(task, value)
 
     def close(self) -> None:
-        """End the actors and the connection; a cluster that was started here ends as well."""
+        """End the actors and the connection. A cluster that this process has started also ends."""
         if not self._ray.is_initialized():
             return
         for actor in [*self._free, *(actor for actor, _ in self._running.values())]:
@@ -148,6 +150,7 @@ class RayPool:
         return sum(node["Alive"] for node in self._ray.nodes())
 
     def _start(self) -> None:
+        """Start an actor, which becomes free when it has loaded the work."""
         actor = self._actor.remote(*self._arguments)
         self._running[actor.ready.remote(self._probe)] = (actor, None)
 
@@ -168,12 +171,12 @@ class _Actor:
     def __init__(self, work: Work, threads: int, memory_bytes: int, folder: str) -> None:
         if Path(folder).is_dir():
             os.chdir(folder)
-        self._start = (work, threads, memory_bytes)
+        self._open_arguments = (work, threads, memory_bytes)
         self._worker: Any = None
 
     def ready(self, probe: str | None) -> tuple[str, bool]:
-        """Load the work; return the node's name, and True if the node can access a file."""
-        work, threads, memory_bytes = self._start
+        """Load the work; return the node's name, and whether the node can access the probe."""
+        work, threads, memory_bytes = self._open_arguments
         self._worker = work.open(threads=threads, memory_bytes=memory_bytes)
         return socket.gethostname(), probe is None or Path(probe).exists()
 
@@ -255,9 +258,14 @@ def _not_accepted(address: str) -> InputError:
 
 
 def _check_port(address: str) -> None:
+    """Check that a program listens at the address of a cluster.
+
+    Raises:
+        InputError: The connection fails.
+    """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
-        return  # such as "auto", from RAY_ADDRESS
+        return  # RAY_ADDRESS may be "auto"
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError, UnicodeError) as error:
@@ -278,7 +286,7 @@ def check_answer(address: str) -> None:
 
     target = address.removeprefix("ray://")
     if os.environ.get("RAY_USE_TLS") == "1" or not target.rpartition(":")[2].isdigit():
-        return  # another kind of connection, or "auto" from RAY_ADDRESS
+        return  # the connection is encrypted, or RAY_ADDRESS is "auto"
     with grpc.insecure_channel(target) as channel:
         try:
             grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
@@ -297,7 +305,9 @@ def check_answer(address: str) -> None:
 
 
 def _check_is_node(address: str) -> None:
-    """Refuse ``HOST:PORT`` on a machine without a node, for which Ray would wait a minute.
+    """Check that this machine is a node of Ray if the address is ``HOST:PORT``.
+
+    Ray itself would report this only after a minute.
 
     Raises:
         InputError: No node of Ray runs on this machine.
@@ -339,6 +349,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
 
 def _join_error(error: BaseException, address: str) -> InputError:
     text = " ".join(str(error).split())
+    # "Version" and "Mismatch" may begin with upper or lower case.
     if "ersion" in text and ("ismatch" in text or "same version" in text):
         import platform
 

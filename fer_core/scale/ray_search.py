@@ -36,7 +36,9 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, from_dict
 
 _log = logging.getLogger(__name__)
 
+#: Time between two checks for ended workers and for a request to stop.
 _POLL_SECONDS = 2.0
+#: How often Ray restarts a worker that has died.
 _MAX_RESTARTS = 3
 
 
@@ -87,9 +89,10 @@ def search_on_ray(
             of them can reach.
         options: Workers, CPUs and GPUs.
         address: See ``connect``.
-        stop: Ends the search; its trials can be resumed.
-        new: The setup of a study that does not exist yet. It is created when the cluster can run
-            it, so that the user can correct the command and repeat it.
+        stop: Set by the caller to end the search; its trials can be resumed.
+        new: The setup of a study that does not exist yet; None for an existing study. The study is
+            created only when the cluster can run it, so that a user whose command failed can
+            correct and repeat it.
         report: Called with the number of completed trials and of all trials.
 
     Raises:
@@ -127,7 +130,7 @@ def _search(
     is_new: bool,
     report: ProgressReport | None,
 ) -> list[Exception]:
-    """Run the workers until they end; return the errors of those that failed."""
+    """Run the workers until they end; return the errors of the workers that failed."""
     connect(address)
     import ray
 
@@ -147,7 +150,7 @@ def _search(
             num_gpus=options.gpus,
             max_restarts=_MAX_RESTARTS,
             max_task_retries=_MAX_RESTARTS,
-            max_concurrency=2,  # work() and stop()
+            max_concurrency=2,  # so that stop() runs during work()
         )(_SearchActor)
         # Ray limits how many trials run at the same time; the queue of runs must not limit them
         # further.
@@ -174,7 +177,7 @@ def _worker_count(resources: dict[str, float], options: RaySearchOptions) -> int
 
 
 def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) -> list[Exception]:
-    """Wait until all workers have ended; return the errors of those that failed."""
+    """Wait until all workers have ended; return the errors of the workers that failed."""
     import ray
 
     errors: list[Exception] = []
@@ -196,7 +199,7 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
 
 
 class _CompletedTrials:
-    """Reports the number of completed trials each time that it has changed."""
+    """A function that reports the number of completed trials if it has changed."""
 
     def __init__(self, name: str, settings: Settings, report: ProgressReport | None) -> None:
         self._name = name

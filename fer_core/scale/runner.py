@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ class JobResult:
     Attributes:
         record: The job.
         summary: The number of files, rows, faces, errors and parts.
-        processed: The number of files that this call processed; the rest was complete before.
+        processed: The number of files that this call processed; the others were finished before.
     """
 
     record: JobRecord
@@ -58,7 +59,7 @@ def run_job(
         inputs: The inputs of the user; a job can only be continued with the same inputs.
         items: The files; read only if the job is new.
         folder: The folder of the results.
-        options: Where and with how many workers.
+        options: Where the job runs, and with how many workers.
         report: Called with the number of finished files and of all files.
         on_start: Called with the pool once it is created.
 
@@ -73,8 +74,8 @@ def run_job(
         missing = folder.missing_parts(record)
         processed = 0
         if missing:
-            files = _count_files(record, missing)
-            pool = _open_pool(work, options, record, folder.items(missing[0])[0], files)
+            first_item = folder.items(missing[0])[0]
+            pool = _open_pool(work, options, record, first_item, _count_files(record, missing))
             try:
                 if on_start is not None:
                     on_start(pool)
@@ -93,8 +94,10 @@ def run_job(
 
 
 def _open_pool(
-    work: Work, options: ScaleOptions, record: JobRecord, first: Item, files: int
+    work: Work, options: ScaleOptions, record: JobRecord, first_item: Item, file_count: int
 ) -> Pool:
+    # More workers than tasks would have nothing to do.
+    max_workers = math.ceil(file_count / options.task_files)
     memory = options.worker_memory_mb * 2**20
     if options.backend == "ray":
         from fer_core.scale.ray_pool import RayPool
@@ -106,14 +109,14 @@ def _open_pool(
             threads=options.threads,
             memory_bytes=memory,
             folder=record.folder,
-            probe=first.file,
-            max_workers=-(-files // options.task_files),
+            probe=first_item.file,
+            max_workers=max_workers,
         )
     from fer_core.scale.local_pool import LocalPool
 
     return LocalPool(
         work,
-        workers=min(options.local_workers(), -(-files // options.task_files)),
+        workers=min(options.local_workers(), max_workers),
         threads=options.threads,
         memory_bytes=memory,
         folder=record.folder,
@@ -145,9 +148,9 @@ class _Run:
         self._pool = pool
         self._report = report
         self._to_repeat: deque[Task] = deque()
-        #: For each incomplete part: the number of files without rows, and the finished tables by
-        #: the position of their first file.
+        #: The number of files without rows, for each incomplete part.
         self._files_left: dict[int, int] = {}
+        #: The tables of finished tasks by ``Task.start``, for each incomplete part.
         self._tables: dict[int, dict[int, pyarrow.Table]] = {}
 
     def process(self, parts: Sequence[int]) -> int:
@@ -175,6 +178,7 @@ class _Run:
         return done - done_before
 
     def _tasks(self, parts: Sequence[int]) -> Iterator[Task]:
+        """Yield the tasks of some parts. A part becomes incomplete with its first task."""
         size = self._task_files
         for part in parts:
             items = self._folder.items(part)
@@ -183,7 +187,7 @@ class _Run:
                 yield Task(part, start, tuple(items[start : start + size]))
 
     def _handle(self, outcome: Outcome) -> int:
-        """Keep the rows of a task, or plan its repetition; return the number of finished files."""
+        """Store the rows of a task, or plan its repetition; return the number of finished files."""
         import pyarrow as pa
 
         task = outcome.task
@@ -193,14 +197,15 @@ class _Run:
         failures = task.failures + 1
         _log.warning(
             "%d files, the first of which is %s, are processed again (%s)",
-            len(task.items), task.items[0].file,
+            len(task.items),
+            task.items[0].file,
             outcome.reason,
-        )  # fmt: skip
+        )
         if failures < _MAX_FAILURES:
             self._to_repeat.append(replace(task, failures=failures))
         elif len(task.items) > 1:
             half = len(task.items) // 2
-            # With one more failure, a half is divided again.
+            # After one more failure, a half is divided again.
             failures = _MAX_FAILURES - 1
             self._to_repeat.append(Task(task.part, task.start, task.items[:half], failures))
             self._to_repeat.append(Task(task.part, task.start + half, task.items[half:], failures))
@@ -216,7 +221,11 @@ class _Run:
         return 0
 
     def _add_rows(self, task: Task, table: pyarrow.Table) -> int:
-        """Store the rows of a task; write its part if that is complete. Return the file count."""
+        """Store the rows of a task, and write its part if that is complete.
+
+        Returns:
+            The number of files of the task.
+        """
         self._tables[task.part][task.start] = table
         self._files_left[task.part] -= len(task.items)
         if not self._files_left[task.part]:
@@ -227,5 +236,9 @@ class _Run:
 
 
 def _reason_clause(reason: str) -> str:
-    """Return a reason as the end of a sentence after "because"."""
+    """Return a reason as the end of a sentence after "because".
+
+    The reason is either a clause about the end of a process, such as "the process ended with exit
+    code 1", or the message of an exception.
+    """
     return reason if reason.startswith("the ") else f"of an unexpected error ({reason})"

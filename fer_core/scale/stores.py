@@ -1,8 +1,8 @@
 """Read and write files of object stores through fsspec.
 
 ``s3://`` uses the client in PyArrow, which is installed with the app. It reads the usual variables:
-``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``. Every
-other address uses the package that fsspec names for it.
+``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``. For other
+schemes, fsspec uses another package, which must be installed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from fer_core.extras import require_packages
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://.+", re.IGNORECASE | re.DOTALL)
 
-#: Seconds for a connection to an object store, and for one of its answers.
+#: Time limits in seconds for a connection to an object store, and for an answer.
 _CONNECT_SECONDS, _REQUEST_SECONDS = 5.0, 60.0
+#: Number of bytes that are copied at once.
 _COPY_BYTES = 8 * 2**20
 
 
@@ -51,12 +52,12 @@ class Store:
         """Open the file system.
 
         Raises:
-            InputError: A package for this kind of address is missing, or it cannot be opened.
+            InputError: The scheme is not supported, or needs a package that is not installed.
         """
         match = _ADDRESS.fullmatch(address)
-        assert match is not None
+        assert match is not None  # callers check is_address
         self._scheme = match[1].lower()
-        self._files = _file_system(self._scheme)
+        self._client = _file_system(self._scheme)
 
     def read(self, address: str, limit: int | None = None) -> bytes:
         """Return a file's content, or its first bytes.
@@ -68,7 +69,7 @@ class Store:
         Raises:
             OSError: The file cannot be read.
         """
-        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+        with _errors_as_os_errors(), self._client.open(self._path(address), "rb") as file:
             content: bytes = file.read() if limit is None else file.read(limit)
             return content
 
@@ -79,16 +80,21 @@ class Store:
         Raises:
             OSError: The file cannot be read.
         """
-        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+        with _errors_as_os_errors(), self._client.open(self._path(address), "rb") as file:
             yield file
 
     def copy(self, address: str, target: IO[bytes], limit: int) -> None:
-        """Write a file's content to an open file, up to a number of bytes.
+        """Write a file's content to an open file.
+
+        Args:
+            address: The file.
+            target: The file to write to.
+            limit: Maximum number of bytes.
 
         Raises:
             OSError: The file cannot be read or written.
         """
-        with _errors_as_os_errors(), self._files.open(self._path(address), "rb") as file:
+        with _errors_as_os_errors(), self._client.open(self._path(address), "rb") as file:
             while limit > 0 and (content := file.read(min(limit, _COPY_BYTES))):
                 target.write(content)
                 limit -= len(content)
@@ -99,7 +105,7 @@ class Store:
         Raises:
             OSError: The file cannot be written.
         """
-        with _errors_as_os_errors(), self._files.open(self._path(address), "wb") as file:
+        with _errors_as_os_errors(), self._client.open(self._path(address), "wb") as file:
             file.write(content)
 
     def delete(self, address: str) -> None:
@@ -109,12 +115,12 @@ class Store:
             OSError: The file cannot be deleted.
         """
         with _errors_as_os_errors():
-            self._files.rm_file(self._path(address))
+            self._client.rm_file(self._path(address))
 
     def exists(self, address: str) -> bool:
         """Return True if a file or folder exists."""
         with _errors_as_os_errors():
-            return bool(self._files.exists(self._path(address)))
+            return bool(self._client.exists(self._path(address)))
 
     def files(self, address: str) -> Iterator[ListedFile]:
         """Yield the file at an address, or every file in the folder at any depth, by name.
@@ -124,8 +130,8 @@ class Store:
         """
         with _errors_as_os_errors():
             self._check_reachable(address)
-            found = self._files.find(self._path(address), detail=True)
-        for name, info in sorted(found.items()):
+            infos = self._client.find(self._path(address), detail=True)
+        for name, info in sorted(infos.items()):
             yield ListedFile(self._address(name), int(info.get("size") or 0))
 
     def matches(self, pattern: str) -> Iterator[ListedFile]:
@@ -136,27 +142,30 @@ class Store:
         """
         with _errors_as_os_errors():
             self._check_reachable(re.split(r"[*?[]", pattern)[0].rpartition("/")[0])
-            found = self._files.glob(self._path(pattern), detail=True)
-        for name, info in sorted(found.items()):
+            infos = self._client.glob(self._path(pattern), detail=True)
+        for name, info in sorted(infos.items()):
             if info.get("type") == "file":
                 yield ListedFile(self._address(name), int(info.get("size") or 0))
 
     def _check_reachable(self, address: str) -> None:
         """Raise the error of a store that cannot be listed, because listings omit errors."""
         if self._scheme not in ("http", "https"):
-            self._files.info(self._path(address))
+            self._client.info(self._path(address))
 
     def _path(self, address: str) -> str:
+        """Return an address as the client expects it: without the scheme, except for HTTP."""
         if self._scheme in ("http", "https"):
             return address
         return address.split("://", 1)[1]
 
     def _address(self, path: str) -> str:
+        """Return the address of a path from a listing of the client."""
         return path if is_address(path) else f"{self._scheme}://{path.lstrip('/')}"
 
 
 @cache
 def _file_system(scheme: str) -> Any:
+    """Return fsspec's client for a scheme."""
     require_packages(f"Addresses with {scheme}:// need", "scale", "fsspec")
     import fsspec
 
@@ -210,6 +219,7 @@ def _errors_as_os_errors() -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    """Return the reason of a client's error in a few words."""
     text = first_line(error)
     if "ACCESS_DENIED" in text or "Access Denied" in text or "403" in text:
         return "the store denies access"

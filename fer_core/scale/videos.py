@@ -38,17 +38,17 @@ _DECODER_FRAMES = 20
 #: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
 _MAX_PIXEL_BYTES = 4.0
+#: Beginning of the names of the temporary folders.
 _TEMPORARY_NAME = "fer-studio-video"
 
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Analyzes videos. A video is one unit: if its worker fails, another worker starts
-    again at its first frame.
+    """Analyzes videos. If a worker dies, another worker starts its video again at the first frame.
 
     Attributes:
         analyzer: The model and the detector.
-        settings: The settings of all analyses; ``video`` and ``source`` are replaced.
+        settings: The settings of all analyses, except ``video`` and ``source``.
     """
 
     analyzer: PortableAnalyzer
@@ -66,7 +66,7 @@ class VideoWork:
     def schema(self) -> pyarrow.Schema:
         """Return the columns of ``faces.parquet``, and the columns that describe the video.
 
-        A video without faces, or with an error, has one row, in which the columns of faces are
+        A video without faces, or with an error, has one row, in which the columns of a face are
         null.
         """
         import pyarrow as pa
@@ -123,11 +123,11 @@ class StoredVideo:
         file: Path or address of the video.
         width: Width of the upright video, in pixels; None with an error.
         height: Height of the upright video, in pixels; None with an error.
-        seconds: Duration; None if unknown.
+        seconds: Duration of the video; None if unknown.
         frames: Number of analyzed frames.
         notes: Sentences about the file, such as damaged frames.
         error: Why the video could not be analyzed; None without an error.
-        table: The faces that were found.
+        table: The faces of the video.
     """
 
     file: str
@@ -145,18 +145,19 @@ def stored_videos(part: pyarrow.Table, work: VideoWork) -> Iterator[StoredVideo]
 
     Args:
         part: The rows of a part.
-        work: The work of its job.
+        work: The work of the job.
     """
     import pyarrow.compute as pc
 
     from fer_core.video.face_table import from_arrow, to_arrow
 
-    original = to_arrow(work.empty_table("")).column_names
+    table_columns = to_arrow(work.empty_table("")).column_names
     for file in pc.unique(part.column("file")).to_pylist():
         rows = part.filter(pc.equal(part.column("file"), file))
         first = rows.slice(0, 1).to_pylist()[0]
         faces = rows.filter(pc.is_valid(rows.column("person")))
-        faces = faces.select([_face_column(name) for name in original]).rename_columns(original)
+        faces = faces.select([_face_column(name) for name in table_columns])
+        faces = faces.rename_columns(table_columns)
         yield StoredVideo(
             file=file,
             width=first["video_width"],
@@ -222,7 +223,7 @@ class VideoWorker:
         ).status
         if not is_remote:
             _check_unchanged(item, path)
-        values = {
+        video_values = {
             "file": item.file,
             "video_width": status.width,
             "video_height": status.height,
@@ -231,7 +232,7 @@ class VideoWorker:
             "notes": list(status.notes),
             "error": None,
         }
-        return _job_rows(pq.read_table(analysis.table_path), item.name, values, self._schema)
+        return _job_rows(pq.read_table(analysis.table_path), item.name, video_values, self._schema)
 
     def _check_memory(self, info: VideoInfo) -> None:
         additional_pixels = max(info.width * info.height - _FULL_HD_PIXELS, 0)
@@ -272,6 +273,11 @@ def _local_copy(item: Item, folder: Path) -> Path:
 
 
 def _check_unchanged(item: Item, path: Path) -> None:
+    """Check that a video has not changed since the job listed it.
+
+    Raises:
+        InputError: The video has changed, or cannot be read.
+    """
     try:
         state = path.stat()
     except OSError as error:
@@ -288,24 +294,24 @@ def _changed(item: Item) -> InputError:
 
 
 def _job_rows(
-    faces: pyarrow.Table, video: str, values: Mapping[str, Any], schema: pyarrow.Schema
+    faces: pyarrow.Table, video: str, video_values: Mapping[str, Any], schema: pyarrow.Schema
 ) -> pyarrow.Table:
-    """Return the rows of a video: its faces, or one row without a face.
+    """Return the rows of a video: one per face and frame, or a single row if it has no faces.
 
     Args:
         faces: The content of ``faces.parquet``.
         video: The file's name.
-        values: The values of the columns of the video.
+        video_values: The values of ``_VIDEO_COLUMNS``.
         schema: The schema of the result.
     """
     import pyarrow as pa
 
     if not faces.num_rows:
-        return pa.Table.from_pylist([{**values, "video": video}], schema)
+        return pa.Table.from_pylist([{**video_values, "video": video}], schema)
     faces = faces.rename_columns([_face_column(name) for name in faces.column_names])
     columns = [
-        pa.repeat(pa.scalar(values[column.name], column.type), faces.num_rows)
-        if column.name in values
+        pa.repeat(pa.scalar(video_values[column.name], column.type), faces.num_rows)
+        if column.name in video_values
         else faces.column(column.name).cast(column.type)
         for column in schema
     ]
@@ -322,7 +328,11 @@ def _face_column(name: str) -> str:
 
 
 def _value_type(kind: pyarrow.DataType) -> pyarrow.DataType:
-    """Return the type of a column's values: a dictionary type would differ between videos."""
+    """Return the type of a column in the results of a job.
+
+    A dictionary-encoded column gets the type of its values, because the dictionaries of two videos
+    differ.
+    """
     import pyarrow as pa
 
     return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -44,7 +44,7 @@ _REQUEST_BODY = {
                     FILES_FIELD: {
                         "type": "array",
                         "items": {"type": "string", "format": "binary"},
-                        "description": "JPEG, PNG, WebP, BMP, TIFF or GIF",
+                        "description": "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF",
                     }
                 },
             }
@@ -107,7 +107,7 @@ def create_application(
         docs_url=None,
         redoc_url=None,
     )
-    # The latest version that the bundled Swagger UI supports.
+    # The latest version of OpenAPI that the bundled Swagger UI supports.
     application.openapi_version = "3.0.3"
     _add_error_documents(application)
     _add_documentation(application)
@@ -182,7 +182,7 @@ async def _analyze(
     model: str | None,
     whole: bool | None,
 ) -> list[PhotoResult]:
-    """Analyze the files of a request at the same time, in the order of the request."""
+    """Analyze the files of a request at the same time; return the results in the files' order."""
     try:
         pending = [
             _too_large_result(upload, limits)
@@ -206,6 +206,7 @@ async def _analyze(
 
 
 def _too_large_result(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
+    """Return a future that already contains the result of a file above the limit."""
     result: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
     size = size_text(limits.file_bytes)
     result.set_result(
@@ -235,7 +236,9 @@ def _add_error_documents(application: FastAPI) -> None:
     @application.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:
         _log.error("unexpected error in a request", exc_info=error)
-        return error_response(500, "An unexpected error occurred; it is in the log of the service.")
+        return error_response(
+            500, "An unexpected error occurred; the log of the service has the details."
+        )
 
 
 def _add_documentation(application: FastAPI) -> None:

@@ -40,7 +40,7 @@ class BatchingPredictor:
 
         Args:
             predictor: The model.
-            max_faces: A batch is closed when it has at least this many faces.
+            max_faces: No further call is added to a batch with at least this many faces.
             on_batch: Called with the number of faces of each batch.
         """
         self._predictor = predictor
@@ -74,7 +74,7 @@ class BatchingPredictor:
             crops: See ``Predictor.probabilities``.
 
         Returns:
-            float32 ``[n, classes]``, rows summing to 1.
+            float32 ``[n, classes]``, each row with sum 1.
 
         Raises:
             RuntimeError: The predictor is closed.
@@ -96,14 +96,15 @@ class BatchingPredictor:
     def _run(self) -> None:
         while True:
             batch, is_last = self._next_batch()
-            # Only crops of the same size and number of channels can be stacked.
+            # Only crops with the same size and number of channels can be stacked. dict.fromkeys
+            # returns each of these shapes once.
             for shape in dict.fromkeys(call.crops.shape[1:] for call in batch):
                 self._predict([call for call in batch if call.crops.shape[1:] == shape])
             if is_last:
                 return
 
     def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
-        """Wait for a call; return it with the other waiting calls, and True after ``close``."""
+        """Wait for a call; return all waiting calls, and True if no call will follow them."""
         batch: list[_PendingCrops] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:
@@ -112,10 +113,11 @@ class BatchingPredictor:
                     return batch, True
                 batch.append(call)
         except queue.Empty:
-            pass
+            pass  # no further call is waiting
         return batch, False
 
     def _predict(self, batch: list[_PendingCrops]) -> None:
+        """Classify all crops of a batch in one call, and set the results of its calls."""
         try:
             rows = self._predictor.probabilities(np.concatenate([call.crops for call in batch]))
         except Exception as error:

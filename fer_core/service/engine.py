@@ -29,7 +29,7 @@ class ServedModel:
 
 
 class ClassifyEngine:
-    """Analyzes pictures in a fixed number of threads; each has its own detector."""
+    """Analyzes pictures in a fixed number of threads. Each thread has its own detector."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ClassifyEngine:
             bundle = find_bundle(name, settings)
             if bundle.name in self.models:
                 raise InputError(
-                    f"Two of the models to serve are called {bundle.name!r}; give each once."
+                    f"Two of the models to serve are called {bundle.name!r}; name each model once."
                 )
             predictor = load_predictor(bundle)
             # The first call of a network takes longer; an unusable network fails here.
@@ -108,7 +108,7 @@ class ClassifyEngine:
         return analyze_photo(content, name, analyzer, whole=whole)[0]
 
     def _detector(self) -> FaceDetector:
-        # A detector is locked while it runs. Each thread has its own, so that threads do not wait.
+        # A detector is locked while it runs, so threads with a common detector would wait.
         detector: FaceDetector | None = getattr(self._detectors, "detector", None)
         if detector is None:
             detector = self._detectors.detector = make_detector(self.detector_name, self._settings)

@@ -1,7 +1,8 @@
 """``RequestGuard``: API keys, limits and metrics, in front of all routes.
 
-It is an ASGI application (https://asgi.readthedocs.io) that wraps the application of the routes. A
-request without a valid key, or above a limit, is answered before its body is read or kept.
+The guard is an ASGI application (https://asgi.readthedocs.io) that wraps the application of the
+routes. A request without a valid key, or above a limit, is rejected before its body is read or
+stored.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: Paths that are counted by name; all others are counted as "other".
 COUNTED_PATHS = ("/v1/classify", "/v1/models", "/health", "/ready", "/metrics", "/docs")
+#: Beginnings of the paths that require an API key.
 _PROTECTED = ("/v1/", "/metrics")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
@@ -58,6 +60,7 @@ class RequestGuard:
         self._limits = limits
         self._keys = keys
         self._metrics = metrics
+        #: Number of requests in progress, and size of their bodies.
         self._requests = 0
         self._bytes = 0
 
@@ -66,21 +69,23 @@ class RequestGuard:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
-        start, status = time.monotonic(), 500
+        start = time.monotonic()
+        status = 500  # counted if the application raises an error before it answers
 
-        async def sending(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._answer(scope, receive, sending)
+            await self._answer(scope, receive, send_and_note_status)
         finally:
             path = scope["path"] if scope["path"] in COUNTED_PATHS else "other"
             self._metrics.count_request(path, status, time.monotonic() - start)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request, and pass it on or reject it."""
         headers = {name.lower(): value for name, value in scope["headers"]}
         try:
             if self._only_local:
@@ -121,7 +126,11 @@ class RequestGuard:
             )
 
     def admit(self, length: int) -> None:
-        """Admit a request, or raise if the service is overloaded."""
+        """Count a request and the declared length of its body.
+
+        Raises:
+            HTTPException: The service is overloaded.
+        """
         if self._requests >= self._limits.requests:
             raise _overloaded()
         self._requests += 1
@@ -133,19 +142,23 @@ class RequestGuard:
             raise
 
     def reserve(self, length: int) -> None:
-        """Count bytes of a body that is kept in memory, or raise if the service is overloaded."""
+        """Count bytes of a body that is stored in memory.
+
+        Raises:
+            HTTPException: The service is overloaded.
+        """
         if self._bytes + length > self._limits.waiting_bytes:
             raise _overloaded()
         self._bytes += length
 
     def release(self, length: int) -> None:
-        """Release a request and its bytes."""
+        """Stop counting a request and the bytes of its body."""
         self._bytes -= length
         self._requests -= 1
         self._metrics.active.dec()
 
     def check_received(self, total: int) -> None:
-        """Check the number of bytes received so far, which can exceed the declared length."""
+        """Check the number of bytes that were received, which may exceed the declared length."""
         self._check_length(total)
 
     @property
@@ -155,7 +168,7 @@ class RequestGuard:
 
 
 class _RequestBody:
-    """The body of one request: counted, and received within a time limit."""
+    """The body of one request, which is counted and must arrive within a time limit."""
 
     def __init__(self, guard: RequestGuard, receive: Receive, declared: int) -> None:
         self._guard = guard
@@ -172,6 +185,7 @@ class _RequestBody:
         self._guard.release(self._reserved)
 
     async def receive(self) -> Message:
+        """Return the next ASGI message; raise ``HTTPException`` above a limit."""
         if self._is_complete:
             return await self._receive()  # waits until the client disconnects
         try:
@@ -195,6 +209,7 @@ class _RequestBody:
 
 def _check_host(headers: dict[bytes, bytes]) -> None:
     host = headers.get(b"host", b"").decode("latin-1")
+    # The name without the port. An IPv6 address is in brackets.
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     if name.lower() not in _LOCAL_HOSTS:
         raise _rejection(
@@ -209,5 +224,6 @@ def _overloaded() -> HTTPException:
 
 
 def _rejection(status: int, message: str, headers: dict[str, str] | None = None) -> HTTPException:
+    """Return the exception that rejects a request."""
     # The rest of the body is not read, so the connection cannot be used again.
     return HTTPException(status, message, {"Connection": "close"} | (headers or {}))

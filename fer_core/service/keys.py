@@ -41,9 +41,13 @@ class ApiKeys:
         return bool(self._hashes)
 
     def accepts(self, key: str) -> bool:
-        """Return True if a key is valid. The time does not depend on how much of it is correct."""
-        presented = _hash(key)
-        matches = [hmac.compare_digest(presented, known) for known in self._hashes]
+        """Return True if a key is valid.
+
+        The time does not depend on how many characters are correct.
+        """
+        digest = _hash(key)
+        # A list and not a generator, so that the key is compared with all valid keys.
+        matches = [hmac.compare_digest(digest, valid) for valid in self._hashes]
         return any(matches)
 
 
@@ -52,7 +56,8 @@ def load_keys(environment: Mapping[str, str], file: Path | None = None) -> ApiKe
 
     Args:
         environment: The environment variables.
-        file: One key per line; empty lines and lines that begin with ``#`` are ignored.
+        file: Path of a file with one key per line; empty lines and lines that begin with ``#`` are
+            ignored. None to read the variable only.
 
     Raises:
         InputError: The file cannot be read or contains no key, or a key is not valid.
@@ -60,10 +65,10 @@ def load_keys(environment: Mapping[str, str], file: Path | None = None) -> ApiKe
     keys = [key.strip() for key in environment.get(KEYS_VARIABLE, "").split(",") if key.strip()]
     if file is not None:
         lines = read_lines(file, "The keys in", "key")
-        in_file = [line for line in lines if not line.startswith("#")]
-        if not in_file:
+        file_keys = [line for line in lines if not line.startswith("#")]
+        if not file_keys:
             raise InputError(f"{file} contains no API key; {_ADVICE} and add it as a line.")
-        keys += in_file
+        keys += file_keys
     return ApiKeys(keys)
 
 

@@ -60,7 +60,7 @@ class Metrics:
         self._faces.inc(faces)
 
     def count_batch(self, faces: int) -> None:
-        """Count a call of the network."""
+        """Count a call of the network with its number of faces."""
         self._batches.observe(faces)
 
     def text(self) -> bytes:

@@ -13,7 +13,7 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, Text
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ServiceLimits:
-    """Upper bounds for requests of clients. The limits on pixels are those of ``vision.decode``.
+    """Upper bounds for requests of clients. ``vision.decode`` limits the pixels of a picture.
 
     Attributes:
         file_bytes: Size of one file.
@@ -23,8 +23,8 @@ class ServiceLimits:
             are answered with 503.
         waiting_bytes: Total size of these requests in memory. Further requests are answered with
             503.
-        header_seconds: Time for a client to send the header of a request. After it, the connection
-            is closed.
+        header_seconds: Time for a client to send the header of a request. After this time the
+            connection is closed.
         upload_seconds: Time for a client to send the body of a request.
         analysis_seconds: Time from the end of the upload to the answer.
         shutdown_seconds: Time for requests to finish after a signal to terminate.

@@ -1,4 +1,4 @@
-"""Answers to failed requests: error documents with the same JSON structure, and their messages."""
+"""Answers to failed requests: error documents, which all have the same JSON structure."""
 
 from __future__ import annotations
 

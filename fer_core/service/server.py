@@ -70,7 +70,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Reports the address once connections are accepted."""
+    """A uvicorn server that reports its address as soon as it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, on_start: Callable[[str], object] | None) -> None:
         super().__init__(config)
@@ -78,7 +78,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """End the service at SIGINT or SIGTERM; uvicorn would raise the signal again."""
+        """End the service at SIGINT or SIGTERM.
+
+        uvicorn's own method would raise the signal again after the end.
+        """
+        # Only the main thread may set signal handlers.
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -98,7 +102,10 @@ class _Server(uvicorn.Server):
 
 
 def _listen(options: ServiceOptions) -> socket.socket:
-    """Open the socket, so that an unusable address is reported before models are loaded."""
+    """Open the socket of the service.
+
+    This happens before the models are loaded, so that an unusable address is reported at once.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -133,11 +140,12 @@ def _time_limited_protocol(header_seconds: float) -> type[H11Protocol]:
             super().on_response_complete()
             self._wait_for_request(self.cycle)
 
-        def _wait_for_request(self, last: Any) -> None:
-            self.loop.call_later(header_seconds, self._close_if_idle, last)
+        def _wait_for_request(self, last_cycle: Any) -> None:
+            self.loop.call_later(header_seconds, self._close_if_idle, last_cycle)
 
-        def _close_if_idle(self, last: Any) -> None:
-            if self.cycle is last and not self.transport.is_closing():
+        def _close_if_idle(self, last_cycle: Any) -> None:
+            # uvicorn creates a new cycle when it has received the header of a request.
+            if self.cycle is last_cycle and not self.transport.is_closing():
                 self.transport.close()
 
     return TimeLimitedProtocol

@@ -1,4 +1,4 @@
-"""The files of a multipart request, kept in memory only."""
+"""Read the files of a multipart request into memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Upload:
     """An uploaded file.
 
     Attributes:
-        name: The name that the client gave, used only in results and messages.
+        name: The file name that the client sent; used only in results and messages.
         content: Bytes of the file; None if it is larger than the limit.
     """
 
@@ -33,8 +33,9 @@ class Upload:
 
 
 class _MemoryParser(MultiPartParser):
-    """Keeps every file in memory; the limit on the request bounds its size."""
+    """Keeps every file in memory. The limit on the size of a request also limits the files."""
 
+    # Larger files would be written to disk; no request is larger.
     spool_max_size = 2**62
 
 
@@ -82,6 +83,6 @@ def _form_error_message(error: MultiPartException, limits: ServiceLimits) -> str
 
 
 def _name_on_one_line(text: str | None) -> str:
-    """Return an upload's name on one line."""
+    """Return the name of an upload on one line; "upload" if the client sent none."""
     name = re.sub(r"[\x00-\x1f\x7f]", " ", text or "")[:_MAX_NAME_LENGTH].strip()
     return name or "upload"

@@ -31,19 +31,20 @@ VIDEO_TYPES = (
 #: Space in bytes that must stay free on the disk when a video is stored.
 _FREE_BYTES = 200 << 20
 
+#: State of an analysis that its process, the queue and ``status.json`` together determine.
 ActualState = Literal["queued", "starting", "running", "finished", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
 class AnalysisSummary:
-    """One analysis, for a list.
+    """An analysis with its actual state.
 
     Attributes:
         folder: Folder of the analysis.
         settings: Settings of the analysis.
         state: What the analysis is doing, or how it ended.
-        message: One sentence about the state; may be empty.
-        status: What the job of the analysis reported last.
+        message: A few words about the state; may be empty.
+        status: The last report of the job; None if it is missing or damaged.
         queue_position: The position in the queue, from 1; None if the analysis is not queued.
     """
 
@@ -69,16 +70,18 @@ def start_analysis(
     """Create an analysis and start it in the background, or add it to the queue.
 
     Args:
-        analysis: What to analyze. ``source`` is the path of the file, unless it is uploaded.
+        analysis: Settings of the analysis. ``source`` is the path of the video; it is ignored if
+            ``upload`` is given.
         settings: Settings with the location of ``analyses/``.
-        upload: The content of the file; it is stored with the analysis.
+        upload: The content of an uploaded video, which is stored in the analysis folder; None if
+            the video is a file on this machine.
 
     Returns:
         The folder of the analysis.
 
     Raises:
-        InputError: The file is not a video that can be analyzed, the range is outside of it, or it
-            cannot be stored. In these cases nothing is stored.
+        InputError: The file is not a video that can be analyzed, the range is outside the video or
+            too long, or the video or the analysis cannot be stored. Then nothing is stored.
     """
     folder = new_analysis_folder(analysis.video, settings.analyses_root)
     try:
@@ -91,7 +94,7 @@ def start_analysis(
         folder.create(analysis)
         enqueue_analysis(folder, settings)
     except BaseException:
-        # The user will try again, and an unfinished folder would remain in the list.
+        # Otherwise the incomplete analysis would remain in the list when the user tries again.
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return folder
@@ -107,15 +110,17 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
 
 
 def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
-    """Make the annotated video, or replace it by one with the current names.
+    """Make the annotated video in the background; an existing one is replaced.
+
+    The new video contains the names of persons that the users gave since the analysis.
 
     Args:
-        folder: A finished analysis.
+        folder: Folder of a finished analysis.
         settings: Settings with the location of ``analyses/``.
         blurs: True to blur the faces.
 
     Raises:
-        InputError: The video is not stored any more, or the analysis is running.
+        InputError: The video file no longer exists, or the analysis is running.
     """
     analysis = folder.read_settings()
     if not folder.source_path(analysis).is_file():
@@ -137,12 +142,12 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
 
     Args:
         settings: Settings with the location of ``analyses/``.
-        visitor: The visitor; None returns all analyses, for the user of this machine.
+        visitor: The visitor; None for the user of this machine, who may see all analyses.
     """
-    found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
+    settings_files = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
     pending = pending_analyses(settings)
     summaries = []
-    for path in sorted(found, reverse=True):
+    for path in sorted(settings_files, reverse=True):
         folder = AnalysisFolder(path.parent)
         try:
             summary = summarize_analysis(folder, pending)
@@ -170,7 +175,8 @@ def find_analysis(
 def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
     """Return True if a visitor may see, change and delete an analysis.
 
-    Not even editors see the analyses of others: videos of people are personal data.
+    On a shared server, only the person who started the analysis may do this, whatever the role of
+    the visitor: videos of people are personal data.
     """
     if not visitor.is_shared:
         return True
@@ -178,11 +184,13 @@ def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
 
 
 def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSummary:
-    """Return the actual state of an analysis, which also depends on whether its process is alive.
+    """Return an analysis with its actual state.
+
+    ``status.json`` alone is not sufficient: it still says "running" after the process was killed.
 
     Args:
-        folder: The analysis.
-        pending: The ids in the queue.
+        folder: The folder of the analysis.
+        pending: The ids of the analyses in the queue, the next one first.
 
     Raises:
         InputError: The settings are damaged.
@@ -210,7 +218,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix under which an uploaded file is stored."""
+    """Return the suffix under which an uploaded file is stored; ".video" for an unknown one."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

@@ -1,8 +1,8 @@
 """An analysis on disk: ``analyses/<id>/``.
 
-``settings.json`` is written once by the launcher, ``control.json`` and ``edits.json`` by the page,
-everything else by the job. A segment is written when it is complete, so that a job that was killed
-continues after its last finished segment.
+``settings.json`` is written when the analysis is created, ``control.json`` and ``edits.json`` by
+the page, everything else by the job. The job writes its results in segments, each of them when it
+is complete. Therefore a job that was killed can continue after its last finished segment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from pydantic.dataclasses import dataclass as record
+from pydantic.dataclasses import dataclass as validated_dataclass
 
 from fer_core.errors import InputError
 from fer_core.files import (
@@ -51,32 +51,35 @@ LOG_FILE = "analysis.log"
 ANNOTATED_FILE = "annotated.mp4"
 PLAYER_FILE = "player.mp4"
 SUBTITLES_FILE = "emotions.vtt"
+#: Name of an uploaded video in the folder, without its suffix.
 _SOURCE_STEM = "source"
+#: Names of the subfolders.
 _SEGMENTS, _THUMBNAILS, _PORTRAITS = "segments", "thumbnails", "persons"
-_JPEG_QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 85]
+_JPEG_PARAMETERS = [cv2.IMWRITE_JPEG_QUALITY, 85]
 
 AnalysisState = Literal["running", "finished", "stopped", "failed"]
 
 
-@record(frozen=True, config=IGNORE_UNKNOWN)
+@validated_dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class AnalysisStatus:
     """The state of an analysis: the content of ``status.json``.
 
     Attributes:
         state: What the job is doing, or how it ended.
         message: One sentence for the user.
-        phase: The current part of the work, such as "analyzing".
-        done: Finished part of the phase, in seconds of video.
+        phase: What the job is doing now, such as "analyzing"; empty before the first phase and
+            after the end.
+        done: Seconds of video that this phase has finished.
         total: Length of the phase, in seconds of video; 0 if unknown.
-        frames: Analyzed frames.
+        frames: Number of analyzed frames.
         seconds_left: Estimated time left in this phase; None if unknown.
         notes: Sentences about the file, such as damaged frames.
         width: Width of the upright video, in pixels; 0 if unknown.
         height: Height of the upright video, in pixels; 0 if unknown.
         seconds: Duration of the video; None if unknown.
         process_id: ID of the job's process.
-        process_started: Start time of that process, from ``process_start``.
-        updated: When this was written, UTC, ISO 8601.
+        process_started: Start time of that process, from ``process_start``; None if unknown.
+        updated: Time of this report, UTC, ISO 8601.
     """
 
     state: AnalysisState
@@ -97,23 +100,25 @@ class AnalysisStatus:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """A finished part of an analysis.
+    """The results for a period of the video. A row is a face in a frame.
 
     Attributes:
-        start: Time of its first frame, in seconds.
+        start: Start of the period, in seconds.
         end: Time of the first frame of the next segment; infinite for the last segment.
         frames: Numbers of the analyzed frames, int64.
         seconds: Times of the frames, float64.
-        row_frames: Frames of the rows that were completed in this segment, int64; a few may belong
-            to the previous segment.
-        row_seconds: Times of the rows, float64.
-        persons: Numbers of the persons of the rows, int32.
+        row_frames: Frame number of each row that was completed in this segment, int64. A few rows
+            may be of frames of the previous segment.
+        row_seconds: Time of each row, float64.
+        persons: Number of the person of each row, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
         detection_scores: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
-        cuts: Times of hard cuts.
-        state: State of the observer, with which the next segment begins.
-        report: What was found in the file so far, from ``ReadReport``.
+        cuts: Times of hard cuts, in seconds.
+        state: State of the ``FaceObserver`` at the end of the period; the next segment continues
+            from it.
+        report: The ``ReadReport`` about the frames from the start of the analysis to the end of the
+            period.
     """
 
     start: float
@@ -136,6 +141,7 @@ class Segment:
         return math.isinf(self.end)
 
 
+#: The attributes of ``Segment`` that are arrays.
 _ARRAYS = (
     *("frames", "seconds", "row_frames", "row_seconds", "persons", "boxes"),
     *("detection_scores", "probabilities"),
@@ -143,7 +149,7 @@ _ARRAYS = (
 
 
 def row_arrays(rows: Sequence[FaceRow], classes: int) -> dict[str, NDArray[Any]]:
-    """Return the columns of rows under the names of the attributes of ``Segment``.
+    """Return one array per column of the rows, by the name of the attribute of ``Segment``.
 
     Args:
         rows: Classified rows.
@@ -174,7 +180,7 @@ class AnalysisFolder:
 
     @property
     def table_path(self) -> Path:
-        """The table of the finished analysis."""
+        """Path of the table of results."""
         return self.path / TABLE_FILE
 
     def create(self, settings: AnalysisSettings) -> None:
@@ -215,26 +221,26 @@ class AnalysisFolder:
             return AnalysisSettings.from_json(read_json(path))
 
     def source_path(self, settings: AnalysisSettings) -> Path:
-        """Return the path of the file that is analyzed."""
+        """Return the path of the video."""
         return self.path / settings.source
 
     def stored_source(self, suffix: str) -> Path:
-        """Return the path at which an uploaded file is stored."""
+        """Return the path at which an uploaded video is stored."""
         return self.path / f"{_SOURCE_STEM}{suffix.lower()}"
 
     def stores_source(self, settings: AnalysisSettings) -> bool:
-        """True if the video is, or was, stored in this folder."""
+        """Return True if the video is stored in this folder, or was until it was deleted."""
         return not Path(settings.source).is_absolute()
 
     @contextmanager
     def locked(self) -> Iterator[AnalysisSettings]:
-        """Lock the analysis for this process; the system releases the lock when it ends.
+        """Lock the analysis within a ``with`` block, or until this process is killed.
 
-        Returns:
+        Yields:
             The content of ``settings.json``.
 
         Raises:
-            InputError: The folder is missing or damaged, or another process works on it.
+            InputError: The folder is missing or damaged, or another process works on the analysis.
         """
         settings = self.read_settings()
         descriptor = take_job_lock(
@@ -287,7 +293,7 @@ class AnalysisFolder:
         (self.path / CONTROL_FILE).unlink(missing_ok=True)
 
     def write_segment(self, number: int, segment: Segment) -> None:
-        """Store a finished segment; it is on disk when this returns."""
+        """Store a finished segment, and wait until the disk has written it."""
         path = self._segment_path(number)
         path.parent.mkdir(exist_ok=True)
         document = {"cuts": segment.cuts, "state": segment.state, "report": segment.report}
@@ -308,7 +314,10 @@ class AnalysisFolder:
             return None
 
     def last_segment(self) -> tuple[int, Segment | None]:
-        """Return the number of finished segments, and the last one; damaged ones do not count."""
+        """Return the number of finished segments, and the last of them; None if there are none.
+
+        Damaged segments at the end do not count.
+        """
         count = self.count_segments()
         while count and (last := self.read_segment(count - 1)) is None:
             count -= 1
@@ -357,7 +366,7 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
-    content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_QUALITY)[1]
-    # Do not wait until the file is on the disk, because there is one for every second of video.
+    content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_PARAMETERS)[1]
+    # A thumbnail is written for every second of video, so do not wait for the disk each time.
     with replaced_file(path, is_durable=False) as temporary:
         temporary.write_bytes(content.tobytes())

@@ -58,23 +58,28 @@ from fer_core.video.webvtt import to_webvtt
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import make_detector
 
-#: Duration of a segment: long enough that smoothing needs only the segments before and after it,
-#: and short enough that little work is lost when a job is killed.
+#: Duration of a segment in seconds: long enough that smoothing needs only the segments before and
+#: after it, and short enough that little work is lost when a job is killed.
 SEGMENT_SECONDS = 30.0
-#: Maximum length of a range. The table of a longer range would not fit into the memory of a page.
+#: Maximum length of an analyzed range. The table of a longer range would not fit into the memory of
+#: a page.
 MAX_HOURS = 6.0
-#: Number of frames that are decoded in advance.
+#: Maximum number of frames that are decoded and prepared in advance.
 _AHEAD = 6
+#: Minimum time between two writes of ``status.json`` within a phase, in seconds.
 _STATUS_SECONDS = 0.5
+#: The video is divided into periods of this length, and one thumbnail is stored for each.
 _THUMBNAIL_SECONDS = 1.0
-_THUMBNAIL_WIDTH = 320
+#: Maximum width and height of a thumbnail.
+_THUMBNAIL_SIDE = 320
 #: Maximum size of a video that the page plays directly. For larger videos, and for videos that
 #: browsers do not play, the job makes a copy for the player.
 MAX_PLAYER_BYTES = 250 << 20
+#: Maximum area of a frame of this copy.
 _PLAYER_PIXELS = 1280 * 720
 
 #: Called with the finished and the total seconds of video; the total is 0 if it is unknown.
-SecondsReport = Callable[[float, float], None]
+ProgressCallback = Callable[[float, float], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +89,7 @@ class AnalysisOutcome:
     Attributes:
         folder: Folder of the analysis.
         status: The last status: finished or stopped.
-        table: The faces that were found.
+        table: The rows of the finished segments.
     """
 
     folder: AnalysisFolder
@@ -93,7 +98,10 @@ class AnalysisOutcome:
 
 
 class _StoppedError(BaseException):
-    """Ends the work after a request; not an ``Exception``, so that nothing else catches it."""
+    """Ends the work after a request to stop.
+
+    A ``BaseException``, so that no ``except Exception`` on the way catches it.
+    """
 
 
 def run_analysis(
@@ -101,23 +109,23 @@ def run_analysis(
     settings: Settings,
     *,
     analyzer: Analyzer | None = None,
-    report: SecondsReport = lambda done, total: None,
+    progress: ProgressCallback = lambda done, total: None,
     handles_signals: bool = True,
 ) -> AnalysisOutcome:
-    """Analyze a video from its last finished segment on.
+    """Analyze a video, or continue its analysis after the last finished segment.
 
     Args:
-        folder: The analysis.
+        folder: The folder of the analysis.
         settings: The program's folders.
-        analyzer: Model and detector; by default those of the analysis's settings.
-        report: Called with the progress.
+        analyzer: Model and detector; by default those that the settings of the analysis name.
+        progress: See ``ProgressCallback``.
         handles_signals: True if an interrupt or terminate signal has the same effect as a request
             to stop: the table contains the finished segments, and the analysis can be continued.
             False if the caller handles signals.
 
     Raises:
         InputError: The video, the model or the detector cannot be used, or another process works on
-            the analysis. ``status.json`` holds the reason.
+            the analysis. Except in the last case, the reason is written to ``status.json``.
     """
     stopping = (
         stop_on_signals("stopping; the finished part is kept")
@@ -125,7 +133,7 @@ def run_analysis(
         else nullcontext(threading.Event())
     )
     with folder.locked() as analysis, stopping as stop:
-        job = _Job(folder, analysis, stop, report)
+        job = _Job(folder, analysis, stop, progress)
         try:
             outcome = job.run(analyzer or _load_analyzer(analysis, settings))
         except BaseException as error:
@@ -163,8 +171,8 @@ def _prepared_ahead(
 ) -> Iterator[ReadAhead[VideoFrame, PreparedFrame]]:
     """Prepare frames for the observer in other threads, one for each thread that OpenCV may use.
 
-    If these threads also detect the faces, OpenCV uses one thread in each of them: two frames in
-    parallel take less time than one frame with two threads.
+    If these threads also detect the faces, OpenCV uses only one thread per frame. Two frames at the
+    same time with one thread each are faster than one after the other with two threads.
     """
     threads = max(cv2.getNumThreads(), 1)
     ahead = ReadAhead(frames, observer.prepare, _AHEAD, workers=threads)
@@ -178,25 +186,25 @@ def _prepared_ahead(
 
 
 class _Job:
-    """The state of a running analysis."""
+    """The steps of a running analysis, with their common state."""
 
     def __init__(
         self,
         folder: AnalysisFolder,
         analysis: AnalysisSettings,
         stop: threading.Event,
-        report: SecondsReport,
+        progress: ProgressCallback,
     ) -> None:
         self._folder = folder
         self._analysis = analysis
         self._stop = stop
-        self._report = report
+        self._call_progress = progress
         self._source = folder.source_path(analysis)
         self._status = AnalysisStatus(state="running", message="opening the video")
-        self._next_status = -math.inf
+        self._next_status_time = -math.inf
         self._phase_start = time.monotonic()
         self._done_at_phase_start = 0.0
-        self._thumbnail_second: int | None = None
+        self._thumbnail_period: int | None = None
 
     def run(self, analyzer: Analyzer) -> AnalysisOutcome:
         """Do the remaining work: segments, table, annotated video, copy for the player."""
@@ -214,8 +222,8 @@ class _Job:
             return self._end_after_request()
         table = read_table(folder.table_path)
         persons = len(table.persons)
-        found = "no face was found" if not persons else counted(persons, "person")
-        self._end("finished", f"finished: {found} in {self._status.frames:,} frames")
+        persons_text = "no face was found" if not persons else counted(persons, "person")
+        self._end("finished", f"finished: {persons_text} in {self._status.frames:,} frames")
         return AnalysisOutcome(folder, self._status, table)
 
     def record_failure(self, error: BaseException) -> None:
@@ -245,6 +253,7 @@ class _Job:
             print(f"status.json cannot be written: {status_error}", file=sys.stderr)
 
     def _probe(self) -> VideoInfo:
+        """Read the properties of the video, and check that it can be analyzed."""
         analysis = self._analysis
         if not self._source.is_file():
             raise InputError(
@@ -262,13 +271,13 @@ class _Job:
         """Analyze the frames that are not in a finished segment, and store new segments."""
         analysis, folder = self._analysis, self._folder
         observer = FaceObserver(analyzer, analysis)
-        start, reading = analysis.start, ReadReport()
+        start, read_report = analysis.start, ReadReport()
         number, last = folder.last_segment()
         if last is not None:
             if last.is_last:
                 return
             observer.restore(last.state)
-            start, reading = last.end, _report_from_json(last.report)
+            start, read_report = last.end, _report_from_json(last.report)
         end = math.inf if analysis.end is None else analysis.end
         self._begin_phase("analyzing", self._length(info), start - analysis.start)
         frames = read_frames(
@@ -277,23 +286,24 @@ class _Job:
             start=start,
             end=end,
             per_second=analysis.per_second,
-            report=reading,
+            report=read_report,
         )
-        segment = _OpenSegment(start)
+        segment = _UnfinishedSegment(start)
         with _prepared_ahead(frames, observer) as ahead:
             for prepared in ahead:
                 frame = prepared.frame
                 if segment.is_complete(frame):
-                    stored = segment.finish(frame.seconds, observer, analysis, reading)
-                    self._store(number, stored, observer)
+                    finished = segment.finish(frame.seconds, observer, analysis, read_report)
+                    self._store_segment(number, finished, observer)
                     number += 1
-                    segment = _OpenSegment(frame.seconds)
-                self._keep_thumbnail(frame)
+                    segment = _UnfinishedSegment(frame.seconds)
+                self._store_thumbnail(frame)
                 observer.add(prepared)
                 segment.add(frame)
                 self._status = replace(self._status, frames=self._status.frames + 1)
                 self._progress(frame.seconds - analysis.start)
-        self._store(number, segment.finish(math.inf, observer, analysis, reading), observer)
+        finished = segment.finish(math.inf, observer, analysis, read_report)
+        self._store_segment(number, finished, observer)
 
     def _length(self, info: VideoInfo) -> float:
         """Return the length of the range in seconds; 0 if it is unknown."""
@@ -302,20 +312,22 @@ class _Job:
         end = math.inf if self._analysis.end is None else self._analysis.end
         return min(end, info.seconds) - self._analysis.start
 
-    def _store(self, number: int, segment: Segment, observer: FaceObserver) -> None:
+    def _store_segment(self, number: int, segment: Segment, observer: FaceObserver) -> None:
+        """Store a finished segment and the portraits that it has improved."""
         for person, portrait in observer.portraits.items():
             if portrait.image is not None:
                 self._folder.write_portrait(person, portrait.image)
-                portrait.image = None
+                portrait.image = None  # the picture is stored, so its memory can be released
         self._folder.write_segment(number, segment)
 
-    def _keep_thumbnail(self, frame: VideoFrame) -> None:
-        second = math.floor(frame.seconds / _THUMBNAIL_SECONDS)
-        if second == self._thumbnail_second:
+    def _store_thumbnail(self, frame: VideoFrame) -> None:
+        """Store a thumbnail of the frame if it is the first one of its period."""
+        period = math.floor(frame.seconds / _THUMBNAIL_SECONDS)
+        if period == self._thumbnail_period:
             return
-        self._thumbnail_second = second
+        self._thumbnail_period = period
         height, width = frame.image.shape[:2]
-        scale = min(_THUMBNAIL_WIDTH / max(width, height), 1.0)
+        scale = min(_THUMBNAIL_SIDE / max(width, height), 1.0)
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         small = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         self._folder.write_thumbnail(frame.seconds, np.asarray(small, np.uint8))
@@ -327,24 +339,26 @@ class _Job:
             write_table(self._folder, self._analysis)
             table = read_table(self._folder.table_path)
             write_text(self._folder.path / SUBTITLES_FILE, to_webvtt(table))
-        count, last = self._folder.last_segment()
+        segment_count, last = self._folder.last_segment()
         if last is not None:
             report = _report_from_json(last.report)
             self._status = replace(
                 self._status,
                 notes=tuple(describe_reading(info.name, report)),
-                frames=self._count_frames(count),
+                frames=self._count_frames(segment_count),
             )
 
     def _is_table_current(self) -> bool:
+        """Return True if the table was written after the last segment."""
         path, count = self._folder.table_path, self._folder.count_segments()
         if not path.is_file() or not count:
             return False
         newest = self._folder.path / "segments" / f"{count - 1:05}.npz"
         return path.stat().st_mtime_ns >= newest.stat().st_mtime_ns
 
-    def _count_frames(self, count: int) -> int:
-        segments = (self._folder.read_segment(number) for number in range(count))
+    def _count_frames(self, segment_count: int) -> int:
+        """Return the number of analyzed frames in the finished segments."""
+        segments = (self._folder.read_segment(number) for number in range(segment_count))
         return sum(len(segment.frames) for segment in segments if segment is not None)
 
     def _render(self, info: VideoInfo) -> None:
@@ -353,6 +367,7 @@ class _Job:
         edits = EditHistory(folder.path).current
         if analysis.annotates and not (folder.path / ANNOTATED_FILE).is_file():
             self._begin_phase("drawing the annotated video", self._length(info))
+            # The rows of excluded persons are needed to blur their faces.
             table = replace(edits, excluded=()).apply(read_table(folder.table_path))
             rendering = Rendering(
                 blurs=analysis.blurs,
@@ -362,20 +377,21 @@ class _Job:
             self._render_file(table, ANNOTATED_FILE, rendering)
         is_large = self._source.stat().st_size > MAX_PLAYER_BYTES
         needs_copy = is_large or not info.plays_in_browsers
+        # The copy of a video that is not kept would be deleted at the end of the job.
         wants_copy = analysis.prepares_player and (
             analysis.keeps_video or not folder.stores_source(analysis)
         )
         if wants_copy and needs_copy and not (folder.path / PLAYER_FILE).is_file():
             self._begin_phase("preparing the player's copy", info.seconds or 0.0)
-            table = read_table(folder.table_path).selected(np.zeros(0, np.int64))
+            no_rows = read_table(folder.table_path).selected(np.zeros(0, np.int64))
             rendering = Rendering(annotates=False, max_pixels=_PLAYER_PIXELS)
-            self._render_file(table, PLAYER_FILE, rendering, whole=True)
+            self._render_file(no_rows, PLAYER_FILE, rendering, is_whole_video=True)
 
     def _render_file(
-        self, table: FaceTable, name: str, rendering: Rendering, *, whole: bool = False
+        self, table: FaceTable, name: str, rendering: Rendering, *, is_whole_video: bool = False
     ) -> None:
-        start = 0.0 if whole else self._analysis.start
-        end = math.inf if whole or self._analysis.end is None else self._analysis.end
+        start = 0.0 if is_whole_video else self._analysis.start
+        end = math.inf if is_whole_video or self._analysis.end is None else self._analysis.end
         render_video(
             self._source,
             table,
@@ -389,7 +405,7 @@ class _Job:
     def _end_after_request(self) -> AnalysisOutcome:
         """Write the table of the finished segments, and report that the job was stopped."""
         folder, analysis = self._folder, self._analysis
-        count, last = folder.last_segment()
+        segment_count, last = folder.last_segment()
         write_table(folder, analysis)
         table = read_table(folder.table_path)
         if last is None:
@@ -398,7 +414,7 @@ class _Job:
             finished_part = "the table is complete"
         else:
             finished_part = f"the table ends at {format_time(last.end)}"
-        self._status = replace(self._status, frames=self._count_frames(count))
+        self._status = replace(self._status, frames=self._count_frames(segment_count))
         self._end("stopped", f"stopped: {finished_part}; continue the analysis to complete it")
         return AnalysisOutcome(folder, self._status, table)
 
@@ -421,27 +437,26 @@ class _Job:
         if self._stop.is_set():
             raise _StoppedError
         now = time.monotonic()
-        if now < self._next_status:
+        if now < self._next_status_time:
             return
-        elapsed, part = now - self._phase_start, done - self._done_at_phase_start
+        elapsed, newly_done = now - self._phase_start, done - self._done_at_phase_start
         total = self._status.total
-        left = elapsed / part * max(total - done, 0.0) if total and part > 0 else None
+        left = elapsed / newly_done * max(total - done, 0.0) if total and newly_done > 0 else None
         self._status = replace(self._status, done=done, seconds_left=left)
         self._write_status()
-        self._report(done, total)
+        self._call_progress(done, total)
         if self._folder.is_stop_requested():
             raise _StoppedError
 
     def _write_status(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if force or now >= self._next_status:
-            self._next_status = now + _STATUS_SECONDS
-            self._folder.write_status(
-                replace(self._status, updated=AnalysisStatus(state="running").updated)
-            )
+        if force or now >= self._next_status_time:
+            self._next_status_time = now + _STATUS_SECONDS
+            updated = AnalysisStatus(state="running").updated  # the default is the current time
+            self._folder.write_status(replace(self._status, updated=updated))
 
 
-class _OpenSegment:
+class _UnfinishedSegment:
     """The frames of the segment that is being analyzed."""
 
     def __init__(self, start: float) -> None:
@@ -465,7 +480,7 @@ class _OpenSegment:
         analysis: AnalysisSettings,
         report: ReadReport,
     ) -> Segment:
-        """Return the finished segment."""
+        """Return the segment with all results of the observer; ``end`` is ``Segment.end``."""
         state = observer.end_segment()
         rows: list[FaceRow] = observer.take_rows()
         cuts, observer.cuts = observer.cuts, []
@@ -487,7 +502,7 @@ def _report_from_json(values: dict[str, Any]) -> ReadReport:
 
 
 def check_range(info: VideoInfo, start: float, end: float | None) -> None:
-    """Check the range of an analysis.
+    """Check the range of an analysis. If the duration of the video is unknown, any range is valid.
 
     Raises:
         InputError: The range is outside the video, or longer than ``MAX_HOURS``.
@@ -508,7 +523,7 @@ def check_range(info: VideoInfo, start: float, end: float | None) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Analyze the video of the folder that is the only argument; return the exit code."""
+    """Run the analysis whose folder is the only argument; return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = load_settings()
     try:

@@ -60,13 +60,13 @@ def start_pending_analyses(settings: Settings) -> None:
         InputError: The queue cannot be written, or the system cannot start a process.
     """
     _queue(settings).start_pending(
-        lambda name: _start(AnalysisFolder(settings.analyses_root / name), settings),
-        lambda: 0 if any(folder.is_active for folder in _all_folders(settings)) else 1,
+        start=lambda name: _start(AnalysisFolder(settings.analyses_root / name), settings),
+        count_free_slots=lambda: 0 if _is_any_running(settings) else 1,
     )
 
 
 def continue_analysis_queue(settings: Settings) -> None:
-    """Start the next pending analysis; an error of the queue is logged, not raised."""
+    """Start the next pending analysis unless one is running; an ``InputError`` is only logged."""
     try:
         start_pending_analyses(settings)
     except InputError as error:
@@ -96,9 +96,9 @@ def _queue(settings: Settings) -> WorkQueue:
     return WorkQueue(settings.analyses_root / _QUEUE_FOLDER)
 
 
-def _all_folders(settings: Settings) -> list[AnalysisFolder]:
-    found = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
-    return [AnalysisFolder(path.parent) for path in sorted(found)]
+def _is_any_running(settings: Settings) -> bool:
+    settings_files = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
+    return any(AnalysisFolder(path.parent).is_active for path in settings_files)
 
 
 def _start(folder: AnalysisFolder, settings: Settings) -> bool:

@@ -21,28 +21,30 @@ class AnalysisSettings:
     """Everything that determines the results of an analysis.
 
     Attributes:
-        video: The file's name.
-        source: The file's path; relative to the analysis if it is stored there.
+        video: The video's file name.
+        source: The video's path; relative to the analysis folder if the video is stored in it.
         model: The name or folder of the model.
         classes: The classes of the model, in its order.
         detector: The name of the face detector.
-        emphasis: The emphasis on rare classes.
+        emphasis: How strongly rare classes are favored, see ``Emphasis``.
         per_second: Analyzed frames per second; None for every frame.
-        start: Time of the first analyzed frame, in seconds.
+        start: Start of the range in seconds; frames before it are not analyzed.
         end: End of the range in seconds: frames from this time on are not analyzed. None for the
             end of the video.
-        detection_seconds: Faces are detected at least once in this time, in every frame in which a
-            face appears, disappears or cannot be followed, and after each cut. In the other frames
-            faces are followed by optical flow.
-        smoothing_seconds: Time constant of the smoothed probabilities.
-        minimum_confidence: Rows with a lower score, 0 to 1, are not confident.
+        detection_seconds: Maximum time between two detections. Faces are also detected after each
+            cut, and in every frame in which a face appears, disappears or cannot be followed. In
+            the other frames they are followed by optical flow.
+        smoothing_seconds: Time constant of the smoothed probabilities. Boxes approach detected
+            boxes with half of it.
+        minimum_confidence: Minimum score of a confident prediction, 0 to 1.
         annotates: True to draw the results into a new video.
         blurs: True to blur the faces in that video.
-        keeps_video: True to keep a stored file until the analysis is deleted; False to delete it
-            when the analysis has ended.
-        prepares_player: True to make a copy for browsers if they cannot play the file.
+        keeps_video: True to keep an uploaded video until the analysis is deleted; False to delete
+            it when the analysis is finished.
+        prepares_player: True to make a copy that browsers can play, if the video is too large or
+            in another format.
         owner: The e-mail address of the person who started the analysis; empty without a login.
-        created: Time of the start, UTC, ISO 8601.
+        created: When the analysis was created, UTC, ISO 8601.
     """
 
     video: Text

@@ -2,9 +2,10 @@
 
 A cut changes most of the picture at once. Motion changes parts of it, and a flash or a change of
 the exposure changes the brightness but not the structure. Therefore a cut must satisfy two
-conditions. The mean absolute difference must be large, and several times the running average of the
-differences (the adaptive threshold of PySceneDetect). The correlation must be low. Both are
-computed on thumbnails, in which small motion disappears.
+conditions. First, its mean absolute difference from the previous frame must be large, and several
+times the running average of these differences (the adaptive threshold of PySceneDetect). Second,
+its correlation with the previous frame must be low. Both are computed on thumbnails, in which small
+motion disappears.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+#: Width and height of a thumbnail.
 _SIZE = (32, 24)
-#: Mean absolute difference of the color channels, 0 to 255.
+#: Minimum difference of a cut: the mean over pixels and color channels, 0 to 255.
 _MIN_DIFFERENCE = 18.0
 #: Minimum difference of a cut, relative to the running average of the differences.
 _MIN_RATIO = 4.0
+#: Maximum correlation of a cut.
 _MAX_CORRELATION = 0.7
 #: Weight of a new difference in the running average.
 _AVERAGE_WEIGHT = 0.1

@@ -14,10 +14,10 @@ from fer_core.video.summary import find_episodes, summarize
 def analysis_document(
     table: FaceTable, analysis: AnalysisSettings, edits: Edits, *, threshold: float
 ) -> dict[str, Any]:
-    """Return everything that is known about an analysis.
+    """Return settings, results and edits of an analysis as one JSON document.
 
     Args:
-        table: The rows, after the edits.
+        table: The rows, with the edits applied.
         analysis: Settings of the analysis; the owner and the path of the file are left out.
         edits: Names and markers.
         threshold: The minimum smoothed probability of an episode, 0 to 1.

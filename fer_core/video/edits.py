@@ -1,6 +1,6 @@
-"""The changes of users to an analysis: names, merged and excluded persons, markers; with undo.
+"""The edits of users to an analysis: names, merged and excluded persons, markers; with undo.
 
-They are stored in ``edits.json``. The table that the job wrote does not change.
+The edits are stored in ``edits.json``. The table that the job wrote does not change.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ from fer_core.video.face_table import FaceTable
 EDITS_FILE = "edits.json"
 MAX_NAME_LENGTH = 60
 _MAX_MARKERS = 500
+#: Maximum number of stored versions of the edits, the current one included.
 _MAX_HISTORY = 50
 
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class Marker:
-    """A named time.
+    """A named time of the video.
 
     Attributes:
-        seconds: The time.
+        seconds: The time, in seconds.
         name: The name that the user gave.
     """
 
@@ -44,13 +45,12 @@ class Marker:
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class Edits:
-    """Changes to an analysis.
+    """All edits to an analysis. The keys of dictionaries are numbers of persons, as text for JSON.
 
     Attributes:
-        names: Names by the number of the person; the number is text, because JSON keys are text.
-        merged: The number of the person that a merged person belongs to, by the merged person's
-            number.
-        excluded: Persons that are left out of charts, tables and summaries.
+        names: The name of each person that has one.
+        merged: For each person that was merged into another person, the number of the other.
+        excluded: Numbers of the persons that are left out of charts, tables and summaries.
         markers: Markers in the order of time.
     """
 
@@ -61,7 +61,7 @@ class Edits:
 
     @property
     def name_by_person(self) -> dict[int, str]:
-        """Names by the number of the person."""
+        """The name of each person that has one, by the person's number."""
         return {int(person): name for person, name in self.names.items()}
 
     def title(self, person: int) -> str:
@@ -69,11 +69,11 @@ class Edits:
         return self.names.get(str(person)) or f"Person {person}"
 
     def person_of(self, person: int) -> int:
-        """Return the person that a tracked person belongs to after all merges."""
+        """Return the number of a tracked person after all merges."""
         return self.merged.get(str(person), person)
 
     def renamed(self, person: int, name: str) -> Edits:
-        """Return edits in which a person has a name; an empty name removes it.
+        """Return edits in which a person has a new name; an empty text removes the name.
 
         Raises:
             InputError: The name is too long.
@@ -83,9 +83,14 @@ class Edits:
         return replace(self, names=names | ({str(person): name} if name else {}))
 
     def with_merge(self, person: int, target: int) -> Edits:
-        """Return edits in which all rows of a person belong to another one."""
+        """Return edits in which all rows of a person belong to ``target``.
+
+        Raises:
+            InputError: ``target`` is the same person.
+        """
         if person == target:
             raise InputError("A person cannot be merged with itself; choose two persons.")
+        # Persons that were merged into this person before belong to the new target, too.
         merged = {key: target if old == person else old for key, old in self.merged.items()}
         names = {key: name for key, name in self.names.items() if key != str(person)}
         name = self.names.get(str(person))
@@ -101,10 +106,11 @@ class Edits:
     def with_excluded(self, person: int, *, is_excluded: bool) -> Edits:
         """Return edits in which a person is excluded, or is included again."""
         others = tuple(number for number in self.excluded if number != person)
-        return replace(self, excluded=(*others, person) if is_excluded else others)
+        excluded = (*others, person) if is_excluded else others
+        return replace(self, excluded=excluded)
 
     def with_marker(self, seconds: float, name: str) -> Edits:
-        """Return edits with another marker.
+        """Return edits with an additional marker.
 
         Raises:
             InputError: The name is empty or too long, or there are too many markers.
@@ -118,7 +124,7 @@ class Edits:
         return replace(self, markers=tuple(sorted(markers, key=lambda marker: marker.seconds)))
 
     def without_marker(self, index: int) -> Edits:
-        """Return edits without one of the markers."""
+        """Return edits without the marker at an index of ``markers``."""
         markers = self.markers[:index] + self.markers[index + 1 :]
         return replace(self, markers=markers)
 
@@ -133,6 +139,7 @@ class Edits:
         changed = replace(table, person=person)
         is_kept = ~np.isin(person, self.excluded)
         if self.merged:
+            # In this order, the rows of a person in a frame are adjacent, the best one first.
             order = np.lexsort((-table.detection_score, person, table.frame))
             is_repeated = (np.diff(table.frame[order]) == 0) & (np.diff(person[order]) == 0)
             is_kept[order[1:][is_repeated]] = False

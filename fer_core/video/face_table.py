@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 #: Prefix of the columns with smoothed probabilities.
-SMOOTHED = "smoothed_"
+_SMOOTHED_PREFIX = "smoothed_"
+#: Key of a JSON text in the metadata of a Parquet file: the attributes that are not columns.
 _METADATA_KEY = b"fer_studio"
 _BOX_COLUMNS = ("x", "y", "width", "height")
+#: The columns that are not named after a class.
 _OTHER_COLUMNS = {
     *("video", "frame", "time_s", "person", *_BOX_COLUMNS, "detection_score"),
     *("label", "score", "is_confident", "duration_s", "name"),
@@ -34,10 +36,10 @@ _PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
 
 @dataclass(frozen=True, eq=False)
 class FaceTable:
-    """Rows in the order of frames and persons. The columns have the same length.
+    """The rows of an analysis in the order of frames and persons. All arrays have the same length.
 
     Attributes:
-        video: The file's name.
+        video: The video's file name.
         classes: The names of the classes.
         minimum_confidence: Minimum score of a confident row, 0 to 1. Rows of faces that are too
             small are never confident.
@@ -83,11 +85,15 @@ class FaceTable:
 
     @property
     def is_too_small(self) -> NDArray[np.bool_]:
-        """Which faces have too few pixels to show an expression, bool ``[n]``."""
+        """Whether the face of each row has too few pixels to show an expression, bool ``[n]``."""
         return np.asarray(self.boxes[:, 2:].min(axis=1, initial=np.inf) < SMALLEST_READABLE_SIDE)
 
     def selected(self, rows: NDArray[Any]) -> FaceTable:
-        """Return the rows of a mask or of indices."""
+        """Return a table of some rows.
+
+        Args:
+            rows: A mask, bool ``[n]``, or the indices of the rows.
+        """
         return replace(
             self,
             frame=self.frame[rows],
@@ -110,7 +116,10 @@ class FaceTable:
         return self.selected(np.arange(first, last))
 
     def nearest_frame(self, seconds: float) -> int | None:
-        """Return the number of the frame with faces that is nearest to a time; None if empty."""
+        """Return the number of the frame with faces that is nearest to a time.
+
+        None if the table has no rows.
+        """
         if not len(self):
             return None
         after = int(np.searchsorted(self.seconds, seconds))
@@ -121,7 +130,10 @@ class FaceTable:
 
 
 def class_column(label: str) -> str:
-    """Return the column of a class: its name, with a prefix if another column has this name."""
+    """Return the name of the column with the probabilities of a class.
+
+    It is the name of the class, with a prefix if another column has the same name.
+    """
     return f"class_{label}" if label in _OTHER_COLUMNS else label
 
 
@@ -146,14 +158,15 @@ def empty_table(video: str, classes: tuple[str, ...], minimum_confidence: float)
 def smoothed_over_time(
     seconds: NDArray[np.float64], values: NDArray[np.float32], time_constant: float
 ) -> NDArray[np.float32]:
-    """Average values of one person exponentially, forward and backward in time.
+    """Return exponential averages over time, the mean of a forward and a backward average.
 
-    The mean of both directions has no delay: a sudden change keeps its time.
+    The forward average is delayed and the backward average is early. Their mean is neither: a
+    sudden change keeps its time.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.
-        values: float32 ``[n, classes]``.
-        time_constant: In seconds, as for the live page; 0 for no averaging.
+        values: The values of one person at these times, float32 ``[n, classes]``.
+        time_constant: Time constant of the averages, in seconds; 0 for no averaging.
     """
     if time_constant <= 0 or len(values) < 2:
         return values
@@ -169,11 +182,11 @@ def smoothed_over_time(
 
 
 def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Table:
-    """Return the table with the columns of docs/video.md.
+    """Return the table with the columns that docs/video.md describes.
 
     Args:
         table: The rows of an analysis.
-        names: Names of persons by number.
+        names: Names of persons by number; None if no person has a name.
     """
     import pyarrow as pa
 
@@ -194,7 +207,7 @@ def to_arrow(table: FaceTable, names: Mapping[int, str] | None = None) -> pa.Tab
         "label": pa.DictionaryArray.from_arrays(labels, pa.array(table.classes, pa.string())),
         "score": scores,
         "is_confident": (scores >= np.float32(table.minimum_confidence)) & ~table.is_too_small,
-        **{SMOOTHED + name: smoothed[:, index] for index, name in enumerate(table.classes)},
+        **{_SMOOTHED_PREFIX + name: smoothed[:, index] for index, name in enumerate(table.classes)},
         "duration_s": np.round(table.duration, 6),
         "name": pa.array([names.get(int(person), "") for person in table.person], pa.string()),
     }
@@ -216,7 +229,7 @@ def _constant(text: str, count: int) -> Any:
 
 
 def read_table(path: Path) -> FaceTable:
-    """Read a Parquet file that was written from ``to_arrow``.
+    """Read a Parquet file that contains a table from ``to_arrow``.
 
     Raises:
         InputError: The file is missing or damaged.
@@ -271,7 +284,7 @@ def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
         boxes=columns(_BOX_COLUMNS),
         detection_score=column("detection_score").astype(np.float32),
         probabilities=columns(tuple(map(class_column, empty.classes))),
-        smoothed=columns(tuple(SMOOTHED + name for name in empty.classes)),
+        smoothed=columns(tuple(_SMOOTHED_PREFIX + name for name in empty.classes)),
     )
 
 
@@ -309,6 +322,6 @@ def to_columns(table: FaceTable, names: Mapping[int, str] | None = None) -> dict
     columns: dict[str, list[Any]] = {}
     for name in arrow.column_names:
         values = arrow.column(name).to_pylist()
-        is_number = values and isinstance(values[0], float)
-        columns[name] = [round(value, 6) for value in values] if is_number else values
+        has_floats = values and isinstance(values[0], float)
+        columns[name] = [round(value, 6) for value in values] if has_floats else values
     return columns

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,14 @@ from fer_core.vision.face import Face
 from fer_core.vision.face_tracker import FaceTracker, Track
 from fer_core.vision.flow import FlowFrame, follow
 
-#: Time for which a face is followed when it is not detected, for example in profile. Its rows are
-#: kept only if the face is detected again.
+#: Time for which a face is followed when it is not detected, for example in profile. The rows of
+#: this time are kept only if the face is detected again.
 _LOST_AFTER_SECONDS = 1.5
+#: Tolerance in seconds when times are compared.
 _TOLERANCE = 1e-6
-#: Maximum size of the pictures of one interval.
+#: Maximum memory of the pictures of one interval.
 _MAX_INTERVAL_BYTES = 96 << 20
+#: Number of waiting crops from which on they are classified together.
 _BATCH_SIZE = 32
 _PORTRAIT_SHAPE = (96, 96, 3)
 #: Side of a portrait relative to FER2013's square, which ends at the chin.
@@ -40,17 +43,18 @@ _PORTRAIT_SCALE = 1.4
 
 @dataclass(eq=False)
 class FaceRow:
-    """One person in one analyzed frame.
+    """One face in one analyzed frame.
 
     Attributes:
         frame: Number of the frame in the file, from 0.
         seconds: Time of the frame.
-        person: The person's number, from 1; 0 until the track has one.
+        person: The person's number, from 1; 0 until the track of the face has an id.
         box: The face, in pixels of the upright frame.
         detection_score: Score of the track's latest detection, 0 to 1.
-        crop: The network's input; None once it is classified.
-        probabilities: float32 ``[classes]``; None until it is classified.
-        is_confirmed: True once the face was detected in this frame or again in a later one.
+        crop: The network's input; None once the face is classified.
+        probabilities: float32 ``[classes]``; None until the face is classified.
+        is_confirmed: True if the face was detected in this frame or in a later one; False while it
+            is only followed.
     """
 
     frame: int
@@ -69,10 +73,10 @@ class PreparedFrame:
 
     Attributes:
         frame: The decoded frame.
-        flow: Prepared for optical flow.
-        small: Prepared for the search for cuts.
+        flow: The picture prepared for optical flow.
+        small: The thumbnail in which cuts are searched.
         faces: The detected faces, in pixels of the picture; None before the detection.
-        colors: The colors of each detected person.
+        colors: The ``color_histogram`` of each detected face.
     """
 
     frame: VideoFrame
@@ -87,7 +91,7 @@ class PreparedFrame:
         return cls(frame, FlowFrame.of(frame.image), thumbnail(frame.image))
 
     def detect(self, analyzer: Analyzer) -> None:
-        """Detect the faces and measure their colors, unless this was done before."""
+        """Detect the faces and compute their color histograms, unless this was done before."""
         if self.faces is None:
             image = self.frame.image
             faces = analyzer.detect(image)
@@ -114,7 +118,7 @@ class Portrait:
 
     Attributes:
         quality: Size and detection score; the larger, the better.
-        image: RGB, uint8 ``[96, 96, 3]``; None if an earlier process has stored it.
+        image: RGB, uint8 ``[96, 96, 3]``; None once it is stored.
     """
 
     quality: float
@@ -138,8 +142,8 @@ class FaceObserver:
         self._interval: list[PreparedFrame] = []
         self._last_detection = -np.inf
         self._flow: FlowFrame | None = None
-        #: Rows that no detection has confirmed, or whose track has no id yet, by the serial of the
-        #: track.
+        #: Rows that no detection has confirmed or whose track has no id yet, by the track's serial
+        #: number.
         self._pending: dict[int, list[FaceRow]] = {}
         #: Confirmed rows that are not classified yet.
         self._released: list[FaceRow] = []
@@ -152,8 +156,8 @@ class FaceObserver:
     def detects_in_all_frames(self) -> bool:
         """True if the frames are so far apart that each of them gets a detection."""
         per_second = self._settings.per_second
-        interval = 1 / per_second if per_second is not None else 0.0
-        return interval >= self._settings.detection_seconds - _TOLERANCE
+        seconds_between_frames = 1 / per_second if per_second is not None else 0.0
+        return seconds_between_frames >= self._settings.detection_seconds - _TOLERANCE
 
     def prepare(self, frame: VideoFrame) -> PreparedFrame:
         """Prepare a frame for ``add``; may be called by several threads at once."""
@@ -170,11 +174,11 @@ class FaceObserver:
             self._start_scene()
             self.cuts.append(frame.seconds)
         self._interval.append(prepared)
-        is_due = (
+        is_detection_due = (
             frame.seconds - self._last_detection >= self._settings.detection_seconds - _TOLERANCE
         )
         size = len(self._interval) * frame.image.nbytes
-        if is_due or size >= _MAX_INTERVAL_BYTES:
+        if is_detection_due or size >= _MAX_INTERVAL_BYTES:
             self._end_interval()
 
     def take_rows(self) -> list[FaceRow]:
@@ -183,10 +187,10 @@ class FaceObserver:
         return rows
 
     def end_segment(self) -> dict[str, Any]:
-        """Observe the frames that are left, and return the state for the next segment as JSON.
+        """Observe the waiting frames, and return the state for the next segment as JSON.
 
-        The next segment starts in the same way whether this object continues or a new one is
-        restored: without optical flow from the last frame.
+        Optical flow does not continue from the last frame. Therefore the next segment has the same
+        results whether this observer continues or a new process restores the state.
         """
         self._end_interval()
         self._classify(self._released)
@@ -199,6 +203,7 @@ class FaceObserver:
         return {
             "tracker": self._tracker.to_json(),
             "cuts": self._cuts.to_json(),
+            # "held" is the former name of the pending rows; stored analyses contain it.
             "held": {
                 str(serial): [_row_to_json(row) for row in rows]
                 for serial, rows in self._pending.items()
@@ -209,10 +214,10 @@ class FaceObserver:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue after a segment.
+        """Continue after an earlier segment.
 
         Args:
-            state: The state that ``end_segment`` returned.
+            state: The state that ``end_segment`` returned for that segment.
 
         Raises:
             KeyError, TypeError, ValueError: The state is damaged.
@@ -229,6 +234,7 @@ class FaceObserver:
 
     def _start_scene(self) -> None:
         """End all tracks, because the faces of the next scene are at other positions."""
+        # The tracker itself continues, so that the ids of the ended tracks are not used again.
         state = self._tracker.to_json() | {"active": [], "lost": []}
         self._tracker.restore(state)
         self._pending.clear()
@@ -238,7 +244,8 @@ class FaceObserver:
     def _end_interval(self) -> None:
         """Track the faces through the frames of the interval.
 
-        Faces are detected in the last frame only. If they have changed, they are detected in all.
+        Faces are detected in the last frame only. If a face appeared, disappeared or could not be
+        followed, the interval is tracked again with a detection in each frame.
         """
         frames, self._interval = self._interval, []
         if not frames:
@@ -257,25 +264,29 @@ class FaceObserver:
     def _track(
         self, frames: Sequence[PreparedFrame], *, detects_in_all: bool
     ) -> tuple[list[list[_TrackInFrame]], bool]:
-        """Return the tracks in each frame, and whether faces appeared, disappeared or got lost."""
-        flow, is_changed = self._flow, False
+        """Return the tracks in each frame, and whether faces have changed.
+
+        A change is a face that appeared, disappeared or could not be followed.
+        """
+        previous_flow, is_changed = self._flow, False
         tracks_by_frame = []
         for prepared in frames:
-            seconds, now = prepared.frame.seconds, prepared.flow
-            if flow is not None and flow.shape != now.shape:
-                self._tracker.rescale(now.shape[1] / flow.shape[1], now.shape[0] / flow.shape[0])
-            elif flow is not None:
-                before = flow
-                self._tracker.follow(lambda boxes: follow(boxes, before, now))  # noqa: B023
-            flow = now
+            seconds, flow = prepared.frame.seconds, prepared.flow
+            if previous_flow is not None and previous_flow.shape != flow.shape:
+                self._tracker.rescale(
+                    flow.shape[1] / previous_flow.shape[1], flow.shape[0] / previous_flow.shape[0]
+                )
+            elif previous_flow is not None:
+                self._tracker.follow(partial(follow, before=previous_flow, after=flow))
+            previous_flow = flow
             is_changed |= self._tracker.needs_detection
             if detects_in_all or prepared is frames[-1]:
-                earlier = {track.serial for track in self._tracker.active_tracks}
+                followed = {track.serial for track in self._tracker.active_tracks}
                 prepared.detect(self._analyzer)
                 self._tracker.update(
                     prepared.faces or [],
                     seconds,
-                    self._settings.smoothing_seconds / 2,
+                    self._settings.smoothing_seconds / 2,  # see AnalysisSettings
                     prepared.colors,
                 )
                 detected = {
@@ -283,7 +294,7 @@ class FaceObserver:
                     for track in self._tracker.active_tracks
                     if track.detected_at == seconds
                 }
-                is_changed |= detected != earlier
+                is_changed |= detected != followed
             tracks_by_frame.append(
                 [
                     _TrackInFrame(replace(track), track.detected_at == seconds)
@@ -293,13 +304,13 @@ class FaceObserver:
         return tracks_by_frame, is_changed
 
     def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
-        """Add a row for each track; its next detection confirms it."""
+        """Add a row for each track. The next detection of the track confirms the row."""
         frame = prepared.frame
-        faces = self._analyzer.crop(frame.image, [state.track.face for state in tracks])
+        faces = self._analyzer.crop(frame.image, [tracked.track.face for tracked in tracks])
         factor_x = frame.width / frame.image.shape[1]
         factor_y = frame.height / frame.image.shape[0]
-        for state, face in zip(tracks, faces, strict=True):
-            serial = state.track.serial
+        for tracked, face in zip(tracks, faces, strict=True):
+            serial = tracked.track.serial
             rows = self._pending.setdefault(serial, [])
             rows.append(
                 FaceRow(
@@ -311,15 +322,17 @@ class FaceObserver:
                     crop=face.crop,
                 )
             )
-            if state.is_detected:
+            if tracked.is_detected:
                 self._consider_portrait(serial, face, frame)
                 for row in rows:
                     row.is_confirmed = True
 
     def _consider_portrait(self, serial: int, face: Face, frame: VideoFrame) -> None:
+        """Replace the portrait candidate of a track if this picture of the face is better."""
+        # Portraits are small, so a face of more than twice their width does not look better.
         quality = (face.detection_score or 0.0) * min(face.box.width, 2 * _PORTRAIT_SHAPE[0])
-        known = self._portrait_candidates.get(serial)
-        if known is not None and known.quality >= quality:
+        previous = self._portrait_candidates.get(serial)
+        if previous is not None and previous.quality >= quality:
             return
         square = self._analyzer.detector.geometry.square(face.box)
         square = replace(square, side=_PORTRAIT_SCALE * square.side)
@@ -327,10 +340,14 @@ class FaceObserver:
         self._portrait_candidates[serial] = Portrait(quality, image)
 
     def _release_confirmed_rows(self) -> None:
-        """Release the confirmed rows of persons; discard the other rows of ended tracks."""
+        """Release the confirmed rows of tracks with an id for classification.
+
+        The other rows of a track are discarded when it ends.
+        """
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
         for serial in [serial for serial in self._pending if serial not in active]:
-            # The rows belong to a person that was lost in this interval, or to a false detection.
+            # The track belongs to a person that was lost in this interval, or it was a false
+            # detection and has no id.
             rows = self._pending.pop(serial)
             self._release_rows(rows, self._tracker.id_of(serial))
             if self._tracker.id_of(serial) is None:
@@ -354,8 +371,8 @@ class FaceObserver:
 
     def _accept_portrait(self, serial: int, person: int) -> None:
         candidate = self._portrait_candidates.pop(serial, None)
-        known = self.portraits.get(person)
-        if candidate is not None and (known is None or known.quality < candidate.quality):
+        previous = self.portraits.get(person)
+        if candidate is not None and (previous is None or previous.quality < candidate.quality):
             self.portraits[person] = candidate
 
     def _classify(self, rows: Sequence[FaceRow]) -> None:

@@ -59,7 +59,7 @@ class ReadAhead(Generic[Item, Result]):
         self._is_closed.set()
         while self._thread.is_alive():
             try:
-                self._results.get(timeout=0.05)
+                self._results.get(timeout=0.05)  # makes space if the thread waits in _put
             except queue.Empty:
                 continue
         self._thread.join()
@@ -76,6 +76,7 @@ class ReadAhead(Generic[Item, Result]):
             self._put(_EndOfItems())
 
     def _put(self, result: Future[Result] | _EndOfItems) -> bool:
+        """Add a result when the queue has space; return False if ``close`` was called before."""
         while not self._is_closed.is_set():
             try:
                 self._results.put(result, timeout=0.1)

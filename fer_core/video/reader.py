@@ -23,15 +23,17 @@ from fer_core.phrases import counted
 from fer_core.video.timecode import format_time
 from fer_core.video.webp_animation import AnimationFrame, WebpAnimation
 
-#: Maximum area of a picture for the analysis. Larger pictures are shrunk while they are decoded:
-#: faces of about 20 pixels and more are still found, and the memory does not depend on the size of
-#: the video.
+#: Maximum area of a picture for the analysis. Larger pictures are shrunk when they are converted:
+#: faces of about 20 pixels and more are still found, and the memory of the analysis does not depend
+#: on the size of the video.
 ANALYSIS_PIXELS = 1920 * 1080
 #: Maximum area of a frame of the file, slightly more than 8K. For larger frames, the decoder alone
 #: would need gigabytes.
 _MAX_PIXELS = 8192 * 4352
-#: Above this area one thread decodes, because a decoder keeps several frames per thread in memory.
-_MANY_PIXELS = 2560 * 1440
+#: Larger frames are decoded by one thread, because a decoder keeps several frames per thread in
+#: memory.
+_MAX_THREADED_PIXELS = 2560 * 1440
+#: Number of threads that decode frames up to this area.
 _THREADS = 2
 #: Tolerance in seconds when times are compared with the limits of a range.
 _TOLERANCE = 1e-6
@@ -80,7 +82,7 @@ class VideoFrame:
 
     Attributes:
         index: Number of the frame in the file, from 0.
-        seconds: Time of the frame, from the start of the file.
+        seconds: Time of the frame in seconds, from the start of the file.
         image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
         width: Width of the upright frame, in pixels of the file.
         height: Height of the upright frame, in pixels of the file.
@@ -95,14 +97,14 @@ class VideoFrame:
 
 @dataclass
 class ReadReport:
-    """What was found while the frames were read.
+    """Facts about a file that are known only when its frames have been read.
 
     Attributes:
-        damaged_frames: Frames that could not be decoded, and were left out.
-        resolutions: The sizes that occurred, in order.
+        damaged_frames: Number of frames that could not be decoded and were left out.
+        resolutions: Width and height of the frames; another pair after each change.
         ended_at: The end of the last frame, in seconds.
-        is_truncated: True if the file ended before the duration that it announces.
-        error: Why reading ended early, in a few words; empty if it did not.
+        is_truncated: True if the frames ended before the duration that the file states.
+        error: Why reading ended early, in a few words; empty if it did not end early.
     """
 
     damaged_frames: int = 0
@@ -171,16 +173,16 @@ def read_frames(
         path: The file.
         name: Name of the video in messages; by default that of the path.
         start: Time of the first frame, in seconds.
-        end: Frames from this time on are left out.
+        end: End of the range in seconds: frames from this time on are left out.
         per_second: Number of frames per second: the first frame at or after each multiple of
             ``1 / per_second`` is returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
-        report: Receives what was found.
-        numbers_frames: False to save the time that counting the frames before ``start`` takes; the
-            index is then wrong.
+        report: Filled while the frames are read; None if the caller does not need it.
+        numbers_frames: False to save the time of counting the frames before ``start``; the index of
+            each frame is then wrong.
 
     Raises:
-        InputError: As ``probe_video``.
+        InputError: In the same cases as ``probe_video``.
     """
     name = name or path.name
     report = report if report is not None else ReadReport()
@@ -188,7 +190,7 @@ def read_frames(
     if WebpAnimation.is_animation(path):
         frames = WebpAnimation(path, name).frames(start, end)
     else:
-        frames = _decoded(path, name, (start, end), report, numbers_frames=numbers_frames)
+        frames = _frames_in_range(path, name, (start, end), report, numbers_frames=numbers_frames)
     sampler = _Sampler(per_second)
     for frame in frames:
         if not report.resolutions or report.resolutions[-1] != (frame.width, frame.height):
@@ -239,7 +241,7 @@ class _DecodedFrame:
         return np.asarray(image, np.uint8)
 
 
-def _decoded(
+def _frames_in_range(
     path: Path,
     name: str,
     limits: tuple[float, float],
@@ -259,28 +261,32 @@ def _decoded(
                 next_index = _count_frames_before(keyframe, path, name)
         context = stream.codec_context
         context.thread_type = "AUTO"
-        context.thread_count = 1 if context.width * context.height > _MANY_PIXELS else _THREADS
+        context.thread_count = (
+            1 if context.width * context.height > _MAX_THREADED_PIXELS else _THREADS
+        )
         aspect = _pixel_aspect(stream)
         rate = stream.average_rate or stream.guessed_rate
         frame_seconds = 1 / float(rate) if rate else 0.0
         pending_times: list[int] = []  # times of packets whose frames are not returned yet
-        last = -math.inf
-        for frame in _frames(container, stream, pending_times, report):
+        last_seconds = -math.inf
+        for frame in _decode(container, stream, pending_times, report):
             if frame.pts is None:
-                seconds = last + frame_seconds if math.isfinite(last) else 0.0
+                is_first = math.isinf(last_seconds)
+                seconds = 0.0 if is_first else last_seconds + frame_seconds
             else:
                 seconds = round(frame.pts * time_base - origin, 6)
+                # Damaged frames are not returned, but count in the numbers of the frames.
                 while pending_times and pending_times[0] < frame.pts:
                     heapq.heappop(pending_times)
                     next_index += 1
                 if pending_times and pending_times[0] == frame.pts:
                     heapq.heappop(pending_times)
             index, next_index = next_index, next_index + 1
-            if seconds <= last:
-                continue  # two frames with the same time: only one can be shown
+            if seconds <= last_seconds:
+                continue  # a player shows only one of two frames with the same time
             if seconds >= end - _TOLERANCE:
                 return
-            last = seconds
+            last_seconds = seconds
             if frame.duration and frame.pts is not None:
                 frame_seconds = frame.duration * time_base
             report.ended_at = seconds + frame_seconds
@@ -292,10 +298,17 @@ def _decoded(
         report.is_truncated = bool(report.error) or missing > tolerance
 
 
-def _frames(
+def _decode(
     container: Any, stream: Any, pending_times: list[int], report: ReadReport
 ) -> Iterator[Any]:
-    """Yield decoded frames; damaged ones are counted."""
+    """Yield the decoded frames; damaged ones are only counted.
+
+    Args:
+        container: The open file.
+        stream: Its video stream.
+        pending_times: Receives the time of each packet, as a heap.
+        report: Receives the number of damaged frames, and the error that ended the reading.
+    """
     import av
 
     packets = container.demux(stream)
@@ -324,9 +337,9 @@ def _frames(
 
 
 def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...] | None:
-    """Move to the last keyframe before a time; return the identity of its packet.
+    """Move to the last keyframe before a time; return the identity of the keyframe's packet.
 
-    If the file has no timestamps to seek by, move to its start and return None.
+    If seeking in the file is not possible, move to its start and return None.
     """
     import av
 
@@ -334,6 +347,7 @@ def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...]
     try:
         container.seek(target, stream=stream, backward=True)
         keyframe = _identity(next(container.demux(stream)))
+        # Reading the packet has moved the position in the file.
         container.seek(target, stream=stream, backward=True)
     except (av.error.FFmpegError, StopIteration):
         with suppress(av.error.FFmpegError):
@@ -354,13 +368,13 @@ def _count_frames_before(keyframe: tuple[int | None, ...], path: Path, name: str
 
 
 def _identity(packet: Any) -> tuple[int | None, ...]:
-    """Return values that identify a packet among the packets of its stream."""
+    """Return values that distinguish a packet from the other packets of its stream."""
     return packet.pts, packet.dts, packet.pos, packet.size
 
 
 @contextmanager
 def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
-    """Open a file and its video stream.
+    """Open a file within a ``with`` block; yield the container and its video stream.
 
     Raises:
         InputError: The file is missing or contains no video.
@@ -390,12 +404,13 @@ def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _unreadable(path: Path, name: str, error: Exception) -> str:
+    """Return the message about a file that FFmpeg cannot open."""
     if _lacks_mp4_index(path):
         return (
             f"{name} has no index (its 'moov' part is missing), so the recording was not finished "
             "or not copied completely; copy it again, or repair it with the camera's software."
         )
-    # The complete text of an error of FFmpeg contains the path, which may be that of a copy.
+    # Only the reason: FFmpeg's complete message contains the path, which the user may not know.
     reason = system_reason(error)
     return (
         f"{name} is not a video that can be read ({reason}); choose an MP4, MOV, MKV, WebM or AVI "
@@ -409,14 +424,14 @@ def _lacks_mp4_index(path: Path) -> bool:
         end = path.stat().st_size
         offset = 0
         kinds: list[bytes] = []
-        while offset + 8 <= end and len(kinds) < 1000:
+        while offset + 8 <= end and len(kinds) < 1000:  # a damaged file may have countless boxes
             file.seek(offset)
             header = file.read(16)
             size, kind = int.from_bytes(header[:4], "big"), header[4:8]
             kinds.append(kind)
-            if size == 1:
+            if size == 1:  # the actual size follows, because it does not fit into four bytes
                 size = int.from_bytes(header[8:16], "big")
-            if size < 8:
+            if size < 8:  # the box reaches to the end of the file, or the file is damaged
                 break
             offset += size
         return b"ftyp" in kinds[:2] and b"moov" not in kinds
@@ -431,9 +446,14 @@ def _is_cover(stream: Any) -> bool:
 
 
 def _first_frame(container: Any, stream: Any, name: str) -> Any:
+    """Return the first frame that can be decoded.
+
+    Raises:
+        InputError: No frame can be decoded.
+    """
     report = ReadReport()
     stream.codec_context.thread_type = "NONE"
-    for frame in _frames(container, stream, [], report):
+    for frame in _decode(container, stream, [], report):
         return frame
     if report.damaged_frames:
         raise InputError(
@@ -444,26 +464,29 @@ def _first_frame(container: Any, stream: Any, name: str) -> Any:
 
 
 def _is_picture(container: Any) -> bool:
+    """Return True if FFmpeg reads the file with a demuxer for single pictures."""
     name = str(container.format.name)
     return name == "image2" or name.endswith("_pipe")
 
 
 def _is_single_picture(container: Any, stream: Any) -> bool:
-    """Return True for a format of pictures and animations with a single picture."""
+    """Return True for a file with one picture in a format that may contain an animation."""
     brand = container.metadata.get("major_brand", "")
     is_picture_format = str(container.format.name) in ("gif", "apng") or brand in ("avif", "heic")
     return is_picture_format and stream.frames == 1
 
 
 def _start_time(container: Any) -> float:
+    """Return the timestamp of the start of the file, in seconds."""
     return (container.start_time or 0) / 1_000_000
 
 
 def _duration(container: Any, stream: Any) -> float | None:
+    """Return the duration in seconds; None if the file does not state it."""
     if stream.duration:
         return float(stream.duration * stream.time_base)
-    text = stream.metadata.get("DURATION", "")
-    parts = text.split(":")
+    # Matroska files state the duration of a stream as text, such as "00:01:15.5".
+    parts = stream.metadata.get("DURATION", "").split(":")
     with suppress(ValueError):
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
@@ -473,6 +496,7 @@ def _duration(container: Any, stream: Any) -> float | None:
 
 
 def _pixel_aspect(stream: Any) -> Fraction:
+    """Return the width of a pixel divided by its height; 1 if the file does not state it."""
     aspect = stream.sample_aspect_ratio
     return Fraction(aspect) if aspect and aspect > 0 else Fraction(1)
 
@@ -483,6 +507,7 @@ def _quarter_turns(frame: Any) -> int:
 
 
 def _upright_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
+    """Return width and height of the upright frame, in square pixels."""
     width, height = max(round(frame.width * aspect), 1), int(frame.height)
     return (height, width) if _quarter_turns(frame) % 2 else (width, height)
 
@@ -506,7 +531,7 @@ def describe_reading(name: str, report: ReadReport) -> list[str]:
 
     Args:
         name: The file's name.
-        report: What was found.
+        report: The report that ``read_frames`` has filled.
     """
     sentences = []
     if report.is_truncated:

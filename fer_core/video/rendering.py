@@ -27,9 +27,9 @@ _TIME_BASE = Fraction(1, 90_000)
 _PRESET, _QUALITY = "veryfast", "23"
 #: Audio codecs that MP4 files may contain and browsers play. Other audio is encoded as AAC.
 _COPIED_SOUND = {"aac", "mp3", "opus"}
-#: Number of frames that are drawn in advance.
+#: Maximum number of frames that are drawn in advance.
 _AHEAD = 6
-#: Maximum area of a video. Larger videos are shrunk, because few devices play H.264 above 4K.
+#: Maximum area of a frame. Larger frames are shrunk, because few devices play H.264 above 4K.
 _MAX_PIXELS = 3840 * 2160
 #: Maximum gap between two rows of a person over which the box is interpolated. In longer gaps the
 #: person was absent.
@@ -47,14 +47,14 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Rendering:
-    """What is drawn.
+    """What is drawn into the new video.
 
     Attributes:
-        annotates: True for boxes and labels.
-        blurs: True to make the faces unrecognizable, excluded persons included.
+        annotates: True to draw boxes and labels.
+        blurs: True to blur the faces of all persons, also of those in ``hidden``.
         names: Names of persons by number.
-        hidden: Persons without box and label.
-        max_pixels: Area to which larger pictures are shrunk; None to keep their size.
+        hidden: Numbers of the persons without box and label.
+        max_pixels: Area to which larger frames are shrunk; None to keep their size.
     """
 
     annotates: bool = True
@@ -94,12 +94,12 @@ def render_video(
     ahead = ReadAhead(frames, drawer.draw, _AHEAD)
     try:
         with replaced_file(target) as temporary:
-            _write(ahead, source, temporary, limits=(start, end), progress=progress)
+            _write_video(ahead, source, temporary, limits=(start, end), progress=progress)
     finally:
         ahead.close()
 
 
-def _write(
+def _write_video(
     frames: ReadAhead[VideoFrame, tuple[float, NDArray[np.uint8]]],
     source: Path,
     target: Path,
@@ -110,11 +110,10 @@ def _write(
     import av
 
     start, end = limits
-
     with av.open(str(target), "w", options={"movflags": "+faststart"}) as output:
         stream: Any = None
         sound: _SoundWriter | None = None
-        last = -1
+        last_pts = -1
         for seconds, image in frames:
             if stream is None:
                 stream = output.add_stream("libx264", options={"preset": _PRESET, "crf": _QUALITY})
@@ -126,21 +125,25 @@ def _write(
                 sound = _SoundWriter(source, output, start, end)
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame = frame.reformat(width=stream.width, height=stream.height, format="yuv420p")
-            frame.pts = max(last + 1, round((seconds - start) / _TIME_BASE))
+            frame.pts = max(last_pts + 1, round((seconds - start) / _TIME_BASE))
             frame.time_base = _TIME_BASE
-            last = frame.pts
-            assert sound is not None
+            last_pts = frame.pts
+            assert sound is not None  # set with the stream
             sound.write_until(seconds)
             output.mux(stream.encode(frame))
             progress(seconds)
         if stream is not None and sound is not None:
-            output.mux(stream.encode(None))
-            sound.write_until(min(end, last * float(_TIME_BASE) + start + 1.0))
+            output.mux(stream.encode(None))  # the frames that the encoder still holds
+            # The duration of the last frame is unknown; its sound may last up to one second.
+            sound.write_until(min(end, last_pts * float(_TIME_BASE) + start + 1.0))
             sound.close()
 
 
 class _SoundWriter:
-    """Copies the first audio stream of a video, or encodes it as AAC."""
+    """Copies the first audio stream of a video, or encodes it as AAC.
+
+    If the video has no sound, or its sound cannot be read, nothing is written.
+    """
 
     def __init__(self, source: Path, output: Any, start: float, end: float) -> None:
         import av
@@ -193,16 +196,16 @@ class _SoundWriter:
                 return
             # The first packets of AAC are before time 0: decoders need them and do not play them.
             if self._start <= 0 or moment >= self._start - _TOLERANCE:
-                self._write(packet)
+                self._write_packet(packet)
 
     def close(self) -> None:
-        """Write the last packets of the encoder, and close the video."""
+        """Write the last packets of the encoder, and close the source video."""
         if self._stream is not None and not self._is_copied:
             self._output.mux(self._stream.encode(None))
         if self._input is not None:
             self._input.close()
 
-    def _write(self, packet: Any) -> None:
+    def _write_packet(self, packet: Any) -> None:
         import av
 
         offset = round((self._start + self._origin) / packet.time_base)
@@ -223,7 +226,7 @@ class _SoundWriter:
 
 
 class _PersonDrawer:
-    """Draws the persons into frames, also into those between analyzed frames."""
+    """Draws the persons into frames, also into frames that were not analyzed."""
 
     def __init__(self, table: FaceTable, rendering: Rendering) -> None:
         self._rendering = rendering
@@ -285,6 +288,7 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         return _box(rows, before)
     if before >= 0 and after < len(rows):
         gap = rows.seconds[after] - rows.seconds[before]
+        # If few frames per second were analyzed, the next of them may be later than max_gap.
         if gap <= max(max_gap, 1.5 * float(rows.duration[before])):
             share = float((seconds - rows.seconds[before]) / gap)
             return _box(rows, before).interpolated(_box(rows, after), share)
@@ -308,8 +312,8 @@ def _blur(image: NDArray[np.uint8], box: FaceBox) -> None:
     bottom = min(round(enlarged.y + enlarged.height), height)
     if right <= left or bottom <= top:
         return
-    part = image[top:bottom, left:right]
-    reduced = cv2.resize(part, (_BLUR_PIXELS, _BLUR_PIXELS), interpolation=cv2.INTER_AREA)
+    region = image[top:bottom, left:right]
+    reduced = cv2.resize(region, (_BLUR_PIXELS, _BLUR_PIXELS), interpolation=cv2.INTER_AREA)
     image[top:bottom, left:right] = cv2.resize(
         reduced, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
     )

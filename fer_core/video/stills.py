@@ -8,7 +8,8 @@ from fer_core.video.reader import VideoFrame, read_frames
 
 #: Maximum area of the picture. The page does not show it larger.
 _STILL_PIXELS = 1280 * 720
-#: Times in tables are rounded to microseconds, and some containers store milliseconds.
+#: A frame may be this many seconds before the requested time: tables round times to microseconds,
+#: and some containers to milliseconds.
 _TOLERANCE = 0.002
 
 
@@ -18,7 +19,7 @@ def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFram
     Args:
         path: The video.
         seconds: The time.
-        name: Name of the video in messages.
+        name: Name of the video in messages; by default that of the path.
 
     Raises:
         InputError: The video cannot be read.

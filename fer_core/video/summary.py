@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fer_core.video.face_table import FaceTable
 
+#: Default of the minimum smoothed probability of an episode.
 DEFAULT_THRESHOLD = 0.5
 #: Minimum duration of an episode. Shorter ones, of one or a few frames, are mostly noise.
 MIN_EPISODE_SECONDS = 0.2
@@ -22,7 +23,9 @@ _MAX_GAP_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Episode:
-    """A period in which the smoothed probability of a class was at least the threshold.
+    """A period in which a class was probable (``find_episodes``) or dominant.
+
+    A class is dominant if its smoothed probability is the largest of all classes.
 
     Attributes:
         person: The person's number.
@@ -66,11 +69,12 @@ class PersonSummary:
         seconds_seen: The time in which the person was tracked.
         first_seen: Start of the first row, in seconds.
         last_seen: End of the last row, in seconds.
-        shares: For each class, the share of ``seconds_seen`` with it as the label, 0 to 1.
+        shares: For each class, the share of ``seconds_seen`` in which it was the label, 0 to 1.
         means: For each class, the mean probability, weighted by time.
         episodes: For each class, the number of episodes.
-        mean_episode_seconds: For each class, the mean duration of its episodes; None if none.
-        transitions: How often the dominant class changed, by (from, to).
+        mean_episode_seconds: For each class, the mean duration of its episodes; None if there are
+            none.
+        transitions: How often the dominant class changed, by the classes before and after.
     """
 
     person: int
@@ -122,7 +126,7 @@ def find_episodes(
     threshold: float = DEFAULT_THRESHOLD,
     min_seconds: float = MIN_EPISODE_SECONDS,
 ) -> list[Episode]:
-    """Return the episodes of all persons and classes in the order of their start.
+    """Return the periods in which a class was probable, in the order of their start.
 
     Args:
         table: The rows of an analysis.
@@ -133,7 +137,7 @@ def find_episodes(
 
 
 def dominant_periods(table: FaceTable, min_seconds: float = MIN_EPISODE_SECONDS) -> list[Episode]:
-    """Return the periods in which a class had the largest smoothed probability of its person.
+    """Return the periods in which a class was dominant, in the order of their start.
 
     Args:
         table: The rows of an analysis.
@@ -156,35 +160,35 @@ def _episodes(
 
     Args:
         table: The rows of an analysis.
-        is_inside: Returns for the rows of one person whether each row belongs to an episode of each
-            class, bool ``[n, classes]``.
+        is_inside: Takes the rows of one person, and returns for each row the classes of which it
+            belongs to an episode, bool ``[n, classes]``.
         min_seconds: Shorter episodes are left out.
     """
-    found: list[Episode] = []
+    episodes: list[Episode] = []
     for person in table.persons:
         rows = table.of_person(person)
         inside = is_inside(rows)
         for index, label in enumerate(rows.classes):
-            values = rows.smoothed[:, index]
-            found += [
+            probabilities = rows.smoothed[:, index]
+            episodes += [
                 Episode(
                     person,
                     label,
                     start=float(rows.seconds[first]),
                     end=_end_of_row(rows, last),
-                    peak=float(values[first : last + 1].max()),
-                    mean=_weighted_mean(values, rows.duration, first, last),
+                    peak=float(probabilities[first : last + 1].max()),
+                    mean=_weighted_mean(probabilities, rows.duration, first, last),
                 )
                 for first, last in _runs(inside[:, index], rows)
                 if _end_of_row(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
-    return sorted(found, key=lambda episode: (episode.start, episode.person, episode.label))
+    return sorted(episodes, key=lambda episode: (episode.start, episode.person, episode.label))
 
 
 def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
     weights = rows.duration
     total = float(weights.sum())
-    by_label = np.bincount(rows.labels, weights=weights, minlength=len(rows.classes))
+    seconds_by_label = np.bincount(rows.labels, weights=weights, minlength=len(rows.classes))
     means = (rows.probabilities * weights[:, None]).sum(axis=0) / max(total, 1e-9)
     episodes = find_episodes(rows, threshold)
     lengths = {
@@ -197,7 +201,7 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
         first_seen=float(rows.seconds[0]),
         last_seen=_end_of_row(rows, len(rows) - 1),
         shares={
-            label: float(by_label[index]) / max(total, 1e-9)
+            label: float(seconds_by_label[index]) / max(total, 1e-9)
             for index, label in enumerate(rows.classes)
         },
         means={label: float(means[index]) for index, label in enumerate(rows.classes)},
@@ -221,7 +225,7 @@ def _transitions(rows: FaceTable) -> Counter[tuple[str, str]]:
 
 
 def _runs(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
-    """Return the first and last row of each run of True without a gap in time."""
+    """Return the first and the last row of each run of True; a gap in time ends a run."""
     if not len(is_inside):
         return []
     gaps = rows.seconds[1:] - (rows.seconds[:-1] + rows.duration[:-1]) > _MAX_GAP_SECONDS
@@ -243,6 +247,7 @@ def _end_of_row(rows: FaceTable, row: int) -> float:
 def _weighted_mean(
     values: NDArray[np.float32], durations: NDArray[np.float64], first: int, last: int
 ) -> float:
+    """Return the mean of the values of a range of rows, weighted by their durations."""
     weights = durations[first : last + 1]
     return float((values[first : last + 1] * weights).sum() / max(float(weights.sum()), 1e-9))
 

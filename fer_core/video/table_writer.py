@@ -12,15 +12,18 @@ from fer_core.video.analysis_folder import AnalysisFolder, Segment
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time, to_arrow
 
+#: Duration of a video of one frame: that of a frame at 25 frames per second.
+_SINGLE_FRAME_SECONDS = 0.04
+
 
 def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
-    """Replace ``faces.parquet``.
+    """Write ``faces.parquet`` from the finished segments.
 
     A segment is much longer than the time constant of the smoothing. Therefore only the previous
     and the next segment are needed to smooth its probabilities.
 
     Args:
-        folder: The analysis.
+        folder: The folder of the analysis.
         analysis: Settings of the analysis.
     """
     import pyarrow.parquet as pq
@@ -31,22 +34,23 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
         replaced_file(folder.table_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
+        # The last finished segments: the one to write and its neighbors.
         window: list[Segment] = []
         number = 0
         while (segment := folder.read_segment(number)) is not None:
             number += 1
             window.append(segment)
             if len(window) > 1:
-                writer.write_table(to_arrow(_part(window, len(window) - 2, empty, analysis)))
+                writer.write_table(to_arrow(_smoothed_rows(window, -2, empty, analysis)))
             window = window[-2:]
         if window:
-            writer.write_table(to_arrow(_part(window, len(window) - 1, empty, analysis)))
+            writer.write_table(to_arrow(_smoothed_rows(window, -1, empty, analysis)))
 
 
-def _part(
-    window: list[Segment], position: int, empty: FaceTable, analysis: AnalysisSettings
+def _smoothed_rows(
+    window: list[Segment], index: int, empty: FaceTable, analysis: AnalysisSettings
 ) -> FaceTable:
-    """Return the rows of one segment of the window, with smoothed probabilities."""
+    """Return the rows of the segment at an index of the window, with smoothed probabilities."""
     rows = _joined(window, empty)
     smoothed = np.zeros_like(rows.probabilities)
     for person in rows.persons:
@@ -54,9 +58,9 @@ def _part(
         smoothed[is_person] = smoothed_over_time(
             rows.seconds[is_person], rows.probabilities[is_person], analysis.smoothing_seconds
         )
-    segment = window[position]
-    inside = (rows.seconds >= segment.start) & (rows.seconds < segment.end)
-    return replace(rows, smoothed=smoothed).selected(inside)
+    segment = window[index]
+    is_in_segment = (rows.seconds >= segment.start) & (rows.seconds < segment.end)
+    return replace(rows, smoothed=smoothed).selected(is_in_segment)
 
 
 def _joined(window: list[Segment], empty: FaceTable) -> FaceTable:
@@ -87,14 +91,15 @@ def _joined(window: list[Segment], empty: FaceTable) -> FaceTable:
 def _durations(seconds: NDArray[np.float64], end: float) -> NDArray[np.float64]:
     """Return the time from each analyzed frame to the next one.
 
+    The last frame of a video lasts as long as the previous one.
+
     Args:
-        seconds: Times of consecutive frames.
-        end: The time of the frame after them; infinite if there is none. The last frame of a video
-            lasts as long as the previous one.
+        seconds: Times of consecutive analyzed frames.
+        end: The time of the analyzed frame that follows; infinite if none follows.
     """
     steps = np.diff(seconds)
     if np.isfinite(end) and len(seconds):
         last = end - seconds[-1]
     else:
-        last = float(steps[-1]) if len(steps) else 0.04
+        last = float(steps[-1]) if len(steps) else _SINGLE_FRAME_SECONDS
     return np.append(steps, last)

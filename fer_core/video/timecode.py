@@ -31,7 +31,7 @@ def format_time(seconds: float, digits: int = 0) -> str:
     """Return a time as minutes:seconds, or hours:minutes:seconds from one hour on.
 
     Args:
-        seconds: Not negative.
+        seconds: The time, 0 or more.
         digits: Digits after the decimal point.
     """
     units = round(seconds * 10**digits)

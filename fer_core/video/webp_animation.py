@@ -11,9 +11,11 @@ from PIL import Image
 
 from fer_core.errors import InputError, first_line
 
-#: Viewers show frames without a duration for this long.
+#: Duration of a frame that states none; viewers show it for the same time.
 _DEFAULT_MILLISECONDS = 100
+#: Size of the header of an extended WebP file up to the byte with its flags.
 _HEADER_BYTES = 21
+#: The flag of a file with an animation.
 _ANIMATION_FLAG = 0x02
 
 
@@ -21,7 +23,7 @@ class WebpAnimation:
     """An animation whose frames are decoded one after the other."""
 
     def __init__(self, path: Path, name: str) -> None:
-        """Read sizes and times.
+        """Read the size of the animation and the duration of each frame.
 
         Raises:
             InputError: The file is damaged.
@@ -81,5 +83,9 @@ class AnimationFrame:
         self._picture = picture
 
     def convert(self, max_pixels: int | None) -> NDArray[np.uint8]:
-        """Return RGB, uint8 ``[height, width, 3]``; animations are small and never shrunk."""
+        """Return RGB, uint8 ``[height, width, 3]``.
+
+        Animations are small and never shrunk. ``max_pixels`` exists because frames of other videos
+        have the same method.
+        """
         return np.array(self._picture, np.uint8)

@@ -11,12 +11,12 @@ from fer_core.video.summary import dominant_periods
 def to_webvtt(
     table: FaceTable, names: Mapping[int, str] | None = None, *, offset: float = 0.0
 ) -> str:
-    """Return a cue for each period in which an emotion is dominant.
+    """Return the text of a WebVTT file with a cue for each period of a dominant emotion.
 
     Args:
         table: The rows of an analysis.
         names: Names of persons by number.
-        offset: The time in the table at which the video starts, in seconds.
+        offset: The time in the table, in seconds, at which the video with the subtitles starts.
     """
     cues = ["WEBVTT", ""]
     for period in dominant_periods(table):

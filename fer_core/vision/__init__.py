@@ -1,6 +1,6 @@
-"""From the bytes of a picture to its faces and their emotions.
+"""Find the faces in the bytes of a picture, and predict their emotions.
 
 ``decode`` turns bytes into pixels, ``detect`` finds the faces, ``crop`` produces the network's
-input, ``analyzer`` combines them for photo, video and webcam, ``draw`` annotates the picture.
-``face`` and ``boxes`` define the types that all of them use.
+input, and ``draw`` annotates the picture. ``analyzer`` combines detection, crop and prediction for
+photo, video and webcam. ``face`` and ``boxes`` define the types that all these modules use.
 """

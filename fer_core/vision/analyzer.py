@@ -12,10 +12,11 @@ from fer_core.vision.crop import FER2013_SIDE, crop_face, crop_whole_picture
 from fer_core.vision.detect import FaceDetector
 from fer_core.vision.face import Face, is_too_small
 
-#: A picture without a detected face is classified as a face crop if its sides are at most this long
-#: (pixels) and differ by at most this share. Published face crops are rarely larger.
+#: Maximum width and height, in pixels, of a picture without a detected face that is classified as a
+#: face crop. Published face crops are rarely larger.
 _MAX_CROP_SIDE = 128
-_SIDE_DIFFERENCE = 0.10
+#: Maximum difference between width and height of such a picture, as a share of the longer one.
+_MAX_SIDE_DIFFERENCE = 0.10
 
 
 class EmotionPredictor(Protocol):
@@ -37,7 +38,7 @@ class EmotionPredictor(Protocol):
         ...
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify crops of the network's own size.
+        """Classify crops that have the size of the network's input.
 
         Args:
             crops: Gray, uint8 ``[n, height, width]``, or RGB, uint8 ``[n, height, width, 3]``.
@@ -189,4 +190,4 @@ def check_image(image: NDArray[np.uint8]) -> None:
 def _may_be_face_crop(image: NDArray[np.uint8]) -> bool:
     height, width = (int(side) for side in image.shape[:2])
     shorter, longer = min(height, width), max(height, width)
-    return longer <= _MAX_CROP_SIDE and longer - shorter <= _SIDE_DIFFERENCE * longer
+    return longer <= _MAX_CROP_SIDE and longer - shorter <= _MAX_SIDE_DIFFERENCE * longer

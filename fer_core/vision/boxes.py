@@ -1,4 +1,4 @@
-"""Face boxes, and the mapping from a detector's boxes to the square that FER2013 was cropped to."""
+"""Face boxes, and the mapping from a detector's boxes to squares as in FER2013."""
 
 from __future__ import annotations
 
@@ -85,11 +85,11 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class FaceSquare:
-    """The square that FER2013 would have been cropped to for a face, in pixels of the picture.
+    """The square to which a face would be cropped for FER2013, in pixels of the picture.
 
     Attributes:
-        center_x: Between 0 and the picture's width for a center inside the picture.
-        center_y: Between 0 and the picture's height for a center inside the picture.
+        center_x: x of the center, which may be outside the picture.
+        center_y: y of the center, which may be outside the picture.
         side: Side of the square, above 0.
     """
 
@@ -108,8 +108,9 @@ class BoxGeometry:
 
     Attributes:
         side: Side of the square divided by the geometric mean of the box's width and height.
-        right: Offset from the box's center to the square's, in box widths.
-        down: Offset from the box's center to the square's, in box heights.
+        right: Offset of the square's center from the box's center, in box widths; negative to the
+            left.
+        down: Offset of the square's center from the box's center, in box heights; negative upward.
     """
 
     side: float

@@ -2,8 +2,8 @@
 
 Faces are matched by position. Where two faces meet, or a person returns at another position, the
 colors of hair and clothes decide: a histogram of hue and saturation, compared by the Bhattacharyya
-coefficient (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", PAMI 2003). It is not a
-biometric feature and identifies nobody.
+coefficient (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", PAMI 2003). The histogram
+is not a biometric feature and identifies nobody.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import FaceBox
 
-#: The region, in widths and heights of the face box: hair above, and shoulders below.
+#: Edges of the region whose colors are counted: offsets from the upper left corner of the face box,
+#: in widths and heights of the box. The region includes the hair above and the shoulders below.
 _LEFT, _RIGHT = -0.4, 1.4
 _TOP, _BOTTOM = -0.35, 2.0
+#: Number of bins: a colored pixel is counted by hue and saturation, a gray pixel by brightness.
 _HUES, _SATURATIONS, _GRAYS = 12, 4, 8
-#: Minimum saturation, 0 to 255. The hue of less saturated pixels is noise; they are counted by
-#: brightness.
+#: Minimum saturation of a colored pixel, 0 to 255. The hue of less saturated pixels is noise.
 _MIN_SATURATION = 40
 #: Approximate width in pixels to which the region is reduced before its colors are counted.
 _WORKING_WIDTH = 48
 
 
 def color_histogram(image: NDArray[np.uint8], box: FaceBox) -> NDArray[np.float32] | None:
-    """Return the colors of a person.
+    """Return the color histogram of a person's hair and clothes.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``.
         box: The person's face.
 
     Returns:
-        float32 ``[56]`` with sum 1; None if the region is outside the picture.
+        float32 ``[56]`` with sum 1; None if the part of the region inside the picture is less than
+        two pixels wide or high.
     """
     height, width = image.shape[:2]
     left = min(max(round(box.x + _LEFT * box.width), 0), width)
@@ -46,6 +48,7 @@ def color_histogram(image: NDArray[np.uint8], box: FaceBox) -> NDArray[np.float3
     region = np.ascontiguousarray(image[top:bottom:step, left:right:step])
     hue, saturation, value = cv2.split(cv2.cvtColor(region, cv2.COLOR_RGB2HSV))
     is_gray = saturation < _MIN_SATURATION
+    # OpenCV's hue is 0 to 179, saturation and value are 0 to 255.
     colored = (hue.astype(int) * _HUES // 180) * _SATURATIONS + (
         saturation.astype(int) * _SATURATIONS // 256
     )

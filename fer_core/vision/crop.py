@@ -1,4 +1,4 @@
-"""The network's input: a square of a picture at the network's size, as in FER2013."""
+"""Crop a square of a picture to the size of the network's input, as in FER2013."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ def crop_face(
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``.
-        square: The part to crop; its corner and side are rounded to whole pixels.
+        square: The region to crop; its corner and side are rounded to whole pixels.
         shape: Height, width and channels of the result: 1 channel for gray, 3 for RGB.
 
     Returns:
@@ -40,20 +40,20 @@ def crop_face(
     top = round(square.center_y - side / 2)
     height, width = image.shape[:2]
     if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
-        part = image[top : top + side, left : left + side]
+        region = image[top : top + side, left : left + side]
     else:
         rows = np.clip(np.arange(top, top + side), 0, height - 1)
         columns = np.clip(np.arange(left, left + side), 0, width - 1)
-        part = image[rows[:, None], columns]
-    part = np.ascontiguousarray(part)
-    pixels = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY) if channels == 1 else part
+        region = image[rows[:, None], columns]
+    region = np.ascontiguousarray(region)
+    pixels = cv2.cvtColor(region, cv2.COLOR_RGB2GRAY) if channels == 1 else region
     return resize_square(np.asarray(pixels, np.uint8), crop_width, crop_height)
 
 
 def resize_square(square: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize a square part of a picture.
+    """Resize a square region of a picture.
 
-    Area averaging prevents aliasing when it is shrunk; enlarging needs interpolation.
+    The region is shrunk by area averaging, which prevents aliasing, and enlarged by interpolation.
 
     Args:
         square: uint8 ``[side, side]`` or ``[side, side, 3]``.
@@ -78,7 +78,8 @@ def crop_whole_picture(
         shape: See ``crop_face``.
 
     Returns:
-        As ``crop_face``; for a gray picture of exactly this shape, its own pixels unchanged.
+        See ``crop_face``. If the picture is gray and has exactly this shape, its pixels are
+        unchanged.
     """
     height, width = image.shape[:2]
     return crop_face(image, FaceSquare(width / 2, height / 2, min(width, height)), shape)

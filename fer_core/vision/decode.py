@@ -1,6 +1,7 @@
 """Decode a picture file's bytes to upright RGB pixels, with limits on memory and time."""
 
 import io
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,9 +29,9 @@ from fer_core.vision.decode_formats import (
 )
 from fer_core.vision.decode_worker import decode_in_worker
 
-#: Pictures with more pixels are decoded at a half, a quarter or an eighth of their width.
+#: Width and height of pictures with more pixels are reduced to a half, a quarter or an eighth.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected after reading their header. Phones take up to 200 million.
+#: Pictures with more pixels are rejected by their header. Phones take up to 200 million pixels.
 MAX_SOURCE_PIXELS = 220_000_000
 #: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
@@ -38,10 +39,13 @@ MAX_SOURCE_PIXELS = 220_000_000
 MAX_DECODED_BYTES = 560_000_000
 #: Maximum memory of the JPEG library for a progressive picture: it keeps all coefficients.
 _MAX_COEFFICIENT_BYTES = 700_000_000
+#: Bytes per pixel of these coefficients.
 _COEFFICIENT_BYTES = 6
+#: Possible divisors of width and height.
 _REDUCTIONS = (1, 2, 4, 8)
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+#: Bytes per pixel of the result.
 _RGB_BYTES = 3
 #: Additional bytes per pixel for WebP: libwebp decodes to two canvases of its own, with alpha.
 _WEBP_BYTES = 8
@@ -50,12 +54,14 @@ _LARGE_BYTES = 140_000_000
 #: Pixels per strip. Modes are converted in strips, so that no second copy of the picture is needed.
 _STRIP_PIXELS = 4_000_000
 
+#: Time limit for decoding a picture.
 MAX_DECODE_SECONDS = 60.0
 #: WebP pictures with more pixels are decoded in a worker process. libwebp takes about 0.1 s per
 #: million pixels, at most.
 _WEBP_WORKER_PIXELS = 4_000_000
 
-_READABLE = "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF"
+#: The supported formats, for messages.
+_FORMATS = "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
 _Opener = Callable[[io.BytesIO], Image.Image]
 
@@ -72,7 +78,7 @@ _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"MM\x00+", TiffImageFile),
 )
 
-#: Re-entrant, so that code that holds a slot may call functions that take one.
+#: Re-entrant, so that code that holds the slot may call ``decode_picture``, which takes it again.
 _large_picture_lock = threading.RLock()
 
 
@@ -81,7 +87,8 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 
     The header is checked before any pixel is decoded. EXIF rotation is applied, transparency
     composited over white, 16-bit and float gray scaled to 8 bits; of several frames the first is
-    used. A picture that is too large for the limits is reduced; ``full_size`` returns its own size.
+    used. A picture that is too large for the limits is reduced; ``full_size`` returns the size of
+    the picture in the file.
 
     Args:
         content: The whole file.
@@ -106,7 +113,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
-    """Decode a picture as ``decode_picture``, in this process.
+    """Decode a picture like ``decode_picture``, but always in this process.
 
     Decoders that read the whole file in one call have no time limit.
     """
@@ -160,6 +167,7 @@ def full_size(content: bytes, name: str) -> tuple[int, int]:
     """
     image = _open(content, name)
     width, height = image.size
+    # The orientations 5 to 8 exchange width and height.
     return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
@@ -204,7 +212,7 @@ def _needed_memory_at(image: Image.Image, reduction: int) -> int:
 
 
 def _reduction(image: Image.Image) -> int | None:
-    """Return the divisor of width and height that meets the limits; None if there is none."""
+    """Return the smallest divisor of width and height that meets the limits; None if none does."""
     pixels = image.width * image.height
     if pixels > MAX_SOURCE_PIXELS:
         return None
@@ -220,7 +228,10 @@ def _reduction(image: Image.Image) -> int | None:
 
 
 def _start_reduction(image: Image.Image) -> int:
-    """Let the JPEG library reduce if it can, and return the factor that remains."""
+    """Let the JPEG library reduce the picture if it can, and return the divisor left to apply.
+
+    The divisor is 1 if the library reduces the picture, or if no reduction is needed.
+    """
     reduction = _reduction(image) or 1
     if reduction > 1 and isinstance(image, JpegImageFile):
         image.draft(image.mode, (image.width // reduction, image.height // reduction))
@@ -248,7 +259,7 @@ def _check_size(image: Image.Image, name: str) -> None:
 
 
 def _open(content: bytes, name: str) -> Image.Image:
-    """Read the header with the reader for the first bytes."""
+    """Read the header of a picture with Pillow's reader for its format."""
     if not content:
         raise InputError(f"{name} is empty, a file of 0 bytes; copy or export it again.")
     opener = _opener(content)
@@ -268,8 +279,8 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less, except for the pictures that
-    ``_needs_worker`` names.
+    Pillow's decoders read in blocks of 64 KB or less, except for the pictures for which
+    ``_needs_worker`` returns True.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -284,6 +295,7 @@ class _TimeLimitedFile(io.BytesIO):
 
 
 def _opener(content: bytes) -> _Opener | None:
+    """Return the reader for the format of a file by its first bytes; None if it is unsupported."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return WebPImageFile
     file_format = heif_format(content)
@@ -306,7 +318,7 @@ def _unsupported_message(name: str, content: bytes) -> str:
         return (
             f"{name} is a zip archive and not a picture; unpack it and choose the pictures in it."
         )
-    return f"{name} is not a picture of a supported format; choose a {_READABLE} file."
+    return f"{name} is not a picture of a supported format; choose a {_FORMATS} file."
 
 
 def _damage_message(name: str, content: bytes, error: Exception) -> str:
@@ -331,7 +343,8 @@ def _damage_message(name: str, content: bytes, error: Exception) -> str:
 def _is_cut_short(content: bytes, error: Exception) -> bool:
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return True
-    # Pillow has other messages if the file ends in the header or in a chunk header.
+    # Pillow has other messages if the file ends in the header or in a chunk header. A complete JPEG
+    # ends with the marker FFD9, a PNG with a chunk IEND, and WebP states its size.
     if content.startswith(b"\xff\xd8"):
         return not content.rstrip(b"\x00\r\n").endswith(b"\xff\xd9")
     if content.startswith(b"\x89PNG"):
@@ -367,25 +380,25 @@ def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
 
     Args:
         image: The picture.
-        reduction: The factor by which width and height are divided. Each pixel of the result is the
+        reduction: The number by which width and height are divided. Each pixel of the result is the
             mean of a square of pixels.
     """
     width, height = image.size
-    pixels = np.empty((-(-height // reduction), -(-width // reduction), 3), np.uint8)
+    pixels = np.empty((math.ceil(height / reduction), math.ceil(width / reduction), 3), np.uint8)
     value_range = _value_range(image) if image.mode in ("I", "F") else (0.0, 1.0)
     for top, strip in _strips(image):
-        part = _strip_to_rgb(strip, value_range)
+        rows = _strip_to_rgb(strip, value_range)
         if reduction > 1:
-            part = np.asarray(Image.fromarray(part).reduce(reduction))
+            rows = np.asarray(Image.fromarray(rows).reduce(reduction))
         first = top // reduction
-        pixels[first : first + len(part)] = part
+        pixels[first : first + len(rows)] = rows
     return pixels
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """Yield the picture in strips of whole rows, each with its upper edge."""
     width, height = image.size
-    # A multiple of each reduction, so that its squares do not cross the edge of a strip.
+    # A multiple of each reduction, so that no averaged square crosses the edge of a strip.
     rows = max(1, _STRIP_PIXELS // width // _REDUCTIONS[-1]) * _REDUCTIONS[-1]
     for top in range(0, height, rows):
         yield top, image.crop((0, top, width, min(top + rows, height)))
@@ -409,10 +422,11 @@ def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArr
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:
-    """Return lowest value and width of the range of 32-bit gray, which has no standard range.
+    """Return the lowest value and the width of the range of a picture in 32-bit gray.
 
-    The smallest usual range that contains all values is used: 0..1, 0..255 or 0..65535. Other
-    values are stretched from their minimum to their maximum.
+    The format does not define the range. The smallest of the usual ranges that contains all values
+    is used: 0..1, 0..255 or 0..65535. If none contains them, the range is from the minimum to the
+    maximum of the values.
     """
     values = (_finite(strip) for _, strip in _strips(image))
     extremes = [(strip.min(), strip.max()) for strip in values]

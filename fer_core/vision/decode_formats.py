@@ -1,4 +1,4 @@
-"""Readers for the pictures of phones (HEIC, AVIF), and PNG files with megabytes of text."""
+"""Open HEIC and AVIF pictures, remove large texts from PNG files, and recognize videos."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ from PIL.AvifImagePlugin import AvifImageFile
 
 from fer_core.picture_header import heif_format
 
+#: The first bytes of MKV and WebM, FLV, MPEG (two kinds), WMV and Ogg files.
 _VIDEO_SIGNATURES = (
     *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
     *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS"),
 )
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+#: Kinds of chunks that contain a text or a color profile.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-#: Larger text is removed. EXIF data, with the orientation, may be stored as a text and is smaller.
+#: Maximum size of a text; larger texts are removed. A text may contain EXIF data with the
+#: orientation of the picture, which are smaller.
 _MAX_TEXT_BYTES = 200_000
+#: Maximum size of all texts of a file together; the texts after this size are removed.
 _MAX_TEXTS_BYTES = 2_000_000
 
 
 def is_video(content: bytes) -> bool:
-    """Return True if content begins like a video: MP4, MOV, MKV, WebM, AVI, MPEG, FLV or WMV."""
+    """Return True if content begins like a video.
+
+    Recognized are MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg.
+    """
     if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return heif_format(content) is None
     if content[:4] == b"RIFF":
@@ -33,13 +40,13 @@ def is_video(content: bytes) -> bool:
 
 
 def open_heic(file: io.BytesIO) -> Image.Image:
-    """Open a HEIC picture; its rotation is applied when it is loaded.
+    """Open a HEIC picture. Its rotation is applied when its pixels are loaded.
 
     Raises:
         ImportError: ``pillow-heif`` is not installed.
         Exception: The picture is damaged.
     """
-    # Imported here: it loads a video decoder that only these pictures need.
+    # Imported here, because it loads a video decoder that only HEIC pictures need.
     from pillow_heif import HeifImageFile
 
     return HeifImageFile(file)  # type: ignore[no-untyped-call]
@@ -61,7 +68,7 @@ def without_large_texts(content: bytes) -> bytes:
     """
     if not content.startswith(_PNG_SIGNATURE):
         return content
-    kept = [content[: len(_PNG_SIGNATURE)]]
+    parts = [content[: len(_PNG_SIGNATURE)]]
     total = 0
     for kind, start, end in _chunks(content):
         if kind in _TEXT_CHUNKS:
@@ -69,13 +76,17 @@ def without_large_texts(content: bytes) -> bytes:
             total += size
             if size > _MAX_TEXT_BYTES or total > _MAX_TEXTS_BYTES:
                 continue
-        kept.append(content[start:end])
-    # Nothing is copied in the usual case: the parts are then the whole file.
-    return b"".join(kept) if total > _MAX_TEXT_BYTES else content
+        parts.append(content[start:end])
+    # If the texts are small, no chunk was removed, and the file need not be copied.
+    return b"".join(parts) if total > _MAX_TEXT_BYTES else content
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield kind, start and end of each chunk; the last chunk may be incomplete."""
+    """Yield kind, start and end of each chunk; the last chunk may be incomplete.
+
+    A chunk consists of the length of its data and its kind (4 bytes each), the data, and a checksum
+    (4 bytes).
+    """
     start = len(_PNG_SIGNATURE)
     while start < len(content):
         end = start + 12 + int.from_bytes(content[start : start + 4], "big")
@@ -84,13 +95,20 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Return the size of a decompressed text; decompression stops when it is too large."""
+    """Return the size of a text, compressed and decompressed together.
+
+    The decompression stops when the text is too large.
+
+    Args:
+        kind: The kind of the chunk.
+        data: The data of the chunk.
+    """
     if kind == b"tEXt":
         return len(data)
     # Keyword, a zero byte, and one or more further fields before the compressed data.
     _, _, packed = data.partition(b"\0")
     if kind == b"iTXt":
-        if packed[:1] != b"\1":
+        if packed[:1] != b"\1":  # the flag of a compressed text
             return len(data)
         packed = packed[1:].split(b"\0", 2)[-1]
     try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.picture_header import heif_format
 
-# Damaged pictures are reported with a reason. OpenCV would print an error for each of them too.
+# The error about a damaged picture states the reason. OpenCV would also print a message for each.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -37,7 +37,7 @@ def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
         if picture is not None:
             return np.ascontiguousarray(picture, np.uint8)
-    # Imported here: a machine that only trains may lack Pillow.
+    # Imported here, because a machine that only trains may lack Pillow.
     try:
         from fer_core.vision.decode import decode_directly
     except ImportError as error:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fer_core.child import limit_cpu_time, limit_memory
 from fer_core.errors import InputError
-from fer_core.vision.decode_worker import ANSWER, MEMORY, REQUEST
+from fer_core.vision.decode_worker import ANSWER, MAX_MEMORY, REQUEST
 
 
 def _serve() -> None:
@@ -30,8 +30,8 @@ def _serve() -> None:
     # trains may lack Pillow: a training needs it only for pictures of phones.
     with suppress(ImportError):
         import fer_core.vision.decode  # noqa: F401
-    limit_memory(MEMORY)
-    answers.write(ANSWER.pack(0, 0))
+    limit_memory(MAX_MEMORY)
+    answers.write(ANSWER.pack(0, 0))  # tells the parent process that this worker is ready
     answers.flush()
     while _has_request(idle_seconds):
         header = requests.read(REQUEST.size)
@@ -51,11 +51,12 @@ def _serve() -> None:
             answers.write(pixels.data)
             del pixels
         answers.flush()
+        # Content and pixels are released before the worker waits for the next request.
         del content
 
 
 def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
-    # Imported here: most workers decode pictures of one of the two kinds.
+    # Imported here, because most workers decode either only gray or only color pictures.
     if gray:
         from fer_core.vision.decode_gray import decode_gray_directly
 
@@ -64,13 +65,13 @@ def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
 
     from fer_core.vision.decode import decode_directly
 
-    # The warning is not needed, because decode_directly limits the number of pixels.
+    # Pillow's warning about large pictures is not needed: decode_directly limits the size.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     return decode_directly(content, name)
 
 
 def _has_request(seconds: float) -> bool:
-    """Wait for a request or the end of the parent process; return False if there is none."""
+    """Wait for a request or the end of the parent process; return False if neither comes."""
     if sys.platform == "win32":
         return True  # no timeout for pipes: the worker ends with its parent process
     return bool(select.select([sys.stdin.fileno()], [], [], seconds)[0])

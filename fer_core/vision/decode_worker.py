@@ -23,9 +23,10 @@ from fer_core.child import ChildError, child_environment
 from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, module_command
 
-#: Maximum address space of a worker, for Python and NumPy, copies of the file, and the decoded
-#: picture.
-MEMORY = 3 * 1024**3
+#: Maximum address space of a worker in bytes: for Python and NumPy, copies of the file, and the
+#: decoded picture.
+MAX_MEMORY = 3 * 1024**3
+#: A worker that gets no request for this time ends.
 _IDLE_SECONDS = 60.0
 #: Maximum number of workers. When all of them are busy, further pictures wait.
 _MAX_WORKERS = 4
@@ -47,18 +48,18 @@ def decode_in_worker(
         content: The whole file.
         name: The file's name, for messages.
         seconds: The time limit, which does not include the start of a worker.
-        gray: True to decode it as ``decode_gray_directly`` instead of ``decode_directly``.
+        gray: True to use ``decode_gray_directly``, False to use ``decode_directly``.
 
     Returns:
-        As ``decode_picture``; if ``gray``, uint8 ``[height, width]``.
+        The result of that function: uint8 ``[height, width]`` or ``[height, width, 3]``.
 
     Raises:
-        InputError: As ``decode_picture``.
+        InputError: That function raised it.
         ChildError: The time limit was exceeded, or the decoder crashed.
     """
     with _free_slots:
         answer = None
-        while answer is None:
+        while answer is None:  # None: the idle worker had ended just before, so take another one
             worker = _take_worker()
             try:
                 answer = worker.decode(content, name, seconds, gray=gray)
@@ -97,7 +98,7 @@ class _Worker:
         """Return the pixels, or the reason of a rejection; None if the worker had ended before.
 
         Raises:
-            ChildError: As ``decode_in_worker``.
+            ChildError: The time limit was exceeded, or the decoder crashed.
         """
         timer = threading.Timer(seconds, self._kill_over_time)
         timer.daemon = True
@@ -111,7 +112,7 @@ class _Worker:
             self._requests.write(content)
             self._requests.flush()
             height, width = ANSWER.unpack(self._receive(ANSWER.size))
-            if height == 0:
+            if height == 0:  # the second number is the length of a message
                 return self._receive(width).decode("utf-8", "surrogateescape")
             shape = (height, width) if gray else (height, width, 3)
             pixels = self._receive(math.prod(shape))
@@ -136,6 +137,7 @@ class _Worker:
         self._process.kill()
 
     def _receive(self, size: int) -> bytearray:
+        """Wait for ``size`` bytes of an answer; raise ``EOFError`` if the worker ends before."""
         received = bytearray(size)
         if self._answers.readinto(received) < size:  # type: ignore[attr-defined]
             raise EOFError
@@ -148,13 +150,15 @@ class _Worker:
     def _failure(self, seconds: float) -> ChildError:
         """Return the error for a process that ended before its answer was complete."""
         code = self._process.wait()
+        # SIGXCPU ends a process that has exceeded its CPU time.
         if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
             return ChildError("time", f"{seconds:g} s")
         return ChildError("crash" if code < 0 else "error", f"exit code {code}")
 
 
+#: Each thread that uses a worker holds one of these slots.
 _free_slots = threading.BoundedSemaphore(_MAX_WORKERS)
-#: Needs no lock, because appending and popping are atomic.
+#: Workers without a request. The list needs no lock, because appending and popping are atomic.
 _idle_workers: list[_Worker] = []
 
 

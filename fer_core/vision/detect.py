@@ -19,12 +19,12 @@ class FaceDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that users choose it by, such as ``"yunet"``."""
+        """The name by which users choose the detector, such as ``"yunet"``."""
         ...
 
     @property
     def geometry(self) -> BoxGeometry:
-        """The mapping from its boxes to FER2013's square."""
+        """The mapping from the detector's boxes to squares as in FER2013."""
         ...
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
@@ -37,7 +37,7 @@ class FaceDetector(Protocol):
 
 
 def detector_names(settings: Settings) -> tuple[str, ...]:
-    """Return the detectors that can be used now, the default first."""
+    """Return the names of the detectors that can be used now, the default first."""
     if is_yunet_available(settings):
         return (YuNetDetector.name, HaarDetector.name)
     return (HaarDetector.name,)

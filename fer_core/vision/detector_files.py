@@ -23,6 +23,7 @@ YUNET_URL = (
 _TIMEOUT_SECONDS = 5.0
 #: Maximum duration of the whole download: a server may send it byte by byte.
 _MAX_DOWNLOAD_SECONDS = 60.0
+#: Maximum number of bytes that are read at once.
 _CHUNK_BYTES = 65_536
 
 
@@ -65,7 +66,8 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
         raise InputError(
             f"{url} answered {error.code} instead of the YuNet detector; {manual_step}."
         ) from error
-    # OSError: no network, a refused connection or a timeout. The others: protocol errors, bad URLs.
+    # OSError: no network, a refused connection or a timeout. ValueError: an invalid URL.
+    # HTTPException: an invalid response.
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InputError(
             f"The YuNet detector could not be downloaded from {url} ({_reason(error)}); check the "
@@ -85,7 +87,10 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
 
 
 def _download(url: str) -> bytes:
-    """Return at most one byte more than expected, which is enough to recognize another file."""
+    """Return the content at an address, but at most one byte more than YuNet's file has.
+
+    One byte more is enough to recognize another file.
+    """
     deadline = time.monotonic() + _MAX_DOWNLOAD_SECONDS
     content = b""
     with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:

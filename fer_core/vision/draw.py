@@ -1,4 +1,4 @@
-"""Boxes and labels on a picture."""
+"""Draw boxes and labels on a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_core.vision.fonts import Font, font_for
 
-# All sizes are shares of the picture's longer side, so that the picture looks the same at every
-# display size.
+# Thickness of lines, largest and smallest font size: shares of the picture's longer side, so that
+# the picture looks the same at every display size.
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
 #: Minimum font size in pixels; smaller text is unreadable, even in a small picture.
 _SMALLEST_TEXT = 10
-#: A label may be wider than its face by this factor before its text becomes smaller.
-_LABEL_OVERHANG = 1.15
+#: Maximum width of a label relative to its face. The text of a wider label becomes smaller.
+_MAX_LABEL_WIDTH = 1.15
 #: Radius of a dot: share of the picture's longer side, and minimum in pixels.
 _DOT_SHARE = 1 / 250
 _SMALLEST_DOT = 2
@@ -37,7 +37,7 @@ class LabeledBox:
         box: Position; the part outside the picture is not drawn.
         color: Red, green and blue, each 0 to 255.
         text: One line next to the box; empty for none.
-        has_frame: True to draw the box itself, False to draw only its text.
+        has_frame: True to draw box and text, False to draw only the text.
         is_dot: True to draw a dot in the center instead of the box and its text.
     """
 
@@ -54,17 +54,15 @@ class _Label:
 
     Attributes:
         text: One line.
-        font: The font in its size.
+        font: The font, including its size.
         width: Width of the label's background, in pixels.
         height: Height of the label's background, in pixels.
-        padding: Distance from the background's edge to the text, in pixels.
     """
 
     text: str
     font: Font
     width: int
     height: int
-    padding: int
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def annotate(
 
 
 def label_text(face: Face, number: int | None = None) -> str:
-    """Return the description of a face, with its number: "3: sad 60 %"."""
+    """Return the description of a face, after its number if there is one: "3: sad 60 %"."""
     return face.description if number is None else f"{number}: {face.description}"
 
 
@@ -138,7 +136,7 @@ def face_color(face: Face) -> tuple[int, int, int]:
 
 
 def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray[np.uint8]:
-    """Draw boxes with their texts, each text at the position where it covers least.
+    """Draw boxes with their texts, each text where it covers as little as possible.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
@@ -150,7 +148,7 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
     height, width = image.shape[:2]
     picture = Image.fromarray(image)
     pen = ImageDraw.Draw(picture)
-    line = max(2, round(max(height, width) * _LINE_SHARE))
+    line_width = max(2, round(max(height, width) * _LINE_SHARE))
     areas = [_clipped(box.box.rounded(), width, height) for box in boxes]
     for box, area in zip(boxes, areas, strict=True):
         if box.is_dot:
@@ -161,18 +159,18 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
         if not box.has_frame:
             continue
         # A thick line would hide a small face.
-        thickness = max(1, min(line, min(area.width, area.height) // 8))
-        pen.rectangle(_corners(area), outline=box.color, width=thickness)
+        box_line_width = max(1, min(line_width, min(area.width, area.height) // 8))
+        pen.rectangle(_corners(area), outline=box.color, width=box_line_width)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
-    used_areas: list[_Area] = []
+    label_areas: list[_Area] = []
     for box, area in zip(boxes, areas, strict=True):
         if not box.text or box.is_dot:
             continue
         label = _fitting_label(pen, box.text, area, (width, height))
-        others = [other for other in areas if other is not area]
-        position = _best_position(label, area, (width, height), others, used_areas)
-        used_areas.append(position)
+        other_faces = [other for other in areas if other is not area]
+        position = _best_position(label, area, (width, height), other_faces, label_areas)
+        label_areas.append(position)
         pen.rectangle(_corners(position), fill=box.color)
         pen.text(
             (position.x + position.width / 2, position.y + position.height / 2),
@@ -199,13 +197,13 @@ def readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _corners(area: _Area) -> tuple[int, int, int, int]:
-    """Return the first and last pixel of an area, as Pillow's rectangles take them."""
+    """Return x and y of the first and the last pixel of an area, for Pillow's ``rectangle``."""
     return area.x, area.y, area.right - 1, area.bottom - 1
 
 
-def _clipped(numbers: tuple[int, int, int, int], width: int, height: int) -> _Area:
-    """Return the part of x, y, width, height inside a picture: at least one pixel."""
-    x, y, box_width, box_height = numbers
+def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> _Area:
+    """Return the part of a box (x, y, width, height) inside a picture, at least one pixel."""
+    x, y, box_width, box_height = box
     left, top = min(max(x, 0), width - 1), min(max(y, 0), height - 1)
     right = min(max(x + box_width, left + 1), width)
     bottom = min(max(y + box_height, top + 1), height)
@@ -220,32 +218,42 @@ def _fitting_label(
     largest = max(_SMALLEST_TEXT, round(longest * _TEXT_SHARE))
     smallest = max(_SMALLEST_TEXT, round(longest * _SMALLEST_TEXT_SHARE))
     label = _label(pen, text, largest)
-    available = area.width * _LABEL_OVERHANG
+    available = area.width * _MAX_LABEL_WIDTH
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
-        # If the picture is narrower than the label, the label is shrunk.
+        # The label does not fit into the picture. Its height is 1.2 times the font size; the factor
+        # 0.6 instead of 1 / 1.2 leaves a margin.
         share = min(picture_size[0] / label.width, picture_size[1] / label.height)
         label = _label(pen, text, max(1, int(label.height * share * 0.6)))
     return label
 
 
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
+    """Return a label in a font size, in pixels."""
     font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.
     width = round(pen.textlength(text, font=font)) + 2 * padding
-    return _Label(text, font, width, size + padding, padding)
+    return _Label(text, font, width, size + padding)
 
 
 def _best_position(
     label: _Label,
     area: _Area,
     picture_size: tuple[int, int],
-    others: Sequence[_Area],
-    used_areas: Sequence[_Area],
+    other_faces: Sequence[_Area],
+    label_areas: Sequence[_Area],
 ) -> _Area:
-    """Return where the label covers least: above its box, below it, or inside its edges."""
+    """Return the area above, below or inside its box in which a label covers least.
+
+    Args:
+        label: The label.
+        area: The box of the label.
+        picture_size: Width and height of the picture.
+        other_faces: All other boxes.
+        label_areas: The labels that were drawn before.
+    """
     width, height = picture_size
     lefts = (area.x, area.x + (area.width - label.width) // 2, area.right - label.width)
     tops = (area.y - label.height, area.bottom, area.bottom - label.height, area.y)
@@ -266,10 +274,10 @@ def _best_position(
 
     def cost(position: _Area) -> float:
         # Covering another label makes both unreadable; covering another face is worse than
-        # covering the label's own.
+        # covering the face to which the label belongs.
         return (
-            4.0 * sum(position.intersection(label) for label in used_areas)
-            + 2.0 * sum(position.intersection(face) for face in others)
+            4.0 * sum(position.intersection(drawn) for drawn in label_areas)
+            + 2.0 * sum(position.intersection(face) for face in other_faces)
             + 1.0 * position.intersection(area)
         )
 

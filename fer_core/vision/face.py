@@ -1,4 +1,4 @@
-"""``Face``: one face, from the detector through classification to the drawing."""
+"""``Face``: the type of a face from its detection through its classification to its drawing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import FaceBox
 
-#: Tolerance, because rounding may result in a probability slightly above 1.
+#: Tolerance above 1, because a probability may be rounded to slightly more.
 _PROBABILITY_TOLERANCE = 1e-5
 
 #: Minimum width and height of a face in pixels of its picture. A smaller one has a quarter of the
@@ -23,17 +23,17 @@ TOO_SMALL = "too small to read"
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A detected face; ``Analyzer.classify`` adds crop and probabilities, a tracker the id.
+    """A face. ``Analyzer`` adds crop and probabilities to a detected face, a tracker adds the id.
 
     Attributes:
         box: Box in pixels of the upright picture, as returned by the detector or tracker.
-        detection_score: The detector's confidence, 0 to 1; None if there is none.
-        crop: The pixels that were classified: gray uint8 ``[height, width]`` or RGB uint8
-            ``[height, width, 3]``; None before classification.
+        detection_score: The detector's confidence, 0 to 1; None if the box is not from a detector.
+        crop: The network's input: gray uint8 ``[height, width]`` or RGB uint8 ``[height, width,
+            3]``; None before the face is cropped.
         probabilities: float32 ``[classes]`` in the order of ``classes``, after temperature scaling;
             None before classification.
         classes: The names of the model's classes; empty before classification.
-        track_id: Number of the track, from 1; None outside a stream.
+        track_id: Number of the track, from 1; None until the track is confirmed, and for a photo.
         minimum_confidence: The score, 0 to 1, from which the label is certain; from the model's
             calibration.
         is_too_small: True if the face has too few pixels to show an expression.
@@ -128,7 +128,11 @@ class Face:
 
 
 def is_too_small(box: FaceBox) -> bool:
-    """Return True if a face in the pixels of its picture is too small to show an expression."""
+    """Return True if a face is too small to show an expression.
+
+    Args:
+        box: The face, in pixels of its picture.
+    """
     return min(box.width, box.height) < SMALLEST_READABLE_SIDE
 
 

@@ -1,4 +1,4 @@
-"""Face or not: a small network, trained for this project, that checks a cascade's candidates."""
+"""Predict whether a square shows a face, with a small network that was trained for this project."""
 
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +31,8 @@ def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         squares: Gray, uint8 ``[n, side, side]``.
 
     Returns:
-        float32 of the same shape, each square with mean 0 and standard deviation 1.
+        float32 of the same shape, each square with mean 0 and standard deviation 1 (less if the
+        square is nearly uniform).
     """
     values = squares.astype(np.float32)
     values -= values.mean(axis=(1, 2), keepdims=True)
@@ -42,25 +43,25 @@ def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
 class FaceCheck:
     """Predicts whether a square shows one upright face, as the frontal cascade crops it.
 
-    Threads may share it. The network is loaded at the first call.
+    Threads may share an instance. The network is loaded at the first prediction.
     """
 
     def probabilities(self, squares: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Predict squares in one batch.
+        """Return the probability of a face for each square, computed in one batch.
 
         Args:
             squares: Gray, uint8 ``[n, 32, 32]``.
 
         Returns:
-            float32 ``[n]``, probabilities of a face, 0 to 1.
+            float32 ``[n]``, 0 to 1.
 
         Raises:
             RuntimeError: The network's file is missing.
         """
         if len(squares) == 0:
             return np.zeros(0, np.float32)
-        (answer,) = self._session.run(None, {"squares": standardized(squares)[:, None]})
-        return np.asarray(answer, np.float32)[:, 0]
+        (output,) = self._session.run(None, {"squares": standardized(squares)[:, None]})
+        return np.asarray(output, np.float32)[:, 0]
 
     @cached_property
     def _session(self) -> "onnxruntime.InferenceSession":
@@ -81,17 +82,17 @@ def cut_squares(
 
     Args:
         gray: uint8 ``[height, width]``.
-        squares: Left edge, upper edge and side in pixels; pixels beyond the picture's edge repeat
-            the edge.
+        squares: Left edge, upper edge and side of each square, in pixels. Pixels beyond the
+            picture's edge repeat the edge.
 
     Returns:
         uint8 ``[n, 32, 32]``.
     """
-    cut = np.zeros((len(squares), INPUT_SIDE, INPUT_SIDE), np.uint8)
+    resized = np.zeros((len(squares), INPUT_SIDE, INPUT_SIDE), np.uint8)
     for index, (x, y, side) in enumerate(squares):
         side_pixels = max(2, round(side))
-        part = cv2.getRectSubPix(
+        region = cv2.getRectSubPix(
             gray, (side_pixels, side_pixels), (x + (side - 1) / 2, y + (side - 1) / 2)
         )
-        cut[index] = resize_square(np.asarray(part, np.uint8), INPUT_SIDE, INPUT_SIDE)
-    return cut
+        resized[index] = resize_square(np.asarray(region, np.uint8), INPUT_SIDE, INPUT_SIDE)
+    return resized

@@ -1,9 +1,9 @@
 """Track the faces of a stream: a face keeps its id while its box can be followed.
 
-Tracks are matched by position and size. Without colors, a person who leaves and returns at another
-position, or after ``lost_track_buffer`` seconds, gets a new id. With the colors of each person,
-people whose paths cross keep their ids, and a person who returns elsewhere or later may be
-recognized.
+Tracks are matched by position and size. A person who leaves and returns at another position, or
+after ``lost_track_buffer`` seconds, gets a new id. If the caller also passes the colors of each
+person, people whose paths cross keep their ids, and a person who returns elsewhere or later may get
+the same id again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fer_core.vision.face import Face
 #: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
 #: wrong, and the detected box replaces it.
 _MIN_ACCURATE_IOU = 0.6
-#: Time without a detection after which a track is lost. Turned heads are missed in some frames.
+#: Time without a detection after which a track is lost. Detectors miss turned heads in some frames.
 _LOST_AFTER_SECONDS = 0.8
 #: A new face continues a lost track if their distance (in box widths) and the ratio of their sizes
 #: do not exceed these values.
@@ -33,14 +33,15 @@ _REAPPEARANCE_SCALE = 1.6
 
 #: Minimum similarity of colors to recognize a lost person at another position.
 _MIN_SIMILARITY = 0.85
-#: Minimum difference between the similarities to this person and to any other lost person.
+#: Minimum difference between the similarities to the most similar and the second most similar lost
+#: person.
 _SIMILARITY_MARGIN = 0.04
 #: Time after which a lost person is no longer recognized.
 _RECOGNITION_SECONDS = 60.0
 #: Minimum similarity of colors between a detection and the track that it is matched to.
 _SAME_PERSON_SIMILARITY = 0.6
-#: Weight of the difference in colors, 0 to 1, when pairs of a track and a detection are ranked. The
-#: intersection over union has the weight 1.
+#: Weight of the color difference when pairs of a track and a detection are ranked. The intersection
+#: over union has the weight 1; both values are between 0 and 1.
 _COLOR_WEIGHT = 2.0
 #: Share by which the colors of a track approach those of a new detection.
 _COLOR_UPDATE = 0.2
@@ -54,15 +55,15 @@ class Track:
     """A face that is followed through the frames.
 
     Attributes:
-        face: Box in the latest frame and track id (None until the track is confirmed); after the
-            first classification also crop, classes and smoothed probabilities.
+        face: The face in the latest frame, with the id of the track. After the first
+            classification it also has crop, classes and smoothed probabilities.
         detected_at: Time of the latest matched detection, in seconds.
         detections: Number of matched detections.
         is_followed: True if optical flow could follow the face into the latest frame.
         classified_at: Time of the latest classification, in seconds.
         raw_probabilities: Result of the latest classification without smoothing, float32
             ``[classes]``; None before the first one.
-        serial: Distinguishes the tracks of one tracker, also those without an id.
+        serial: Number that distinguishes the tracks of one tracker, also those without an id.
         colors: Colors of the person, from ``color_histogram``; None if they are not used.
     """
 
@@ -161,8 +162,8 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
-        #: The only confirmed track before an interruption: the next face continues it at any
-        #: position. None after a track is found again, or after several faces are detected.
+        #: The only confirmed track before an interruption, which the next face continues at any
+        #: position; None after a lost track is continued or several faces are detected.
         self._only_interrupted: Track | None = None
 
     @property
@@ -177,7 +178,7 @@ class FaceTracker:
         return sorted(confirmed, key=lambda track: track.track_id or 0)
 
     def id_of(self, serial: int) -> int | None:
-        """Return the id of a track, active or lost; None if it has none or is forgotten."""
+        """Return the id of an active or lost track; None if it has no id or no longer exists."""
         for track in (*self._active, *self._lost):
             if track.serial == serial:
                 return track.track_id
@@ -192,8 +193,8 @@ class FaceTracker:
         """Move every track to the next frame.
 
         Args:
-            move: Takes boxes in the last frame, and returns the box of each in the new frame; None
-                for a box that could not be followed.
+            move: Takes boxes in the previous frame, and returns for each the box in the new frame,
+                or None if it could not be followed.
         """
         boxes = move([track.box for track in self._active])
         for track, box in zip(self._active, boxes, strict=True):
@@ -202,19 +203,20 @@ class FaceTracker:
                 track.move_to(box)
 
     def rescale(self, factor_x: float, factor_y: float) -> None:
-        """Convert every track to a picture resized by these factors."""
+        """Convert the boxes of all tracks to a picture that is resized by these factors."""
         for track in (*self._active, *self._lost):
             track.move_to(track.box.scaled(factor_x, factor_y))
 
     def interrupt(self, seconds: float) -> None:
         """Continue after an interruption of any length, such as a stopped and restarted camera.
 
-        The tracks have no predictions until their faces are found again. A face near the position
-        of a track keeps its id; so does the only face of the new frames, wherever it is, if there
-        was only one before.
+        Every confirmed track becomes a lost track without predictions. A new face near the position
+        of a lost track continues it. If there was only one confirmed track, a single new face
+        continues it at any position.
 
         Args:
-            seconds: The time of the first new frame. Its clock may have been set back.
+            seconds: The time of the first new frame; it may be before that of the last frame,
+                because the clock may have been set back.
         """
         interrupted = [
             track for track in (*self._active, *self._lost) if track.track_id is not None
@@ -266,8 +268,8 @@ class FaceTracker:
         Args:
             detected: All faces that the detector found, with boxes in the latest frame.
             seconds: The time of the frame in which they were detected.
-            smoothing_seconds: Time constant with which a track's box approaches the detected one.
-                Motion is followed without delay.
+            smoothing_seconds: Time constant with which a track's box approaches the detected box.
+                It does not delay motion, because optical flow has already moved the track's box.
             colors: The colors of each detected person; None to match by position only.
         """
         buffer = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
@@ -302,7 +304,8 @@ class FaceTracker:
                 default=None,
             )
             if displaced is not None:
-                # After a jump or a pause, optical flow had moved this track to a wrong position.
+                # After a jump or a pause of the stream, optical flow had moved this track to a
+                # wrong position.
                 without_detection.remove(displaced)
                 _add_detection(displaced, detection, 1.0, seconds)
             else:
@@ -313,26 +316,29 @@ class FaceTracker:
     def _match(
         self, detected: Sequence[_Detection]
     ) -> tuple[list[tuple[Track, _Detection, float]], list[_Detection]]:
-        """Return matched tracks with detection and IoU, best first, and unmatched detections."""
+        """Return the matches, the best first, and the unmatched detections.
+
+        A match consists of the track, the detection and their intersection over union.
+        """
         pairs = []
-        for index, track in enumerate(self._active):
-            for position, detection in enumerate(detected):
+        for track_index, track in enumerate(self._active):
+            for detection_index, detection in enumerate(detected):
                 iou = track.box.iou(detection.face.box)
                 colors = _color_similarity(track, detection)
                 is_possible = colors >= _SAME_PERSON_SIMILARITY
                 if is_possible and iou >= self._minimum_matching_threshold:
                     rank = iou - _COLOR_WEIGHT * (1 - colors)
-                    pairs.append((rank, index, position, iou))
+                    pairs.append((rank, track_index, detection_index, iou))
         matched: list[tuple[Track, _Detection, float]] = []
         used_tracks: set[int] = set()
-        used_faces: set[int] = set()
-        for _, index, position, iou in sorted(pairs, reverse=True):
-            if index not in used_tracks and position not in used_faces:
-                used_tracks.add(index)
-                used_faces.add(position)
-                matched.append((self._active[index], detected[position], iou))
+        used_detections: set[int] = set()
+        for _, track_index, detection_index, iou in sorted(pairs, reverse=True):
+            if track_index not in used_tracks and detection_index not in used_detections:
+                used_tracks.add(track_index)
+                used_detections.add(detection_index)
+                matched.append((self._active[track_index], detected[detection_index], iou))
         unmatched = [
-            detection for position, detection in enumerate(detected) if position not in used_faces
+            detection for index, detection in enumerate(detected) if index not in used_detections
         ]
         return matched, unmatched
 
@@ -351,7 +357,7 @@ class FaceTracker:
         self._next_serial += 1
 
     def _find_lost_track(self, detection: _Detection, seconds: float) -> Track | None:
-        """Return the lost track that a new face belongs to, if any."""
+        """Return the lost track to which an unmatched detection belongs; None if there is none."""
         box = detection.face.box
         nearby = [
             track
@@ -363,17 +369,20 @@ class FaceTracker:
             if not nearby and self._only_interrupted in self._lost:
                 return self._only_interrupted
             return max(nearby, key=lambda track: track.detected_at, default=None)
-        similar = sorted(
+        by_similarity = sorted(
             ((_color_similarity(track, detection), track) for track in self._lost),
             key=lambda pair: -pair[0],
         )
-        if not similar or similar[0][0] < _MIN_SIMILARITY:
+        if not by_similarity or by_similarity[0][0] < _MIN_SIMILARITY:
             return None
-        best, track = similar[0]
-        is_clear = len(similar) == 1 or best - similar[1][0] >= _SIMILARITY_MARGIN
-        if is_clear or track in nearby:
-            return track
-        return next((candidate for _, candidate in similar if candidate in nearby), None)
+        similarity_of_first, first = by_similarity[0]
+        is_clear = (
+            len(by_similarity) == 1
+            or similarity_of_first - by_similarity[1][0] >= _SIMILARITY_MARGIN
+        )
+        if is_clear or first in nearby:
+            return first
+        return next((track for _, track in by_similarity if track in nearby), None)
 
     def _assign_ids(self) -> None:
         """Assign ids to newly confirmed tracks, from left to right."""
@@ -384,7 +393,10 @@ class FaceTracker:
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
-        """Set the lost tracks aside, and end unconfirmed tracks without a detection."""
+        """Move tracks without recent detections from the active to the lost tracks.
+
+        Unconfirmed tracks without a detection end.
+        """
         remaining = []
         for track in self._active:
             seconds_since_detection = seconds - track.detected_at
@@ -408,7 +420,7 @@ class _Detection:
     Attributes:
         face: The face.
         colors: Result of ``color_histogram``; None if colors are not used.
-        is_mixed: True if another face overlaps, so that the colors are those of both persons.
+        is_mixed: True if another face overlaps, so that ``colors`` contains those of both persons.
     """
 
     face: Face
@@ -436,7 +448,7 @@ def _add_detection(track: Track, detection: _Detection, weight: float, seconds: 
 
 
 def _color_similarity(track: Track, detection: _Detection) -> float:
-    """Return the similarity of the colors, up to 1; 1 if they are unknown."""
+    """Return the similarity of the colors, 0 to 1; 1 if the colors of either are unknown."""
     if track.colors is None or detection.colors is None:
         return 1.0
     return similarity(track.colors, detection.colors)

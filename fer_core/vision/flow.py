@@ -31,6 +31,7 @@ _LEVELS = 3
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
 #: Maximum forward-backward error of a point, in pixels of the small picture.
 _MAX_RETURN_ERROR = 1.5
+#: Minimum number of reliable points to follow a face.
 _MIN_POINTS = 8
 #: Maximum change of a face's size between two frames; a larger change is a tracking failure.
 _MAX_SCALE = 1.25
@@ -60,48 +61,49 @@ class FlowFrame:
         return cls((image.shape[0], image.shape[1]), gray, factor_x, factor_y)
 
 
-def follow(boxes: Sequence[FaceBox], before: FlowFrame, now: FlowFrame) -> list[FaceBox | None]:
-    """Find the boxes of one frame in another.
+def follow(boxes: Sequence[FaceBox], before: FlowFrame, after: FlowFrame) -> list[FaceBox | None]:
+    """Return the positions in a later frame of the boxes in an earlier frame.
 
     Args:
-        boxes: Boxes in the earlier frame, in its full pixels.
+        boxes: Boxes in pixels of the earlier frame at its full size.
         before: The earlier frame.
-        now: The later frame, of the same size.
+        after: The later frame, of the same size.
 
     Returns:
-        For each box its counterpart in the later frame; None if it could not be followed.
+        For each box the box in the later frame; None if it could not be followed.
 
     Raises:
         ValueError: The frames differ in size.
     """
-    if before.shape != now.shape:
+    if before.shape != after.shape:
         raise ValueError(
-            f"both frames should have the same size. Received: {before.shape}, {now.shape}"
+            f"both frames should have the same size. Received: {before.shape}, {after.shape}"
         )
     if not boxes:
         return []
-    factors = (1 / now.factor_x, 1 / now.factor_y)
+    factors = (1 / after.factor_x, 1 / after.factor_y)
     starts = np.stack([_grid(box.scaled(*factors)) for box in boxes])
     points = starts.reshape(-1, 1, 2)
-    forward, is_found = _flow(before.gray, now.gray, points)
-    backward, is_returned = _flow(now.gray, before.gray, forward)
+    forward, is_found = _flow(before.gray, after.gray, points)
+    backward, is_returned = _flow(after.gray, before.gray, forward)
     errors = np.linalg.norm((backward - points).reshape(len(boxes), -1, 2), axis=2)
     errors[~(is_found & is_returned).reshape(errors.shape)] = np.inf
     ends = forward.reshape(starts.shape)
     return [
-        _moved(box, start, end, error, (now.factor_x, now.factor_y))
+        _moved(box, start, end, error, (after.factor_x, after.factor_y))
         for box, start, end, error in zip(boxes, starts, ends, errors, strict=True)
     ]
 
 
 def _flow(
-    before: NDArray[np.uint8], now: NDArray[np.uint8], points: NDArray[np.float32]
+    before: NDArray[np.uint8], after: NDArray[np.uint8], points: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the new positions of points, float32 ``[n, 1, 2]``, and which were found."""
-    # Without OPTFLOW_USE_INITIAL_FLOW in its flags, OpenCV ignores the initial positions.
+    """Return the new positions of points, float32 ``[n, 1, 2]``, and whether each was found."""
+    # OpenCV requires initial values of the new positions, but ignores them without the flag
+    # OPTFLOW_USE_INITIAL_FLOW.
     ends, found, _ = cv2.calcOpticalFlowPyrLK(
         before,
-        now,
+        after,
         points,
         points.copy(),
         winSize=_WINDOW,
@@ -135,7 +137,7 @@ def _moved(
         errors: Forward-backward error of each point, ``[k]``.
         factors: Ratios of x and y in the full frame to x and y in the small picture.
     """
-    # Use the better half of the points, as in the paper, if they also returned to their start.
+    # Use the better half of the points, as in the paper, without those with a large error.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
     if np.count_nonzero(is_reliable) < _MIN_POINTS:
         return None
@@ -143,8 +145,8 @@ def _moved(
     dx, dy = np.median(end - start, axis=0)
     first, second = np.triu_indices(len(start), k=1)
     distances_before = np.linalg.norm(start[first] - start[second], axis=1)
-    distances_now = np.linalg.norm(end[first] - end[second], axis=1)
-    scale = float(np.median(distances_now / np.maximum(distances_before, 1e-3)))
+    distances_after = np.linalg.norm(end[first] - end[second], axis=1)
+    scale = float(np.median(distances_after / np.maximum(distances_before, 1e-3)))
     if not 1 / _MAX_SCALE < scale < _MAX_SCALE:
         return None
     return box.moved(float(dx) * factors[0], float(dy) * factors[1], scale)

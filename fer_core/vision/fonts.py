@@ -1,4 +1,4 @@
-"""Fonts for labels on pictures: names of classes may be in any script."""
+"""Choose fonts for labels on pictures. The names of classes may be in any script."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SYSTEM_FONTS = (
     "malgun.ttf",
     "seguisym.ttf",
 )
-#: In pixels; glyphs are compared at this size.
+#: Font size in pixels at which glyphs are compared.
 _TEST_SIZE = 24
-#: A code point that no font has, so that it is drawn as a missing character.
+#: A code point that no font contains, so that it is drawn like every missing character.
 _NO_CHARACTER = "\U0010fffe"
 
 
 def font_for(text: str, size: int) -> Font:
-    """Return a font that has all characters of a text, or Pillow's font if there is none.
+    """Return a font that has all characters of a text; Pillow's own font if no font has them.
 
     Args:
         text: One line.
@@ -44,6 +44,7 @@ def font_for(text: str, size: int) -> Font:
 
 @lru_cache(maxsize=512)
 def _font_name(text: str) -> str | None:
+    """Return the first font that has all characters of a text; None means Pillow's own font."""
     for name in (None, *_SYSTEM_FONTS):
         if _has_characters(name, text):
             return name
@@ -51,20 +52,32 @@ def _font_name(text: str) -> str | None:
 
 
 def _has_characters(name: str | None, text: str) -> bool:
-    """Return True if a font is installed and has all characters of a text."""
+    """Return True if a font is installed and has all characters of a text.
+
+    Args:
+        name: File name of the font; None for Pillow's own font.
+        text: The text.
+    """
     try:
         font = _font(name, _TEST_SIZE)
     except OSError:  # it is not installed
         return False
-    missing = bytes(font.getmask(_NO_CHARACTER))
-    # Marks and joiners have no glyph of their own.
+    missing_glyph = bytes(font.getmask(_NO_CHARACTER))
+    # Letters, numbers, punctuation and symbols. Marks and joiners have no glyph of their own.
     visible = [character for character in text if unicodedata.category(character)[0] in "LNPS"]
     return all(
-        character.isascii() or bytes(font.getmask(character)) != missing for character in visible
+        character.isascii() or bytes(font.getmask(character)) != missing_glyph
+        for character in visible
     )
 
 
 @lru_cache(maxsize=64)
 def _font(name: str | None, size: int) -> Font:
-    # Loading a font takes longer than drawing with it, and a stream draws 30 times a second.
+    """Load a font; Pillow's own font if the name is None.
+
+    Raises:
+        OSError: The font is not installed.
+    """
+    # Cached, because loading a font takes longer than drawing with it, and a stream draws 30 times
+    # a second.
     return ImageFont.load_default(size=size) if name is None else ImageFont.truetype(name, size)

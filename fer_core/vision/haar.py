@@ -15,19 +15,19 @@ from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
 
-#: The identity, because FER2013's pictures were cropped to the boxes of this cascade.
+#: FER2013's square is the detector's box itself, because FER2013 was cropped with this cascade.
 HAAR_GEOMETRY = BoxGeometry(side=1.0, right=0.0, down=0.0)
 
 # The package's own folder instead of cv2.data, which OpenCV's type stubs do not declare.
 _CASCADES_FOLDER = Path(cv2.__file__).parent / "data"
 
+#: Area to which larger pictures are shrunk for the detection.
 _WORKING_PIXELS = 1024 * 768
+#: Minimum side of a face in the shrunk picture, in pixels.
 _SMALLEST_FACE = 20
-
-# A single positive window is enough for a candidate: on the development pictures (311 faces) no
-# face is missing among these candidates, while requiring two windows misses some turned and blurred
-# faces.
+#: Ratio of consecutive window sizes that the cascade tries.
 _CANDIDATE_SCALE = 1.1
+#: Windows that differ by less than this share of their size are grouped to one candidate.
 _GROUPING_TOLERANCE = 0.2
 
 # Three scores are combined per candidate: the logit of the face check's probability, the logarithm
@@ -43,17 +43,19 @@ _OFFSET = -1.3
 #: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
 #: than a missed one.
 _MIN_LOG_ODDS = 1.1
-#: The most that votes add to the log-odds. The voting cascades skip a candidate that needs more.
+#: The votes are assumed to add at most this value to the log-odds. The voting cascades skip a
+#: candidate that needs more.
 _MAX_VOTES_LOG_ODDS = 2.5
 
 #: Side in pixels of the square that the voting cascades examine.
 _VOTING_SIDE = 64
 #: Size of this square relative to the candidate.
 _VOTING_CONTEXT = 1.5
+#: Ratio of consecutive window sizes that the voting cascades try.
 _VOTING_SCALE = 1.05
 #: Limits for the side of a window that counts as a vote, in pixels of the square.
 _MIN_VOTING_WINDOW, _MAX_VOTING_WINDOW = 30, 56
-#: Maximum distance of such a window from the center of the square, in pixels.
+#: The center of such a window is less than this distance from the center of the square, in pixels.
 _MAX_VOTING_DISTANCE = 9
 
 
@@ -75,7 +77,7 @@ class HaarDetector:
         """Load the cascades.
 
         Raises:
-            RuntimeError: The installed OpenCV package does not contain them.
+            RuntimeError: The installed OpenCV package does not contain the cascades.
         """
         self._cascade = _load_cascade("haarcascade_frontalface_default.xml")
         self._voting_cascades = (
@@ -83,7 +85,7 @@ class HaarDetector:
             _load_cascade("haarcascade_frontalface_alt.xml"),
         )
         self._face_check = FaceCheck()
-        # A cascade stores the picture that it processes, so threads must not run it together.
+        # A cascade stores the picture that it processes, so only one thread at a time may run it.
         self._lock = threading.Lock()
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
@@ -101,9 +103,9 @@ class HaarDetector:
             candidates = self._candidates(gray)
         boxes = [candidate.box for candidate in candidates]
         squares = [(box.x, box.y, box.width) for box in boxes]
-        checked = self._face_check.probabilities(cut_squares(gray, squares))
+        probabilities = self._face_check.probabilities(cut_squares(gray, squares))
         accepted = []
-        for candidate, probability in zip(candidates, checked, strict=True):
+        for candidate, probability in zip(candidates, probabilities, strict=True):
             log_odds = _logit(float(probability)) * _CHECK_WEIGHT + _OFFSET
             log_odds += math.log(candidate.windows) * _WINDOWS_WEIGHT
             if log_odds + _MAX_VOTES_LOG_ODDS >= _MIN_LOG_ODDS:
@@ -112,9 +114,10 @@ class HaarDetector:
                 log_odds += math.log1p(votes) * _VOTES_WEIGHT
             if log_odds >= _MIN_LOG_ODDS:
                 accepted.append((log_odds, candidate.box))
+        # Of overlapping candidates, the most probable one is the face.
         faces: list[tuple[float, FaceBox]] = []
         for log_odds, box in sorted(accepted, key=lambda pair: -pair[0]):
-            if not any(box.is_same_face(known) for _, known in faces):
+            if not any(box.is_same_face(better) for _, better in faces):
                 faces.append((log_odds, box))
         return [
             Face(_scaled(box, factor_x, factor_y), detection_score=1 / (1 + math.exp(-log_odds)))
@@ -122,12 +125,16 @@ class HaarDetector:
         ]
 
     def _candidates(self, gray: NDArray[np.uint8]) -> list[_Candidate]:
-        """Return every possible face in a working picture, uint8 ``[height, width]``."""
+        """Return every possible face in a working picture, uint8 ``[height, width]``.
+
+        A single positive window is enough: on the development pictures (311 faces) every face is
+        among these candidates, while requiring two windows misses some turned and blurred faces.
+        """
         windows = self._cascade.detectMultiScale(
             gray, _CANDIDATE_SCALE, 0, minSize=(_SMALLEST_FACE, _SMALLEST_FACE)
         )
-        # Sorted, because the order of the cascade's threads varies. Every window twice, because
-        # OpenCV drops groups of a single window.
+        # Sorted, because the order of the cascade's threads varies. Every window is passed twice,
+        # because OpenCV drops groups of a single window.
         rows = sorted([int(number) for number in window] for window in windows)
         boxes, counts = cv2.groupRectangles(rows * 2, 1, _GROUPING_TOLERANCE)
         return [
@@ -136,7 +143,10 @@ class HaarDetector:
         ]
 
     def _votes(self, gray: NDArray[np.uint8], box: FaceBox) -> int:
-        """Return the number of votes of the two other cascades for a face at a candidate."""
+        """Return how many windows of the voting cascades agree on a face at a candidate.
+
+        0 if one of the two cascades finds no face there.
+        """
         center = (box.x + box.width / 2, box.y + box.height / 2)
         side = max(2, round(box.width * _VOTING_CONTEXT))
         square = np.asarray(cv2.getRectSubPix(gray, (side, side), center), np.uint8)
@@ -146,7 +156,8 @@ class HaarDetector:
         for cascade in self._voting_cascades:
             votes_of_cascade = _votes_at_center(cascade, equalized)
             if votes_of_cascade == 0:
-                # Nearly every face has votes of both cascades, and most candidates end here.
+                # Nearly every face has votes of both cascades. Most candidates are not faces, and
+                # for them the second cascade need not run.
                 return 0
             votes += votes_of_cascade
         return votes
@@ -173,11 +184,13 @@ def _votes_at_center(cascade: cv2.CascadeClassifier, square: NDArray[np.uint8]) 
 
 
 def _scaled(box: FaceBox, factor_x: float, factor_y: float) -> FaceBox:
+    """Scale a square box, and round it to a square of whole pixels."""
     side = max(1, round(box.width * (factor_x + factor_y) / 2))
     return FaceBox(round(box.x * factor_x), round(box.y * factor_y), side, side)
 
 
 def _logit(probability: float) -> float:
+    """Return the log-odds of a probability, without infinite values for 0 and 1."""
     bounded = min(max(probability, 1e-4), 1 - 1e-4)
     return math.log(bounded / (1 - bounded))
 

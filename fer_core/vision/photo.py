@@ -1,4 +1,4 @@
-"""One photo from its file's bytes to its faces, and results as tables and documents."""
+"""Analyze photos from the bytes of their files, and return the results as tables and documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
 
-#: Minimum width and height in pixels. Smaller pictures do not show an expression.
+#: Minimum width and height of a picture in pixels. Smaller pictures do not show an expression.
 _SMALLEST_SIDE = 12
 
 
@@ -32,13 +32,13 @@ class PhotoResult:
     """The result for one file.
 
     Attributes:
-        file: Name or path of the file, as given.
+        file: Name or path of the file, as the caller stated it.
         width: Width of the upright picture, in pixels; None if it could not be decoded.
         height: Height of the upright picture, in pixels; None if it could not be decoded.
-        faces: Classified faces, from left to right.
+        faces: The faces, from left to right; classified unless the result is from ``crop_photo``.
         error: One sentence on why the file could not be analyzed; None on success.
-        analyzed_size: Width and height at which it was analyzed, if it is too large for the
-            limits; the boxes of its faces are in these pixels. None if it was not reduced.
+        analyzed_size: Width and height to which the picture was reduced, because it is too large;
+            the boxes of its faces are in these pixels. None if it was not reduced.
     """
 
     file: str
@@ -90,7 +90,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return table rows: one per face; a file without faces has a single row."""
+        """Return the rows of the file in a table: one per face, or a single one without faces."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]
@@ -99,9 +99,9 @@ class PhotoResult:
             box = dict(zip(_BOX_COLUMNS, self.full_box(face), strict=True))
             label = {"face": number, "label": face.label, "score": face.score}
             columns = class_columns(face.classes, _OTHER_COLUMNS)
-            shares = dict(zip(columns, face.probability_by_class().values(), strict=True))
+            probabilities = dict(zip(columns, face.probability_by_class().values(), strict=True))
             certainty = {"is_confident": face.is_confident, "is_too_small": face.is_too_small}
-            rows.append(shared | box | label | shares | certainty | {"error": None})
+            rows.append(shared | box | label | probabilities | certainty | {"error": None})
         return rows
 
 
@@ -114,7 +114,7 @@ _OTHER_COLUMNS = (*_FIRST_COLUMNS, *_LAST_COLUMNS)
 def analyze_photo(
     content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Decode and analyze one file; invalid input becomes the result's ``error``.
+    """Decode and analyze one file. If this fails, the result's ``error`` states the reason.
 
     Args:
         content: The file's bytes.
@@ -171,7 +171,7 @@ def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[P
 def _analyze(
     content: bytes, name: str, faces_of: Callable[[NDArray[np.uint8]], list[Face]]
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Decode a file, and create the result with the faces that a function returns."""
+    """Decode a file, and return the result with the faces that ``faces_of`` returns."""
     image = None
     width = height = 0
     analyzed_size = None
@@ -179,7 +179,7 @@ def _analyze(
         image = decode_picture(content, name)
         width, height = image.shape[1], image.shape[0]
         full_width, full_height = full_size(content, name)
-        # The sizes differ only if the picture was reduced to meet the limits.
+        # The sizes differ only if the picture was reduced.
         if full_width > width or full_height > height:
             analyzed_size = (width, height)
             width, height = full_width, full_height
@@ -199,12 +199,13 @@ def _analyze(
 
 
 def _failure(name: str, error: Exception) -> str:
-    """Return a sentence for the user; the log gets the traceback of an unexpected error."""
+    """Return an error as a sentence for the user; an unexpected error is also logged."""
     if isinstance(error, InputError):
         return str(error)
     _log.error("unexpected error while analyzing %s", name, exc_info=error)
     return (
-        f"{name} could not be analyzed because of an unexpected error; it is in the program's log."
+        f"{name} could not be analyzed because of an unexpected error; the program's log has the "
+        "details."
     )
 
 
@@ -223,7 +224,7 @@ def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...] = EM
 
     Args:
         results: The results, all of one model.
-        classes: The classes of the model, for results without faces.
+        classes: The classes of the model; used if no result has a face.
     """
     faces = (face for result in results for face in result.faces)
     classes = next((face.classes for face in faces), classes)

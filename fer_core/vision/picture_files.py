@@ -29,13 +29,13 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> bytes:
-    """Read a picture's file; of a video only the first bytes, by which it is recognized.
+    """Read a picture's file. Of a video, only the first bytes are read, which show that it is one.
 
     Raises:
         InputError: There is no readable file at the path, or it is larger than
             ``MAX_PICTURE_BYTES``.
     """
-    # Imported here: listing files does not need Pillow.
+    # Imported here, because listing files does not need Pillow.
     from fer_core.vision.decode_formats import is_video
 
     try:
@@ -45,7 +45,7 @@ def read_picture(path: Path) -> bytes:
             raise InputError(f"{path.name} {reason}; check the path.")
         with path.open("rb") as file:
             start = file.read(START_BYTES)
-            # A video is larger than any picture, so its kind is checked first.
+            # A video may be too large for a picture, but should be reported as a video.
             if is_video(start):
                 return start
             if path.stat().st_size > MAX_PICTURE_BYTES:
@@ -59,4 +59,4 @@ def read_picture(path: Path) -> bytes:
 
 def too_large_text(name: str) -> str:
     """Return the message about a file that is larger than ``MAX_PICTURE_BYTES``."""
-    return f"{name} is larger than {MAX_PICTURE_BYTES >> 20} MB; give a picture."
+    return f"{name} is larger than {MAX_PICTURE_BYTES >> 20} MB; choose a picture."

@@ -18,7 +18,7 @@ def sample_picture() -> tuple[str, bytes]:
     Raises:
         InputError: scikit-image or its picture is not installed.
     """
-    # The package is only located: importing it would take longer than reading one file.
+    # The package is located but not imported, because importing it would take much longer.
     package = find_spec("skimage")
     if package is not None and package.origin is not None:
         path = Path(package.origin).parent / "data" / _FILE_NAME

@@ -4,13 +4,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Maximum width and height. A picture with a height of one pixel could otherwise be as wide as the
-#: whole area, and detectors pad such pictures to their minimum height.
+#: Maximum width and height. Otherwise a picture that is one pixel high could have a width of all
+#: allowed pixels, and detectors would pad it to their minimum height.
 _MAX_SIDE = 4096
 
 
 def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8], float, float]:
-    """Shrink a picture to at most about ``pixels`` pixels; smaller ones are not changed.
+    """Shrink a picture to an area of about ``pixels``; smaller pictures are not changed.
 
     The area is limited instead of the longer side, so that faces in a panorama remain large
     enough.
@@ -20,7 +20,7 @@ def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8],
         pixels: The maximum area.
 
     Returns:
-        The picture, and the factors from its x and y to those of the full picture.
+        The shrunk picture, and the factors that convert its x and y to those of the full picture.
     """
     height, width = image.shape[:2]
     scale = min(1.0, (pixels / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))

@@ -21,26 +21,33 @@ from fer_core.vision.working_size import shrink_to
 # the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
+#: Minimum score of a face.
 _SCORE_THRESHOLD = 0.7
+#: Of boxes with a larger intersection over union, OpenCV returns only the best.
 _OVERLAP_THRESHOLD = 0.3
-_MAX_FACES = 5000
+#: Maximum number of boxes before overlapping ones are removed.
+_MAX_BOXES = 5000
 
-# The network detects faces of about 10 to 500 pixels. The time of one pass is proportional to the
-# area: on two cores at most about 2, 12 and 80 ms. The coarse and the medium pass always run; the
-# fine one only if the medium pass finds nothing, or a face so small that others may be missed.
+#: Minimum width and height of a picture for the network, in pixels.
 _SMALLEST_SIDE = 10
+# The network detects faces of about 10 to 500 pixels, so it runs on up to three sizes of a picture:
+# in a coarse, a medium and a fine pass. These are their areas. The time of a pass is proportional
+# to its area: on two cores at most about 2, 12 and 80 ms. The medium pass always runs, the coarse
+# pass only for pictures above its area. The fine pass runs for pictures above the medium area in
+# which the medium pass finds no face, or a face so small that others may be missed.
 _COARSE_PIXELS = 320 * 240
 _MEDIUM_PIXELS = 960 * 540
 _FINE_PIXELS = 1920 * 1080
+#: Width of such a small face in the medium pass, in pixels.
 _SMALL_FACE_WIDTH = 28
 #: Faces narrower than this in the coarse pass are detected better by the medium pass.
 _LARGE_FACE_WIDTH = 80
-#: Maximum number of threads that run the network on one size at the same time.
+#: Maximum number of threads that run the coarse pass, or the medium pass, at the same time.
 _PARALLEL_PASSES = 2
 
 
 class YuNetDetector:
-    """YuNet on up to three sizes of the picture, so that both near and far faces are found."""
+    """Runs YuNet on up to three sizes of a picture, so that both near and far faces are found."""
 
     name = "yunet"
     geometry = YUNET_GEOMETRY
@@ -66,24 +73,26 @@ class YuNetDetector:
         image, factor_x, factor_y = shrink_to(image, _FINE_PIXELS)
         pixels = image.shape[0] * image.shape[1]
         medium, medium_scale = self._detect_at(image, _MEDIUM_PIXELS)
-        passes = [medium]
+        faces_by_pass = [medium]
         if pixels > _COARSE_PIXELS:
-            coarse, scale = self._detect_at(image, _COARSE_PIXELS)
-            passes.append([face for face in coarse if face.box.width >= _LARGE_FACE_WIDTH * scale])
-        smallest = min((face.box.width for face in medium), default=0)
-        if pixels > _MEDIUM_PIXELS and smallest < _SMALL_FACE_WIDTH * medium_scale:
-            passes.append(self._detect_at(image, _FINE_PIXELS)[0])
+            coarse, coarse_scale = self._detect_at(image, _COARSE_PIXELS)
+            minimum_width = _LARGE_FACE_WIDTH * coarse_scale
+            faces_by_pass.append([face for face in coarse if face.box.width >= minimum_width])
+        # Without a face the width is 0, so that the fine pass runs.
+        smallest_width = min((face.box.width for face in medium), default=0)
+        if pixels > _MEDIUM_PIXELS and smallest_width < _SMALL_FACE_WIDTH * medium_scale:
+            faces_by_pass.append(self._detect_at(image, _FINE_PIXELS)[0])
         return [
             Face(_scaled(face.box, factor_x, factor_y), face.detection_score)
-            for face in _merged(passes)
+            for face in _merged(faces_by_pass)
         ]
 
     def _detect_at(self, image: NDArray[np.uint8], pixels: int) -> tuple[list[Face], float]:
         """Detect faces in a picture shrunk to ``pixels``.
 
         Returns:
-            Faces in the given picture's pixels, and the width of one pixel of the shrunk picture in
-            these pixels.
+            Faces in pixels of ``image``, and the width of one pixel of the shrunk picture in
+            pixels of ``image``.
         """
         small, factor_x, factor_y = shrink_to(image, pixels)
         if min(small.shape[:2]) < _SMALLEST_SIDE:
@@ -92,18 +101,19 @@ class YuNetDetector:
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8)
         with self._networks[pixels].network() as network:
             network.setInputSize((small.shape[1], small.shape[0]))
-            found = network.detect(small)[1]
+            detections = network.detect(small)[1]
         factors = np.array([factor_x, factor_y, factor_x, factor_y])
-        rows = np.zeros((0, 15)) if found is None else np.asarray(found, np.float64)
+        # Columns: x, y, width and height, ten coordinates of landmarks, and the score.
+        rows = np.zeros((0, 15)) if detections is None else np.asarray(detections, np.float64)
         faces = (_face(row[:4] * factors, float(row[14]), image.shape) for row in rows)
         return [face for face in faces if face is not None], factor_x
 
 
 class _NetworkPool:
-    """Copies of the network, because a network has one set of buffers and serves one thread."""
+    """Copies of the network, because a network can be used by only one thread at a time."""
 
     def __init__(self, path: Path, size: int) -> None:
-        """Load the first copy; the others are loaded when several threads need one.
+        """Load the first copy. The others are loaded when several threads need one each.
 
         Args:
             path: The ONNX file.
@@ -111,12 +121,12 @@ class _NetworkPool:
         """
         self._path = path
         self._permits = threading.Semaphore(size)
-        # The copy that was used last comes first, so that a single thread always has the same one.
+        # The copy that was used last is taken first, so that a single thread always gets the same.
         self._idle = [self._load()]
 
     @contextmanager
     def network(self) -> Iterator[cv2.FaceDetectorYN]:
-        """Provide a copy for one thread."""
+        """Reserve a copy for the calling thread within a ``with`` block."""
         with self._permits:
             try:
                 network = self._idle.pop()
@@ -129,7 +139,7 @@ class _NetworkPool:
 
     def _load(self) -> cv2.FaceDetectorYN:
         return cv2.FaceDetectorYN.create(
-            str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_FACES
+            str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_BOXES
         )
 
 
@@ -141,11 +151,11 @@ def _face(
     Args:
         numbers: x, y, width and height in pixels of the picture.
         score: As returned by the network.
-        picture_shape: The picture's height, width, ...
+        picture_shape: Height and width of the picture; further numbers are ignored.
 
     Returns:
         The face; None if it is implausible: for some pictures without faces the network returns
-        infinite sizes and positions far outside.
+        infinite sizes, or positions far outside the picture.
     """
     x, y, width, height = (float(number) for number in numbers)
     picture_height, picture_width = picture_shape[:2]
@@ -163,10 +173,10 @@ def _scaled(box: FaceBox, factor_x: float, factor_y: float) -> FaceBox:
     return FaceBox(*box.scaled(factor_x, factor_y).rounded())
 
 
-def _merged(passes: list[list[Face]]) -> list[Face]:
-    """Return each face once: a later pass only adds faces that the earlier ones missed."""
+def _merged(faces_by_pass: list[list[Face]]) -> list[Face]:
+    """Return each face once: a later pass only adds faces that the earlier passes missed."""
     merged: list[Face] = []
-    for faces in passes:
+    for faces in faces_by_pass:
         known = tuple(face.box for face in merged)
         merged.extend(
             face for face in faces if not any(face.box.is_same_face(box) for box in known)

@@ -139,7 +139,7 @@ def test_a_stopped_job_keeps_the_finished_part_and_can_be_continued(
         if done > 1.8:
             folder.request_stop()
 
-    outcome = run_analysis(folder, settings, analyzer=drawn_analyzer(), report=stop_later)
+    outcome = run_analysis(folder, settings, analyzer=drawn_analyzer(), progress=stop_later)
     assert outcome.status.state == "stopped"
     assert "continue the analysis to complete it" in outcome.status.message
     assert list(outcome.table.of_person(1).frame) == list(range(40))
