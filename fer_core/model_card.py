@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.files import os_errors_as_input_errors, write_text
+from fer_core.metrics.formatting import UNDEFINED, number, percent
 
 
 def model_card(name: str, record: BundleRecord, calibration: Calibration | float) -> str:
@@ -20,14 +22,14 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
     Args:
         name: Name of the bundle.
         record: Record of the bundle, with the metrics of the evaluated splits.
-        calibration: Calibration of the bundle; a number is a temperature without adjustments.
+        calibration: Calibration of the bundle; a number is a temperature without logit adjustment.
     """
     if not isinstance(calibration, Calibration):
         calibration = Calibration(calibration)
     sections = [
         f"# {name}",
-        f"A neural network that predicts the probabilities of {_classes(record.classes)} for a "
-        "48x48 grayscale image of one face.",
+        "A neural network that predicts the probabilities of "
+        f"{_class_description(record.classes)} for a 48x48 grayscale image of one face.",
         *([DEMO] if record.is_demo else []),
         *(_training(record) if record.recipe else _origin(record)),
         "## Metrics",
@@ -50,10 +52,10 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
 
 
 def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
-    """Write an evaluation into the model card of a bundle.
+    """Write an evaluation into the model card of a bundle, as a section.
 
-    The section replaces an earlier one of the same data and split. All other text of the card is
-    kept, including text that was added manually.
+    It replaces the section of an earlier evaluation on the same data and split. All other text of
+    the card is kept, including text that was added manually.
 
     Args:
         bundle: The model.
@@ -87,14 +89,15 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
             card = card.replace(sentence, f"{temperature}, fitted on validation images.", 1)
     card = _with_calibration(card, bundle.calibration)
     data = document["dataset"] or f"its training data ({_data_name(bundle.record)})"
-    # Part of the file format: earlier versions wrote this key for the stored predictions.
+    # The comments around a section are part of the file format, so they keep the wording of earlier
+    # versions.
     key_data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
     key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{key_data} {document['split']}")
-    begin, end = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"
-    section = f"{begin}\n{_evaluation(data, document)}\n{end}\n"
-    start, stop = card.find(begin), card.find(end)
-    if 0 <= start < stop:
-        card = card[:start] + section + card[stop + len(end) :].removeprefix("\n")
+    begin_comment, end_comment = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"
+    section = f"{begin_comment}\n{_evaluation(data, document)}\n{end_comment}\n"
+    start, end = card.find(begin_comment), card.find(end_comment)
+    if 0 <= start < end:
+        card = card[:start] + section + card[end + len(end_comment) :].removeprefix("\n")
     elif "\n## Limits\n" in card:
         card = card.replace("\n## Limits\n", f"\n{section}\n## Limits\n", 1)
     else:
@@ -104,8 +107,8 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     return path
 
 
-def _classes(classes: tuple[str, ...]) -> str:
-    """Return a description of the classes of a model."""
+def _class_description(classes: tuple[str, ...]) -> str:
+    """Return the number and the names of the classes, as part of a sentence."""
     descriptions = {EMOTIONS: "seven facial emotions", EMOTIONS8: "eight facial emotions"}
     return (
         f"{descriptions.get(classes, f'{len(classes)} classes')} ({_as_text(', '.join(classes))})"
@@ -118,54 +121,63 @@ def _data_name(record: BundleRecord) -> str:
 
 def _evaluation(data: str, document: dict[str, Any]) -> str:
     overall = document["headline"]
-    title = f"## Evaluation on {_as_text(data)}, {document['split']}"
-    named = (
-        ("accuracy", "accuracy", ".1%"),
-        ("macro F1", "macro_f1", ".3f"),
-        ("balanced accuracy", "balanced_accuracy", ".1%"),
-        ("log loss", "log_loss", ".3f"),
-        ("top-2 accuracy", "top2_accuracy", ".1%"),
+    metric_rows = (
+        ("accuracy", "accuracy", percent),
+        ("macro F1", "macro_f1", number),
+        ("balanced accuracy", "balanced_accuracy", percent),
+        ("log loss", "log_loss", number),
+        ("top-2 accuracy", "top2_accuracy", percent),
     )
     lines = [
-        title,
+        f"## Evaluation on {_as_text(data)}, {document['split']}",
         "",
         *[f"- {_as_text(warning)}" for warning in document["warnings"]],
         *([""] if document["warnings"] else []),
-        f"{overall['n']:,} images; 95 % intervals in parentheses.{_seen(document.get('seen'))}",
+        f"{overall['n']:,} images; 95 % intervals in parentheses."
+        f"{_unseen_sentence(document.get('seen'))}",
         "",
         "| metric | value |",
         "|---|---|",
-        *[f"| {name} | {_with_interval(overall[key], pattern)} |" for name, key, pattern in named],
+        *[
+            f"| {name} | {_with_interval(overall[key], format_value)} |"
+            for name, key, format_value in metric_rows
+        ],
     ]
     if overall["leak_free_accuracy"] is not None and overall["leak_free_n"]:
-        leak_free = _with_interval(overall["leak_free_accuracy"], ".1%")
+        leak_free = _with_interval(overall["leak_free_accuracy"], percent)
         lines.append(
-            f"| accuracy on the {overall['leak_free_n']:,} images {_without_copies(overall)} | "
-            f"{leak_free} |"
+            f"| accuracy on the {overall['leak_free_n']:,} images "
+            f"{_leak_free_description(overall)} | {leak_free} |"
         )
     baseline = overall["baseline"]
-    largest = _as_text(baseline["emotion"])
-    lines.append(f"| majority-class baseline ({largest}) | {baseline['accuracy']:.1%} |")
+    majority_class = _as_text(baseline["emotion"])
+    lines.append(
+        f"| majority-class baseline ({majority_class}) | {percent(baseline['accuracy'])} |"
+    )
     if overall["human_accuracy"] is not None:
         lines.append("| human accuracy on FER2013 | 65 ± 5 % |")
     lines += _votes(document.get("votes"))
-    for title, state in (
+    for probabilities, state in (
         ("uncalibrated", document["calibration"]["before"]),
         ("calibrated", document["calibration"]["in_force"]),
         ("temperature cross-validated on these images", document["calibration"]["cross_fitted"]),
     ):
         if state is not None:
-            error = _with_interval(state["ece"], ".3f")
-            lines.append(f"| ECE, {title} | {error} |")
+            lines.append(f"| ECE, {probabilities} | {_with_interval(state['ece'], number)} |")
     lines += ["", "| class | precision | recall | F1 | support |", "|---|---|---|---|---|"]
     for name, class_metrics in document["classes"].items():
-        cells = [_with_interval(class_metrics[key], ".3f") for key in ("precision", "recall", "f1")]
+        cells = [
+            _with_interval(class_metrics[key], number) for key in ("precision", "recall", "f1")
+        ]
         lines.append(f"| {_as_text(name)} | {' | '.join(cells)} | {class_metrics['support']:,} |")
     return "\n".join([*lines, *_robustness(document["robustness"])])
 
 
-def _seen(seen: dict[str, Any] | None) -> str:
-    """Return the number of unseen images as a sentence; the warnings state the seen ones."""
+def _unseen_sentence(seen: dict[str, Any] | None) -> str:
+    """Return the number of images that the model has not seen, as a sentence.
+
+    Empty if there are none or it is unknown. The warnings state how many images it has seen.
+    """
     if seen is None or not seen["unseen"]:
         return ""
     return f" The model has not seen {seen['unseen']:,} of them in its training."
@@ -177,15 +189,15 @@ def _votes(votes: dict[str, Any] | None) -> list[str]:
         return []
     clear = votes["clear"]
     return [
-        f"| cross-entropy to the votes | {_with_interval(votes['cross_entropy'], '.3f')} |",
+        f"| cross-entropy to the votes | {_with_interval(votes['cross_entropy'], number)} |",
         "| agreement of one annotator with the plurality of the others | "
-        f"{_with_interval(votes['annotator_agreement'], '.1%')} |",
+        f"{_with_interval(votes['annotator_agreement'], percent)} |",
         "| agreement of the model with the same plurality | "
-        f"{_with_interval(votes['model_agreement'], '.1%')} |",
-        f"| accuracy on the {clear['n']:,} images with at least {clear['share']:.0%} of the votes "
-        f"on one answer | {_with_interval(clear['accuracy'], '.1%')} |",
-        f"| excluded: tied votes, no emotion with the most votes, no votes | {votes['ties']:,}, "
-        f"{votes['other_answer']:,}, {votes['no_votes']:,} |",
+        f"{_with_interval(votes['model_agreement'], percent)} |",
+        f"| accuracy on the {clear['n']:,} images with at least {100 * clear['share']:.0f} % of "
+        f"the votes on one answer | {_with_interval(clear['accuracy'], percent)} |",
+        "| excluded images: tied votes, most votes for an answer that is not a class, no votes | "
+        f"{votes['ties']:,}, {votes['other_answer']:,}, {votes['no_votes']:,} |",
     ]
 
 
@@ -204,23 +216,25 @@ def _robustness(curves: dict[str, Any]) -> list[str]:
     ]
     for name, curve in curves.items():
         points = ", ".join(
-            f"{point['strength']:g}: {point['accuracy']['value']:.1%}" for point in curve["points"]
+            f"{point['strength']:g}: {percent(point['accuracy']['value'])}"
+            for point in curve["points"]
         )
         lines.append(f"| {_as_text(name)} ({_as_text(curve['unit'])}) | {points} |")
     return lines
 
 
-def _with_interval(estimate: dict[str, float | None], pattern: str) -> str:
+def _with_interval(
+    estimate: dict[str, float | None], format_value: Callable[[float | None], str]
+) -> str:
+    """Return a metric with its confidence interval, if it has one."""
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
-    if value is None:
-        return "undefined"
-    if low is None or high is None:
-        return f"{value:{pattern}}"
-    return f"{value:{pattern}} ({low:{pattern}} to {high:{pattern}})"
+    if value is None or low is None or high is None:
+        return format_value(value)
+    return f"{format_value(value)} ({format_value(low)} to {format_value(high)})"
 
 
 def _as_text(text: str) -> str:
-    """Escape a text for Markdown, on one line."""
+    """Return a text on one line, escaped for Markdown."""
     return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
@@ -273,7 +287,7 @@ def _training(record: BundleRecord) -> list[str]:
         f"- Curation: {record.curation or 'none'}.\n"
         f"{_start(record)}"
         f"- {training.get('epochs', '?')} epochs; weights of epoch "
-        f"{training.get('best_epoch', '?')}, {_selection(training.get('monitor', ''))}.\n"
+        f"{training.get('best_epoch', '?')}, {_selection_criterion(training.get('monitor', ''))}.\n"
         f"- Protocol: the training starts from {_initial_weights(record)} and uses only the "
         "training split. The epoch, the recipe and the temperature are selected on the "
         "validation split, so its metrics are slightly optimistic. "
@@ -292,7 +306,7 @@ def _start(record: BundleRecord) -> str:
         "kept": "the last layer kept",
         "reordered": "the outputs of the last layer reordered",
         "replaced": "the last layer replaced",
-    }.get(str(start.get("head")), "the last layer unknown")
+    }.get(str(start.get("head")), "whether the last layer was kept is unknown")
     frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
     names = ", ".join(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
     # A model that replaces its starting model has the same name.
@@ -308,7 +322,7 @@ def _initial_weights(record: BundleRecord) -> str:
     return "the weights of the starting model" if record.start else "random weights"
 
 
-def _selection(monitor: str) -> str:
+def _selection_criterion(monitor: str) -> str:
     return "the last one" if monitor == "last" else f"the best {monitor} on validation"
 
 
@@ -324,9 +338,9 @@ def _targets(record: BundleRecord) -> str:
     left_out = targets.get("left_out", {}).get("train", {})
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
     return (
-        f"{targets_text} ({_as_text(str(targets.get('source', 'unknown')))}), single votes dropped "
-        f"(Barsoum et al., 2016); {sum(left_out.values()):,} training images without usable votes "
-        "excluded" + (f" ({reasons})" if reasons else "")
+        f"{targets_text} ({_as_text(str(targets.get('source', 'unknown')))}), without answers that "
+        f"have a single vote (Barsoum et al., 2016); {sum(left_out.values()):,} training images "
+        "without usable votes excluded" + (f" ({reasons})" if reasons else "")
     )
 
 
@@ -338,12 +352,14 @@ def _origin(record: BundleRecord) -> list[str]:
         "Training data, settings and curation are unknown to FER Studio.",
         f"Network: {record.parameters:,} parameters; input {height}x{width}x{channels}, gray "
         f"values 0 to 255 times {record.input_scale:.6g} plus {record.input_offset:g}.",
-        f"Order of its outputs: {_as_text(', '.join(record.labels))}.",
+        f"Order of the outputs: {_as_text(', '.join(record.labels))}.",
     ]
     if (height, width) != (48, 48):
         lines.append("Faces are reduced to 48x48 pixels first, so finer details are lost.")
     if channels == 3:
-        lines.append("It expects color; the grayscale image is repeated for all three channels.")
+        lines.append(
+            "The network expects color; the grayscale image is repeated for all three channels."
+        )
     if source is not None:
         weights = f" and `{source.weights_file}`" if source.weights_file else ""
         lines.insert(0, f"{source.format} `{source.file}`{weights}, on {record.created[:10]}.")
@@ -378,18 +394,18 @@ def _adjustment_and_thresholds(calibration: Calibration) -> str:
     text = ""
     if calibration.class_prior is not None:
         shares = ", ".join(
-            f"{_as_text(name)} {share:.1%}"
+            f"{_as_text(name)} {percent(share)}"
             for name, share in zip(calibration.classes, calibration.class_prior, strict=True)
         )
         if calibration.prior_exponent:
             adjustment = (
                 "probabilities are divided by (share of the training targets)"
-                f"^{calibration.prior_exponent:g} before the temperature (Menon et al., 2021; the "
-                "exponent with the best macro F1 on validation)"
+                f"^{calibration.prior_exponent:g} before temperature scaling (Menon et al., 2021; "
+                "the exponent with the best macro F1 on validation)"
             )
         else:
             adjustment = (
-                "none by default, because macro F1 on validation is best without one (Menon et "
+                "none by default, because macro F1 on validation is best without it (Menon et "
                 "al., 2021)"
             )
         text += f"\n\n**Logit adjustment:** {adjustment}. Shares: {shares}."
@@ -407,7 +423,10 @@ _ADJUSTMENT_AND_THRESHOLDS = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence
 
 
 def _with_calibration(card: str, calibration: Calibration) -> str:
-    """Return a card with the paragraphs on logit adjustment and thresholds of a calibration."""
+    """Replace the paragraphs on logit adjustment and thresholds in a card.
+
+    A card without a line that begins with a temperature gets no paragraphs.
+    """
     card = _ADJUSTMENT_AND_THRESHOLDS.sub("", card)
     match = re.search(r"^Temperature \d[^\n]*", card, flags=re.MULTILINE)
     if match is None:
@@ -417,38 +436,42 @@ def _with_calibration(card: str, calibration: Calibration) -> str:
 
 def _metrics(split: str, metrics: dict[str, Any]) -> str:
     """Return the metrics of one split; records of other programs may lack some of them."""
-    count = f" ({_number(metrics['n'], ',')} images)" if "n" in metrics else ""
-    named = (
-        ("accuracy", "accuracy", ".2%", ""),
-        ("macro F1", "macro_f1", ".3f", ""),
-        ("cross-entropy", "loss", ".3f", ""),
-        ("expected calibration error", "ece", ".3f", " (15 bins of equal count)"),
+    count = f" ({_formatted(metrics['n'], _count)} images)" if "n" in metrics else ""
+    metric_texts = (
+        ("accuracy", "accuracy", percent, ""),
+        ("macro F1", "macro_f1", number, ""),
+        ("cross-entropy", "loss", number, ""),
+        ("expected calibration error", "ece", number, " (15 bins of equal count)"),
     )
     parts = [
-        f"{name} {_number(metrics[key], pattern)}{method}"
-        for name, key, pattern, method in named
+        f"{name} {_formatted(metrics[key], format_value)}{method}"
+        for name, key, format_value, method in metric_texts
         if key in metrics
     ]
     text = f"On {split}{count}: {', '.join(parts) or 'no metrics are recorded'}."
     leak_free = metrics.get("leak_free")
     if isinstance(leak_free, dict):
         text += (
-            f" On the {_number(leak_free.get('n'), ',')} of them {_without_copies(leak_free)}: "
-            f"accuracy {_number(leak_free.get('accuracy'), '.2%')}."
+            f" On the {_formatted(leak_free.get('n'), _count)} of them "
+            f"{_leak_free_description(leak_free)}: accuracy "
+            f"{_formatted(leak_free.get('accuracy'), percent)}."
         )
     votes = metrics.get("votes")
     if isinstance(votes, dict):
         return "\n\n".join(
             (
-                "Against the labels. " + _with_classes(text, metrics),
-                _with_classes(_against_votes(split, votes), votes),
+                "Against the labels. " + _with_class_table(text, metrics),
+                _with_class_table(_against_votes(split, votes), votes),
             )
         )
-    return _with_classes(text, metrics)
+    return _with_class_table(text, metrics)
 
 
-def _without_copies(metrics: dict[str, Any]) -> str:
-    """Describe the leak-free images; earlier versions only left out exact copies."""
+def _leak_free_description(metrics: dict[str, Any]) -> str:
+    """Return a description of the leak-free images.
+
+    In metrics of earlier versions, only exact copies of training images are excluded.
+    """
     if metrics.get("near_copies") is None:
         return "whose pixels do not appear in the training split"
     return "without a copy or near-duplicate in the training split"
@@ -467,7 +490,7 @@ def _against_votes(split: str, votes: dict[str, Any]) -> str:
     return text
 
 
-def _with_classes(text: str, metrics: dict[str, Any]) -> str:
+def _with_class_table(text: str, metrics: dict[str, Any]) -> str:
     """Return a paragraph, followed by a table of the classes if their metrics are recorded."""
     per_class = metrics.get("per_class")
     if not isinstance(per_class, dict):
@@ -479,11 +502,18 @@ def _with_classes(text: str, metrics: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for name, class_metrics in per_class.items():
-        cells = [_number(class_metrics.get(key), ".3f") for key in ("precision", "recall", "f1")]
-        cells.append(_number(class_metrics.get("support"), ","))
+        cells = [
+            _formatted(class_metrics.get(key), number) for key in ("precision", "recall", "f1")
+        ]
+        cells.append(_formatted(class_metrics.get("support"), _count))
         lines.append(f"| {_as_text(name)} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _number(value: object, pattern: str) -> str:
-    return format(value, pattern) if isinstance(value, (int, float)) else "undefined"
+def _count(value: float) -> str:
+    return f"{value:,}"
+
+
+def _formatted(value: object, format_value: Callable[[float], str]) -> str:
+    """Return a value of a record as text; "undefined" if it is not a number."""
+    return format_value(value) if isinstance(value, (int, float)) else UNDEFINED

@@ -198,7 +198,7 @@ def test_against_votes(
     assert saved["dataset"] == "faces (votes)"
     text = (bundle.folder / "README.md").read_text(encoding="utf-8")
     assert "## Evaluation on faces (votes), all" in text
-    assert "| agreement of one annotator with the plurality of the others | 90.0%" in text
+    assert "| agreement of one annotator with the plurality of the others | 90.0 %" in text
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     _, after_title = page.split("One annotator against the plurality of the others", 1)
     assert "90.0 %" in after_title[:60]
@@ -244,7 +244,7 @@ def test_calibrating_against_votes_fits_the_emphasis_on_rare_emotions(
         card = (bundle.folder / "README.md").read_text(encoding="utf-8")
         assert card.count("**Logit adjustment:**") == 1
         exponent = calibration.prior_exponent
-        assert (f"^{exponent:g} before the temperature" if exponent else "none by default") in card
+        assert (f"^{exponent:g} before temperature" if exponent else "none by default") in card
 
 
 ANIMALS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu")

@@ -84,7 +84,8 @@ def test_the_card_gets_a_section_and_keeps_other_text(
     assert write_evaluation_card(bundle, document) == card
     text = card.read_text()
     accuracy = document["headline"]["accuracy"]
-    assert f"| accuracy | {accuracy['value']:.1%} ({accuracy['low']:.1%} to " in text
+    value, low = 100 * accuracy["value"], 100 * accuracy["low"]
+    assert f"| accuracy | {value:.1f} % ({low:.1f} % to " in text
     assert "Added manually: hello." in text
     assert text.index("## Evaluation on tiny, validation") < text.index("## Limits")
     assert text.count("## Limits") == 1
@@ -113,7 +114,7 @@ def test_a_bundle_without_a_card_gets_one(
     (bundle.folder / "bundle.json").write_text(json.dumps(record.to_json()))
     (bundle.folder / "README.md").unlink(missing_ok=True)
     text = write_evaluation_card(load_bundle(bundle.folder), document).read_text()
-    assert "On validation: accuracy 50.00%." in text
+    assert "On validation: accuracy 50.0 %." in text
     assert "## Evaluation on tiny, validation" in text
 
 
@@ -130,7 +131,7 @@ def test_measured_robustness_is_in_the_card(bundle: Bundle, document: dict[str, 
     }
     text = write_evaluation_card(bundle, document | {"robustness": {"shift": curve}}).read_text()
     assert "accuracy on 1,200 of these images under corruptions" in text
-    assert "| shift (pixels, in any direction) | 0: 75.0%, 1.5: 50.0% |" in text
+    assert "| shift (pixels, in any direction) | 0: 75.0 %, 1.5: 50.0 % |" in text
 
 
 def test_names_of_data_cannot_break_the_card(bundle: Bundle, document: dict[str, Any]) -> None:

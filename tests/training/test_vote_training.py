@@ -266,7 +266,7 @@ def test_the_bundle_says_what_was_learned(settings: Settings, imported: FaceSet)
     assert votes["n"] + votes["ties"] == 21 - sum(left_out["validation"].values())
     assert votes["n"] == sum(one["support"] for one in votes["per_class"].values())
     card = (outcome.bundle.folder / "README.md").read_text(encoding="utf-8")
-    assert "Targets: the distribution of annotator votes (votes.csv), single votes dropped" in card
+    assert "Targets: the distribution of annotator votes (votes.csv), without answers" in card
     assert "Against the labels." in card and "Against the plurality of annotator votes." in card
     arrays = read_arrays(outcome.bundle.folder / PREDICTIONS_FILE)
     assert arrays["votes"].shape == (21, 10)
