@@ -15,7 +15,7 @@ __all__ = ["InputError", "analyze"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the public functions on their first use: importing the package stays fast."""
+    """Import the public names at their first use, so that importing the package stays fast."""
     if name == "analyze":
         from fer_core.analysis import analyze
 

@@ -48,17 +48,26 @@ def build_parser(
     """Build the parser of the whole command line.
 
     Args:
-        program: How the user started it, for usage messages.
-        other_commands: Commands that the caller handles itself, with their help texts. They are
-            listed only.
+        program: The command that started the program, for usage messages.
+        other_commands: Commands that the caller handles itself, with their help texts. The parser
+            only lists them in its help.
     """
     parser = _Parser(prog=program, description="FER Studio: facial emotion recognition")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     for name, help_text in (other_commands or {}).items():
         commands.add_parser(name, help=help_text)
     for command in (
-        *(dataset, recipes, train, runs, search, models, detectors, evaluate, classify),
-        *(video, serve),
+        dataset,
+        recipes,
+        train,
+        runs,
+        search,
+        models,
+        detectors,
+        evaluate,
+        classify,
+        video,
+        serve,
     ):
         command.add_parser(commands)
     return parser
@@ -78,7 +87,7 @@ def main(
         other_commands: See ``build_parser``.
 
     Returns:
-        The exit code: 0, 2 if the request is invalid, 130 if it was interrupted.
+        The exit code: 0 on success, 2 if the request failed, 130 if it was interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may contain characters that the terminal's encoding lacks.
@@ -101,7 +110,8 @@ def main(
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader, such as "head", has closed the pipe.
+        # The program that reads the output, such as "head", has closed the pipe. At exit, Python
+        # writes the rest of the output, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # Refused by the system (permission, space, length of a name): not a defect of the program.

@@ -55,6 +55,7 @@ _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 #: E-mail addresses without quotes: quoted ones may contain a second "@".
 _ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+#: Entries for all e-mail addresses of a domain, such as ``*@example.org``.
 _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
 
@@ -83,7 +84,9 @@ class Admission:
         return self.role >= (Role.EDITOR if page in EDITOR_PAGES else Role.VIEWER)
 
     def require(self, role: Role) -> None:
-        """Make sure that the visitor has a role. Call it in the action, not when the page is drawn.
+        """Check that the visitor has this role or a higher one.
+
+        Call it when the visitor performs an action, not when the page is drawn.
 
         Raises:
             InputError: The visitor's role is lower.
@@ -103,12 +106,12 @@ class AccessRules:
     """A valid access configuration.
 
     Attributes:
-        editors: Addresses, and ``*@domain`` for all addresses of a domain; lower case.
-        viewers: Addresses of viewers, like ``editors``. An address in both lists is an editor.
+        editors: E-mail addresses, and ``*@domain`` for all addresses of a domain; lower case.
+        viewers: The same for viewers. An address in both lists is that of an editor.
         providers: The identity providers to log in with.
         login_hours: How long a login is valid.
-        trusted_issuers: Providers (the claim ``iss``) whose addresses are accepted without the
-            claim ``email_verified``.
+        trusted_issuers: Providers (values of the claim ``iss``) whose e-mail addresses are accepted
+            without the claim ``email_verified``.
     """
 
     editors: tuple[str, ...]
@@ -162,7 +165,7 @@ class AccessRules:
         return ""
 
     def _is_verified(self, claims: Mapping[str, Any]) -> bool:
-        # Some providers send the text "true" instead of the value.
+        # Some providers send the text "true" instead of a boolean.
         if "email_verified" in claims:
             return claims["email_verified"] is True or claims["email_verified"] == "true"
         return claims.get("iss") in self.trusted_issuers
@@ -185,7 +188,7 @@ def decide_admission(
 
     Args:
         secrets: The content of ``secrets.toml``.
-        login: The login setting, as in ``Settings.login``.
+        login: Whether a login is required, see ``Settings.login``.
         claims: See ``AccessRules.admit``.
         now: See ``AccessRules.admit``.
     """
@@ -216,7 +219,7 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
 
     Args:
         secrets: The content of ``secrets.toml``.
-        login: The login setting.
+        login: Whether a login is required, see ``Settings.login``.
 
     Returns:
         The rules, or None if no login is configured.
@@ -277,15 +280,17 @@ def _parse_addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
         if not is_person and not (isinstance(entry, str) and _DOMAIN_PATTERN.fullmatch(entry)):
             raise InputError(
                 f"Entry {number} of {key} in {_SECTION} should be an address such as "
-                "ada@example.org, or *@example.org for all of a domain."
+                "ada@example.org, or *@example.org for all addresses of a domain."
             )
     return tuple(entry.lower() for entry in entries)
 
 
 def _parse_hours(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        value = -1
-    if not 0 < value <= _MAX_HOURS:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not 0 < value <= _MAX_HOURS
+    ):
         raise InputError(
             f"login_hours in {_SECTION} should be a number above 0 and at most {_MAX_HOURS:.0f}."
         )
@@ -293,13 +298,16 @@ def _parse_hours(value: object) -> float:
 
 
 def _parse_issuers(value: object) -> tuple[str, ...]:
-    issuers = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [""]
-    if not all(_is_address(issuer) for issuer in issuers):
+    if (
+        isinstance(value, str)
+        or not isinstance(value, Sequence)
+        or not all(_is_address(issuer) for issuer in value)
+    ):
         raise InputError(
             f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
             "https://, each identical to the 'iss' of the provider's tokens."
         )
-    return tuple(issuers)
+    return tuple(value)
 
 
 def _parse_providers(auth: object) -> tuple[str, ...]:
@@ -351,6 +359,7 @@ def _is_address(value: object) -> bool:
     if not isinstance(value, str):
         return False
     try:
+        # Streamlit replaces "{port}" in redirect_uri by the port of the server.
         parts = urlsplit(value.replace("{port}", "8501"))
         return bool(parts.hostname) and (
             parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOCAL_HOSTS)

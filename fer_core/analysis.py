@@ -1,9 +1,11 @@
 """``analyze``: the faces of a picture in one call, for scripts.
 
-import fer_core
+Example::
 
-for face in fer_core.analyze("photo.jpg"):
-    print(face.box, face.label, face.score)
+    import fer_core
+
+    for face in fer_core.analyze("photo.jpg"):
+        print(face.box, face.label, face.score)
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.face import Face
 
-#: Number of analyzers (a model with a detector) that stay loaded for later calls.
-_KEPT_ANALYZERS = 4
+#: Maximum number of analyzers (a model with a detector) that stay loaded for later calls.
+_MAX_CACHED_ANALYZERS = 4
 
 
 def analyze(
@@ -41,13 +43,14 @@ def analyze(
     function can be called for every frame of a stream.
 
     Args:
-        picture: The path of a picture file, the content of one, or upright pixels: RGB, uint8
-            ``[height, width, 3]``, or gray, uint8 ``[height, width]``. OpenCV's frames are BGR:
-            pass ``frame[:, :, ::-1]``.
+        picture: The path of a picture file, the content of a picture file, or upright pixels: RGB,
+            uint8 ``[height, width, 3]``, or gray, uint8 ``[height, width]``. OpenCV's frames are
+            BGR: pass ``frame[:, :, ::-1]``.
         model: The name of a model, or its folder; by default the default model.
         detector: ``"yunet"`` or ``"haar"``; by default the best one that is available.
-        whole: True classifies the whole picture as one face, False never does; by default a small
-            square picture without a detected face is classified as a whole.
+        whole: True to classify the whole picture as one face, False to classify only detected
+            faces; by default a small square picture without a detected face is classified as a
+            whole.
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and
@@ -112,12 +115,12 @@ def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
 
 
 class _BundleKey:
-    """A bundle as the key of a cache: equal to every other key with the same content."""
+    """A bundle as the key of a cache: two keys are equal if content and settings are equal."""
 
-    def __init__(self, key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
+    def __init__(self, content_key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle
         self.settings = settings
-        self._key = (key, settings)
+        self._key = (content_key, settings)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _BundleKey) and self._key == other._key
@@ -126,7 +129,7 @@ class _BundleKey:
         return hash(self._key)
 
 
-@lru_cache(maxsize=_KEPT_ANALYZERS)
+@lru_cache(maxsize=_MAX_CACHED_ANALYZERS)
 def _loaded_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
     from fer_core.predictor import load_predictor
     from fer_core.vision.analyzer import Analyzer

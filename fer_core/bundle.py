@@ -1,10 +1,10 @@
 """Bundles: a trained model as a folder, published, listed, chosen and imported.
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
-``model.keras``, ``calibration.json`` (the temperature), ``predictions.npz`` (validation labels and
-probabilities), ``image_hashes.npz`` (hashes of the images that it has seen), ``metrics.jsonl`` (the
-epochs of its training) and ``README.md`` (the model card). A run's own bundle,
-``runs/<id>/bundle/``, is listed under the run's name.
+``model.keras``, ``calibration.json`` (temperature and class prior), ``predictions.npz`` (validation
+labels and probabilities), ``image_hashes.npz`` (hashes of the images that the model has seen),
+``metrics.jsonl`` (the metrics of each epoch of the training) and ``README.md`` (the model card).
+The bundle of a run, ``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ KERAS_MODEL_FILE = "model.keras"
 CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
-#: The epochs of the training, as in its run's folder; missing in bundles of earlier versions.
+#: The metrics of each epoch of the training, in the format of the file with the same name in the
+#: run's folder; missing in bundles of earlier versions.
 TRAINING_CURVES_FILE = "metrics.jsonl"
 _DEFAULT_FILE = "default"
 _DEFAULT_LOCK = ".default.lock"
@@ -64,7 +65,7 @@ class ModelSource:
         file: The file's name.
         format: A description of its format.
         weights_file: The name of the accompanying file with the weights, if any.
-        changes: Descriptions of the changes that were needed to serve it.
+        changes: Descriptions of the changes that were needed to serve the model.
         assumptions: Descriptions of assumptions about what the file does not specify.
     """
 
@@ -80,12 +81,13 @@ class BundleRecord:
     """A model's origin and the format of its input: the content of ``bundle.json``.
 
     Attributes:
-        labels: The labels in the network's order.
-        input_shape: Height, width and channels of its input.
-        input_scale: Factor on pixel intensities 0 to 255 before they enter the network.
+        labels: The class names in the order of the network's outputs.
+        input_shape: Height, width and channels of the network's input.
+        input_scale: Factor by which pixel intensities 0 to 255 are multiplied before they enter the
+            network.
         input_offset: Number that is added to the intensities after scaling.
         flip_averaging: True if predictions are the mean over a face and its mirror image.
-        parameters: Number of weights.
+        parameters: Number of parameters of the network.
         recipe: Name of the training's recipe; None for an imported model.
         config: The complete configuration of the training; empty for an imported model.
         seed: Seed of the training.
@@ -124,7 +126,7 @@ class BundleRecord:
     start: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check what the types do not state.
+        """Check the values beyond their types.
 
         Raises:
             ValueError: The labels are not a class list, or the scale is not above 0.
@@ -184,11 +186,11 @@ class BundleRecord:
 
     @property
     def starting_datasets(self) -> tuple[dict[str, Any], ...]:
-        """The data of the models that the training started from: name, fingerprint and counts."""
+        """The training data of the models that the training started from, each like ``dataset``."""
         datasets = self.start.get("datasets", ())
-        is_list = isinstance(datasets, (list, tuple))
-        dictionaries = (dataset for dataset in datasets if isinstance(dataset, dict))
-        return tuple(dictionaries) if is_list else ()
+        if not isinstance(datasets, (list, tuple)):
+            return ()
+        return tuple(dataset for dataset in datasets if isinstance(dataset, dict))
 
     @property
     def is_demo(self) -> bool:
@@ -237,7 +239,7 @@ class Bundle:
 
 
 def load_bundle(folder: Path, name: str | None = None) -> Bundle:
-    """Read a bundle's record and temperature; the network itself is not opened.
+    """Read a bundle's record and calibration; the network itself is not opened.
 
     Args:
         folder: The bundle's folder.
@@ -270,8 +272,8 @@ def write_calibration(
 
     Args:
         folder: The bundle's folder.
-        calibration: What to write; a number is a temperature alone.
-        fitted_on: A description of the data that it was fitted on.
+        calibration: What to write; a number is a temperature without logit adjustment.
+        fitted_on: A description of the data that the calibration was fitted on.
         details: Further results of the fit, such as the ECE before and after.
 
     Raises:
@@ -315,10 +317,11 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     named_folders: list[tuple[str, Path]] = []
     for root in settings.model_roots:
         named_folders += [(folder.name, folder) for folder in _visible_folders(root, errors)]
-    of_runs = [run / "bundle" for run in _visible_folders(settings.runs_root, errors)]
-    # Most runs of a large folder may have none: a page that lists models looks for each file once.
-    of_runs = sorted(filter(_may_be_bundle, of_runs), key=_last_change, reverse=True)
-    named_folders += [(folder.parent.name, folder) for folder in of_runs]
+    run_bundles = [run / "bundle" for run in _visible_folders(settings.runs_root, errors)]
+    # Most runs of a large folder may have no bundle. They are removed first, because sorting
+    # accesses the disk for each item.
+    run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
+    named_folders += [(folder.parent.name, folder) for folder in run_bundles]
     bundles: dict[str, Bundle] = {}
     for name, folder in named_folders:
         if not _may_be_bundle(folder):
@@ -346,7 +349,7 @@ def _may_be_bundle(folder: Path) -> bool:
     try:
         (folder / RECORD_FILE).stat()
     except PermissionError:
-        return True  # loading it explains the reason
+        return True  # load_bundle then raises an error that states the reason
     except OSError:
         return False
     return True
@@ -408,9 +411,9 @@ def set_default_bundle(name: str, settings: Settings) -> None:
     failure = f"The default model cannot be changed in {settings.models_root}"
     # The run of the bundle must not be deleted between the check and the change.
     with os_errors_as_input_errors(failure), default_model_lock(settings):
-        find_bundle(name, settings)
+        find_bundle(name, settings)  # raises InputError if there is no such bundle
         if name not in (bundle.name for bundle in list_bundles(settings)):
-            # A path is valid only in the folder where the command was given.
+            # A relative path is valid only in the folder where the command was entered.
             raise InputError(
                 f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
                 f"'python -m fer_core models import {name}'."
@@ -439,9 +442,9 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
                     "choose one of "
                     f"{names} with 'python -m fer_core models default NAME'."
                 )
-            damages = damaged_bundles(settings)
-            if damages:
-                raise InputError(damages[0])
+            errors = damaged_bundles(settings)
+            if errors:
+                raise InputError(errors[0])
             raise InputError(
                 "There is no model yet (models/default is missing); train one with "
                 "'python -m fer_core train', or restore the models folder."
@@ -489,7 +492,7 @@ def _name_is_taken(name: str) -> InputError:
 
 
 def replace_bundle(source: Path, name: str, settings: Settings) -> None:
-    """Publish a complete bundle under a name that is taken, and remove the bundle that has it.
+    """Publish a complete bundle under a name that is taken, and remove the old bundle of this name.
 
     Args:
         source: The new bundle's folder in ``models/``; it is renamed.
@@ -537,7 +540,7 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
     """Provide an empty folder to fill; on exit it is published in ``models/`` with the name.
 
     Raises:
-        InputError: The name is invalid or taken, also if it is taken while the body runs, or
+        InputError: The name is invalid, is already taken or is taken while the body runs, or
             ``models/`` cannot be written.
     """
     check_name_is_free(name, settings)
@@ -585,10 +588,10 @@ def write_predictions(
     Args:
         folder: The bundle's folder.
         labels: True labels of the validation images, int8 ``[n]``.
-        probabilities: The model's probabilities for them, float32 ``[n, classes]``, **before**
-            temperature, so that a calibration can be fitted to them.
+        probabilities: The model's probabilities for these images, float32 ``[n, classes]``,
+            **before** calibration, so that a calibration can be fitted to them.
         votes: Annotator votes for the same images, uint8 ``[n, 10]`` in the order of
-            ``VOTE_COLUMNS``; None where labels were learned.
+            ``VOTE_COLUMNS``; None if the model learned labels.
     """
     arrays: dict[str, Any] = {"labels": labels, "probabilities": probabilities}
     if votes is not None:

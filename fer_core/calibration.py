@@ -18,15 +18,16 @@ from fer_core.metrics import adjust_for_prior, apply_temperature
 Emphasis = Literal["none", "default", "strong"]
 EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 
-#: Added to the calibrated exponent for *strong*.
+#: Added to the calibrated exponent for the emphasis "strong".
 _STRONG_EXPONENT_INCREMENT = 0.25
 
-#: The accuracy in percent that confident predictions should reach; a key of ``thresholds``.
+#: The accuracy in percent that confident predictions should reach; a key of
+#: ``Calibration.thresholds``.
 _CONFIDENT_ACCURACY = "80"
 #: The lowest minimum confidence, which also applies without thresholds: below it the most probable
 #: of seven classes is often not much more probable than the next.
 LOWEST_MINIMUM_CONFIDENCE = 0.4
-#: The minimum confidence of a model that reaches the accuracy at no threshold.
+#: The highest minimum confidence, which also applies if no threshold reaches that accuracy.
 _HIGHEST_MINIMUM_CONFIDENCE = 0.9
 
 
@@ -39,8 +40,8 @@ class Calibration:
         class_prior: Share of each class in the training targets, in the order of ``classes``;
             None if unknown; then no adjustment is made.
         prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
-        thresholds: From an accuracy in percent to the lowest confidence threshold at which the
-            predictions on validation images reach it; None if no threshold does.
+        thresholds: By accuracy in percent: the lowest confidence threshold at which the
+            predictions on validation images reach the accuracy; None if no threshold does.
         classes: The names of the classes.
     """
 
@@ -64,7 +65,8 @@ class Calibration:
     def minimum_confidence(self) -> float:
         """The confidence, 0 to 1, from which a prediction is shown as certain.
 
-        On validation images 80 % of the predictions with this confidence were correct.
+        It is the threshold at which 80 % of the predictions on validation images were correct,
+        limited to 0.4 to 0.9. Without thresholds it is 0.4.
         """
         if _CONFIDENT_ACCURACY not in self.thresholds:
             return LOWEST_MINIMUM_CONFIDENCE
@@ -84,7 +86,10 @@ class Calibration:
     def adjusted(
         self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
     ) -> NDArray[np.float32]:
-        """Adjust probabilities, float32 ``[n, classes]``, before temperature scaling."""
+        """Adjust probabilities of the network, float32 ``[n, classes]``, by the class prior only.
+
+        Temperature scaling follows; ``calibrated`` does both.
+        """
         if self.class_prior is None:
             return probabilities
         return adjust_for_prior(probabilities, self.class_prior, self.exponent(emphasis))
@@ -92,7 +97,10 @@ class Calibration:
     def calibrated(
         self, probabilities: NDArray[np.float32], emphasis: Emphasis = "default"
     ) -> NDArray[np.float32]:
-        """Adjust and scale probabilities of the network, float32 ``[n, classes]``."""
+        """Apply logit adjustment and temperature scaling to probabilities of the network.
+
+        Probabilities and result are float32 ``[n, classes]``.
+        """
         return apply_temperature(self.adjusted(probabilities, emphasis), self.temperature)
 
 
@@ -120,7 +128,7 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
         prior = document.get("class_prior")
         calibration = Calibration(
             temperature,
-            None if prior is None else tuple(float(prior[name]) for name in classes),
+            None if prior is None else tuple(float(prior[label]) for label in classes),
             float(document.get("prior_exponent", 0.0)),
             {
                 str(key): None if value is None else float(value)
@@ -133,7 +141,7 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
             f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "
             f"restore or delete {path}."
         )
-    shares = calibration.class_prior or (1.0,)
+    shares = calibration.class_prior or (1.0,)  # (1.0,) is valid: an unknown prior is accepted
     if not (
         0 <= calibration.prior_exponent <= 1
         and all(share >= 0 for share in shares)

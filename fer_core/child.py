@@ -37,7 +37,7 @@ class Limits:
     Attributes:
         memory: Address space, in bytes. Not enforced on Windows.
         cpu_seconds: CPU time of all its threads together. Not enforced on Windows.
-        seconds: Time from its start to its end.
+        seconds: Wall-clock time from its start to its end.
     """
 
     memory: int
@@ -66,17 +66,17 @@ def run_child(
     *,
     on_wait: Callable[[], None] | None = None,
 ) -> str:
-    """Run a module of this project as a child process; it calls ``child_main``.
+    """Run a module of this project as a child process. The module has to call ``child_main``.
 
     Args:
         module: Full name of the module.
         arguments: Command-line arguments of the module.
-        limits: What it may use.
-        on_wait: Called twice a second while the process runs. If it raises an exception, the
-            process and its own child processes are ended.
+        limits: What the child may use.
+        on_wait: Called twice a second while the child runs. If it raises an exception, the child
+            and the processes that the child started are ended.
 
     Returns:
-        Its result: what it wrote to standard output.
+        The result: what the child wrote to standard output.
 
     Raises:
         InputError: The child rejected the file.
@@ -84,7 +84,8 @@ def run_child(
     """
     command = [
         *module_command(module),
-        *(str(limits.memory), str(limits.cpu_seconds)),
+        str(limits.memory),
+        str(limits.cpu_seconds),
         *arguments,
     ]
     with subprocess.Popen(
@@ -96,8 +97,8 @@ def run_child(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        # With ``on_wait``, the child leads a session of its own, so that all processes of the
-        # session can be ended. Its own children are started without ``on_wait`` and stay in it.
+        # With ``on_wait``, the child leads a new session, so that all processes of the session can
+        # be ended. The child starts its own children without ``on_wait``, so they belong to it.
         start_new_session=on_wait is not None,
     ) as child:
         try:
@@ -112,6 +113,7 @@ def run_child(
     if child.returncode == _REJECTED_EXIT_CODE:
         raise InputError(output.strip())
     if child.returncode < 0:
+        # The system sends SIGXCPU at the limit of the CPU time. Windows does not have this signal.
         is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
         raise ChildError("time" if is_over_time else "crash", f"signal {-child.returncode}")
     lines = errors.strip().splitlines()
@@ -124,9 +126,10 @@ def _output_of(
     """Wait for the end of a process; return its standard output and standard error."""
     end = time.monotonic() + seconds
     while True:
-        left = end - time.monotonic()
+        remaining = end - time.monotonic()
+        timeout = remaining if on_wait is None else min(remaining, _WAIT_SECONDS)
         try:
-            return child.communicate(timeout=left if on_wait is None else min(left, _WAIT_SECONDS))
+            return child.communicate(timeout=timeout)
         except subprocess.TimeoutExpired as error:
             if time.monotonic() >= end:
                 raise ChildError("time", f"{seconds:g} s") from error
@@ -148,11 +151,11 @@ def child_environment() -> dict[str, str]:
 
 
 def child_main(work: Callable[[list[str]], str]) -> int:
-    """Apply the limits and do the work, in the child.
+    """Apply the limits to this process, which is the child, and do the work.
 
     Args:
-        work: Gets the command line and returns the result for the parent. It raises ``InputError``
-            to reject the file.
+        work: Receives the arguments of ``run_child`` and returns the result for the parent. It
+            raises ``InputError`` to reject the file.
 
     Returns:
         The exit code.
@@ -160,7 +163,8 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     memory, cpu_seconds, *arguments = sys.argv[1:]
     limit_memory(int(memory))
     limit_cpu_time(int(cpu_seconds))
-    # Output printed by libraries must not mix with the result.
+    # The result is written to a copy of standard output. Everything that libraries print goes to
+    # standard error, so that it does not mix with the result.
     result_file = os.dup(1)
     os.dup2(2, 1)
     code = 0
@@ -194,12 +198,12 @@ def limit_cpu_time(seconds: int) -> None:
     """End this process after it has used this CPU time, counted from now on.
 
     Args:
-        seconds: CPU time of all its threads together; a later call replaces it. Not enforced
-            on Windows.
+        seconds: CPU time of all its threads together. Not enforced on Windows. A later call
+            replaces the limit.
     """
     if resource is None:
         return
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    _, hard_limit = resource.getrlimit(resource.RLIMIT_CPU)
     end = math.ceil(used.ru_utime + used.ru_stime) + seconds
-    resource.setrlimit(resource.RLIMIT_CPU, (end, hard))
+    resource.setrlimit(resource.RLIMIT_CPU, (end, hard_limit))

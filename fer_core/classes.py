@@ -1,8 +1,7 @@
 """Class lists: the names of a dataset's or model's classes, in their order.
 
-A class list is a tuple of 2 to 20 names. Any Unicode text of up to 40 characters is a name; names
-are stored in Unicode's composed form (NFC), and no two names are equal except for upper and lower
-case.
+A class list is a tuple of 2 to 20 names. A name is a Unicode text of up to 40 characters, stored in
+Unicode's composed form (NFC). No two names of a list differ only in upper and lower case.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from fer_core.emotions import (
 )
 
 MIN_CLASSES, MAX_CLASSES = 2, 20
-#: Maximum length of a name, in characters.
-MAX_NAME = 40
+#: Maximum number of characters of a name.
+MAX_NAME_LENGTH = 40
 
 #: Unicode categories that a name must not contain: control characters, surrogates, line ends.
 _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
@@ -65,19 +64,23 @@ def class_name(text: str) -> str:
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
         raise ValueError(f"the class name {_quoted(text)} contains control characters")
     name = unicodedata.normalize("NFC", re.sub(r"\s+", " ", text.strip()))
+    # Visible characters are letters, numbers, punctuation and symbols.
     if not any(unicodedata.category(character)[0] in "LNPS" for character in name):
         raise ValueError(f"the class name {_quoted(text)} contains no visible character")
-    if len(name) > MAX_NAME:
-        raise ValueError(f"the class name {_quoted(name)} is longer than {MAX_NAME} characters")
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(
+            f"the class name {_quoted(name)} is longer than {MAX_NAME_LENGTH} characters"
+        )
     return name
 
 
 def _quoted(text: str) -> str:
-    return repr(text if len(text) <= MAX_NAME else f"{text[:MAX_NAME]}…")
+    return repr(text if len(text) <= MAX_NAME_LENGTH else f"{text[:MAX_NAME_LENGTH]}…")
 
 
 def class_key(name: str) -> str:
     """Return the key of a class. Names with the same key are names of the same class."""
+    # casefold() decomposes some letters, so its result is composed again.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.strip()).casefold())
 
 
@@ -88,8 +91,9 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
         names: The names in their order.
 
     Raises:
-        ValueError: There are fewer than 2 or more than 20, a name is invalid, or two names are
-            equal except for upper and lower case. The message is as for ``class_name``.
+        ValueError: There are fewer than 2 or more than 20 names, a name is invalid, or two names
+            differ only in upper and lower case. As for ``class_name``, the message has no full
+            stop.
     """
     classes = tuple(class_name(name) for name in names)
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
@@ -105,11 +109,10 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes of a network of another program, from its labels.
+    """Return the classes of a network, from its labels.
 
-    If the labels are the seven or the eight emotions, in any order and with the names of any
-    dataset, these emotions are returned in FER2013's order. All other labels are returned
-    unchanged.
+    If the labels are the seven or the eight emotions, in any order and under any of their names,
+    ``EMOTIONS`` or ``EMOTIONS8`` is returned. All other labels are returned unchanged.
     """
     return in_emotion_order(labels) or tuple(labels)
 
@@ -131,9 +134,10 @@ def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
 
 
 def match_class(name: str, classes: Sequence[str]) -> int | None:
-    """Return the position of a class in another class list; None if it has no such class.
+    """Return the position of a class in a class list; None if the list has no such class.
 
-    Names are equal if they differ only in case, or are names of the same emotion.
+    Names match if they differ only in case, or if they are names of the same emotion. If several
+    names of the list are names of this emotion, and none differs only in case, the result is None.
     """
     keys = [class_key(label) for label in classes]
     key = class_key(name)
@@ -149,8 +153,8 @@ def match_class(name: str, classes: Sequence[str]) -> int | None:
 def class_colors(classes: Iterable[str]) -> dict[str, str]:
     """Return the color of each class, as ``#RRGGBB``, in the given order.
 
-    Emotions have the same color in every class list. Other classes get the colors that remain, in
-    the order of ``sorted_classes``: the order of a model's outputs does not change a color.
+    Emotions have the same color in every class list. Other classes get the remaining colors in the
+    order of ``sorted_classes``, so the colors do not depend on the order of a model's outputs.
     """
     return _class_colors(tuple(classes))
 
@@ -177,7 +181,7 @@ def color_rgb(color: str) -> tuple[int, int, int]:
 
 
 def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of columns for classes in a table, distinct from its other columns.
+    """Return the names of a table's columns for classes, which differ from its other columns.
 
     Args:
         classes: The names of the classes.
@@ -195,10 +199,13 @@ def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
     The other names follow in alphabetical order; numbers in them are compared as numbers.
     """
 
-    def rank(name: str) -> tuple[int, list[tuple[int, int, str]]]:
+    def sort_key(name: str) -> tuple[int, list[tuple[int, int, str]]]:
         emotion = emotion_from_name(name, EMOTIONS8)
         order = len(EMOTIONS8) if emotion is None else EMOTIONS8.index(emotion)
-        parts = re.findall(r"\d{1,18}|\D+|\d+", class_key(name))
+        # Longer numbers are divided, because int() rejects very long ones.
+        parts = re.findall(r"\d{1,18}|\D+", class_key(name))
+        # The first item of each tuple sorts numbers before text, so that an int is never compared
+        # with a text.
         return order, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
-    return tuple(sorted(names, key=rank))
+    return tuple(sorted(names, key=sort_key))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 #: The seven emotions of FER2013, in its order.
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
-#: With contempt, as in FER+, CK+ and AffectNet.
+#: The seven emotions and contempt, as in FER+, CK+ and AffectNet.
 EMOTIONS8: tuple[str, ...] = (*EMOTIONS, "contempt")
 
 #: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be
@@ -45,7 +45,7 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
 }
 
 _EMOTION_BY_NAME: dict[str, str] = {
-    name: emotion for emotion, others in _SYNONYMS.items() for name in (emotion, *others)
+    name: emotion for emotion, synonyms in _SYNONYMS.items() for name in (emotion, *synonyms)
 }
 
 
@@ -57,8 +57,8 @@ def emotion_from_name(name: str, emotions: Sequence[str] = EMOTIONS) -> str | No
         emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
-        The emotion, or None if the name is not one of them (``"contempt"`` is not one of the
-        seven).
+        The emotion, or None if the name is not that of one of ``emotions`` (``"contempt"`` is not
+        one of ``EMOTIONS``).
     """
     emotion = _EMOTION_BY_NAME.get(name.strip().lower())
     return emotion if emotion in emotions else None
@@ -72,6 +72,6 @@ def in_emotion_order(labels: Sequence[str]) -> tuple[str, ...] | None:
     """
     for emotions in (EMOTIONS, EMOTIONS8):
         mapped = [emotion_from_name(label, emotions) for label in labels]
-        if sorted(mapped, key=str) == sorted(emotions):
+        if sorted(mapped, key=str) == sorted(emotions):  # str also sorts None
             return emotions
     return None

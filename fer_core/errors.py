@@ -34,16 +34,20 @@ def system_reason(error: BaseException) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the part of a message that says what went wrong, at most 400 characters.
+    """Return the cause in the message of a Keras error: at most three lines and 400 characters.
 
-    Keras describes the object that it was building over many lines before it names the cause.
+    Before the cause, Keras describes over many lines the object that it was building. In other
+    messages, the cause is the beginning of the message.
     """
     text = str(error).strip()
-    head, found, tail = text.rpartition("Exception encountered:")
-    if found:
-        named = re.search(r"class '(\w+)'", head[head.rfind("Error when") :])
-        cause = tail.strip().strip("\"'")
-        text = f"{named[1]}: {cause}" if named and named[1] not in cause else cause
+    description, separator, cause = text.rpartition("Exception encountered:")
+    if separator:
+        # Keras builds objects within objects. The last "Error when" belongs to the innermost one.
+        innermost = description[description.rfind("Error when") :]
+        class_match = re.search(r"class '(\w+)'", innermost)
+        text = cause.strip().strip("\"'")
+        if class_match and class_match[1] not in text:
+            text = f"{class_match[1]}: {text}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return type(error).__name__

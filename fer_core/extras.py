@@ -11,7 +11,7 @@ from fer_core.settings import is_installed_package
 #: The optional dependencies in ``pyproject.toml`` that users choose from.
 Extra = Literal["train", "search", "mlflow", "scale", "service"]
 
-#: The requirements file of an extra in a checkout, if it is not that of the complete app.
+#: The requirements file of an extra in a checkout, if it is not ``requirements.txt``.
 _REQUIREMENTS: dict[Extra, str] = {
     "mlflow": "requirements-dev.txt",
     "scale": "requirements-scale.txt",
@@ -23,7 +23,7 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
     """Make sure that the packages of an optional operation are installed.
 
     Args:
-        purpose: The operation with its verb: "The import of Keras models needs".
+        purpose: The beginning of the message, such as "The import of Keras models needs".
         extra: The extra that contains the packages.
         packages: Import names of the packages.
 

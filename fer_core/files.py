@@ -34,6 +34,7 @@ WRITER_LOCK = ".writer.lock"
 
 #: Part of the hidden name of a folder that is being replaced; it follows the original name.
 OUTDATED = ".old."
+#: Maximum size of a file that ``read_lines`` reads: 1 GB.
 _MAX_LINES_BYTES = 1 << 30
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -49,7 +50,10 @@ def is_plain_name(text: str) -> bool:
 
 
 def plain_name(text: str) -> str:
-    """Turn a text into a plain name, ``FER 2013 (1)`` into ``FER-2013-1``; it may be empty."""
+    """Turn a text into a plain name, such as ``FER 2013 (1)`` into ``FER-2013-1``.
+
+    The result is empty for a text without ASCII letters and digits.
+    """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
 
 
@@ -104,12 +108,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def replace_folder(path: Path, new: Path) -> None:
-    """Rename a complete folder to ``path``, and remove the folder that was there.
+def replace_folder(path: Path, replacement: Path) -> None:
+    """Rename the folder ``replacement`` to ``path``, and remove the old folder at ``path``.
 
     Args:
         path: The existing folder.
-        new: The folder that replaces it, on the same disk.
+        replacement: The folder that replaces it, complete and on the same disk.
 
     Raises:
         OSError: A folder cannot be renamed; both are unchanged.
@@ -118,7 +122,7 @@ def replace_folder(path: Path, new: Path) -> None:
     path.rename(outdated)
     # If the process dies here, remove_stale_temp_files restores the old folder.
     try:
-        new.replace(path)
+        replacement.replace(path)
     except BaseException:
         outdated.rename(path)
         raise
@@ -153,12 +157,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def numbered_folder(root: Path, name: str) -> Path:
-    """Create a new folder with a name that is free: ``name``, ``name-2``, ``name-3``, ….
+    """Create a folder with a name that is free: ``name``, ``name-2``, ``name-3``, ….
 
-    It is created at once, so that no other process takes the name.
+    The folder is created, not only its name chosen, so that no other process takes the name.
 
     Args:
-        root: Folder in which it is created; created as well if it does not exist.
+        root: The parent folder; created as well if it does not exist.
         name: The preferred name.
 
     Raises:
@@ -175,7 +179,7 @@ def numbered_folder(root: Path, name: str) -> Path:
 
 def _hidden_folder(path: Path) -> Path:
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
-    # mkdtemp makes it private to this user. It becomes as readable as its parent folder.
+    # mkdtemp makes the folder private to this user. It gets the permissions of its parent folder.
     temporary.chmod(path.parent.stat().st_mode & 0o777)
     return temporary
 
@@ -184,8 +188,8 @@ def _hidden_folder(path: Path) -> Path:
 def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
     """Create a hidden folder in ``parent`` and remove it with its content at the end.
 
-    A lock on a file in it shows that its process is alive; the system releases it when the process
-    ends in any way. ``fer_core.stale_files`` then removes the folder.
+    A locked file in the folder shows that this process is alive. The system releases the lock when
+    the process ends, even if it is killed; ``fer_core.stale_files`` then removes the folder.
     """
     # Imported here because it takes a tenth of a second to load.
     from filelock import FileLock
@@ -200,7 +204,7 @@ def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
 def delete_folder(path: Path) -> None:
     """Remove a folder. Its name disappears at once, even if the removal takes long.
 
-    No new file is written, so that it works on a full disk.
+    No new file is written, so this works on a full disk.
 
     Raises:
         OSError: The folder cannot be renamed; it is unchanged.
@@ -243,9 +247,9 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
 
 
 def cannot_read(path: Path, error: OSError) -> InputError:
-    """Return the error for a file or folder that exists and that the system does not open.
+    """Return the error for a file or folder that exists but that the system refuses to open.
 
-    It is not damaged: deleting or replacing it would be the wrong advice.
+    It may be intact, so the message does not advise to delete or replace it.
     """
     reason = system_reason(error)
     return InputError(
@@ -267,8 +271,8 @@ def read_errors_as_input_errors(
         missing: The message if it does not exist; by default the message of a damaged file.
 
     Raises:
-        InputError: The body raised another exception that a missing, unreadable or damaged file
-            causes. The body's own ``InputError`` stays as it is.
+        InputError: The body raised an exception that a missing, unreadable or damaged file causes.
+            An ``InputError`` of the body is not changed.
     """
     try:
         yield
@@ -329,7 +333,7 @@ def pasted_path(text: str) -> Path | None:
 
 
 def path_spellings(text: str) -> tuple[str, ...]:
-    """Return the paths that a copied text may mean, as it is written first.
+    """Return the paths that a copied text may mean; the unchanged text is the first one.
 
     Programs add quotes or spaces around a path, terminals add backslashes before spaces, and Macs
     decompose accented letters.
@@ -438,8 +442,8 @@ def write_new_json(path: Path, document: Any) -> bool:
         except FileExistsError:
             return False
         except OSError:
-            # The file system has no hard links. The file is not complete at once, but an existing
-            # one is never replaced.
+            # The file system has no hard links. Other processes may see an incomplete file for a
+            # moment, but an existing file is never replaced.
             return _write_exclusively(path, text)
     finally:
         temporary.unlink(missing_ok=True)

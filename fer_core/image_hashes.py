@@ -1,7 +1,8 @@
 """``image_hashes.npz`` of a bundle: which images a model has seen, without the images.
 
-Each image is represented by ``content_keys``: eight bytes of a hash of its pixels. An evaluation
-compares them with the images of a dataset, independent of the names of its files and of its splits.
+Each image is represented by its content key: eight bytes of a hash of its pixels. An evaluation
+compares these keys with those of a dataset's images, so the dataset may have other file names and
+other splits. ``fer_core.dataset.duplicates.content_keys`` computes the keys.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ class ImageHashes:
     """The images that a model has seen, as sorted and distinct content keys.
 
     Attributes:
-        train: Keys of the images that it was trained on, int64 ``[k]``.
-        validation: Keys of the images on which its checkpoint and calibration were selected, int64.
+        train: Keys of the training images, int64 ``[k]``.
+        validation: Keys of the images on which the checkpoint and the calibration were selected,
+            int64.
         start: Keys of the training images of the models that the training started from, int64.
-        is_complete: False if the training started from a model that does not record its images.
+        is_complete: False if the training started from a model whose training images are unknown.
     """
 
     train: NDArray[np.int64]
@@ -50,7 +52,7 @@ def write_image_hashes(path: Path, hashes: ImageHashes) -> None:
 
     Args:
         path: The file.
-        hashes: The images; order and repetitions do not matter.
+        hashes: The keys, in any order and with or without repetitions.
     """
     np.savez(
         path,

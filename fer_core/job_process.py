@@ -1,7 +1,7 @@
 """The process of a job on disk, such as a training run: its start, its lock, whether it is alive.
 
-One process at a time works on a job. It keeps a file of the job locked. Other processes recognize
-by the lock that it is alive, and write their requests to another file.
+One process at a time works on a job. It keeps a file of the job locked. The lock tells other
+processes that it is alive. They write requests, such as to stop, to another file of the job.
 """
 
 from __future__ import annotations
@@ -47,18 +47,20 @@ def start_job(
     log: Path,
     on_exit: Callable[[], object] | None = None,
 ) -> bool:
-    """Start the process of a job in the background; it inherits the lock (``take_job_lock``).
+    """Lock a job and start its process in the background, which inherits the lock.
 
-    An old request was meant for an earlier process and is removed.
+    The process calls ``take_job_lock``. An old request was meant for an earlier process and is
+    removed.
 
     Args:
         module: The module that ``python -m`` runs.
         arguments: Command-line arguments of the process.
         settings: The program's folders.
         path: The locked file of the job.
-        requests: The file with requests to its process.
+        requests: The file with requests to the process of the job.
         log: The file to which the output of the process is appended.
-        on_exit: Called in a thread when the process has ended, if this process still runs then.
+        on_exit: Called in a thread of the calling process when the process of the job has ended;
+            not called if the calling process ends first.
 
     Returns:
         False if the job does not exist any more, or another process works on it.
@@ -85,17 +87,17 @@ def start_job(
     return True
 
 
-def take_job_lock(path: Path, requests: Path, busy: str) -> int:
+def take_job_lock(path: Path, requests: Path, busy_message: str) -> int:
     """Lock a job for this process, until the returned descriptor is closed or the process ends.
 
-    A process that ``start_job`` started has inherited the lock. It keeps the request, which may be
-    meant for it. In any other process, the request was meant for an earlier process of the job and
-    is removed.
+    A process that ``start_job`` started has inherited the lock. It keeps the file of requests,
+    because a request may be meant for it. Any other process removes the file, because its requests
+    were meant for an earlier process of the job.
 
     Args:
         path: The locked file of the job.
-        requests: The file with requests to its process.
-        busy: The message if another process works on the job.
+        requests: The file with requests to the process of the job.
+        busy_message: The message if another process works on the job.
 
     Raises:
         InputError: Another process works on the job.
@@ -106,8 +108,8 @@ def take_job_lock(path: Path, requests: Path, busy: str) -> int:
         return descriptor
     descriptor = lock_file(path, LOCK_SECONDS)
     if descriptor is None:
-        raise InputError(busy)
-    # If the folder is not writable, the first write raises a better error.
+        raise InputError(busy_message)
+    # If the folder is not writable, the first write of the job raises a clearer error.
     with suppress(OSError):
         requests.unlink(missing_ok=True)
     return descriptor
@@ -118,7 +120,8 @@ def is_job_running(path: Path, read_status: Callable[[], ProcessStatus | None]) 
 
     Args:
         path: The locked file of the job.
-        read_status: Returns what its process reported last; called only on systems without locks.
+        read_status: Returns what the process of the job reported last; called only if the lock is
+            unknown, as on systems without locks.
     """
     locked = is_locked(path)
     return has_living_process(read_status()) if locked is None else locked

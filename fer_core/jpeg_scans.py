@@ -7,6 +7,7 @@ minutes.
 
 import re
 
+#: A JPEG with more scans is rejected.
 MAX_JPEG_SCANS = 100
 #: The next marker after compressed data. In the data, 0xFF is only followed by 0x00 or by a restart
 #: marker (0xD0 to 0xD7). Decoders skip the marker 0x01, which has no length.
@@ -26,15 +27,16 @@ def has_too_many_scans(content: bytes) -> bool:
 def count_scans(content: bytes) -> int:
     """Return the number of scans of a JPEG's first picture, at most ``MAX_JPEG_SCANS`` + 1.
 
-    In a file with few markers, those in its metadata, such as a preview, are counted as well.
+    If the result is at most ``MAX_JPEG_SCANS``, it may be too high: it may include the scans of
+    other pictures in the file, such as a preview in the metadata.
 
     Args:
-        content: The whole file, in any format; 0 for other formats.
+        content: The whole file. The result is 0 if its format is not JPEG.
     """
     if not content.startswith(b"\xff\xd8"):
         return 0
-    # This fast count is an upper bound, because compressed data and metadata may contain the same
-    # two bytes. For most files it is sufficient.
+    # This fast count is an upper bound, because other pictures in the file and damaged data may
+    # contain the same two bytes. For most files it is sufficient.
     upper_bound = content.count(b"\xff\xda")
     if upper_bound <= MAX_JPEG_SCANS:
         return upper_bound

@@ -14,8 +14,8 @@ from fer_core.extras import install_command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
-#: Keras imports them if they are installed, for classes and inputs that are not used here. Without
-#: them it loads in two thirds of the time.
+#: Packages that Keras imports if they are installed, for features that this program does not use.
+#: Without them, Keras loads in two thirds of the time.
 _UNUSED_BY_KERAS = ("pandas", "sklearn")
 
 
@@ -26,17 +26,17 @@ def require_backend() -> None:
         InputError: Keras or the requested backend is not installed.
     """
     if "keras" not in sys.modules:
-        _choose_backend()
+        _choose_backend()  # raises InputError if there is none
 
 
 def prepare_backend() -> str:
     """Choose the backend of Keras, import Keras with it, and return the name of the backend.
 
-    ``KERAS_BACKEND`` decides if it is set; otherwise the first of TensorFlow, JAX and PyTorch that
-    is installed. Call it before anything imports Keras.
+    The backend is ``KERAS_BACKEND`` if this variable is set; otherwise the first of TensorFlow, JAX
+    and PyTorch that is installed. Call this function before anything imports Keras.
 
     Raises:
-        InputError: As ``require_backend``.
+        InputError: Keras or the requested backend is not installed.
     """
     # Hides TensorFlow's long list of build options and missing GPUs, but not its errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -54,6 +54,7 @@ def prepare_backend() -> str:
 def _not_importable(names: tuple[str, ...]) -> Iterator[None]:
     """Let the import of packages that are not loaded yet fail, as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
+    # Python raises ImportError for a module whose entry is None.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
     try:
         yield

@@ -32,7 +32,7 @@ def open_session(
         options.intra_op_num_threads = threads
     # Waiting threads must not spin: the browser and the video decoder need the cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Failures are raised as exceptions, too.
+    # Level 4 logs only fatal errors. Failures are raised as exceptions, so they need no log.
     options.log_severity_level = 4
     source = str(network) if isinstance(network, Path) else network
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

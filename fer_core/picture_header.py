@@ -7,7 +7,8 @@ import re
 #: Number of bytes that ``picture_format`` needs.
 HEADER_BYTES = 64
 
-#: Brands of the container format that HEIC and AVIF pictures share with video.
+#: HEIC and AVIF pictures use a container format of video files. Brands, four bytes each, state in
+#: its header what a file contains.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
 _SIGNATURES = (
@@ -24,7 +25,8 @@ _SIGNATURES = (
 )
 #: Netpbm: PBM, PGM and PPM as text or binary, PAM, and PFM.
 _NETPBM = re.compile(rb"P(?:[1-6][ \t\r\n]+[\d#]|7\n|[Ff][ \t\r\n]+\d)")
-#: The lengths of the second header of a BMP file. Its signature alone, "BM", also begins texts.
+#: Possible lengths of the second header of a BMP file. They are checked, because the signature of
+#: the first header, "BM", may also begin a text.
 _BMP_HEADER_LENGTHS = (12, 16, 40, 52, 56, 64, 108, 124)
 
 
@@ -52,7 +54,8 @@ def heif_format(content: bytes) -> str | None:
     """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
     if content[4:8] != b"ftyp":
         return None
-    # The first brand may be a general one, followed by those that the file is compatible with.
+    # The brand at byte 8 may be a general one. The brands that the file is compatible with follow
+    # from byte 16. The limit keeps the loop short if the length is damaged.
     length = min(int.from_bytes(content[:4], "big"), 256)
     brands = [content[8:12], *(content[start : start + 4] for start in range(16, length, 4))]
     if any(brand in _AVIF_BRANDS for brand in brands):

@@ -1,8 +1,8 @@
 """Build dataclasses from plain values without pydantic.
 
-Importing pydantic takes 0.1 s and 15 MB, longer than all other imports of the code that serves a
-model. It is imported only if a file is not valid: ``fer_core.validation.from_dict`` then explains
-the error.
+Importing pydantic takes 0.1 s and 15 MB, more than all other imports of the code that serves a
+model. Therefore it is imported only if a file is not valid: ``fer_core.validation.from_dict`` then
+explains the error.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
     return None if record is _MISMATCH else record
 
 
-#: The result for a value of another type.
+#: The result of a conversion if the value has another type.
 _MISMATCH: Any = object()
 
 
@@ -69,6 +69,7 @@ def _convert(kind: Any, value: Any) -> Any:
     elif origin is dict:
         result = _convert_dict(parts, value)
     elif kind is float:
+        # float() raises an exception for larger integers.
         is_number = type(value) in (int, float) and abs(value) < 1 << 1023
         result = float(value) if is_number and math.isfinite(value) else _MISMATCH
     else:

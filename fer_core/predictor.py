@@ -1,7 +1,7 @@
-"""``Predictor``: 48x48 face crops in, probabilities out. All predictions go through it.
+"""``Predictor``: 48x48 face crops in, probabilities out. All predictions go through this class.
 
-It handles the scaling of gray values, the runtime, flip averaging, the order of labels and the
-temperature. The served network runs on ONNX Runtime; TensorFlow is not imported.
+It scales the pixel intensities, runs the network, averages over the mirror image, puts the classes
+in order and calibrates. The network runs on ONNX Runtime; TensorFlow is not imported.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 #: Images per batch: large enough to use all cores, small enough for their shared cache.
 _BATCH_SIZE = 64
-#: Maximum number of input values in one batch. It makes the batches of networks for large images
-#: smaller, because the output of a layer takes many times the memory of the input.
+#: Maximum number of input values in one batch. Batches for networks with large inputs have fewer
+#: images, because the output of a layer takes many times the memory of the input.
 _BATCH_VALUES = 64 * 96 * 96 * 3
 
 
@@ -39,16 +39,16 @@ def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.
         record: Describes the input of the network.
 
     Returns:
-        float32 ``[n, height, width, channels]``. If the network takes color images, every channel
-        of a gray crop is that crop.
+        float32 ``[n, height, width, channels]``. If the network takes color images, a gray crop is
+        repeated for every channel.
     """
     height, width, channels = record.input_shape
     is_gray = crops.ndim == 3
     if is_gray and crops.shape[1:] != (height, width):
-        sized = np.empty((len(crops), height, width), dtype=np.uint8)
+        resized = np.empty((len(crops), height, width), dtype=np.uint8)
         for row, crop in enumerate(crops):
-            sized[row] = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
-        crops = sized
+            resized[row] = cv2.resize(crop, (width, height), interpolation=cv2.INTER_LINEAR)
+        crops = resized
     pixels = crops.astype(np.float32) * np.float32(record.input_scale)
     if record.input_offset:
         pixels += np.float32(record.input_offset)
@@ -116,7 +116,7 @@ class Predictor:
             crops: Gray, uint8 ``[n, 48, 48]`` or ``[n, height, width]`` with the sizes of
                 ``input_shape``, or RGB, uint8 ``[n, height, width, 3]`` for a network with three
                 channels.
-            calibrated: True to apply logit adjustment and temperature.
+            calibrated: True to apply logit adjustment and temperature scaling.
 
         Returns:
             float32 ``[n, classes]`` in the order of ``classes``, rows summing to 1.
@@ -137,17 +137,17 @@ class Predictor:
                 f"crops should be uint8 {shapes}. Received: {crops.dtype} {list(crops.shape)}"
             )
         result = np.empty((len(crops), len(self._classes)), dtype=np.float32)
-        batch = min(_BATCH_SIZE, max(1, _BATCH_VALUES // (height * width * channels)))
-        for start in range(0, len(crops), batch):
-            part = crops[start : start + batch]
-            result[start : start + len(part)] = self._predict(part)
+        batch_size = min(_BATCH_SIZE, max(1, _BATCH_VALUES // (height * width * channels)))
+        for start in range(0, len(crops), batch_size):
+            batch = crops[start : start + batch_size]
+            result[start : start + len(batch)] = self._predict(batch)
         return self.calibration.calibrated(result, self.emphasis) if calibrated else result
 
     def _predict(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         pixels = network_input(crops, self._record)
         if self._record.flip_averaging:
-            both = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
-            output = (both[: len(crops)] + both[len(crops) :]) / np.float32(2)
+            outputs = self._network(np.concatenate([pixels, pixels[:, :, ::-1]]))
+            output = (outputs[: len(crops)] + outputs[len(crops) :]) / np.float32(2)
         else:
             output = self._network(pixels)
         # Comparisons with NaN are False, so NaN fails both checks.
@@ -170,7 +170,7 @@ def load_predictor(
         emphasis: The emphasis on rare classes.
 
     Raises:
-        InputError: ``model.onnx`` is missing, damaged or has another shape than the record says.
+        InputError: ``model.onnx`` is missing or damaged, or its shapes differ from the record.
     """
     network = open_onnx_network(
         bundle.served_network,
@@ -245,9 +245,10 @@ def open_onnx_network(
 
 
 def _fits(shape: list[int | str | None], expected: tuple[int | None, ...]) -> bool:
-    """Return True if an ONNX shape matches ``expected`` with a batch dimension of 1 or any size.
+    """Return True if an ONNX shape is a batch dimension followed by the expected sizes.
 
-    Dynamic sizes match every size, and an expected size of None is any size.
+    The batch dimension should be 1 or dynamic. A dynamic size matches every expected size; an
+    expected size of None matches every size.
     """
     return (
         len(shape) == len(expected) + 1

@@ -1,6 +1,6 @@
 """Background processes: starting them, their locks, and whether they are alive.
 
-The operating system releases a process's lock when the process ends, however it ends.
+The operating system releases the locks of a process when it ends, even if it crashes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ _START_TOLERANCE = 1.0
 
 
 def process_start(process_id: int) -> float | None:
-    """Return the start time of a process in seconds; None if it does not exist or is unknown.
+    """Return the start time of a process in seconds; None if there is no such process or time.
 
     On Linux the time counts from the machine's start. A time since 1970 would change whenever the
     machine's clock is set, and a live process would not be recognized.
     """
     try:
-        # The start time is field 22 in proc(5). Count from the last bracket, because the program's
-        # name, which is in brackets, may contain brackets and spaces.
+        # The start time is field 22 in proc(5). Field 3 follows the last bracket. The fields are
+        # counted from there, because the program's name, which is in brackets, may contain brackets
+        # and spaces.
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError, AttributeError):
@@ -66,12 +67,13 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # ValueError and OverflowError: the file was edited manually and has no valid process ID.
+        # ValueError and OverflowError: not a valid process ID; the file that it was read from may
+        # have been edited manually.
         return False
     if started is None:
         return True
-    began = process_start(process_id)
-    return began is not None and abs(began - started) < _START_TOLERANCE
+    current_start = process_start(process_id)
+    return current_start is not None and abs(current_start - started) < _START_TOLERANCE
 
 
 def kill_with_children(process_id: int) -> None:
@@ -89,7 +91,8 @@ def kill_with_children(process_id: int) -> None:
         return
     except psutil.AccessDenied as error:
         raise PermissionError from error
-    # A job that a shell script started shares its process group with that script.
+    # The group is ended only if the process leads it. A job that was started by a shell script is
+    # in the group of the script, which must not be ended.
     if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
         os.killpg(process_id, signal.SIGKILL)
     for member in processes:
@@ -158,7 +161,8 @@ def is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # The lock is shared, so that two processes that only check do not affect each other.
+        # A shared lock, so that two processes that check at the same time do not see each other's
+        # lock.
         return not _try_lock(descriptor, shared=True)
     except OSError:
         return None
@@ -167,10 +171,10 @@ def is_locked(path: Path) -> bool | None:
 
 
 def inherited_lock(path: Path) -> int | None:
-    """Return the descriptor of a file's lock that this process inherited; None if it did not.
+    """Return the descriptor of a locked file, if this process inherited its lock; otherwise None.
 
-    The process that starts a job locks the job's folder and passes the lock on, so that no other
-    process can start the same job in between.
+    The process that starts a job locks a file of the job and passes the lock to the job's process,
+    so that no other process can start the same job in between.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])
@@ -178,7 +182,7 @@ def inherited_lock(path: Path) -> int | None:
             return None
     except (KeyError, ValueError, OSError):
         return None
-    # Child processes of this process must not inherit it.
+    # Child processes of this process must not inherit the lock.
     os.set_inheritable(descriptor, False)
     del os.environ[LOCK_VARIABLE]
     return descriptor
@@ -200,11 +204,12 @@ def spawn(
         arguments: Command-line arguments of the module.
         settings: Passed on through the environment, so that the module uses the same folders.
         output: Descriptor of the file that receives standard output and standard error.
-        lock: Descriptor of a locked file, which the process inherits (``inherited_lock``).
-        on_exit: Called in a thread when the process has ended, if this process still runs then.
+        lock: Descriptor of a locked file, which the started process inherits (``inherited_lock``).
+        on_exit: Called in a thread of this process when the started process has ended; not called
+            if this process ends first.
 
     Returns:
-        The process ID.
+        The ID of the started process.
 
     Raises:
         OSError: The system cannot start a process.

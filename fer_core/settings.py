@@ -15,6 +15,7 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent
 #: In a wheel, the models of the project are inside this package. A checkout has no such folder.
 _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 
+#: Name of the program's folder in the user's data folder.
 _APP_NAME = "fer-studio"
 
 #: "as configured" requires a login if one is configured, "required" always, "none" never.
@@ -39,8 +40,9 @@ class Settings:
         shared_import_roots: The import roots of an app that other people can reach. They include
             the Downloads folder of the user who runs the app only if the configuration names it.
         login: Whether a login is required.
-        mlflow_address: The MLflow address for runs started on a shared server, or empty.
-        study_storage: The Optuna storage URL for searches started on a shared server, or empty.
+        mlflow_address: The MLflow address for runs started on a shared server; empty if not set.
+        study_storage: The Optuna storage URL for searches started on a shared server; empty if not
+            set.
     """
 
     data_root: Path
@@ -102,12 +104,12 @@ def load_settings() -> Settings:
     ``FER_STUDIO_DATA``, ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` set the root folders. By
     default they are in the checkout, or for an installed package in the user's data folder.
     ``FER_STUDIO_ANALYSES`` sets the folder of video analyses, by default next to the runs.
-    ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages
-    import from ``imports/`` next to the data and from the user's ``Downloads``, unless
-    ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
-    ``FER_STUDIO_LOGIN`` is ``required`` if the app must not run without a login, or ``none`` to
-    confirm that it runs without one. ``FER_STUDIO_MLFLOW`` and ``FER_STUDIO_STUDY_STORAGE`` are
-    addresses.
+    ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages import from
+    ``imports/`` next to the data and from the user's ``Downloads``, unless
+    ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``. ``FER_STUDIO_LOGIN``
+    is ``required`` if the app must not run without a login, or ``none`` to confirm that it runs
+    without one. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and ``FER_STUDIO_STUDY_STORAGE``
+    sets ``study_storage``.
 
     Raises:
         InputError: The number of parallel runs or the login setting is invalid, or a root folder
@@ -119,9 +121,9 @@ def load_settings() -> Settings:
         return Path(os.environ.get(variable) or default_root / name).expanduser().resolve()
 
     data_root = root("FER_STUDIO_DATA", "data")
-    named = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
-    named_roots = _folders(folder.strip() for folder in named if folder.strip())
-    next_to_data = _folders([data_root.parent / "imports"])
+    configured = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
+    configured_imports = _resolved(folder.strip() for folder in configured if folder.strip())
+    default_imports = _resolved([data_root.parent / "imports"])
     runs_root, models_root = root("FER_STUDIO_RUNS", "runs"), root("FER_STUDIO_MODELS", "models")
     analyses = os.environ.get("FER_STUDIO_ANALYSES")
     analyses_folder = Path(analyses).expanduser().resolve() if analyses else None
@@ -131,10 +133,10 @@ def load_settings() -> Settings:
         data_root=data_root,
         runs_root=runs_root,
         models_root=models_root,
-        parallel_runs=_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
-        import_roots=named_roots or next_to_data + _folders(["~/Downloads"]),
-        shared_import_roots=named_roots or next_to_data,
-        login=_login(os.environ.get(LOGIN_VARIABLE, "").strip() or "as configured"),
+        parallel_runs=_parse_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
+        import_roots=configured_imports or default_imports + _resolved(["~/Downloads"]),
+        shared_import_roots=configured_imports or default_imports,
+        login=_parse_login(os.environ.get(LOGIN_VARIABLE, "").strip() or "as configured"),
         mlflow_address=os.environ.get("FER_STUDIO_MLFLOW", "").strip(),
         study_storage=os.environ.get("FER_STUDIO_STUDY_STORAGE", "").strip(),
         shipped_models_root=_PACKAGED_MODELS if is_installed_package() else None,
@@ -143,14 +145,14 @@ def load_settings() -> Settings:
 
 
 def _check_readable(root: Path) -> None:
-    """Raise ``InputError`` if a root folder exists and cannot be read; a missing one is created."""
+    """Raise ``InputError`` if a root folder exists and cannot be read."""
     try:
         os.scandir(root).close()
-        # Opening the files of a folder requires another permission than listing them; this call
-        # requires it too. A pathlib.Path would remove the dot.
+        # Listing a folder and opening its files require different permissions. This call requires
+        # the second one. A pathlib.Path would remove the dot.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
-        return  # reported where the folder is needed
+        return  # the code that uses the folder creates it or reports that it is not a folder
     except OSError as error:
         raise InputError(
             f"The folder {root} cannot be read ({system_reason(error)}); make it readable for "
@@ -167,14 +169,14 @@ def _default_root() -> Path:
     return user_data_path(_APP_NAME, appauthor=False)
 
 
-def _login(text: str) -> LoginSetting:
+def _parse_login(text: str) -> LoginSetting:
     for setting in get_args(LoginSetting):
         if text == setting:
             return setting  # type: ignore[no-any-return]
     raise InputError(f"{LOGIN_VARIABLE} should be 'required' or 'none', or not be set.")
 
 
-def _parallel_runs(text: str) -> int:
+def _parse_parallel_runs(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 64):
         raise InputError(
             f"FER_STUDIO_PARALLEL_RUNS should be an integer from 1 to 64. Received: {text!r}."
@@ -182,5 +184,6 @@ def _parallel_runs(text: str) -> int:
     return int(text)
 
 
-def _folders(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+def _resolved(paths: Iterable[str | Path]) -> tuple[Path, ...]:
+    """Return absolute paths without repetitions, in the same order."""
     return tuple(dict.fromkeys(Path(path).expanduser().resolve() for path in paths))

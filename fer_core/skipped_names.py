@@ -1,6 +1,6 @@
-"""The files that operating systems and programs store next to the files of the user.
+"""Names of files that are skipped: operating systems and programs store them next to the user's.
 
-One rule for datasets, folders of pictures, patterns and object stores.
+The same rule applies to datasets, folders of pictures, patterns and object stores.
 """
 
 from __future__ import annotations
@@ -11,33 +11,48 @@ from collections.abc import Sequence
 #: Folders whose name begins with a dot are skipped as well, such as ``.ipynb_checkpoints``.
 _FOLDERS = frozenset(
     (
-        *("__macosx", "$recycle.bin", "system volume information", "lost+found", "@eadir"),
-        *("#recycle", "__pycache__", "thumbnails", "thumbnail", "thumbs", "_thumbs", "_thumbnails"),
+        "__macosx",
+        "$recycle.bin",
+        "system volume information",
+        "lost+found",
+        "@eadir",
+        "#recycle",
+        "__pycache__",
+        "thumbnails",
+        "thumbnail",
+        "thumbs",
+        "_thumbs",
+        "_thumbnails",
     )
 )
 #: Files of previews and settings, in lower case. Files whose name begins with a dot are skipped as
 #: well, such as ``.DS_Store`` and ``._1.jpg``.
 _FILES = frozenset(
     (
-        *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r"),
-        *("picasa.ini", "zbthumbnail.info"),
+        "thumbs.db",
+        "ehthumbs.db",
+        "ehthumbs_vista.db",
+        "desktop.ini",
+        "icon\r",  # the icon of a folder on macOS
+        "picasa.ini",
+        "zbthumbnail.info",
     )
 )
 
 
 def is_skipped_folder(name: str) -> bool:
-    """Return True if the files in a folder of this name are not the user's."""
+    """Return True if the files in a folder with this name are not the user's."""
     return name.startswith(".") or name.lower() in _FOLDERS
 
 
 def is_skipped_file(name: str) -> bool:
-    """Return True if a file of this name is not the user's."""
-    # Windows stores where a download comes from in "face.jpg:Zone.Identifier".
+    """Return True if a file with this name is not the user's."""
+    # Windows stores the origin of the download "face.jpg" in "face.jpg:Zone.Identifier".
     return name.startswith(".") or name.lower() in _FILES or name.endswith(":Zone.Identifier")
 
 
 def is_skipped_path(parts: Sequence[str]) -> bool:
-    """Return True if a file is skipped by its name or by one of its folders.
+    """Return True if a file is skipped because of its name or the name of one of its folders.
 
     Args:
         parts: The folders and the name of the file, relative to the folder that the user named.

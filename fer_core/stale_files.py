@@ -1,6 +1,6 @@
 """Remove temporary files of processes that died, and undo replacements that they did not finish.
 
-Temporary files are hidden, so that nothing else reads them; they only use space.
+Temporary files are hidden, so that nothing else reads them. Stale ones only use space.
 """
 
 from __future__ import annotations
@@ -16,23 +16,24 @@ from fer_core.files import OUTDATED, PART, WRITER_LOCK
 from fer_core.settings import Settings
 
 #: A temporary file that has not changed for this number of seconds belongs to a dead process,
-#: possibly on another machine. Folders with their own lock do not have to wait that long.
+#: possibly on another machine. A folder with a lock file is removed earlier, when its lock is free.
 _DEAD_SECONDS = 24 * 3600.0
 
 #: Maximum seconds that a living process needs between creating a temporary folder and locking it,
 #: and between the two renames that replace a folder.
 _MAX_STEP_SECONDS = 5.0
 
-#: Maximum depth of the search: ``data/<name>/findings/`` and ``data/.cache/evaluations/``.
+#: Number of levels of folders to search, such as ``data/``, ``data/<name>/`` and
+#: ``data/<name>/findings/``.
 _DEPTH = 3
 
 
 def remove_stale_temp_files(settings: Settings) -> list[Path]:
     """Remove incomplete files and folders of processes that died.
 
-    A temporary folder is removed as soon as its process is gone, any other temporary file after a
-    day without a change. If a process died while it replaced a folder, the old folder is
-    restored.
+    A temporary folder with a lock file is removed as soon as its process has ended, any other
+    temporary file or folder after a day without a change. If a process died while it replaced a
+    folder, the old folder is restored.
 
     Returns:
         What was removed or restored. Files that cannot be removed stay until the next call.
@@ -49,7 +50,7 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
                 if _restore_replaced(path) or _remove_stale(path):
                     handled.append(path)
             except OSError:
-                continue  # another process has handled it, or this one lacks the permission
+                continue  # another process has removed it, or this process lacks the permission
     return handled
 
 
@@ -93,7 +94,7 @@ def _restore_replaced(path: Path) -> bool:
 
 def _remove_stale(path: Path) -> bool:
     """Remove a temporary path if its process is dead; return True if it was removed."""
-    # The absolute value, because after a clock was set back, files may have times in the future.
+    # The absolute value, because files may have times in the future after a clock was set back.
     age = abs(time.time() - _last_change(path))
     if (path / WRITER_LOCK).is_file():
         if age < _MAX_STEP_SECONDS or _has_writer(path):
@@ -124,6 +125,6 @@ def _last_change(path: Path) -> float:
     if path.is_symlink():
         return newest
     for folder, _, files in os.walk(path):
-        inside = (Path(folder), *(Path(folder) / file for file in files))
-        newest = max([newest, *(entry.lstat().st_mtime for entry in inside)])
+        paths = (Path(folder), *(Path(folder) / file for file in files))
+        newest = max([newest, *(entry.lstat().st_mtime for entry in paths)])
     return newest

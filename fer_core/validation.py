@@ -28,7 +28,8 @@ from pydantic.dataclasses import dataclass, is_pydantic_dataclass
 
 Record = TypeVar("Record")
 
-#: Records that reject unknown keys, and records that ignore the keys of other versions.
+#: Configurations of records that reject unknown keys, and of records that ignore them, because
+#: other versions may have written them.
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
 IGNORE_UNKNOWN = ConfigDict(extra="ignore")
 
@@ -44,8 +45,10 @@ Integer = Annotated[int, Strict(), BeforeValidator(_integral_float_to_int)]
 #: A finite number; 2 is valid, True and "2" are not.
 Number = Annotated[float, Strict(), AllowInfNan(False)]
 
+#: The strict type of each plain type.
 _STRICT: dict[Any, Any] = {str: Text, bool: Flag, int: Integer, float: Number}
 
+#: What was expected, by pydantic's type of the error.
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing_size": "a whole number",
@@ -58,6 +61,8 @@ _EXPECTED = {
     "dataclass_type": "a JSON object",
     "tuple_type": "a list",
 }
+#: By pydantic's type of the error: the comparison for the message, and the key of the bound in the
+#: error's context.
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),
@@ -67,13 +72,16 @@ _BOUNDS = {
 #: The names that pydantic adds to a location for the alternatives of a union.
 _UNION_TAGS = {"bool", "int", "float", "str", "none"}
 
+#: Every integer below this one fits into a float.
+_MAX_FLOAT_INTEGER = 1 << 1023
+
 
 def from_dict(kind: type[Record], values: Any) -> Record:
     """Build a record from plain values.
 
     Args:
-        kind: A pydantic dataclass, or a dataclass with the field types of ``plain_records``;
-            unknown keys of the latter are ignored.
+        kind: A pydantic dataclass; or a standard dataclass with the field types of
+            ``plain_records``, for which unknown keys are ignored.
         values: A dictionary; fields with a default may be missing.
 
     Returns:
@@ -99,14 +107,15 @@ def _is_standard(kind: type[Any]) -> bool:
 
 
 def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
-    """Return the values of a validated record, and of the records in it, as the given type."""
+    """Convert a record of ``_strict_record``, and the records in it, to the standard dataclass."""
     hints = get_type_hints(kind)
     converted = {}
     for field in dataclasses.fields(validated):
         value = getattr(validated, field.name)
         if dataclasses.is_dataclass(value):
-            (record,) = [part for part in get_args(hints[field.name]) if part is not NoneType]
-            value = _as_declared(record, value)
+            # The type of such a field is "record or None".
+            (record_type,) = [part for part in get_args(hints[field.name]) if part is not NoneType]
+            value = _as_declared(record_type, value)
         converted[field.name] = value
     return kind(**converted)
 
@@ -179,12 +188,12 @@ def location(error: ValidationError) -> str:
 def is_finite_number(value: Any) -> bool:
     """Return True for an int that fits into a float and for a finite float, False for a bool."""
     if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 1 << 1023
+        return not isinstance(value, bool) and abs(value) < _MAX_FLOAT_INTEGER
     return isinstance(value, float) and math.isfinite(value)
 
 
 def shortened(value: Any) -> str:
     """Return a value as text for a message, shortened if it is long."""
-    is_huge = isinstance(value, int) and abs(value) >= 1 << 1023
+    is_huge = isinstance(value, int) and abs(value) >= _MAX_FLOAT_INTEGER
     text = "a huge number" if is_huge else repr(value)
     return text if len(text) <= 80 else f"{text[:80]}…"

@@ -1,7 +1,7 @@
 """A queue of pending work on disk: one file per entry in a hidden folder.
 
-Every change happens under one lock. No process runs the queue: a job that ends starts the next
-one.
+Every change happens under one lock. There is no process for the queue: a job that ends starts the
+next entries.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fer_core.errors import InputError, system_reason
 from fer_core.files import read_json, write_json
 
 _LOCK_FILE = "lock"
+#: Maximum time to wait for the lock.
 _LOCK_SECONDS = 30.0
 
 
@@ -70,7 +71,7 @@ class WorkQueue:
         index = min(max(position - 1, 0), len(others))
         order = _order_between(others[:index], others[index:])
         if order is not None:
-            self._write(name, order)  # one file: an atomic move
+            self._write(name, order)  # atomic, because only one file changes
             return
         others.insert(index, _Entry(0.0, name))
         for number, entry in enumerate(others, start=1):
@@ -79,25 +80,29 @@ class WorkQueue:
     def start_pending(
         self, start: Callable[[str], bool], count_free_slots: Callable[[], int]
     ) -> list[str]:
-        """Start the next entries while there are free slots. An entry is tried once, then removed.
+        """Start the next entries while there are free slots.
+
+        An entry is removed from the queue after the attempt, even if it could not be started.
 
         Args:
             start: Starts the work of an entry; returns False if it cannot be started.
-            count_free_slots: Returns how many entries may be started; called under the lock.
+            count_free_slots: Returns how many entries may be started; called while the queue is
+                locked.
 
         Returns:
             The names of the started entries.
 
         Raises:
-            InputError: As ``locked``, or raised by ``start``; the entry then stays in the queue.
+            InputError: The queue cannot be locked or written, or ``start`` raised the error; the
+                entry then stays in the queue.
         """
         started: list[str] = []
         if not self.names():
             return started
         with self.locked():
-            free = count_free_slots()
+            free_slots = count_free_slots()
             for name in self.names():
-                if len(started) >= free:
+                if len(started) >= free_slots:
                     break
                 if start(name):
                     started.append(name)
@@ -159,9 +164,10 @@ class WorkQueue:
 
 
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
-    """Return an order between the last one of ``before`` and the first one of ``after``.
+    """Return a number between the last order of ``before`` and the first order of ``after``.
 
-    None if there is no float between them.
+    If one of the lists is empty, the number is 1 from the order at the other side. None if no float
+    is between the two orders.
     """
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2
