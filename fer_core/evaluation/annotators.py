@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from fer_core.evaluation.overall import accuracy_estimate
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.vote_metrics import plurality_result
 from fer_core.metrics import Estimate, cross_entropies, mean_estimate
+from fer_core.metrics.formatting import number, percent
 
 #: An image is called clear if at least this share of the annotators gave the same answer.
 CLEAR_SHARE = 0.7
@@ -27,7 +28,7 @@ class VoteEvaluation:
 
     Attributes:
         result: The evaluation against the plurality, on the images on which one emotion has the
-            most votes after single votes were dropped.
+            most votes; an answer with a single vote does not count.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
         other_answer: Number of images on which an answer that is not a class, such as unknown, has
@@ -41,7 +42,7 @@ class VoteEvaluation:
             so that it can be compared with ``annotator_agreement``.
         clear_n: Number of images of ``result`` with at least ``CLEAR_SHARE`` of all votes on one
             answer.
-        clear_accuracy: Accuracy against the plurality on those.
+        clear_accuracy: Accuracy against the plurality on these clear images.
     """
 
     result: EvaluationResult
@@ -61,12 +62,12 @@ class VoteEvaluation:
         return (
             f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} on which no "
             f"emotion has the most votes, {self.no_votes:,} without votes\n"
-            f"cross-entropy to the votes {_number(self.cross_entropy, '.3f')}\n"
+            f"cross-entropy to the votes {_with_interval(self.cross_entropy, number)}\n"
             f"agreement with the plurality of all annotators but one: the remaining annotator "
-            f"{_number(self.annotator_agreement, '.1%')}, the model "
-            f"{_number(self.model_agreement, '.1%')}\n"
-            f"{self.clear_n:,} clear images (at least {CLEAR_SHARE:.0%} of the votes on one "
-            f"answer): accuracy {_number(self.clear_accuracy, '.1%')}"
+            f"{_with_interval(self.annotator_agreement, percent)}, the model "
+            f"{_with_interval(self.model_agreement, percent)}\n"
+            f"{self.clear_n:,} clear images (at least {100 * CLEAR_SHARE:.0f} % of the votes on "
+            f"one answer): accuracy {_with_interval(self.clear_accuracy, percent)}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -87,14 +88,12 @@ class VoteEvaluation:
         }
 
 
-def _number(estimate: Estimate, pattern: str) -> str:
-    """Format a value with its interval."""
-    if estimate.value is None:
-        return "undefined"
-    text = format(estimate.value, pattern)
-    if estimate.low is None or estimate.high is None:
+def _with_interval(estimate: Estimate, format_value: Callable[[float | None], str]) -> str:
+    """Return a value as text, with its interval if it has one."""
+    text = format_value(estimate.value)
+    if estimate.value is None or estimate.low is None or estimate.high is None:
         return text
-    return f"{text} ({estimate.low:{pattern}} to {estimate.high:{pattern}})"
+    return f"{text} ({format_value(estimate.low)} to {format_value(estimate.high)})"
 
 
 def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) -> VoteEvaluation:
@@ -105,18 +104,20 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
         counts: Votes for its images, uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
 
     Raises:
-        InputError: There is no image on which one class has the most votes, or the annotators could
-            not choose one of the classes.
+        InputError: There is no image on which one class has the most votes, or one of the classes
+            is not among the answers that the annotators could give.
     """
     distributions = target_distributions(counts, "votes_distribution", result.classes)
     against_votes = _labeled_by_votes(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
     # The rows of a result are distinct, so each row has one position in ``result``.
-    kept = np.flatnonzero(np.isin(result.rows, against_votes.rows))
-    annotators, model = leave_one_out_agreement(
-        counts[kept], against_votes.predicted, answer_columns(result.classes)
+    positions = np.flatnonzero(np.isin(result.rows, against_votes.rows))
+    evaluated_counts = counts[positions]
+    annotator_agreement, model_agreement = leave_one_out_agreement(
+        evaluated_counts, against_votes.predicted, answer_columns(result.classes)
     )
-    is_clear = counts[kept].max(axis=1) >= CLEAR_SHARE * counts[kept].sum(axis=1) - 1e-9
+    # The tolerance includes a share that differs from CLEAR_SHARE only by rounding.
+    is_clear = evaluated_counts.max(axis=1) >= CLEAR_SHARE * evaluated_counts.sum(axis=1) - 1e-9
     return VoteEvaluation(
         result=against_votes,
         voted=int(has_votes.sum()),
@@ -126,8 +127,8 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
         cross_entropy=mean_estimate(
             cross_entropies(distributions[is_usable], result.probabilities[is_usable])
         ),
-        annotator_agreement=mean_estimate(annotators),
-        model_agreement=mean_estimate(model),
+        annotator_agreement=mean_estimate(annotator_agreement),
+        model_agreement=mean_estimate(model_agreement),
         clear_n=int(is_clear.sum()),
         clear_accuracy=accuracy_estimate(against_votes.is_correct[is_clear]),
     )
@@ -141,9 +142,10 @@ def _labeled_by_votes(against_votes: EvaluationResult, count: int) -> Evaluation
             "votes; import votes for this split, or evaluate against the labels."
         )
     warning = (
-        "The true class is the plurality of annotator votes, single votes dropped: "
-        f"{against_votes.n:,} of {count:,} images, those on which one emotion has the most votes; "
-        "the others are left out. These metrics cannot be compared with metrics against the labels."
+        "The true class is the plurality of annotator votes, without answers that have a single "
+        f"vote. On {against_votes.n:,} of {count:,} images one emotion has the most votes; the "
+        "other images are left out. These metrics cannot be compared with metrics against the "
+        "labels."
     )
     facts = replace(
         against_votes.facts, is_fer2013=False, warnings=(warning, *against_votes.facts.warnings)
@@ -167,24 +169,25 @@ def leave_one_out_agreement(
     Args:
         counts: Votes per answer, uint8 ``[n, answers]``, at least two for each image.
         predicted: Predicted classes, ``[n]``.
-        columns: The answer of each class.
+        columns: The column of ``counts`` for each class.
 
     Returns:
-        Mean agreement over the annotators of each image, float64 ``[n]``: of the annotator left
-        out, and of the prediction.
+        For each image, the mean agreement with the other annotators over all annotators who are
+        left out, float64 ``[n]``: first of the annotator who is left out, then of the prediction.
     """
     votes = counts.astype(np.int64)
     images = np.arange(len(votes))
-    answers = np.asarray(columns)[predicted]
-    annotators = np.zeros(len(votes))
-    model = np.zeros(len(votes))
+    predicted_answers = np.asarray(columns)[predicted]
+    annotator_sum = np.zeros(len(votes))
+    model_sum = np.zeros(len(votes))
+    # All annotators who gave the same answer are left out in one step. Where nobody gave it, the
+    # weight is 0.
     for answer in range(votes.shape[1]):
-        voters = votes[:, answer]
         others = votes.copy()
         others[:, answer] -= 1
         is_most_frequent = others == others.max(axis=1, keepdims=True)
-        share = voters / is_most_frequent.sum(axis=1)
-        annotators += np.where(is_most_frequent[:, answer], share, 0)
-        model += np.where(is_most_frequent[images, answers], share, 0)
+        weight = votes[:, answer] / is_most_frequent.sum(axis=1)
+        annotator_sum += np.where(is_most_frequent[:, answer], weight, 0)
+        model_sum += np.where(is_most_frequent[images, predicted_answers], weight, 0)
     total = votes.sum(axis=1)
-    return annotators / total, model / total
+    return annotator_sum / total, model_sum / total

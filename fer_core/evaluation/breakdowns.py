@@ -31,7 +31,7 @@ class Slicing:
     Attributes:
         name: Name of the score.
         title: Name of the score for display.
-        unit: Unit of its values.
+        unit: Unit of the score.
         slices: The slices by increasing score.
         undefined_n: Number of images without a score; they are in none of the slices.
     """
@@ -63,8 +63,8 @@ class RobustnessCurve:
     Attributes:
         name: Name of the corruption.
         title: Name of the corruption for display.
-        unit: Unit of its strengths.
-        points: The unchanged images first, then from mild to severe.
+        unit: Unit of the strengths.
+        points: First the accuracy on the unchanged images, then from mild to severe.
         n: Number of images.
     """
 

@@ -84,7 +84,7 @@ def read_cached(
     path = _path(settings, key)
     try:
         arrays = read_arrays(path)
-        found = CachedPrediction(
+        prediction = CachedPrediction(
             arrays["labels"],
             arrays["raw_probabilities"],
             arrays["is_leaked"],
@@ -97,14 +97,15 @@ def read_cached(
         _log.warning("%s is damaged (%s) and will be recomputed", path, error)
         return None
     count = len(labels)
+    flag_arrays = (prediction.is_leaked, prediction.is_near_duplicate, prediction.is_near_trained)
     is_valid = (
-        np.array_equal(found.labels, labels)
-        and found.raw_probabilities.shape == (count, class_count)
-        and found.raw_probabilities.dtype == np.float32
-        and np.isfinite(found.raw_probabilities).all()
+        np.array_equal(prediction.labels, labels)
+        and prediction.raw_probabilities.shape == (count, class_count)
+        and prediction.raw_probabilities.dtype == np.float32
+        and np.isfinite(prediction.raw_probabilities).all()
         and all(
             flags.shape == (count,) and flags.dtype == np.bool_
-            for flags in (found.is_leaked, found.is_near_duplicate, found.is_near_trained)
+            for flags in flag_arrays
             if flags is not None
         )
     )
@@ -114,7 +115,7 @@ def read_cached(
     # Marks the file as recently used; a read-only cache still works.
     with contextlib.suppress(OSError):
         path.touch()
-    return found
+    return prediction
 
 
 def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> None:
@@ -124,7 +125,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,
-        # The key of earlier versions.
+        # Earlier versions introduced this key.
         "is_near_copy": prediction.is_near_duplicate,
     }
     if prediction.is_near_trained is not None:

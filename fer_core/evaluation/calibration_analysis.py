@@ -19,6 +19,7 @@ from fer_core.metrics import (
     reliability_bins,
 )
 
+#: Number of folds in which temperatures are cross-validated.
 FOLDS = 5
 #: Minimum number of images to fit a temperature; with fewer, the result depends mostly on chance.
 MIN_IMAGES = 20
@@ -50,11 +51,13 @@ class CalibrationAnalysis:
 
     Attributes:
         uncalibrated: Probabilities of the network, without temperature scaling.
-        calibrated: Probabilities at the temperature of the bundle, as analyze and live use it.
-        cross_validated: Probabilities at a temperature that was fitted on other images than the one
-            it is applied to; this is the state to publish. None with fewer than ``MIN_IMAGES``
-            images.
-        fitted_temperature: The temperature fitted on all of these images; 1 if they are too few.
+        calibrated: Probabilities at the temperature of the bundle, as the pages analyze and live
+            show them.
+        cross_validated: Probabilities of each fold at a temperature that was fitted on the other
+            folds. Publish the metrics of this state, because they are not too optimistic. None with
+            fewer than ``MIN_IMAGES`` images.
+        fitted_temperature: The temperature fitted on all of these images; 1 with fewer than
+            ``MIN_IMAGES`` images.
         folds: Number of folds of ``cross_validated``.
     """
 
@@ -79,21 +82,23 @@ def analyze_calibration(
         calibrated: Probabilities at ``temperature``, ``[n, classes]``.
         temperature: The temperature of the bundle.
     """
-    cases = [raw, calibrated]
+    probability_sets = [raw, calibrated]
+    state_temperatures: list[float | None] = [1.0, temperature]
     has_enough = len(labels) >= MIN_IMAGES
     if has_enough:
-        cases.append(cross_validated_temperature(labels, raw, FOLDS)[0])
-    temperatures = (1.0, temperature, None)
+        probability_sets.append(cross_validated_temperature(labels, raw, FOLDS)[0])
+        state_temperatures.append(None)
+    errors = calibration_error_estimates(labels, probability_sets)
     states = [
         CalibrationState(
-            temperature=used,
+            temperature=state_temperature,
             ece=ece,
             ece_by_chance=calibration_error_by_chance(probabilities),
             log_loss=log_loss(labels, probabilities),
             bins=reliability_bins(labels, probabilities),
         )
-        for probabilities, used, ece in zip(
-            cases, temperatures, calibration_error_estimates(labels, cases), strict=False
+        for probabilities, state_temperature, ece in zip(
+            probability_sets, state_temperatures, errors, strict=True
         )
     ]
     return CalibrationAnalysis(

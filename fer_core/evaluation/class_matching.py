@@ -50,9 +50,9 @@ def left_out_text(left_out: dict[str, int]) -> str:
 def match_rows(
     face_set: FaceSet, rows: NDArray[np.intp], model_classes: Sequence[str], model_name: str
 ) -> MatchedRows:
-    """Return the images that a model can be evaluated on, with its own labels.
+    """Return the images that a model can be evaluated on, with labels in the model's classes.
 
-    Classes are matched by name: equal except for upper and lower case, or names of one emotion.
+    Classes match if their names differ only in upper and lower case, or are names of one emotion.
 
     Args:
         face_set: The data.
@@ -90,6 +90,6 @@ def common_classes(face_set: FaceSet, model_classes: Sequence[str]) -> tuple[str
 
 
 def _positions(classes: Sequence[str], model_classes: Sequence[str]) -> NDArray[np.int8]:
-    """Return the index of each class in the model's classes; -1 for one that it does not have."""
-    found = [match_class(name, model_classes) for name in classes]
-    return np.array([-1 if position is None else position for position in found], np.int8)
+    """Return the index of each class among the model's classes; -1 if it is not one of them."""
+    positions = [match_class(name, model_classes) for name in classes]
+    return np.array([-1 if position is None else position for position in positions], np.int8)

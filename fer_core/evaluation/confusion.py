@@ -30,7 +30,9 @@ def normalized_confusion(
 
 
 def cell_positions(result: EvaluationResult, true: int, predicted: int) -> NDArray[np.intp]:
-    """Return the positions of the images in a cell, most confident predictions first.
+    """Return which images are in a cell of the confusion matrix, most confident predictions first.
+
+    The result contains their positions in the evaluation.
 
     Args:
         result: The evaluation.

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 
 #: Maps an image uint8 ``[48, 48]``, a strength and a random generator to the corrupted image.
-Apply = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
+CorruptionFunction = Callable[[NDArray[np.uint8], float, np.random.Generator], NDArray[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Corruption:
     Attributes:
         name: Identifier of the corruption.
         title: Name of the corruption for display.
-        unit: Unit of its strengths.
+        unit: Unit of the strengths.
         neutral_strength: The strength that leaves the image unchanged.
         strengths: The measured strengths, from mild to severe.
         apply: Corrupts one image.
@@ -39,7 +39,7 @@ class Corruption:
     unit: str
     neutral_strength: float
     strengths: tuple[float, ...]
-    apply: Apply
+    apply: CorruptionFunction
 
 
 def corrupted(
@@ -143,10 +143,10 @@ def _occlude(
 
 def _warped(image: NDArray[np.uint8], matrix: cv2.typing.MatLike) -> NDArray[np.uint8]:
     """Apply an affine transform; pixels from outside the image repeat its edge."""
-    moved = cv2.warpAffine(
+    warped = cv2.warpAffine(
         image, matrix, image.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(moved, np.uint8)
+    return np.asarray(warped, np.uint8)
 
 
 CORRUPTIONS: tuple[Corruption, ...] = (

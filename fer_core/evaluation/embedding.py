@@ -17,8 +17,10 @@ from fer_core.progress import ProgressReport
 #: Maximum number of points. More would overlap, and t-SNE would take very long.
 MAX_SAMPLE = 5000
 
+#: Number of principal components to which t-SNE is applied.
 _COMPONENTS = 30
 _MIN_IMAGES = 10
+#: Number of optimization steps of t-SNE.
 _ITERATIONS = 500
 
 
@@ -30,7 +32,7 @@ class Embedding:
         rows: Rows of the images, intp ``[m]``, ascending.
         points: float32 ``[m, 2]``.
         method: ``tsne`` or ``pca``.
-        note: How to interpret it.
+        note: Sentences on how to interpret the points.
     """
 
     rows: NDArray[np.intp]
@@ -59,7 +61,7 @@ def embed(
 
     Args:
         face_set: The data.
-        features: Their features.
+        features: The features of its images, computed by a model.
         method: ``tsne`` or ``pca``.
         split: The split to embed, or ``all``.
         sample: Maximum number of images, up to 5,000, stratified by class.
@@ -116,17 +118,18 @@ def _tsne(components: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    spread = max(float(components[:, 0].std()), 1e-6)
-    initial = components[:, :2] / spread * 1e-4
+    # A small start, as scikit-learn uses it: the first axis has a standard deviation of 0.0001.
+    deviation = max(float(components[:, 0].std()), 1e-6)
+    initial = components[:, :2] / deviation * 1e-4
     if initial.shape[1] < 2:
         initial = np.pad(initial, ((0, 0), (0, 1)))
     projection = TSNE(
-        perplexity=min(30, (len(components) - 1) / 3),
+        perplexity=min(30, (len(components) - 1) / 3),  # lower than usual for few images
         init=initial.astype(np.float32),
         learning_rate="auto",
         max_iter=_ITERATIONS,
         random_state=seed,
     )
-    # Its threads synchronize at every step: on shared cores a single thread is faster.
+    # The threads of t-SNE wait for each other at every step: on shared cores one thread is faster.
     with threadpool_limits(limits=1):
         return np.asarray(projection.fit_transform(components), np.float32)

@@ -18,7 +18,7 @@ from fer_core.dataset.near_search import copies_of_train
 from fer_core.errors import InputError, first_line
 from fer_core.evaluation.cache import CachedPrediction, cache_key, read_cached, write_cached
 from fer_core.evaluation.class_matching import match_rows
-from fer_core.evaluation.facts import facts_on_dataset, facts_on_own_predictions
+from fer_core.evaluation.facts import facts_on_dataset, facts_on_stored_predictions
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.seen_images import seen_images
 from fer_core.files import read_arrays
@@ -44,7 +44,7 @@ def evaluate_split(
     predictor: Predictor | None = None,
     report: ProgressReport | None = None,
 ) -> EvaluationResult:
-    """Evaluate a bundle on a split; predictions are read from the cache if it has them.
+    """Evaluate a bundle on a split. Predictions that are in the cache are not computed again.
 
     Classes are matched by name. Images of classes that the model does not have are left out, and a
     warning says how many there are.
@@ -61,7 +61,7 @@ def evaluate_split(
         is_demo_data: Whether the data is the drawn demo set.
         curation: Fingerprint of the applied curation; None without one.
         predictor: The predictor of the bundle, if it is already open.
-        report: Called with the progress.
+        report: Called with the number of predicted images and their total.
 
     Raises:
         InputError: The split does not exist or has no images, the model has none of their classes,
@@ -151,7 +151,7 @@ def has_cached_predictions(
     *,
     curation: str | None = None,
 ) -> bool:
-    """Return True if ``evaluate_split`` would only have to read its cached results.
+    """Return True if ``evaluate_split`` would find all its results in the cache.
 
     Args:
         bundle: The model.
@@ -201,7 +201,7 @@ def evaluate_curated(
         dataset_name: The name of the data.
         is_demo_data: Whether the data is the drawn demo set.
         predictor: The predictor of the bundle, if it is already open.
-        report: Called with the progress.
+        report: Called with the number of predicted images and their total.
 
     Raises:
         InputError: As for ``evaluate_split``.
@@ -274,7 +274,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
     )
 
 
-def own_predictions(bundle: Bundle) -> EvaluationResult:
+def stored_predictions(bundle: Bundle) -> EvaluationResult:
     """Return the evaluation on the validation predictions stored in a bundle, without images.
 
     Raises:
@@ -309,15 +309,16 @@ def own_predictions(bundle: Bundle) -> EvaluationResult:
         temperature=bundle.temperature,
         rows=np.arange(len(labels)),
         data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),
-        facts=facts_on_own_predictions(bundle, labels),
+        facts=facts_on_stored_predictions(bundle, labels),
         classes=classes,
     )
 
 
-def own_votes(bundle: Bundle) -> NDArray[np.uint8] | None:
+def stored_votes(bundle: Bundle) -> NDArray[np.uint8] | None:
     """Return the annotator votes stored with the predictions in a bundle, uint8 ``[n, 10]``.
 
-    None if the bundle has none, or they do not fit; only models that learned votes have them.
+    None if the bundle contains no votes, or votes of another shape. Only models that learned votes
+    contain them.
     """
     try:
         arrays = read_arrays(bundle.folder / PREDICTIONS_FILE)
@@ -377,19 +378,22 @@ def _predict(
 def _leak_flags(
     face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Return the three flags of ``CachedPrediction``.
+    """Return ``is_leaked``, ``is_near_duplicate`` and ``is_near_trained`` of ``CachedPrediction``.
 
-    The last one is None without hashes of the images that the model was trained on.
+    ``is_near_trained`` is None without hashes of the images that the model was trained on.
     """
     is_held_out = ~_in_train(face_set, rows)
     is_exact_copy, is_near_duplicate, is_near_trained = np.zeros((3, len(rows)), bool)
-    found = copies_of_train(
+    (
+        is_exact_copy[is_held_out],
+        is_near_duplicate[is_held_out],
+        is_near_trained[is_held_out],
+    ) = copies_of_train(
         face_set.images,
         rows[is_held_out],
         face_set.rows("train"),
         None if hashes is None else hashes.all_train,
     )
-    is_exact_copy[is_held_out], is_near_duplicate[is_held_out], is_near_trained[is_held_out] = found
     return (
         is_exact_copy | is_near_duplicate,
         is_near_duplicate,
@@ -398,7 +402,11 @@ def _leak_flags(
 
 
 def _is_complete(prediction: CachedPrediction, has_hashes: bool) -> bool:
-    """Return True if no near-duplicates of training images have to be searched."""
+    """Return True if ``is_near_trained`` is known or not needed.
+
+    Files of earlier versions do not contain it. It needs hashes of the training images, and it is
+    False for all images if there are no near-duplicates.
+    """
     is_known = prediction.is_near_trained is not None
     return is_known or not has_hashes or not prediction.is_near_duplicate.any()
 
@@ -414,7 +422,7 @@ _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 @contextmanager
 def _locked_key(key: str) -> Iterator[None]:
-    """Let only one thread at a time work on a key; a second thread then finds its cached result."""
+    """Let only one thread at a time work on a key; the next thread then finds a cached result."""
     with _in_flight_lock:
         lock, threads = _in_flight.get(key, (threading.Lock(), 0))
         _in_flight[key] = lock, threads + 1

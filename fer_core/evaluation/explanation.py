@@ -38,7 +38,7 @@ class Explanation:
         heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
         emotion: Index of the emotion.
         method: ``grad-cam`` or ``occlusion``.
-        note: One sentence on how to interpret it.
+        note: One sentence on how to interpret the heat map.
     """
 
     heat: NDArray[np.float32]
@@ -75,8 +75,8 @@ class Explainer:
                 f"({first_line(error)}); restore the file or choose another model."
             ) from error
         self._classes = predictor.classes
-        self._map = _choose_map(model, bundle.record, predictor)
-        self.method = self._map.method
+        self._heat_map = _choose_method(model, bundle.record, predictor)
+        self.method = self._heat_map.method
 
     def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
         """Return the heat map of an emotion.
@@ -97,19 +97,23 @@ class Explainer:
             raise ValueError(
                 f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
             )
-        heat = self._map.heat(crop, emotion)
-        note = self._map.note if heat.any() else "No region of this face supports this class."
+        heat = self._heat_map.heat(crop, emotion)
+        note = self._heat_map.note if heat.any() else "No region of this face supports this class."
         return Explanation(heat, emotion, self.method, note)
 
 
 class _HeatMap(Protocol):
+    """A method that computes heat maps."""
+
     method: str
     note: str
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]: ...
 
 
-def _choose_map(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
+def _choose_method(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
+    """Return Grad-CAM, or occlusion if the network has no feature map."""
+    # A gray square, because only the shapes of the results matter.
     sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
     try:
         return _GradCam(cut_network(model, sample), record)
@@ -122,11 +126,11 @@ class _GradCam:
 
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
     localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
-    convolution, with negative values set to 0. The weight of a feature map is the derivative of the
-    emotion's score with respect to the map, averaged over its positions. The sum over the positions
-    equals the derivative with respect to a constant that is added to the whole map, so two runs of
-    the head approximate it by a central difference. All maps are changed in both directions in one
-    batch.
+    convolution, with negative values set to 0. The weight of a feature map is the mean derivative
+    of the emotion's score with respect to the values of the map. The sum of these derivatives is
+    the derivative with respect to a constant that is added to the whole map. A central difference
+    approximates it: the head (the network after this convolution) computes the score for the map
+    plus a small step and for the map minus this step. One batch contains both changes of all maps.
     """
 
     method = GRAD_CAM
@@ -143,13 +147,13 @@ class _GradCam:
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
-        heat = self._single_map(pixels, emotion)
+        heat = self._map_of_image(pixels, emotion)
         if self._record.flip_averaging:
-            # The prediction is the mean over both images, so the map is too.
-            heat = (heat + self._single_map(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
+            # The prediction is the mean over the face and its mirror image, so the map is too.
+            heat = (heat + self._map_of_image(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
         return _resized_and_scaled(heat)
 
-    def _single_map(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
+    def _map_of_image(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
         """Return the map of one image in the size of the feature map, not scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
@@ -185,23 +189,24 @@ class _Occlusion:
         """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
         positions = [(top, left) for top in starts for left in starts]
+        # The first image stays unchanged.
         images = np.repeat(crop[np.newaxis], len(positions) + 1, axis=0)
         for image, (top, left) in zip(images[1:], positions, strict=True):
             image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
         probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
-        decreases, covered = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
+        decreases, square_counts = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
         for score, (top, left) in zip(scores[1:], positions, strict=True):
             decreases[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
-            covered[top : top + _PATCH, left : left + _PATCH] += 1
-        return _resized_and_scaled(np.maximum(decreases / covered, 0).astype(np.float32))
+            square_counts[top : top + _PATCH, left : left + _PATCH] += 1
+        return _resized_and_scaled(np.maximum(decreases / square_counts, 0).astype(np.float32))
 
 
 def _resized_and_scaled(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Resize a map to the size of the face and scale it to 0 to 1."""
-    sized = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
-    highest = float(sized.max())
-    return np.asarray(sized / highest if highest > 0 else sized, np.float32)
+    resized = cv2.resize(heat, (_SIDE, _SIDE), interpolation=cv2.INTER_LINEAR)
+    highest = float(resized.max())
+    return np.asarray(resized / highest if highest > 0 else resized, np.float32)
 
 
 def overlay(
@@ -226,6 +231,7 @@ def overlay(
     enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
     # Transparent where the map is low, so that the black of the color map does not darken the face.
-    share = (strength * np.sqrt(enlarged))[..., np.newaxis]
-    mixed = (1 - share) * face[..., np.newaxis] + share * colored[..., ::-1]
-    return np.asarray(np.rint(mixed), np.uint8)
+    opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
+    # OpenCV's colors are BGR; the result is RGB.
+    blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]
+    return np.asarray(np.rint(blended), np.uint8)

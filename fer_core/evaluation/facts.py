@@ -14,7 +14,8 @@ from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.class_matching import MatchedRows
 from fer_core.evaluation.seen_images import SeenImages
 
-#: Images per emotion in the three splits of FER2013. They identify it in any file layout.
+#: Numbers of images per emotion in the three splits of FER2013. They identify the dataset in any
+#: file layout.
 FER2013_COUNTS: dict[str, tuple[int, ...]] = {
     "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "validation": (467, 56, 496, 895, 653, 415, 607),
@@ -60,10 +61,11 @@ def facts_on_dataset(
         split: One of ``SPLITS`` or ``all``.
         is_demo_data: Whether the data is the drawn demo set.
         matched: The images of the split that are evaluated.
-        seen: What the model has seen of them, which has its own warnings; None if unknown.
+        seen: Which of these images the model has seen; None if unknown. Its warnings are not
+            repeated here.
     """
     rows = face_set.rows(split)
-    present = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
+    present_splits = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
     warnings = [matched.warning] if matched.warning else []
     if is_demo_data != bundle.record.is_demo:
         if bundle.record.is_demo:
@@ -75,7 +77,7 @@ def facts_on_dataset(
             warnings.append(_DRAWN_FACES)
     elif is_demo_data:
         warnings.append(_DRAWN_FACES)
-    if "test" in present:
+    if "test" in present_splits:
         warnings.append(
             "These are test images. Evaluate on them once, for the final report: metrics become "
             "too optimistic if you use them to choose a model."
@@ -84,23 +86,23 @@ def facts_on_dataset(
         warnings.append(_unknown_origin(bundle))
     return ResultFacts(
         is_demo=is_demo_data or bundle.record.is_demo,
-        is_fer2013=bool(present)
+        is_fer2013=bool(present_splits)
         and all(
-            is_fer2013_part(face_set.labels[face_set.rows(part)], part, face_set.classes)
-            for part in sorted(present)
+            is_fer2013_split(face_set.labels[face_set.rows(name)], name, face_set.classes)
+            for name in sorted(present_splits)
         ),
-        is_test="test" in present,
+        is_test="test" in present_splits,
         is_training_data=seen is not None and seen.includes_training_images,
         warnings=(*warnings, *_count_warnings(matched.labels, bundle.record.classes)),
         left_out=matched.left_out,
     )
 
 
-def facts_on_own_predictions(bundle: Bundle, labels: NDArray[np.int8]) -> ResultFacts:
+def facts_on_stored_predictions(bundle: Bundle, labels: NDArray[np.int8]) -> ResultFacts:
     """Return the facts about the validation predictions stored in a bundle."""
     return ResultFacts(
         is_demo=bundle.record.is_demo,
-        is_fer2013=is_fer2013_part(labels, "validation", bundle.record.classes),
+        is_fer2013=is_fer2013_split(labels, "validation", bundle.record.classes),
         is_test=False,
         is_training_data=False,
         warnings=(
@@ -111,8 +113,8 @@ def facts_on_own_predictions(bundle: Bundle, labels: NDArray[np.int8]) -> Result
     )
 
 
-def is_fer2013_part(labels: NDArray[np.int8], split: str, classes: Sequence[str]) -> bool:
-    """Return whether the class counts of the labels equal those of a split of FER2013."""
+def is_fer2013_split(labels: NDArray[np.int8], split: str, classes: Sequence[str]) -> bool:
+    """Return True if the class counts of the labels equal those of a split of FER2013."""
     if tuple(classes) != EMOTIONS:
         return False
     counts = np.bincount(labels, minlength=len(EMOTIONS))
@@ -141,6 +143,7 @@ def _unknown_origin(bundle: Bundle) -> str:
 
 
 def _count_warnings(labels: NDArray[np.int8], classes: Sequence[str]) -> list[str]:
+    """Return warnings about classes without images, and about a single image."""
     absent = [name for index, name in enumerate(classes) if not (labels == index).any()]
     sentences = []
     if absent:

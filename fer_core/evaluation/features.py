@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 MAX_FEATURES = 512
 
 _BATCH_SIZE = 64
+#: Version of the computation; a part of the cache key.
 _VERSION = "1"
 
-#: Node types that are a layer with weights.
-_WEIGHTED = {"Gemm", "MatMul", "Conv"}
+#: Types of nodes that may be a layer with weights.
+_WEIGHTED_TYPES = {"Gemm", "MatMul", "Conv"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class FaceFeatures:
     Attributes:
         values: float32 ``[n, d]``: similar faces have a small distance.
         probabilities: float32 ``[n, classes]`` in the order of the bundle's classes, before
-            temperature and without flip averaging.
+            calibration and without flip averaging.
         layer: Name of the tensor in the network that contains the features.
         content_key: Cache key; changes with the network and with the data.
     """
@@ -84,11 +85,11 @@ def bundle_features(
         repr((record.labels, record.input_shape, record.input_scale, record.input_offset)).encode()
     )
     key = f"{_VERSION}-{digest.hexdigest()[:24]}-{face_set.fingerprint[:24]}"
-    arrays = cached_arrays(folder, "features", key, lambda: _run(bundle, face_set, report))
+    arrays = cached_arrays(folder, "features", key, lambda: _compute(bundle, face_set, report))
     return FaceFeatures(arrays["values"], arrays["probabilities"], str(arrays["layer"]), key)
 
 
-def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Arrays:
+def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Arrays:
     import onnx
 
     path = bundle.served_network
@@ -110,20 +111,21 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
         ) from error
     positions = bundle.record.output_positions
     # Many imported networks were exported with a fixed batch size of 1.
-    batch = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
+    batch_size = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)
     probabilities = np.zeros((count, len(positions)), np.float32)
+    # The first batch determines the number of features.
     values = np.zeros((count, 0), np.float32)
     projection: NDArray[np.float32] | None = None
-    for start in range(0, count, batch):
-        crops = face_set.images[start : start + batch]
+    for start in range(0, count, batch_size):
+        crops = face_set.images[start : start + batch_size]
         pixels = network_input(crops, bundle.record)
         output, features = session.run([probabilities_name, layer], {model_input.name: pixels})
         features = np.asarray(features, np.float32)
         if axes and features.ndim > 2:
             features = features.mean(axis=axes)
         features = features.reshape(len(crops), -1)
-        if not start:
+        if start == 0:
             width = features.shape[1]
             if width > MAX_FEATURES:
                 projection = np.random.default_rng(0).standard_normal(
@@ -140,10 +142,10 @@ def _run(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Ar
 
 
 def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
-    """Return the input of the last layer with weights, and the axes to average it over.
+    """Return the input of the last layer with weights, and the axes to average this input over.
 
-    Follows the first non-constant input backwards from the output, past softmax, bias, reshaping
-    and pooling.
+    The search starts at the output and goes back through the first non-constant input of each node,
+    past softmax, bias, reshaping and pooling.
 
     Raises:
         InputError: The network has no such layer.
@@ -164,9 +166,11 @@ def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
         inputs = [name for name in node.input if name and name not in constants]
         if not inputs:
             break
-        if node.op_type in _WEIGHTED and len(inputs) < len([name for name in node.input if name]):
+        if node.op_type in _WEIGHTED_TYPES and len(inputs) < len(
+            [name for name in node.input if name]
+        ):
             if producers.get(inputs[0]) is None:
-                break  # its input is the image
+                break  # the input of this layer is the image
             # In ONNX convolutions the channels precede height and width.
             return inputs[0], (2, 3) if node.op_type == "Conv" else ()
         name = inputs[0]

@@ -25,6 +25,7 @@ from fer_core.dataset.findings import Finding, ranked_finding
 from fer_core.errors import InputError
 from fer_core.evaluation.features import FaceFeatures
 from fer_core.image_hashes import ImageHashes
+from fer_core.metrics.formatting import percent
 from fer_core.progress import ProgressReport
 
 FOLDS = 5
@@ -35,14 +36,14 @@ _COMPONENTS = 96
 #: Number of nearest neighbors whose mean distance is the outlier score.
 _NEIGHBORS = 10
 
-#: Number of images among which the neighbors are searched.
-_REFERENCE = 8192
+#: Maximum number of images among which the neighbors are searched.
+_MAX_REFERENCE_IMAGES = 8192
 
-#: Input size of the face check, in pixels.
+#: Width and height of the face check's input, in pixels.
 _CHECK_SIDE = 32
 
-#: Maximum share of a split that a model may have been trained on for its own predictions to be
-#: used; the images that it was trained on are then left out.
+#: The predictions of the model are used only if it was trained on a smaller share of the split than
+#: this; the images that it was trained on are then left out.
 _MAX_TRAINED_SHARE = 0.5
 
 _HELD_OUT = "A model that was not trained on these images predicts another class with confidence."
@@ -60,9 +61,11 @@ class _TrainingOverlap:
     """Which images of a split a model was trained and selected on, as far as known.
 
     Attributes:
-        is_known: False if the model may have been trained on the images without a record of it.
-        is_trained: The images that it was trained on, as far as known, bool ``[n]``.
-        is_selected: True if its checkpoint and calibration were selected on images of the split.
+        is_known: False if the model may have been trained on images of the split that its record
+            does not list.
+        is_trained: The images that the model was trained on, as far as known, bool ``[n]``.
+        is_selected: True if the checkpoint and the calibration of the model were selected on images
+            of the split.
     """
 
     is_known: bool
@@ -71,7 +74,7 @@ class _TrainingOverlap:
 
     @property
     def is_held_out(self) -> bool:
-        """True if the model was trained on fewer than half of the images, as far as known."""
+        """True if it is known that the model was trained on fewer than half of the images."""
         return self.is_known and float(self.is_trained.mean()) < _MAX_TRAINED_SHARE
 
 
@@ -86,10 +89,11 @@ def _training_overlap(
             np.isin(keys, hashes.all_train),
             bool(np.isin(keys, hashes.validation).any()),
         )
-    is_own = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
-    if split == "train" or not is_own or record.recipe is None:
-        return _TrainingOverlap(False, np.full(len(rows), is_own and split == "train"))
-    # The record of an earlier version: it was trained on train of exactly this dataset.
+    is_same_data = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
+    if split == "train" or not is_same_data or record.recipe is None:
+        return _TrainingOverlap(False, np.full(len(rows), is_same_data and split == "train"))
+    # A model of an earlier version, which was trained on the train split of exactly this dataset.
+    # It has seen the images of other splits whose copies are in train.
     leaked = np.zeros(0, np.intp)
     if not record.config.get("exclude_leaks"):
         leaked = leaked_rows(face_set, split)
@@ -109,8 +113,8 @@ def find_label_candidates(
 
     Args:
         face_set: The data.
-        features: The features of a model for it.
-        record: The record of the model, which says what it was trained on.
+        features: The features of the images, computed by a model.
+        record: The record of the model, which says what the model was trained on.
         split: ``train``, ``validation`` or ``test``.
         hashes: The images that the model has seen; None if they are not recorded.
         report: Called with the number of finished steps and their total.
@@ -124,11 +128,13 @@ def find_label_candidates(
     """
     rows = face_set.rows(split)
     if split == "all":
-        raise InputError("Doubtful labels are searched in a single split; choose one of the three.")
+        raise InputError(
+            "Doubtful labels are searched in a single split; choose train, validation or test."
+        )
     notes: list[str] = []
-    own_columns = _columns_of(record, face_set)
+    columns = _columns_of(record, face_set)
     overlap = _training_overlap(record, hashes, face_set, split)
-    if overlap.is_held_out and own_columns is not None:
+    if overlap.is_held_out and columns is not None:
         explanation = _HELD_OUT
         left_out = int(overlap.is_trained.sum())
         rows = rows[~overlap.is_trained]
@@ -144,7 +150,7 @@ def find_label_candidates(
                 "so the model depends slightly on their labels."
             )
         labels = face_set.labels[rows]
-        probabilities = features.probabilities[rows[:, None], own_columns]
+        probabilities = features.probabilities[rows[:, None], columns]
         if report is not None:
             report(FOLDS, FOLDS + 1)
     else:
@@ -187,8 +193,8 @@ def find_label_candidates(
         rows=doubtful_rows,
         scores=quality,
         reasons=[
-            f"{probability[new]:.0%} {face_set.classes[new]}, "
-            f"{probability[old]:.0%} {face_set.classes[old]}"
+            f"{percent(probability[new])} {face_set.classes[new]}, "
+            f"{percent(probability[old])} {face_set.classes[old]}"
             for probability, new, old in zip(
                 probabilities[positions], suggested, given_labels, strict=True
             )
@@ -203,7 +209,7 @@ def _images_are(count: int) -> str:
 
 
 def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:
-    """Return the output of a model for each class of a dataset; None if a class is missing."""
+    """Return the index of each dataset class among the model's classes; None if one is missing."""
     try:
         return positions_of(face_set.classes, record.classes)
     except ValueError:
@@ -232,12 +238,13 @@ def _find_doubtful(
     # cleanlab expects consecutive classes: those without images are removed.
     present = np.unique(labels)
     classes = np.searchsorted(present, labels)
-    shares = probabilities[:, present].astype(np.float64) + 1e-9
-    shares /= shares.sum(axis=1, keepdims=True)
+    # 1e-9, so that no sum is 0.
+    normalized = probabilities[:, present].astype(np.float64) + 1e-9
+    normalized /= normalized.sum(axis=1, keepdims=True)
     positions = find_label_issues(
-        classes, shares, return_indices_ranked_by="normalized_margin", n_jobs=1
+        classes, normalized, return_indices_ranked_by="normalized_margin", n_jobs=1
     )
-    quality = get_label_quality_scores(classes, shares, method="self_confidence")
+    quality = get_label_quality_scores(classes, normalized, method="self_confidence")
     return np.asarray(positions, np.intp), np.asarray(quality[positions], np.float32)
 
 
@@ -258,9 +265,9 @@ def _out_of_fold(
     reduced /= np.maximum(reduced.std(axis=0), 1e-6)
     probabilities = np.zeros((len(labels), class_count), np.float32)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for fold, (others, held_out) in enumerate(folds.split(reduced, labels, keys)):
+    for fold, (fitted, held_out) in enumerate(folds.split(reduced, labels, keys)):
         classifier = LogisticRegression(C=0.01, max_iter=200, tol=1e-3)
-        classifier.fit(reduced[others], labels[others])
+        classifier.fit(reduced[fitted], labels[fitted])
         probabilities[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba(
             reduced[held_out]
         )
@@ -298,8 +305,8 @@ def find_non_faces(
 
     Args:
         face_set: The data.
-        features: The features of a model for it.
-        face_probabilities: The face check; None ranks by distance only.
+        features: The features of the images, computed by a model.
+        face_probabilities: The face check; None to rank by distance only.
         report: Called with the number of processed images and their total.
         limit: Maximum number of images.
 
@@ -312,14 +319,14 @@ def find_non_faces(
     non_face_probabilities = np.zeros(count, np.float32)
     if face_probabilities is not None:
         for start in range(0, count, 1024):
-            part = face_set.images[start : start + 1024]
+            batch = face_set.images[start : start + 1024]
             squares = np.stack(
                 [
                     cv2.resize(face, (_CHECK_SIDE, _CHECK_SIDE), interpolation=cv2.INTER_AREA)
-                    for face in part
+                    for face in batch
                 ]
             )
-            non_face_probabilities[start : start + len(part)] = 1 - face_probabilities(squares)
+            non_face_probabilities[start : start + len(batch)] = 1 - face_probabilities(squares)
         scores.append(non_face_probabilities)
     ranks = np.mean([_ranks(score) for score in scores], axis=0)
     order = np.argsort(-ranks, kind="stable")[:limit]
@@ -332,7 +339,11 @@ def find_non_faces(
         scores=ranks[order].astype(np.float32),
         reasons=[
             f"distance {distances[row]:.2f}"
-            + (f", face check {1 - non_face_probabilities[row]:.0%}" if len(scores) > 1 else "")
+            + (
+                f", face check {percent(1 - non_face_probabilities[row])}"
+                if len(scores) > 1
+                else ""
+            )
             for row in order
         ],
         notes=(
@@ -354,18 +365,18 @@ def _neighbor_distances(
 ) -> NDArray[np.float32]:
     """Return the mean cosine distance to the nearest neighbors, float32 ``[n]``, 0 to 2."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    unit = values / np.maximum(lengths, 1e-12)
+    unit_vectors = values / np.maximum(lengths, 1e-12)
     generator = np.random.default_rng(0)
     count = len(values)
-    chosen = np.sort(generator.permutation(count)[:_REFERENCE])
-    neighbors = min(_NEIGHBORS, max(len(chosen) - 1, 1))
+    reference = np.sort(generator.permutation(count)[:_MAX_REFERENCE_IMAGES])
+    neighbors = min(_NEIGHBORS, max(len(reference) - 1, 1))
     distances = np.zeros(count, np.float32)
     for start in range(0, count, 1024):
         stop = min(start + 1024, count)
-        similarity = unit[start:stop] @ unit[chosen].T
-        # An image is not its own neighbor.
-        is_itself = (chosen[None, :] == np.arange(start, stop)[:, None]) if count > 1 else False
-        similarity[is_itself] = -1
+        similarity = unit_vectors[start:stop] @ unit_vectors[reference].T
+        if count > 1:
+            # An image is not its own neighbor.
+            similarity[reference[None, :] == np.arange(start, stop)[:, None]] = -1
         nearest = np.partition(similarity, -neighbors, axis=1)[:, -neighbors:]
         distances[start:stop] = 1 - nearest.mean(axis=1)
         if report is not None:

@@ -33,11 +33,11 @@ def find_mistakes(
             ``closest``: by the difference between the probabilities of the predicted and of the
             true class, ascending; ``least_likely_truth``: by the probability of the true class,
             ascending.
-        true: Only images of this true class.
-        predicted: Only images predicted as this class.
-        confidence: Only predictions with a probability in this range, both ends included.
+        true: Index of the only true class to return; None for all classes.
+        predicted: Index of the only predicted class to return; None for all classes.
+        confidence: Only predictions with a confidence in this range, both ends included.
         among: Only images for which this array is True, bool ``[n]``, such as the images with a
-            finding.
+            finding; None for all images.
 
     Raises:
         InputError: ``order`` is unknown.
@@ -50,17 +50,17 @@ def find_mistakes(
     true_class_probability = result.probabilities[np.arange(result.n), result.labels]
     # Sliders have steps of 0.01, which float32 represents only approximately.
     low, high = confidence[0] - 1e-6, confidence[1] + 1e-6
-    kept = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
+    is_match = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
     if true is not None:
-        kept &= result.labels == true
+        is_match &= result.labels == true
     if predicted is not None:
-        kept &= result.predicted == predicted
+        is_match &= result.predicted == predicted
     if among is not None:
-        kept &= among
-    ranks = {
+        is_match &= among
+    sort_values = {
         "most_confident": -result.confidence,
         "closest": result.confidence - true_class_probability,
         "least_likely_truth": true_class_probability,
     }[order]
-    positions = np.flatnonzero(kept)
-    return positions[np.argsort(ranks[positions], kind="stable")]
+    positions = np.flatnonzero(is_match)
+    return positions[np.argsort(sort_values[positions], kind="stable")]

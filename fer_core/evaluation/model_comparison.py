@@ -14,7 +14,7 @@ from fer_core.evaluation.confusion_tables import f1s_of, recalls_of
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate, estimates_from_counts, mcnemar_test, ratio
 
-#: A difference with a p-value below it is called statistically significant.
+#: A difference with a p-value below this level is called statistically significant.
 SIGNIFICANCE_LEVEL = 0.05
 
 
@@ -25,9 +25,9 @@ class ClassComparison:
     Attributes:
         name: The class.
         support: Number of images of the class.
-        first_recall: None if the class does not occur.
+        first_recall: Recall of the first model, 0 to 1; None if the class does not occur.
         second_recall: The same for the second model.
-        first_f1: None if the class neither occurs nor is predicted.
+        first_f1: F1 of the first model, 0 to 1; None if the class neither occurs nor is predicted.
         second_f1: The same for the second model.
         recall_difference: Difference of recall with its paired 95 % bootstrap interval.
         f1_difference: Difference of F1 with its paired 95 % bootstrap interval.
@@ -51,8 +51,8 @@ class Comparison:
         first_name: The first model.
         second_name: The second model.
         n: Number of images; only images of classes that both models have are counted.
-        first_accuracy: 0 to 1.
-        second_accuracy: 0 to 1.
+        first_accuracy: Accuracy of the first model, 0 to 1.
+        second_accuracy: Accuracy of the second model, 0 to 1.
         difference: Accuracy of the second model minus that of the first, with a paired 95 %
             bootstrap interval.
         both_correct: Number of images that both models classify correctly.
@@ -66,7 +66,7 @@ class Comparison:
         both_wrong_positions: Positions in the first evaluation of the images counted by
             ``both_wrong``, by decreasing confidence of the first model.
         p_value: The p-value of McNemar's test.
-        test: The variant of the test.
+        test: The variant of McNemar's test.
         per_class: The classes that both models have, in the order of the first model.
         sentence: The outcome as one sentence.
     """
@@ -139,10 +139,10 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
             ClassComparison(
                 name=name,
                 support=int(counts[index].sum()),
-                first_recall=_number(metrics["first_recall"][0, index]),
-                second_recall=_number(metrics["second_recall"][0, index]),
-                first_f1=_number(metrics["first_f1"][0, index]),
-                second_f1=_number(metrics["second_f1"][0, index]),
+                first_recall=_none_if_nan(metrics["first_recall"][0, index]),
+                second_recall=_none_if_nan(metrics["second_recall"][0, index]),
+                first_f1=_none_if_nan(metrics["first_f1"][0, index]),
+                second_f1=_none_if_nan(metrics["second_f1"][0, index]),
                 recall_difference=differences["recall"][index],
                 f1_difference=differences["f1"][index],
             )
@@ -182,16 +182,17 @@ def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
     """Return the images and classes that two evaluations have in common.
 
     Raises:
-        InputError: There are none, or the images or their labels differ.
+        InputError: There are no such images, or the images or their labels differ.
     """
     in_second = [match_class(name, second.classes) for name in first.classes]
     matches = [(index, match) for index, match in enumerate(in_second) if match is not None]
     common = [index for index, _ in matches]
+    # Each class gets its position in ``common``; all other classes get the position len(common).
     first_to_common = np.full(len(first.classes), len(common))
     second_to_common = np.full(len(second.classes), len(common))
     first_to_common[common] = np.arange(len(common))
     second_to_common[[match for _, match in matches]] = np.arange(len(common))
-    # Only images of a class that one of the models does not have are left out.
+    # Images of other classes are left out.
     first_rows = np.flatnonzero(first_to_common[first.labels] < len(common))
     second_rows = np.flatnonzero(second_to_common[second.labels] < len(common))
     labels = first_to_common[first.labels[first_rows]]
@@ -242,9 +243,9 @@ def _metrics_of_both(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.f
 
 
 def _differences(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float64]]:
-    both = _metrics_of_both(tables)
+    metrics = _metrics_of_both(tables)
     return {
-        name: both[f"second_{name}"] - both[f"first_{name}"]
+        name: metrics[f"second_{name}"] - metrics[f"first_{name}"]
         for name in ("accuracy", "recall", "f1")
     }
 
@@ -252,22 +253,23 @@ def _differences(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float
 def _by_confidence(
     positions: NDArray[np.intp], confidence: NDArray[np.float32]
 ) -> NDArray[np.intp]:
+    """Return the positions by decreasing confidence."""
     return positions[np.argsort(-confidence[positions], kind="stable")]
 
 
-def _number(value: float) -> float | None:
+def _none_if_nan(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
 def _summary(first: str, second: str, difference: Estimate, p_value: float, count: int) -> str:
     assert difference.value is not None  # there are images
     points = 100 * difference.value
-    chance = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+    p_text = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
     if points == 0:
-        start = f"{first} and {second} have the same accuracy on these {count:,} images"
+        statement = f"{first} and {second} have the same accuracy on these {count:,} images"
     else:
         better, worse = (second, first) if points > 0 else (first, second)
-        start = (
+        statement = (
             f"The accuracy of {better} is {abs(points):.1f} percentage points higher than that of "
             f"{worse} on these {count:,} images"
         )
@@ -281,4 +283,4 @@ def _summary(first: str, second: str, difference: Estimate, p_value: float, coun
         verdict = "the difference is statistically significant"
     else:
         verdict = "the difference is not statistically significant"
-    return f"{start}{interval}; McNemar's test gives {chance}: {verdict}."
+    return f"{statement}{interval}; McNemar's test gives {p_text}: {verdict}."

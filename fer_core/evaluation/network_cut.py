@@ -1,7 +1,7 @@
 """Split a served network into two parts after its last convolution.
 
-The body computes a feature map from pixels, the head computes the scores before softmax from the
-feature map. Grad-CAM needs both; no library with gradients is needed.
+The body computes feature maps from pixels, the head computes the scores before softmax from the
+feature maps. With both, Grad-CAM needs no library that computes gradients.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fer_core.onnx_session import open_session
 if TYPE_CHECKING:
     import onnx
 
-#: Transposes of a feature map from channels first to last, and back.
+#: Orders of the axes that transpose a feature map from channels first to channels last, and back.
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 #: Operations that do not change values, only their shape or type.
 _VALUE_PRESERVING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
@@ -38,8 +38,8 @@ class NetworkCut:
         body: Maps float32 pixels ``[n, height, width, channels]`` to feature maps, float32
             ``[n, maps, rows, columns]``.
         head: Maps feature maps to scores, float32 ``[n, classes]`` in the label order of the
-            network: the input of softmax, or the logarithm of the probabilities if there is none.
-        tensor: Name of the feature map in the network.
+            network: the input of softmax; without softmax, the logarithm of the probabilities.
+        tensor: Name of the tensor between body and head.
     """
 
     body: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -50,8 +50,8 @@ class NetworkCut:
 def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkCut:
     """Split a network after its last convolution and the activation that follows it.
 
-    It is split at a tensor that all paths pass through, so a network with branches is split after
-    they join.
+    All paths from input to output pass through the tensor at which the network is split. Therefore
+    a network with branches is split after the branches join.
 
     Args:
         model: The served network, with one input and one output.
@@ -62,14 +62,14 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
         NoFeatureMapError: There is no such tensor.
     """
     nodes = _nodes_to_output(model)
-    initial = {tensor.name for tensor in model.graph.initializer}
-    (input_name,) = (value.name for value in model.graph.input if value.name not in initial)
+    weight_names = {tensor.name for tensor in model.graph.initializer}
+    (input_name,) = (value.name for value in model.graph.input if value.name not in weight_names)
     output_name = model.graph.output[0].name
     bottlenecks = _bottlenecks(nodes, input_name)
-    convolved = [node.output[0] for node in nodes if node.op_type == "Conv"]
-    if not convolved:
+    convolution_outputs = [node.output[0] for node in nodes if node.op_type == "Conv"]
+    if not convolution_outputs:
         raise NoFeatureMapError("it has no convolution")
-    tensors = list(dict.fromkeys([*convolved, *bottlenecks]))
+    tensors = list(dict.fromkeys([*convolution_outputs, *bottlenecks]))
     values = dict(
         zip(
             tensors,
@@ -77,11 +77,11 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
             strict=True,
         )
     )
-    spatial = [name for name in convolved if _is_spatial(values[name])]
-    if not spatial:
+    spatial_outputs = [name for name in convolution_outputs if _is_spatial(values[name])]
+    if not spatial_outputs:
         raise NoFeatureMapError("its convolutions do not keep spatial positions")
-    last = max(_position(nodes, name) for name in spatial)
-    candidates = [name for name in bottlenecks if _position(nodes, name) >= last]
+    last_convolution = max(_position(nodes, name) for name in spatial_outputs)
+    candidates = [name for name in bottlenecks if _position(nodes, name) >= last_convolution]
     tensor, is_channels_last = _last_feature_map(nodes, candidates, values)
     scores, is_logarithm_needed = _scores_before_softmax(nodes, output_name, tensor)
     start = _position(nodes, tensor) + 1
@@ -90,6 +90,7 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     one_by_one = not _supports_batches(head, tensor, values[tensor])
 
     def run_body(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        # One image at a time, because the network may have a fixed batch size of 1.
         maps = _run_in_chunks(body, input_name, pixels, one_by_one=True)
         return np.ascontiguousarray(maps.transpose(0, 3, 1, 2)) if is_channels_last else maps
 
@@ -106,12 +107,12 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Return the nodes that the output depends on, in execution order."""
     needed = {model.graph.output[0].name}
-    kept = []
+    nodes = []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
-            kept.append(node)
+            nodes.append(node)
             needed.update(name for name in node.input if name)
-    return kept[::-1]
+    return nodes[::-1]
 
 
 def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
@@ -149,12 +150,12 @@ def _is_spatial(value: NDArray[np.float32]) -> bool:
 def _last_feature_map(
     nodes: list[onnx.NodeProto], bottlenecks: list[str], values: dict[str, NDArray[np.float32]]
 ) -> tuple[str, bool]:
-    """Return the last tensor that is still a feature map, and whether channels come last.
+    """Return the last tensor that is still a feature map, and whether its channels come last.
 
-    Nodes that keep the size (normalization, activation) return feature maps, too. The search ends
-    at pooling, which changes the size.
+    The outputs of nodes that keep the size (normalization, activation) are feature maps, too. The
+    search ends at pooling, which changes the size.
     """
-    found: str | None = None
+    feature_map: str | None = None
     is_channels_last = False
     shape: tuple[int, ...] = ()
     for name in bottlenecks:
@@ -169,20 +170,22 @@ def _last_feature_map(
         if value.ndim != 4:
             break
         channels_first = value.transpose(0, 3, 1, 2) if is_transposed else value
-        if not _is_spatial(channels_first) or (found is not None and channels_first.shape != shape):
+        has_new_size = feature_map is not None and channels_first.shape != shape
+        if not _is_spatial(channels_first) or has_new_size:
             break
-        found, is_channels_last, shape = name, is_transposed, channels_first.shape
-    if found is None:
+        feature_map, is_channels_last, shape = name, is_transposed, channels_first.shape
+    if feature_map is None:
         raise NoFeatureMapError("no single feature map follows its last convolution")
-    return found, is_channels_last
+    return feature_map, is_channels_last
 
 
 def _scores_before_softmax(
     nodes: list[onnx.NodeProto], output_name: str, tensor: str
 ) -> tuple[str, bool]:
-    """Return the tensor before the final softmax and False; without one, the output and True.
+    """Return the tensor that contains the scores, and whether its logarithm has to be taken.
 
-    True means that the scores are the logarithms of this tensor.
+    The tensor is the input of the final softmax, if this input is computed after ``tensor``.
+    Otherwise it is the output of the network: probabilities, whose logarithms are the scores.
     """
     producers = {name: node for node in nodes for name in node.output}
     name = output_name
@@ -201,7 +204,7 @@ def _scores_before_softmax(
 def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """Return a network of some nodes; inputs other than ``input_name`` must be constant."""
+    """Return a network of some nodes; all inputs except ``input_name`` have to be constant."""
     import onnx
     from onnx import helper
 
@@ -213,6 +216,7 @@ def _subnetwork(
         for node in model.graph.node
         if node.op_type == "Constant" and node.output[0] in used and node.output[0] not in produced
     ]
+    # The empty name marks an optional input that is not used.
     known = produced | {tensor.name for tensor in initial} | {input_name, ""}
     known.update(node.output[0] for node in constants)
     if used - known:
@@ -225,14 +229,14 @@ def _subnetwork(
 
     graph = helper.make_graph(
         [*constants, *nodes],
-        "part",
+        "subnetwork",
         [value(input_name)],
         [value(name) for name in outputs],
         initial,
     )
-    part = helper.make_model(graph, opset_imports=list(model.opset_import))
-    part.ir_version = model.ir_version
-    return part
+    subnetwork = helper.make_model(graph, opset_imports=list(model.opset_import))
+    subnetwork.ir_version = model.ir_version
+    return subnetwork
 
 
 def _session(model: onnx.ModelProto) -> Any:
@@ -250,9 +254,9 @@ def _run(
 
 
 def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32]) -> bool:
-    """Return True if a batch of two gives the same result as single images.
+    """Return True if a batch of two gives the same result as a single image.
 
-    The network may have a fixed batch size.
+    A network with a fixed batch size of 1 does not support batches.
     """
     try:
         single = np.asarray(session.run(None, {input_name: value})[0])
@@ -268,9 +272,9 @@ def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32])
 def _run_in_chunks(
     session: Any, input_name: str, values: NDArray[np.float32], *, one_by_one: bool
 ) -> NDArray[np.float32]:
-    at_once = 1 if one_by_one else max(1, _VALUES_AT_ONCE // max(1, values[0].size))
-    parts = [
-        np.asarray(session.run(None, {input_name: values[start : start + at_once]})[0])
-        for start in range(0, len(values), at_once)
+    chunk_size = 1 if one_by_one else max(1, _VALUES_AT_ONCE // max(1, values[0].size))
+    results = [
+        np.asarray(session.run(None, {input_name: values[start : start + chunk_size]})[0])
+        for start in range(0, len(values), chunk_size)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(results)

@@ -22,6 +22,8 @@ def overall_estimates(
     """
     size = probabilities.shape[1]
     among_two = is_among_top(labels, probabilities, 2)
+    # A table of image counts: true class, predicted class, and whether the true class is among the
+    # two most probable classes.
     cells = (labels.astype(np.intp) * size + probabilities.argmax(axis=1)) * 2 + among_two
     counts = np.bincount(cells, minlength=size * size * 2).reshape(size, size, 2)
     return {
@@ -34,10 +36,12 @@ def accuracy_estimate(is_correct: NDArray[np.bool_]) -> Estimate:
     if not len(is_correct):
         return UNDEFINED
     counts = np.bincount(is_correct.astype(np.intp), minlength=2)
-    return estimates_from_counts(counts, lambda tables: {"": _share_correct(tables)})[""][0]
+    estimates = estimates_from_counts(counts, lambda tables: {"accuracy": _share_correct(tables)})
+    return estimates["accuracy"][0]
 
 
 def _share_correct(tables: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Return the accuracy of each count table ``[tables, 2]`` of wrong and correct predictions."""
     return ratio(tables[:, 1:], tables.sum(axis=1, keepdims=True))
 
 

@@ -34,8 +34,8 @@ class ClassResult:
         predicted_count: Number of images predicted as the class.
         roc: One-vs-rest ROC curve; None if the class or the rest does not occur.
         precision_recall: Precision-recall curve; None if the class does not occur.
-        auc: Area under the ROC curve, 0 to 1; None like ``roc``.
-        average_precision: Average precision, 0 to 1; None like ``precision_recall``.
+        auc: Area under the ROC curve, 0 to 1; None if ``roc`` is None.
+        average_precision: Average precision, 0 to 1; None if ``precision_recall`` is None.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """``EvaluationResult``: the predictions of a model for a split, and all metrics computed from them.
 
-Used by the command line, the evaluate page, the HTML report, the model card and the end of a
-training.
+The command line, the evaluate page, the HTML report, the model card and the end of a training use
+this result.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class EvaluationResult:
 
     @property
     def near_duplicates(self) -> int | None:
-        """Number of images that appear in train with other pixels only; None if unknown."""
+        """Number of images that appear in train as near-duplicates only; None if unknown."""
         return None if self.is_near_duplicate is None else int(self.is_near_duplicate.sum())
 
     @cached_property
@@ -222,7 +222,7 @@ class EvaluationResult:
         return evaluate_classes(self.labels, self.probabilities, self.confusion, self.classes)
 
     def threshold_curve(self, class_index: int) -> ThresholdCurve:
-        """Precision, recall and F1 of one class against the rest, by decision threshold."""
+        """Return precision, recall and F1 of one class against the rest, by decision threshold."""
         return threshold_curve(self.labels == class_index, self.probabilities[:, class_index])
 
     # Calibration
@@ -240,7 +240,7 @@ class EvaluationResult:
         return coverage_curve(self.confidence, self.is_correct)
 
     def coverage_at(self, threshold: float) -> CoveragePoint:
-        """Accuracy and coverage at a minimum confidence of ``threshold`` (0 to 1)."""
+        """Return accuracy and coverage at a minimum confidence of ``threshold`` (0 to 1)."""
         return coverage_point(self.confidence, self.is_correct, threshold)
 
     def to_json(self) -> dict[str, Any]:
@@ -270,10 +270,10 @@ class EvaluationResult:
             "leak_free": None,
         }
         if self.is_leaked is not None:
-            clean = ~self.is_leaked
+            is_leak_free = ~self.is_leaked
             document["leak_free"] = {
-                "n": int(clean.sum()),
-                "accuracy": accuracy(labels[clean], probabilities[clean]),
+                "n": int(is_leak_free.sum()),
+                "accuracy": accuracy(labels[is_leak_free], probabilities[is_leak_free]),
                 "near_copies": self.near_duplicates,
             }
         document["seen"] = None if self.seen is None else self.seen.to_json()

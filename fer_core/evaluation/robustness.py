@@ -41,20 +41,20 @@ def measure_robustness(
     Raises:
         InputError: A corruption is unknown.
     """
-    chosen = CORRUPTIONS if names is None else tuple(find_corruption(name) for name in names)
+    corruptions = CORRUPTIONS if names is None else tuple(map(find_corruption, names))
     positions = _sample(result.n, max_images, seed)
     images = face_set.images[result.rows[positions]]
     unchanged = _accuracy(result.predicted[positions], result.labels[positions])
-    total = len(positions) * sum(len(corruption.strengths) for corruption in chosen)
+    total = len(positions) * sum(len(corruption.strengths) for corruption in corruptions)
     done = 0
     curves = []
-    for corruption in chosen:
+    for corruption in corruptions:
         points = [RobustnessPoint(corruption.neutral_strength, unchanged)]
         for strength in corruption.strengths:
             if report is not None:
                 report(done, total)
-            changed = corrupted(images, corruption.name, strength, seed=seed)
-            predicted = predictor.probabilities(changed).argmax(axis=1)
+            corrupted_images = corrupted(images, corruption.name, strength, seed=seed)
+            predicted = predictor.probabilities(corrupted_images).argmax(axis=1)
             points.append(RobustnessPoint(strength, _accuracy(predicted, result.labels[positions])))
             done += len(positions)
         curves.append(

@@ -31,11 +31,12 @@ class SeenImages:
     Attributes:
         is_train: Which images the model was trained on, bool ``[n]``.
         is_validation: Which images the model was validated on, bool ``[n]``.
-        is_copy: Held-out images that are copies or near-duplicates of its training images, bool
-            ``[n]``.
-        is_start: Training images of the model that its training started from, bool ``[n]``.
-        start_model: The name of that model; empty without one.
-        is_complete: False if the training images of that model are not recorded.
+        is_copy: Which images are held out and are copies or near-duplicates of training images of
+            the model, bool ``[n]``.
+        is_start: Which images are training images of the starting model, from whose weights the
+            training started, bool ``[n]``.
+        start_model: The name of the starting model; empty if unknown.
+        is_complete: False if the training images of the starting model are not recorded.
     """
 
     is_train: NDArray[np.bool_]
@@ -85,7 +86,7 @@ class SeenImages:
     @property
     def summary(self) -> str:
         """The counts as one sentence."""
-        named = {
+        descriptions = {
             "training": "of its training images",
             "validation": "of its validation images",
             "copies_of_training": "copies or near-duplicates of its training images",
@@ -95,7 +96,7 @@ class SeenImages:
         counts = self.counts
         if counts["unseen"] == self.n:
             return "The model has seen none of these images."
-        parts = [f"{count:,} {named[name]}" for name, count in counts.items() if count]
+        parts = [f"{count:,} {descriptions[name]}" for name, count in counts.items() if count]
         return f"Of the {self.n:,} images: {', '.join(parts)}."
 
     @property
@@ -104,24 +105,24 @@ class SeenImages:
         sentences = []
         if self.is_train.any():
             sentences.append(
-                f"{_share(self.is_train, 'a training image', 'training images')} of the model: "
+                f"{_subject(self.is_train, 'a training image', 'training images')} of the model: "
                 "metrics on training images are far too optimistic."
             )
         if self.is_start.any():
             sentences.append(
-                f"{_share(self.is_start, 'a training image', 'training images')} of "
+                f"{_subject(self.is_start, 'a training image', 'training images')} of "
                 f"{self.start_model}, from which the training started: metrics on them are far too "
                 "optimistic."
             )
         if self.is_validation.any():
             sentences.append(
-                f"{_share(self.is_validation, 'a validation image', 'validation images')} of the "
+                f"{_subject(self.is_validation, 'a validation image', 'validation images')} of the "
                 f"model: {_SELECTED}, so expect slightly worse metrics on new images."
             )
         if self.is_copy.any():
             copies = ("a copy or near-duplicate", "copies or near-duplicates")
             sentences.append(
-                f"{_share(self.is_copy, *copies)} of training images of the model: the leak-free "
+                f"{_subject(self.is_copy, *copies)} of training images of the model: the leak-free "
                 "accuracy leaves such images out."
             )
         if not self.is_complete:
@@ -136,8 +137,8 @@ class SeenImages:
         return self.counts | {"is_complete": self.is_complete}
 
 
-def _share(mask: NDArray[np.bool_], singular: str, plural: str) -> str:
-    """Return the start of a sentence, such as "All 30 images are training images"."""
+def _subject(mask: NDArray[np.bool_], singular: str, plural: str) -> str:
+    """Return the beginning of a sentence, such as "All 30 images are training images"."""
     count, total = int(mask.sum()), len(mask)
     if count == total:
         return f"The image is {singular}" if total == 1 else f"All {total:,} images are {plural}"
@@ -183,8 +184,9 @@ def seen_images(
     start_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
-    # A held-out image with the pixels of a training image is a copy of it. If the dataset contains
-    # these pixels only once, it was split in another way than for the training of the model.
+    # A held-out image with the pixels of a training image is a copy of the training image. But if
+    # the dataset contains these pixels only once, and they are not those of a validation image, it
+    # is the training image itself: the dataset was split in another way for the training.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
     is_copy |= (is_near_duplicate if is_near_trained is None else is_near_trained) & ~is_train
@@ -199,30 +201,31 @@ def _seen_dataset(
     leaks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     published: FaceSet,
 ) -> SeenImages | None:
-    """Return what a model of an earlier version has seen, if it was trained on this dataset.
+    """Return what a model of an earlier version has seen; None if it is unknown.
 
-    Its record contains the fingerprint and the class counts of the whole dataset.
+    The record of the model contains the fingerprint and the class counts of its dataset. They show
+    whether the model, or its starting model, was trained on this dataset.
     """
     record = bundle.record
-    is_own = _is_dataset(record.dataset, published)
-    is_of_start = any(_is_dataset(dataset, published) for dataset in record.starting_datasets)
-    if not is_own and not is_of_start:
+    is_training_data = _is_dataset(record.dataset, published)
+    is_starting_data = any(_is_dataset(dataset, published) for dataset in record.starting_datasets)
+    if not is_training_data and not is_starting_data:
         return None
     is_leaked, is_near_duplicate = leaks
     splits = face_set.splits[rows]
-    in_train, none = splits == _TRAIN, np.zeros(len(rows), bool)
+    in_train, no_image = splits == _TRAIN, np.zeros(len(rows), bool)
     start_model = str(record.start.get("model", "another model"))
-    if not is_own:
-        return SeenImages(none, none, none, in_train, start_model)
+    if not is_training_data:
+        return SeenImages(no_image, no_image, no_image, in_train, start_model)
     is_copy = is_leaked & ~in_train
     is_train = in_train
     if record.config.get("exclude_leaks"):
-        # It was trained without the training images that appear in validation or test.
+        # The model was trained without the training images that appear in validation or test.
         is_copy = is_near_duplicate
         leaking = content_keys(published.images[leaking_training_rows(published)])
         is_train = in_train & ~np.isin(content_keys(face_set.images[rows]), leaking)
-    is_complete = not record.start or is_of_start
-    return SeenImages(is_train, splits == _VALIDATION, is_copy, none, start_model, is_complete)
+    is_complete = not record.start or is_starting_data
+    return SeenImages(is_train, splits == _VALIDATION, is_copy, no_image, start_model, is_complete)
 
 
 def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:

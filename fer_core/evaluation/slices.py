@@ -35,9 +35,9 @@ def slice_by_score(
         scores: ``[n]``; NaN for images without a score.
         name: Name of the score.
         title: Name of the score for display; by default ``name``.
-        unit: Unit of its values.
-        count: Maximum number of slices. Images with equal scores stay together; a score with at
-            most ``count`` distinct values gets one slice per value.
+        unit: Unit of the scores.
+        count: Maximum number of slices. Images with equal scores are in the same slice; if there
+            are at most ``count`` distinct scores, each of them gets a slice.
 
     Raises:
         ValueError: ``scores`` has another length.
@@ -53,15 +53,15 @@ def slice_by_score(
         if len(edges) > count:
             shares = np.linspace(0, 1, count + 1)[:-1]
             edges = np.unique(np.quantile(values, shares, method="higher"))
-        numbers = np.searchsorted(edges, values, side="right") - 1
-        for number in range(len(edges)):
-            inside = numbers == number
+        slice_indices = np.searchsorted(edges, values, side="right") - 1
+        for index in range(len(edges)):
+            in_slice = slice_indices == index
             slices.append(
                 ScoreSlice(
-                    low=float(values[inside].min()),
-                    high=float(values[inside].max()),
-                    n=int(inside.sum()),
-                    accuracy=proportion_estimate(int(correct[inside].sum()), int(inside.sum())),
+                    low=float(values[in_slice].min()),
+                    high=float(values[in_slice].max()),
+                    n=int(in_slice.sum()),
+                    accuracy=proportion_estimate(int(correct[in_slice].sum()), int(in_slice.sum())),
                 )
             )
     return Slicing(name, title or name, unit, tuple(slices), int((~defined).sum()))

@@ -28,12 +28,14 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         "warnings": list(result.warnings),
         **result.to_json(),
         "left_out": result.facts.left_out,
-        "headline": _overall(result),
-        "classes": {class_result.name: _class(class_result) for class_result in result.per_class},
+        "headline": _overall_document(result),
+        "classes": {
+            class_result.name: _class_document(class_result) for class_result in result.per_class
+        },
         "calibration": {
-            "before": _state(calibration.uncalibrated),
-            "in_force": _state(calibration.calibrated),
-            "cross_fitted": _state(calibration.cross_validated),
+            "before": _calibration_document(calibration.uncalibrated),
+            "in_force": _calibration_document(calibration.calibrated),
+            "cross_fitted": _calibration_document(calibration.cross_validated),
             "fitted_temperature": calibration.fitted_temperature,
             "folds": calibration.folds,
         },
@@ -74,7 +76,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
     return cleaned
 
 
-def _overall(result: EvaluationResult) -> dict[str, Any]:
+def _overall_document(result: EvaluationResult) -> dict[str, Any]:
     human, leak_free = result.human_accuracy, result.leak_free_accuracy
     return {
         "n": result.n,
@@ -96,7 +98,7 @@ def _overall(result: EvaluationResult) -> dict[str, Any]:
     }
 
 
-def _class(class_result: ClassResult) -> dict[str, Any]:
+def _class_document(class_result: ClassResult) -> dict[str, Any]:
     return {
         "precision": class_result.precision.to_json(),
         "recall": class_result.recall.to_json(),
@@ -108,7 +110,7 @@ def _class(class_result: ClassResult) -> dict[str, Any]:
     }
 
 
-def _state(state: CalibrationState | None) -> dict[str, Any] | None:
+def _calibration_document(state: CalibrationState | None) -> dict[str, Any] | None:
     if state is None:
         return None
     return {
@@ -143,8 +145,10 @@ def _without_nan(value: Any) -> Any:
 def predictions_csv(result: EvaluationResult) -> str:
     """Return one line per image: origin, true and predicted class, all probabilities."""
     classes = result.classes
-    fixed_columns = ("row", "name", "true", "predicted", "correct", "confidence", "in_train")
-    header = [*fixed_columns[:-1], *class_columns(classes, fixed_columns), fixed_columns[-1]]
+    first_columns = ("row", "name", "true", "predicted", "correct", "confidence")
+    last_column = "in_train"
+    probability_columns = class_columns(classes, (*first_columns, last_column))
+    header = [*first_columns, *probability_columns, last_column]
     lines = []
     for position in range(result.n):
         leaked = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()

@@ -35,14 +35,15 @@ def calibrate_bundle(
 ) -> Bundle:
     """Fit the temperature on validation images and write it to the bundle's ``calibration.json``.
 
-    From then on, everything that loads the bundle applies it, such as the pages analyze and live.
+    From then on, everything that loads the bundle applies the temperature, such as the pages
+    analyze and live.
 
     Args:
         bundle: The model.
         result: Evaluation of the bundle on a validation split.
-        class_prior: Share of each class in the training targets, ``[classes]``: the logit
-            adjustment is fitted too, and ``result`` must have been evaluated without one. None to
-            keep the bundle's logit adjustment as it is.
+        class_prior: Share of each class in the training targets, ``[classes]``, to fit a logit
+            adjustment too; the probabilities of ``result`` must then be without logit adjustment.
+            None to keep the logit adjustment of the bundle.
 
     Returns:
         The bundle with its new calibration.
@@ -75,11 +76,14 @@ def calibrate_bundle(
             f"{bundle.name!r} learned annotator votes, and a temperature fitted to labels would "
             "not be valid for it; evaluate it against votes."
         )
-    labels, adjusted = result.labels, result.raw_probabilities
+    labels = result.labels
     if class_prior is not None:
-        calibration = calibration_for_votes(labels, adjusted, class_prior, result.classes)
-        adjusted = calibration.adjusted(adjusted)
+        calibration = calibration_for_votes(
+            labels, result.raw_probabilities, class_prior, result.classes
+        )
+        adjusted = calibration.adjusted(result.raw_probabilities)
     else:
+        adjusted = result.raw_probabilities  # with the logit adjustment of the bundle
         calibration = replace(
             bundle.calibration,
             temperature=fit_temperature(labels, adjusted),
@@ -135,10 +139,11 @@ def calibration_for_votes(
 def thresholds_for(
     labels: NDArray[np.integer[Any]], adjusted: NDArray[np.float32]
 ) -> dict[str, float | None]:
-    """Return the confidence thresholds of a model; none if there are too few images to tell.
+    """Return the confidence thresholds of a model; empty with fewer than ``MIN_IMAGES`` images.
 
     Args:
         labels: True classes of validation images, ``[n]``.
-        adjusted: Probabilities before temperature scaling, float32 ``[n, classes]``.
+        adjusted: Probabilities after logit adjustment and before temperature scaling, float32
+            ``[n, classes]``.
     """
     return confidence_thresholds(labels, adjusted) if len(labels) >= MIN_IMAGES else {}

@@ -51,9 +51,9 @@ def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]
 
     Returns:
         The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``
-        and ``seen``, on images on which one emotion has the most votes. ``ties`` counts the images
-        with tied votes; ``loss`` is the cross-entropy to the distribution on all images with usable
-        votes.
+        and ``seen``, for the images on which one emotion has the most votes. ``ties`` is the number
+        of images with tied votes. ``loss`` is the cross-entropy to the distribution of the votes,
+        for all images with usable votes.
     """
     against_plurality = plurality_result(result, targets)
     is_usable = targets.any(axis=1)

@@ -203,7 +203,7 @@ def test_against_votes(
     _, after_title = page.split("One annotator against the plurality of the others", 1)
     assert "90.0 %" in after_title[:60]
     printed = run(*arguments, "--against", "votes").out
-    assert "the remaining annotator 90.0%" in printed
+    assert "the remaining annotator 90.0 %" in printed
     refusal = run(*arguments, "--against", "votes", "--curated").refusal
     assert "--curated changes labels" in refusal
 

@@ -16,8 +16,8 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation import cache
-from fer_core.evaluation.evaluate import evaluate_split, own_predictions
-from fer_core.evaluation.facts import FER2013_COUNTS, is_fer2013_part
+from fer_core.evaluation.evaluate import evaluate_split, stored_predictions
+from fer_core.evaluation.facts import FER2013_COUNTS, is_fer2013_split
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings
@@ -274,7 +274,7 @@ def test_predictions_stored_in_a_bundle(bundle: Bundle, tiny_faces: FaceSet) -> 
     raw = load_predictor(bundle).probabilities(tiny_faces.images[rows], calibrated=False)
     write_predictions(bundle.folder, tiny_faces.labels[rows], raw)
     write_calibration(bundle.folder, 2.0, "validation")
-    result = own_predictions(load_bundle(bundle.folder))
+    result = stored_predictions(load_bundle(bundle.folder))
     assert (result.n, result.dataset_name, result.is_leaked) == (21, None, None)
     expected = load_predictor(load_bundle(bundle.folder)).probabilities(tiny_faces.images[rows])
     np.testing.assert_array_equal(result.probabilities, expected)
@@ -298,7 +298,7 @@ def test_invalid_stored_predictions_are_an_input_error(bundle: Bundle, damage: s
             labels, raw = labels[:0], raw[:0]
         write_predictions(bundle.folder, labels, raw)
     with pytest.raises(InputError, match=r"predictions\.npz") as caught:
-        own_predictions(bundle)
+        stored_predictions(bundle)
     assert "choose a dataset" in str(caught.value)
 
 
@@ -360,14 +360,14 @@ def test_facts_about_other_data(
 
 def test_fer2013_is_recognized_by_its_class_counts() -> None:
     labels = np.repeat(np.arange(7), FER2013_COUNTS["validation"]).astype(np.int8)
-    assert is_fer2013_part(labels, "validation", EMOTIONS)
-    assert not is_fer2013_part(labels, "test", EMOTIONS)
-    assert not is_fer2013_part(labels[1:], "validation", EMOTIONS)
+    assert is_fer2013_split(labels, "validation", EMOTIONS)
+    assert not is_fer2013_split(labels, "test", EMOTIONS)
+    assert not is_fer2013_split(labels[1:], "validation", EMOTIONS)
 
 
 def test_the_real_dataset_is_recognized_as_fer2013(real_faces: FaceSet) -> None:
     for split in ("train", "validation"):
-        assert is_fer2013_part(real_faces.labels[real_faces.rows(split)], split, EMOTIONS)
+        assert is_fer2013_split(real_faces.labels[real_faces.rows(split)], split, EMOTIONS)
 
 
 def test_shapes_are_checked(make_result: Callable[..., EvaluationResult]) -> None:

@@ -19,7 +19,7 @@ from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.evaluation.annotators import evaluate_against_votes
-from fer_core.evaluation.evaluate import evaluate_split, own_votes
+from fer_core.evaluation.evaluate import evaluate_split, stored_votes
 from fer_core.files import read_arrays
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
@@ -312,7 +312,7 @@ def test_contempt_is_learned_from_votes_as_an_eighth_class(
     assert list(outcome.run.read_epochs()[0].validation_recall) == list(EMOTIONS8)
     result = evaluate_split(outcome.bundle, faces, "validation", settings, dataset_name="drawn")
     assert result.classes == EMOTIONS8
-    counts = own_votes(outcome.bundle)
+    counts = stored_votes(outcome.bundle)
     assert counts is not None
     assert evaluate_against_votes(result, counts).result.n == votes["n"]
 

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
-from fer_core.evaluation.evaluate import own_votes
+from fer_core.evaluation.evaluate import stored_votes
 from fer_studio.ui.datasets import dataset_votes
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 
@@ -25,7 +25,7 @@ def vote_counts(evaluation: LoadedEvaluation) -> NDArray[np.uint8] | None:
         InputError: The votes of the dataset cannot be read.
     """
     if evaluation.dataset is None:
-        counts = own_votes(evaluation.bundle)
+        counts = stored_votes(evaluation.bundle)
     else:
         votes = dataset_votes(evaluation.dataset)
         counts = None if votes is None else votes.counts[evaluation.dataset_rows]

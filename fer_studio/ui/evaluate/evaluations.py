@@ -20,7 +20,7 @@ from fer_core.evaluation.evaluate import (
     evaluate_curated,
     evaluate_split,
     has_cached_predictions,
-    own_predictions,
+    stored_predictions,
 )
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.jobs.job import Job, JobKind
@@ -116,7 +116,7 @@ def _own_key(bundle: Bundle) -> str:
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
 def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
-    return own_predictions(_bundle)
+    return stored_predictions(_bundle)
 
 
 @dataclass(frozen=True, eq=False)
