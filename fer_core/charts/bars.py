@@ -35,14 +35,14 @@ def horizontal_bars(
     """Return bars from the top down, with a text at the end of each.
 
     Args:
-        values: By class or other answer, in drawing order.
+        values: Values by class or other answer, from the top down.
         texts: The text at the end of each bar.
         hover: Hover template with Plotly's ``%{x}`` and ``%{y}``.
-        colors: By class; bars without a color are gray.
-        height: In pixels.
-        margin: In pixels, by side.
+        colors: Colors by class; bars without a color are gray.
+        height: Height of the chart in pixels.
+        margin: Margins in pixels, by side.
         axis: Range, ticks and title of the value axis.
-        gap: Between bars, as a share of the space of one bar.
+        gap: Gap between bars, as a share of the space of one bar.
     """
     import plotly.graph_objects as go
 

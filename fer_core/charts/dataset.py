@@ -27,11 +27,11 @@ def _pattern(shape: str) -> dict[str, object]:
 
 
 def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
-    """Draw the images per class in one split as horizontal bars.
+    """Draw the number of images per class in one split as horizontal bars.
 
     Args:
-        counts: Images by class.
-        split: Name of the split, for the axis.
+        counts: Number of images by class.
+        split: Name of the split, for the title of the axis.
     """
     return horizontal_bars(
         counts,
@@ -54,7 +54,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     """Draw the share of each class in every split, side by side.
 
     Args:
-        shares: By split and class, 0 to 1; missing splits are omitted.
+        shares: Shares by split and class, 0 to 1; a split without images is missing.
     """
     import plotly.graph_objects as go
 
@@ -74,7 +74,8 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:.1f}} % of {split}<extra></extra>",
         )
-        # A separate entry for the legend, because the colors of the bars show classes.
+        # A trace without bars is the entry in the legend, because the colors of the bars show
+        # classes.
         figure.add_bar(
             x=[None],
             y=[None],
@@ -109,9 +110,9 @@ def intensity_lines(
     """Draw the histogram of pixel intensities of each class.
 
     Args:
-        histograms: By class, the share of pixels at each of 256 intensities.
+        histograms: The share of pixels at each of 256 intensities, float64 ``[256]``, by class.
         classes: All classes of the dataset, which determine the colors.
-        bin_width: Number of intensities per point.
+        bin_width: Number of intensities whose shares are summed into one point.
     """
     import plotly.graph_objects as go
 
@@ -184,17 +185,17 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
 def embedding_map(
     points: NDArray[np.float32],
     labels: NDArray[np.int8],
-    names: Sequence[str],
+    hover_texts: Sequence[str],
     rows: NDArray[np.intp],
     classes: Sequence[str],
 ) -> go.Figure:
     """Draw an embedding: faces as points, close to each other if a network finds them similar.
 
     Args:
-        points: float32 ``[m, 2]``.
-        labels: int8 ``[m]``.
-        names: Hover text of each point.
-        rows: Row in the dataset of each point, stored in its ``customdata``.
+        points: Positions, float32 ``[m, 2]``.
+        labels: Label of each face, int8 ``[m]``.
+        hover_texts: Hover text of each point.
+        rows: Row of each face in the dataset, stored in the ``customdata`` of its point.
         classes: The names of the classes.
     """
     import plotly.graph_objects as go
@@ -202,17 +203,17 @@ def embedding_map(
     figure = go.Figure()
     colors = class_colors(classes)
     for index, name in enumerate(classes):
-        chosen = np.flatnonzero(labels == index).tolist()
-        if not chosen:
+        positions = np.flatnonzero(labels == index).tolist()
+        if not positions:
             continue
         figure.add_scattergl(
-            x=points[chosen, 0],
-            y=points[chosen, 1],
+            x=points[positions, 0],
+            y=points[positions, 1],
             mode="markers",
             name=plot_text(name),
             marker={"color": colors[name], "size": 6, "opacity": 0.75},
-            customdata=rows[chosen],
-            text=[names[position] for position in chosen],
+            customdata=rows[positions],
+            text=[hover_texts[position] for position in positions],
             hovertemplate=f"{plot_text(name)}<br>%{{text}}<extra></extra>",
         )
     figure.update_layout(
@@ -228,11 +229,11 @@ def embedding_map(
 
 
 def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figure:
-    """Draw the images per class before and after the decisions are applied.
+    """Draw the number of images per class before and after the curation decisions are applied.
 
     Args:
-        before: Images by class, as imported.
-        after: Images by class, as used in training.
+        before: Number of images by class, as imported.
+        after: Number of images by class, as used in training.
     """
     import plotly.graph_objects as go
 
@@ -249,6 +250,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
         )
+        # The entry in the legend, as in share_bars.
         figure.add_bar(
             x=[None], y=[None], name=name, marker={"color": GRAY, **style}, offsetgroup=name
         )
@@ -267,7 +269,8 @@ def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
     """Draw how often the most frequent answer of the annotators is the label, by label.
 
     Args:
-        share_by_class: 0 to 1; None if no image of the class has votes.
+        share_by_class: Share of the images of each class, 0 to 1; None if no image of the class has
+            votes.
     """
     known = {name: 100 * share for name, share in share_by_class.items() if share is not None}
     return horizontal_bars(
@@ -299,6 +302,7 @@ def vote_bars(votes: Mapping[str, int], classes: Sequence[str]) -> go.Figure:
         height=250,
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         gap=0.2,
+        # A longer axis leaves space for the number next to the longest bar.
         axis={
             "range": [0, 1.18 * max([*votes.values(), 1])],
             "title": {"text": "annotators", "standoff": 8},

@@ -1,16 +1,19 @@
-"""Names of classes in charts: as text for Plotly, and the height that they need."""
+"""Names of classes in charts: their text for Plotly, and the height that a chart needs for them."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable
 
-#: Up to this number of classes charts have their usual height.
+#: Up to this number of classes, charts have their usual height.
 _USUAL_COUNT = 8
 
 
 def plot_text(name: str) -> str:
-    """Return a name as Plotly shows it unchanged: without markup and without placeholders."""
+    """Return a name in a form that Plotly displays unchanged.
+
+    Plotly would interpret HTML tags and placeholders such as ``%{x}``.
+    """
     return html.escape(name, quote=False).replace("%{", "%&#123;")
 
 

@@ -1,12 +1,13 @@
 """Charts of a live session: emotions over time, and shares of time.
 
-Unlike the other charts these are option objects of Apache ECharts, which draws on a canvas. They
-are redrawn every few seconds next to a running video; each redraw with Plotly blocks the browser's
-video for a tenth of a second.
+Unlike the other charts, these are option objects of Apache ECharts, which draws on a canvas. The
+charts are redrawn every few seconds next to a running video. Each redraw with Plotly would block
+the video in the browser for a tenth of a second.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,17 @@ ChartOption = dict[str, Any]
 
 #: Minimum pause after which the curves have a gap, because the person was not in the picture.
 _GAP_SECONDS = 1.5
-#: Lengths of the timeline in seconds: the first one that contains the whole record.
+#: Possible lengths of the timeline in seconds. The first one that contains the whole record is
+#: used. Of a longer record, the last two minutes are shown.
 _SPANS = (15.0, 30.0, 60.0, 120.0)
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
+#: Maximum number of classes in the timeline.
 _MAX_LANES = 8
-#: Share of a lane that a probability of 1 fills.
+#: Share of a lane's height that a probability of 1 fills.
 _LANE_SHARE = 0.9
-_PERCENT = "%.0f %%"
+#: Format of the numbers in tooltips.
+_PERCENT_FORMAT = "%.0f %%"
 #: Color of the time in which the class was uncertain; no class has this gray.
 _UNSURE_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
@@ -40,21 +44,22 @@ _NAMES_WIDTH, _COLUMN_GAP = 12, 3
 
 
 def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
-    """Return the persons of the latest rows, ordered by number.
+    """Return the numbers of the persons who were seen last, in increasing order.
 
     Args:
         rows: Rows of the record.
         max_count: Maximum number of persons.
     """
-    numbers, first_from_end = np.unique(rows.persons[::-1], return_index=True)
-    latest = numbers[np.argsort(first_from_end)][:max_count]
-    return sorted(int(number) for number in latest)
+    numbers, distances_from_end = np.unique(rows.persons[::-1], return_index=True)
+    seen_last = numbers[np.argsort(distances_from_end)][:max_count]
+    return sorted(int(number) for number in seen_last)
 
 
 def lane_names(rows: RecordRows) -> tuple[str, ...]:
     """Return the classes of the timeline's lanes, in the order of ``rows.classes``.
 
-    Of more than ``_MAX_LANES`` classes, those with the highest mean probability.
+    If there are more than ``_MAX_LANES`` classes, those with the highest mean probability are
+    chosen.
     """
     if len(rows.classes) <= _MAX_LANES or not len(rows):
         return rows.classes[:_MAX_LANES]
@@ -82,8 +87,8 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
 
     Args:
         rows: Rows of the record.
-        persons: The persons to draw, from the left; at least one.
-        end: The latest time shown, in seconds since the start of the record.
+        persons: The numbers of the persons to draw, from the left; at least one.
+        end: The latest time to show, in seconds since the start of the record.
     """
     span = timeline_span(end)
     start = max(end - span, 0.0)
@@ -97,7 +102,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
         "tooltip": {
             "trigger": "axis",
             "axisPointer": {"type": "line"},
-            "valueFormatter": _PERCENT,
+            "valueFormatter": _PERCENT_FORMAT,
             "confine": True,
         },
         "title": [
@@ -134,8 +139,8 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
             }
             for column in columns
         ],
-        # For each person, an axis with the names of the lanes, and one on which the curves of all
-        # lanes are placed above each other, a unit apart.
+        # Each person has two axes: a visible one with the names of the lanes, and a hidden one for
+        # the curves. On the hidden axis each lane is 1 high, and the last lane begins at 0.
         "yAxis": [
             axis
             for column in columns
@@ -171,6 +176,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                 "areaStyle": {
                     "opacity": 0.5,
                     "color": colors[name],
+                    # The area is filled from the bottom of the lane.
                     "origin": len(names) - 1 - lane,
                 },
                 "emphasis": {"disabled": True},
@@ -189,25 +195,26 @@ def _curves(
 ) -> dict[str, list[list[float | None]]]:
     """Return a person's points for each lane, downsampled, with gaps while the person was absent.
 
-    A point is its time, its position on an axis from 0 to the number of lanes, and its percentage.
+    A point consists of the time, the position on an axis from 0 to the number of lanes, and the
+    probability in percent.
     """
     is_person = rows.persons == person
     seconds: NDArray[np.float64] = rows.seconds[is_person]
-    percents = 100.0 * rows.probabilities[is_person]
-    step = max(-(-len(seconds) // _MAX_POINTS), 1)
+    percentages = 100.0 * rows.probabilities[is_person]
+    step = max(math.ceil(len(seconds) / _MAX_POINTS), 1)
     # Steps are counted from the end, so that the latest point is always shown.
-    seconds, percents = seconds[::-step][::-1], percents[::-step][::-1]
-    gaps = set((np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1).tolist())
+    seconds, percentages = seconds[::-step][::-1], percentages[::-step][::-1]
+    first_after_gap = set((np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1).tolist())
     curves: dict[str, list[list[float | None]]] = {}
     for lane, name in enumerate(names):
         base = len(names) - 1 - lane
         points: list[list[float | None]] = []
-        for index, percent in enumerate(percents[:, rows.classes.index(name)].tolist()):
-            moment = round(float(seconds[index]), 1)
-            if index in gaps:
-                points.append([moment, None, None])
-            position = round(base + _LANE_SHARE * percent / 100, 3)
-            points.append([moment, position, round(percent, 1)])
+        for index, percentage in enumerate(percentages[:, rows.classes.index(name)].tolist()):
+            time = round(float(seconds[index]), 1)
+            if index in first_after_gap:
+                points.append([time, None, None])
+            position = round(base + _LANE_SHARE * percentage / 100, 3)
+            points.append([time, position, round(percentage, 1)])
         curves[name] = points
     return curves
 
@@ -221,8 +228,8 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
     """Return a bar per person: the share of time in which each emotion was shown.
 
     Args:
-        shares: By person and class, 0 to 1; the shares of one person sum to 1. The last one is the
-            time in which the class was uncertain, in gray.
+        shares: Shares of time by person and class, 0 to 1; the shares of one person sum to 1. The
+            last entry of each person is the time in which the class was uncertain, drawn in gray.
     """
     names = list(next(iter(shares.values()), {}))
     colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNSURE_COLOR)}
@@ -252,24 +259,20 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
                 "itemStyle": {"color": colors[emotion]},
                 "data": [
                     {
-                        "value": _percent(share[emotion]),
+                        "value": round(100 * person_shares[emotion], 1),
                         # A narrow segment has no space for a label.
                         "label": {
-                            "show": share[emotion] >= 0.08,
-                            "formatter": f"{100 * share[emotion]:.0f} %",
+                            "show": person_shares[emotion] >= 0.08,
+                            "formatter": f"{100 * person_shares[emotion]:.0f} %",
                             "color": "#000000",
                         },
                     }
-                    for share in shares.values()
+                    for person_shares in shares.values()
                 ],
             }
             for emotion in names
         ],
     }
-
-
-def _percent(share: float) -> float:
-    return round(100 * share, 1)
 
 
 def _percent_axis(*, name: str = "", interval: int) -> ChartOption:

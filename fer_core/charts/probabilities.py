@@ -17,15 +17,15 @@ def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
     """Return a horizontal bar per class with its probability in percent.
 
     Args:
-        probability_by_class: Probabilities from 0 to 1, from the top down.
+        probability_by_class: Probabilities from 0 to 1; the first class is at the top.
     """
-    shares = {name: 100 * share for name, share in probability_by_class.items()}
+    percentages = {name: 100 * share for name, share in probability_by_class.items()}
     return horizontal_bars(
-        shares,
-        [f"{share:.1f} %" for share in shares.values()],
+        percentages,
+        [f"{percentage:.1f} %" for percentage in percentages.values()],
         "%{y}: %{x:.1f} %",
         colors=class_colors(probability_by_class),
-        height=height_for(len(shares), 220, 22),
+        height=height_for(len(percentages), 220, 22),
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         axis={**PERCENT_AXIS, "title": {"text": "probability", "standoff": 12}},
     )

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fer_core.charts.labels import plot_text, plot_texts
-from fer_core.charts.style import FIRST, GRAY, LEGEND_ABOVE, MARGIN, SECOND
+from fer_core.charts.style import FIRST_COLOR, GRAY, LEGEND_ABOVE, MARGIN, SECOND_COLOR
 from fer_core.recipes import setting_fields
 from fer_core.training.search import StudyDetails, StudySummary, TrialSummary
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Values from worst to best; readable on white and on black, and for color-blind people.
+#: Color scale from the worst to the best value; readable on white and on black, and for color-blind
+#: people.
 _SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
 _HEIGHT = 340
 
-#: Name of each metric that a search can optimize, and whether it is a fraction.
+#: Title of each metric that a search can optimize, and whether it is drawn in percent.
 MONITOR_TITLES = {
     "accuracy": ("validation accuracy", True),
     "macro_f1": ("validation macro F1", False),
@@ -30,7 +31,9 @@ def search_figures(study: StudySummary, details: StudyDetails) -> dict[str, go.F
     """Return the charts for which a search has enough trials.
 
     Returns:
-        Charts by name: *history*, *importance*, *parallel*, *slice* and *intermediate*.
+        Charts by name: *history* (value of each trial), *importance* (of each setting), *parallel*
+        (settings and value of each trial), *slice* (value against each setting) and *intermediate*
+        (value by epoch).
     """
     finished = [
         trial for trial in study.trials if trial.state == "finished" and trial.value is not None
@@ -52,9 +55,9 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
     """Draw the value of each trial, and the best value so far."""
     import plotly.graph_objects as go
 
-    pick = min if study.setup.monitor == "loss" else max
+    best_of = min if study.setup.monitor == "loss" else max
     values = [_value(trial, study) for trial in finished]
-    best = [pick(values[: count + 1]) for count in range(len(values))]
+    best_values = [best_of(values[: index + 1]) for index in range(len(values))]
     numbers = [trial.number for trial in finished]
     pruned = [
         trial for trial in study.trials if trial.state == "pruned" and trial.value is not None
@@ -64,10 +67,10 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
         [
             go.Scatter(
                 x=numbers,
-                y=best,
+                y=best_values,
                 name="best so far",
                 mode="lines",
-                line={"color": SECOND, "width": 2, "shape": "hv"},
+                line={"color": SECOND_COLOR, "width": 2, "shape": "hv"},
                 hovertemplate=f"best so far: {_hover_value(study)}<extra></extra>",
             ),
             go.Scatter(
@@ -83,7 +86,7 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
                 y=values,
                 name="finished",
                 mode="markers",
-                marker={"color": FIRST, "size": 9},
+                marker={"color": FIRST_COLOR, "size": 9},
                 hovertemplate=hover,
             ),
         ]
@@ -113,7 +116,7 @@ def _importance(importances: dict[str, float]) -> go.Figure:
             x=[100 * share for _, share in ordered],
             y=plot_texts(_labels()[name] for name, _ in ordered),
             orientation="h",
-            marker={"color": FIRST},
+            marker={"color": FIRST_COLOR},
             text=[f"{100 * share:.1f} %" for _, share in ordered],
             textposition="outside",
             cliponaxis=False,
@@ -167,18 +170,19 @@ def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary])
     values = [trial.values.get(name) for trial in finished]
     label = plot_text(_labels()[name])
     if not _is_number(values):
-        known = sorted({_text(value) for value in values})
+        texts = sorted({_text(value) for value in values})
         return {
             "label": label,
-            "values": [known.index(_text(value)) for value in values],
-            "tickvals": list(range(len(known))),
-            "ticktext": plot_texts(known),
+            "values": [texts.index(_text(value)) for value in values],
+            "tickvals": list(range(len(texts))),
+            "ticktext": plot_texts(texts),
         }
     numbers = [float(value) for value in values if value is not None]
     if not _is_log(name, study):
         return {"label": label, "values": numbers}
+    # Parallel coordinates have no logarithmic axes, so the logarithms are drawn, with five ticks.
     low, high = min(map(math.log10, numbers)), max(map(math.log10, numbers))
-    ticks = [low + (high - low) * part / 4 for part in range(5)]
+    ticks = [low + (high - low) * index / 4 for index in range(5)]
     return {
         "label": label,
         "values": [math.log10(value) for value in numbers],
@@ -192,7 +196,7 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    names, colors = _sampled(study, finished), (FIRST, SECOND)
+    names = _sampled(study, finished)
     figure = make_subplots(
         rows=1, cols=max(len(names), 1), shared_yaxes=True, horizontal_spacing=0.03
     )
@@ -207,7 +211,10 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
                 y=[_value(trial, study) for trial in trials],
                 mode="markers",
                 marker={
-                    "color": [colors[one.number == study.best_trial] for one in trials],
+                    "color": [
+                        SECOND_COLOR if trial.number == study.best_trial else FIRST_COLOR
+                        for trial in trials
+                    ],
                     "size": 9,
                     "opacity": 0.85,
                 },
@@ -236,20 +243,20 @@ def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
     """Draw the metric of each trial by epoch, the best trial in front."""
     import plotly.graph_objects as go
 
-    factor = 100 if MONITOR_TITLES[study.setup.monitor][1] else 1
     figure = go.Figure()
     states = {trial.number: trial.state for trial in study.trials}
+    # False is sorted before True, so the best trial is the last one, which is drawn in front.
     for number in sorted(details.curves, key=lambda number: number == study.best_trial):
         points = sorted(details.curves[number].items())
         is_best = number == study.best_trial
         figure.add_trace(
             go.Scatter(
                 x=[epoch for epoch, _ in points],
-                y=[factor * value for _, value in points],
+                y=[_factor(study) * value for _, value in points],
                 name=f"trial {number}" + (", the best" if is_best else ""),
                 mode="lines+markers" if len(points) == 1 else "lines",
                 line={
-                    "color": SECOND if is_best else GRAY,
+                    "color": SECOND_COLOR if is_best else GRAY,
                     "width": 3 if is_best else 1.5,
                     "dash": "dot" if states.get(number) == "pruned" else "solid",
                 },
@@ -270,8 +277,15 @@ def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
 
 
 def _value(trial: TrialSummary, study: StudySummary) -> float:
+    """Return the value of a finished or pruned trial as it is drawn."""
     assert trial.value is not None
-    return trial.value * (100 if MONITOR_TITLES[study.setup.monitor][1] else 1)
+    return trial.value * _factor(study)
+
+
+def _factor(study: StudySummary) -> int:
+    """Return the factor by which values are multiplied: 100 if they are drawn in percent."""
+    _, is_percent = MONITOR_TITLES[study.setup.monitor]
+    return 100 if is_percent else 1
 
 
 def _hover_value(study: StudySummary) -> str:
@@ -289,7 +303,7 @@ def _value_axis(study: StudySummary) -> dict[str, Any]:
 
 
 def _sampled(study: StudySummary, trials: Sequence[TrialSummary]) -> list[str]:
-    """Return the varied settings that at least one trial has sampled, in the order of the space."""
+    """Return the settings of the search space that at least one trial has sampled, in order."""
     return [
         parameter.field
         for parameter in study.setup.space.parameters
@@ -298,11 +312,17 @@ def _sampled(study: StudySummary, trials: Sequence[TrialSummary]) -> list[str]:
 
 
 def _is_log(name: str, study: StudySummary) -> bool:
-    return any(one.field == name and one.log for one in study.setup.space.parameters)
+    """Return True if the search samples a setting on a logarithmic scale."""
+    return any(
+        parameter.field == name and parameter.log for parameter in study.setup.space.parameters
+    )
 
 
 def _is_number(values: Sequence[Any]) -> bool:
-    """Return True if all values are numbers; settings without effect in a trial have none."""
+    """Return True if all values are numbers.
+
+    A setting that has no effect in a trial has the value None.
+    """
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 
 

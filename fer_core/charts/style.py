@@ -1,8 +1,8 @@
 """The template of all Plotly charts: colors, margins, legends, axes with units, lines, labels.
 
-Shares are drawn in percent: the values of a chart are 0 to 100, its ticks and texts "68.3 %".
-Titles and captions are drawn by the page, and added to downloaded pictures. Fonts, backgrounds and
-grid lines are those of the theme, light or dark.
+Shares are drawn in percent: their values in a chart are 0 to 100, and their texts are like
+"68.3 %". The page draws titles and captions, which are added to downloaded pictures. Fonts,
+backgrounds and grid lines are those of the theme, light or dark.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Color of lines that belong to no class; readable on white and on black.
 GRAY = "#8A8A8A"
 #: Colors of the first and second line that is not a class: Okabe and Ito's blue and vermilion.
-FIRST, SECOND = "#0072B2", "#D55E00"
+FIRST_COLOR, SECOND_COLOR = "#0072B2", "#D55E00"
 
 #: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
@@ -40,10 +40,10 @@ class ThresholdLine:
     """A line of ``lines_by_threshold``.
 
     Attributes:
-        name: Its name in the legend.
-        values: Its values; NaN is a gap.
-        color: Its color.
-        dash: Its style in Plotly.
+        name: Name of the line in the legend.
+        values: Values of the line; NaN is a gap.
+        color: Color of the line.
+        dash: Plotly's name of the line style, such as "dot".
     """
 
     name: str
@@ -97,9 +97,9 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
 
     Args:
         name: The class as ``plot_text``.
-        estimate: Its value.
-        color: Its color.
-        text: The text above the point if it is defined; may be empty.
+        estimate: The value of the class.
+        color: The color of the class.
+        text: The text above the point of a defined value; may be empty.
         hover: Hover template.
     """
     import plotly.graph_objects as go
@@ -135,15 +135,15 @@ def diagonal(name: str = "") -> go.Scatter:
 def lines_by_threshold(
     thresholds: Sequence[float | None] | NDArray[np.floating[Any]],
     lines: Sequence[ThresholdLine],
-    marked: float,
+    marked_threshold: float,
     hover: str,
 ) -> go.Figure:
-    """Return a figure of values against a threshold, without axes.
+    """Return a figure of values against a threshold; the caller adds the axes.
 
     Args:
         thresholds: Increasing thresholds in percent, ``[n]``.
         lines: The lines, ``[n]`` values each.
-        marked: The threshold marked by a vertical line, in percent.
+        marked_threshold: The threshold marked by a vertical line, in percent.
         hover: Hover template after the name of a line, with Plotly's ``%{x}`` and ``%{y}``.
     """
     import plotly.graph_objects as go
@@ -161,13 +161,13 @@ def lines_by_threshold(
             for line in lines
         ]
     )
-    figure.add_vline(x=marked, line={"color": GRAY, "width": 2})
+    figure.add_vline(x=marked_threshold, line={"color": GRAY, "width": 2})
     figure.update_layout(height=340, margin=MARGIN, legend=LEGEND_BELOW | {"y": -0.25})
     return figure
 
 
 def as_percent(values: Iterable[float | None] | NDArray[np.floating[Any]]) -> list[float | None]:
-    """Return shares, 0 to 1, in percent; undefined ones stay None or NaN."""
+    """Return shares, 0 to 1, in percent; undefined shares stay None or NaN."""
     return [None if value is None else 100 * float(value) for value in values]
 
 
@@ -180,28 +180,33 @@ def percent_whiskers(estimates: Sequence[Estimate], color: str | None = None) ->
 def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
     """Return error bars from intervals; length 0 where an interval is undefined."""
 
-    def reach(estimate: Estimate, end: float | None) -> float:
+    def length(estimate: Estimate, end: float | None) -> float:
         return 0.0 if estimate.value is None or end is None else abs(end - estimate.value)
 
     bars: dict[str, Any] = {
         "type": "data",
         "symmetric": False,
-        "array": [reach(estimate, estimate.high) for estimate in estimates],
-        "arrayminus": [reach(estimate, estimate.low) for estimate in estimates],
+        "array": [length(estimate, estimate.high) for estimate in estimates],
+        "arrayminus": [length(estimate, estimate.low) for estimate in estimates],
         "thickness": 2,
         "width": 4,
     }
     return bars if color is None else bars | {"color": color}
 
 
-def estimate_text(estimate: Estimate, pattern: str) -> str:
-    """Return a metric with its interval as text, for hover labels."""
+def estimate_text(estimate: Estimate, format_spec: str) -> str:
+    """Return a metric with its interval as text, for hover labels.
+
+    Args:
+        estimate: The metric.
+        format_spec: Python's format of the numbers, such as ".3f".
+    """
     if estimate.value is None:
         return UNDEFINED
-    value = format(estimate.value, pattern)
+    value = format(estimate.value, format_spec)
     if estimate.low is None or estimate.high is None:
         return f"{value} (no interval)"
-    return f"{value} (95 %: {estimate.low:{pattern}} to {estimate.high:{pattern}})"
+    return f"{value} (95 %: {estimate.low:{format_spec}} to {estimate.high:{format_spec}})"
 
 
 def percent_text(estimate: Estimate) -> str:
@@ -209,5 +214,5 @@ def percent_text(estimate: Estimate) -> str:
     if estimate.value is None:
         return UNDEFINED
     interval = percent_interval(estimate)
-    note = f"95 %: {interval}" if interval else "no interval"
-    return f"{percent(estimate.value)} ({note})"
+    interval_text = f"95 %: {interval}" if interval else "no interval"
+    return f"{percent(estimate.value)} ({interval_text})"

@@ -30,9 +30,9 @@ def chart_csv(figure: go.Figure) -> str:
 
 def chart_table(figure: go.Figure) -> tuple[list[str], list[list[object]]]:
     """Return the names of the columns and the rows that ``chart_csv`` writes."""
-    maps = [trace for trace in figure.data if trace.type == "heatmap"]
-    if maps:
-        return _cells(figure, maps[0])
+    heat_maps = [trace for trace in figure.data if trace.type == "heatmap"]
+    if heat_maps:
+        return _heat_map_table(figure, heat_maps[0])
     traces = [trace for trace in figure.data if _has_data(trace)]
     is_named = len(traces) > 1 and any(trace.name for trace in traces)
     has_interval = any(_interval_axis(trace) for trace in traces)
@@ -50,7 +50,7 @@ def chart_table(figure: go.Figure) -> tuple[list[str], list[list[object]]]:
     return columns, rows
 
 
-def _cells(figure: go.Figure, trace: Any) -> tuple[list[str], list[list[object]]]:
+def _heat_map_table(figure: go.Figure, trace: Any) -> tuple[list[str], list[list[object]]]:
     title = trace.colorbar.title.text
     values = _column(trace.z)
     xs = _column(trace.x) or list(range(len(_column(values[0]))))
@@ -69,13 +69,14 @@ def _cells(figure: go.Figure, trace: Any) -> tuple[list[str], list[list[object]]
 
 
 def _has_data(trace: Any) -> bool:
-    """Return whether a trace has data; reference lines and entries for the legend have none."""
+    """Return True if a trace has data; reference lines and entries for the legend have none."""
     if trace.hoverinfo == "skip":
         return False
     return any(value is not None for value in _column(trace.x))
 
 
 def _interval_axis(trace: Any) -> str | None:
+    """Return the axis along which the points of a trace have intervals; None without intervals."""
     for axis in ("x", "y"):
         if trace[f"error_{axis}"].array is not None:
             return axis
@@ -86,7 +87,7 @@ def _points(trace: Any) -> Iterator[tuple[list[object], list[object]]]:
     """Yield x and y, and both ends of the interval, of each point."""
     axis = _interval_axis(trace)
     bars = trace[f"error_{axis}"] if axis else None
-    # Undefined values are drawn as a text.
+    # A trace that contains only a text stands for an undefined value (class_point in style.py).
     is_defined = getattr(trace, "mode", None) != "text"
     for index, (x, y) in enumerate(zip(_column(trace.x), _column(trace.y), strict=True)):
         if not is_defined or x is None or y is None:
@@ -114,7 +115,11 @@ def _cell(value: Any) -> object:
 
 
 def _axis_name(figure: go.Figure, axis: str, default: str = "") -> str:
-    """Return the title of an axis with the unit of its ticks; without a title, a default."""
+    """Return the title of an axis with the unit of its ticks.
+
+    Without a title, it is ``default``; if this is empty, "class" for an axis of texts, otherwise
+    the letter of the axis.
+    """
     layout = figure.layout[f"{axis}axis"]
     title = _plain(layout.title.text or "") or default
     if not title:
@@ -133,4 +138,5 @@ def _is_text(figure: go.Figure, axis: str) -> bool:
 
 
 def _plain(text: str) -> str:
+    """Return a text of a figure without HTML."""
     return html.unescape(text.replace("<br>", " ").replace("<b>", "").replace("</b>", ""))

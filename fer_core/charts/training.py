@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 #: Maximum number of points per chart. More points cannot be distinguished on a screen.
 MAX_POINTS = 400
 
-#: Colors that are readable on white and on black; the line styles differ, too.
+#: Colors of the curves, readable on white and on black; the line styles differ, too.
 _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
-_BEST = "#E69F00"
+_BEST_COLOR = "#E69F00"
 
 #: Up to this number of epochs, each epoch gets a marker.
 _MAX_MARKED = 12
 
 _LOG_SCALE: dict[str, Any] = {"type": "log", "nice": False}
-#: Opacity of a curve behind its smoothed one, and of the band of a standard deviation.
+#: Opacity of a curve before smoothing, which is drawn behind the smoothed curve, and of the band of
+#: a standard deviation.
 _RAW_OPACITY, _BAND_OPACITY = 0.25, 0.2
 
 #: Colors of compared runs (Okabe and Ito's palette); further runs use them with other line styles.
@@ -37,7 +38,7 @@ _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 
 ComparedMetric = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
 
-#: Title of each metric for comparing runs, and whether it is a fraction.
+#: Title of each metric for comparing runs, and whether it is drawn in percent.
 COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
     "validation_accuracy": ("Validation accuracy", True),
     "validation_macro_f1": ("Validation macro F1", False),
@@ -47,14 +48,14 @@ COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
 
 
 def downsampled(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
-    """Choose the values of a curve to draw so that its shape is preserved.
+    """Return the positions of the values that preserve the shape of a curve.
 
-    The curve is divided into sections of equal length; the lowest and the highest value of each
-    section are kept, and the first and the last value of the curve.
+    The curve is divided into sections of equal length. The result contains the lowest and the
+    highest value of each section, and the first and the last value of the curve.
 
     Args:
         values: The curve, at equal distances; None is a gap.
-        max_points: The largest number of values to keep, at least 4.
+        max_points: Maximum number of positions, at least 4.
 
     Returns:
         Increasing positions in ``values``.
@@ -62,24 +63,26 @@ def downsampled(values: Sequence[float | None], max_points: int = MAX_POINTS) ->
     count = len(values)
     if count <= max_points:
         return list(range(count))
-    kept = {0, count - 1}
+    positions = {0, count - 1}
     sections = (max_points - 2) // 2
     for number in range(sections):
         start, end = number * count // sections, (number + 1) * count // sections
         known = [position for position in range(start, end) if values[position] is not None]
         if known:
-            kept.add(min(known, key=lambda position: values[position] or 0.0))
-            kept.add(max(known, key=lambda position: values[position] or 0.0))
-    return sorted(kept)
+            positions.add(min(known, key=lambda position: values[position] or 0.0))
+            positions.add(max(known, key=lambda position: values[position] or 0.0))
+    return sorted(positions)
 
 
 def smoothed(values: Sequence[float | None], smoothing: float) -> list[float | None]:
     """Return the exponential moving average of a curve, without bias towards 0 at its start.
 
     Args:
-        values: The curve; None is a gap and remains one.
+        values: The curve; None is a gap, also in the result.
         smoothing: The weight of the earlier values, from 0 (no smoothing) to below 1.
     """
+    # ``average`` starts with the value 0, whose weight is ``weight``. The division by 1 - weight
+    # removes its influence.
     average, weight = 0.0, 1.0
     result: list[float | None] = []
     for value in values:
@@ -100,8 +103,9 @@ class LiveCurves:
     the rows change, and the existing chart is updated without flicker.
 
     Attributes:
-        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve;
-            with smoothing also ``"raw"``, the value before it.
+        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve,
+            and with smoothing also ``"raw"``, the value before smoothing. ``is_best`` marks the
+            best epoch; ``is_point`` is True if the point gets a marker.
         specification: The Vega-Lite specification without data.
     """
 
@@ -116,11 +120,11 @@ def loss_curves(
     smoothing: float = 0.0,
     is_log: bool = False,
 ) -> LiveCurves:
-    """Return training and validation loss per epoch; the best epoch is marked on the latter.
+    """Return training and validation loss by epoch; a marker on the latter shows the best epoch.
 
     Args:
         epochs: The finished epochs.
-        best_epoch: The epoch to mark, from 1.
+        best_epoch: Number of the epoch to mark, from 1; None for no marker.
         smoothing: See ``smoothed``.
         is_log: True for a logarithmic axis.
     """
@@ -143,7 +147,10 @@ def loss_curves(
 def accuracy_curves(
     epochs: Sequence[EpochRecord], best_epoch: int | None = None, *, smoothing: float = 0.0
 ) -> LiveCurves:
-    """Return training and validation accuracy by epoch, in percent; the best epoch is marked."""
+    """Return training and validation accuracy by epoch, in percent.
+
+    A marker on the validation accuracy shows the best epoch.
+    """
     curves = {
         "training": [100 * record.accuracy for record in epochs],
         "validation": [100 * record.validation_accuracy for record in epochs],
@@ -160,7 +167,7 @@ def accuracy_curves(
 
 
 def recall_curves(epochs: Sequence[EpochRecord], *, smoothing: float = 0.0) -> LiveCurves:
-    """Return validation recall per class, in percent; gaps for classes without images."""
+    """Return validation recall per class, in percent; undefined values are gaps."""
     curves: dict[str, list[float | None]] = {}
     classes = list(dict.fromkeys(name for record in epochs for name in record.validation_recall))
     for name in classes:
@@ -251,15 +258,15 @@ def grouped_curves(
     factor = 100 if is_percent else 1
     for number, (name, runs) in enumerate(groups.items()):
         spreads = spread_by_epoch(runs, lambda record: factor * float(getattr(record, metric_name)))
-        longest = max(runs, key=len, default=())
-        means = smoothed([one.mean for one in spreads], smoothing)
-        deviations = smoothed([one.deviation or 0.0 for one in spreads], smoothing)
+        longest_run = max(runs, key=len, default=())
+        means = smoothed([spread.mean for spread in spreads], smoothing)
+        deviations = smoothed([spread.deviation or 0.0 for spread in spreads], smoothing)
         if any(deviations):
-            _add_band(figure, longest, means, deviations, _run_line(number)["color"])
+            _add_band(figure, longest_run, means, deviations, _run_line(number)["color"])
         _add_curve(
             figure,
             name,
-            longest[: len(means)],
+            longest_run[: len(means)],
             means,
             line=_run_line(number),
             number_format=_hover_format(is_percent=is_percent),
@@ -356,21 +363,22 @@ def _add_curve(
     """Add a curve; without a number format, it is in the background and has no hover text."""
     import plotly.graph_objects as go
 
-    kept = downsampled(values)
-    is_behind = number_format is None
+    positions = downsampled(values)
+    is_background = number_format is None
+    # Markers, because a line through a single point is invisible.
+    has_markers = len(positions) <= _MAX_MARKED and not is_background
     figure.add_trace(
         go.Scatter(
-            x=[epochs[position].epoch for position in kept],
-            y=[values[position] for position in kept],
+            x=[epochs[position].epoch for position in positions],
+            y=[values[position] for position in positions],
             name=plot_text(name),
-            # A line through a single point is invisible.
-            mode="lines+markers" if len(kept) <= _MAX_MARKED and not is_behind else "lines",
+            mode="lines+markers" if has_markers else "lines",
             line=line,
             marker={"size": 6},
-            opacity=_RAW_OPACITY if is_behind else 1,
+            opacity=_RAW_OPACITY if is_background else 1,
             hovertemplate=number_format,
-            hoverinfo="skip" if is_behind else None,
-            showlegend=not is_behind,
+            hoverinfo="skip" if is_background else None,
+            showlegend=not is_background,
         )
     )
 
@@ -385,12 +393,16 @@ def _add_band(
     """Add the area between mean - deviation and mean + deviation."""
     import plotly.graph_objects as go
 
-    numbers = [record.epoch for record in epochs[: len(means)]]
-    upper = [(mean or 0.0) + (gap or 0.0) for mean, gap in zip(means, deviations, strict=True)]
-    lower = [(mean or 0.0) - (gap or 0.0) for mean, gap in zip(means, deviations, strict=True)]
+    epoch_numbers = [record.epoch for record in epochs[: len(means)]]
+    pairs = [
+        (mean or 0.0, deviation or 0.0) for mean, deviation in zip(means, deviations, strict=True)
+    ]
+    upper = [mean + deviation for mean, deviation in pairs]
+    lower = [mean - deviation for mean, deviation in pairs]
     figure.add_trace(
         go.Scatter(
-            x=[*numbers, *reversed(numbers)],
+            # The outline of the area: the upper edge, and back along the lower edge.
+            x=[*epoch_numbers, *reversed(epoch_numbers)],
             y=[*upper, *reversed(lower)],
             name="± standard deviation",
             fill="toself",
@@ -415,8 +427,10 @@ def _live_curves(
     smoothing: float = 0.0,
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
-    drawn = {name: smoothed(values, smoothing) for name, values in curves.items()}
-    kept = sorted(
+    """Return the rows and the specification of a chart of curves."""
+    smoothed_curves = {name: smoothed(values, smoothing) for name, values in curves.items()}
+    # All curves have the same positions, which include the best epoch.
+    positions = sorted(
         {
             position
             for values in curves.values()
@@ -428,14 +442,14 @@ def _live_curves(
         {
             "epoch": epochs[position].epoch,
             "curve": name,
-            "value": drawn[name][position],
+            "value": smoothed_curves[name][position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
-            # A line through a single point is invisible.
+            # Markers, because a line through a single point is invisible.
             "is_point": len(epochs) <= _MAX_MARKED,
         }
         | ({"raw": values[position]} if smoothing else {})
         for name, values in curves.items()
-        for position in kept
+        for position in positions
     ]
     specification = _specification(list(curves), colors, quantity, number_format, scale or {})
     if smoothing:
@@ -445,16 +459,16 @@ def _live_curves(
 
 def _add_raw_curves(specification: dict[str, Any]) -> None:
     """Draw the values before smoothing behind the curves, and mark the best epoch on them."""
-    line, _, best, _ = specification["layer"]
-    raw = {**line["encoding"]["y"], "field": "raw"}
-    best["encoding"] = {"y": raw}
-    encoding = {**line["encoding"], "y": raw}
+    line, _, best_marker, _ = specification["layer"]
+    raw_values = {**line["encoding"]["y"], "field": "raw"}
+    best_marker["encoding"] = {"y": raw_values}
+    encoding = {**line["encoding"], "y": raw_values}
     mark = {**line["mark"], "strokeWidth": 1, "opacity": _RAW_OPACITY}
     specification["layer"].insert(0, {"mark": mark, "encoding": encoding})
 
 
 def _field(name: str) -> str:
-    """Return the name of a column for Vega-Lite, where dots and brackets are part of a path."""
+    """Escape the name of a column for Vega-Lite, which reads dots and brackets as a path."""
     return re.sub(r"""([\\.\[\]'"])""", r"\\\1", name)
 
 
@@ -469,6 +483,7 @@ def _specification(
     number_format: str,
     scale: dict[str, Any],
 ) -> dict[str, Any]:
+    """Return the specification: lines, markers, the best epoch, and a tooltip for each epoch."""
     value = {
         "field": "value",
         "type": "quantitative",
@@ -501,6 +516,7 @@ def _specification(
         },
         "legend": None,
     }
+    # One row per epoch with the values of all curves, for the tooltip.
     pivot = {"pivot": "curve", "value": "value", "groupby": ["epoch"]}
     return {
         "height": 290,
@@ -531,7 +547,7 @@ def _specification(
                     "filled": True,
                     "size": 150,
                     "opacity": 1,
-                    "color": _BEST,
+                    "color": _BEST_COLOR,
                 },
                 "encoding": {"y": value},
             },

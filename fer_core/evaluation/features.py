@@ -163,12 +163,11 @@ def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
         node = producers.get(name)
         if node is None:
             break
-        inputs = [name for name in node.input if name and name not in constants]
+        all_inputs = [name for name in node.input if name]
+        inputs = [name for name in all_inputs if name not in constants]
         if not inputs:
             break
-        if node.op_type in _WEIGHTED_TYPES and len(inputs) < len(
-            [name for name in node.input if name]
-        ):
+        if node.op_type in _WEIGHTED_TYPES and len(inputs) < len(all_inputs):
             if producers.get(inputs[0]) is None:
                 break  # the input of this layer is the image
             # In ONNX convolutions the channels precede height and width.

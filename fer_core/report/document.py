@@ -16,11 +16,12 @@ class Table:
     """A table with its caption.
 
     Attributes:
-        number: From 1, over the whole report.
-        caption: What it shows.
+        number: Number of the table in the report, from 1.
+        caption: What the table shows.
         header: Titles of the columns.
-        rows: Cells of each row; the first one is its title.
+        rows: Cells of each row; the first cell is the title of the row.
         is_text: True if the cells are text instead of numbers.
+        kind: The kind of block, for the template.
     """
 
     number: int
@@ -36,10 +37,11 @@ class Figure:
     """A chart, or example faces, with its caption.
 
     Attributes:
-        number: From 1, over the whole report.
-        caption: What it shows.
+        number: Number of the figure in the report, from 1.
+        caption: What the figure shows.
         chart: The Plotly figure; None for faces.
-        faces: Address of the picture and text of each face.
+        faces: For each face, the data URL of the picture and a text; empty for a chart.
+        kind: The kind of block, for the template.
     """
 
     number: int
@@ -54,9 +56,9 @@ class Section:
     """A section of the report.
 
     Attributes:
-        title: Its heading.
-        paragraphs: Plain text.
-        blocks: Its tables and figures, in order.
+        title: Heading of the section.
+        paragraphs: Paragraphs of plain text, before the tables and figures.
+        blocks: Tables and figures, in order.
     """
 
     title: str
@@ -65,7 +67,7 @@ class Section:
 
     @property
     def anchor(self) -> str:
-        """Its name in links."""
+        """The name of the section in links within the report."""
         return self.title.lower().replace(" ", "-")
 
 
@@ -95,5 +97,10 @@ class Numbering:
         return [Figure(next(self._figures), caption, chart) for caption, chart in figures]
 
     def faces(self, caption: str, faces: Sequence[tuple[str, str]]) -> Figure:
-        """Return the next figure, of faces."""
+        """Return the next figure, which shows faces.
+
+        Args:
+            caption: What the figure shows.
+            faces: For each face, the data URL of the picture and a text.
+        """
         return Figure(next(self._figures), caption, faces=tuple(faces))

@@ -27,10 +27,10 @@ from fer_core.report.references import bibtex, cite
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Number of example faces.
+#: Maximum number of example faces.
 MAX_FACES = 12
 
-#: Caption and Plotly figure of each chart, by the section that it belongs to.
+#: The charts of each section of the report, each as its caption and its Plotly figure.
 SectionFigures = Mapping[str, Sequence[tuple[str, "go.Figure"]]]
 
 
@@ -50,12 +50,12 @@ def html_report(
         bundle: The evaluated model.
         figures: The charts, as ``fer_core.charts.evaluation.report_figures`` returns them.
         votes: The comparison with annotators, for an evaluation against their votes.
-        images: The images of the dataset, uint8 ``[n, height, width]``, to show those with the
-            largest errors; None to show none.
+        images: All images of the dataset, uint8 ``[n, height, width]``; the report shows those with
+            the largest errors. None for a report without images.
         comparison: The comparison with a second model; None without one.
 
     Returns:
-        The complete file. It loads no external resources: Plotly's script is included once.
+        The complete file. It loads no external resources: it contains Plotly's script.
     """
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
@@ -77,14 +77,14 @@ def html_report(
         sections=sections,
         # Plotly's script and the markup that it generates are the only unescaped parts.
         plotly_js=Markup(get_plotlyjs()) if any(figures.values()) else "",
-        draw=lambda figure: Markup(_chart(figure)),
+        draw=lambda figure: Markup(_chart_markup(figure)),
         methods=methods.paragraphs,
         limits=LIMITS.split("\n\n"),
         sources=[
             ("LaTeX tables", "tables.tex", latex_tables(result, data_title(result))),
-            ("BibTeX", "references.bib", bibtex(_cited(methods, result, comparison))),
+            ("BibTeX", "references.bib", bibtex(_cited_keys(methods, result, comparison))),
         ],
-        data_address=_data_address,
+        data_address=_text_url,
     )
 
 
@@ -92,7 +92,9 @@ def report_bibtex(
     result: EvaluationResult, bundle: Bundle, comparison: Comparison | None = None
 ) -> str:
     """Return the works that a report cites as BibTeX."""
-    return bibtex(_cited(describe_methods(result, bundle, data_title(result)), result, comparison))
+    return bibtex(
+        _cited_keys(describe_methods(result, bundle, data_title(result)), result, comparison)
+    )
 
 
 def data_title(result: EvaluationResult) -> str:
@@ -103,7 +105,7 @@ def data_title(result: EvaluationResult) -> str:
     return f"{images} of {result.dataset_name}"
 
 
-def _cited(
+def _cited_keys(
     methods: Methods, result: EvaluationResult, comparison: Comparison | None
 ) -> tuple[str, ...]:
     keys = methods.keys
@@ -160,7 +162,12 @@ def _sections(
                 numbering.table(
                     "Metrics per class, with 95 % bootstrap intervals.",
                     [
-                        *("class", "precision", "recall", "F1", "support", "ROC AUC"),
+                        "class",
+                        "precision",
+                        "recall",
+                        "F1",
+                        "support",
+                        "ROC AUC",
                         "average precision",
                     ],
                     _class_rows(result),
@@ -184,7 +191,7 @@ def _sections(
         ),
     ]
     if images is not None and not result.is_correct.all():
-        sections.append(_errors(result, images, numbering))
+        sections.append(_largest_errors(result, images, numbering))
     sections.append(
         Section(
             "Calibration",
@@ -207,6 +214,7 @@ def _sections(
         section = Section("Slices")
         slice_charts = charts("slices")
         for position, (title, header, rows) in enumerate(_slice_tables(result)):
+            # An empty list if the caller gave no chart for this table.
             section.blocks += slice_charts[position : position + 1]
             section.blocks.append(numbering.table(f"Accuracy by {title.lower()}.", header, rows))
         sections.append(section)
@@ -224,7 +232,7 @@ def _sections(
             section.blocks.append(numbering.table(f"Accuracy under {title}.", header, rows))
         sections.append(section)
     if comparison is not None:
-        sections.append(_comparison(comparison, charts("comparison"), numbering))
+        sections.append(_comparison_section(comparison, charts("comparison"), numbering))
     curves = charts("training")
     if curves:
         sections.append(Section("Training", [], [*curves]))
@@ -259,11 +267,11 @@ def _summary_text(result: EvaluationResult) -> list[str]:
 
 
 def _balance_rows(result: EvaluationResult, bundle: Bundle) -> list[list[str]]:
-    trained = training_counts(bundle)
-    total = sum(trained.values())
+    counts = training_counts(bundle)
+    total = sum(counts.values())
     rows = []
     for class_result in result.per_class:
-        count = trained.get(class_result.name)
+        count = counts.get(class_result.name)
         rows.append(
             [
                 class_result.name,
@@ -277,7 +285,10 @@ def _balance_rows(result: EvaluationResult, bundle: Bundle) -> list[list[str]]:
 
 
 def training_counts(bundle: Bundle) -> dict[str, int]:
-    """Return the images per class of the train split of a model's data; empty if unknown."""
+    """Return the number of images per class in the train split of a model's data.
+
+    Empty if unknown.
+    """
     counts = bundle.record.dataset.get("counts")
     train = counts.get("train") if isinstance(counts, dict) else None
     if not isinstance(train, dict):
@@ -285,14 +296,16 @@ def training_counts(bundle: Bundle) -> dict[str, int]:
     return {str(name): count for name, count in train.items() if isinstance(count, int)}
 
 
-def _errors(result: EvaluationResult, images: NDArray[np.uint8], numbering: Numbering) -> Section:
+def _largest_errors(
+    result: EvaluationResult, images: NDArray[np.uint8], numbering: Numbering
+) -> Section:
     positions = find_mistakes(result)[:MAX_FACES]
     faces = []
     for position in positions.tolist():
         true = result.classes[result.labels[position]]
         predicted = result.classes[result.predicted[position]]
         text = f"{true}, predicted {predicted} ({percent(float(result.confidence[position]))})"
-        faces.append((_face_address(images[result.rows[position]]), text))
+        faces.append((_face_url(images[result.rows[position]]), text))
     return Section(
         "Largest errors",
         [
@@ -309,20 +322,22 @@ def _errors(result: EvaluationResult, images: NDArray[np.uint8], numbering: Numb
     )
 
 
-def _face_address(image: NDArray[np.uint8]) -> str:
+def _face_url(image: NDArray[np.uint8]) -> str:
     import cv2
 
     encoded = cv2.imencode(".png", image)[1].tobytes()
     return f"data:image/png;base64,{base64.b64encode(encoded).decode()}"
 
 
-def _data_address(text: str) -> str:
+def _text_url(text: str) -> str:
     return f"data:text/plain;charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}"
 
 
-def _comparison(comparison: Comparison, charts: Sequence[Figure], numbering: Numbering) -> Section:
+def _comparison_section(
+    comparison: Comparison, charts: Sequence[Figure], numbering: Numbering
+) -> Section:
     difference = comparison.difference
-    overall = [
+    overall_rows = [
         ["Images", f"{comparison.n:,}", ""],
         [f"Accuracy of {comparison.first_name}", percent(comparison.first_accuracy), ""],
         [f"Accuracy of {comparison.second_name}", percent(comparison.second_accuracy), ""],
@@ -333,16 +348,16 @@ def _comparison(comparison: Comparison, charts: Sequence[Figure], numbering: Num
         ["Both wrong", f"{comparison.both_wrong:,}", ""],
         [f"p-value ({comparison.test})", f"{comparison.p_value:.3g}", ""],
     ]
-    classes = [
+    class_rows = [
         [
-            one.name,
-            f"{one.support:,}",
-            number(one.first_recall),
-            number(one.second_recall),
-            " ".join(_number_cells(one.recall_difference)),
-            " ".join(_number_cells(one.f1_difference)),
+            class_comparison.name,
+            f"{class_comparison.support:,}",
+            number(class_comparison.first_recall),
+            number(class_comparison.second_recall),
+            " ".join(_number_cells(class_comparison.recall_difference)),
+            " ".join(_number_cells(class_comparison.f1_difference)),
         ]
-        for one in comparison.per_class
+        for class_comparison in comparison.per_class
     ]
     return Section(
         "Comparison",
@@ -356,13 +371,20 @@ def _comparison(comparison: Comparison, charts: Sequence[Figure], numbering: Num
                 f"{comparison.first_name} (first) and {comparison.second_name} (second) on the "
                 "same images.",
                 ["", "value", "95 % interval"],
-                overall,
+                overall_rows,
             ),
             *charts,
             numbering.table(
                 "Differences per class, second minus first model.",
-                ["class", "support", "first recall", "second recall", "recall", "F1"],
-                classes,
+                [
+                    "class",
+                    "support",
+                    "first recall",
+                    "second recall",
+                    "recall difference",
+                    "F1 difference",
+                ],
+                class_rows,
             ),
         ],
     )
@@ -388,11 +410,12 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
 def _vote_rows(votes: VoteEvaluation | None) -> list[list[str]]:
     if votes is None:
         return []
-    clear = (
-        f"Accuracy on {votes.clear_n:,} images with {CLEAR_SHARE:.0%} of the votes on one answer"
+    clear_title = (
+        f"Accuracy on {votes.clear_n:,} images with at least {100 * CLEAR_SHARE:.0f} % of the "
+        "votes on one answer"
     )
     return [
-        [clear, *_percent_cells(votes.clear_accuracy)],
+        [clear_title, *_percent_cells(votes.clear_accuracy)],
         [
             "One annotator against the plurality of the others",
             *_percent_cells(votes.annotator_agreement),
@@ -447,7 +470,7 @@ def _slice_tables(result: EvaluationResult) -> list[tuple[str, list[str], list[l
             [slicing.unit or slicing.title, "images", "accuracy", "95 % interval"],
             [
                 [
-                    f"{_score(score_slice.low)} to {_score(score_slice.high)}",
+                    f"{_score_text(score_slice.low)} to {_score_text(score_slice.high)}",
                     f"{score_slice.n:,}",
                     *_percent_cells(score_slice.accuracy),
                 ]
@@ -469,10 +492,11 @@ def _robustness_tables(result: EvaluationResult) -> list[tuple[str, list[str], l
     ]
 
 
-def _chart(figure: Figure) -> str:
+def _chart_markup(figure: Figure) -> str:
     import plotly.graph_objects as go
 
-    # On a page the theme sets the template; the report has no theme.
+    """Return a chart as HTML."""
+    # On a page, the theme determines the colors of the chart. The report has no theme.
     styled = go.Figure(figure.chart).update_layout(template="plotly_white")
     markup: str = styled.to_html(
         full_html=False,
@@ -528,5 +552,5 @@ def _number_cells(estimate: Estimate) -> tuple[str, str]:
     return number(estimate.value), f"({interval})" if interval else ""
 
 
-def _score(value: float) -> str:
+def _score_text(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

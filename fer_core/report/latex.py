@@ -25,17 +25,17 @@ _ESCAPES = {
 def latex_tables(result: EvaluationResult, data_title: str) -> str:
     """Return the tables of metrics, of classes and of the confusion matrix as one LaTeX file.
 
-    Values are as in the report: shares in percent with one digit, others with three; intervals are
-    95 % intervals. Undefined values are a dash.
+    As in the report, shares are in percent with one decimal digit, other values have three, and
+    intervals are 95 % intervals. Undefined values are a dash.
 
     Args:
         result: The evaluation.
-        data_title: The evaluated images, for the captions.
+        data_title: A description of the evaluated images, for the captions.
     """
-    where = f"{result.bundle_name} on {data_title} ({result.n:,} images)"
+    subject = f"{result.bundle_name} on {data_title} ({result.n:,} images)"
     tables = (
         _table(
-            f"Metrics of {where}, with 95 % bootstrap intervals.",
+            f"Metrics of {subject}, with 95 % bootstrap intervals.",
             "metrics",
             ("Metric", "Value", "95 % interval"),
             [
@@ -48,21 +48,22 @@ def latex_tables(result: EvaluationResult, data_title: str) -> str:
             ],
         ),
         _table(
-            f"Metrics per class of {where}.",
+            f"Metrics per class of {subject}.",
             "classes",
             ("Class", "Precision", "Recall", "F1", "Support"),
             [
                 (
-                    one.name,
-                    *(_number(value) for value in (one.precision.value, one.recall.value)),
-                    _number(one.f1.value),
-                    f"{one.support:,}",
+                    class_result.name,
+                    _number(class_result.precision.value),
+                    _number(class_result.recall.value),
+                    _number(class_result.f1.value),
+                    f"{class_result.support:,}",
                 )
-                for one in result.per_class
+                for class_result in result.per_class
             ],
         ),
         _table(
-            f"Confusion matrix of {where}: rows are true classes, columns predicted ones.",
+            f"Confusion matrix of {subject}: rows are true classes, columns predicted ones.",
             "confusion",
             ("True", *result.classes),
             [
@@ -76,7 +77,7 @@ def latex_tables(result: EvaluationResult, data_title: str) -> str:
 
 def latex_text(text: str) -> str:
     """Return a text in which LaTeX's special characters are escaped."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def _table(caption: str, label: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -40,7 +40,7 @@ class Methods:
     """The methods section of a report.
 
     Attributes:
-        paragraphs: Plain text.
+        paragraphs: Paragraphs of plain text.
         keys: The BibTeX keys of the works that the text cites.
     """
 
@@ -54,13 +54,14 @@ def describe_methods(result: EvaluationResult, bundle: Bundle, data_title: str) 
     Args:
         result: The evaluation.
         bundle: The evaluated model.
-        data_title: The evaluated images, such as "the test images of fer2013".
+        data_title: A description of the evaluated images, such as "the test images of fer2013".
     """
     paragraphs = (
         _training(bundle.record),
         _prediction(bundle),
         _evaluation(result, data_title),
     )
+    # The cited works are those whose citations occur in the text.
     text = " ".join(paragraphs)
     keys = tuple(key for key, work in REFERENCES.items() if work.citation in text)
     return Methods(paragraphs, keys)
@@ -117,11 +118,11 @@ def _data(record: BundleRecord, config: TrainingConfig) -> str:
     text += "."
     if config.targets in _TARGETS:
         source = str(record.targets.get("source", ""))
-        works = f" {cite('barsoum2016training')}" if "ferplus" in source.lower() else ""
-        text += f" The targets were {_TARGETS[config.targets]}{works}."
+        citation = f" {cite('barsoum2016training')}" if "ferplus" in source.lower() else ""
+        text += f" The targets were {_TARGETS[config.targets]}{citation}."
     if record.start:
-        start = str(record.start.get("model", "another model"))
-        text += f" The weights were initialized with those of the model {start}"
+        start_model = str(record.start.get("model", "another model"))
+        text += f" The weights were initialized with those of the model {start_model}"
         freeze = record.start.get("freeze")
         text += f", whose layers up to {freeze} were not changed." if freeze else "."
     return text
@@ -172,7 +173,7 @@ def _schedule(config: TrainingConfig) -> str:
     return text
 
 
-#: The augmentations: field, and the text for its value.
+#: The fields of the augmentations, each with a function that describes its value.
 _AUGMENTATIONS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("flip", lambda _: "horizontal flips"),
     ("rotation_degrees", lambda value: f"rotation by up to {value:g} degrees"),
@@ -191,12 +192,14 @@ _AUGMENTATIONS: tuple[tuple[str, Callable[[float], str]], ...] = (
 
 
 def _regularization(config: TrainingConfig) -> list[str]:
-    used = [
+    augmentations = [
         describe(getattr(config, name))
         for name, describe in _AUGMENTATIONS
         if getattr(config, name)
     ]
-    sentences = [f"Training images were augmented by {_listed(used)}." if used else ""]
+    sentences = []
+    if augmentations:
+        sentences.append(f"Training images were augmented by {_listed(augmentations)}.")
     if config.imbalance in _IMBALANCE:
         text = f"Class imbalance was countered by {_IMBALANCE[config.imbalance]}"
         if config.imbalance_last_epochs is not None:
@@ -263,7 +266,7 @@ def _evaluation(result: EvaluationResult, data_title: str) -> str:
         f"{RESAMPLES:,} resamples of the images {cite('efron1993bootstrap')}."
     )
     if result.human_accuracy:
-        text += f" Human accuracy on them is 65 ± 5 % {cite('goodfellow2013challenges')}."
+        text += f" Human accuracy on these images is 65 ± 5 % {cite('goodfellow2013challenges')}."
     if result.leak_free_n is not None and result.split != "train":
         text += (
             f" {result.n - result.leak_free_n:,} of the images are in the train split or have a "
@@ -273,6 +276,7 @@ def _evaluation(result: EvaluationResult, data_title: str) -> str:
 
 
 def _percent(share: float) -> str:
+    """Return a setting as a percentage, without digits that are 0."""
     return f"{100 * share:g} %"
 
 

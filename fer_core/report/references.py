@@ -23,6 +23,7 @@ class Reference:
 
 
 def _work(citation: str, kind: str, author: str, title: str, **fields: str) -> Reference:
+    """Return a reference; ``fields`` are the BibTeX fields after author and title."""
     return Reference(citation, kind, {"author": author, "title": title, **fields})
 
 
@@ -170,15 +171,15 @@ def cite(*keys: str) -> str:
 
 
 def bibtex(keys: Iterable[str]) -> str:
-    """Return the BibTeX entries of this program and of works, each once, sorted by their keys."""
+    """Return BibTeX entries: first of this program, then of works, each once and sorted by key."""
     fields = {"title": "{FER Studio}"}
     version = _program_version()
     if version is not None:
         fields["version"] = version
-    chosen = {PROGRAM_KEY: Reference("", "software", fields)} | {
+    references = {PROGRAM_KEY: Reference("", "software", fields)} | {
         key: REFERENCES[key] for key in sorted(set(keys))
     }
-    return "\n\n".join(_entry(key, reference) for key, reference in chosen.items()) + "\n"
+    return "\n\n".join(_entry(key, reference) for key, reference in references.items()) + "\n"
 
 
 def _entry(key: str, reference: Reference) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fer_core.charts.style import (
-    FIRST,
+    FIRST_COLOR,
     MARGIN,
-    SECOND,
+    SECOND_COLOR,
     ThresholdLine,
     as_percent,
     diagonal,
@@ -34,11 +34,11 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
                 x=as_percent(confidence_bin.mean_confidence for confidence_bin in state.bins),
                 y=as_percent(confidence_bin.accuracy.value for confidence_bin in state.bins),
                 error_y=percent_whiskers(
-                    [confidence_bin.accuracy for confidence_bin in state.bins], FIRST
+                    [confidence_bin.accuracy for confidence_bin in state.bins], FIRST_COLOR
                 ),
                 mode="lines+markers",
-                marker={"size": 9, "color": FIRST},
-                line={"color": FIRST, "width": 1},
+                marker={"size": 9, "color": FIRST_COLOR},
+                line={"color": FIRST_COLOR, "width": 1},
                 customdata=[
                     (f"{confidence_bin.count:,}", percent_text(confidence_bin.accuracy))
                     for confidence_bin in state.bins
@@ -48,13 +48,14 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
             ),
         ]
     )
-    label = {"showarrow": False, "xref": "paper", "yref": "paper", "font": {"size": 12}}
-    figure.add_annotation(x=0.02, y=0.98, text="underconfident", xanchor="left", **label)
-    figure.add_annotation(x=0.98, y=0.02, text="overconfident", xanchor="right", **label)
+    label_style = {"showarrow": False, "xref": "paper", "yref": "paper", "font": {"size": 12}}
+    figure.add_annotation(x=0.02, y=0.98, text="underconfident", xanchor="left", **label_style)
+    figure.add_annotation(x=0.98, y=0.02, text="overconfident", xanchor="right", **label_style)
     figure.update_layout(
         height=400,
         margin=MARGIN,
         showlegend=False,
+        # Slightly longer than 100 %, so that a line at 100 % is not cut.
         xaxis=percent_axis("mean confidence of the bin", 0, 101),
         yaxis=percent_axis("accuracy in the bin", 0, 101),
     )
@@ -65,17 +66,17 @@ def coverage_lines(curve: CoverageCurve, threshold: float) -> go.Figure:
     """Plot accuracy and coverage against the minimum confidence.
 
     Args:
-        curve: The values; a gap where no prediction is accepted.
+        curve: The values. The accuracy has a gap where no prediction is accepted.
         threshold: The minimum confidence marked by a vertical line, 0 to 1.
     """
     figure = lines_by_threshold(
         as_percent(curve.thresholds),
         [
             ThresholdLine(
-                "accuracy of accepted predictions", as_percent(curve.accuracy), FIRST, "solid"
+                "accuracy of accepted predictions", as_percent(curve.accuracy), FIRST_COLOR, "solid"
             ),
             ThresholdLine(
-                "accepted predictions (coverage)", as_percent(curve.coverage), SECOND, "dash"
+                "accepted predictions (coverage)", as_percent(curve.coverage), SECOND_COLOR, "dash"
             ),
         ],
         100 * threshold,

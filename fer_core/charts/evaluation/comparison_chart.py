@@ -23,12 +23,13 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
     """Plot the metric of the second model minus that of the first per class, with paired intervals.
 
     Args:
-        comparison: The values; right of zero the second model is better.
+        comparison: The comparison of the two models.
         metric: The metric to plot.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    # The axis reaches at least to ±0.05.
     extent = 0.05
     colors = class_colors(class_comparison.name for class_comparison in comparison.per_class)
     for class_comparison in comparison.per_class:
@@ -39,8 +40,8 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
             if metric == "recall"
             else class_comparison.f1_difference
         )
-        ends = (estimate.value, estimate.low, estimate.high)
-        extent = max([extent, *[abs(end) for end in ends if end is not None]])
+        values = (estimate.value, estimate.low, estimate.high)
+        extent = max([extent, *[abs(value) for value in values if value is not None]])
         figure.add_trace(
             class_point(
                 name,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Metric = Literal["f1", "precision", "recall"]
 METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
+#: Height of a chart of curves with up to eight classes, in pixels.
 _CURVE_HEIGHT = 420
 
 
@@ -123,8 +124,8 @@ def _add_curves(
 
     Args:
         figure: The figure.
-        curves: Name of the class, x and y from 0 to 1, and a summary for the legend.
-        classes: All classes, which determine the color of each.
+        curves: For each curve: the class, x and y from 0 to 1, and a summary for the legend.
+        classes: All classes, which determine the colors.
         hover: Hover template after the name, with Plotly's ``%{x}`` and ``%{y}``.
         shape: Plotly's shape of the line.
     """
@@ -165,10 +166,10 @@ def threshold_lines(
     """Plot precision, recall and F1 of one class against the decision threshold.
 
     Args:
-        curve: The values; gaps where a metric is undefined.
-        class_name: Determines the color; the three lines differ by their dashes.
+        curve: The values. A line has a gap where its metric is undefined.
+        class_name: The class, whose color all three lines have; they differ by their dashes.
         threshold: The threshold marked by a vertical line, 0 to 1.
-        classes: All classes, which determine the color of each.
+        classes: All classes, which determine the colors.
     """
     color = class_colors(classes)[class_name]
     figure = lines_by_threshold(

@@ -39,11 +39,11 @@ def report_figures(
     epochs: Sequence[EpochRecord] = (),
     comparison: Comparison | None = None,
 ) -> dict[str, list[tuple[str, go.Figure]]]:
-    """Return caption and figure of each chart, by the section of the report that it belongs to.
+    """Return the charts of the report by section, each as its caption and its figure.
 
     Args:
-        result: The evaluation; charts of slices and robustness are included if it has them.
-        training_counts: Images per class that the model was trained on; None if unknown.
+        result: The evaluation. Charts of slices and robustness are included if it contains them.
+        training_counts: Number of training images per class; None if unknown.
         epochs: The epochs of the model's training; empty if unknown.
         comparison: The comparison with a second model; None without one.
     """
@@ -139,25 +139,28 @@ def balance_bars(result: EvaluationResult, training_counts: Mapping[str, int]) -
 
     Args:
         result: The evaluation.
-        training_counts: Images per class; empty if unknown.
+        training_counts: Number of training images per class; empty if unknown.
     """
     import plotly.graph_objects as go
 
     colors = [class_colors(result.classes)[name] for name in result.classes]
-    series = {"evaluated": {one.name: one.support for one in result.per_class}}
+    series = {
+        "evaluated": {class_result.name: class_result.support for class_result in result.per_class}
+    }
     if training_counts:
         series["training"] = dict(training_counts)
     figure = go.Figure()
-    for name, counts in series.items():
+    for series_name, counts in series.items():
         total = max(sum(counts.values()), 1)
-        pattern = {"shape": "/", "fgcolor": "#FFFFFF"} if name == "training" else {}
+        pattern = {"shape": "/", "fgcolor": "#FFFFFF"} if series_name == "training" else {}
         figure.add_bar(
             x=plot_texts(result.classes),
-            y=[100 * counts.get(one, 0) / total for one in result.classes],
-            name=name,
+            y=[100 * counts.get(name, 0) / total for name in result.classes],
+            name=series_name,
             marker={"color": colors, "pattern": pattern},
-            customdata=[counts.get(one, 0) for one in result.classes],
-            hovertemplate=f"%{{x}}, {name}: %{{customdata:,}} images, %{{y:.1f}} %<extra></extra>",
+            customdata=[counts.get(name, 0) for name in result.classes],
+            hovertemplate=f"%{{x}}, {series_name}: %{{customdata:,}} images, %{{y:.1f}} %"
+            "<extra></extra>",
         )
     figure.update_layout(
         height=320,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fer_core.charts.style import (
-    FIRST,
+    FIRST_COLOR,
     GRAY,
     MARGIN,
     as_percent,
@@ -35,10 +35,10 @@ def slice_points(slicing: Slicing, overall: float) -> go.Figure:
             x=names,
             y=as_percent(score_slice.accuracy.value for score_slice in slicing.slices),
             error_y=percent_whiskers(
-                [score_slice.accuracy for score_slice in slicing.slices], FIRST
+                [score_slice.accuracy for score_slice in slicing.slices], FIRST_COLOR
             ),
             mode="markers",
-            marker={"size": 10, "color": FIRST},
+            marker={"size": 10, "color": FIRST_COLOR},
             customdata=[
                 (f"{score_slice.n:,}", percent_text(score_slice.accuracy))
                 for score_slice in slicing.slices
@@ -59,16 +59,18 @@ def slice_points(slicing: Slicing, overall: float) -> go.Figure:
 
 
 def _range_text(low: float, high: float) -> str:
-    first, last = (f"{value:,.0f}" if high >= 10 else f"{value:.2g}" for value in (low, high))
+    low_text, high_text = (
+        f"{value:,.0f}" if high >= 10 else f"{value:.2g}" for value in (low, high)
+    )
     # Two lines, so that five labels fit side by side in a narrow chart.
-    return first if first == last else f"{first}<br>to {last}"
+    return low_text if low_text == high_text else f"{low_text}<br>to {high_text}"
 
 
 def robustness_lines(curve: RobustnessCurve) -> go.Figure:
-    """Plot accuracy against the strength of a corruption, with intervals; unchanged images first.
+    """Plot accuracy with intervals against the strength of a corruption.
 
-    The strengths are categories from mild to severe, because in some units a smaller number is more
-    severe.
+    The strengths are categories, from the unchanged images to the most severe corruption, because
+    in some units a smaller number is more severe.
     """
     import plotly.graph_objects as go
 
@@ -76,10 +78,10 @@ def robustness_lines(curve: RobustnessCurve) -> go.Figure:
         go.Scatter(
             x=[f"{point.strength:g}" for point in curve.points],
             y=as_percent(point.accuracy.value for point in curve.points),
-            error_y=percent_whiskers([point.accuracy for point in curve.points], FIRST),
+            error_y=percent_whiskers([point.accuracy for point in curve.points], FIRST_COLOR),
             mode="lines+markers",
-            line={"color": FIRST, "width": 2},
-            marker={"size": 8, "color": FIRST},
+            line={"color": FIRST_COLOR, "width": 2},
+            marker={"size": 8, "color": FIRST_COLOR},
             customdata=[percent_text(point.accuracy) for point in curve.points],
             hovertemplate="%{x}: %{customdata}<extra></extra>",
         )

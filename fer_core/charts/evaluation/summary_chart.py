@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fer_core.charts.style import (
-    FIRST,
+    FIRST_COLOR,
     GRAY,
     MARGIN,
     as_percent,
@@ -22,49 +22,52 @@ if TYPE_CHECKING:
 def summary_intervals(result: EvaluationResult) -> go.Figure:
     """Plot accuracy, leak-free, balanced and top-2 accuracy as points with intervals.
 
-    In the row of the accuracy, a dashed line shows the majority-class baseline, and a band human
-    accuracy where it is known: neither is a reference for the other metrics.
+    A dashed line shows the majority-class baseline. A band shows human accuracy, if it is known.
+    Both are drawn only in the row of the accuracy, because the other metrics cannot be compared
+    with them.
     """
     import plotly.graph_objects as go
 
-    named = {"accuracy": result.accuracy}
+    metrics = {"accuracy": result.accuracy}
     if result.leak_free_accuracy is not None and result.split != "train":
-        named["leak-free accuracy"] = result.leak_free_accuracy
-    named |= {
+        metrics["leak-free accuracy"] = result.leak_free_accuracy
+    metrics |= {
         "balanced accuracy": result.balanced_accuracy,
         "top-2 accuracy": result.top2_accuracy,
     }
-    defined = {name: estimate for name, estimate in named.items() if estimate.value is not None}
+    defined = {name: estimate for name, estimate in metrics.items() if estimate.value is not None}
     figure = go.Figure(
         go.Scatter(
             x=as_percent(estimate.value for estimate in defined.values()),
             y=list(defined),
             mode="markers",
-            marker={"size": 11, "color": FIRST},
-            error_x=percent_whiskers(list(defined.values()), FIRST),
+            marker={"size": 11, "color": FIRST_COLOR},
+            error_x=percent_whiskers(list(defined.values()), FIRST_COLOR),
             customdata=[percent_text(estimate) for estimate in defined.values()],
             hovertemplate="%{y}: %{customdata}<extra></extra>",
         )
     )
-    label = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
-    # The accuracy is the first of the categories, and each is 1 high.
-    row = {"yref": "y", "y0": -0.5, "y1": 0.5}
+    label_style = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
+    # The accuracy is the first category: its center is at 0. Each category is 1 high.
+    accuracy_row = {"yref": "y", "y0": -0.5, "y1": 0.5}
     baseline = 100 * result.baseline_accuracy
     line = {"color": GRAY, "dash": "dash", "width": 2}
-    figure.add_shape(type="line", x0=baseline, x1=baseline, line=line, **row)
-    figure.add_annotation(x=baseline, text=f"majority-class<br>baseline {baseline:.1f} %", **label)
+    figure.add_shape(type="line", x0=baseline, x1=baseline, line=line, **accuracy_row)
+    figure.add_annotation(
+        x=baseline, text=f"majority-class<br>baseline {baseline:.1f} %", **label_style
+    )
     if result.human_accuracy is not None:
         middle, low, high = (100 * share for share in result.human_accuracy)
         figure.add_shape(
-            type="rect", x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0, **row
+            type="rect", x0=low, x1=high, fillcolor=GRAY, opacity=0.25, line_width=0, **accuracy_row
         )
         figure.add_annotation(
             x=middle,
             text=f"humans<br>{middle:.0f} ± {high - middle:.0f} %",
-            **label,
+            **label_style,
         )
     figure.update_layout(
-        height=126 + 34 * len(named),
+        height=126 + 34 * len(metrics),
         margin=MARGIN | {"t": 44},
         showlegend=False,
         xaxis=percent_axis("share of the images"),
