@@ -96,6 +96,7 @@ def _faces_in_file(content: bytes, name: str, analyzer: Analyzer, whole: bool | 
 
     from fer_core.vision.decode import decode_picture, full_size, picture_slot
 
+    # The slot limits the memory: only one large picture at a time is decoded and analyzed.
     with picture_slot(content):
         image = decode_picture(content, name)
         faces = analyzer.analyze(image, whole=whole)

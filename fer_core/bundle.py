@@ -279,14 +279,14 @@ def write_calibration(
     Raises:
         InputError: The bundle belongs to the installed package.
     """
-    require_own_bundle(folder)
+    require_changeable_bundle(folder)
     if not isinstance(calibration, Calibration):
         calibration = Calibration(calibration)
     document = calibration.to_json() | {"fitted_on": fitted_on} | (details or {})
     write_json(folder / CALIBRATION_FILE, document)
 
 
-def require_own_bundle(folder: Path) -> None:
+def require_changeable_bundle(folder: Path) -> None:
     """Check that the files of a bundle may be changed.
 
     Raises:
@@ -313,6 +313,7 @@ def damaged_bundles(settings: Settings) -> list[str]:
 
 
 def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
+    """Return the usable bundles, and a sentence for each bundle or folder that cannot be used."""
     errors: list[str] = []
     named_folders: list[tuple[str, Path]] = []
     for root in settings.model_roots:

@@ -98,7 +98,7 @@ def run_child(
         encoding="utf-8",
         errors="replace",
         # With ``on_wait``, the child leads a new session, so that all processes of the session can
-        # be ended. The child starts its own children without ``on_wait``, so they belong to it.
+        # be ended. The child starts its own children without ``on_wait``: in the same session.
         start_new_session=on_wait is not None,
     ) as child:
         try:

@@ -181,7 +181,7 @@ def color_rgb(color: str) -> tuple[int, int, int]:
 
 
 def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of a table's columns for classes, which differ from its other columns.
+    """Return a column name for each class; the names differ from the table's other columns.
 
     Args:
         classes: The names of the classes.

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_own_bundle
+from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_changeable_bundle
 from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
@@ -73,7 +73,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
             f"The evaluation belongs to the model {document['model']!r}, not to {bundle.name!r}; "
             f"evaluate {bundle.name!r} first."
         )
-    require_own_bundle(bundle.folder)
+    require_changeable_bundle(bundle.folder)
     path = bundle.folder / MODEL_CARD_FILE
     try:
         card = path.read_text(encoding="utf-8")

@@ -14,11 +14,13 @@ from fer_core.video.timecode import format_time
 
 #: Maximum number of points of a lane. More cannot be distinguished on a screen.
 _MAX_POINTS = 600
-#: A person is absent between two rows whose distance is more than this multiple of the usual one.
+#: A person is absent between two rows if the time between them is more than this multiple of the
+#: usual time between rows.
 _ABSENCE_STEPS = 4
 #: Minimum time in seconds that a point of a lane covers, so that a single row is visible.
 _MIN_STEP = 0.02
-#: Distances of labels on the time axis in seconds, and the maximum number of distances.
+#: Possible distances between labels on the time axis, in seconds, and the maximum number of such
+#: distances on an axis.
 _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 _MAX_TICK_STEPS = 8
 
@@ -50,10 +52,10 @@ def emotion_lanes(
     """Return the curves of a timeline, with at most 600 points each.
 
     Args:
-        table: The rows.
+        table: The faces of the video.
         titles: The persons to draw, from the top, with their names.
         classes: The classes to draw.
-        limits: First and last time in seconds.
+        limits: First and last time to draw, in seconds.
     """
     columns = [table.classes.index(name) for name in classes]
     lanes = []
@@ -73,17 +75,17 @@ def downsampled(
 
     Args:
         seconds: Increasing times, float64 ``[n]``.
-        values: 0 to 1, float32 ``[n, curves]``.
+        values: The values of the curves at these times, 0 to 1, float32 ``[n, curves]``.
         start: The first time that is shown.
         end: The last time that is shown.
 
     Returns:
-        The middles of at most 600 equal parts of the time, float64 ``[points]``, and the largest
-        values in each, float64 ``[points, curves]``; NaN in parts without values. Curves with fewer
-        values are returned as they are.
+        The middles of 600 equal parts of the time, float64 ``[points]``, and the largest values in
+        each part, float64 ``[points, curves]``; NaN in parts without values. If there are at most
+        600 times, these times and their values.
     """
-    inside = (seconds >= start) & (seconds <= end)
-    seconds, values = seconds[inside], values[inside]
+    is_shown = (seconds >= start) & (seconds <= end)
+    seconds, values = seconds[is_shown], values[is_shown]
     if len(seconds) <= _MAX_POINTS:
         return seconds, values.astype(np.float64)
     width = max(end - start, 1e-9) / _MAX_POINTS
@@ -101,8 +103,8 @@ def lanes_csv(lanes: Sequence[PersonLanes], classes: Sequence[str]) -> str:
     """Return the curves as the text of a CSV file, a row per person and point.
 
     Args:
-        lanes: The curves.
-        classes: Their classes, in the order of ``PersonLanes.values``.
+        lanes: The curves of each person.
+        classes: The classes of the curves, in the order of ``PersonLanes.values``.
     """
     rows = [
         [person.title, f"{time:.3f}", *(f"{100 * value:.1f}" for value in point)]
@@ -116,7 +118,8 @@ def lanes_csv(lanes: Sequence[PersonLanes], classes: Sequence[str]) -> str:
 def time_ticks(start: float, end: float) -> list[tuple[float, str]]:
     """Return round times between two times in seconds, each with its text."""
     span = max(end - start, 0.5)
-    step = next((one for one in _TICK_STEPS if span / one <= _MAX_TICK_STEPS), _TICK_STEPS[-1])
+    steps = (step for step in _TICK_STEPS if span / step <= _MAX_TICK_STEPS)
+    step = next(steps, _TICK_STEPS[-1])
     digits = 1 if step < 1 else 0
     times = np.arange(np.ceil(start / step) * step, end + 1e-9, step)
     return [(round(float(time), 3), format_time(float(time), digits)) for time in times]
@@ -125,7 +128,7 @@ def time_ticks(start: float, end: float) -> list[tuple[float, str]]:
 def _with_absences(
     seconds: NDArray[np.float64], values: NDArray[np.float64], step: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Insert a point of NaN into each gap, so that no line is drawn across it."""
+    """Insert a point of NaN where the person is absent, so that no line is drawn there."""
     before = np.flatnonzero(np.diff(seconds) > _ABSENCE_STEPS * step + 1e-6)
     middles = (seconds[before] + seconds[before + 1]) / 2
     return (

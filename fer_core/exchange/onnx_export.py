@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.bundle import KERAS_MODEL_FILE, Bundle, require_own_bundle
+from fer_core.bundle import KERAS_MODEL_FILE, Bundle, require_changeable_bundle
 from fer_core.errors import InputError, first_line, root_cause
 from fer_core.exchange.keras_files import check_keras_archive
 from fer_core.exchange.onnx_writer import convert_to_onnx
@@ -59,7 +59,7 @@ def export_onnx(bundle: Bundle) -> Path:
         InputError: A package is missing, the Keras model is missing or unsafe, or the two networks
             differ by more than ``TOLERANCE``.
     """
-    require_own_bundle(bundle.folder)
+    require_changeable_bundle(bundle.folder)
     require_onnx_export()
     model = load_keras_model(bundle)
     pictures = network_input(probe_crops(), bundle.record)
