@@ -178,6 +178,7 @@ def numbered_folder(root: Path, name: str) -> Path:
 
 
 def _hidden_folder(path: Path) -> Path:
+    """Create an empty hidden folder next to ``path``."""
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
     # mkdtemp makes the folder private to this user. It gets the permissions of its parent folder.
     temporary.chmod(path.parent.stat().st_mode & 0o777)
@@ -228,7 +229,8 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
     """Turn a failed write into a message that says what failed, why, and what to do.
 
     Args:
-        sentence: What cannot be done, and where: "The votes cannot be stored in data/faces".
+        sentence: What cannot be done, and where, such as "The votes cannot be stored in
+            data/faces".
 
     Raises:
         InputError: The body raised an ``OSError``.
@@ -247,9 +249,9 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
 
 
 def cannot_read(path: Path, error: OSError) -> InputError:
-    """Return the error for a file or folder that exists but that the system refuses to open.
+    """Return the error for a file or folder that exists but cannot be opened.
 
-    It may be intact, so the message does not advise to delete or replace it.
+    Its content may be valid, so the message does not advise to delete or replace it.
     """
     reason = system_reason(error)
     return InputError(
@@ -266,9 +268,9 @@ def read_errors_as_input_errors(
 
     Args:
         path: The file that the body reads and interprets.
-        advice: What to do if it is damaged: "start a new run".
-        damaged: The beginning of the message if it is damaged; by default "PATH is damaged".
-        missing: The message if it does not exist; by default the message of a damaged file.
+        advice: What to do if the file is damaged, such as "start a new run".
+        damaged: The beginning of the message if the file is damaged; by default "PATH is damaged".
+        missing: The message if the file does not exist; by default that of a damaged file.
 
     Raises:
         InputError: The body raised an exception that a missing, unreadable or damaged file causes.
@@ -292,8 +294,8 @@ def read_lines(path: Path, what: str, item: str) -> list[str]:
 
     Args:
         path: The file, in UTF-8.
-        what: What it contains, for the message: "The keys in".
-        item: What each line contains, for the message: "key".
+        what: What the file contains, as the beginning of the message, such as "The keys in".
+        item: What each line contains, for the message, such as "key".
 
     Raises:
         InputError: The file cannot be read, is not text, or is larger than 1 GB.

@@ -94,7 +94,7 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
     key_data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
     key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{key_data} {document['split']}")
     begin_comment, end_comment = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"
-    section = f"{begin_comment}\n{_evaluation(data, document)}\n{end_comment}\n"
+    section = f"{begin_comment}\n{_evaluation_section(data, document)}\n{end_comment}\n"
     start, end = card.find(begin_comment), card.find(end_comment)
     if 0 <= start < end:
         card = card[:start] + section + card[end + len(end_comment) :].removeprefix("\n")
@@ -119,7 +119,13 @@ def _data_name(record: BundleRecord) -> str:
     return str(record.dataset.get("name", "unknown"))
 
 
-def _evaluation(data: str, document: dict[str, Any]) -> str:
+def _evaluation_section(data: str, document: dict[str, Any]) -> str:
+    """Return the section on an evaluation.
+
+    Args:
+        data: A description of the evaluated data.
+        document: The result of ``evaluation_document``.
+    """
     overall = document["headline"]
     metric_rows = (
         ("accuracy", "accuracy", percent),

@@ -120,7 +120,9 @@ def loss_curves(
     smoothing: float = 0.0,
     is_log: bool = False,
 ) -> LiveCurves:
-    """Return training and validation loss by epoch; a marker on the latter shows the best epoch.
+    """Return training and validation loss by epoch.
+
+    A marker on the validation loss shows the best epoch.
 
     Args:
         epochs: The finished epochs.

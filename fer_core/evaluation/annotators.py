@@ -101,7 +101,8 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
 
     Args:
         result: The evaluation against the labels.
-        counts: Votes for its images, uint8 ``[n, 10]`` in the order of ``VOTE_COLUMNS``.
+        counts: Votes for the images of ``result``, uint8 ``[n, 10]`` in the order of
+            ``VOTE_COLUMNS``.
 
     Raises:
         InputError: There is no image on which one class has the most votes, or one of the classes

@@ -28,12 +28,15 @@ class ResultFacts:
     """Properties of the evaluated images that change the meaning of metrics.
 
     Attributes:
-        is_demo: The data or the model is the drawn demo set, so metrics do not apply to real faces.
-        is_fer2013: The images are FER2013's, on which human accuracy is 65 ± 5 %.
-        is_test: Test images are included.
-        is_training_data: The model was trained on some of the images.
-        left_out: Number of images of each class that the model does not have.
-        warnings: One sentence for each property that is present, and further warnings, for display.
+        is_demo: True if the data is the drawn demo set or the model was trained on it: the metrics
+            do not apply to real faces.
+        is_fer2013: True if the images are FER2013's, on which human accuracy is 65 ± 5 %.
+        is_test: True if test images are included.
+        is_training_data: True if the model was trained on some of the images.
+        warnings: One sentence for each of these properties that is True, and further warnings, for
+            display.
+        left_out: Number of images that are not evaluated, by class; the model does not have these
+            classes.
     """
 
     is_demo: bool = False

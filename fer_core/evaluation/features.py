@@ -42,9 +42,9 @@ class FaceFeatures:
     """Features of all images of a dataset.
 
     Attributes:
-        values: float32 ``[n, d]``: similar faces have a small distance.
-        probabilities: float32 ``[n, classes]`` in the order of the bundle's classes, before
-            calibration and without flip averaging.
+        values: Feature vectors, float32 ``[n, d]``; those of similar faces have a small distance.
+        probabilities: Predicted probabilities, float32 ``[n, classes]`` in the order of the
+            bundle's classes, before calibration and without flip averaging.
         layer: Name of the tensor in the network that contains the features.
         content_key: Cache key; changes with the network and with the data.
     """
@@ -64,9 +64,9 @@ def bundle_features(
 ) -> FaceFeatures:
     """Compute the features of all images of a dataset.
 
-    If the last layer takes more than ``MAX_FEATURES`` values, they are projected to that number
-    with fixed random weights, which approximately preserves distances (Johnson and Lindenstrauss,
-    1984).
+    If the last layer has more than ``MAX_FEATURES`` inputs, their values are projected to this
+    number with fixed random weights, which approximately preserves distances (Johnson and
+    Lindenstrauss, 1984).
 
     Args:
         bundle: The model.
@@ -90,6 +90,7 @@ def bundle_features(
 
 
 def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Arrays:
+    """Return the arrays *values*, *probabilities* and *layer* of ``FaceFeatures``."""
     import onnx
 
     path = bundle.served_network
@@ -175,5 +176,5 @@ def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
         name = inputs[0]
     raise InputError(
         "the last layer with weights of its network cannot be determined; choose another model, "
-        "such as one trained with FER Studio."
+        "such as a model trained with FER Studio."
     )

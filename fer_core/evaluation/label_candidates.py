@@ -28,6 +28,7 @@ from fer_core.image_hashes import ImageHashes
 from fer_core.metrics.formatting import percent
 from fer_core.progress import ProgressReport
 
+#: Number of folds of the out-of-fold predictions.
 FOLDS = 5
 
 #: Number of principal components for the linear classifier; more are slower and not better.

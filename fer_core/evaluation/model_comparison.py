@@ -59,12 +59,12 @@ class Comparison:
         only_first: Number of images that only the first model classifies correctly.
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
-        only_first_positions: Positions in the second evaluation of the images counted by
-            ``only_first``, by decreasing confidence of the first model.
-        only_second_positions: Positions in the first evaluation of the images counted by
-            ``only_second``, by decreasing confidence of the second model.
-        both_wrong_positions: Positions in the first evaluation of the images counted by
-            ``both_wrong``, by decreasing confidence of the first model.
+        only_first_positions: The images of ``only_first`` by decreasing confidence of the first
+            model, as positions in the second evaluation, which contains the wrong predictions.
+        only_second_positions: The images of ``only_second`` by decreasing confidence of the second
+            model, as positions in the first evaluation, which contains the wrong predictions.
+        both_wrong_positions: The images of ``both_wrong`` by decreasing confidence of the first
+            model, as positions in the first evaluation.
         p_value: The p-value of McNemar's test.
         test: The variant of McNemar's test.
         per_class: The classes that both models have, in the order of the first model.

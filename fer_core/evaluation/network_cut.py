@@ -140,6 +140,7 @@ def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
 
 
 def _position(nodes: list[onnx.NodeProto], tensor: str) -> int:
+    """Return the index of the node that computes a tensor."""
     return next(number for number, node in enumerate(nodes) if tensor in node.output)
 
 
@@ -208,18 +209,20 @@ def _subnetwork(
     import onnx
     from onnx import helper
 
-    used = {name for node in nodes for name in node.input}
-    produced = {name for node in nodes for name in node.output}
-    initial = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    inputs = {name for node in nodes for name in node.input}
+    computed = {name for node in nodes for name in node.output}
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in inputs]
     constants = [
         node
         for node in model.graph.node
-        if node.op_type == "Constant" and node.output[0] in used and node.output[0] not in produced
+        if node.op_type == "Constant"
+        and node.output[0] in inputs
+        and node.output[0] not in computed
     ]
     # The empty name marks an optional input that is not used.
-    known = produced | {tensor.name for tensor in initial} | {input_name, ""}
-    known.update(node.output[0] for node in constants)
-    if used - known:
+    available = computed | {tensor.name for tensor in weights} | {input_name, ""}
+    available.update(node.output[0] for node in constants)
+    if inputs - available:
         raise NoFeatureMapError(
             "the layers after its last convolution also depend on earlier layers"
         )
@@ -232,7 +235,7 @@ def _subnetwork(
         "subnetwork",
         [value(input_name)],
         [value(name) for name in outputs],
-        initial,
+        weights,
     )
     subnetwork = helper.make_model(graph, opset_imports=list(model.opset_import))
     subnetwork.ir_version = model.ir_version
