@@ -7,14 +7,13 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import IDLE, LAST_LINE, upload, wait_until
+from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, upload, wait_until
 from fer_core.dataset.store import install_demo_set
 from fer_core.vision.sample import sample_picture
 
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
-BARS = '[data-testid="stPlotlyChart"] .bartext'
 
 
 @pytest.fixture
@@ -102,7 +101,7 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
 ) -> None:
     page = open_page("/analyze")
     upload(page, ("me.jpg", "image/jpeg", sample_picture()[1]))
-    expect(page.locator(BARS)).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
     go(page, "Dataset")
     asked: list[str] = []
 
@@ -116,7 +115,7 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
     assert asked == ["beforeunload"]
     go(page, "Analyze photos")
     expect(page.get_by_text("1 photo from before")).to_be_visible()
-    expect(page.locator(BARS)).to_have_count(7)
+    expect(page.locator(BAR_VALUE)).to_have_count(7)
     with page.expect_download():
         page.get_by_role("button", name="CSV", exact=True).click()
     wait_until(

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import IDLE, LAST_LINE, assert_fits_the_width
+from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, assert_fits_the_width
 from fer_studio.ui.frame import PAGES, PageEntry
 
 pytestmark = pytest.mark.browser
@@ -135,7 +135,7 @@ def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
     assert_the_keyboard_reaches_the_main_control(page, name)
     if name == "analyze":
         page.get_by_role("button", name="Try a sample picture").click()
-        expect(page.locator('[data-testid="stPlotlyChart"] .bartext')).to_have_count(7)
+        expect(page.locator(BAR_VALUE)).to_have_count(7)
         settled(page)
     assert_every_control_has_a_name_and_every_picture_a_description(page, name)
     # From there, the links work.
