@@ -1,1 +1,1 @@
-"""Training: from a configuration and a ``FaceSet`` to a run folder with a bundle in it."""
+"""Train a ``FaceSet`` with a configuration; the result is a run folder with a bundle (a model)."""

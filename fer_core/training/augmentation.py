@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.recipes import TrainingConfig
 
+#: The coordinate of the image center on both axes, in pixels.
 _CENTER = (FACE_SIZE - 1) / 2
 
 
@@ -22,26 +23,26 @@ def augment(
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        config: The strengths; if all are zero the images do not change.
+        config: The strengths; if all augmentations are off, the images do not change.
         generator: The random generator.
 
     Returns:
         float32 ``[n, 48, 48]`` in [0, 1].
     """
-    moved = _move(images, config, generator)
-    result = moved.astype(np.float32) / np.float32(255)
+    transformed = _transform_geometry(images, config, generator)
+    result = transformed.astype(np.float32) / np.float32(255)
     _change_light(result, config, generator)
     _blur(result, config, generator)
     if config.noise_share:
-        deviations = generator.uniform(0, config.noise_share, size=(len(result), 1, 1))
+        noise_levels = generator.uniform(0, config.noise_share, size=(len(result), 1, 1))
         noise = generator.standard_normal(result.shape, dtype=np.float32)
-        result += noise * deviations.astype(np.float32)
+        result += noise * noise_levels.astype(np.float32)
     np.clip(result, 0, 1, out=result)
     _erase(result, config, generator)
     return result
 
 
-def _move(
+def _transform_geometry(
     images: NDArray[np.uint8], config: TrainingConfig, generator: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Mirror, rotate, scale and shift in one resampling."""
@@ -51,6 +52,7 @@ def _move(
     zooms = 1 + generator.uniform(-1, 1, count) * config.zoom_share
     shifts = generator.uniform(-1, 1, (count, 2)) * config.shift_share * FACE_SIZE
     if not (config.rotation_degrees or config.zoom_share or config.shift_share):
+        # A mirror image needs no resampling.
         result = images.copy()
         result[mirrored] = result[mirrored, :, ::-1]
         return result
@@ -90,13 +92,14 @@ def _change_light(
 def _blur(
     images: NDArray[np.float32], config: TrainingConfig, generator: np.random.Generator
 ) -> None:
-    """Blur some of the images, in place."""
+    """Blur some of the images, in place; the Gaussian filter has a sigma of 0.4 to 1.5 pixels."""
     if not config.blur_probability:
         return
     chosen = generator.random(len(images)) < config.blur_probability
-    deviations = generator.uniform(0.4, 1.5, len(images))
+    sigmas = generator.uniform(0.4, 1.5, len(images))
     for index in np.flatnonzero(chosen):
-        images[index] = cv2.GaussianBlur(images[index], (0, 0), float(deviations[index]))
+        # With a kernel size of (0, 0), OpenCV computes the size from sigma.
+        images[index] = cv2.GaussianBlur(images[index], (0, 0), float(sigmas[index]))
 
 
 def _erase(
@@ -104,8 +107,8 @@ def _erase(
 ) -> None:
     """Cover a rectangle in some of the images with one intensity, in place.
 
-    After Zhong et al., "Random erasing data augmentation", AAAI 2020: 2 to 20 % of the area, sides
-    in a ratio of 0.3 to 3.3.
+    After Zhong et al., "Random erasing data augmentation", AAAI 2020. The rectangle covers 2 to
+    20 % of the image; the ratio of its height to its width is 0.3 to 3.3.
     """
     if not config.erasing_probability:
         return

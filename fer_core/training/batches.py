@@ -27,9 +27,11 @@ class Batch:
     """The input of one training step.
 
     Attributes:
-        pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1]; 36x36 in ``low_resolution_epochs``.
-        targets: int32 ``[batch]`` or float32 ``[batch, classes]``, depending on ``label_encoding``.
-        weights: float32 ``[batch]``, or None if all images have the same weight.
+        pixels: float32 ``[batch, 48, 48, 1]`` in [0, 1]; 36x36 pixels in the first
+            ``low_resolution_epochs`` epochs.
+        targets: Class numbers, int32 ``[batch]``, if ``label_encoding`` is *integer*; otherwise a
+            distribution over the classes per image, float32 ``[batch, classes]``.
+        weights: Weights of the images in the loss, float32 ``[batch]``; None if all are equal.
     """
 
     pixels: NDArray[np.float32]
@@ -38,10 +40,11 @@ class Batch:
 
 
 def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.float32]:
-    """Return weights, float32 ``[classes]``: every class that occurs gets the same total weight.
+    """Return the weight of an image by class, float32 ``[classes]``.
 
-    The weight of a class is ``n / (classes * count)``, as "balanced" in scikit-learn; 0 for a class
-    that does not occur.
+    All classes that occur get the same total weight, as with "balanced" in scikit-learn: the weight
+    of an image is ``n / (present * count)``, where ``present`` is the number of classes that occur
+    and ``count`` the size of the image's class. It is 0 for a class that does not occur.
     """
     counts = np.bincount(labels, minlength=class_count)
     present = counts > 0
@@ -59,10 +62,10 @@ def treats_imbalance(config: TrainingConfig, epoch: int) -> bool:
 def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) -> NDArray[np.intp]:
     """Return the row numbers of an epoch in training order.
 
-    Without sampling each row occurs once. With *oversampling* all classes that occur have equal
-    numbers of rows, with *square_root_sampling* numbers in proportion to the square root of their
-    size, both rounded to whole rows. The result always has as many rows as the data. Two rows of a
-    class occur equally often, or one of them occurs once more.
+    Without sampling each row occurs once. With *oversampling* all classes that occur have the same
+    number of rows; with *square_root_sampling* the number of rows of a class is proportional to the
+    square root of its size. Both numbers are rounded to whole rows. The result always has as many
+    rows as the data. How often two rows of the same class occur differs by at most one.
     """
     generator = np.random.default_rng([config.seed, epoch])
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")
@@ -74,21 +77,21 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
         sampled_counts[: len(labels) % len(present)] += 1
         sampled_counts = generator.permutation(sampled_counts)
     else:
-        exact = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
-        sampled_counts = np.floor(exact).astype(np.intp)
-        # The remainder of the rounding goes to random classes, at most one image to each.
-        missing = len(labels) - int(sampled_counts.sum())
-        sampled_counts[generator.permutation(len(present))[:missing]] += 1
-    parts = []
+        exact_counts = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
+        sampled_counts = np.floor(exact_counts).astype(np.intp)
+        # Rounding down leaves some rows over; random classes get one of them each.
+        remainder = len(labels) - int(sampled_counts.sum())
+        sampled_counts[generator.permutation(len(present))[:remainder]] += 1
+    rows_by_class = []
     for label, count in zip(present, sampled_counts, strict=True):
         rows = np.flatnonzero(labels == label)
-        rounds = math.ceil(count / len(rows))
-        repeated = np.concatenate([generator.permutation(rows) for _ in range(rounds)])
-        parts.append(repeated[:count])
-    return generator.permutation(np.concatenate(parts))
+        repetitions = math.ceil(count / len(rows))
+        repeated = np.concatenate([generator.permutation(rows) for _ in range(repetitions)])
+        rows_by_class.append(repeated[:count])
+    return generator.permutation(np.concatenate(rows_by_class))
 
 
-#: Maximum number of threads; more would only wait for Python's global interpreter lock.
+#: Maximum number of threads by default; more would only wait for Python's global interpreter lock.
 _MAX_WORKERS = 8
 
 
@@ -97,7 +100,7 @@ def _default_workers() -> int:
 
 
 class TrainingBatches:
-    """The batches of any epoch over a training set."""
+    """Prepares the batches of each epoch from the training images."""
 
     def __init__(
         self, face_set: FaceSet, config: TrainingConfig, workers: int | None = None
@@ -105,8 +108,9 @@ class TrainingBatches:
         """Store the training images.
 
         Args:
-            face_set: Only the training images, with targets if the configuration uses votes.
-            config: Batch size, order, augmentation, label encoding.
+            face_set: The training images, without other splits; with targets if the configuration
+                uses votes.
+            config: The batch size, sampling, augmentation and label encoding.
             workers: Number of threads that prepare batches ahead; by default half of the cores, at
                 most 8. The number does not affect the batches.
         """
@@ -114,9 +118,10 @@ class TrainingBatches:
         self._images = face_set.images
         self._labels, self._targets = face_set.labels, None
         if config.targets != "labels":
-            assert face_set.targets is not None  # ``fit`` has checked it
+            assert face_set.targets is not None  # checked by ``fit``
             self._targets = face_set.targets
-            # Among tied classes the first one is used, only for sampling and weights.
+            # The class with the largest share of the votes. Only vote distributions may tie; then
+            # the first of the tied classes determines sampling and class weights.
             self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
         self._class_count = len(face_set.classes)
         self._config = config
@@ -129,16 +134,16 @@ class TrainingBatches:
 
     @property
     def steps(self) -> int:
-        """Steps per epoch."""
+        """Number of steps per epoch."""
         return math.ceil(len(self._labels) / self._batch_size)
 
     @property
     def images_per_step(self) -> int:
-        """The size of every batch."""
+        """Number of images in every batch, the last one included."""
         return self._batch_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 0; later ones are prepared in threads."""
+        """Yield the batches of an epoch, counted from 0; threads prepare the next ones."""
         order = epoch_order(self._labels, self._config, epoch)
         # The last batch is filled up with rows from the epoch's beginning, so that no backend
         # compiles a second shape for it.
@@ -149,7 +154,7 @@ class TrainingBatches:
                 for step in range(self.steps + self._workers):
                     if step < self.steps:
                         upcoming.append(executor.submit(self._prepare, rows[step], epoch, step))
-                    # There is one more submitted batch than workers, so that no worker waits.
+                    # Now there is one submitted batch to yield, and one more for each worker.
                     if step >= self._workers:
                         yield upcoming.popleft().result()
             finally:
@@ -161,7 +166,7 @@ class TrainingBatches:
         labels = self._labels[rows]
         pixels = augment(self._images[rows], config, generator)
         if epoch < config.low_resolution_epochs:
-            pixels = _reduced(pixels)
+            pixels = _with_low_resolution(pixels)
         pixels = pixels[..., np.newaxis]
         weights = None
         if self._class_weights is not None and treats_imbalance(config, epoch):
@@ -175,15 +180,15 @@ class TrainingBatches:
         if config.mixup_alpha:
             # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one mixing
             # coefficient per image instead of one per batch.
-            partner = generator.permutation(len(rows))
-            share: NDArray[np.float32] = generator.beta(
+            partners = generator.permutation(len(rows))
+            mix: NDArray[np.float32] = generator.beta(
                 config.mixup_alpha, config.mixup_alpha, len(rows)
             ).astype(np.float32)
-            pixel_share = share[:, None, None, None]
-            pixels = pixel_share * pixels + (1 - pixel_share) * pixels[partner]
-            targets = share[:, None] * targets + (1 - share[:, None]) * targets[partner]
+            pixel_mix = mix[:, None, None, None]
+            pixels = pixel_mix * pixels + (1 - pixel_mix) * pixels[partners]
+            targets = mix[:, None] * targets + (1 - mix[:, None]) * targets[partners]
             if weights is not None:
-                weights = share * weights + (1 - share) * weights[partner]
+                weights = mix * weights + (1 - mix) * weights[partners]
         return Batch(pixels, targets, weights)
 
 
@@ -191,8 +196,8 @@ class TrainingBatches:
 LOW_RESOLUTION = 36
 
 
-def _reduced(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return images at the low resolution, by averaging over areas."""
+def _with_low_resolution(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the images with ``LOW_RESOLUTION`` pixels per side; each pixel averages an area."""
     reduced = np.empty((len(pixels), LOW_RESOLUTION, LOW_RESOLUTION), np.float32)
     for source, target in zip(pixels, reduced, strict=True):
         cv2.resize(source, target.shape, dst=target, interpolation=cv2.INTER_AREA)

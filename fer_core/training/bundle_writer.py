@@ -59,21 +59,21 @@ def write_bundle(
     *,
     votes: VoteRecord | None = None,
 ) -> Bundle:
-    """Write ``bundle/`` in a run's folder from its best epoch.
+    """Write ``bundle/`` in a run's folder with the weights of the run's best epoch.
 
-    Its metrics are measured with the predictor that will serve it. If ONNX cannot be exported (no
-    TensorFlow), the bundle has no ``model.onnx``, its metrics are measured with Keras, and
-    ``models export`` completes it.
+    The bundle's metrics are measured with the predictor that will serve the bundle. If ONNX cannot
+    be exported (no TensorFlow), the bundle has no ``model.onnx``, the metrics are measured with
+    Keras, and the user completes the bundle with ``models export``.
 
     Args:
         setup: The configuration of the run.
         face_set: The data as imported, on which the metrics are measured; with targets if votes
             were learned.
-        curated: The data that was trained on.
+        curated: The data after curation, whose training images were trained on.
         run: The run; an existing bundle in it is replaced.
         result: How the training ended, with at least one finished epoch.
-        votes: The votes that were learned; None for labels. With votes the temperature is fitted
-            to their plurality, and the metrics are also measured against it.
+        votes: The votes that were learned; None if labels were learned. With votes, the temperature
+            is fitted to the plurality of the votes, and the metrics against it are added.
 
     Raises:
         InputError: The best weights are damaged, or the exported network differs from the model.
@@ -82,6 +82,7 @@ def write_bundle(
 
     config = setup.config
     arrays = run.load_arrays(BEST_WEIGHTS)
+    # The keys are the positions of the arrays among the network's weights.
     weights = [arrays[key] for key in sorted(arrays)]
     model = float32_copy(config, weights, len(face_set.classes))
     name = run.path.resolve().name
@@ -116,7 +117,7 @@ def write_bundle(
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         targets={"kind": "labels"} if votes is None else votes.to_json(),
-        start=_start(setup, face_set.classes),
+        start=_start_record(setup, face_set.classes),
     )
     validation = face_set.rows("validation")
     with replaced_folder(run.bundle_path) as folder:
@@ -145,10 +146,10 @@ def write_bundle(
         else:
             targets = votes.targets.targets[validation]
             plurality = plurality_of_targets(targets)
-            is_single = plurality >= 0
+            has_plurality = plurality >= 0  # -1 where several classes tie
             predictor.calibration = calibration_for_votes(
-                plurality[is_single],
-                probabilities[is_single],
+                plurality[has_plurality],
+                probabilities[has_plurality],
                 votes.class_prior(face_set),
                 face_set.classes,
             )
@@ -168,13 +169,13 @@ def write_bundle(
 def _image_hashes(
     setup: RunSetup, face_set: FaceSet, curated: FaceSet, run: RunFolder
 ) -> ImageHashes:
-    """Return the images that a run was trained and validated on.
+    """Return the hashes of the images that a run was trained and validated on.
 
     Args:
         setup: The configuration of the run.
         face_set: The data as imported.
-        curated: The data that was trained on.
-        run: The run, which may contain the hashes of its starting model.
+        curated: The data after curation, whose training images were trained on.
+        run: The run's folder; it may contain the hashes of the starting model's images.
     """
     train = content_keys(curated.images[training_rows(curated, setup.config)])
     validation = content_keys(face_set.images[face_set.rows("validation")])
@@ -182,11 +183,12 @@ def _image_hashes(
         return ImageHashes(train, validation)
     start = read_image_hashes(run.start_hashes_path)
     if start is None:
+        # It is unknown which images the starting model was trained on.
         return ImageHashes(train, validation, is_complete=False)
     return ImageHashes(train, validation, start.all_train, start.is_complete)
 
 
-def _start(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
+def _start_record(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
     """Return the starting model for the record of the bundle; empty for random weights."""
     if setup.start is None:
         return {}
@@ -194,8 +196,8 @@ def _start(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
-    """Describe what was excluded or relabeled in the training data; None if nothing was."""
-    parts = [curated.summary] if curated.summary else []
+    """Return what was excluded or relabeled in the training data; None if nothing was."""
+    changes = [curated.summary] if curated.summary else []
     if excludes_leaks:
-        parts.append("without the training images that also appear in validation or test")
-    return "; ".join(parts) or None
+        changes.append("without the training images that also appear in validation or test")
+    return "; ".join(changes) or None

@@ -1,4 +1,4 @@
-"""Actions on a run from outside: stop, pause, resume, kill, delete, rename, add a note.
+"""Actions on a run from other processes: stop, pause, resume, prune, kill, name, add a note.
 
 Requests to a training are written to ``control.json``, which its process reads between two steps.
 """
@@ -27,16 +27,20 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests by the names that earlier versions wrote.
+#: Requests by their names in earlier versions, whose files may contain them.
 _OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
-_NAME_LENGTH = 80
-_NOTE_LENGTH = 4000
+#: Maximum numbers of characters.
+_MAX_NAME_LENGTH = 80
+_MAX_NOTE_LENGTH = 4000
 
 #: Maximum waiting time for the process ID of a process that was just started.
 _START_SECONDS = 20.0
 #: Maximum waiting time for the end of a process that was killed.
 _END_SECONDS = 10.0
+#: Seconds between two writes of ``status.json`` during a pause, which show that the process is
+#: alive.
+_PAUSE_STATUS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Control:
 
     Attributes:
         request: What the process should do.
-        requested: Time of the request, in seconds since 1970; only for information, because a clock
-            can be changed.
+        requested: Time of the request, in seconds since 1970; only for information, because the
+            clock of a machine can be changed.
     """
 
     request: Request
@@ -54,7 +58,7 @@ class Control:
 
 
 def read_control(run: RunFolder) -> Control | None:
-    """Return the last request; None if there is none or the file is damaged."""
+    """Return the last request; None if there is no request or the file is damaged."""
     try:
         values = read_json(run.path / CONTROL_FILE)
         request = _OLD_REQUESTS.get(values["request"], values["request"])
@@ -78,24 +82,25 @@ def request_stop(run: RunFolder) -> None:
 
 
 def request_pause(run: RunFolder) -> None:
-    """Ask a training to pause after the current step; raises as ``request_stop``."""
+    """Ask a training to pause after the current step; errors as in ``request_stop``."""
     _request(run, "pause")
 
 
 def request_resume(run: RunFolder) -> None:
-    """Ask a paused training to resume; raises as ``request_stop``."""
+    """Ask a paused training to resume; errors as in ``request_stop``."""
     _request(run, "resume")
 
 
 def request_prune(run: RunFolder) -> None:
-    """Ask an unpromising trial to end without a model; raises as ``request_stop``."""
+    """Ask an unpromising trial to end without a model; errors as in ``request_stop``."""
     _request(run, "prune")
 
 
 def _request(run: RunFolder, request: Request) -> None:
     if not is_active(run):
         raise InputError(
-            f"The run {run.path.name} is not running and cannot {request}; check its state."
+            f"The run {run.path.name} is not running and cannot receive the "
+            f"request '{request}'; check its state."
         )
     _write_request(run, request)
 
@@ -128,7 +133,8 @@ class RunControl:
 
         Args:
             run: The run.
-            stop: Set by a signal: ends the run, and a pause.
+            stop: An event that ends the run, also during a pause. A signal sets it, or this object
+                after a request to stop or to prune.
             clock: Returns seconds; replaced in tests.
             sleep: Waits; replaced in tests.
         """
@@ -141,7 +147,7 @@ class RunControl:
         self.is_pruned = False
 
     def clock(self) -> float:
-        """Elapsed seconds without pauses."""
+        """Return the time in seconds; it does not advance during a pause."""
         return self._clock() - self._paused_seconds
 
     def should_stop(self) -> bool:
@@ -171,12 +177,13 @@ class RunControl:
         request: Request | None = "pause"
         while request == "pause" and not self._stop.is_set():
             now = self._clock()
-            if status is not None and now - last_write >= 2.0:
+            if status is not None and now - last_write >= _PAUSE_STATUS_SECONDS:
                 last_write = now
                 self._run.write_status(_paused_status(status))
             self._sleep(self.INTERVAL)
             request = self._request()
         self._paused_seconds += self._clock() - start
+        # Write the status from before the pause again.
         if status is not None:
             self._run.write_status(replace(status, updated=datetime.now(UTC).isoformat()))
         return request
@@ -262,10 +269,10 @@ def write_label(run: RunFolder, label: RunLabel) -> None:
         InputError: The name or the note is too long, or the folder cannot be written.
     """
     name, note = " ".join(label.name.split()), label.note.strip()
-    if len(name) > _NAME_LENGTH or len(note) > _NOTE_LENGTH:
+    if len(name) > _MAX_NAME_LENGTH or len(note) > _MAX_NOTE_LENGTH:
         raise InputError(
-            f"A run's name may have {_NAME_LENGTH} characters and its note {_NOTE_LENGTH:,}; "
-            f"these have {len(name)} and {len(note):,}."
+            f"A run's name may have up to {_MAX_NAME_LENGTH} characters and its note up to "
+            f"{_MAX_NOTE_LENGTH:,}. Received: {len(name)} and {len(note):,} characters."
         )
     if not run.path.is_dir():
         raise InputError(f"The run {run.path.name} does not exist; reload the list of runs.")

@@ -57,7 +57,7 @@ _NOT_AFFECTING_SPEED = {
     "flip_averaging",
 }
 
-#: Settings that affect the duration only by whether they are 0.
+#: Settings that affect the duration of a step only by whether they are 0 or none, that is, off.
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -74,11 +74,16 @@ _SWITCHES = {
     "erasing_probability",
 }
 
+#: Steps before the timed ones: they include the compilation of the network.
 _WARM_UP_STEPS = 2
+#: The timing ends when at least the minimum of steps took the measuring seconds, but at the latest
+#: after the maximum of steps.
 _MIN_STEPS = 3
 _MAX_STEPS = 50
 _MEASURING_SECONDS = 4.0
+#: Maximum duration of the process that times the steps.
 _TIMEOUT_SECONDS = 180.0
+#: Memory of one image, which has one byte per pixel.
 _FACE_BYTES = FACE_SIZE * FACE_SIZE
 
 
@@ -89,9 +94,9 @@ class Speed:
     Attributes:
         training_seconds: Seconds per training image, augmentation included.
         validation_seconds: Seconds per validation image.
-        startup_seconds: Time from the start of the process to the second step.
+        startup_seconds: Time from the start of the measurement to the end of the warm-up steps.
         memory_bytes: Peak memory of the process with a few hundred images.
-        was_busy: True if another training was running.
+        was_busy: True if another training was running during the measurement.
     """
 
     training_seconds: float
@@ -111,7 +116,7 @@ class TrainingEstimate:
         images_per_second: Training images per second, augmentation included.
         seconds_per_epoch: Seconds per epoch, validation included.
         seconds: Seconds of the whole training, including the start.
-        epochs: Total number of epochs; early stopping may end it sooner.
+        epochs: Number of planned epochs.
         may_end_sooner: True if early stopping is enabled.
         training_images: Training images per epoch.
         validation_images: Validation images per epoch.
@@ -132,14 +137,14 @@ class TrainingEstimate:
 
     @property
     def text(self) -> str:
-        """One sentence: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
+        """The time in words: "about 4 hours on this machine (5 minutes per epoch, 50 epochs)"."""
         text = (
             f"about {_format_estimate(self.seconds)} on this machine "
             f"({_format_estimate(self.seconds_per_epoch)} per epoch, "
             f"{self.epochs:,} epoch{'s' if self.epochs != 1 else ''})"
         )
         if self.may_end_sooner:
-            text += "; early stopping may end it sooner"
+            text += "; early stopping may end the training sooner"
         if self.was_busy:
             text += (
                 "; measured while another training was running, so the actual time may be shorter"
@@ -174,7 +179,11 @@ def cached_estimate(
     class_count: int = CLASS_COUNT,
     freeze: str | None = None,
 ) -> TrainingEstimate | None:
-    """Return the estimate from an earlier measurement; None if there is none. Fast."""
+    """Return the estimate from an earlier measurement; None if nothing was measured.
+
+    The arguments are those of ``estimate_training``. This function is fast, because it never starts
+    a measurement.
+    """
     speed = _cached_speed(config, freeze, settings)
     if speed is None:
         return None
@@ -190,7 +199,7 @@ def estimate_training(
     class_count: int = CLASS_COUNT,
     freeze: str | None = None,
 ) -> TrainingEstimate:
-    """Time a few steps in a separate process, unless the result is cached.
+    """Estimate a training from a few timed steps, which run in a separate process unless cached.
 
     A measurement that was made while another training was running is repeated once the machine is
     idle.
@@ -211,7 +220,7 @@ def estimate_training(
     speed = _cached_speed(config, freeze, settings)
     if speed is None or (speed.was_busy and not is_busy):
         speed = _measure_in_process(config, freeze, is_busy=is_busy)
-        with suppress(OSError):  # without a cache it is measured again next time
+        with suppress(OSError):  # without the file, the next estimate measures again
             write_json(_cache_path(config, freeze, settings), asdict(speed))
     return _estimate(speed, config, training_images, validation_images, class_count)
 
@@ -224,7 +233,7 @@ def _estimate(
     class_count: int,
 ) -> TrainingEstimate:
     batch_size = max(min(config.batch_size, training_images), 1)
-    # Every batch is full.
+    # Rounded up to whole batches, because the last batch is filled up with images of the epoch.
     images = -(-training_images // batch_size) * batch_size
     per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
     return TrainingEstimate(
@@ -272,7 +281,7 @@ def _cached_speed(config: TrainingConfig, freeze: str | None, settings: Settings
 
 def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: bool) -> Speed:
     try:
-        answer = subprocess.run(
+        completed = subprocess.run(
             module_command("fer_core.training.estimate"),
             input=json.dumps({"config": config.to_json(), "freeze": freeze}),
             cwd=PROJECT_ROOT,
@@ -286,16 +295,17 @@ def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: 
             f"A few steps of {config.architecture} took longer than {_TIMEOUT_SECONDS:.0f} s; "
             "try a smaller batch_size, or wait until the machine is less busy."
         ) from error
-    if answer.returncode < 0:
+    if completed.returncode < 0:
         raise InputError(
             "The process that timed a few steps was killed by the system, probably out of memory; "
             f"try a smaller batch_size. Received: batch_size={config.batch_size}"
         )
-    if answer.returncode:
-        last = (answer.stderr.strip().splitlines() or ["no error message"])[-1]
-        raise InputError(f"A few steps of this training could not be timed: {last}")
-    values = json.loads(answer.stdout.strip().splitlines()[-1])
-    return Speed(**values, was_busy=is_busy)
+    if completed.returncode:
+        last_line = (completed.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise InputError(f"A few steps of this training could not be timed: {last_line}")
+    # Libraries may print lines before the result.
+    measured = json.loads(completed.stdout.strip().splitlines()[-1])
+    return Speed(**measured, was_busy=is_busy)
 
 
 def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
@@ -327,16 +337,17 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
     batches = TrainingBatches(faces, config)
     durations: list[float] = []
     startup = 0.0
-    steps = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
+    # More epochs than needed: the loop ends after enough steps.
+    all_batches = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
     before = time.perf_counter()
-    for done, batch in enumerate(steps, start=1):
+    for step, batch in enumerate(all_batches, start=1):
         model.train_on_batch(
             batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
         )
         now = time.perf_counter()
-        if done == _WARM_UP_STEPS:
+        if step == _WARM_UP_STEPS:
             startup = now - began
-        elif done > _WARM_UP_STEPS:
+        elif step > _WARM_UP_STEPS:
             durations.append(now - before)
         before = now
         if len(durations) >= _MIN_STEPS and sum(durations) > _MEASURING_SECONDS:
@@ -344,7 +355,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
         if len(durations) >= _MAX_STEPS:
             break
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
-    predict_in_batches(model, images)
+    predict_in_batches(model, images)  # the first call compiles the network
     before = time.perf_counter()
     predict_in_batches(model, images)
     return Speed(
@@ -375,7 +386,7 @@ def _main() -> int:
     except (InputError, MemoryError) as error:
         print(str(error) or "not enough memory", file=sys.stderr)
         return 1
-    del speed["was_busy"]  # the parent process knows it
+    del speed["was_busy"]  # only the parent process knows whether another training is running
     print(json.dumps(speed))
     return 0
 

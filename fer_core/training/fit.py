@@ -40,7 +40,9 @@ from fer_core.training.training_progress import TrainingProgress
 if TYPE_CHECKING:
     import keras
 
+#: Name of the file with the weights of the best epoch, in the run's folder.
 BEST_WEIGHTS = "best.npz"
+#: Number of images in a batch of predictions.
 _PREDICTION_BATCH = 256
 
 
@@ -51,8 +53,8 @@ class FitResult:
     Attributes:
         epochs: The finished epochs, in order.
         best_epoch: The epoch whose weights are kept, from 1; None if no epoch was finished.
-        was_stopped: True if ``should_stop`` or ``has_time_for`` ended it.
-        has_diverged: True if it ended because the loss became NaN or infinite.
+        was_stopped: True if ``should_stop`` or ``has_time_for`` ended the training.
+        has_diverged: True if the training ended because the loss became NaN or infinite.
     """
 
     epochs: list[EpochRecord]
@@ -63,14 +65,14 @@ class FitResult:
 
 @dataclass(frozen=True)
 class FitContext:
-    """Callbacks and the clock of a training, which do not affect its result.
+    """The callbacks and the clock of a training; they do not affect what an epoch computes.
 
     Attributes:
         progress: Reports steps and epochs; by default to the terminal and the run's folder.
-        should_stop: Called after every step; True ends the run and drops the unfinished epoch. A
-            pause is a call that does not return for some time.
-        has_time_for: Called before each epoch with its expected seconds; False ends the run before
-            that epoch, so that no work is lost.
+        should_stop: Called after every step; True ends the run and drops the unfinished epoch. The
+            training is paused until the call returns.
+        has_time_for: Called before each epoch with its expected seconds, 0 for the first epoch;
+            False ends the run before that epoch, so that no work is lost.
         clock: Returns seconds without pauses.
         observer: Receives the start of the training and every finished epoch.
     """
@@ -95,8 +97,8 @@ def fit(
     Args:
         config: The training.
         face_set: Data with a training and a validation split.
-        run: Where checkpoints, metrics, status and log are written. If it holds finished epochs,
-            the training resumes after the last one.
+        run: The folder to which checkpoints, metrics, status and log are written. If it contains
+            finished epochs, the training resumes after the last one.
         context: Progress, requests to stop, the clock and an observer.
         start: The trained network to start from; None for random weights.
 
@@ -140,7 +142,8 @@ def fit(
             sums = {name: total + float(logs[name]) for name, total in sums.items()}
             means = {name: total / (step + 1) for name, total in sums.items()}
             if not np.isfinite(means["loss"]):
-                return _diverged(history, config, f"epoch {epoch + 1}, step {step + 1}", rate)
+                when = f"epoch {epoch + 1}, step {step + 1}"
+                return _diverged_result(history, config, when, rate)
             progress.step(epoch, step + 1, means["loss"], means["accuracy"])
             if context.should_stop():
                 return FitResult(history, best_epoch(history, config.monitor), was_stopped=True)
@@ -148,7 +151,7 @@ def fit(
 
         weights, probabilities = _validate(model, validation.images, config)
         if not np.isfinite(probabilities).all():
-            return _diverged(history, config, f"validation of epoch {epoch + 1}", rate)
+            return _diverged_result(history, config, f"validation of epoch {epoch + 1}", rate)
         record = _epoch_record(
             epoch=epoch + 1,
             training_means=means,
@@ -163,7 +166,8 @@ def fit(
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
         # The new checkpoint is written before the epoch counts as finished, and the previous one is
-        # deleted after that: the last finished epoch has a checkpoint, even after a crash.
+        # deleted after that, so that the last finished epoch always has a checkpoint, even after a
+        # crash.
         run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
@@ -181,15 +185,15 @@ def _split_data(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, Fac
     Raises:
         InputError: One of the two is empty.
     """
-    parts = (
+    face_sets = (
         face_set.subset(training_rows(face_set, config)),
         face_set.subset(validation_rows(face_set, config)),
     )
-    for split, part in zip(("training", "validation"), parts, strict=True):
-        if not len(part):
+    for split, faces in zip(("training", "validation"), face_sets, strict=True):
+        if not len(faces):
             reason = (
-                f"The dataset has no {split} images; choose a larger one, or import it with a "
-                "share that leaves some for training and for validation (--validation-share)."
+                f"The dataset has no {split} images; choose a larger dataset, or import this one "
+                "with a --validation-share that leaves images for training and for validation."
             )
             if config.targets != "labels":
                 reason = (
@@ -197,17 +201,21 @@ def _split_data(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, Fac
                     "images, or train with targets=labels."
                 )
             raise InputError(reason)
-    return parts
+    return face_sets
 
 
 def _checkpoint_name(epochs_done: int) -> str:
     return f"checkpoint-{epochs_done:05}.npz"
 
 
-def _diverged(
+def _diverged_result(
     history: list[EpochRecord], config: TrainingConfig, when: str, rate: float
 ) -> FitResult:
-    """End a run whose loss became NaN or infinite; the best of its finished epochs is kept."""
+    """Return the result of a training whose loss became NaN or infinite.
+
+    Raises:
+        InputError: No epoch was finished, so there is no model to keep.
+    """
     if not history:
         raise InputError(
             f"Loss became NaN or infinite ({when}): the learning rate {rate:g} is too high; "
@@ -221,11 +229,12 @@ def _diverged(
 def _validate(
     model: keras.Model, images: NDArray[np.uint8], config: TrainingConfig
 ) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
-    """Return the weights to keep (averaged ones if configured) and their predictions."""
+    """Return the weights to keep (averaged if configured) and the probabilities they predict."""
     import keras
 
     swap = None
     if config.averaging_momentum is not None:
+        # Keras's callback exchanges the weights for their average, and restores them afterwards.
         swap = keras.callbacks.SwapEMAWeights()
         swap.set_model(model)
         swap.on_test_begin()
@@ -237,15 +246,17 @@ def _validate(
 
 
 def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return probabilities, float32 ``[n, classes]``, of uint8 ``[n, 48, 48]``, batch by batch."""
-    parts = []
+    """Return the probabilities, float32 ``[n, classes]``, for images, uint8 ``[n, 48, 48]``."""
+    probabilities = []
     for start in range(0, len(images), _PREDICTION_BATCH):
-        part = images[start : start + _PREDICTION_BATCH]
-        # Padded so that no backend compiles a second shape for the last batch.
-        rows = np.resize(np.arange(len(part)), _PREDICTION_BATCH)
-        pixels = part[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
-        parts.append(np.asarray(model.predict_on_batch(pixels), dtype=np.float32)[: len(part)])
-    return np.concatenate(parts)
+        batch = images[start : start + _PREDICTION_BATCH]
+        # The last batch is filled up with its own images, so that no backend compiles a second
+        # shape for it.
+        rows = np.resize(np.arange(len(batch)), _PREDICTION_BATCH)
+        pixels = batch[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
+        predicted = np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
+        probabilities.append(predicted[: len(batch)])
+    return np.concatenate(probabilities)
 
 
 def _epoch_record(
@@ -260,12 +271,12 @@ def _epoch_record(
     seconds: float,
 ) -> EpochRecord:
     if learns_votes:
-        assert validation.targets is not None  # ``validation_rows`` has checked it
+        assert validation.targets is not None  # checked by ``validation_rows``
         validation_loss = cross_entropy(validation.targets, probabilities)
-        # Images on which emotions tie have no correct answer.
+        # An image has no correct class (-1) if several classes tie.
         labels = plurality_of_targets(validation.targets)
-        is_single = labels >= 0
-        labels, probabilities = labels[is_single], probabilities[is_single]
+        has_plurality = labels >= 0
+        labels, probabilities = labels[has_plurality], probabilities[has_plurality]
     else:
         labels = validation.labels
         validation_loss = log_loss(labels, probabilities)
@@ -280,7 +291,8 @@ def _epoch_record(
         validation_accuracy=_defined(accuracy(labels, probabilities)),
         validation_macro_f1=_defined(macro_f1(per_class)),
         validation_recall={
-            name: values.recall for name, values in zip(validation.classes, per_class, strict=True)
+            name: metrics.recall
+            for name, metrics in zip(validation.classes, per_class, strict=True)
         },
         learning_rate=learning_rate,
         images_per_second=images_per_second,
@@ -289,5 +301,5 @@ def _epoch_record(
 
 
 def _defined(value: float | None) -> float:
-    """Return a metric; 0 if it is undefined because emotions tie on every image."""
+    """Return a metric; 0 if it is undefined because classes tie on every image."""
     return 0.0 if value is None else value

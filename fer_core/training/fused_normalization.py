@@ -1,9 +1,9 @@
 """Batch normalization in one TensorFlow operation, for training only.
 
-Keras computes the moments and applies them in several passes over the data, each of them in
+Keras computes mean and variance and normalizes in several passes over the data, each of them in
 float32. TensorFlow's fused operation reads and writes half-precision values once, which makes a
-training step of plain convolutions about a third faster on a CPU. The saved model is always
-built from Keras's own layers; its weights are the same.
+training step of plain convolutions about a third faster on a CPU. The saved model always consists
+of Keras's own layers, with the weights of the trained model.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
     """Return a copy of a model, with the same weights, whose batch normalizations are fused.
 
     Args:
-        model: Not compiled, of Keras's own layers, channels last, under the TensorFlow backend.
+        model: A model that is not compiled and consists of Keras's own layers, with channels last.
+            The backend must be TensorFlow.
     """
     import keras
 
     fused_layer = _fused_layer()
 
     def copy_of_layer(layer: Any) -> Any:
-        is_plain = type(layer) is keras.layers.BatchNormalization
-        # The fused operation accepts feature maps only; dense outputs keep the layer of Keras.
-        if is_plain and len(layer.input.shape) == 4:
+        is_normalization = type(layer) is keras.layers.BatchNormalization
+        # The fused operation accepts feature maps only; after a dense layer, Keras's layer stays.
+        if is_normalization and len(layer.input.shape) == 4:
             return fused_layer.from_config(layer.get_config())
         return layer.__class__.from_config(layer.get_config())
 
@@ -40,14 +41,15 @@ def _fused_layer() -> Any:
     import keras
     import tensorflow as tf
 
-    plain: Any = keras.layers.BatchNormalization
+    keras_layer: Any = keras.layers.BatchNormalization
 
-    class FusedBatchNormalization(plain):  # type: ignore[misc]
-        """Keras's layer, whose training step is one operation."""
+    class FusedBatchNormalization(keras_layer):  # type: ignore[misc]
+        """Keras's layer, which computes its output in one operation during training."""
 
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
+            # With is_training, the operation computes mean and variance and expects empty tensors.
             empty = tf.constant([], tf.float32)
             result = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,
@@ -59,11 +61,13 @@ def _fused_layer() -> Any:
                 data_format="NHWC",
                 is_training=True,
             )
-            for moving, batch in (
+            for moving_value, batch_value in (
                 (self.moving_mean, result.batch_mean),
                 (self.moving_variance, result.batch_variance),
             ):
-                moving.assign(moving * self.momentum + batch * (1 - self.momentum))
+                moving_value.assign(
+                    moving_value * self.momentum + batch_value * (1 - self.momentum)
+                )
             return result.y
 
     return FusedBatchNormalization

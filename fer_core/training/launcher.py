@@ -43,12 +43,12 @@ def launch(
     """Create a run and start it in the background, or add it to the queue.
 
     Args:
-        setup: What to train.
+        setup: The configuration and the data of the run.
         settings: Settings with the location of ``runs/`` and the number of runs that may be trained
             at the same time.
         name: The run's name for users.
         note: The user's note about the run.
-        start_file: The Keras file of ``setup.start``.
+        start_file: The Keras file of the starting model, ``setup.start``; None for random weights.
 
     Returns:
         The new run's folder.
@@ -62,7 +62,7 @@ def launch(
             write_label(run, RunLabel(name, note))
         enqueue(run, settings)
     except InputError:
-        # The user will try again, and an unfinished run would remain in the list.
+        # Otherwise a run that was never started would remain in the list.
         shutil.rmtree(run.path, ignore_errors=True)
         raise
     start_pending_runs(settings)
@@ -78,18 +78,18 @@ def create_run(
 ) -> RunFolder:
     """Check a training, then create its run without starting it.
 
-    These checks happen here only: the job that trains the run later relies on them. An imported
+    The checks happen here only: the job that trains the run later relies on them. An imported
     dataset's fingerprint is stored with the run, so that the job notices if the dataset was
     replaced while the run was pending. The fingerprint of data that are read from a path is unknown
     until the job has read them.
 
     Args:
-        setup: What to train.
+        setup: The configuration and the data of the run.
         settings: Settings with the location of ``runs/``.
         folder: The run's folder; by default a new one under ``runs/``.
-        start_file: The Keras file of ``setup.start``. It is copied together with the image hashes
-            next to it, so that the run does not depend on a model that may be deleted or replaced
-            while the run is pending.
+        start_file: The Keras file of the starting model, ``setup.start``; None for random weights.
+            It is copied together with the image hashes next to it, so that the run does not depend
+            on a model that may be deleted or replaced while the run is pending.
 
     Raises:
         InputError: The starting model does not fit the configuration; the dataset is missing or
@@ -151,27 +151,30 @@ def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
 def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = None) -> None:
     """Resume a run after its last finished epoch, in the background (queued if necessary).
 
-    If early stopping had ended it and more epochs are requested, early stopping is switched off.
+    If early stopping ended the run and more epochs are requested, early stopping is switched off.
 
     Args:
         run: A run that is not being trained.
         settings: Settings with the location of ``runs/``.
-        epochs: The new total number of epochs, kept in ``config.json`` together with the old one.
-            A schedule that depends on the total (cosine) is stretched to the new one.
+        epochs: The new total number of epochs; None to keep the total. ``config.json`` records the
+            change. A schedule that depends on the total (cosine) is stretched to the new total.
 
     Raises:
-        InputError: The run is being trained or pending already, is complete, has more finished
-            epochs than requested, the disk has too little space, or Keras is missing.
+        InputError: The run is being trained or pending already, is complete, or has more finished
+            epochs than requested; the disk has too little space; or Keras or a library for the
+            run's tracking is missing.
     """
     if epochs is not None:
         extend_run(run, epochs)
-    setup, done = run.read_setup(), run.read_epochs()
+    setup, history = run.read_setup(), run.read_epochs()
     status = run.read_status()
     is_finished = status is not None and status.state == "finished"
-    if is_finished and (len(done) >= setup.config.epochs or is_stopped_early(done, setup.config)):
+    if is_finished and (
+        len(history) >= setup.config.epochs or is_stopped_early(history, setup.config)
+    ):
         raise InputError(
-            f"The run {run.path.name} is complete after {counted(len(done), 'epoch')}; request a "
-            "larger number of epochs to train it further."
+            f"The run {run.path.name} is complete after {counted(len(history), 'epoch')}; request "
+            "a larger number of epochs to train it further."
         )
     _check_resources(setup, run.path)
     enqueue(run, settings)
@@ -179,11 +182,11 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
 
 
 def find_resumable_run(folder: Path) -> RunFolder:
-    """Return the run in a folder, to be resumed in this process.
+    """Return the run in a folder, after a check that this process can resume it.
 
     Raises:
-        InputError: The folder contains no run, Keras or a library for its tracking is missing, or
-            the disk has too little space.
+        InputError: The folder contains no run, Keras or a library for the run's tracking is
+            missing, or the disk has too little space.
     """
     run = RunFolder(folder)
     _check_resources(run.read_setup(), run.path)
@@ -197,21 +200,23 @@ def extend_run(run: RunFolder, epochs: int) -> None:
         InputError: The run is being trained, or has more finished epochs than requested.
     """
     with run.locked() as setup:
-        done = run.read_epochs()
-        if epochs < max(len(done), 1):
+        history = run.read_epochs()
+        minimum = max(len(history), 1)
+        if epochs < minimum:
             raise InputError(
-                f"The run {run.path.name} has {len(done)} finished epochs; request at least that "
-                f"many. Received: epochs={epochs}"
+                f"The run {run.path.name} has {counted(len(history), 'finished epoch')}; request "
+                f"at least {minimum}. Received: epochs={epochs}"
             )
         changes: dict[str, object] = {"epochs": epochs}
-        if len(done) < epochs and is_stopped_early(done, setup.config):
+        if len(history) < epochs and is_stopped_early(history, setup.config):
             changes["early_stopping_patience"] = None
         config = changed_config(setup.config, changes)
         if config != setup.config:
-            run.change_setup(_with_change(setup, config, len(done)))
+            run.change_setup(_with_change(setup, config, len(history)))
 
 
 def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> RunSetup:
+    """Return a setup with another configuration, which records the change."""
     old, new = setup.config.to_json(), config.to_json()
     change = ConfigChange(
         when=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -22,19 +22,21 @@ if TYPE_CHECKING:
     import keras
 
 
-#: Weights are averaged over at most one seventh of a run. On FER2013 the recipes have more than
-#: 7,000 steps, so this limit does not change their momentum of 0.999.
-_AVERAGED_PARTS = 7
+#: The weights are averaged over about ``1 / (1 - momentum)`` steps. The momentum is limited so that
+#: the run has at least seven times as many steps. On FER2013 the recipes have more than 7,000
+#: steps, so this limit does not change their momentum of 0.999.
+_MIN_AVERAGING_SPANS = 7
 #: Minimum momentum of the averaging.
-_MIN_AVERAGING = 0.5
+_MIN_AVERAGING_MOMENTUM = 0.5
 
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """The weights of a trained network with which a run starts.
+    """The weights of a trained network from which a run starts.
 
     Attributes:
-        weights: Weights of the network, in Keras's order; None if a checkpoint restores them.
+        weights: Weights of the network, in Keras's order; None if the weights are replaced later
+            anyway, for example by those of a checkpoint.
         classes: Classes of the network, in the order of its outputs.
         freeze: The stage up to which the network is not trained; None to train all layers.
     """
@@ -115,7 +117,7 @@ def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> Trainin
     momentum = config.averaging_momentum
     if momentum is None:
         return config
-    limit = max(1 - _AVERAGED_PARTS / max(total_steps, 1), _MIN_AVERAGING)
+    limit = max(1 - _MIN_AVERAGING_SPANS / max(total_steps, 1), _MIN_AVERAGING_MOMENTUM)
     return replace(config, averaging_momentum=min(momentum, limit))
 
 
@@ -138,8 +140,8 @@ def adapted_weights(
     """
     if [array.shape for array in trained[:-2]] != [array.shape for array in fresh[:-2]]:
         raise InputError(
-            "The weights of the starting model do not fit its architecture; it was trained with "
-            "another version, so choose another model."
+            "The weights of the starting model do not fit its architecture, because the model was "
+            "trained with another version of this program; choose another model."
         )
     change = head_change(model_classes, data_classes)
     if change == "replaced":
@@ -155,8 +157,8 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
 
     if config.loss == "focal":
         # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. Its alpha is
-        # 1 here, because class weights, if configured, are sample weights. Label smoothing is
-        # applied first, as for cross-entropy.
+        # 1 here, because class weights, if configured, are passed as sample weights. Label
+        # smoothing is applied first, as for cross-entropy.
         return keras.losses.CategoricalFocalCrossentropy(
             alpha=1.0, gamma=config.focal_gamma, label_smoothing=config.label_smoothing
         )
@@ -166,9 +168,10 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
 def float32_copy(
     config: TrainingConfig, weights: list[NDArray[Any]], class_count: int = CLASS_COUNT
 ) -> keras.Model:
-    """Return the configured network in float32 with these weights, to be published.
+    """Return the configured network with these weights, in float32 and without an optimizer.
 
-    It has no optimizer. Weights are float32 in every training precision.
+    This network is published. No weight is rounded, because weights are float32 in every training
+    precision.
     """
     import keras
 
@@ -183,22 +186,22 @@ def float32_copy(
 def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.Optimizer:
     import keras
 
-    shared: dict[str, Any] = {"learning_rate": config.learning_rate}
+    arguments: dict[str, Any] = {"learning_rate": config.learning_rate}
     if config.gradient_clip_norm is not None:
-        shared["global_clipnorm"] = config.gradient_clip_norm
+        arguments["global_clipnorm"] = config.gradient_clip_norm
     if config.averaging_momentum is not None:
-        shared |= {"use_ema": True, "ema_momentum": config.averaging_momentum}
+        arguments |= {"use_ema": True, "ema_momentum": config.averaging_momentum}
     if config.weight_decay:
-        shared["weight_decay"] = config.weight_decay
+        arguments["weight_decay"] = config.weight_decay
     optimizer: keras.optimizers.Optimizer
     if config.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=True, **shared)
+        optimizer = keras.optimizers.SGD(momentum=config.momentum, nesterov=True, **arguments)
     elif config.optimizer == "adamw":
-        optimizer = keras.optimizers.AdamW(**shared)
+        optimizer = keras.optimizers.AdamW(**arguments)
     else:
-        optimizer = keras.optimizers.Adam(**shared)
+        optimizer = keras.optimizers.Adam(**arguments)
     if config.weight_decay:
-        # Biases and the scales of batch normalization are not decayed.
+        # Biases, and the scales and offsets of batch normalization, are vectors. They do not decay.
         optimizer.exclude_from_weight_decay(
             var_list=[variable for variable in model.trainable_variables if len(variable.shape) < 2]
         )
@@ -206,15 +209,17 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
 
 
 def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """Return all variables of a compiled model and its optimizer, by position."""
+    """Return all variables of a compiled model and its optimizer; their names are positions."""
     from keras import ops
 
-    named = {f"model_{index:03}": variable for index, variable in enumerate(model.variables)}
-    named |= {
+    variables = {f"model_{index:03}": variable for index, variable in enumerate(model.variables)}
+    variables |= {
         f"optimizer_{index:03}": variable
         for index, variable in enumerate(model.optimizer.variables)
     }
-    return {name: np.asarray(ops.convert_to_numpy(variable)) for name, variable in named.items()}
+    return {
+        name: np.asarray(ops.convert_to_numpy(variable)) for name, variable in variables.items()
+    }
 
 
 def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
@@ -265,5 +270,6 @@ def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     for index, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)
         if generator is not None:
+            # The state of Keras's generator is two 32-bit numbers.
             state = np.random.default_rng([seed, epoch, index]).integers(0, 2**32, size=2)
             generator.state.assign(state.astype(np.uint32))

@@ -27,9 +27,10 @@ def enqueue(run: RunFolder, settings: Settings) -> None:
     """Add a run at the end of the queue without starting anything.
 
     Raises:
-        InputError: The run is being trained, is pending already, or is not in ``runs/``.
+        InputError: The folder contains no valid run, or the run is being trained, is pending
+            already, or is not in ``runs/``.
     """
-    run.read_setup()
+    run.read_setup()  # raises InputError if the folder contains no valid run
     _check_is_in_runs(run, settings)
     queue = _queue(settings)
     with queue.locked():
@@ -58,7 +59,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
     Args:
         run: The run.
         settings: Settings with the location of ``runs/``.
-        position: New position, from 1; a larger value than the number of entries means the end.
+        position: New position, from 1; a value above the number of pending runs means the end.
 
     Raises:
         InputError: The run is not in the queue.
@@ -81,7 +82,7 @@ def active_runs(settings: Settings) -> list[RunFolder]:
 
 
 def start_pending_runs(settings: Settings) -> list[RunFolder]:
-    """Start as many pending runs as may run now.
+    """Start as many pending runs as the limit of parallel runs allows now.
 
     Called when a run is launched, when a run ends and when the app starts. A run that cannot be
     started, for example because its log cannot be written, is marked as failed with the reason,
@@ -104,8 +105,8 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
 def _start(run: RunFolder, settings: Settings) -> bool:
     """Start a run's process; return False if it was not started.
 
-    The run then leaves the queue: its folder is gone, it is being trained already, or its own files
-    prevent the start.
+    After False the run leaves the queue: its folder is gone, it is being trained already, or its
+    own files prevent the start.
 
     Raises:
         InputError: The cause would also prevent the start of every other run, such as a full disk.
@@ -147,7 +148,7 @@ def _mark_failed(run: RunFolder, reason: str) -> None:
 
 
 def continue_queue(settings: Settings) -> None:
-    """Start pending runs after a run has ended; an error of the queue is logged, not raised."""
+    """Start pending runs after a run has ended; an ``InputError`` is logged, not raised."""
     try:
         start_pending_runs(settings)
     except InputError as error:

@@ -53,15 +53,17 @@ ActualState = Literal[
     "damaged",
 ]
 
-#: Maximum age of the heartbeat, which comes every two seconds, except during validation and while
-#: the bundle is written.
+#: A live process whose last report is older than this counts as silent. A process reports
+#: every two seconds, except during validation and while the bundle is written.
 _SILENCE_SECONDS = 120.0
 
+#: A disk with less free space counts as full.
 _FULL_DISK_BYTES = 10_000_000
-_TAIL_BYTES = 65_536
+#: Number of bytes at the end of a log that are read.
+_LOG_TAIL_BYTES = 65_536
 
-#: The files that a summary is made from: it is read again when one of them changes.
-_FILES = (SETUP_FILE, STATUS_FILE, EPOCHS_FILE, LABEL_FILE, CONTROL_FILE)
+#: The files that a summary is made from. They are read again when one of them changes.
+_SUMMARY_FILES = (SETUP_FILE, STATUS_FILE, EPOCHS_FILE, LABEL_FILE, CONTROL_FILE)
 
 
 @dataclass(frozen=True)
@@ -73,25 +75,26 @@ class RunSummary:
         path: Path of the run's folder.
         state: The actual state. *starting*: its process is alive and has not reported yet; *new*:
             it was never started; *damaged*: its configuration cannot be read.
-        reason: One sentence: how the run ended, why it failed, what it is doing; may be empty.
+        reason: How the run ended, why it failed, or what it is doing; may be empty.
         name: The name that users gave the run; may be empty.
         note: The note that users gave the run; may be empty.
         recipe: Name of the recipe; empty if it cannot be read.
         data: Name or path of the dataset; empty if it cannot be read.
         config: The configuration; None if it cannot be read.
         start: The model that the run starts from; None for random weights.
-        study: The search that the run belongs to as a trial.
+        study: The search that the run belongs to as a trial; None if it belongs to none.
         trial: Number of the trial in that search.
         epoch: Number of finished epochs.
         epochs: Number of planned epochs.
-        best_epoch: Number of the best epoch, from 1.
+        best_epoch: Number of the best epoch, from 1; None, like its metrics, if no epoch is
+            finished.
         validation_accuracy: Accuracy on validation at the best epoch.
         macro_f1: Macro F1 on validation at the best epoch.
         seconds: Training time of the finished epochs.
         started: When the run was first started, or created if it was never started, UTC.
         queue_position: Position in the queue, from 1, if the run is pending.
-        status: What the process of the run reported last.
-        has_bundle: True if there is a model to evaluate and to use.
+        status: What the process of the run reported last; None if it has not reported.
+        has_bundle: True if the folder contains a model, which can be evaluated and used.
         is_silent: True if the process is alive and has not reported for two minutes.
     """
 
@@ -160,9 +163,10 @@ class _RunFiles:
     """The content of a run's files, which does not depend on whether its process is alive.
 
     Attributes:
-        stamp: Modification times and sizes of the files; they are read again if it changes.
+        stamp: Modification times, sizes and inodes of the files; if the stamp changes, the files
+            are read again.
         summary: The summary without the state of the process.
-        setup: None if ``config.json`` cannot be read.
+        setup: The content of ``config.json``; None if it cannot be read.
     """
 
     stamp: tuple[object, ...]
@@ -172,13 +176,14 @@ class _RunFiles:
 
 @dataclass
 class _EpochFile:
-    """The part of a ``metrics.jsonl`` that was read already.
+    """What was read of a ``metrics.jsonl``, to which a training appends lines.
 
     Attributes:
         identity: Device and inode of the file; they change if it is replaced.
-        position: Number of bytes that were read.
-        records: The epochs by number.
-        epochs: The epochs before the first missing one.
+        position: Number of bytes up to the end of the last complete line that was read.
+        records: The epochs of the complete lines, by number.
+        epochs: The epochs before the first missing one. They include a valid last line whose line
+            break is not written yet.
     """
 
     identity: tuple[int, int] = (0, 0)
@@ -189,7 +194,7 @@ class _EpochFile:
 
 _files_by_path: dict[Path, _RunFiles] = {}
 _epoch_files: dict[Path, _EpochFile] = {}
-#: Protects the two dictionaries above: sessions of the app are threads of one process.
+#: Protects the two dictionaries above, because the app's sessions are threads of one process.
 _lock = threading.RLock()
 
 
@@ -231,7 +236,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
 
 
 def run_summary(path: Path, settings: Settings) -> RunSummary:
-    """Return one run; a folder that no longer exists is returned as damaged, with a reason."""
+    """Return the summary of one run; if the folder no longer exists, its state is *damaged*."""
     return _summary(path, _queue_positions(settings))
 
 
@@ -269,15 +274,17 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
         except OSError:
             _epoch_files.pop(path, None)
             return ()
-        # The text after the last line break may be incomplete.
+        # The text after the last line break may be an incomplete line.
         end = text.rfind(b"\n") + 1
         for line in text[:end].decode("utf-8", errors="replace").splitlines():
             record = epoch_record(line)
             if record is not None:
                 cached.records[record.epoch] = record
         cached.position += end
-        last = epoch_record(text[end:].decode("utf-8", errors="replace"))
-        records = cached.records if last is None else cached.records | {last.epoch: last}
+        last_record = epoch_record(text[end:].decode("utf-8", errors="replace"))
+        records = cached.records
+        if last_record is not None:
+            records = records | {last_record.epoch: last_record}
         cached.epochs = tuple(consecutive_epochs(records))
         return cached.epochs
 
@@ -286,8 +293,8 @@ def bundle_epochs(folder: Path) -> tuple[EpochRecord, ...]:
     """Return the epochs of the training of a bundle; empty if they are unknown.
 
     Args:
-        folder: The bundle's folder. One of an earlier version has its epochs in the folder of its
-            run only.
+        folder: The bundle's folder. A bundle of an earlier version does not contain its epochs; if
+            it is in the folder of its run, they are read from there.
     """
     return read_run_epochs(folder) or read_run_epochs(folder.parent)
 
@@ -304,18 +311,18 @@ _LIBRARY_LINE = re.compile(
 def log_tail(path: Path, lines: int = 40) -> str:
     """Return the last lines of a run's log, for users; empty if there is no log.
 
-    The messages of TensorFlow and the call stacks of errors are left out; the file has them.
+    The messages of TensorFlow and the call stacks of errors are left out.
     """
     try:
         with (path / LOG_FILE).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - _TAIL_BYTES, 0))
+            file.seek(max(size - _LOG_TAIL_BYTES, 0))
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return ""
     all_lines = text.splitlines()
-    if size > _TAIL_BYTES:
-        all_lines = all_lines[1:]  # the first line is cut
+    if size > _LOG_TAIL_BYTES:
+        all_lines = all_lines[1:]  # the first line is incomplete
     return "\n".join(_without_library_messages(all_lines)[-lines:])
 
 
@@ -340,7 +347,10 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 
 
 def _is_empty(path: Path) -> bool:
-    """Return True if a folder is just being created, or its process died while it created it."""
+    """Return True if a run's folder has no files yet, except temporary ones.
+
+    The run is just being created, or the process that created it has died.
+    """
     try:
         return all(entry.name.startswith(".") for entry in path.iterdir())
     except OSError:
@@ -392,7 +402,7 @@ def _active_summary(summary: RunSummary) -> RunSummary:
     is_silent = age > _SILENCE_SECONDS
     reason = status.message
     if is_silent:
-        reason += f"; no report for {age / 60:.0f} min, so it may hang: wait, or kill it"
+        reason += f"; no report for {age / 60:.0f} min, so its process may hang: wait, or kill it"
     return replace(
         summary,
         state="paused" if status.state == "paused" else "running",
@@ -403,7 +413,7 @@ def _active_summary(summary: RunSummary) -> RunSummary:
 
 def _read_files(path: Path) -> _RunFiles:
     has_bundle_folder = _file_stamp(RunFolder(path).bundle_path) is not None
-    stamp = (*(_file_stamp(path / name) for name in _FILES), has_bundle_folder)
+    stamp = (*(_file_stamp(path / name) for name in _SUMMARY_FILES), has_bundle_folder)
     with _lock:
         cached = _files_by_path.get(path)
         if cached is None or cached.stamp != stamp:
@@ -412,6 +422,7 @@ def _read_files(path: Path) -> _RunFiles:
 
 
 def _file_stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return modification time, size and inode of a file or folder; None if it is missing."""
     try:
         stat = path.stat()
     except OSError:
@@ -457,18 +468,21 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
 def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
     """Return the fields of a summary that describe the finished epochs."""
     best = best_epoch(epochs, config.monitor)
-    chosen = None if best is None else epochs[best - 1]
+    best_record = None if best is None else epochs[best - 1]
     return {
         "epoch": len(epochs),
         "best_epoch": best,
-        "validation_accuracy": None if chosen is None else chosen.validation_accuracy,
-        "macro_f1": None if chosen is None else chosen.validation_macro_f1,
+        "validation_accuracy": None if best_record is None else best_record.validation_accuracy,
+        "macro_f1": None if best_record is None else best_record.validation_macro_f1,
         "seconds": sum(record.seconds for record in epochs),
     }
 
 
 def _start_time(path: Path) -> datetime | None:
-    """Return the time of the first log entry; without a log, of the configuration."""
+    """Return the time of the first log entry; without one, when the configuration was written.
+
+    If there is no configuration, the time of the folder is returned; None if the folder is gone.
+    """
     try:
         with (path / LOG_FILE).open("rb") as file:
             head = file.read(4096).decode("utf-8", errors="replace")
@@ -527,6 +541,7 @@ def _parse_time(text: str) -> datetime:
 
 @cache
 def _boot_time() -> datetime | None:
+    """Return when the machine was started; None if psutil is not installed."""
     try:
         import psutil
     except ImportError:

@@ -27,12 +27,16 @@ def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
 
 
 def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
-    """Return the folder of a dataset that has votes; see ``check_votes``."""
+    """Return the folder of a dataset with votes; arguments and errors as in ``check_votes``."""
     folder = folder_of_data(data, settings)
     if folder is not None and (folder / VOTES_FILE).is_file():
         return folder
-    first_step = "" if folder is not None else f"import the dataset with 'dataset import {data}', "
-    name = "NAME" if folder is None else Path(data).name
+    first_step = ""
+    name = Path(data).name
+    if folder is None:
+        # The data is read from a path; its name is chosen when it is imported.
+        first_step = f"import the dataset with 'dataset import {data}', then "
+        name = "NAME"
     raise InputError(
         f"targets={config.targets} needs annotator votes, and {data} has none; {first_step}import "
         f"them on the dataset page or with 'dataset votes {name} --import FILE', or choose "

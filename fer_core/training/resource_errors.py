@@ -1,4 +1,4 @@
-"""Resources that a training may exhaust: disk space and memory, with a sentence for the user."""
+"""Check that a run fits on the disk, and explain full disks and memory to the user."""
 
 from __future__ import annotations
 
@@ -13,42 +13,43 @@ from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4
 
-#: Disk space in addition to the weights: the log, the metrics, the structure of the exported
-#: network.
+#: Disk space in addition to the weights, in bytes: the log, the metrics, the structure of the
+#: exported network.
 _OTHER_BYTES = 20_000_000
 
-#: What backends raise instead of MemoryError: the types of TensorFlow and PyTorch, JAX's message.
-_MEMORY_ERRORS = ("ResourceExhaustedError", "OutOfMemoryError")
-_MEMORY_WORDS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
+#: Instead of MemoryError, TensorFlow and PyTorch raise errors with these type names, and backends
+#: raise a RuntimeError with one of these texts.
+_MEMORY_ERROR_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
+_MEMORY_ERROR_TEXTS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 
 
 def bytes_on_disk(config: TrainingConfig) -> int:
     """Return the maximum disk space that a run needs, in bytes.
 
-    During the training it stores the best weights and, while a new checkpoint replaces the old one,
-    two checkpoints. A checkpoint contains the weights, up to two optimizer values per weight, and
-    the averaged weights. At the end the run stores the two networks of the bundle, and deletes
-    those of an earlier bundle only after that.
+    A new file is complete before the old one is deleted, so each of these needs twice its size: the
+    best weights, the checkpoint, and the two networks of the bundle. A checkpoint contains the
+    weights, up to two optimizer values per weight, and the averaged weights if they are configured.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)
-    return 2 * weights + 2 * checkpoint + 2 * 2 * weights + _OTHER_BYTES
+    bundle = 2 * weights
+    return 2 * (weights + checkpoint + bundle) + _OTHER_BYTES
 
 
 def check_disk_space(config: TrainingConfig, folder: Path) -> None:
     """Check that a run fits on the disk.
 
     Args:
-        config: What is trained.
+        config: The configuration of the run.
         folder: The run's folder, or any folder on the same disk; it does not have to exist.
 
     Raises:
         InputError: The free space is too small.
     """
-    existing = folder
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
-    free, needed = shutil.disk_usage(existing).free, bytes_on_disk(config)
+    existing_folder = folder
+    while not existing_folder.exists() and existing_folder != existing_folder.parent:
+        existing_folder = existing_folder.parent
+    free, needed = shutil.disk_usage(existing_folder).free, bytes_on_disk(config)
     if free < needed:
         raise InputError(
             f"The disk of {folder} has {free / 1e6:,.0f} MB left and the run needs about "
@@ -60,8 +61,11 @@ def is_memory_error(error: BaseException) -> bool:
     """Return True if an error of Python or of a backend means that there was not enough memory."""
     return (
         isinstance(error, MemoryError)
-        or type(error).__name__ in _MEMORY_ERRORS
-        or (isinstance(error, RuntimeError) and any(text in str(error) for text in _MEMORY_WORDS))
+        or type(error).__name__ in _MEMORY_ERROR_TYPES
+        or (
+            isinstance(error, RuntimeError)
+            and any(text in str(error) for text in _MEMORY_ERROR_TEXTS)
+        )
     )
 
 
@@ -71,7 +75,7 @@ def is_resource_error(error: BaseException) -> bool:
 
 
 def failure_reason(error: BaseException, run: RunFolder) -> str:
-    """Return one sentence for the user: what ended a run, and what to do."""
+    """Return one sentence for the user: which error ended a run, and what to do."""
     if isinstance(error, InputError):
         return str(error)
     done = len(run.read_epochs())

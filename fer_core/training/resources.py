@@ -21,7 +21,7 @@ class ResourceUse:
         memory_bytes: Physical memory in use.
         machine_memory_bytes: Physical memory of the machine.
         process_id: ID of the run's process.
-        cpu_seconds: CPU seconds since the process started.
+        cpu_seconds: CPU seconds that these processes have used since they started.
         moment: Time of the measurement, in seconds of ``time.monotonic``.
     """
 
@@ -44,7 +44,8 @@ def resource_use(
         earlier: The previous measurement, for the busy cores since then.
 
     Returns:
-        The measurement; None if the process has ended or cannot be accessed.
+        The measurement; None if there is no status, if the process has ended or cannot be accessed,
+        or if psutil is not installed.
     """
     try:
         import psutil
@@ -55,26 +56,26 @@ def resource_use(
     try:
         process = psutil.Process(status.process_id)
         processes = [process, *process.children(recursive=True)]
-        seconds, memory = 0.0, 0
+        cpu_seconds, memory = 0.0, 0
         for member in processes:
             with member.oneshot():
                 times = member.cpu_times()
-                seconds += times.user + times.system
+                cpu_seconds += times.user + times.system
                 memory += member.memory_info().rss
     except psutil.Error:
         return None
     now = time.monotonic()
     busy_cores = None
     if earlier is not None and earlier.process_id == process.pid and now > earlier.moment:
-        # The CPU seconds of a child process that ended are no longer counted, so that the
-        # difference can be negative.
-        busy_cores = max(seconds - earlier.cpu_seconds, 0.0) / (now - earlier.moment)
+        # The difference can be negative, because the CPU seconds of a child process that has ended
+        # are no longer counted.
+        busy_cores = max(cpu_seconds - earlier.cpu_seconds, 0.0) / (now - earlier.moment)
     return ResourceUse(
         busy_cores=busy_cores,
         cores=os.cpu_count() or 1,
         memory_bytes=memory,
         machine_memory_bytes=psutil.virtual_memory().total,
         process_id=process.pid,
-        cpu_seconds=seconds,
+        cpu_seconds=cpu_seconds,
         moment=now,
     )

@@ -1,8 +1,8 @@
 """A run's folder on disk, which contains the whole state of a training.
 
-The launcher writes ``config.json``, and rewrites it under the run's lock only when the number of
-epochs changes. Pages and commands write ``control.json`` and ``label.json``. Only the training job
-writes everything else.
+The launcher writes ``config.json`` and copies the starting model. When the number of epochs
+changes, it rewrites ``config.json`` under the run's lock. Pages and commands write
+``control.json`` and ``label.json``. Only the training job writes the other files.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ QUEUE_FOLDER = ".queue"
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class Tracking:
-    """Where else a run's metrics are logged; does not affect the training.
+    """Other places where a run's metrics are logged; they do not affect the training.
 
     Attributes:
         tensorboard: Whether to write TensorBoard event files to ``tensorboard/`` in the run's
@@ -91,7 +91,7 @@ class ConfigChange:
     Attributes:
         when: Time of the change, UTC, ISO 8601.
         after_epoch: Number of finished epochs at that time.
-        changes: The old and the new value by field.
+        changes: By field: a list of the old and the new value.
     """
 
     when: Text
@@ -107,10 +107,10 @@ class StartingModel:
         model: Name of the model at the launch. The run holds a copy of it, ``start.keras``.
         architecture: Architecture of the model.
         classes: Classes of the model, in the order of its outputs.
-        digest: SHA-256 of its Keras file.
+        digest: SHA-256 of the model's Keras file.
         freeze: The stage up to which the network is not trained; None to train all layers.
-        datasets: The data that it was trained on, and its own starting model before that: name,
-            fingerprint and class counts.
+        datasets: Name, fingerprint and class counts of each dataset on which the model was trained
+            and, before it, the models from which its own training started.
     """
 
     model: Text
@@ -127,16 +127,17 @@ class RunSetup:
 
     Attributes:
         recipe: The recipe's name; the recipe may no longer exist, because ``config`` is complete.
-        data: The dataset's name or path, as given.
+        data: The dataset's name or path, as the user wrote it.
         config: The recipe's configuration with the requested changes.
-        tracking: Where else the run's metrics are logged.
-        study: The search that the run belongs to as a trial, if any.
+        tracking: Other places where the run's metrics are logged.
+        study: The search that the run belongs to as a trial; None if it belongs to none.
         trial: The trial's number in that search.
         changes: Later changes, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
         start: The model whose weights the run starts from; None for random weights.
-        class_choice: For data read from a path, how the classes of the source become those of the
-            dataset; None for the classes of an imported dataset, or the seven emotions for a path.
+        class_choice: For data that is read from a path, how the classes of the source become those
+            of the dataset; None for the seven emotions. Always None for an imported dataset, whose
+            classes were chosen on import.
     """
 
     recipe: Text
@@ -193,9 +194,9 @@ class EpochRecord:
         validation_loss: Cross-entropy on the unmodified validation images, without regularization.
             The targets are the labels, or the votes if the run learns votes.
         validation_accuracy: Accuracy on the same images; against the plurality of the votes if the
-            run learns votes, without images on which emotions tie.
+            run learns votes, without images on which classes tie.
         validation_macro_f1: Macro F1 on the same images as the accuracy.
-        validation_recall: Recall by emotion; None for an emotion without validation images.
+        validation_recall: Recall by class; None for a class without validation images.
         learning_rate: Learning rate of the epoch's last step.
         images_per_second: Speed of the training steps.
         seconds: Duration of the whole epoch, validation included.
@@ -235,9 +236,9 @@ class RunStatus:
         images_per_second: Current speed.
         seconds_left: Estimated time left; None before the first estimate and at the end.
         process_id: ID of the training process.
-        updated: When this was written, UTC, ISO 8601: the heartbeat.
-        process_started: Start time of that process from ``process_start``, which distinguishes it
-            from a later process with the same ID; None if the system does not provide it.
+        updated: When the status was written, UTC, ISO 8601; shows that the process is alive.
+        process_started: Start time of the training process from ``process_start``; it distinguishes
+            the process from a later one with the same ID. None if the system does not provide it.
         fingerprint: Fingerprint of the data that the run started with.
         loss: Mean training loss of the current epoch; None between epochs.
         accuracy: Accuracy on the same batches.
@@ -266,7 +267,7 @@ class RunStatus:
 
 
 def epoch_record(line: str) -> EpochRecord | None:
-    """Read a line of ``metrics.jsonl``; return None if it is incomplete or not an epoch."""
+    """Read a line of ``metrics.jsonl``; return None if it is incomplete or not a valid epoch."""
     try:
         return from_dict(EpochRecord, parse_json(line))
     except (ValueError, RecursionError):
@@ -274,7 +275,7 @@ def epoch_record(line: str) -> EpochRecord | None:
 
 
 def consecutive_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
-    """Return the epochs before the first missing one; later ones have no valid predecessor."""
+    """Return the epochs before the first missing one; epochs after a gap are left out."""
     finished: list[EpochRecord] = []
     while len(finished) + 1 in records:
         finished.append(records[len(finished) + 1])
@@ -282,7 +283,7 @@ def consecutive_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
 
 
 def best_epoch(epochs: Sequence[EpochRecord], monitor: str) -> int | None:
-    """Return the first epoch with the best monitored metric, from 1; None without epochs."""
+    """Return the number, from 1, of the first epoch with the best metric; None without epochs."""
     if not epochs:
         return None
     return max(epochs, key=lambda record: record.monitored(monitor)).epoch
@@ -338,7 +339,7 @@ class RunFolder:
             )
 
     def change_setup(self, setup: RunSetup) -> None:
-        """Replace ``config.json``; only while this process holds the run's lock.
+        """Replace ``config.json``; call this only while this process holds the run's lock.
 
         Raises:
             InputError: The folder cannot be written.
@@ -363,7 +364,7 @@ class RunFolder:
                 raise InputError(f"{path} is not a valid configuration: {error}") from error
 
     def write_curation(self, curation: Curation) -> None:
-        """Store the run's curation, so that later decisions about the data do not change it."""
+        """Store the run's curation, so that later decisions about the data do not affect it."""
         write_text(self.path / "curation.csv", curation_csv(curation))
 
     def read_curation(self) -> Curation | None:
@@ -380,11 +381,11 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"{path} cannot be read ({system_reason(error)}).") from error
         if curation.problems:
-            raise InputError(f"The run's own curation is damaged: {curation.problems[0]}")
+            raise InputError(f"The curation in {path} is damaged: {curation.problems[0]}")
         return curation
 
     def write_votes(self, votes: Votes) -> None:
-        """Store the run's votes, so that votes imported later do not change it."""
+        """Store the run's votes, so that votes imported later do not affect it."""
         arrays = {
             "counts": votes.counts,
             "source": np.array(votes.source),
@@ -416,7 +417,7 @@ class RunFolder:
     def locked(self) -> Iterator[RunSetup]:
         """Lock the run for this process, and read its setup under the lock.
 
-        The system releases the lock when the process ends, however it ends.
+        The system releases the lock when the process ends, even after a crash.
 
         Returns:
             The content of ``config.json``.
@@ -459,7 +460,7 @@ class RunFolder:
         """Append a line to ``metrics.jsonl``; it is on disk when this returns."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with (self.path / EPOCHS_FILE).open("a+b") as file:
-            # Without the line break, an incomplete line of an earlier process would continue here.
+            # If an earlier process left an incomplete line, the new record starts on its own line.
             end = file.seek(0, os.SEEK_END)
             if end:
                 file.seek(end - 1)

@@ -14,7 +14,7 @@ def learning_rate_at(
     """Return the learning rate for the next step.
 
     Args:
-        config: The schedule.
+        config: The learning rate and its schedule.
         epochs_done: Epochs trained so far, including the fraction of the current one.
         validation_losses: Validation losses of the finished epochs, for the plateau schedule.
     """
@@ -29,6 +29,7 @@ def learning_rate_at(
         cycle_length = config.epochs / config.cosine_cycles
         cycle = min(int(epochs_done / cycle_length), config.cosine_cycles - 1)
         start = config.warmup_epochs if cycle == 0 else cycle * cycle_length
+        # A warm-up of a whole cycle leaves no epochs for the descent; 1e-9 avoids a division by 0.
         descent = max((cycle + 1) * cycle_length - start, 1e-9)
         share = min(max((epochs_done - start) / descent, 0.0), 1.0)
         span = config.learning_rate - config.final_learning_rate
@@ -37,13 +38,13 @@ def learning_rate_at(
         drops = _plateau_drops(validation_losses, config.plateau_patience)
         rate *= config.plateau_factor**drops
     if config.warmup_epochs and epochs_done < config.warmup_epochs:
-        # The rate starts at a hundredth, so that the first step trains too.
+        # The factor starts at 0.01 instead of 0, so that the first step changes the weights too.
         rate *= max(epochs_done / config.warmup_epochs, 0.01)
     return rate
 
 
 def _plateau_drops(losses: Sequence[float], patience: int) -> int:
-    """Count how often the loss had no new minimum for ``patience`` epochs."""
+    """Return how often the rate drops: after ``patience`` epochs without a new minimum loss."""
     best, waited, drops = math.inf, 0, 0
     for loss in losses:
         if loss < best:

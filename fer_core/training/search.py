@@ -54,25 +54,29 @@ _SETUP_FILE = "study.json"
 _DATABASE_FILE = "study.db"
 _LOG_FILE = "search.log"
 _TRIAL_LOCK_FILE = "claim.lock"
+#: When a file with this name appears in the study's folder, its workers on this machine stop.
 STOP_FILE = "stop"
 _MAX_WORKERS = 64
 
-#: User attributes of a trial: the name of its run, and why it failed.
+#: User attributes of a trial: the name of its run, and the reason of its failure.
 RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 #: User attribute of a trial: the name of the worker that runs it, or that ran it last.
 WORKER_ATTRIBUTE = "worker_name"
 #: User attribute of a study: its setup, for workers on other machines.
 _SETUP_ATTRIBUTE = "setup"
-#: Prefix of the user attribute that each worker has in a study; the name of the worker follows.
-_SEEN_ATTRIBUTE = "seen "
+#: Prefix of the user attribute that each worker has in a study; the name of the worker follows. The
+#: value is the time of the last report, in seconds since 1970; 0.0 if the worker has ended.
+_REPORT_ATTRIBUTE_PREFIX = "seen "
 
 #: Number of trials that have to be finished before others are pruned.
 _UNPRUNED_TRIALS = 3
 
-#: A worker reports at this interval that it is alive. A trial without a report during the grace
-#: period is retried, at most three times.
+#: Seconds between two reports of a running trial that its worker is alive.
 _HEARTBEAT_SECONDS = 10
+#: After this number of seconds without a report, a trial or worker counts as dead. The trial is
+#: retried.
 _GRACE_SECONDS = 60
+#: Maximum number of times that a trial is retried.
 _MAX_RETRIES = 3
 
 
@@ -91,7 +95,7 @@ class StudySetup:
         pruning: True to end unpromising trials early.
         seed: The seed of the sampler.
         storage: Optuna's storage URL, for several machines; None for a local database.
-        class_choice: See ``RunSetup.class_choice``.
+        class_choice: The same as ``RunSetup.class_choice``, for all trials.
     """
 
     name: Text
@@ -110,7 +114,7 @@ class StudySetup:
         """Return the content of ``study.json``."""
         document = asdict(self) | {"config": self.config.to_json()}
         if self.class_choice is None or self.class_choice == ClassChoice():
-            # Workers of earlier versions, which have no such field, can join the study.
+            # Workers of earlier versions, which do not know this field, can then join the study.
             del document["class_choice"]
         return document
 
@@ -129,16 +133,17 @@ def study_setup(values: dict[str, Any]) -> StudySetup:
 
 @dataclasses.dataclass(frozen=True)
 class TrialSummary:
-    """One trial.
+    """One trial of a search.
 
     Attributes:
         number: Number of the trial, from 0.
         state: The state; *waiting* trials will be retried.
-        value: The monitored metric of its best epoch; of its last one if it was pruned.
-        values: The sampled values.
-        run_id: The name of its run in ``runs/``.
-        problem: Why it failed.
-        worker: The worker that runs it or that ran it last: the machine and the process ID.
+        value: The monitored metric of the best epoch, or of the last epoch if the trial was pruned;
+            None if the trial has not ended or has failed.
+        values: The sampled values by field.
+        run_id: The name of the trial's run in ``runs/``; None if it was not launched.
+        problem: Why the trial failed; empty if it did not fail.
+        worker: The worker that runs the trial, or that ran it last: the machine and the process ID.
     """
 
     number: int
@@ -156,7 +161,7 @@ class WorkerSummary:
 
     Attributes:
         name: The machine and the process ID.
-        trial: The number of the trial that it runs; None between two trials.
+        trial: The number of the trial that the worker runs; None between two trials.
     """
 
     name: str
@@ -173,11 +178,11 @@ class StudySummary:
         state: *running* while a worker on any machine is alive.
         finished: Number of finished trials.
         pruned: Number of trials that ended early.
-        failed: Number of failed trials.
+        failed: Number of failed trials, except those that were retried.
         running: Number of running trials, including those of a worker that has just died.
-        best_value: The metric of the best trial.
-        best_trial: Number of the best trial.
-        best_values: Sampled values of the best trial.
+        best_value: The metric of the best finished trial; None if no trial is finished.
+        best_trial: Number of the best finished trial; None if no trial is finished.
+        best_values: Sampled values of the best finished trial; empty if no trial is finished.
         trials: All trials, except failed ones that were retried.
         workers: The workers that are alive.
     """
@@ -216,6 +221,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
+    # The results of these calls are not needed; they raise InputError for a wrong name or dataset.
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
@@ -223,15 +229,15 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     folder = study_folder(setup.name, settings)
     try:
         if (folder / _SETUP_FILE).exists():
-            raise InputError(_name_is_taken(setup.name))
+            raise InputError(_name_taken_message(setup.name))
         folder.mkdir(parents=True, exist_ok=True)
         # If several searches start at the same moment, only one of them creates this file. The
         # others must not write to the database at the same time.
         if not _write_setup(setup, folder):
-            raise InputError(_name_is_taken(setup.name))
+            raise InputError(_name_taken_message(setup.name))
         try:
             study = open_study(setup, settings, create=True)
-            # Without the address of the storage, which may contain a password.
+            # The address of the storage may contain a password, so it is not stored.
             study.set_user_attr(_SETUP_ATTRIBUTE, setup.to_json() | {"storage": None})
         except BaseException:
             (folder / _SETUP_FILE).unlink(missing_ok=True)
@@ -257,9 +263,9 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
-    validated_name(name)
+    validated_name(name)  # raises InputError if the name is not valid
     setup = _shared_setup(name, storage)
-    locate_dataset(setup.data, settings)
+    locate_dataset(setup.data, settings)  # raises InputError if the dataset is missing
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The study cannot be stored in {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -268,8 +274,8 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
         existing = read_study_setup(name, settings)
         if dataclasses.replace(existing, storage=None) != dataclasses.replace(setup, storage=None):
             raise InputError(
-                f"Another study on this machine is called {name!r}; give this process other "
-                "folders with FER_STUDIO_RUNS to join the study of the storage."
+                f"Another study on this machine is called {name!r}; to join the study of the "
+                "storage, set FER_STUDIO_RUNS to another folder."
             )
         return existing
     return setup
@@ -286,7 +292,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
         study = optuna.load_study(study_name=name, storage=storage) if name in names else None
         values = None if study is None else study.user_attrs.get(_SETUP_ATTRIBUTE)
     except Exception as error:
-        # Each database driver raises its own types.
+        # Each database driver raises its own types of errors.
         raise InputError(
             f"The storage {address} cannot be used ({first_line(error)}); {_storage_advice(error)}."
         ) from error
@@ -302,11 +308,11 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
 
 
 def _write_setup(setup: StudySetup, folder: Path) -> bool:
-    """Create ``study.json``; return False if it exists."""
+    """Create ``study.json``; return False if it exists already."""
     path = folder / _SETUP_FILE
     is_new = write_new_json(path, setup.to_json())
     if is_new:
-        path.chmod(0o600)  # the address of a storage may contain a password
+        path.chmod(0o600)  # for the owner only: the address of a storage may contain a password
     return is_new
 
 
@@ -324,26 +330,28 @@ def free_worker_number(name: str, settings: Settings) -> int:
 
 
 def report_worker(study: optuna.Study, name: str, *, is_alive: bool = True) -> None:
-    """Store that a worker is alive, or that it has ended, for all machines to see."""
-    study.set_user_attr(f"{_SEEN_ATTRIBUTE}{name}", time.time() if is_alive else 0.0)
+    """Store in the study, which all machines read, that a worker is alive or has ended."""
+    study.set_user_attr(f"{_REPORT_ATTRIBUTE_PREFIX}{name}", time.time() if is_alive else 0.0)
 
 
 def _live_workers(
     study: optuna.Study, trials: tuple[TrialSummary, ...]
 ) -> tuple[WorkerSummary, ...]:
+    """Return the workers on all machines that have reported within the grace period."""
     running = {trial.worker: trial.number for trial in trials if trial.state == "running"}
     now = time.time()
     names = sorted(
-        key.removeprefix(_SEEN_ATTRIBUTE)
-        for key, seen in study.user_attrs.items()
-        if key.startswith(_SEEN_ATTRIBUTE)
-        and isinstance(seen, float)
-        and abs(now - seen) < _GRACE_SECONDS
+        key.removeprefix(_REPORT_ATTRIBUTE_PREFIX)
+        for key, last_report in study.user_attrs.items()
+        if key.startswith(_REPORT_ATTRIBUTE_PREFIX)
+        and isinstance(last_report, float)
+        # The clock of another machine may be ahead of this one.
+        and abs(now - last_report) < _GRACE_SECONDS
     )
     return tuple(WorkerSummary(name, running.get(name)) for name in names)
 
 
-def _name_is_taken(name: str) -> str:
+def _name_taken_message(name: str) -> str:
     return f"There is already a study {name!r}; resume it, or choose another name."
 
 
@@ -459,12 +467,13 @@ def active_workers(name: str, settings: Settings) -> int:
 
 
 def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
-    """Start worker processes for a study, which outlive this process.
+    """Start worker processes for a study; they continue when this process ends.
 
     Trials are runs: the queue limits how many of them are trained at the same time.
 
     Raises:
-        InputError: The search is running already, is complete, or cannot be read.
+        InputError: The number of workers is not valid, or the search is running already, is
+            complete, or cannot be read or started.
     """
     if not 1 <= workers <= _MAX_WORKERS:
         raise InputError(f"A search may have 1 to {_MAX_WORKERS} workers. Received: {workers}")
@@ -490,7 +499,7 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
 
 
 def stop_search(name: str, settings: Settings) -> None:
-    """Stop a study's workers on this machine; the running trials can be resumed.
+    """Stop a study's workers on this machine; their running trials can be resumed.
 
     Raises:
         InputError: No worker on this machine is running.
@@ -512,7 +521,7 @@ def stop_search(name: str, settings: Settings) -> None:
 
 
 def load_study(name: str, settings: Settings) -> optuna.Study:
-    """Return Optuna's study object.
+    """Return Optuna's object of a study.
 
     Raises:
         InputError: No study has this name, or its storage cannot be read.
@@ -522,12 +531,13 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
 
 @dataclasses.dataclass(frozen=True)
 class StudyDetails:
-    """What only the charts of a search need, because it takes longer to compute.
+    """The data for the charts of a search, which takes longer to compute than a ``StudySummary``.
 
     Attributes:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,
-            Optuna's default), with a sum of 1; empty for fewer than two different values.
-        curves: The monitored metric after each epoch, by the number of the trial.
+            Optuna's default), with a sum of 1; empty if the finished trials have fewer than two
+            different values of the metric.
+        curves: The monitored metric by epoch, for each trial by number.
     """
 
     importances: dict[str, float]
@@ -603,7 +613,7 @@ def open_study(
     try:
         storage = optuna.storages.RDBStorage(
             url,
-            # Several workers write to one file and wait for each other.
+            # Workers that write to the same file wait for each other, up to 60 seconds.
             engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else None,
             heartbeat_interval=_HEARTBEAT_SECONDS if has_heartbeat else None,
             grace_period=_GRACE_SECONDS if has_heartbeat else None,
@@ -619,10 +629,10 @@ def open_study(
                 storage=storage, study_name=setup.name, direction=direction, load_if_exists=True
             )
         study = optuna.load_study(study_name=setup.name, storage=storage, pruner=pruner)
-        # A different seed for each worker and after each resume, so that no values are repeated.
-        sampled = len(study.get_trials(deepcopy=False))
+        # The number of trials becomes part of the seed.
+        trial_count = len(study.get_trials(deepcopy=False))
     except Exception as error:
-        # Each database driver raises its own types.
+        # Each database driver raises its own types of errors.
         advice = (
             _storage_advice(error)
             if setup.storage
@@ -633,8 +643,10 @@ def open_study(
             f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
             f"{advice}."
         ) from error
+    # A different seed for each worker and after each resume, so that no values are repeated. With
+    # constant_liar, the sampler avoids the values of the trials that other workers run.
     study.sampler = optuna.samplers.TPESampler(
-        seed=(setup.seed + 1000 * worker + sampled) % 2**32, constant_liar=True
+        seed=(setup.seed + 1000 * worker + trial_count) % 2**32, constant_liar=True
     )
     return study
 
@@ -678,7 +690,8 @@ def trial_lock(folder: Path) -> Iterator[None]:
     descriptor = lock_file(path, timeout=60.0)
     if descriptor is None:
         raise InputError(
-            f"The search in {folder} is locked by a process that does not respond; end it first."
+            f"The search in {folder} is locked by a process that does not respond; end that "
+            "process."
         )
     try:
         yield

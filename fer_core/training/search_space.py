@@ -26,14 +26,14 @@ _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class SearchParameter:
-    """One field with a range or with choices.
+    """One field that a search varies, with a range or with choices.
 
     Attributes:
         field: The field of ``TrainingConfig``.
-        low: The lower end of a range.
-        high: The upper end of a range.
+        low: The lower end of the range; None with choices.
+        high: The upper end of the range; None with choices.
         log: True to sample on a logarithmic scale.
-        choices: The choices, instead of a range.
+        choices: The choices; empty with a range.
     """
 
     field: Text
@@ -44,10 +44,10 @@ class SearchParameter:
 
     @model_validator(mode="after")
     def _check_field(self) -> Self:
-        field = _searchable().get(self.field)
+        field = _searchable_by_name().get(self.field)
         if field is None:
             raise ValueError(
-                f"{self.field!r} cannot be searched; choose from {', '.join(_searchable())}"
+                f"{self.field!r} cannot be searched; choose from {', '.join(_searchable_by_name())}"
             )
         if self.choices:
             if self.low is not None or self.high is not None:
@@ -55,7 +55,7 @@ class SearchParameter:
             if len(set(self.choices)) != len(self.choices):
                 raise ValueError(f"{self.field} lists a choice twice")
             for choice in self.choices:
-                field.checked(choice)
+                field.checked(choice)  # raises an error if the choice is not valid
             return self
         if field.kind not in ("integer", "number"):
             raise ValueError(f"{self.field} needs choices, for example {list(_choices(field))}")
@@ -65,7 +65,7 @@ class SearchParameter:
                 f"high={self.high}"
             )
         for end in (self.low, self.high):
-            field.checked(end)
+            field.checked(end)  # raises an error if the end is not valid
         if self.log and self.low <= 0:
             raise ValueError(
                 f"{self.field} needs low above 0 for log=true. Received: low={self.low}"
@@ -77,7 +77,7 @@ class SearchParameter:
         if self.choices:
             return trial.suggest_categorical(self.field, self.choices)
         assert self.low is not None and self.high is not None
-        if _searchable()[self.field].kind == "integer":
+        if _searchable_by_name()[self.field].kind == "integer":
             return trial.suggest_int(self.field, round(self.low), round(self.high), log=self.log)
         return trial.suggest_float(self.field, self.low, self.high, log=self.log)
 
@@ -135,7 +135,7 @@ def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
 
 def searchable_fields() -> tuple[SettingField, ...]:
     """Return the fields that a search may vary."""
-    return tuple(_searchable().values())
+    return tuple(_searchable_by_name().values())
 
 
 def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
@@ -146,13 +146,14 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
     lowest, highest = field.minimum, field.maximum
     assert lowest is not None and highest is not None
     if field.kind == "integer":
-        center = 10 if value is None else value
+        center = 10 if value is None else value  # None: the setting is off
         return SearchParameter(
             field=field.name,
             low=max(lowest, center // 2),
             high=min(highest, max(center * 2, center // 2 + 1)),
         )
     if field.is_logarithmic:
+        # A logarithmic range needs a center above 0, also if the setting is off (0 or None).
         center = value or {"weight_decay": 1e-3, "gradient_clip_norm": 1.0}.get(field.name, 1e-5)
         return SearchParameter(
             field=field.name,
@@ -161,10 +162,12 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             log=True,
         )
     if not value:
-        # A fraction, an angle or a probability of 0: from 0 to a moderate value.
+        # The setting is off (a fraction, angle or probability of 0, or None). The range is the
+        # lowest quarter of the values that are allowed and at most 100.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
+    # A bound that is not allowed as a value is replaced by a value close to it.
     highest_allowed = highest if field.maximum_is_allowed else lowest + 0.999 * (highest - lowest)
     lowest_allowed = lowest if field.minimum_is_allowed else lowest + 0.001 * (highest - lowest)
     return SearchParameter(
@@ -178,16 +181,19 @@ def check_space(space: SearchSpace, base: TrainingConfig) -> None:
     """Check each end of a range, and each choice, in an otherwise unchanged configuration.
 
     Raises:
-        InputError: One of them cannot be combined with the rest.
+        InputError: An end or a choice cannot be combined with the other settings.
     """
     for parameter in space.parameters:
         for value in parameter.choices or (parameter.low, parameter.high):
-            is_whole = _searchable()[parameter.field].kind == "integer" and value is not None
-            chosen = round(float(value)) if is_whole else value  # type: ignore[arg-type]
-            effective_config(base.to_json() | {parameter.field: chosen})
+            # The ends of an integer's range are stored as floats.
+            is_integer = (
+                _searchable_by_name()[parameter.field].kind == "integer" and value is not None
+            )
+            checked_value = round(float(value)) if is_integer else value  # type: ignore[arg-type]
+            effective_config(base.to_json() | {parameter.field: checked_value})
 
 
-def _searchable() -> dict[str, SettingField]:
+def _searchable_by_name() -> dict[str, SettingField]:
     return {field.name: field for field in setting_fields() if field.name not in _NOT_SEARCHED}
 
 

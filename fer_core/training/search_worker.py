@@ -62,8 +62,8 @@ def run_search(
     Args:
         name: The study's name.
         settings: Settings with the location of ``runs/``.
-        worker: The number of this worker; only one process may have each number.
-        stop: An event that ends the work, as ``stop_search`` does.
+        worker: The number of this worker, which no other worker of the study on this machine has.
+        stop: An event that ends the work, as ``stop_search`` does; None for no such event.
 
     Raises:
         InputError: The study cannot be read, or a worker with this number is running.
@@ -92,12 +92,14 @@ class _Worker:
         self._folder = study_folder(setup.name, settings)
         self._stop = stop
         self._name = worker_name()
-        # Each worker samples different values. Numbers are unique on one machine only.
+        # Each worker needs another seed to sample other values. With a shared storage the seed
+        # comes from the name, because the numbers of workers are unique on one machine only.
         seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
         self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)
         self._next_report = 0.0
 
     def work(self) -> None:
+        """Run trials until the study is complete or stopped, then report the end of this worker."""
         try:
             self._run_trials()
         finally:
@@ -109,19 +111,19 @@ class _Worker:
         while not self._is_stopped():
             self._report_alive()
             # The lock is held until the trial is created, so that the workers on this machine
-            # together run exactly the planned number of trials.
+            # together run exactly the planned number of trials; ``_objective`` releases it.
             with ExitStack() as lock:
                 lock.enter_context(trial_lock(self._folder))
-                state = self._next_step()
-                if state == "take":
+                next_step = self._next_step()
+                if next_step == "take":
                     self._study.optimize(
                         lambda trial, lock=lock: self._objective(trial, lock),
                         n_trials=1,
                         catch=(_TrialFailedError,),
                     )
-            if state == "done":
+            if next_step == "done":
                 return
-            if state == "wait":
+            if next_step == "wait":
                 self._stop.wait(_INTERVAL)
 
     def _report_alive(self) -> None:
@@ -130,14 +132,14 @@ class _Worker:
             report_worker(self._study, self._name)
 
     def _next_step(self) -> str:
-        """Return "take" to run a trial, "wait" if a running one may be retried, else "done"."""
+        """Return "take" to run a trial, "wait" while other trials still run, or "done"."""
         import optuna
 
         optuna.storages.fail_stale_trials(self._study)
         states = [trial.state.name for trial in current_trials(self._study)]
         if "WAITING" in states or len(states) < self._setup.trials:
             return "take"
-        # A trial of a worker that has died is retried once its heartbeat is too old.
+        # A running trial has to be retried here if its worker dies.
         return "wait" if "RUNNING" in states else "done"
 
     def _retry_trials_of_earlier_versions(self) -> None:
@@ -149,8 +151,8 @@ class _Worker:
 
         for trial in self._study.get_trials(deepcopy=True):
             worker = trial.user_attrs.get("worker")
-            is_ours = isinstance(worker, dict) and worker.get("host") == platform.node()
-            if is_ours and trial.state.name == "RUNNING":
+            is_local = isinstance(worker, dict) and worker.get("host") == platform.node()
+            if is_local and trial.state.name == "RUNNING":
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
                 self._enqueue_retry(trial)
 
@@ -159,7 +161,7 @@ class _Worker:
 
     def _objective(self, trial: optuna.Trial, lock: ExitStack) -> float:
         """Train one trial and return the monitored metric of its best epoch."""
-        lock.close()  # the trial exists: other workers may create the next one
+        lock.close()  # this trial exists now, so other workers may create the next one
         trial.set_user_attr(WORKER_ATTRIBUTE, self._name)
         return self._follow(trial, self._run_for(trial))
 
@@ -167,7 +169,7 @@ class _Worker:
         """Launch the trial's run, or continue the run of the trial that is retried."""
         run_id = trial.user_attrs.get(RUN_ATTRIBUTE)
         if run_id is None or not (self._settings.runs_root / run_id).is_dir():
-            # A new trial, or a trial of a worker on another machine, whose run is there.
+            # A new trial, or the retry of a trial whose run is on another machine.
             return self._launch_run(trial)
         run = RunFolder(self._settings.runs_root / run_id)
         if run_summary(run.path, self._settings).state in ("failed", "stopped", "new"):
@@ -197,7 +199,7 @@ class _Worker:
                 name=f"{setup.name} {trial.number}",
             )
         except InputError as error:
-            # A full disk or a deleted dataset: every later trial would fail as well.
+            # A cause such as a full disk or a deleted dataset would make every later trial fail.
             trial.set_user_attr(FAILURE_ATTRIBUTE, str(error))
             raise
         trial.set_user_attr(RUN_ATTRIBUTE, run.path.name)
@@ -210,13 +212,13 @@ class _Worker:
             optuna.TrialPruned: The run was pruned.
             _TrialFailedError: The run failed, or the search was stopped.
         """
-        values = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
-        reported = set(values)
+        stored_trial = self._study.get_trials(deepcopy=False)[trial.number]
+        reported = set(stored_trial.intermediate_values)  # numbers of epochs
         while True:
             self._report_alive()
             summary = run_summary(run.path, self._settings)
             if summary.state == "queued":
-                # A run that was killed from outside did not start the next one.
+                # If another run was killed, it did not start the next run in the queue.
                 continue_queue(self._settings)
             epochs = read_run_epochs(run.path)
             for record in epochs:
@@ -224,7 +226,7 @@ class _Worker:
                     reported.add(record.epoch)
                     trial.report(self._metric(record), record.epoch)
                     if self._setup.pruning and trial.should_prune() and is_active(run):
-                        with suppress(InputError):  # it may just have ended
+                        with suppress(InputError):  # the run may just have ended
                             request_prune(run)
             if self._is_stopped() and summary.state in ("queued", "starting", "running", "paused"):
                 self._interrupt(run)
@@ -235,7 +237,7 @@ class _Worker:
 
     def _interrupt(self, run: RunFolder) -> None:
         """Stop the run, or remove it from the queue, so that it can be continued."""
-        with suppress(InputError):  # it may just have ended, or started
+        with suppress(InputError):  # the run may just have ended, or started
             if is_active(run):
                 request_stop(run)
                 while is_active(run):
@@ -244,11 +246,12 @@ class _Worker:
                 remove_from_queue(run, self._settings)
 
     def _retry(self, trial: optuna.Trial) -> _TrialFailedError:
-        """Put an interrupted trial back into the study, as Optuna does for a stale one."""
+        """Put an interrupted trial back into the study, and return the error to raise."""
         self._enqueue_retry(self._study.get_trials(deepcopy=True)[trial.number])
         return self._failure(trial, "the search was stopped")
 
     def _enqueue_retry(self, trial: optuna.trial.FrozenTrial) -> None:
+        """Add a new trial with the same values to the study, as Optuna does for a stale trial."""
         import optuna
 
         retry = optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)
@@ -257,7 +260,12 @@ class _Worker:
     def _outcome(
         self, trial: optuna.Trial, summary: RunSummary, epochs: tuple[EpochRecord, ...]
     ) -> float:
-        """Return the best metric of a run that ended, or raise that it was pruned or has failed."""
+        """Return the best metric of a run that ended.
+
+        Raises:
+            optuna.TrialPruned: The run was pruned.
+            _TrialFailedError: The run failed, or ended without a finished epoch.
+        """
         import optuna
 
         metrics = [self._metric(record) for record in epochs]
@@ -269,6 +277,7 @@ class _Worker:
 
     @staticmethod
     def _failure(trial: optuna.Trial, reason: str) -> _TrialFailedError:
+        """Store the reason in the trial, and return the error to raise."""
         trial.set_user_attr(FAILURE_ATTRIBUTE, reason)
         return _TrialFailedError(reason)
 

@@ -36,9 +36,10 @@ class SeedGroup:
 
     @property
     def title(self) -> str:
-        """The title of a single run; of several, the name that they share, or their recipe.
+        """The title of the only run; for several runs, their common name, or else their recipe.
 
-        Numbers at the end, such as those of "baseline 1" and "baseline 2", do not count.
+        The names are compared without numbers at the end: "baseline 1" and "baseline 2" have the
+        common name "baseline".
         """
         if len(self.runs) == 1:
             return self.runs[0].title
@@ -67,7 +68,8 @@ def spread(values: Sequence[float | None]) -> Spread | None:
 def seed_groups(runs: Sequence[RunSummary]) -> list[SeedGroup]:
     """Group runs that differ only in their seed, in the order of their first runs.
 
-    A run whose configuration cannot be read is a group of its own. So is a trial of a search.
+    A run whose configuration cannot be read is the only run of its group, and so is a trial of a
+    search.
     """
     groups: dict[str, list[RunSummary]] = {}
     for run in runs:
@@ -87,15 +89,15 @@ def _group_key(run: RunSummary) -> str:
 
 
 def spread_by_epoch(
-    runs: Sequence[Sequence[EpochRecord]], value: Callable[[EpochRecord], float]
+    runs: Sequence[Sequence[EpochRecord]], metric: Callable[[EpochRecord], float]
 ) -> list[Spread]:
     """Return the spread of a metric after each epoch that all runs have finished.
 
     Args:
         runs: The epochs of each run; runs without epochs are ignored.
-        value: Returns the metric of an epoch.
+        metric: Returns the metric of an epoch.
     """
     started = [epochs for epochs in runs if epochs]
     count = min(map(len, started), default=0)
-    spreads = (spread([value(epochs[number]) for epochs in started]) for number in range(count))
-    return [one for one in spreads if one is not None]
+    spreads = (spread([metric(epochs[index]) for epochs in started]) for index in range(count))
+    return [epoch_spread for epoch_spread in spreads if epoch_spread is not None]

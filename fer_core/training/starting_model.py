@@ -46,9 +46,11 @@ def start_problem(bundle: Bundle) -> str | None:
     """Return a sentence that says why no run can start from a bundle; None if a run can."""
     record = bundle.record
     if record.input_shape != INPUT_SHAPE:
-        expected, found = ("x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape))
+        expected, actual = (
+            "x".join(map(str, shape)) for shape in (INPUT_SHAPE, record.input_shape)
+        )
         return (
-            f"The model {bundle.name!r} has an input of {found} values, and a run needs "
+            f"The model {bundle.name!r} has an input of {actual} values, and a run needs "
             f"{expected}; choose a model that was trained here."
         )
     architecture = record.config.get("architecture")
@@ -67,16 +69,16 @@ def start_problem(bundle: Bundle) -> str | None:
 
 
 def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
-    """Return the datasets that a model, and the model that it started from, were trained on."""
-    own = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
-    return (own, *record.starting_datasets)
+    """Return the datasets that a model, and the models that it started from, were trained on."""
+    last_dataset = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
+    return (last_dataset, *record.starting_datasets)
 
 
 def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
     """Return the weights with which a run starts; None for random weights.
 
-    If the run has finished epochs, the weights come from its checkpoint, and the file of the
-    starting model is not read.
+    If the run has finished epochs, the weights come from its checkpoint later: the result then has
+    no weights, and the file of the starting model is not read.
 
     Raises:
         InputError: The file is missing, is damaged, or has changed since the launch.
@@ -97,7 +99,7 @@ def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
         check_keras_archive(path)
         model = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        # Keras raises many types for files that it cannot load.
+        # Keras raises many types of errors for files that it cannot load.
         raise InputError(
             f"The starting model cannot be loaded ({first_line(error)}); start a new run."
         ) from error

@@ -1,7 +1,7 @@
 """A limit on how long one process trains, for machines that are available for limited periods.
 
-It affects only when a process ends, not the result: a run that is trained in several periods equals
-the run that was trained in one.
+The limit does not affect the result: a run that is trained in several periods ends with the same
+model as a run that is trained in one period.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ _MARGIN = 1.1
 
 
 class TimeBudget:
-    """Minutes that a training may take, pauses included; after that it has to be resumed."""
+    """The time that a process may train, pauses included; then another process resumes the run."""
 
     def __init__(self, minutes: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the budget.
 
         Args:
-            minutes: Time from now to the end of the last epoch; writing the bundle takes more time.
+            minutes: Time from now to the end of the last epoch, without the time to write the
+                bundle.
             clock: Returns seconds; replaced in tests.
 
         Raises:

@@ -18,7 +18,7 @@ _MLFLOW_FILE = "mlflow.json"
 
 
 class EpochObserver(Protocol):
-    """Receives the progress of a training."""
+    """Receives the start, the finished epochs and the end of a training."""
 
     def begin(self, model: keras.Model, epochs_done: int) -> None:
         """Handle the start of the training, or its resumption after some epochs."""
@@ -43,7 +43,7 @@ def check_tracking(tracking: Tracking) -> None:
 
 
 class RunTracking:
-    """Calls the callbacks that a run's setup requests, once per epoch."""
+    """Calls the Keras callbacks for the tracking that a run's setup requests."""
 
     def __init__(self, setup: RunSetup, run: RunFolder) -> None:
         self._setup = setup
@@ -51,7 +51,7 @@ class RunTracking:
         self._callbacks: Any = None
 
     def begin(self, model: keras.Model, epochs_done: int) -> None:
-        """Open the event files and the connection.
+        """Open TensorBoard's event files and the connection to MLflow, if requested.
 
         Raises:
             InputError: MLflow cannot be reached.
@@ -93,7 +93,7 @@ class RunTracking:
         self._callbacks.on_epoch_end(record.epoch - 1, metrics)
 
     def end(self) -> None:
-        """Close the event files and the connection."""
+        """Close the event files and the connection to MLflow."""
         if self._callbacks is None:
             return
         self._callbacks.on_train_end()
@@ -104,6 +104,7 @@ class RunTracking:
             mlflow.end_run()
 
     def _mlflow_callback(self, uri: str) -> Any:
+        """Start a run in MLflow, or resume the one of this run, and return the callback for it."""
         # MLflow sends usage data to its developers unless this is set before its import.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
@@ -123,11 +124,11 @@ class RunTracking:
                     | self._setup.config.to_json()
                 )
         except Exception as error:
-            # MLflow's stores raise many types of errors.
+            # The databases and servers of MLflow raise many types of errors.
             raise InputError(
                 f"MLflow at {uri} cannot be used ({first_line(error)}); check the address, or "
                 "remove it."
             ) from error
-        # A resumed run keeps its MLflow run ID.
+        # After a resume, the metrics are logged to the same run in MLflow.
         write_json(path, {"uri": uri, "run_id": started.info.run_id})
         return mlflow.keras.MlflowCallback()

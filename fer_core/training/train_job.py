@@ -59,10 +59,10 @@ class TrainingOutcome:
         state: ``finished``; ``stopped`` by a request or at the end of a time budget; ``pruned`` by
             a search.
         epochs: Finished epochs.
-        best_epoch: The epoch whose weights are in the bundle, from 1.
+        best_epoch: The epoch whose weights are in the bundle, from 1; None if no epoch is finished.
         seconds: Training time of the finished epochs.
-        bundle: The trained model; None if the training was stopped before its first epoch was
-            finished, or pruned.
+        bundle: The trained model; None if the training was pruned, or was stopped before its first
+            epoch was finished.
     """
 
     run: RunFolder
@@ -95,10 +95,10 @@ def run_training(
     as a request in ``control.json`` does; a second signal ends it at once.
 
     Args:
-        run: The run. ``launcher.create_run`` has checked what it needs.
+        run: The run, whose requirements ``launcher.create_run`` has checked.
         settings: The program's folders.
-        budget: Ends the training before the first epoch that would not finish in time, as a
-            request to stop does; None for no limit.
+        budget: Ends the training before the first epoch that would not finish in time, in the same
+            way as a request to stop; None for no limit.
 
     Raises:
         InputError: The data or the checkpoint are unusable, the dataset changed since the run was
@@ -159,20 +159,24 @@ def _train(
     from fer_core.training.fit import FitContext, fit
     from fer_core.training.starting_model import starting_weights
 
-    done = len(run.read_epochs())
+    epochs_done = len(run.read_epochs())
     progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
-    progress.prepare("preparing the data and the network", done)
+    progress.prepare("preparing the data and the network", epochs_done)
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
     face_set = load_dataset(setup.data, settings, class_choice=setup.class_choice)
-    _check_fingerprint(setup, face_set, run, progress, done)
+    _check_fingerprint(setup, face_set, run, progress, epochs_done)
     progress.log(
         f"{setup.recipe} on {setup.data} with {backend}: "
-        + (f"resuming after epoch {done}" if done else f"up to {setup.config.epochs} epochs")
+        + (
+            f"resuming after epoch {epochs_done}"
+            if epochs_done
+            else f"up to {setup.config.epochs} epochs"
+        )
         + f"; run folder {run.path}"
     )
-    votes = _votes(setup, face_set, run, settings, done)
+    votes = _votes(setup, face_set, run, settings, epochs_done)
     face_set = with_vote_targets(face_set, votes)
-    curated = _curated(setup, face_set, run, settings, done)
+    curated = _curated(setup, face_set, run, settings, epochs_done)
     for sentence in (
         votes and votes.summary,
         curated.summary and f"curation: {curated.summary}",
@@ -182,7 +186,7 @@ def _train(
             progress.log(sentence)
     start = starting_weights(setup, run)
     if setup.start is not None:
-        progress.log(_start_text(setup.start, done, face_set.classes))
+        progress.log(_start_text(setup.start, epochs_done, face_set.classes))
     tracking = RunTracking(setup, run)
     try:
         result = fit(
@@ -204,8 +208,9 @@ def _train(
         message = f"pruned after epoch {len(result.epochs)}: the search expects no improvement"
         progress.end("pruned", message, len(result.epochs))
         return _outcome(run, "pruned", result, None)
+    # A training that was stopped, but not on request, was stopped by the budget.
     is_out_of_time = budget is not None and result.was_stopped and not control.should_stop()
-    if budget is not None and is_out_of_time and len(result.epochs) == done:
+    if budget is not None and is_out_of_time and len(result.epochs) == epochs_done:
         raise InputError(_too_short_message(budget, result))
     bundle = None
     if result.best_epoch is not None:
@@ -224,13 +229,14 @@ def _train(
 
 
 def _start_text(start: StartingModel, epochs_done: int, classes: Sequence[str]) -> str:
-    """Describe what the run takes over from its starting model."""
+    """Return what the run takes over from its starting model, for the log."""
     verb = "started" if epochs_done else "starting"
     text = f"{verb} from {start.model}, its head {head_change(start.classes, classes)}"
     return text if start.freeze is None else f"{text}, frozen up to {start.freeze}"
 
 
 def _should_stop(control: RunControl, budget: TimeBudget | None) -> Callable[[], bool]:
+    """Return a function that returns True after a request to stop or at the end of the budget."""
     if budget is None:
         return control.should_stop
     return lambda: control.should_stop() or budget.is_used_up()
@@ -304,7 +310,8 @@ def _curated(
     curation = run.read_curation()
     if curation is None:
         curation = Curation()
-        # If epochs are finished, an earlier version started the run, without a curation.
+        # A run with finished epochs and no stored curation was started without curation by an
+        # earlier version of this program.
         if setup.config.use_curation and not epochs_done:
             file = curation_file(setup.data, settings)
             if file is not None:
@@ -345,12 +352,14 @@ def _votes(
 
 
 def _check_fingerprint(
-    setup: RunSetup, face_set: FaceSet, run: RunFolder, progress: TrainingProgress, done: int
+    setup: RunSetup, face_set: FaceSet, run: RunFolder, progress: TrainingProgress, epochs_done: int
 ) -> None:
-    """Compare the data with the fingerprint from the launch, or from the run's first start.
+    """Compare the data with the fingerprints from the launch and the run's first start.
+
+    The fingerprint of the data is then stored in ``status.json``.
 
     Raises:
-        InputError: The dataset has changed since.
+        InputError: The dataset has changed since then.
     """
     status = run.read_status()
     first_start_fingerprint = None if status is None else status.fingerprint
@@ -361,7 +370,7 @@ def _check_fingerprint(
                 "labels or splits); restore the old dataset, or start a new run with the settings "
                 "of this one."
             )
-    progress.prepare("preparing the network", done, fingerprint=face_set.fingerprint)
+    progress.prepare("preparing the network", epochs_done, fingerprint=face_set.fingerprint)
 
 
 def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
@@ -390,7 +399,7 @@ def main(arguments: list[str]) -> int:
             raise
         return 2  # the log and status.json hold the reason
     except KeyboardInterrupt:
-        return 130
+        return 130  # the usual exit code after Ctrl-C
     return 0
 
 

@@ -18,14 +18,14 @@ from fer_core.recipes import TrainingConfig
 
 @dataclass(frozen=True)
 class TrainingSize:
-    """The number of images that a training uses, and that it leaves out.
+    """The numbers of images that a training uses and leaves out.
 
     Attributes:
         imported: Training images of the dataset as imported.
         training: Images that are trained on.
-        validation: Images that it is validated on.
-        dropped: Training images that were dropped by decisions.
-        relabeled: Training images that decisions gave another label.
+        validation: Images that are validated on.
+        dropped: Training images that the user's decisions (the curation) exclude.
+        relabeled: Training images to which the user's decisions give another label.
         leaking: Training images that are left out because they also appear in validation or test.
         without_votes: Training images that are left out because they have no usable votes.
     """
@@ -40,7 +40,7 @@ class TrainingSize:
 
     @property
     def text(self) -> str:
-        """The numbers as one sentence or two."""
+        """The numbers in one to three sentences."""
         left_out = [
             f"{count:,} {reason}"
             for count, reason in (
@@ -71,7 +71,7 @@ def training_size(
         face_set: The data as imported.
         config: The configuration of the run.
         curation: The decisions about the dataset; ignored if the configuration does not use them.
-        votes: The annotator votes of the dataset; None without any.
+        votes: The annotator votes of the dataset; None if it has none.
 
     Raises:
         InputError: The configuration learns votes and there are none, or a decision is not valid.

@@ -12,6 +12,11 @@ from typing import TextIO
 from fer_core.phrases import format_duration
 from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunState, RunStatus
 
+#: Moves the cursor of a terminal to the start of the line and clears the line.
+_CLEAR_LINE = "\r\033[K"
+#: Seconds between two lines about the steps if the output is not a terminal.
+_LINE_INTERVAL = 30.0
+
 
 def writes_to_log(stream: TextIO, log: TextIO) -> bool:
     """Return True if a stream writes to the log, as in a process that the queue started."""
@@ -24,7 +29,7 @@ def writes_to_log(stream: TextIO, log: TextIO) -> bool:
 class TrainingProgress:
     """Reports the steps and epochs of a run, and estimates the time left."""
 
-    #: Seconds between two writes of ``status.json``, which are the page's heartbeat.
+    #: Seconds between two writes of ``status.json``, which show that the process is alive.
     STATUS_INTERVAL = 2.0
 
     def __init__(
@@ -53,13 +58,14 @@ class TrainingProgress:
         self._epoch_start = clock()
         self._last_status = -float("inf")
         self._last_line = clock()
+        # Time that the last epoch needed after its steps, for validation and the checkpoint.
         self._seconds_after_steps: float | None = None
 
     def prepare(self, message: str, epochs_done: int, *, fingerprint: str | None = None) -> None:
-        """Report what happens before the first step.
+        """Report a phase of the preparation before the first step.
 
         Args:
-            message: What is being done.
+            message: What happens in this phase.
             epochs_done: Finished epochs.
             fingerprint: The dataset's fingerprint, once it is known.
         """
@@ -80,7 +86,7 @@ class TrainingProgress:
     def log(self, message: str) -> None:
         """Write a message to the terminal and the log."""
         if self._is_terminal:
-            self._stream.write("\r\033[K")
+            self._stream.write(_CLEAR_LINE)
         with (self._run.path / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} {message}\n")
             is_same = writes_to_log(self._stream, log)
@@ -97,8 +103,8 @@ class TrainingProgress:
         Args:
             epoch: The current epoch, from 0.
             step: Finished steps of this epoch.
-            loss: Mean of the epoch so far.
-            accuracy: Mean of the epoch so far.
+            loss: Mean loss of these steps.
+            accuracy: Mean accuracy of these steps.
         """
         now = self._clock()
         if now - self._last_status < self.STATUS_INTERVAL and step < self._steps:
@@ -132,14 +138,20 @@ class TrainingProgress:
             )
         )
         if self._is_terminal:
-            self._stream.write(f"\r\033[K{message}")
+            self._stream.write(f"{_CLEAR_LINE}{message}")
             self._stream.flush()
-        elif now - self._last_line > 30:
+        elif now - self._last_line > _LINE_INTERVAL:
             self._last_line = now
             print(message, file=self._stream, flush=True)
 
     def end_epoch(self, record: EpochRecord, seconds_of_steps: float, is_best: bool) -> None:
-        """Report a finished epoch."""
+        """Report a finished epoch.
+
+        Args:
+            record: The epoch.
+            seconds_of_steps: Duration of the epoch's training steps, without the validation.
+            is_best: True if it is the best epoch so far.
+        """
         self._seconds_after_steps = record.seconds - seconds_of_steps
         self._last_line = self._clock()
         left = record.seconds * (self._epochs - record.epoch)

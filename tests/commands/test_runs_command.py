@@ -114,7 +114,7 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     dead = state(run, killed)
     assert dead["state"] == "failed"
     assert "process crashed" in dead["reason"]
-    assert "at least that many" in run("runs", "continue", killed.path.name, "--epochs", 0).refusal
+    assert "request at least" in run("runs", "continue", killed.path.name, "--epochs", 0).refusal
     with (killed.path / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 9, "lo')  # a process killed while writing leaves an incomplete line
 

@@ -269,7 +269,7 @@ def test_a_label_is_read_back(run: RunFolder) -> None:
     assert read_label(run) == RunLabel()
     write_label(run, RunLabel("  my\n best ", "two\nlines "))
     assert read_label(run) == RunLabel("my best", "two\nlines")
-    with pytest.raises(InputError, match="may have 80 characters"):
+    with pytest.raises(InputError, match="may have up to 80 characters"):
         write_label(run, RunLabel("x" * 81))
     (run.path / "label.json").write_text("[3]")
     assert read_label(run) == RunLabel()

@@ -69,7 +69,7 @@ def test_the_text_mentions_early_stopping_and_a_busy_machine(
     config = changed_config(CONFIG, {"early_stopping_patience": 3})
     monkeypatch.setattr(estimate, "active_runs", lambda _: ["another"])
     words = estimate_training(config, 1000, 100, settings).text
-    assert "early stopping may end it sooner" in words
+    assert "early stopping may end the training sooner" in words
     assert "while another training was running" in words
     # It is measured again once the machine is idle.
     monkeypatch.setattr(estimate, "active_runs", lambda _: [])
