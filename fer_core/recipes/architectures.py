@@ -4,6 +4,9 @@ Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0,
 last), to the probabilities of the classes. Only layers of Keras are used, so that every
 architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
 functions, so that importing this module is fast.
+
+Recipes A to E are the published systems in ``named.py``; "the source" is the publication of the
+system.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 InputShape = tuple[int | None, int | None, int]
 
 INPUT_SHAPE = (48, 48, 1)
-#: Number of classes unless a dataset has others: the seven emotions.
+#: Number of classes of a dataset that defines none: the seven emotions.
 CLASS_COUNT = 7
 
 
@@ -30,18 +33,18 @@ class Architecture:
     Attributes:
         name: Name of the network in configurations.
         summary: Layers of the network, in one line.
-        parameters: Number of trainable and other weights, for seven classes.
+        parameters: Number of trainable and non-trainable weights, for seven classes.
         multiply_adds: Multiply-adds of the convolutions and dense layers for one image, for seven
             classes.
         head_inputs: Number of inputs of the last layer.
-        build: Builds the model. Its first argument scales the published dropout rates (1: as
-            published, 0: no dropout), the second is the shape of the input, the third the number of
+        build: Builds the model. The first argument scales the dropout rates of the architecture (1:
+            unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
         takes_any_size: True if height and width of the input may differ from 48: the network ends
             in global pooling, and parallel branches halve odd sizes to the same size.
         stages: Number of convolutions and dense layers of each stage by name, from the input on,
-            without the head. A stage ends where the images become smaller; *dense* are the hidden
-            dense layers. A stage can be frozen together with all stages before it.
+            without the head. A stage ends where the feature maps become smaller; *dense* are the
+            hidden dense layers. A stage can be frozen together with all stages before it.
     """
 
     name: str
@@ -84,7 +87,7 @@ def build_network(
 
 
 def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
-    """Exclude a stage and all stages before it from training, their normalization included.
+    """Exclude all layers of a stage and of the stages before it from training.
 
     Args:
         model: A network of the architecture, not compiled yet.
@@ -129,6 +132,7 @@ def _input(shape: InputShape) -> Any:
 
 
 def _dropout(tensor: Any, rate: float, scale: float) -> Any:
+    """Apply dropout with the scaled rate, which is limited to 0.9."""
     from keras import layers
 
     rate = min(rate * scale, 0.9)
@@ -141,7 +145,7 @@ def _normalized_convolution(
     *,
     kernel_size: int = 3,
     strides: int = 1,
-    activation: bool = True,
+    has_relu: bool = True,
     scale_initializer: str = "ones",
 ) -> Any:
     """Apply convolution, batch normalization and, optionally, ReLU.
@@ -159,14 +163,15 @@ def _normalized_convolution(
         kernel_initializer="he_normal",
     )(tensor)
     tensor = layers.BatchNormalization(gamma_initializer=scale_initializer)(tensor)
-    return layers.ReLU()(tensor) if activation else tensor
+    return layers.ReLU()(tensor) if has_relu else tensor
 
 
 def _classifier(inputs: Any, tensor: Any, name: str, class_count: int) -> keras.Model:
+    """Return the model that ends with a dense layer and softmax after the tensor."""
     import keras
     from keras import layers
 
-    # The softmax stays float32 in mixed precision: a mantissa of 8 bits is not precise enough.
+    # The softmax stays float32 in mixed precision: the mantissa of bfloat16 has only 8 bits.
     tensor = layers.Dense(class_count, dtype="float32", name="logits")(tensor)
     outputs = layers.Softmax(dtype="float32", name="probabilities")(tensor)
     return keras.Model(inputs, outputs, name=name)
@@ -281,8 +286,9 @@ def _three_convolutions_dropout(
 def _plain_eight(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
-    On two CPU cores plain convolutions are compute-bound, while residual sums, depthwise
-    convolutions and squeeze-and-excitation are memory-bound.
+    There are only plain convolutions, because they are compute-bound on two CPU cores. Residual
+    sums, depthwise convolutions and squeeze-and-excitation are memory-bound there, so they cost
+    more time than their arithmetic.
     """
     from keras import layers
 
@@ -300,9 +306,9 @@ def _plain_eight(dropout_scale: float, shape: InputShape, class_count: int) -> k
 def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> keras.Model:
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
-    One convolution alone works on all 48x48 pixels, where normalization and ReLU cost the most
-    memory traffic; most convolutions work at 12x12 and 6x6. The first filters of each
-    convolution are initialized as the identity: Zagoruyko and Komodakis, "DiracNets: training very
+    Only one convolution works at 48x48 pixels, where normalization and ReLU cost the most memory
+    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first, the first
+    filters are initialized as the identity: Zagoruyko and Komodakis, "DiracNets: training very
     deep neural networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in
     3.29 seconds on a single GPU", 2024.
     """
@@ -319,6 +325,7 @@ def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> ke
     tensor = _dropout(tensor, 0.4, dropout_scale)
     model = _classifier(inputs, tensor, "plain_nine", class_count)
     for layer in model.layers:
+        # The first convolution has one input channel; its filters stay random.
         if isinstance(layer, keras.layers.Conv2D) and layer.kernel.shape[2] > 1:
             _initialize_as_identity(layer)
     return model
@@ -351,11 +358,11 @@ def _channel_attention(tensor: Any) -> Any:
 
 
 def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
-    """Two normalized 3x3 convolutions with channel attention, added to the input.
+    """Apply two normalized 3x3 convolutions with channel attention, and add the input.
 
-    The scale of the second convolution starts at 0, and the shortcut of a strided block averages
-    before its 1x1 convolution: He et al., "Bag of tricks for image classification with
-    convolutional neural networks", CVPR 2019.
+    The normalization of the second convolution starts with a scale of 0, and the shortcut of a
+    strided block averages before its 1x1 convolution: He et al., "Bag of tricks for image
+    classification with convolutional neural networks", CVPR 2019.
     """
     from keras import layers
 
@@ -363,9 +370,9 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     if strides > 1:
         shortcut = layers.AveragePooling2D(strides)(shortcut)
     if shortcut.shape[-1] != filters:
-        shortcut = _normalized_convolution(shortcut, filters, kernel_size=1, activation=False)
+        shortcut = _normalized_convolution(shortcut, filters, kernel_size=1, has_relu=False)
     tensor = _normalized_convolution(tensor, filters, strides=strides)
-    tensor = _normalized_convolution(tensor, filters, activation=False, scale_initializer="zeros")
+    tensor = _normalized_convolution(tensor, filters, has_relu=False, scale_initializer="zeros")
     return layers.ReLU()(layers.Add()([shortcut, _channel_attention(tensor)]))
 
 
@@ -390,7 +397,7 @@ def _residual_eleven_attention(
     return _classifier(inputs, tensor, "residual_eleven_attention", class_count)
 
 
-_ALL = (
+_ARCHITECTURES = (
     Architecture(
         "three_convolutions",
         "convolutions 32, 64, 128 with max pooling, dense 128",
@@ -472,4 +479,6 @@ _ALL = (
 )
 
 #: Every architecture by name.
-ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _ALL}
+ARCHITECTURES: dict[str, Architecture] = {
+    architecture.name: architecture for architecture in _ARCHITECTURES
+}

@@ -46,9 +46,9 @@ def _setting(
         default: Default value of the field.
         group: A key of ``GROUPS``.
         label: Label of the field in forms.
-        description: What it does, in one line.
-        only_for: The values of other fields with which this field has an effect.
-        is_logarithmic: True if it is best varied on a logarithmic scale.
+        description: What the setting does, in one line.
+        only_for: For each other field that matters, its values with which this field has an effect.
+        is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
     extra: Any = {
@@ -84,8 +84,8 @@ class TrainingConfig:
 
     ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
     reduces the loss of easy images: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is given
-    by *class_weights* of ``imbalance``; without them it is 1, so that a gamma of 0 is
-    cross-entropy.
+    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with
+    a gamma of 0 is cross-entropy.
 
     With ``targets`` other than *labels*, training and validation loss are the cross-entropy to the
     votes, and accuracy, macro F1 and class sizes refer to the plurality of the votes (see
@@ -255,7 +255,7 @@ class TrainingConfig:
         "one_hot",
         "loss",
         "Label encoding",
-        "integer: sparse categorical cross-entropy; one_hot: categorical",
+        "integer: sparse categorical cross-entropy; one_hot: categorical cross-entropy",
     )
     label_smoothing: Number = _setting(
         0.0,
@@ -270,7 +270,7 @@ class TrainingConfig:
         0.0,
         "augmentation",
         "Mixup",
-        "Parameter of the Beta distribution of mixup; 0: off",
+        "Parameter alpha of the Beta distribution from which mixup draws; 0: off",
         only_for={"label_encoding": ("one_hot",)},
         ge=0,
         le=5,
@@ -347,12 +347,17 @@ class TrainingConfig:
         0.0,
         "augmentation",
         "Noise",
-        "Gaussian noise with a standard deviation of up to this fraction",
+        "Gaussian noise with a standard deviation of up to this fraction of the intensity range",
         ge=0,
         le=1,
     )
     erasing_probability: Number = _setting(
-        0.0, "augmentation", "Random erasing", "Probability of a covered rectangle", ge=0, le=1
+        0.0,
+        "augmentation",
+        "Random erasing",
+        "Probability that a rectangle of the image is covered",
+        ge=0,
+        le=1,
     )
 
     monitor: Literal["loss", "accuracy", "macro_f1", "last"] = _setting(
@@ -378,13 +383,14 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        one_hot_only = {
+        # By beginning of the message: whether the settings that need one_hot are used.
+        needs_one_hot = {
             "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
             "loss=focal needs": self.loss == "focal",
             "targets=votes_distribution needs": self.targets == "votes_distribution",
             "low_resolution_epochs needs": self.low_resolution_epochs,
         }
-        for requirement, is_used in one_hot_only.items():
+        for requirement, is_used in needs_one_hot.items():
             if is_used and self.label_encoding == "integer":
                 raise ValueError(
                     f"{requirement} label_encoding=one_hot. Received: label_encoding=integer"

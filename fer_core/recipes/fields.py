@@ -1,4 +1,4 @@
-"""The fields of ``TrainingConfig`` for forms and commands, and configurations from values."""
+"""Describe the fields of ``TrainingConfig``, and build configurations from plain values."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SettingField:
     Attributes:
         name: Name of the field.
         label: Label of the field in forms.
-        help: What it does, in one line.
+        help: What the setting does, in one line.
         group: A key of ``GROUPS``.
-        kind: The kind of its value; *steps* are the pairs of ``schedule_steps``.
+        kind: The kind of the field's value; *steps* are the pairs of ``schedule_steps``.
         default: Default value of the field.
         choices: The allowed values of a *choice*.
         minimum: The lower bound of a number.
@@ -37,7 +37,7 @@ class SettingField:
         minimum_is_allowed: False if a value has to be above ``minimum``.
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is a value too.
-        is_logarithmic: True if it is best varied on a logarithmic scale.
+        is_logarithmic: True if the field is best varied on a logarithmic scale.
         applies: Pairs of another field and its values with which this field has an effect; all
             pairs have to hold.
     """
@@ -114,20 +114,21 @@ def _model_fields() -> dict[str, Any]:
 
 
 def _setting_field(name: str, annotation: Any, info: Any) -> SettingField:
+    """Build a setting field from the type annotation and pydantic's information about a field."""
     types = get_args(annotation)
     is_optional = NoneType in types
-    plain = types[0] if is_optional else annotation
+    value_type = types[0] if is_optional else annotation
     choices: tuple[str, ...] = ()
     kind: Kind
     if name == "architecture":
         kind, choices = "choice", tuple(ARCHITECTURES)
-    elif get_origin(plain) is Literal:
-        kind, choices = "choice", get_args(plain)
-    elif get_origin(plain) is tuple:
+    elif get_origin(value_type) is Literal:
+        kind, choices = "choice", get_args(value_type)
+    elif get_origin(value_type) is tuple:
         kind = "steps"
     else:
         kinds: dict[Any, Kind] = {bool: "boolean", int: "integer", float: "number"}
-        kind = kinds[plain]
+        kind = kinds[value_type]
     bounds = {
         bound: getattr(constraint, bound)
         for constraint in info.metadata
@@ -152,6 +153,7 @@ def _setting_field(name: str, annotation: Any, info: Any) -> SettingField:
 
 @cache
 def _validator(name: str) -> TypeAdapter[Any]:
+    """Return pydantic's validator for the values of one field."""
     info = _model_fields()[name]
     annotation = get_type_hints(TrainingConfig, include_extras=True)[name]
     return TypeAdapter(Annotated[annotation, *info.metadata] if info.metadata else annotation)
@@ -190,7 +192,8 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
 
     Args:
         config: The configuration to copy.
-        changes: New values by field; a string is read as the field's type (``"none"`` is None).
+        changes: New values by field; a string is converted to the field's type (``"none"`` to
+            None).
 
     Raises:
         InputError: A field does not exist, or a value is not valid; the message says which.
@@ -201,8 +204,8 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
         raise InputError(
             f"{unknown[0]!r} is not a setting of a training; choose from {', '.join(by_name)}."
         )
-    read = {key: _read_text(by_name[key], value) for key, value in changes.items()}
-    return validated_config(config.to_json() | read)
+    converted = {key: _read_text(by_name[key], value) for key, value in changes.items()}
+    return validated_config(config.to_json() | converted)
 
 
 def validated_config(values: Any) -> TrainingConfig:
@@ -242,11 +245,11 @@ def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
 
 
 def _read_text(setting: SettingField, value: Any) -> Any:
-    """Read text from the command line as JSON, or keep it if it is not JSON."""
+    """Convert text from the command line; return other values and inconvertible text unchanged."""
     if not isinstance(value, str):
         return value
     if value.lower() in ("none", "null"):
-        # One field has a choice with the name "none".
+        # "none" is also one of the choices of a field that cannot be None.
         return None if setting.is_optional else value
     if setting.kind == "boolean":
         return _TRUTH_VALUES.get(value.lower(), value)

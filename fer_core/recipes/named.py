@@ -1,4 +1,7 @@
-"""The named recipes: training configurations under a fixed name."""
+"""The named recipes: training configurations under a fixed name.
+
+Recipes A to E are published systems; "the source" is the publication of the system.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ class Recipe:
     """A named training configuration.
 
     Attributes:
-        name: Name on the command line and on the train page; describes the recipe's content.
+        name: Name on the command line and on the train page.
         summary: One line for lists.
-        published_result: The result that its author reported; empty for our own recipes.
+        published_result: The result that the recipe's author reported; empty for our own recipes.
         config: The configuration.
     """
 
@@ -32,7 +35,7 @@ class Recipe:
 
 
 def _recipe_a() -> Recipe:
-    """Recipe A: Adam 1e-4, sparse categorical cross-entropy, stop on validation loss.
+    """Recipe A: Adam 1e-4, sparse categorical cross-entropy, early stopping on validation loss.
 
     The source does not give epochs, batch size, patience and augmentation strengths; we use
     100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
@@ -109,8 +112,8 @@ def _recipe_d() -> Recipe:
     """Recipe D: Adam, categorical cross-entropy, 100 epochs, no augmentation.
 
     The source does not give learning rate and batch size; we use Adam's default 1e-3 and
-    128. The author keeps the weights of the last epoch; here, as in all recipes, those of the best
-    epoch are kept.
+    128. The author keeps the weights of the last epoch; we keep those of the best epoch, as in all
+    published recipes.
     """
     return Recipe(
         name="wide-cnn-100-epochs",
@@ -128,11 +131,11 @@ def _recipe_d() -> Recipe:
 
 
 def _recipe_e() -> Recipe:
-    """Recipe E: rotation, zoom, flip, EarlyStopping.
+    """Recipe E: rotation, zoom, flip, early stopping.
 
     The source does not give optimizer, learning rate, epochs, batch size and augmentation
-    strengths; we use Adam 1e-3, 60 epochs, batch size 64, 15 degrees, 10 % and a patience
-    of 8.
+    strengths; we use Adam 1e-3, 60 epochs, batch size 64, a rotation of 15 degrees, a zoom of
+    10 % and a patience of 8.
     """
     return Recipe(
         name="dropout-cnn-early-stopping",
@@ -197,10 +200,10 @@ def _two_core_recipe() -> Recipe:
 
 
 def _labels_recipe() -> Recipe:
-    """Our own recipe for FER2013's labels: a deeper plain network, half of its epochs at 36 pixels.
+    """Our own recipe for FER2013's labels: a deeper network, half of the epochs on 36x36 pixels.
 
-    Compared with the two-core recipe: batch size 128 with twice the learning rate, and weaker
-    augmentation with one long cosine schedule.
+    Compared with the two-core recipe, the batch size and the learning rate are doubled, the
+    augmentation is weaker, and the cosine schedule is longer.
     """
     base = _two_core_recipe()
     return Recipe(
