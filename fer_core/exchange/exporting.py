@@ -37,6 +37,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "json": ".json",
     "litert": ".tflite",
 }
+#: Suffix of the file with the weights, next to the architecture in the format json.
 _WEIGHTS_SUFFIX = ".weights.h5"
 
 #: Maximum difference of the probabilities for LiteRT, which rounds differently than ONNX Runtime.
@@ -65,11 +66,12 @@ def export_model(
     Args:
         bundle: The bundle. A missing ``model.onnx`` is created first.
         export_format: The format.
-        output: The file, or a folder for it; by default the model's name in the current folder.
+        output: The file, or a folder in which the file is named after the model; by default the
+            current folder.
 
     Raises:
-        InputError: The bundle has no Keras model and the format needs one, the output exists, or
-            the exported network does not return the same probabilities.
+        InputError: The bundle has no Keras model and the format needs one, an output file exists,
+            or the exported network does not return the same probabilities.
     """
     target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
@@ -88,26 +90,27 @@ def export_model(
     target.parent.mkdir(parents=True, exist_ok=True)
     # On the same disk as the target, so that verified files can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
-        written = Path(folder) / target.name
-        _WRITERS[export_format](bundle, written)
-        difference = _verify_export(export_format, written, bundle, pixels, expected)
+        exported = Path(folder) / target.name
+        _WRITERS[export_format](bundle, exported)
+        difference = _verify_export(export_format, exported, bundle, pixels, expected)
         write_json(Path(folder) / (stem + META_SUFFIX), _metadata(bundle).to_json())
-        produced = sorted(
+        # The file of the network comes first.
+        temporary_files = sorted(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
         )
-        files = tuple(target.with_name(file.name) for file in produced)
+        destinations = tuple(target.with_name(file.name) for file in temporary_files)
         metadata = target.with_name(stem + META_SUFFIX)
-        # Two formats in one folder share their metadata, if these are equal.
+        # Exports in two formats can share one metadata file, if its content is equal for both.
         has_equal_metadata = (
             metadata.is_file()
             and metadata.read_bytes() == (Path(folder) / metadata.name).read_bytes()
         )
         _check_not_existing(
-            tuple(file for file in files if not (has_equal_metadata and file == metadata))
+            tuple(file for file in destinations if not (has_equal_metadata and file == metadata))
         )
-        for file, destination in zip(produced, files, strict=True):
+        for file, destination in zip(temporary_files, destinations, strict=True):
             file.replace(destination)
-    return ExportResult(files, difference)
+    return ExportResult(destinations, difference)
 
 
 def _output_file(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
@@ -153,14 +156,14 @@ def _write_keras(bundle: Bundle, path: Path) -> None:
 
 
 def _write_json(bundle: Bundle, path: Path) -> None:
-    require_onnx_export()
+    require_onnx_export()  # raises InputError unless Keras can be loaded with TensorFlow
     model = load_keras_model(bundle)
     path.write_text(model.to_json(), encoding="utf-8")
     model.save_weights(path.with_name(path.stem + _WEIGHTS_SUFFIX))
 
 
 def _write_litert(bundle: Bundle, path: Path) -> None:
-    require_onnx_export()
+    require_onnx_export()  # raises InputError unless Keras can be loaded with TensorFlow
     write_litert(load_keras_model(bundle), path, bundle.name)
 
 
@@ -174,15 +177,23 @@ _WRITERS: dict[ExportFormat, Callable[[Bundle, Path], None]] = {
 
 def _verify_export(
     export_format: ExportFormat,
-    written: Path,
+    exported: Path,
     bundle: Bundle,
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
-    """Read an exported file back; return its largest difference of a probability from the model."""
+    """Read an exported file back; return the largest difference between the probabilities.
+
+    Args:
+        export_format: The format.
+        exported: The exported file of the network.
+        bundle: The bundle that was exported.
+        pixels: The input for both networks.
+        expected: The probabilities that the served network of the bundle returns for this input.
+    """
     description = f"The {export_format} export of {bundle.name!r}"
     try:
-        network = _read_back(export_format, written, bundle)
+        network = _read_back(export_format, exported, bundle)
     except InputError:
         raise
     except Exception as error:
@@ -195,10 +206,11 @@ def _verify_export(
     )
 
 
-def _read_back(export_format: ExportFormat, written: Path, bundle: Bundle) -> Network:
+def _read_back(export_format: ExportFormat, exported: Path, bundle: Bundle) -> Network:
+    """Open the network in an exported file."""
     if export_format == "litert":
-        return open_litert_network(written)
+        return open_litert_network(exported)
     if export_format == "onnx":
-        return open_onnx_network(written, bundle.name, input_shape=bundle.record.input_shape)
-    with open_keras_parts(written) as parts:
+        return open_onnx_network(exported, bundle.name, input_shape=bundle.record.input_shape)
+    with open_keras_parts(exported) as parts:
         return keras_network(build_keras_model(parts))

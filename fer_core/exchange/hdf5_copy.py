@@ -1,8 +1,8 @@
 """Copies of untrusted HDF5 files, checked and written in a child process.
 
-A damaged HDF5 file can crash the library that reads it, and with it the whole process. Therefore a
-child process reads it, rejects content that no model needs and writes the rest to a new file. The
-app opens only that copy.
+A damaged HDF5 file can crash the HDF5 library and the process that uses the library. Therefore a
+child process reads the file, rejects content that no model needs and writes the rest to a new file.
+The app opens only that copy.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from fer_core.exchange.safety import MAX_BYTES
 if TYPE_CHECKING:
     import h5py
 
+#: Maximum number of groups and datasets in a file.
 _MAX_OBJECTS = 100_000
+#: Maximum depth of nested groups.
 _MAX_DEPTH = 64
-#: Allowed filters: gzip, shuffle, checksum. The library would load a plug-in for any other filter.
-_FILTERS = (1, 2, 3)
+#: HDF5's numbers of the allowed filters: gzip, shuffle, checksum. The library would load a plug-in
+#: for any other filter.
+_ALLOWED_FILTERS = (1, 2, 3)
 
 _LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
 
@@ -39,7 +42,8 @@ def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:
             extracted from it.
 
     Raises:
-        InputError: The file contains anything else, is too large, or is damaged.
+        InputError: The file contains anything but plain numbers and text, is too large, or is
+            damaged.
     """
     try:
         run_child(__name__, [str(source), str(target), str(named_path)], _LIMITS)
@@ -50,35 +54,38 @@ def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:
                 "again with Keras."
             ) from failure
         is_crash = failure.cause == "crash"
-        reason = "the HDF5 library itself fails on it" if is_crash else failure.detail
+        reason = "the HDF5 library crashes" if is_crash else failure.detail
         raise InputError(
             f"{named_path} is damaged: it cannot be read as HDF5 ({reason}); save or copy it again."
         ) from failure
 
 
 def _run_in_child(arguments: list[str]) -> str:
-    """Copy the file, in the child."""
+    """Copy the file; this runs in the child process."""
     import h5py
 
     source, target, named_path = (Path(argument) for argument in arguments)
-    with h5py.File(source, "r") as file, h5py.File(target, "w", libver="latest") as clean:
-        _copy_groups(file, clean, named_path)
+    with h5py.File(source, "r") as file, h5py.File(target, "w", libver="latest") as copy:
+        _copy_groups(file, copy, named_path)
     return ""
 
 
-def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
+def _copy_groups(file: h5py.File, copy: h5py.File, path: Path) -> None:
+    """Copy all groups and datasets of a file; ``path`` names the file in messages."""
     import h5py
 
-    _copy_attributes(file, clean)
-    pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, clean, 0)]
-    seen = 0
+    _copy_attributes(file, copy)
+    # A group, its copy and its depth.
+    pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, copy, 0)]
+    object_count = 0
     size = 0
+    # Addresses of the objects in the file. An object with two names could contain itself.
     addresses = {h5py.h5o.get_info(file.id).addr}
     while pending:
-        group, clean_group, depth = pending.pop()
+        group, group_copy, depth = pending.pop()
         for name in group:
-            seen += 1
-            if seen > _MAX_OBJECTS or depth > _MAX_DEPTH:
+            object_count += 1
+            if object_count > _MAX_OBJECTS or depth > _MAX_DEPTH:
                 raise InputError(
                     f"{path} contains too many or too deeply nested groups for a model; save it "
                     "again with Keras."
@@ -98,9 +105,9 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
                 )
             addresses.add(address)
             if isinstance(item, h5py.Group):
-                inner = clean_group.create_group(name)
-                _copy_attributes(item, inner)
-                pending.append((item, inner, depth + 1))
+                item_copy = group_copy.create_group(name)
+                _copy_attributes(item, item_copy)
+                pending.append((item, item_copy, depth + 1))
                 continue
             _check_dataset(item, path)
             size += item.size * item.dtype.itemsize
@@ -109,10 +116,11 @@ def _copy_groups(file: h5py.File, clean: h5py.File, path: Path) -> None:
                     f"{path} contains more than {MAX_BYTES / 2**20:,.0f} MB of numbers, more than "
                     "can be imported; import a smaller network."
                 )
-            _copy_attributes(item, clean_group.create_dataset(name, data=item[()]))
+            _copy_attributes(item, group_copy.create_dataset(name, data=item[()]))
 
 
 def _check_dataset(item: Any, path: Path) -> None:
+    """Raise an ``InputError`` unless an object contains plain numbers or text of this file only."""
     import h5py
 
     if not isinstance(item, h5py.Dataset):
@@ -124,6 +132,7 @@ def _check_dataset(item: Any, path: Path) -> None:
             f"{path} stores {item.name!r} in another file, which is not read; save the model in "
             "one file."
         )
+    # Floats, signed and unsigned integers, booleans and bytes.
     if item.dtype.kind not in "fiubS" or item.dtype.hasobject or item.dtype.fields:
         raise InputError(
             f"{path} contains {item.name!r} of the type {item.dtype} instead of numbers; save the "
@@ -131,21 +140,22 @@ def _check_dataset(item: Any, path: Path) -> None:
         )
     properties = item.id.get_create_plist()
     for number in range(properties.get_nfilters()):
-        if properties.get_filter(number)[0] not in _FILTERS:
+        if properties.get_filter(number)[0] not in _ALLOWED_FILTERS:
             raise InputError(
                 f"{path} compresses {item.name!r} with a method other than gzip; save it with "
                 "Keras."
             )
 
 
-def _copy_attributes(item: Any, clean: Any) -> None:
+def _copy_attributes(item: Any, item_copy: Any) -> None:
+    """Copy the attributes of an object, without empty values and references."""
     import h5py
 
     for name in item.attrs:
         value = item.attrs[name]
         if isinstance(value, (h5py.Empty, h5py.Reference, h5py.RegionReference)):
             continue
-        clean.attrs[name] = value
+        item_copy.attrs[name] = value
 
 
 if __name__ == "__main__":

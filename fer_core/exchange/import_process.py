@@ -1,8 +1,8 @@
 """Import and check model files in a child process.
 
-Keras files are converted with training libraries, which take half a gigabyte of memory. In a child
-process, the app does not load them, and a network that needs too much memory or time ends only the
-child.
+The libraries that convert Keras files take half a gigabyte of memory; because of the child process,
+the app does not load them. A network that needs too much memory or time ends only the child
+process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class ImportedModel:
 
     Attributes:
         name: Name of the model.
-        notes: Changes that were needed, and assumptions about what the file does not define.
+        notes: Descriptions of assumptions about what the file does not define, and of changes that
+            the import made to the network.
     """
 
     name: str
@@ -52,7 +53,7 @@ def import_in_process(
 
     Args:
         path: See ``import_model``.
-        settings: The folders of the program.
+        settings: Settings with the locations of ``data/``, ``runs/`` and ``models/``.
         request: The options.
         on_wait: Called twice a second; an exception that it raises ends the import.
 
@@ -111,6 +112,7 @@ def check_in_process(
 
 
 def _run(path: Path, arguments: list[str], on_wait: Callable[[], None] | None) -> dict[str, Any]:
+    """Run a request in the child process and return its answer."""
     try:
         answer: dict[str, Any] = json.loads(run_child(__name__, arguments, LIMITS, on_wait=on_wait))
     except ChildError as failure:
@@ -135,6 +137,7 @@ def _request_to_json(request: ImportRequest) -> str:
 
 def _request_from_json(text: str) -> ImportRequest:
     values = json.loads(text)
+    # JSON has neither tuples nor paths. None stays None.
     return ImportRequest(
         **values
         | {name: values[name] and tuple(values[name]) for name in ("labels", "mean", "std")}
@@ -143,7 +146,7 @@ def _request_from_json(text: str) -> ImportRequest:
 
 
 def _run_in_child(arguments: list[str]) -> str:
-    """Execute a request of the parent process, in the child."""
+    """Execute a request of the parent process; this runs in the child process."""
     try:
         return json.dumps(
             _import(*arguments[1:]) if arguments[0] == "import" else _check(*arguments[1:])

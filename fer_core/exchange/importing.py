@@ -38,7 +38,7 @@ from fer_core.exchange.labels import (
     read_metadata,
 )
 from fer_core.exchange.onnx_export import check_onnx, keras_network, require_onnx_export
-from fer_core.exchange.onnx_files import is_served_shape, wrong_input, wrong_output
+from fer_core.exchange.onnx_files import is_served_shape, wrong_input_message, wrong_output_message
 from fer_core.exchange.onnx_trial import check_bundle_network, prepare_network, record_for_input
 from fer_core.exchange.onnx_writer import convert_to_onnx
 from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
@@ -58,7 +58,7 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-_SOFTMAX_ADDED = "its outputs did not sum to 1: treated as logits, and a softmax was added"
+_SOFTMAX_ADDED = "its outputs did not sum to 1, so they are treated as logits: a softmax was added"
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,16 @@ class ImportRequest:
     """The options of an import.
 
     Attributes:
-        name: The name of the model; by default that of the file.
-        weights: For an architecture ``.json``, the file with its weights.
-        labels: The labels of the outputs in their order; None if not known.
+        name: The name of the model; None for the name of the file.
+        weights: For an architecture ``.json``, the file with its weights; None to look for it next
+            to the architecture.
+        labels: The labels of the outputs in their order; None to read them from the metadata file.
         scale: The range of the pixel intensities; None to infer it.
         mean: The mean that was subtracted in training, in units of that range: one number, or one
-            for each channel. Without ``scale``, a value above 1 shows that the range is 0 to 255.
-        std: The standard deviation that images were divided by after that, in the same units.
+            for each channel; None for no mean. Without ``scale``, a value above 1 shows that the
+            range is 0 to 255.
+        std: The standard deviation that images were divided by after that, in the same units; None
+            for none.
         replace: True to replace an existing model of this name.
     """
 
@@ -97,12 +100,12 @@ class ImportRequest:
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
-    """Publish a bundle, a run or a model file as a bundle.
+    """Publish the model of a bundle's folder, of a run or of a file as a bundle in ``models/``.
 
     Args:
         path: The folder of a bundle or run, a ``.keras``, ``.h5`` or ``.onnx`` file, or an
             architecture ``.json``.
-        settings: The folders of the program.
+        settings: Settings with the location of ``models/``.
         request: The options.
 
     Returns:
@@ -122,7 +125,10 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
 
 def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
-    """Import a model under a temporary name, then replace the existing model of its name."""
+    """Import a model under a temporary name, and replace the existing model of the final name.
+
+    If no model has this name, the model is imported as usual.
+    """
     new_request = replace(request, replace=False)
     name = request.name
     if name is None:
@@ -150,7 +156,7 @@ def _import_file(path: Path, name: str, settings: Settings, request: ImportReque
         )
         Predictor(record, network, calibration=calibration).probabilities(probe_crops())
         if calibration != Calibration():
-            write_calibration(folder, calibration, "copied from the metadata file next to the file")
+            write_calibration(folder, calibration, "copied from the model's metadata file")
         write_json(folder / RECORD_FILE, record.to_json())
         write_text(folder / MODEL_CARD_FILE, model_card(name, record, calibration))
     return load_bundle(settings.models_root / name)
@@ -159,13 +165,13 @@ def _import_file(path: Path, name: str, settings: Settings, request: ImportReque
 def convert_model(
     path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None = None
 ) -> BundleRecord:
-    """Write the networks of a bundle from a model file.
+    """Convert a model file to the networks of a bundle, and return the bundle's record.
 
     Args:
         path: The file.
         folder: Where to write ``model.onnx`` and, from a Keras file, ``model.keras``.
         request: The options.
-        metadata: The metadata file of an export, if there is one next to the file.
+        metadata: The content of the metadata file next to the model file; None if there is none.
 
     Raises:
         InputError: As ``import_model``.
@@ -210,17 +216,19 @@ def _import_keras(
         model = build_keras_model(parts)
     _, *sizes = model.input_shape
     if len(sizes) != 3:
-        raise InputError(wrong_input(path, list(model.input_shape)))
+        raise InputError(wrong_input_message(path, list(model.input_shape)))
     height, width, channels = sizes
+    # A variable height or width becomes 48. A variable number of channels is not served.
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
-        raise InputError(wrong_input(path, list(model.input_shape)))
+        raise InputError(wrong_input_message(path, list(model.input_shape)))
     outputs = tuple(model.output_shape[1:])
     if len(outputs) != 1 or not MIN_CLASSES <= (outputs[0] or 0) <= MAX_CLASSES:
-        raise InputError(wrong_output(path, list(model.output_shape)))
+        raise InputError(wrong_output_message(path, list(model.output_shape)))
     check_label_count(path, labels, outputs[0])
     scaling = _known_scaling(path, request, metadata, channels=shape[2])
     parameters = model.count_params()
+    # If the scaling is not known yet, any scaling shows whether the outputs are probabilities.
     pixels = network_input(probe_crops(), record_for_input(shape, scaling or Scaling.of("unit")))
     if scaling is not None and not scaling.is_uniform:
         model = _with_scaling(model, scaling)
@@ -246,7 +254,7 @@ def _import_keras(
 
 
 def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
-    """Return a model with the scaling in front, which takes intensities of 0 to 255."""
+    """Return a model that takes intensities of 0 to 255 and scales them first."""
     import keras
 
     inputs = keras.Input(model.input_shape[1:], name="pixels")
@@ -285,7 +293,7 @@ def _import_onnx(
     if prepared.softmax_added:
         record = _with_change(record, _SOFTMAX_ADDED)
     if prepared.channels_first:
-        record = _with_change(record, "it expects channels first: a transposition was added")
+        record = _with_change(record, "it expects channels first, so a transposition was added")
     if prepared.one_by_one:
         record = _with_change(record, "it processes one image at a time, which is slower")
     return record
@@ -318,6 +326,7 @@ def _known_labels(
 
 
 def _with_change(record: BundleRecord, change: str) -> BundleRecord:
+    """Return a record whose source lists one more change of the network."""
     source = record.source
     assert source is not None
     return replace(record, source=replace(source, changes=(*source.changes, change)))
@@ -341,9 +350,7 @@ def _new_record(
     if height != width:
         assumptions.append(f"square face crops are stretched to its {width}x{height} pixels")
     if not scaling.is_uniform:
-        change = (
-            "an operation that applies the given mean and standard deviation was added before it"
-        )
+        change = "an operation before its first layer applies the given mean and standard deviation"
         source = replace(source, changes=(*source.changes, change))
     return replace(
         record_for_input(shape, scaling),

@@ -2,8 +2,8 @@
 
 Most networks are trained on intensities of 0 to 1, -1 to 1 or 0 to 255, and the file of a model
 does not record which. Some networks scale their input, which determines the range: a network that
-first divides by 255 expects 0 to 255. A network that starts with a layer is assumed to expect 0 to
-1. If a network starts with other operations, the user must give the range.
+first divides by 255 expects 0 to 255. A network that starts with a layer, such as a convolution, is
+assumed to expect 0 to 1. If a network starts with other operations, the user must give the range.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Operations that move pixels or change their type, but not their values. Some of them (Slice,
 #: Gather) may reverse the channels.
-_PASSING = split_names(
+_VALUE_PRESERVING = split_names(
     "Cast Flatten Gather Identity Pad Reshape Resize Slice Squeeze Transpose Unsqueeze"
 )
 #: Layers that networks begin with.
@@ -33,7 +33,7 @@ _LAYERS = split_names(
     GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN
     """
 )
-#: Maximum number of operations that are followed.
+#: Maximum number of operations that are followed, from the input on.
 _MAX_STEPS = 40
 
 #: Lowest and highest intensity of each range.
@@ -42,9 +42,10 @@ _RANGES: dict[Scale, tuple[float, float]] = {
     "bytes": (0.0, 255.0),
     "signed": (-1.0, 1.0),
 }
-#: Usual limits of half the range of intensities after the scaling.
+#: Usual limits of the spread after the scaling: half the difference of the highest and the lowest
+#: intensity.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
-#: Usual maximum distance of the center of this range from zero, relative to half the range.
+#: Usual maximum distance from zero of the middle between these two intensities, in spreads.
 _LARGEST_SHIFT = 1.2
 #: Usual limits of a mean that is subtracted without further scaling, for intensities of 0 to 255.
 _LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0
@@ -58,7 +59,8 @@ class InputOperations:
         factor: The factor of the intensities, float64 ``[]`` or one per channel.
         offset: The number that is added after that, like ``factor``.
         changes_intensities: True if the operations change the intensities at all.
-        next_operation: The first operation that is not understood as scaling.
+        next_operation: The first operation that is not understood as scaling, or a description if
+            there is no such operation.
     """
 
     factor: NDArray[np.float64]
@@ -68,7 +70,7 @@ class InputOperations:
 
     @property
     def expected_scale(self) -> Scale | None:
-        """The range that these operations are made for; None if they do not determine it."""
+        """The range of intensities that fits the operations; None if not exactly one range fits."""
         if not self.changes_intensities:
             return None
         fitting: list[Scale] = [
@@ -94,7 +96,7 @@ class InferredScale:
 
     Attributes:
         scale: The range.
-        reason: Why, as the end of a sentence.
+        reason: Why this range is assumed, as the end of a sentence.
     """
 
     scale: Scale
@@ -102,7 +104,7 @@ class InferredScale:
 
 
 def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
-    """Return the range of intensities that the first operations of a network are made for.
+    """Return the range of intensities that fits the first operations of a network.
 
     Args:
         model: A network with one input.
@@ -132,8 +134,9 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
     """
     graph = model.graph
     constants = _constants(graph)
-    initial = {tensor.name for tensor in graph.initializer}
-    name = next(value.name for value in graph.input if value.name not in initial)
+    # Older files list the weights (initializers) among the inputs.
+    weight_names = {tensor.name for tensor in graph.initializer}
+    name = next(value.name for value in graph.input if value.name not in weight_names)
     factor, offset = np.ones(()), np.zeros(())
     changes_intensities = False
     operation = "nothing"
@@ -145,21 +148,23 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
             continue
         if len(consumers) != 1:
             kinds = {consumer.op_type for consumer in consumers}
+            # If the input goes to several layers, each of them is a valid first operation.
             operation = min(kinds) if kinds and kinds <= _LAYERS else "one of several"
             break
         node = consumers[0]
         operation = node.op_type
-        if operation in _PASSING and node.input[0] == name:
+        if operation in _VALUE_PRESERVING and node.input[0] == name:
             name = node.output[0]
             continue
         step = _affine_step(node, name, constants)
         if step is None:
             break
+        step_factor, step_offset = step
         try:
-            factor, offset = factor * step[0], offset * step[0] + step[1]
-        except ValueError:  # constants of different numbers of channels
+            factor, offset = factor * step_factor, offset * step_factor + step_offset
+        except ValueError:  # the constants have different numbers of channels
             break
-        is_identity = np.all(step[0] == 1) and np.all(step[1] == 0)
+        is_identity = np.all(step_factor == 1) and np.all(step_offset == 0)
         changes_intensities = changes_intensities or not is_identity
         name = node.output[0]
     return InputOperations(factor, offset, changes_intensities, operation)
@@ -170,26 +175,26 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
-    """Return the tensor that joins the channels again after they were picked one by one, if any.
+    """Return the tensor that joins the channels after each consumer selected one; None without it.
 
-    ``preprocess_input`` reverses the channels in this way.
+    ``preprocess_input`` of Keras reverses the channels in this way.
     """
-    ends = set()
+    joined_tensors = set()
     for consumer in consumers:
         node = consumer
-        while node.op_type in _PASSING:
+        while node.op_type in _VALUE_PRESERVING:
             following = _consumers(graph, node.output[0])
             if len(following) != 1:
                 return None
             node = following[0]
         if node is consumer or node.op_type != "Concat":
             return None
-        ends.add(node.output[0])
-    return ends.pop() if len(consumers) > 1 and len(ends) == 1 else None
+        joined_tensors.add(node.output[0])
+    return joined_tensors.pop() if len(consumers) > 1 and len(joined_tensors) == 1 else None
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
-    """Return the constants with at most one value per channel."""
+    """Return the constants with one to three values, at most one per channel, by name."""
     from onnx import numpy_helper
 
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -206,7 +211,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
 def _affine_step(
     node: onnx.NodeProto, name: str, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of one operation; None if it is not affine."""
+    """Return factor and offset of one operation; None if it does not scale its input."""
     if node.op_type == "BatchNormalization" and node.input[0] == name:
         return _normalization_step(node, constants)
     if node.op_type not in ("Add", "Sub", "Mul", "Div") or len(node.input) != 2:
@@ -229,28 +234,35 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a batch normalization; None if it was not trained on pixels."""
-    values = [constants.get(name) for name in node.input[1:5]]
-    if len(values) != 4 or any(value is None for value in values):
+    """Return factor and offset of a batch normalization; None if it was not trained.
+
+    Its scale and bias are ignored: only mean and variance show the range of the intensities.
+    """
+    parameters = [constants.get(name) for name in node.input[1:5]]
+    if len(parameters) != 4 or any(parameter is None for parameter in parameters):
         return None
-    _, _, mean, variance = (np.asarray(value) for value in values)
+    _, _, mean, variance = (np.asarray(parameter) for parameter in parameters)
     if np.all(mean == 0) and np.all(variance == 1):  # not trained
         return None
-    spread = np.sqrt(variance + 1e-3)
-    return 1 / spread, -mean / spread
+    deviation = np.sqrt(variance + 1e-3)  # Keras's default for epsilon is 1e-3
+    return 1 / deviation, -mean / deviation
 
 
 def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]) -> bool:
     """Return True if the scaling maps a range to intensities that networks usually use."""
     low, high = _RANGES[scale]
     ends = np.stack(np.broadcast_arrays(factor * low + offset, factor * high + offset))
-    # Plain ranges: 0 to 1, -1 to 1, or 0 to 255 for a later mean subtraction.
-    exact = [(0.0, 1.0), (0.0, 255.0)] + ([] if scale == "signed" else [(-1.0, 1.0)])
-    if any(np.allclose(ends.T, target, atol=0.02 * (target[1] - target[0])) for target in exact):
+    # 0 to 1, -1 to 1, or 0 to 255 for a later mean subtraction.
+    usual_ranges = [(0.0, 1.0), (0.0, 255.0)] + ([] if scale == "signed" else [(-1.0, 1.0)])
+    if any(
+        np.allclose(ends.T, target, atol=0.02 * (target[1] - target[0])) for target in usual_ranges
+    ):
         return True
+    # A further mean or standard deviation is unusual for -1 to 1.
     if scale == "signed":
         return False
     if np.allclose(factor * high, 255):
+        # The offset is the mean of intensities of 0 to 255.
         return bool(np.all((-offset >= _LEAST_MEAN) & (-offset <= _LARGEST_MEAN)))
     spread = np.abs(ends[1] - ends[0]) / 2
     center = (ends[0] + ends[1]) / 2
@@ -279,7 +291,7 @@ class Scaling:
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
     ) -> Scaling:
-        """Combine a range with mean and standard deviation in units of that range."""
+        """Return the scaling to a range and then by a mean and standard deviation in its units."""
         factor, offset = SCALES[scale]
         means, deviations = np.asarray(mean or (0.0,)), np.asarray(std or (1.0,))
         factors, offsets = np.broadcast_arrays(factor / deviations, (offset - means) / deviations)

@@ -48,7 +48,7 @@ _LAYERS = split_names(
     """
 )
 
-#: Augmentation that only newer versions have. It is active in training only.
+#: Augmentation layers that only newer versions of Keras have. They are active in training only.
 _NEW_AUGMENTATION = split_names(
     """
     AugMix AutoContrast Equalization RandAugment RandomColorDegeneration RandomColorJitter
@@ -57,7 +57,7 @@ _NEW_AUGMENTATION = split_names(
     """
 )
 
-#: Layers that are active in training only. Some exporters leave them enabled.
+#: All layers that are active in training only. Some exporters leave them active.
 AUGMENTATION = _NEW_AUGMENTATION | split_names(
     """
     AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
@@ -84,6 +84,7 @@ _OPERATIONS = split_names(
 #: Plain values that Keras 3 wraps: tensors, arrays, and the parts of an index such as ``[..., 0]``.
 _VALUES = split_names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
 
+#: Initializers, regularizers, constraints and policies of the data type.
 _OTHER_CLASSES = split_names(
     """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer
@@ -93,7 +94,7 @@ _OTHER_CLASSES = split_names(
     """
 )
 
-#: Arithmetic that Keras 2 records by the name of a TensorFlow function.
+#: Classes under which Keras 2 records arithmetic, together with the name of a TensorFlow function.
 LEGACY_OPERATIONS = split_names("TFOpLambda SlicingOpLambda")
 
 #: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
@@ -109,8 +110,9 @@ _CLASSES = (
     _LAYERS | _NEW_AUGMENTATION | _OPERATIONS | _OTHER_CLASSES | _VALUES | frozenset(MODEL_CLASSES)
 )
 
-#: The modules of Keras, under its names in Keras 2 and TensorFlow as well.
+#: Names that the package ``keras`` has in other packages and versions.
 _PACKAGE = re.compile(r"(?:tf_keras|tensorflow\.python\.keras|tensorflow\.keras)(?=\.|$)")
+#: Modules of ``keras`` that contain the allowed objects.
 _MODULE = re.compile(
     r"keras(\.(layers|initializers|regularizers|constraints|activations|models|dtype_policies"
     r"|mixed_precision|src\.(layers|models|ops|initializers|regularizers|constraints|activations"
@@ -141,9 +143,10 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
             f"{path} is damaged: its architecture is not valid JSON; save it again with Keras."
         ) from error
     if not isinstance(config, dict) or config.get("class_name") not in MODEL_CLASSES:
-        named = config.get("class_name") if isinstance(config, dict) else None
+        class_name = config.get("class_name") if isinstance(config, dict) else None
+        description = f"a {class_name!r}" if class_name else "no network"
         raise InputError(
-            f"{path} describes {f'a {named!r}' if named else 'no network'} instead of a Sequential "
+            f"{path} describes {description} instead of a Sequential "
             "or functional Keras model; write it with the model's to_json()."
         )
     # The training is not needed, and its losses and metrics are often custom code.
@@ -153,10 +156,10 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Reject an architecture that could run code.
+    """Reject an architecture that could run code. Modules get their names in ``keras``, in place.
 
     Raises:
-        InputError: The architecture names an object that is not on the list.
+        InputError: The architecture names an object that is not allowed.
     """
     for node in dictionaries(config, path):
         for key in ("class_name", "spec_name"):
@@ -174,6 +177,7 @@ def check_config(config: Any, path: Path) -> None:
 
 
 def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
+    """Reject a node whose class, function or registered name is not allowed."""
     if name in ("Lambda", "__lambda__"):
         raise InputError(
             f"{path} contains a Lambda layer, which is program code that would run here; replace "
@@ -182,24 +186,25 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     if name in ("TFOpLambda", "SlicingOpLambda"):
         _check_legacy_operation(node, path)
         return
-    allowed: tuple[object, ...]
+    allowed_registrations: tuple[object, ...]
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
             raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)
-        allowed = (None, node["config"], "function")
+        allowed_registrations = (None, node["config"], "function")
     elif isinstance(name, str) and name in _CLASSES:
-        allowed = (None, name)
+        allowed_registrations = (None, name)
         if name in _VALUES:
             _check_value(node, path)
     else:
         raise _not_allowed(f"{str(name)[:80]!r}", path)
-    if node.get("registered_name") not in allowed:
+    if node.get("registered_name") not in allowed_registrations:
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 
 def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
-    inner = node.get("config")
-    function = inner.get("function") if isinstance(inner, dict) else None
+    """Reject a TensorFlow function that has no operation in Keras 3."""
+    config = node.get("config")
+    function = config.get("function") if isinstance(config, dict) else None
     if not isinstance(function, str) or function not in FUNCTIONS:
         raise InputError(
             f"{path} calls the TensorFlow function {str(function)[:80]!r}, which cannot be "
@@ -210,12 +215,12 @@ def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
 
 
 def _check_value(node: dict[str, Any], path: Path) -> None:
-    """Make sure that a tensor consists of numbers: Keras passes it to NumPy."""
-    inner = node.get("config")
+    """Reject a tensor that does not consist of numbers, because Keras passes it to NumPy."""
+    config = node.get("config")
     if node["class_name"] not in ("__tensor__", "__numpy__"):
         return
-    value = inner.get("value") if isinstance(inner, dict) else None
-    dtype = inner.get("dtype") if isinstance(inner, dict) else None
+    value = config.get("value") if isinstance(config, dict) else None
+    dtype = config.get("dtype") if isinstance(config, dict) else None
     pending = [value]
     while pending:
         item = pending.pop()
@@ -235,13 +240,13 @@ def _not_allowed(name: str, path: Path) -> InputError:
 
 
 def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yield all JSON objects in a document, without recursion: the file determines the depth."""
+    """Yield all JSON objects in a document. No recursion: the file determines the depth."""
     pending = [config]
-    seen = 0
+    node_count = 0
     while pending:
         node = pending.pop()
-        seen += 1
-        if seen > _MAX_CONFIG_NODES:
+        node_count += 1
+        if node_count > _MAX_CONFIG_NODES:
             raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
         if isinstance(node, dict):
             yield node

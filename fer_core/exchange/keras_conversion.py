@@ -9,7 +9,7 @@ from fer_core.errors import InputError
 from fer_core.exchange.keras_config import AUGMENTATION, MODEL_CLASSES, dictionaries
 from fer_core.exchange.keras_legacy import from_legacy
 
-_RECURRENT = frozenset(
+_RECURRENT_LAYERS = frozenset(
     ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN")
 )
 
@@ -27,7 +27,7 @@ def modern_config(
     Args:
         config: The architecture; it is changed.
         path: Path of the model's file, for messages.
-        legacy: True if Keras 1 or 2 wrote it.
+        legacy: True if Keras 1 or 2 wrote the file.
 
     Returns:
         The architecture, and a description of each change.
@@ -67,35 +67,37 @@ def _make_identity(layer: dict[str, Any]) -> None:
         layer["registered_name"] = None
     layer["module"] = "keras.layers"
     layer.pop("build_config", None)
-    kept = {
+    kept_settings = {
         key: layer["config"][key]
         for key in ("name", "batch_input_shape", "batch_shape")
         if key in layer["config"]
     }
-    layer["config"] = kept | {"activation": "linear"}
+    layer["config"] = kept_settings | {"activation": "linear"}
 
 
 def _modernize_layer(node: dict[str, Any]) -> None:
-    inner = node["config"]
-    if node["class_name"] in _RECURRENT:
-        inner["unroll"] = True
+    """Unroll a recurrent layer, and remove an option of input layers."""
+    settings = node["config"]
+    if node["class_name"] in _RECURRENT_LAYERS:
+        settings["unroll"] = True
     if node["class_name"] == "InputLayer":
-        # Images are never sparse or ragged.
-        inner.pop("ragged", None)
+        # Images are never ragged tensors.
+        settings.pop("ragged", None)
 
 
 def _modernize_model(node: dict[str, Any], path: Path) -> None:
-    inner = node.get("config")
-    if isinstance(inner, list):
-        inner = {"name": "sequential", "layers": inner}
-    layers = inner.get("layers") if isinstance(inner, dict) else None
+    """Give a model the structure of Keras 3: named layers, an input layer, a module."""
+    config = node.get("config")
+    if isinstance(config, list):
+        config = {"name": "sequential", "layers": config}
+    layers = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(layers, list) or not all(isinstance(layer, dict) for layer in layers):
         raise InputError(
             f"{path} is damaged: a model in its architecture has no list of layers; save it again "
             "with Keras."
         )
     is_sequential = node["class_name"] == "Sequential"
-    node["config"] = inner
+    node["config"] = config
     node["class_name"] = "Sequential" if is_sequential else "Model"
     node["module"] = "keras"
     node["registered_name"] = None
@@ -105,10 +107,10 @@ def _modernize_model(node: dict[str, Any], path: Path) -> None:
 
 def _separate_input(layers: list[dict[str, Any]]) -> None:
     """Add the input layer to an old sequential model, where the first layer implies it."""
-    first = layers[0].get("config")
-    if not isinstance(first, dict) or layers[0].get("class_name") == "InputLayer":
+    first_settings = layers[0].get("config")
+    if not isinstance(first_settings, dict) or layers[0].get("class_name") == "InputLayer":
         return
-    shape = first.pop("batch_input_shape", None)
+    shape = first_settings.pop("batch_input_shape", None)
     if isinstance(shape, list):
         layers.insert(
             0,

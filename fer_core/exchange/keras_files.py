@@ -1,7 +1,7 @@
 """Keras files: a ``.keras`` archive, a legacy ``.h5``, an architecture ``.json`` with weights.
 
-All three contain an architecture and an HDF5 file of weights. Both are extracted and checked here,
-and only then passed to Keras.
+Each of them contains an architecture and weights in HDF5. Both are extracted and checked here, and
+only then passed to Keras.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ if TYPE_CHECKING:
 
 _CONFIG_MEMBER = "config.json"
 _METADATA_MEMBER = "metadata.json"
-# Keras recognizes the two layouts of weights, of Keras 3 and of Keras 1 and 2, by the file name.
+# Names of files with weights. By the name, Keras recognizes the layout: that of Keras 3, or that of
+# Keras 1 and 2.
 _WEIGHTS_MEMBER = "model.weights.h5"
 _LEGACY_WEIGHTS = "model.h5"
+#: Maximum number of files in an archive.
 _MAX_MEMBERS = 1000
 
-#: Usual names of the weights of ``name.json``, the most common first.
+#: Usual endings, instead of ``.json``, of the file with the weights, the most common first.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
 #: Maximum number of weights (600 MB), slightly more than VGG16 has.
@@ -54,12 +56,13 @@ class KerasParts:
 
     Attributes:
         path: The file of the model.
-        format: A description of its format.
+        format: A description of the file's format.
         config: The architecture, in the format of Keras 3.
         changes: A description of each change that the conversion made.
         weights: A copy of the weights, named as Keras requires for their layout.
         legacy: True if Keras 1 or 2 wrote the model.
-        weights_file: The name of the file of the weights, if they are in another file.
+        weights_file: The name of the file of the weights; None if they are in the file of the
+            model.
     """
 
     path: Path
@@ -73,11 +76,12 @@ class KerasParts:
 
 @contextmanager
 def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasParts]:
-    """Extract and check the parts of a Keras file. The extracted files are removed at the end.
+    """Extract and check the parts of a Keras file; on exit, the extracted files are removed.
 
     Args:
         path: A ``.keras``, ``.h5``, ``.hdf5`` or ``.json`` file.
-        weights: For a ``.json``, the file with its weights; by default found next to it.
+        weights: For a ``.json``, the file with its weights; None to look for it next to the
+            ``.json``.
 
     Raises:
         InputError: A file is missing, damaged, too large, or could run code.
@@ -139,12 +143,24 @@ def _parts(
     *,
     weights_file: str | None = None,
 ) -> KerasParts:
+    """Convert a checked architecture to Keras 3 and return it with the other parts.
+
+    Args:
+        path: The file of the model.
+        format_text: A description of the file's format.
+        config: The architecture.
+        version: The version of Keras that the file records; None if it records none.
+        weights: The copy of the weights.
+        weights_file: The name of the file of the weights; None if they are in the file of the
+            model.
+    """
     legacy = is_legacy(config, version)
     converted, changes = modern_config(config, path, legacy=legacy)
     return KerasParts(path, format_text, converted, changes, weights, legacy, weights_file)
 
 
 def _weights_next_to(path: Path) -> Path:
+    """Return the file with the weights of an architecture ``.json`` in the same folder."""
     names = [path.stem + suffix for suffix in _WEIGHTS_SUFFIXES]
     for name in names:
         if path.with_name(name).is_file():
@@ -173,11 +189,12 @@ def _from_hdf5(path: Path, folder: Path) -> KerasParts:
 
 
 @contextmanager
-def _open_hdf5(content: Path, path: Path) -> Iterator[h5py.File]:
+def _open_hdf5(checked_copy: Path, path: Path) -> Iterator[h5py.File]:
+    """Open the checked copy of an HDF5 file; ``path`` names the original file in messages."""
     import h5py
 
     try:
-        with h5py.File(content, "r") as file:
+        with h5py.File(checked_copy, "r") as file:
             yield file
     except Exception as error:
         raise InputError(
@@ -224,6 +241,7 @@ def _recorded_version(archive: zipfile.ZipFile) -> str | None:
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Reject an archive that does not contain a Keras model or has too many or too large files."""
     members = archive.infolist()
     names = [member.filename for member in members]
     if any(name.endswith("data.pkl") for name in names):
@@ -245,7 +263,7 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         )
     if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):
         raise InputError(f"{path} contains too many files, or one name twice; save it with Keras.")
-    # zipfile never reads more of a member than its declared size.
+    # The declared sizes can be trusted, because zipfile never reads more of a member than that.
     if sum(member.file_size for member in members) > MAX_BYTES:
         raise InputError(
             f"{path} unpacks to more than {MAX_BYTES / 2**20:,.0f} MB, more than can be imported; "
@@ -254,15 +272,16 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
 
 
 def build_keras_model(parts: KerasParts) -> keras.Model:
-    """Build a checked model and load its weights. Its input is one image.
+    """Build a checked model and load its weights.
 
     Raises:
-        InputError: The architecture cannot be built or is too large, or the weights do not fit.
+        InputError: The architecture cannot be built or is too large, the weights do not fit, or the
+            model does not have exactly one input and one output.
     """
     prepare_backend()
     text = json.dumps(parts.config)
     with warnings.catch_warnings():
-        # Warnings about old formats of the architecture, which the import converts.
+        # Keras warns about old formats of the architecture, which this import converts.
         warnings.simplefilter("ignore")
         _check_network_size(text, parts.path)
         model = _build_from_json(text, parts.path)
@@ -285,6 +304,7 @@ def build_keras_model(parts: KerasParts) -> keras.Model:
 
 
 def _build_from_json(text: str, path: Path) -> keras.Model:
+    """Build a model with random weights from an architecture."""
     import keras
 
     try:
@@ -292,7 +312,7 @@ def _build_from_json(text: str, path: Path) -> keras.Model:
         if not isinstance(model, keras.Model) or not model.built:
             raise ValueError("it does not define the size of its input")
     except Exception as error:
-        # Keras raises many types for an architecture that it cannot build.
+        # Keras raises many types of errors for an architecture that it cannot build.
         raise InputError(
             f"The architecture in {path} cannot be built ({root_cause(error)}); save the "
             "model again with Keras, or export it as ONNX."
@@ -345,6 +365,7 @@ def _check_network_size(text: str, path: Path) -> None:
 
 
 def _as_list(outputs: Any) -> list[Any]:
+    """Return the outputs of a layer, which may be one tensor, a list or a dictionary, as a list."""
     if isinstance(outputs, dict):
         return list(outputs.values())
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

@@ -17,9 +17,10 @@ class Operation:
     Attributes:
         name: The class of the operation.
         module: The module of the class in ``keras.src.ops``.
-        tensors: The names of further arguments that may be tensors, in their order.
-        settings: The name of the setting of the class for each argument that is not a tensor.
-        ignored: Arguments without effect.
+        tensors: The names of the function's arguments, after the first, that may be tensors.
+        settings: Pairs of an argument of the function that is not a tensor and the setting of the
+            class that replaces it.
+        ignored: Arguments of the function that have no effect.
     """
 
     name: str
@@ -31,13 +32,25 @@ class Operation:
     def convert(
         self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Turn a layer into the operation, and return the arguments of one call."""
+        """Turn a layer of Keras 2 into the operation.
+
+        Args:
+            layer: The layer, which is changed in place.
+            args: The positional arguments of one call of the layer.
+            options: The keyword arguments of this call.
+
+        Returns:
+            The positional and the keyword arguments of the call of the operation.
+
+        Raises:
+            ValueError: An argument is not known.
+        """
         options = {key: value for key, value in options.items() if value is not None}
         config: dict[str, Any] = {"name": layer["name"]}
-        values = [_value(argument) for argument in args]
+        values = [_keras3_argument(argument) for argument in args]
         for key in self.tensors:
             if key in options:
-                values.append(_value(options.pop(key)))
+                values.append(_keras3_argument(options.pop(key)))
         for key, setting in self.settings:
             if key in options:
                 config[setting] = options.pop(key)
@@ -56,7 +69,7 @@ class Operation:
         return tuple(values), {}
 
 
-def _value(value: Any) -> Any:
+def _keras3_argument(value: Any) -> Any:
     """Return an argument as Keras 3 writes it: lists of numbers as an array."""
     if isinstance(value, list) and value and all(not isinstance(item, dict) for item in value):
         return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
@@ -71,19 +84,19 @@ class _Slice(Operation):
         self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """See ``Operation.convert``."""
-        parts = []
-        for part in options.pop("slice_spec"):
-            if isinstance(part, dict) and "start" in part:
-                parts.append({"class_name": "__slice__", "config": part})
-            elif isinstance(part, dict):
-                parts.append({"class_name": "__ellipsis__", "config": {}})
+        index = []
+        for item in options.pop("slice_spec"):
+            if isinstance(item, dict) and "start" in item:
+                index.append({"class_name": "__slice__", "config": item})
+            elif isinstance(item, dict):
+                index.append({"class_name": "__ellipsis__", "config": {}})
             else:
-                parts.append(part)
+                index.append(item)
         converted, _ = super().convert(layer, args, options)
-        return (*converted, parts), {}
+        return (*converted, index), {}
 
 
-_REDUCED = (("axis", "axis"), ("keepdims", "keepdims"))
+_REDUCTION_SETTINGS = (("axis", "axis"), ("keepdims", "keepdims"))
 
 
 def _unary(name: str, module: str = "numpy") -> Operation:
@@ -132,11 +145,11 @@ FUNCTIONS: dict[str, Operation] = {
     "clip_by_value": Operation(
         "Clip", settings=(("clip_value_min", "x_min"), ("clip_value_max", "x_max"))
     ),
-    "math.reduce_mean": Operation("Mean", settings=_REDUCED),
-    "math.reduce_sum": Operation("Sum", settings=_REDUCED),
-    "math.reduce_max": Operation("Max", settings=_REDUCED),
-    "math.reduce_min": Operation("Min", settings=_REDUCED),
-    "math.reduce_std": Operation("Std", settings=_REDUCED),
+    "math.reduce_mean": Operation("Mean", settings=_REDUCTION_SETTINGS),
+    "math.reduce_sum": Operation("Sum", settings=_REDUCTION_SETTINGS),
+    "math.reduce_max": Operation("Max", settings=_REDUCTION_SETTINGS),
+    "math.reduce_min": Operation("Min", settings=_REDUCTION_SETTINGS),
+    "math.reduce_std": Operation("Std", settings=_REDUCTION_SETTINGS),
     "reshape": Operation("Reshape", settings=(("shape", "newshape"),)),
     "expand_dims": Operation("ExpandDims", settings=(("axis", "axis"),)),
     "squeeze": Operation("Squeeze", settings=(("axis", "axis"),)),

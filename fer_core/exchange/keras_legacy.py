@@ -14,19 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.errors import InputError
-from fer_core.exchange.keras_config import LEGACY_OPERATIONS, MODEL_CLASSES, dictionaries
+from fer_core.exchange.keras_config import (
+    LEGACY_OPERATIONS,
+    MODEL_CLASSES,
+    dictionaries,
+    split_names,
+)
 from fer_core.exchange.keras_functions import FUNCTIONS
 
 #: Keys of Keras 1 and 2 that Keras 3 rejects and that have no effect on inference.
-_IGNORED_KEYS = frozenset(
-    (
-        *("activity_regularizer", "batch_input_shape", "build_config", "dynamic", "fused"),
-        *("implementation", "input_dim", "key_shape", "query_shape", "trainable", "value_shape"),
-        "softmax_robust_masking",
-        *("input_dtype", "input_length", "kernel_constraint", "kernel_initializer"),
-        *("kernel_regularizer", "noise_shape", "optional", "seed", "virtual_batch_size"),
-        *("beta_constraint", "gamma_constraint", "force_generator", "rng_type", "init", "sparse"),
-    )
+_IGNORED_KEYS = split_names(
+    """
+    activity_regularizer batch_input_shape beta_constraint build_config dynamic force_generator
+    fused gamma_constraint implementation init input_dim input_dtype input_length kernel_constraint
+    kernel_initializer kernel_regularizer key_shape noise_shape optional query_shape rng_type seed
+    softmax_robust_masking sparse trainable value_shape virtual_batch_size
+    """
 )
 #: Keys of Keras 1 and 2 that Keras 3 rejects, and the values with which they have no effect.
 _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
@@ -35,7 +38,6 @@ _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
     "renorm": (False, None),
     "renorm_clipping": (None,),
     "renorm_momentum": (0.99, None),
-    "sparse": (False, None),
     "time_major": (False, None),
     "zero_output_for_mask": (False, None),
     "mode": (0, None),
@@ -43,6 +45,7 @@ _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
 #: Keys that every layer accepts through its base class.
 _COMMON_KEYS = frozenset(("name", "trainable", "dtype"))
 
+#: Keras 2 writes this instead of the name of a layer if an argument is a constant.
 _CONSTANT = "_CONSTANT_VALUE"
 
 
@@ -51,7 +54,7 @@ def is_legacy(config: dict[str, Any], version: str | None) -> bool:
 
     Args:
         config: The architecture.
-        version: The version that its file records, if any.
+        version: The version of Keras that its file records; None if it records none.
     """
     version = version or config.get("keras_version")
     if isinstance(version, str) and re.match(r"\d+\.", version):
@@ -61,7 +64,7 @@ def is_legacy(config: dict[str, Any], version: str | None) -> bool:
 
 
 def from_legacy(config: dict[str, Any], path: Path) -> None:
-    """Convert an architecture in place.
+    """Convert an architecture of Keras 1 or 2 in place.
 
     Args:
         config: An architecture that was checked, and whose models have a list of layers.
@@ -78,9 +81,10 @@ def from_legacy(config: dict[str, Any], path: Path) -> None:
 
 
 def _convert_model(node: dict[str, Any], path: Path) -> None:
-    inner = node["config"]
+    """Convert the names and, in a functional model, the connections of the layers of a model."""
+    config = node["config"]
     node.pop("build_config", None)
-    for layer in inner["layers"]:
+    for layer in config["layers"]:
         layer.pop("build_config", None)
         if (
             layer.get("class_name") not in MODEL_CLASSES
@@ -90,13 +94,14 @@ def _convert_model(node: dict[str, Any], path: Path) -> None:
             layer["registered_name"] = None
         if isinstance(layer.get("config"), dict):
             # Keras 3 does not accept a slash, which it uses as a separator.
-            for holder in (layer, layer["config"]):
-                if isinstance(holder.get("name"), str):
-                    holder["name"] = plain_layer_name(holder["name"])
-    if "output_layers" in inner:
-        _Graph(inner, path).convert()
+            for named_object in (layer, layer["config"]):
+                if isinstance(named_object.get("name"), str):
+                    named_object["name"] = plain_layer_name(named_object["name"])
+    # A sequential model has no list of outputs.
+    if "output_layers" in config:
+        _Graph(config, path).convert()
     for key in ("batch_input_shape", "build_input_shape"):
-        inner.pop(key, None)
+        config.pop(key, None)
 
 
 def plain_layer_name(name: str) -> str:
@@ -105,17 +110,18 @@ def plain_layer_name(name: str) -> str:
 
 
 class _Graph:
-    """The connections of one functional model."""
+    """Converts the connections between the layers of one functional model."""
 
-    def __init__(self, inner: dict[str, Any], path: Path) -> None:
-        self._inner = inner
+    def __init__(self, config: dict[str, Any], path: Path) -> None:
+        self._config = config
         self._path = path
         self._layers: dict[str, dict[str, Any]] = {}
-        for layer in inner["layers"]:
+        for layer in config["layers"]:
             name = layer.get("name")
             if not isinstance(name, str) or not isinstance(layer.get("inbound_nodes"), list):
                 raise self._damaged()
             self._layers[name] = layer
+        # For each nested model, the difference between the numbers of its calls in Keras 2 and 3.
         self._offsets: dict[str, int] = {}
 
     def convert(self) -> None:
@@ -135,14 +141,18 @@ class _Graph:
                     {"args": list(args), "kwargs": options} for args, options in calls
                 ]
             for key in ("input_layers", "output_layers"):
-                self._inner[key] = self._convert_ends(self._inner[key])
+                self._config[key] = self._convert_ends(self._config[key])
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise self._damaged() from error
 
     def _find_offsets(self) -> None:
-        """Find, for each nested model, how many calls Keras 2 counted for its construction."""
+        """Find the difference between the numbers of the calls of each nested model.
+
+        Keras 2 also counted the construction of the model as a call, but ``inbound_nodes`` contains
+        only the other calls. The difference shows in the highest number in a reference.
+        """
         highest: dict[str, int] = {}
         for name, index, _ in self._references():
             highest[name] = max(index, highest.get(name, 0))
@@ -152,22 +162,23 @@ class _Graph:
                 self._offsets[name] = max(0, highest.get(name, 0) - max(calls - 1, 0))
 
     def _references(self) -> list[tuple[str, int, int]]:
-        """Return every reference to a tensor: the name of its layer, the call and the output."""
-        found: list[tuple[str, int, int]] = []
+        """Return every reference to a tensor: name of the layer, number of call and of output."""
+        references: list[tuple[str, int, int]] = []
         pending: list[Any] = [layer["inbound_nodes"] for layer in self._layers.values()]
-        pending.append(self._inner["output_layers"])
+        pending.append(self._config["output_layers"])
         while pending:
             item = pending.pop()
             if isinstance(item, dict):
                 pending.extend(item.values())
             elif self._is_reference(item):
-                found.append((plain_layer_name(item[0]), item[1], item[2]))
+                references.append((plain_layer_name(item[0]), item[1], item[2]))
                 pending.extend(item[3:])
             elif isinstance(item, list):
                 pending.extend(item)
-        return found
+        return references
 
     def _is_reference(self, item: object) -> bool:
+        """Return True for a list of layer, call and output, and optionally further arguments."""
         return (
             isinstance(item, list)
             and len(item) in (3, 4)
@@ -180,10 +191,11 @@ class _Graph:
     def _convert_call(
         self, call: list[Any], *, is_operation: bool
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of one call of a layer."""
+        """Return the positional and the keyword arguments of one call of a layer."""
         if isinstance(call, dict):
+            # The call has the format of Keras 3 already.
             return tuple(call["args"]), call["kwargs"]
-        # TensorFlow functions have one argument, without the list around it.
+        # The call of a TensorFlow function is one entry instead of a list of entries.
         entries = [call] if is_operation or not isinstance(call[0], list) else call
         options: dict[str, Any] = {}
         tensors = []
@@ -195,6 +207,7 @@ class _Graph:
         return (tensors[0] if len(tensors) == 1 else tensors,), options
 
     def _convert_argument(self, value: Any) -> Any:
+        """Return a keyword argument with all references to tensors converted."""
         if self._is_reference(value):
             return self._convert_tensor(value)
         if isinstance(value, list):
@@ -202,6 +215,7 @@ class _Graph:
         return value
 
     def _convert_tensor(self, entry: list[Any]) -> dict[str, Any]:
+        """Return a reference to a tensor in the format of Keras 3."""
         name = plain_layer_name(entry[0])
         if name not in self._layers:
             raise KeyError(name)
@@ -213,7 +227,7 @@ class _Graph:
         }
 
     def _convert_ends(self, ends: Any) -> list[Any]:
-        """Return the inputs or outputs, with the number of calls that Keras 3 expects."""
+        """Return the inputs or outputs of the model with the numbers of calls in Keras 3."""
         entries = [ends] if self._is_reference(ends) else list(ends)
         converted = []
         for entry in entries:
@@ -234,6 +248,7 @@ class _Graph:
 
 
 def _is_layer(node: dict[str, Any]) -> bool:
+    """Return True if a node describes a layer of Keras."""
     import keras
 
     name = node.get("class_name")
@@ -251,45 +266,47 @@ def _convert_layer(node: dict[str, Any], path: Path) -> None:
     """Remove the options that Keras 3 rejects, and adapt those that it interprets differently."""
     import keras
 
-    inner, name = node["config"], node["class_name"]
+    settings, name = node["config"], node["class_name"]
     node["module"] = "keras.layers"
     node["registered_name"] = None
     node.pop("build_config", None)
     if name == "ThresholdedReLU":
         node["class_name"] = name = "ReLU"
-        inner["threshold"] = inner.pop("theta", 1.0)
+        settings["threshold"] = settings.pop("theta", 1.0)
     if name == "RandomCrop":
         # In Keras 2 this layer resizes images at inference. In Keras 3 it does not.
         node["class_name"] = name = "Resizing"
-        inner["crop_to_aspect_ratio"] = True
-    if name == "Activation" and _function_name(inner.get("activation")) == "hard_sigmoid":
+        settings["crop_to_aspect_ratio"] = True
+    if name == "Activation" and _function_name(settings.get("activation")) == "hard_sigmoid":
         _make_old_hard_sigmoid(node)
         return
-    if name == "LeakyReLU" and "alpha" in inner:
-        inner["negative_slope"] = inner.pop("alpha")
-    if name == "InputLayer" and "batch_input_shape" in inner:
-        inner["batch_shape"] = inner.pop("batch_input_shape")
+    if name == "LeakyReLU" and "alpha" in settings:
+        settings["negative_slope"] = settings.pop("alpha")
+    if name == "InputLayer" and "batch_input_shape" in settings:
+        settings["batch_shape"] = settings.pop("batch_input_shape")
     if name == "GRU":
         # Keras 3 assumes the newer variant, which older versions did not have.
-        inner.setdefault("reset_after", False)
+        settings.setdefault("reset_after", False)
     for key in ("gamma", "beta"):
-        inner.pop(f"{key}_regularizer_weight", None)
-    for key, value in list(inner.items()):
+        settings.pop(f"{key}_regularizer_weight", None)
+    for key, value in list(settings.items()):
+        # Keras 2 wraps an array in an object.
         if isinstance(value, dict) and value.get("type") == "ndarray":
-            inner[key] = value.get("value")
-    axis = inner.get("axis")
+            settings[key] = value.get("value")
+    # Keras 2 writes a single axis as a list.
+    axis = settings.get("axis")
     if isinstance(axis, list) and len(axis) == 1 and name != "Normalization":
-        inner["axis"] = axis[0]
+        settings["axis"] = axis[0]
     accepted = _accepted_keys(getattr(keras.layers, name))
-    for key in [key for key in inner if key not in accepted]:
-        is_harmless = key in _IGNORED_KEYS or inner[key] in _HARMLESS_VALUES.get(key, ())
+    for key in [key for key in settings if key not in accepted]:
+        is_harmless = key in _IGNORED_KEYS or settings[key] in _HARMLESS_VALUES.get(key, ())
         if not is_harmless:
             raise InputError(
-                f"{path} uses the option {key}={str(inner[key])[:80]} of the layer "
-                f"{inner.get('name', name)!r} ({name}), which Keras 3 does not have; save the "
+                f"{path} uses the option {key}={str(settings[key])[:80]} of the layer "
+                f"{settings.get('name', name)!r} ({name}), which Keras 3 does not have; save the "
                 "model without it, or export it as ONNX."
             )
-        del inner[key]
+        del settings[key]
 
 
 def _function_name(function: object) -> object:
@@ -298,7 +315,10 @@ def _function_name(function: object) -> object:
 
 
 def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
-    """Replace an activation by clip(0.2 x + 0.5, 0, 1). In Keras 3 the slope is 1 / 6."""
+    """Replace a hard sigmoid by that of Keras 2, clip(0.2 x + 0.5, 0, 1).
+
+    In Keras 3 the slope is 1 / 6 instead of 0.2.
+    """
     slope = {"name": f"{node['config']['name']}_slope", "scale": 0.2, "offset": 0.5}
     limits = {"name": f"{node['config']['name']}_limits", "max_value": 1.0}
     node["class_name"] = "Sequential"
@@ -318,7 +338,7 @@ def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
 
 
 def _accepted_keys(layer: type) -> frozenset[str]:
-    """Return the options of a layer: parameters of its constructor and of base classes."""
+    """Return the options of a layer class: parameters of its constructor and of base classes."""
     keys: set[str] = set()
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":
@@ -327,6 +347,7 @@ def _accepted_keys(layer: type) -> frozenset[str]:
         parameters = inspect.signature(constructor).parameters.values()
         named = [item.name for item in parameters if item.kind is not item.VAR_KEYWORD]
         keys |= set(named)
+        # A constructor without **kwargs passes no further options to the base classes.
         if len(named) == len(parameters):
             break
     return frozenset(keys - {"self"})

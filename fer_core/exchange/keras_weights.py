@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     import keras
 
     #: The weights of a layer in their order, each with its name in the file.
-    Arrays = list[tuple[str, NDArray[Any]]]
+    NamedArrays = list[tuple[str, NDArray[Any]]]
 
-#: Where TensorFlow 2.12 stored the layers of a model, instead of in ``layers``.
-_OLD_CONTAINER = "_layer_checkpoint_dependencies"
+#: The group that contains the layers of a model, and its name in files of TensorFlow 2.12.
 _CONTAINER = "layers"
+_OLD_CONTAINER = "_layer_checkpoint_dependencies"
 
 
 def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) -> None:
@@ -43,6 +43,7 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
     import h5py
 
     with h5py.File(file, "r") as content:
+        # An .h5 file lists the layers by name. A .keras file names them after their classes.
         group = content.get("model_weights", content)
         is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
         arranged_file = file.with_name("arranged.weights.h5")
@@ -57,6 +58,7 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
 
 
 #: Keras 2 has hard_sigmoid(x) = clip(x / 5 + 1 / 2, 0, 1), and Keras 3 clip(x / 6 + 1 / 2, 0, 1).
+#: With x multiplied by 6 / 5, Keras 3 returns the result of Keras 2.
 _HARD_SIGMOID_FACTOR = 1.2
 
 
@@ -69,6 +71,7 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
         parts = _PARTS.get(layer.__class__.__name__, 1)
         is_hard = [getattr(layer, "activation", None) is function] * parts
         if parts > 1:
+            # An LSTM also applies its activation to the cell state, which weights cannot scale.
             if is_hard[0] and parts == _LSTM_PARTS:
                 raise ValueError(
                     f"the layer {layer.name!r} has hard_sigmoid as its activation, which cannot "
@@ -79,6 +82,7 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
         if not any(is_hard):
             continue
         factors = np.where(is_hard, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
+        # Attributes of the layer with weights that are added up in the argument of the sigmoid.
         names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
         if hasattr(layer, "pointwise_kernel"):
             names = ("pointwise_kernel", "bias")
@@ -90,24 +94,25 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
 
 
 _LSTM_PARTS = 4
-#: Number of parts into which the last axis of the weights is divided, by class.
+#: Number of parts of equal size in the last axis of the weights, by class of the layer.
 _PARTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
-#: The parts that belong to gates: input, forget and output; update and reset.
+#: The parts that belong to gates, by the number of parts. LSTM: input, forget and output. GRU:
+#: update and reset.
 _GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
 
 
 def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
-    """Load the layout of ``model.save("name.h5")``: a group for each layer of the model."""
+    """Load weights as ``model.save("name.h5")`` wrote them: in a group for each layer."""
     layers = {layer.name: layer for layer in model.layers}
     loaded = set()
-    for text in _texts(group, "layer_names"):
-        layer_group = group.get(text)
+    for layer_name in _texts(group, "layer_names"):
+        layer_group = group.get(layer_name)
         names = [] if layer_group is None else _texts(layer_group, "weight_names")
         if not names:
             continue
-        layer = layers.get(plain_layer_name(text))
+        layer = layers.get(plain_layer_name(layer_name))
         if layer is None:
-            raise ValueError(f"the layer {text!r} of the weights is not in the architecture")
+            raise ValueError(f"the layer {layer_name!r} of the weights is not in the architecture")
         _set_layer(layer, [(name, np.asarray(layer_group[name])) for name in names])
         loaded.add(layer.name)
     missing = [layer.name for layer in model.layers if layer.weights and layer.name not in loaded]
@@ -116,7 +121,10 @@ def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
 
 
 def _texts(group: h5py.Group, name: str) -> list[str]:
-    """Return a list of texts in an attribute, which Keras splits if it is long."""
+    """Return the list of texts in an attribute.
+
+    Keras splits a long list into attributes with a number after the name.
+    """
     if name in group.attrs:
         parts = [group.attrs[name]]
     else:
@@ -130,7 +138,7 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
     ]
 
 
-def _set_layer(layer: keras.Layer, arrays: Arrays) -> None:
+def _set_layer(layer: keras.Layer, arrays: NamedArrays) -> None:
     """Assign the weights of a layer or of a nested model."""
     leaves = _leaves(layer)
     if len(leaves) > 1 or layer.__class__.__name__ in MODEL_CLASSES:
@@ -143,24 +151,25 @@ def _set_layer(layer: keras.Layer, arrays: Arrays) -> None:
 
 
 def _leaves(layer: keras.Layer) -> list[keras.Layer]:
-    """Return the layers with weights in nested models, or the layer itself if it is not a model."""
+    """Return the layers with weights in a nested model, or a single layer if it has weights."""
     if layer.__class__.__name__ not in MODEL_CLASSES:
         return [layer] if layer.weights else []
-    found = [leaf for inner in layer.layers for leaf in _leaves(inner)]
-    return list({id(leaf): leaf for leaf in found}.values())
+    leaves = [leaf for nested_layer in layer.layers for leaf in _leaves(nested_layer)]
+    # A layer that is used several times is returned once.
+    return list({id(leaf): leaf for leaf in leaves}.values())
 
 
 def _by_leaf(
-    leaves: list[keras.Layer], arrays: Arrays
+    leaves: list[keras.Layer], arrays: NamedArrays
 ) -> list[tuple[keras.Layer, list[NDArray[Any]]]] | None:
-    """Return the weights of each layer of a nested model; None if their names are ambiguous."""
+    """Return the weights of each layer of a nested model; None if the names do not show them."""
     names = [leaf.name for leaf in leaves]
     if len(set(names)) < len(names):
         return None
     values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for name, array in arrays:
         parts = name.split("/")[:-1]
-        # A name of Keras 2 may contain slashes itself, so that it spans several parts.
+        # The name of a layer of Keras 2 may contain slashes itself and then spans several parts.
         owners = {
             plain_layer_name("/".join(parts[first:last]))
             for first in range(len(parts))
@@ -175,6 +184,7 @@ def _by_leaf(
 
 
 def _assign(layer: keras.Layer, values: list[NDArray[Any]]) -> None:
+    """Assign weights in the order of older files to a layer, after a check of their shapes."""
     weights = _ordered_weights(layer)
     if len(values) != len(weights):
         raise ValueError(
@@ -197,9 +207,11 @@ def _ordered_weights(layer: keras.Layer) -> list[Any]:
 
     The states of random generators, which older versions did not store, are omitted.
     """
-    trained = list(layer.trainable_weights)
-    known = {id(weight) for weight in trained}
-    return trained + [weight for weight in layer.non_trainable_weights if id(weight) not in known]
+    trainable = list(layer.trainable_weights)
+    trainable_ids = {id(weight) for weight in trainable}
+    return trainable + [
+        weight for weight in layer.non_trainable_weights if id(weight) not in trainable_ids
+    ]
 
 
 def _arrange(
@@ -207,57 +219,63 @@ def _arrange(
 ) -> None:
     """Copy the weights of a ``.keras`` file of Keras 2 to the groups that Keras 3 reads.
 
-    In both versions the group of a layer is named after its class, with a number. Keras 2 counted
-    in the order of the architecture.
+    In both versions the group of a layer is named after its class, with a number. Keras 2 counts
+    the layers of a class in the order of the architecture, Keras 3 in the order of the model.
     """
     container = source.get(_CONTAINER) or source.get(_OLD_CONTAINER)
     if container is None:
         return
     groups = _groups_by_class(container)
     layers = {layer.name: layer for layer in model.layers}
-    found: dict[str, h5py.Group] = {}
+    layer_groups: dict[str, h5py.Group] = {}
     for config in configs:
         name = plain_layer_name(str(config["config"].get("name", config.get("name"))))
         layer = layers.get(name)
         if layer is None or not layer.weights:
             continue
-        of_class = groups.get(_snake_case(layer.__class__.__name__))
-        if not of_class:
+        class_groups = groups.get(_snake_case(layer.__class__.__name__))
+        if not class_groups:
             raise ValueError(f"there are no weights for the layer {name!r}")
-        found[name] = of_class.pop(0)
+        layer_groups[name] = class_groups.pop(0)
     counts: dict[str, int] = {}
     for layer in model.layers:
-        kind = _snake_case(layer.__class__.__name__)
-        number = counts.get(kind, 0)
-        counts[kind] = number + 1
-        if layer.name not in found:
+        class_name = _snake_case(layer.__class__.__name__)
+        number = counts.get(class_name, 0)
+        counts[class_name] = number + 1
+        if layer.name not in layer_groups:
             continue
-        path = f"{_CONTAINER}/{kind}" + (f"_{number}" if number else "")
+        path = f"{_CONTAINER}/{class_name}" + (f"_{number}" if number else "")
         if layer.__class__.__name__ in MODEL_CLASSES:
-            inner = next(item for item in configs if item["config"].get("name") == layer.name)
-            _arrange(found[layer.name], target.create_group(path), layer, inner["config"]["layers"])
+            nested = next(item for item in configs if item["config"].get("name") == layer.name)
+            _arrange(
+                layer_groups[layer.name],
+                target.create_group(path),
+                layer,
+                nested["config"]["layers"],
+            )
         else:
-            source.copy(found[layer.name], target, name=path)
+            source.copy(layer_groups[layer.name], target, name=path)
 
 
 def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
-    """Return the groups with weights by their class, in the order of their numbers."""
+    """Return the groups with weights by the class in their names, in the order of their numbers."""
     numbered: dict[str, list[tuple[int, h5py.Group]]] = {}
     for name in container:
         match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)
         assert match is not None  # the pattern matches any name
-        kind, number = match[1], match[2]
+        class_name, number = match[1], match[2]
         if _has_arrays(container[name]):
-            numbered.setdefault(kind, []).append((int(number or 0), container[name]))
+            numbered.setdefault(class_name, []).append((int(number or 0), container[name]))
     return {
-        kind: [group for _, group in sorted(groups, key=lambda pair: pair[0])]
-        for kind, groups in numbered.items()
+        class_name: [group for _, group in sorted(groups, key=lambda pair: pair[0])]
+        for class_name, groups in numbered.items()
     }
 
 
 def _has_arrays(group: h5py.Group) -> bool:
     import h5py
 
+    # ``visititems`` stops at the first result that is not None, and returns it.
     return bool(group.visititems(lambda _, item: True if isinstance(item, h5py.Dataset) else None))
 
 

@@ -1,7 +1,7 @@
 """The order of a network's labels and the range of its input, which a model file does not define.
 
-For an exported model, ``NAME.meta.json`` next to it contains both. For other models, the user gives
-them.
+If this program exported the model, ``NAME.meta.json`` next to the file contains both. For other
+models, the user gives them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ Scale = Literal["unit", "bytes", "signed"]
 #: Options of an import that a page asks for in its own words.
 ModelOption = Literal["labels", "scale"]
 
-#: Factor and offset from intensities of 0 to 255 to those that a network was trained on.
+#: Factor and offset that turn intensities of 0 to 255 into the range that a network expects.
 SCALES: dict[Scale, tuple[float, float]] = {
     "unit": (1 / 255, 0.0),
     "bytes": (1.0, 0.0),
     "signed": (2 / 255, -1.0),
 }
+#: The same ranges in words.
 SCALE_RANGES: dict[Scale, str] = {"unit": "0 to 1", "bytes": "0 to 255", "signed": "-1 to 1"}
 
 META_SUFFIX = ".meta.json"
@@ -43,7 +44,7 @@ class ModelOptionError(InputError):
 
     Attributes:
         option: The option.
-        reason: Why, as a part of a sentence.
+        reason: Why the option is needed or wrong, as a part of a sentence.
     """
 
     def __init__(self, message: str, option: ModelOption, reason: str) -> None:
@@ -104,7 +105,7 @@ class ExportMetadata:
 
 
 def read_metadata(path: Path) -> ExportMetadata | None:
-    """Read ``NAME.meta.json`` next to a model file; None if there is none.
+    """Read ``NAME.meta.json`` next to a model file; return None if the file does not exist.
 
     Raises:
         InputError: The file is damaged.
@@ -173,11 +174,11 @@ def parse_channels(text: str, option: str, *, is_positive: bool = False) -> tupl
     Args:
         text: The numbers, separated by commas or spaces.
         option: The name of the option or field, for messages.
-        is_positive: True if they have to be above 0.
+        is_positive: True if the numbers have to be above 0.
 
     Raises:
-        InputError: The values are not one or three numbers, or a standard deviation is not
-            positive.
+        InputError: The text is not one or three numbers, or a number that has to be positive is
+            not.
     """
     try:
         values = tuple(float(part) for part in text.replace(" ", ",").split(",") if part)
@@ -197,15 +198,15 @@ def scale_needed(path: Path, reason: str) -> ModelOptionError:
 
     Args:
         path: The file of the model.
-        reason: A description of its first operations.
+        reason: A description of the network's first operations.
     """
     ranges = ", ".join(
         f"--scale {name} ({description})" for name, description in SCALE_RANGES.items()
     )
     return ModelOptionError(
-        f"{path} does not show which pixel intensities it was trained on ({reason}); give them "
-        f"with one of {ranges}, and with --mean and --std if they were standardized, or compare "
-        "the accuracy of each on a dataset with --check-on DATA.",
+        f"{path} does not show which pixel intensities it was trained on ({reason}); give their "
+        f"range with one of {ranges}, and --mean and --std if they were standardized, or compare "
+        "the accuracy of all ranges on a dataset with --check-on DATA.",
         "scale",
         reason,
     )

@@ -1,4 +1,4 @@
-"""Convert the Keras model of a bundle to the served ONNX network, and compare the two."""
+"""Convert the Keras model of a bundle to the served ONNX network, and compare their outputs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
     import keras
 
-#: Largest difference of a probability between the served network and the Keras model.
+#: Maximum difference of a probability between the served network and the Keras model.
 TOLERANCE = 1e-5
 
 #: Packages that the export needs in addition to Keras.
-_ONNX_EXPORT = ("tensorflow", "tf2onnx", "onnx")
+_EXPORT_PACKAGES = ("tensorflow", "tf2onnx", "onnx")
 
 
 def can_export_onnx() -> bool:
-    """Return True if the packages for the export are installed."""
-    return all(importlib.util.find_spec(name) is not None for name in _ONNX_EXPORT)
+    """Return True if the packages for the export to ONNX are installed."""
+    return all(importlib.util.find_spec(name) is not None for name in _EXPORT_PACKAGES)
 
 
 def require_onnx_export() -> None:
@@ -41,7 +41,7 @@ def require_onnx_export() -> None:
     Raises:
         InputError: A package is missing, or Keras runs on another backend.
     """
-    require_packages("The export of Keras models needs", "train", "keras", *_ONNX_EXPORT)
+    require_packages("The export of Keras models needs", "train", "keras", *_EXPORT_PACKAGES)
     if prepare_backend() != "tensorflow":
         raise InputError(
             "The export of Keras models needs TensorFlow as the backend of Keras; unset "
@@ -50,7 +50,7 @@ def require_onnx_export() -> None:
 
 
 def export_onnx(bundle: Bundle) -> Path:
-    """Write a bundle's ``model.onnx`` from its ``model.keras``, and check that both agree.
+    """Write a bundle's ``model.onnx`` from its ``model.keras``, and compare their outputs.
 
     Returns:
         The path of ``model.onnx``.
@@ -59,12 +59,12 @@ def export_onnx(bundle: Bundle) -> Path:
         InputError: A package is missing, the Keras model is missing or unsafe, or the two networks
             differ by more than ``TOLERANCE``.
     """
-    require_changeable_bundle(bundle.folder)
+    require_changeable_bundle(bundle.folder)  # raises InputError for a shipped model
     require_onnx_export()
     model = load_keras_model(bundle)
-    pictures = network_input(probe_crops(), bundle.record)
+    pixels = network_input(probe_crops(), bundle.record)
     with replaced_file(bundle.served_network) as temporary:
-        write_onnx(model, temporary, bundle.name, pictures=pictures)
+        write_onnx(model, temporary, bundle.name, pixels=pixels)
     return bundle.served_network
 
 
@@ -83,7 +83,7 @@ def load_keras_model(bundle: Bundle) -> keras.Model:
         check_keras_archive(path)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        # Keras raises many types for files that it cannot load.
+        # Keras raises many types of errors for files that it cannot load.
         raise InputError(
             f"The bundle {bundle.name!r} is damaged: {path} cannot be loaded "
             f"({first_line(error)}); restore the file."
@@ -100,48 +100,49 @@ def keras_network(model: keras.Model) -> Network:
 
 
 def write_onnx(
-    model: keras.Model, path: Path, name: str, *, pictures: NDArray[np.float32] | None = None
+    model: keras.Model, path: Path, name: str, *, pixels: NDArray[np.float32] | None = None
 ) -> None:
-    """Write a Keras model as ONNX, and check that both agree.
+    """Write a Keras model as ONNX, and compare the outputs of the two networks.
 
     Args:
         model: The model.
         path: Where to write.
         name: The name of the model, for messages.
-        pictures: The images for the comparison; by default random ones from 0 to 1.
+        pixels: The images for the comparison; by default random ones from 0 to 1.
 
     Raises:
-        InputError: The model cannot be converted to ONNX, or the two differ by more than
+        InputError: The model cannot be converted to ONNX, or the outputs differ by more than
             ``TOLERANCE``.
     """
     convert_to_onnx(model, path, name)
-    if pictures is None:
+    if pixels is None:
         shape = (8, *model.input_shape[1:])
-        pictures = np.random.default_rng(0).random(shape, dtype=np.float32)
-    check_onnx(model, path, name, pictures)
+        pixels = np.random.default_rng(0).random(shape, dtype=np.float32)
+    check_onnx(model, path, name, pixels)
 
 
-def check_onnx(model: keras.Model, path: Path, name: str, pictures: NDArray[np.float32]) -> None:
-    """Check that a Keras model and the ONNX network written from it agree.
+def check_onnx(model: keras.Model, path: Path, name: str, pixels: NDArray[np.float32]) -> None:
+    """Check that the ONNX network written from a Keras model returns the outputs of the model.
 
     Args:
         model: The model.
-        path: The network.
+        path: The file of the ONNX network.
         name: The name of the model, for messages.
-        pictures: The images for the comparison, float32 ``[n, height, width, channels]``.
+        pixels: The images for the comparison, float32 ``[n, height, width, channels]``.
 
     Raises:
-        InputError: ONNX Runtime cannot run the network, or the two differ by more than
+        InputError: ONNX Runtime cannot run the network, or the outputs differ by more than
             ``TOLERANCE``.
     """
-    expected = np.asarray(model(pictures, training=False))
-    subject = f"The ONNX network of {name!r}"
+    expected = np.asarray(model(pixels, training=False))
+    description = f"The ONNX network of {name!r}"
     try:
-        served = open_onnx_network(path, name, input_shape=pictures.shape[1:])
+        served = open_onnx_network(path, name, input_shape=pixels.shape[1:])
     except InputError as error:
         # The file is not damaged, because the conversion has just written it.
         raise InputError(
-            f"{subject} cannot be run by ONNX Runtime ({root_cause(error.__cause__ or error)}); "
-            "use other layers, or export the network as ONNX with the program that created it."
+            f"{description} cannot be run by ONNX Runtime "
+            f"({root_cause(error.__cause__ or error)}); use other layers, or export the network as "
+            "ONNX with the program that created it."
         ) from error
-    check_equal(run_network(served, pictures, subject), expected, subject, TOLERANCE)
+    check_equal(run_network(served, pixels, description), expected, description, TOLERANCE)

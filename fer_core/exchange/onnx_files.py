@@ -42,7 +42,7 @@ class OnnxNetwork:
         model: The content of the file.
         input_shape: Height, width and channels of the input.
         channels_first: True if the input is ``[n, channels, height, width]``.
-        one_by_one: True if it processes one image at a time.
+        one_by_one: True if the network processes one image at a time.
         parameters: Number of weights.
         outputs: Number of values for each image; None if the file does not define it.
     """
@@ -61,7 +61,7 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
 
     Args:
         path: The file.
-        external_data: True to read weights from a file in its folder.
+        external_data: True to read weights from another file in the same folder too.
 
     Returns:
         The network, with all of its weights.
@@ -127,7 +127,7 @@ def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) ->
     size = path.stat().st_size
     for name in dict.fromkeys(location.get("location", "") for location in locations):
         file = path.parent / name
-        # Only a plain name: a path could name any file of this machine.
+        # Only a plain file name is allowed, because a path could name any file of this machine.
         is_plain = bool(name) and name == Path(name).name and not file.is_symlink()
         if not allowed or not is_plain:
             raise InputError(
@@ -161,7 +161,7 @@ def _read_external_data(model: onnx.ModelProto, path: Path, *, allowed: bool) ->
 
 
 def _without_functions(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    """Return a network in which functions, named groups of operations, are inlined."""
+    """Return a network in which functions (named groups of operations) are inlined."""
     import onnx
     import onnx.inliner
 
@@ -180,14 +180,13 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """Read an ONNX network and determine the layout of its input.
 
     Raises:
-        InputError: The network is unsafe or damaged, or it is not a classifier of images into 2 to
-            20 classes.
+        InputError: The network is unsafe or damaged, or does not classify images into 2 to 20
+            classes.
     """
     import onnx
 
     model = check_onnx_file(path, external_data=True)
-    initial = {tensor.name for tensor in model.graph.initializer}
-    inputs = [value for value in model.graph.input if value.name not in initial]
+    inputs = _inputs(model.graph)
     outputs = list(model.graph.output)
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
@@ -200,18 +199,19 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
         )
     input_sizes, output_sizes = _shape(inputs[0]), _shape(outputs[0])
     if len(output_sizes) != 2 or not _is_class_count(output_sizes[1]):
-        raise InputError(wrong_output(path, output_sizes))
+        raise InputError(wrong_output_message(path, output_sizes))
     if len(input_sizes) != 4 or (input_sizes[0] is not None and input_sizes[0] != 1):
-        raise InputError(wrong_input(path, input_sizes))
+        raise InputError(wrong_input_message(path, input_sizes))
     channels_first = input_sizes[3] not in (1, 3) and input_sizes[1] in (1, 3)
     height, width, channels = (
         (input_sizes[2], input_sizes[3], input_sizes[1])
         if channels_first
         else (input_sizes[1], input_sizes[2], input_sizes[3])
     )
+    # A variable height or width becomes 48. A variable number of channels is not served.
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
-        raise InputError(wrong_input(path, input_sizes))
+        raise InputError(wrong_input_message(path, input_sizes))
     return OnnxNetwork(
         path,
         model,
@@ -234,19 +234,25 @@ def load_trusted(path: Path) -> onnx.ModelProto:
     return onnx.load(path)
 
 
+def _inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs without weights, which older files list among the inputs."""
+    weight_names = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in weight_names]
+
+
 def _is_class_count(size: object) -> bool:
-    """Return True if a size can be the number of classes; None means any number."""
+    """Return True if a size can be the number of classes; None means a variable size."""
     return size is None or (isinstance(size, int) and MIN_CLASSES <= size <= MAX_CLASSES)
 
 
 def is_served_shape(shape: tuple[int, int, int]) -> bool:
-    """Return True if faces can be resized to this height, width and channels."""
+    """Return True if networks with this height, width and number of channels can be served."""
     height, width, channels = shape
     sides = (height, width)
     return all(_SMALLEST_SIDE <= side <= _LARGEST_SIDE for side in sides) and channels in (1, 3)
 
 
-def wrong_input(path: Path, shape: object) -> str:
+def wrong_input_message(path: Path, shape: object) -> str:
     """Return the message about an unsupported input shape."""
     return (
         f"{path} takes {_shape_text(shape)}; import a network for images of 48x48x1 (also "
@@ -255,7 +261,7 @@ def wrong_input(path: Path, shape: object) -> str:
     )
 
 
-def wrong_output(path: Path, shape: object) -> str:
+def wrong_output_message(path: Path, shape: object) -> str:
     """Return the message about an unsupported output shape."""
     return (
         f"{path} returns {_shape_text(shape)}; import a network that returns one value for each of "
@@ -280,9 +286,9 @@ def write_served(
     Args:
         network: The network.
         path: Where to write.
-        softmax: Whether to add a softmax.
-        one_by_one: Whether to run it image by image although it declares a variable batch size.
-        scaling: What to do with intensities of 0 to 255 first, for each channel.
+        softmax: True to add a softmax.
+        one_by_one: True for a batch size of 1, even if the network declares a variable batch size.
+        scaling: The scaling of intensities of 0 to 255 to add; None to add none.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -290,12 +296,11 @@ def write_served(
     model = onnx.ModelProto()
     model.CopyFrom(network.model)
     graph = model.graph
-    initial = {tensor.name for tensor in graph.initializer}
-    (input_value,) = (value for value in graph.input if value.name not in initial)
+    (input_value,) = _inputs(graph)
     output_value = graph.output[0]
     batch: int | str = 1 if network.one_by_one or one_by_one else "n"
-    picture = (batch, *network.input_shape)
-    # The pixels are scaled first, then the channels are moved.
+    # Operations in front of the network, each with the names of its constants and its options. The
+    # pixels are scaled first, then the channels are moved.
     steps: list[tuple[str, list[str], dict[str, Any]]] = []
     if scaling is not None:
         for key, values in (("factor", scaling.factor), ("offset", scaling.offset)):
@@ -304,21 +309,26 @@ def write_served(
         steps += [("Mul", ["fer_factor"], {}), ("Add", ["fer_offset"], {})]
     if network.channels_first:
         steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
-    names = [f"fer_pixels_{number}" for number in range(len(steps))] + [input_value.name]
+    # The input of the first step, then the outputs of all steps; the last is the network's input.
+    tensor_names = [f"fer_pixels_{number}" for number in range(len(steps))] + [input_value.name]
+    # In reverse, because each node is inserted at the beginning.
     for number, (operation, constants, options) in reversed(list(enumerate(steps))):
         node = helper.make_node(
-            operation, [names[number], *constants], [names[number + 1]], **options
+            operation, [tensor_names[number], *constants], [tensor_names[number + 1]], **options
         )
         graph.node.insert(0, node)
-    name_in = names[0]
+    name_in = tensor_names[0]
     name_out = output_value.name
     if softmax:
         name_out = "fer_probabilities"
         graph.node.append(helper.make_node("Softmax", [output_value.name], [name_out], axis=1))
-    value_in = helper.make_tensor_value_info(name_in, onnx.TensorProto.FLOAT, picture)
+    value_in = helper.make_tensor_value_info(
+        name_in, onnx.TensorProto.FLOAT, (batch, *network.input_shape)
+    )
     value_out = helper.make_tensor_value_info(
         name_out, onnx.TensorProto.FLOAT, [batch, network.outputs or "classes"]
     )
+    # The recorded shapes (value_info) may belong to another batch size.
     del graph.input[:], graph.output[:], graph.value_info[:]
     graph.input.append(value_in)
     graph.output.append(value_out)
@@ -326,6 +336,7 @@ def write_served(
 
 
 def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
+    """Return the sizes of a tensor; None for a variable size."""
     return [
         size.dim_value if size.HasField("dim_value") else None
         for size in value.type.tensor_type.shape.dim
@@ -334,11 +345,12 @@ def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Yield all nodes of a graph and of its subgraphs."""
-    for inner in _graphs(graph):
-        yield from inner.node
+    for each_graph in _graphs(graph):
+        yield from each_graph.node
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """Yield a graph and its subgraphs, which are attributes of nodes such as If."""
     pending: list[Any] = [graph]
     while pending:
         current = pending.pop()
@@ -350,12 +362,12 @@ def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     """Yield all tensors of a graph and of its subgraphs."""
-    for inner in _graphs(graph):
-        yield from inner.initializer
-        for sparse in inner.sparse_initializer:
+    for each_graph in _graphs(graph):
+        yield from each_graph.initializer
+        for sparse in each_graph.sparse_initializer:
             yield sparse.values
             yield sparse.indices
-        for node in inner.node:
+        for node in each_graph.node:
             for attribute in node.attribute:
                 if attribute.HasField("t"):
                     yield attribute.t

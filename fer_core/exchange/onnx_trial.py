@@ -34,7 +34,7 @@ from fer_core.predictor import Network, network_input, open_onnx_network
 #: 0.6 GB, and enough time for a few batches.
 LIMITS = Limits(memory=3 * 1024**3, cpu_seconds=60, seconds=120)
 
-#: Number of threads; it is limited because each thread takes address space.
+#: Number of threads of ONNX Runtime; it is small because each thread takes address space.
 _THREADS = 2
 
 
@@ -43,14 +43,15 @@ class PreparedNetwork:
     """Properties of an untrusted network that a trial run determined.
 
     Attributes:
-        input_shape: Height, width and channels of its input.
+        input_shape: Height, width and channels of the network's input.
         parameters: Number of weights.
-        inferred_scale: The range of pixel intensities that it expects, and why; None if the
-            request defined the scaling.
-        softmax_added: Whether it returned logits, so that a softmax was added.
-        channels_first: Whether it expected channels first, so that a transposition was added.
-        one_by_one: Whether it processes one image at a time.
-        outputs: Number of values that it returns for each image.
+        inferred_scale: The range of pixel intensities that the network expects, and why; None if
+            the request defined the scaling.
+        softmax_added: True if a softmax was added, because the network returned logits.
+        channels_first: True if a transposition was added, because the network expects channels
+            first.
+        one_by_one: True if the network processes one image at a time.
+        outputs: Number of values that the network returns for each image.
     """
 
     input_shape: tuple[int, int, int]
@@ -73,7 +74,7 @@ def prepare_network(
 
     Args:
         path: The ONNX file.
-        served: Where to write.
+        served: The file to write.
         scaling: The scaling of pixel intensities; None to infer it from the network's operations.
             If it differs between the channels, it becomes part of the network.
         limits: Limits of the child process; by default ``LIMITS``.
@@ -109,6 +110,7 @@ def check_bundle_network(folder: Path, *, limits: Limits | None = None) -> None:
 
 
 def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
+    """Run a request in the child process and return its answer; ``path`` is for messages."""
     try:
         return run_child(__name__, arguments, limits)
     except ChildError as failure:
@@ -125,7 +127,7 @@ def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
 
 
 def _run_in_child(arguments: list[str]) -> str:
-    """Execute a request of the parent process, in the child."""
+    """Execute a request of the parent process; this runs in the child process."""
     if arguments[0] == "bundle":
         _check_bundle_network(Path(arguments[1]))
         return ""
@@ -136,6 +138,7 @@ def _run_in_child(arguments: list[str]) -> str:
 
 
 def _check_bundle_network(folder: Path) -> None:
+    """Check and run the served network of a bundle; this runs in the child process."""
     bundle = load_bundle(folder)
     onnx_files.check_onnx_file(bundle.served_network)
     network = _open(bundle.served_network, bundle.record.input_shape)
@@ -144,12 +147,13 @@ def _check_bundle_network(folder: Path) -> None:
 
 
 def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwork:
+    """Write and run a network as ``prepare_network`` does; this runs in the child process."""
     network = onnx_files.read_onnx_network(path)
     inferred = None
     if scaling is None:
         inferred = scale_from_operations(network.model, path)
         scaling = Scaling.of(inferred.scale)
-    # A record can only describe one factor for all channels.
+    # The record has only one factor and offset for all channels.
     channel_scaling = None if scaling.is_uniform else scaling
     if channel_scaling is not None and network.input_shape[2] != len(channel_scaling.factor):
         raise InputError(
@@ -159,29 +163,31 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     record = record_for_input(network.input_shape, scaling)
     pixels = network_input(probe_crops(), record)
 
-    def run_written(**options: bool) -> NDArray[np.float32]:
+    def write_and_run(**options: bool) -> NDArray[np.float32]:
         onnx_files.write_served(network, served, scaling=channel_scaling, **options)
         return _run(_open(served, network.input_shape), pixels, path)
 
     # Any network can process one image at a time, so this result is the reference.
-    expected = run_written(one_by_one=True)
-    softmax = not are_probabilities(expected)
-    if softmax:
-        expected = run_written(one_by_one=True, softmax=True)
+    expected = write_and_run(one_by_one=True)
+    needs_softmax = not are_probabilities(expected)
+    if needs_softmax:
+        expected = write_and_run(one_by_one=True, softmax=True)
     one_by_one = network.one_by_one
     description = f"The network {path}"
     try:
-        check_equal(run_written(softmax=softmax), expected, description, TOLERANCE)
+        check_equal(write_and_run(softmax=needs_softmax), expected, description, TOLERANCE)
     except InputError:
-        # It declares a variable batch size, but one of its operations has a fixed size.
-        check_equal(run_written(softmax=softmax, one_by_one=True), expected, description, TOLERANCE)
+        # The network declares a variable batch size, but one of its operations has a fixed size.
+        check_equal(
+            write_and_run(softmax=needs_softmax, one_by_one=True), expected, description, TOLERANCE
+        )
         one_by_one = True
     _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
     return PreparedNetwork(
         network.input_shape,
         network.parameters,
         inferred_scale=inferred,
-        softmax_added=softmax,
+        softmax_added=needs_softmax,
         channels_first=network.channels_first,
         one_by_one=one_by_one,
         outputs=expected.shape[1],
@@ -189,10 +195,12 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
 
 
 def _open(path: Path, shape: tuple[int, int, int]) -> Network:
+    """Open a network with few threads."""
     return open_onnx_network(path, path.name, threads=_THREADS, input_shape=shape)
 
 
 def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[np.float32]:
+    """Run a network; ``path`` is for messages."""
     try:
         return run_network(network, pixels, f"The network {path}")
     except InputError as error:
@@ -206,15 +214,16 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
 
 
 def record_for_input(shape: tuple[int, int, int], scaling: Scaling) -> BundleRecord:
-    """Return a record with the format of the input; nothing else is known of the network.
+    """Return a record that describes only the input of a network; its other fields are empty.
 
     Args:
         shape: Height, width and channels.
-        scaling: The scaling. If it differs between the channels, it is part of the network.
+        scaling: The scaling. If it differs between the channels, an operation in the network
+            applies it, and the record contains no scaling.
     """
     factor, offset = (scaling.factor[0], scaling.offset[0]) if scaling.is_uniform else (1.0, 0.0)
     return BundleRecord(
-        labels=EMOTIONS,
+        labels=EMOTIONS,  # replaced when the labels are known
         input_shape=shape,
         input_scale=factor,
         input_offset=offset,

@@ -1,9 +1,9 @@
-"""Convert a Keras model to ONNX with ``tf2onnx``, and correct two of its errors.
+"""Convert a Keras model to ONNX with ``tf2onnx``.
 
-With Keras's own export, tensors that a layer computed when it was built, such as the mean of a
-``Normalization`` layer, become further inputs of the network. In addition, ``tf2onnx`` writes a few
-operations that ONNX does not have. This module turns such tensors into constants and replaces such
-operations in the TensorFlow graph. If an operation cannot be replaced, the error names its layer.
+Keras's own export also uses ``tf2onnx``, but has two errors. Tensors that a layer computed when it
+was built, such as the mean of a ``Normalization`` layer, become further inputs of the network; here
+they become constants. A few operations that ONNX does not have are written anyway; here they are
+replaced in the TensorFlow graph or, if this is not possible, an error names their layer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
 
     Args:
         model: The model, on the TensorFlow backend.
-        path: Where to write.
+        path: The file to write.
         name: The name of the model, for messages.
 
     Raises:
@@ -43,7 +43,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
             warnings.simplefilter("ignore")
             network = _convert_graph(graph, inputs, outputs)
     except Exception as error:
-        # tf2onnx and TensorFlow raise many types for unsupported layers.
+        # tf2onnx and TensorFlow raise many types of errors for unsupported layers.
         layer = _named_layer(model, str(error))
         raise InputError(
             f"The Keras model of {name!r} cannot be converted to ONNX"
@@ -63,7 +63,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
 
 
 def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
-    """Return the inference graph with all weights as constants, its inputs and its outputs."""
+    """Return the graph for inference, with all weights as constants, and its inputs and outputs."""
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -73,6 +73,8 @@ def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
     function = tensorflow.function(
         lambda pixels: model(pixels, training=False), input_signature=[signature], autograph=False
     ).get_concrete_function()
+    # Tensors that the layers computed when they were built, by the name of their placeholder.
+    # Weights are captured as resources and become constants below.
     captured = {
         internal.op.name: external
         for external, internal in function.graph.captures
@@ -103,7 +105,12 @@ def _allow_inlining(graph: Any) -> None:
 
 
 def _make_constants(graph: Any, values: dict[str, Any]) -> None:
-    """Replace placeholders by the tensors that the function captured."""
+    """Replace the placeholders of captured tensors by constants.
+
+    Args:
+        graph: The graph, which is changed in place.
+        values: The captured tensors, by the name of their placeholder.
+    """
     import tensorflow
 
     for node in graph.node:
@@ -133,6 +140,7 @@ def _replace_erfc(graph: Any) -> None:
 
 
 def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+    """Optimize a TensorFlow graph and convert it to ONNX."""
     from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
     # Adapts tf2onnx to NumPy 2.
@@ -161,18 +169,18 @@ def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.Mo
 
 
 def _named_layer(model: keras.Model, text: str) -> str | None:
-    """Return the layer that a message or the name of an operation refers to."""
+    """Return the layer that a message or the name of an operation contains; None without one."""
     layers = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
-    found = [name for name in layers if f"/{name}/" in text or f"/{name}_" in text]
-    if not found:
+    matches = [name for name in layers if f"/{name}/" in text or f"/{name}_" in text]
+    if not matches:
         return None
-    name = max(found, key=len)
+    name = max(matches, key=len)
     return f"layer {name!r} ({layers[name].__class__.__name__})"
 
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Silence the log of a library. Nothing is lost: its errors are raised, not only logged."""
+    """Silence the log of a library, whose errors are still raised."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

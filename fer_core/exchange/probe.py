@@ -15,7 +15,10 @@ _SUM_TOLERANCE = 1e-3
 
 
 def probe_crops(count: int = 8) -> NDArray[np.uint8]:
-    """Return images of noise, half of them smooth, uint8 ``[count, 48, 48]``; always the same."""
+    """Return the same images of noise at each call, uint8 ``[count, 48, 48]``.
+
+    Every second image consists of squares of 6x6 equal pixels.
+    """
     generator = np.random.default_rng(0)
     height, width, _ = INPUT_SHAPE
     crops = generator.integers(0, 256, (count, height, width)).astype(np.uint8)
@@ -39,7 +42,7 @@ def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDA
         name: Name of the network in messages.
 
     Returns:
-        Its output, float32 ``[n, classes]``.
+        The output of the network, float32 ``[n, classes]``.
 
     Raises:
         InputError: The network fails, or does not return one finite number per image and class.
@@ -64,14 +67,14 @@ def run_network(network: Network, pixels: NDArray[np.float32], name: str) -> NDA
 
 
 def are_probabilities(rows: NDArray[np.float32]) -> bool:
-    """Return True if every row is a distribution. Logits are not; they need a softmax."""
+    """Return True if every row is a probability distribution; logits are not and need a softmax."""
     return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < _SUM_TOLERANCE).all())
 
 
 def check_equal(
     output: NDArray[np.float32], expected: NDArray[np.float32], name: str, tolerance: float
 ) -> float:
-    """Return the largest difference between two networks' outputs, and check it.
+    """Check that the outputs of two networks are equal, and return the largest difference.
 
     Raises:
         InputError: The outputs differ by more than ``tolerance``.

@@ -6,13 +6,15 @@ from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
 
-#: Maximum size of a file, and of its unpacked content. VGG16 takes 528 MB, a typical face network a
-#: tenth of it.
+#: Maximum size of a file and of its unpacked content. A typical face network takes a tenth of it.
 MAX_BYTES = 500 * 1024 * 1024
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_KINDS = "a .keras, .h5 or .onnx file, or an architecture .json with its weights in the same folder"
-_PICKLES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")
+_SUPPORTED_FILES = (
+    "a .keras, .h5 or .onnx file, or an architecture .json with its weights in the same folder"
+)
+#: Suffixes of files that contain pickled Python objects or often do.
+_PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")
 
 
 def check_file(path: Path) -> None:
@@ -29,7 +31,7 @@ def check_file(path: Path) -> None:
         raise InputError(
             f"{path} cannot be read ({system_reason(error)}); name a model file."
         ) from error
-    if path.suffix.lower() in _PICKLES or _looks_pickled(start):
+    if path.suffix.lower() in _PICKLE_SUFFIXES or _looks_pickled(start):
         raise InputError(
             f"{path} is a pickle or PyTorch file, which can run code as soon as it is opened; "
             "export the network as ONNX (torch.onnx.export) or .keras and import that."
@@ -40,17 +42,17 @@ def check_file(path: Path) -> None:
             "can be imported; import a smaller network."
         )
     if size == 0:
-        raise InputError(f"{path} is empty; name {_KINDS}.")
+        raise InputError(f"{path} is empty; name {_SUPPORTED_FILES}.")
 
 
 def _looks_pickled(start: bytes) -> bool:
-    """Return True if a file begins like a binary pickle: PROTO and a protocol of 2 to 5."""
+    """Return True if a file begins like a pickle: with the opcode PROTO and a version of 2 to 5."""
     return start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def unknown_kind(path: Path) -> InputError:
     """Return the error for a file of an unsupported kind."""
-    return InputError(f"{path} is not a supported model file; name {_KINDS}.")
+    return InputError(f"{path} is not a supported model file; name {_SUPPORTED_FILES}.")
 
 
 def is_hdf5(path: Path) -> bool:

@@ -19,19 +19,20 @@ from fer_core.exchange.labels import Scale, read_metadata
 from fer_core.exchange.onnx_trial import record_for_input
 from fer_core.predictor import Network, network_input, open_onnx_network
 
-#: Maximum number of images. More images rarely change the order of the candidates.
+#: Maximum number of images for a check. More images rarely change the order of the candidates.
 MAX_IMAGES = 1000
+#: Number of input values in a batch, as in 64 images of 48x48 pixels.
 _BATCH_VALUES = 64 * 48 * 48
 
 
 @dataclass(frozen=True)
 class ScalingCandidate:
-    """One scaling and its result.
+    """One scaling and the accuracy of the model with it.
 
     Attributes:
         scale: The range of the pixel intensities.
-        mean: The mean that is subtracted, in units of that range; None if none is.
-        std: The standard deviation that the result is divided by; None if it is not divided.
+        mean: The mean that is subtracted, in units of that range; None to subtract nothing.
+        std: The standard deviation by which the difference is divided; None to divide by nothing.
         accuracy: Share of the images that are classified correctly, 0 to 1.
     """
 
@@ -43,16 +44,16 @@ class ScalingCandidate:
     @property
     def options(self) -> str:
         """The options of ``models import`` for this scaling."""
-        parts = [f"--scale {self.scale}"]
+        options = [f"--scale {self.scale}"]
         for name, values in (("mean", self.mean), ("std", self.std)):
             if values is not None:
-                parts.append(f"--{name} {','.join(f'{value:g}' for value in values)}")
-        return " ".join(parts)
+                options.append(f"--{name} {','.join(f'{value:g}' for value in values)}")
+        return " ".join(options)
 
 
-_ImageNet = tuple[tuple[float, ...], tuple[float, ...]]
+_MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
 #: Mean and standard deviation of ImageNet, for intensities of 0 to 1, as in torchvision.
-_IMAGENET: _ImageNet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_IMAGENET: _MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Mean of ImageNet for intensities of 0 to 255, as networks converted from Caffe subtract it.
 _IMAGENET_MEAN_OF_BYTES = (123.68, 116.779, 103.939)
 
@@ -74,8 +75,8 @@ def check_scalings(
         labels: True classes of the images, int8 ``[n]``, indices into ``classes``.
         classes: The classes of the data. Images of classes that the model does not have are left
             out.
-        request: The options of the import. Its own scaling is one of the candidates.
-        report: Called with the number of finished candidates and of all.
+        request: The options of the import. If they define a scaling, it is one of the candidates.
+        report: Called after each candidate with the numbers of finished and of all candidates.
 
     Returns:
         The scalings, the most accurate first.
@@ -90,9 +91,9 @@ def check_scalings(
         )
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as name:
         folder = Path(name)
-        # Convert the network without a scaling in front of it.
-        plain = replace(request, scale="bytes", mean=None, std=None)
-        record = convert_model(path, folder, plain, read_metadata(path))
+        # The network is converted without a scaling, which is applied to the images instead.
+        unscaled_request = replace(request, scale="bytes", mean=None, std=None)
+        record = convert_model(path, folder, unscaled_request, read_metadata(path))
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
         )
@@ -114,8 +115,8 @@ def check_scalings(
 
 def _outputs_of(classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
     """Return the output of the network for each class of the data; -1 if it has no such class."""
-    found = [match_class(name, labels) for name in classes]
-    return np.array([-1 if output is None else output for output in found])
+    outputs = [match_class(name, labels) for name in classes]
+    return np.array([-1 if output is None else output for output in outputs])
 
 
 def _no_common_class(classes: Sequence[str], labels: Sequence[str], path: Path) -> InputError:
@@ -151,11 +152,13 @@ def _predict(
     shape: tuple[int, int, int],
     scaling: Scaling,
 ) -> NDArray[np.float32]:
+    """Return the network's output for images that are scaled in this way, float32."""
+    # This record leaves the intensities at 0 to 255.
     record = record_for_input(shape, Scaling.of("bytes"))
-    batch = max(1, _BATCH_VALUES // int(np.prod(shape)))
+    batch_size = max(1, _BATCH_VALUES // int(np.prod(shape)))
     return np.concatenate(
         [
-            network(scaling.apply(network_input(images[first : first + batch], record)))
-            for first in range(0, len(images), batch)
+            network(scaling.apply(network_input(images[first : first + batch_size], record)))
+            for first in range(0, len(images), batch_size)
         ]
     )
