@@ -43,8 +43,9 @@ def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.floa
     """Return the weight of an image by class, float32 ``[classes]``.
 
     All classes that occur get the same total weight, as with "balanced" in scikit-learn: the weight
-    of an image is ``n / (present * count)``, where ``present`` is the number of classes that occur
-    and ``count`` the size of the image's class. It is 0 for a class that does not occur.
+    of an image is ``n / (present * count)`` for ``n`` images, where ``present`` is the number of
+    classes that occur and ``count`` the number of images of the class. Classes that do not occur
+    get 0.
     """
     counts = np.bincount(labels, minlength=class_count)
     present = counts > 0
@@ -79,7 +80,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     else:
         exact_counts = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
         sampled_counts = np.floor(exact_counts).astype(np.intp)
-        # Rounding down leaves some rows over; random classes get one of them each.
+        # Rounding down leaves a remainder of some rows; random classes get one of these rows each.
         remainder = len(labels) - int(sampled_counts.sum())
         sampled_counts[generator.permutation(len(present))[:remainder]] += 1
     rows_by_class = []
@@ -120,8 +121,8 @@ class TrainingBatches:
         if config.targets != "labels":
             assert face_set.targets is not None  # checked by ``fit``
             self._targets = face_set.targets
-            # The class with the largest share of the votes. Only vote distributions may tie; then
-            # the first of the tied classes determines sampling and class weights.
+            # The class with the largest share of the votes. Classes can tie in vote distributions
+            # only; then the first of them determines sampling and class weights.
             self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
         self._class_count = len(face_set.classes)
         self._config = config

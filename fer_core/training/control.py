@@ -1,6 +1,7 @@
 """Actions on a run from other processes: stop, pause, resume, prune, kill, name, add a note.
 
-Requests to a training are written to ``control.json``, which its process reads between two steps.
+Requests to a training are written to ``control.json``; the training process reads this file between
+two steps.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests by their names in earlier versions, whose files may contain them.
+#: Requests by their names in the files of earlier versions.
 _OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
 #: Maximum numbers of characters.
@@ -115,7 +116,7 @@ class RunControl:
 
     The training loop calls ``should_stop`` between steps; during a pause the call returns only when
     the pause ends. The clock of this object does not advance during a pause, so that durations do
-    not include it.
+    not include pauses.
     """
 
     #: Seconds between two reads of the file.

@@ -121,7 +121,7 @@ class TrainingEstimate:
         training_images: Training images per epoch.
         validation_images: Validation images per epoch.
         was_busy: True if another training was running during the measurement, so that the actual
-            time is shorter.
+            time may be shorter.
     """
 
     parameters: int
@@ -254,6 +254,7 @@ def _estimate(
 def _full_epochs(config: TrainingConfig) -> float:
     """Return the length of a training, in epochs at full resolution."""
     low = min(config.low_resolution_epochs, config.epochs)
+    # The time of an epoch is assumed to be proportional to the number of pixels.
     return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
@@ -309,7 +310,7 @@ def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: 
 
 
 def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
-    """Time a few steps in this process; loads Keras.
+    """Time a few steps in this process, which loads Keras.
 
     Args:
         config: The training.
@@ -354,6 +355,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
             break
         if len(durations) >= _MAX_STEPS:
             break
+    # One full batch of predictions.
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)  # the first call compiles the network
     before = time.perf_counter()
@@ -368,13 +370,14 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
 
 
 def _peak_memory() -> int:
-    """Return the peak physical memory of this process in bytes."""
+    """Return the peak physical memory of this process in bytes; on Windows the current memory."""
     try:
         import resource
     except ImportError:
         import psutil
 
         return int(psutil.Process().memory_info().rss)
+    # In bytes on macOS, in units of 1024 bytes on other systems.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -209,7 +209,7 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
 
 
 def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """Return all variables of a compiled model and its optimizer; their names are positions."""
+    """Return all variables of a compiled model and its optimizer, with their positions as names."""
     from keras import ops
 
     variables = {f"model_{index:03}": variable for index, variable in enumerate(model.variables)}
@@ -223,7 +223,7 @@ def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
 
 
 def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
-    """Restore the arrays of ``state_arrays``.
+    """Assign the arrays that ``state_arrays`` returned to the variables of a model.
 
     Raises:
         InputError: The arrays belong to another network or optimizer.

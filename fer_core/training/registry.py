@@ -396,6 +396,7 @@ def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualSta
 def _active_summary(summary: RunSummary) -> RunSummary:
     """Complete the summary of a run that a process trains."""
     status = summary.status
+    # Without a living process, the status is from an earlier process of the run.
     if status is None or not has_living_process(status):
         return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _parse_time(status.updated)).total_seconds()

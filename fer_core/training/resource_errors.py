@@ -1,4 +1,4 @@
-"""Check that a run fits on the disk, and explain full disks and memory to the user."""
+"""Check that a run fits on the disk, and explain errors of a full disk or memory to the user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.recipes import TrainingConfig
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.training.run_folder import RunFolder
 
-_BYTES_PER_WEIGHT = 4
+_BYTES_PER_WEIGHT = 4  # float32
 
 #: Disk space in addition to the weights, in bytes: the log, the metrics, the structure of the
 #: exported network.

@@ -1,4 +1,4 @@
-"""CPU and memory use of a run's process, measured from outside."""
+"""CPU and memory use of a run's process, measured by another process."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class Tracking:
     Attributes:
         tensorboard: Whether to write TensorBoard event files to ``tensorboard/`` in the run's
             folder.
-        mlflow_uri: The MLflow server, folder or database to log to; None to log to none.
+        mlflow_uri: The MLflow server, folder or database to log to; None to log nothing to MLflow.
     """
 
     tensorboard: Flag = False
@@ -109,8 +109,8 @@ class StartingModel:
         classes: Classes of the model, in the order of its outputs.
         digest: SHA-256 of the model's Keras file.
         freeze: The stage up to which the network is not trained; None to train all layers.
-        datasets: Name, fingerprint and class counts of each dataset on which the model was trained
-            and, before it, the models from which its own training started.
+        datasets: Name, fingerprint and class counts of the dataset on which the model was trained,
+            and of the datasets of the models that its training started from.
     """
 
     model: Text

@@ -15,7 +15,7 @@ def learning_rate_at(
 
     Args:
         config: The learning rate and its schedule.
-        epochs_done: Epochs trained so far, including the fraction of the current one.
+        epochs_done: Epochs trained so far, including the fraction of the current epoch.
         validation_losses: Validation losses of the finished epochs, for the plateau schedule.
     """
     rate = config.learning_rate
@@ -44,7 +44,7 @@ def learning_rate_at(
 
 
 def _plateau_drops(losses: Sequence[float], patience: int) -> int:
-    """Return how often the rate drops: after ``patience`` epochs without a new minimum loss."""
+    """Return how often ``patience`` epochs passed without a new minimum loss."""
     best, waited, drops = math.inf, 0, 0
     for loss in losses:
         if loss < best:

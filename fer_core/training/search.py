@@ -175,7 +175,8 @@ class StudySummary:
     Attributes:
         name: The study's name.
         setup: Setup of the search.
-        state: *running* while a worker on any machine is alive.
+        state: *running* while a worker on any machine is alive; otherwise *finished* if the planned
+            number of trials has ended, or *stopped*.
         finished: Number of finished trials.
         pruned: Number of trials that ended early.
         failed: Number of failed trials, except those that were retried.
@@ -428,8 +429,9 @@ def worker_name() -> str:
     return f"{platform.node()} {os.getpid()}"
 
 
-def _is_on_this_machine(name: str) -> bool:
-    return name.rpartition(" ")[0] == platform.node()
+def _is_on_this_machine(worker: str) -> bool:
+    """Return True if a worker with this name runs on this machine."""
+    return worker.rpartition(" ")[0] == platform.node()
 
 
 def current_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -437,6 +439,7 @@ def current_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     import optuna
 
     trials = study.get_trials(deepcopy=False)
+    # Returns the numbers of the failed trials that a trial retries.
     history = optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history
     retried = {number for trial in trials for number in history(trial)}
     return [trial for trial in trials if trial.number not in retried]
@@ -502,9 +505,9 @@ def stop_search(name: str, settings: Settings) -> None:
     """Stop a study's workers on this machine; their running trials can be resumed.
 
     Raises:
-        InputError: No worker on this machine is running.
+        InputError: No study has this name, or no worker on this machine is running.
     """
-    read_study_setup(name, settings)
+    read_study_setup(name, settings)  # raises InputError if the study does not exist
     if not active_workers(name, settings):
         workers = study_summary(name, settings).workers
         elsewhere = ", ".join(
@@ -607,6 +610,7 @@ def open_study(
     url = setup.storage or f"sqlite:///{study_folder(setup.name, settings) / _DATABASE_FILE}"
     pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
     if setup.pruning:
+        # No trial is pruned in the first tenth of its epochs.
         pruner = optuna.pruners.MedianPruner(
             n_startup_trials=_UNPRUNED_TRIALS, n_warmup_steps=max(setup.config.epochs // 10, 1)
         )

@@ -96,7 +96,7 @@ def run_training(
 
     Args:
         run: The run, whose requirements ``launcher.create_run`` has checked.
-        settings: The program's folders.
+        settings: Settings with the locations of ``data/`` and ``runs/``.
         budget: Ends the training before the first epoch that would not finish in time, in the same
             way as a request to stop; None for no limit.
 
@@ -121,7 +121,7 @@ def _train_and_record_failure(
     stop: threading.Event,
     budget: TimeBudget | None,
 ) -> TrainingOutcome:
-    """Train; write the reason of any failure to ``status.json`` and the log."""
+    """Train; write the reason for any failure to ``status.json`` and the log."""
     control = RunControl(run, stop)
     try:
         return _train(setup, run, settings, control, budget)
@@ -153,8 +153,9 @@ def _train(
     control: RunControl,
     budget: TimeBudget | None,
 ) -> TrainingOutcome:
+    """Load the data, train, write the bundle, and report how the training ended."""
     backend = prepare_backend()
-    # Imported only now: both import Keras with the backend that was just chosen.
+    # Imported here, because only a training needs these modules.
     from fer_core.training.bundle_writer import write_bundle
     from fer_core.training.fit import FitContext, fit
     from fer_core.training.starting_model import starting_weights
@@ -328,7 +329,7 @@ def _curated(
 def _votes(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> VoteRecord | None:
-    """Return the votes that the run started with; None to learn labels.
+    """Return the votes that the run started with; None if the run learns labels.
 
     Votes that were imported later are ignored.
 

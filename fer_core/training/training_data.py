@@ -22,8 +22,8 @@ class TrainingSize:
 
     Attributes:
         imported: Training images of the dataset as imported.
-        training: Images that are trained on.
-        validation: Images that are validated on.
+        training: Images that are used for training.
+        validation: Images that are used for validation.
         dropped: Training images that the user's decisions (the curation) exclude.
         relabeled: Training images to which the user's decisions give another label.
         leaking: Training images that are left out because they also appear in validation or test.
