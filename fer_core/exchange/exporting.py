@@ -114,6 +114,7 @@ def export_model(
 
 
 def _output_file(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
+    """Return the file to write; raise ``InputError`` if it exists or has another suffix."""
     suffix = _SUFFIXES[export_format]
     output = Path.cwd() if output is None else output.expanduser()
     target = output / (bundle.name + suffix) if output.is_dir() else output

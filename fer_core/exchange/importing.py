@@ -58,6 +58,7 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     import keras
 
+#: A description of a change of a network.
 _SOFTMAX_ADDED = "its outputs did not sum to 1, so they are treated as logits: a softmax was added"
 
 
@@ -146,6 +147,7 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
 
 
 def _import_file(path: Path, name: str, settings: Settings, request: ImportRequest) -> Bundle:
+    """Publish the model in a file as a new bundle."""
     with new_bundle_folder(name, settings) as folder:
         metadata = read_metadata(path)
         record = convert_model(path, folder, request, metadata)
@@ -189,6 +191,7 @@ def name_from_file(path: Path) -> str:
 
 
 def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
+    """Publish the bundle in a folder, which may be the folder of a run, after checks."""
     if (path / "saved_model.pb").is_file():
         raise InputError(
             f"{path} is a TensorFlow SavedModel, which can contain code; export the network as "
@@ -210,9 +213,10 @@ def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bu
 def _import_keras(
     path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None
 ) -> BundleRecord:
+    """Convert a Keras file as ``convert_model`` does."""
     with open_keras_parts(path, request.weights) as parts:
         labels = _known_labels(path, request, metadata)
-        require_onnx_export()
+        require_onnx_export()  # raises InputError unless Keras can be loaded with TensorFlow
         model = build_keras_model(parts)
     _, *sizes = model.input_shape
     if len(sizes) != 3:
@@ -273,6 +277,7 @@ def _with_softmax(model: keras.Model) -> keras.Model:
 def _import_onnx(
     path: Path, folder: Path, request: ImportRequest, metadata: ExportMetadata | None
 ) -> BundleRecord:
+    """Convert an ONNX file as ``convert_model`` does."""
     labels = _known_labels(path, request, metadata)
     scaling = _known_scaling(path, request, metadata, channels=None)
     prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
@@ -342,6 +347,7 @@ def _new_record(
     metadata: ExportMetadata | None,
     inferred: InferredScale | None,
 ) -> BundleRecord:
+    """Return the record of an imported network; ``inferred`` is None if the range was given."""
     assumptions: list[str] = []
     if inferred is not None:
         scale_text = SCALE_RANGES[inferred.scale]

@@ -117,8 +117,8 @@ def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
     if not operations.changes_intensities and operations.next_operation in _LAYERS:
         return InferredScale(
             "unit",
-            "as most networks do: compare the scalings on a dataset (--check-on), and import it "
-            "again with another one (--scale) if that is more accurate",
+            "as most networks do: compare the scalings on a dataset (--check-on), and import the "
+            "model again with another range (--scale) if that is more accurate",
         )
     scale = operations.expected_scale
     if scale is None:
@@ -149,7 +149,7 @@ def input_operations(model: onnx.ModelProto) -> InputOperations:
         if len(consumers) != 1:
             kinds = {consumer.op_type for consumer in consumers}
             # If the input goes to several layers, each of them is a valid first operation.
-            operation = min(kinds) if kinds and kinds <= _LAYERS else "one of several"
+            operation = min(kinds) if kinds and kinds <= _LAYERS else "one of several on its input"
             break
         node = consumers[0]
         operation = node.op_type
@@ -175,9 +175,10 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
-    """Return the tensor that joins the channels after each consumer selected one; None without it.
+    """Return the tensor in which the channels are joined again after each consumer selected one.
 
-    ``preprocess_input`` of Keras reverses the channels in this way.
+    ``preprocess_input`` of Keras reverses the channels in this way. If the consumers do something
+    else, None is returned.
     """
     joined_tensors = set()
     for consumer in consumers:
@@ -262,7 +263,7 @@ def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]
     if scale == "signed":
         return False
     if np.allclose(factor * high, 255):
-        # The offset is the mean of intensities of 0 to 255.
+        # The mean of the intensities is subtracted.
         return bool(np.all((-offset >= _LEAST_MEAN) & (-offset <= _LARGEST_MEAN)))
     spread = np.abs(ends[1] - ends[0]) / 2
     center = (ends[0] + ends[1]) / 2
@@ -291,7 +292,13 @@ class Scaling:
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
     ) -> Scaling:
-        """Return the scaling to a range and then by a mean and standard deviation in its units."""
+        """Return the scaling to a range, with a mean and a standard deviation.
+
+        Args:
+            scale: The range.
+            mean: The mean to subtract, in units of the range; None to subtract nothing.
+            std: The standard deviation to divide by after that; None to divide by nothing.
+        """
         factor, offset = SCALES[scale]
         means, deviations = np.asarray(mean or (0.0,)), np.asarray(std or (1.0,))
         factors, offsets = np.broadcast_arrays(factor / deviations, (offset - means) / deviations)

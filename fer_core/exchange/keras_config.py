@@ -84,7 +84,7 @@ _OPERATIONS = split_names(
 #: Plain values that Keras 3 wraps: tensors, arrays, and the parts of an index such as ``[..., 0]``.
 _VALUES = split_names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
 
-#: Initializers, regularizers, constraints and policies of the data type.
+#: Initializers, regularizers, constraints and dtype policies.
 _OTHER_CLASSES = split_names(
     """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer
@@ -156,7 +156,9 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 
 
 def check_config(config: Any, path: Path) -> None:
-    """Reject an architecture that could run code. Modules get their names in ``keras``, in place.
+    """Reject an architecture that could run code.
+
+    Modules of other packages that contain Keras are replaced, in place, by those of ``keras``.
 
     Raises:
         InputError: The architecture names an object that is not allowed.

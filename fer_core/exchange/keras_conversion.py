@@ -19,10 +19,11 @@ def modern_config(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Convert a checked architecture to the format of Keras 3.
 
-    Keras 1 and 2 wrote a sequential model as a plain list of layers, which do not name their module
-    and the first of which contains the input shape. All arithmetic becomes float32, which is also
-    the type of the stored weights, and the batch size becomes variable. Augmentation layers become
-    identity layers. Recurrent layers are unrolled, because a network with loops cannot be served.
+    Keras 1 and 2 wrote a sequential model as a plain list of layers. These layers do not name their
+    module, and the first layer contains the input shape. All arithmetic becomes float32, which is
+    also the type of the stored weights, and the batch size becomes variable. Augmentation layers
+    become identity layers. Recurrent layers are unrolled, because a network with loops cannot be
+    served.
 
     Args:
         config: The architecture; it is changed.

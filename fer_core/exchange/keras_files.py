@@ -119,6 +119,7 @@ def check_keras_archive(path: Path) -> None:
 
 
 def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
+    """Read an architecture ``.json`` and its weights, which are copied to a folder."""
     config = read_config(path.read_bytes(), path)
     check_file(weights)
     if not is_hdf5(weights):
@@ -172,6 +173,7 @@ def _weights_next_to(path: Path) -> Path:
 
 
 def _from_hdf5(path: Path, folder: Path) -> KerasParts:
+    """Read a legacy ``.h5`` file, which is copied to a folder."""
     copy = folder / _LEGACY_WEIGHTS
     copy_hdf5(path, copy, path)
     with _open_hdf5(copy, path) as file:
@@ -203,6 +205,7 @@ def _open_hdf5(checked_copy: Path, path: Path) -> Iterator[h5py.File]:
 
 
 def _from_archive(path: Path, folder: Path) -> KerasParts:
+    """Read a ``.keras`` archive, whose weights are copied to a folder."""
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path)
@@ -345,7 +348,7 @@ def _check_network_size(text: str, path: Path) -> None:
                 raise InputError(
                     f"{path} describes a network of {parameters:,} weights with up to {largest:,} "
                     f"values in a layer, more than the {_MAX_PARAMETERS:,} and "
-                    f"{_MAX_LAYER_VALUES:,} that can be imported; import a smaller one."
+                    f"{_MAX_LAYER_VALUES:,} that can be imported; import a smaller network."
                 )
         except InputError as error:
             errors.append(error)

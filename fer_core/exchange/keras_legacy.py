@@ -1,9 +1,9 @@
 """Convert an architecture of Keras 1 or 2 to the format of Keras 3.
 
 Keras 3 can read many older architectures, but not all: it fails for nested models, for arithmetic
-outside of layers and for keys that it no longer knows, and two of its defaults differ. This module
-rewrites the complete architecture, so that the result does not depend on how Keras 3 reads older
-ones.
+outside of layers and for keys that it no longer knows, and two defaults are not those of older
+versions. This module rewrites the complete architecture, so that the result does not depend on how
+Keras 3 reads older architectures.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ class _Graph:
         """Find the difference between the numbers of the calls of each nested model.
 
         Keras 2 also counted the construction of the model as a call, but ``inbound_nodes`` contains
-        only the other calls. The difference shows in the highest number in a reference.
+        only the other calls. The highest number of a call in the references shows the difference.
         """
         highest: dict[str, int] = {}
         for name, index, _ in self._references():
@@ -178,7 +178,7 @@ class _Graph:
         return references
 
     def _is_reference(self, item: object) -> bool:
-        """Return True for a list of layer, call and output, and optionally further arguments."""
+        """Return True if an item refers to a tensor: layer, call, output and maybe arguments."""
         return (
             isinstance(item, list)
             and len(item) in (3, 4)
@@ -222,7 +222,7 @@ class _Graph:
         index = entry[1] - self._offsets.get(name, 0)
         return {
             "class_name": "__keras_tensor__",
-            # Keras takes the shape from the layer.
+            # The shape may be empty, because Keras takes it from the layer.
             "config": {"shape": [], "dtype": "float32", "keras_history": [name, index, entry[2]]},
         }
 

@@ -43,7 +43,8 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
     import h5py
 
     with h5py.File(file, "r") as content:
-        # An .h5 file lists the layers by name. A .keras file names them after their classes.
+        # An .h5 file lists the layers by name: in this group, or at the top if it contains only
+        # weights. A .keras file names the layers after their classes.
         group = content.get("model_weights", content)
         is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
         arranged_file = file.with_name("arranged.weights.h5")
@@ -126,15 +127,15 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
     Keras splits a long list into attributes with a number after the name.
     """
     if name in group.attrs:
-        parts = [group.attrs[name]]
+        values = [group.attrs[name]]
     else:
-        parts = []
-        while f"{name}{len(parts)}" in group.attrs:
-            parts.append(group.attrs[f"{name}{len(parts)}"])
+        values = []
+        while f"{name}{len(values)}" in group.attrs:
+            values.append(group.attrs[f"{name}{len(values)}"])
     return [
         text.decode() if isinstance(text, bytes) else str(text)
-        for part in parts
-        for text in np.atleast_1d(part)
+        for value in values
+        for text in np.atleast_1d(value)
     ]
 
 
@@ -162,18 +163,21 @@ def _leaves(layer: keras.Layer) -> list[keras.Layer]:
 def _by_leaf(
     leaves: list[keras.Layer], arrays: NamedArrays
 ) -> list[tuple[keras.Layer, list[NDArray[Any]]]] | None:
-    """Return the weights of each layer of a nested model; None if the names do not show them."""
+    """Return the weights of each layer of a nested model.
+
+    None is returned if the names of the weights do not show to which layer they belong.
+    """
     names = [leaf.name for leaf in leaves]
     if len(set(names)) < len(names):
         return None
     values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for name, array in arrays:
-        parts = name.split("/")[:-1]
-        # The name of a layer of Keras 2 may contain slashes itself and then spans several parts.
+        path = name.split("/")[:-1]
+        # The name of a layer of Keras 2 may contain slashes and then spans several parts.
         owners = {
-            plain_layer_name("/".join(parts[first:last]))
-            for first in range(len(parts))
-            for last in range(first + 1, len(parts) + 1)
+            plain_layer_name("/".join(path[first:last]))
+            for first in range(len(path))
+            for last in range(first + 1, len(path) + 1)
         } & set(names)
         if not owners:
             return None

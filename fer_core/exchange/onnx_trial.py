@@ -97,7 +97,7 @@ def prepare_network(
 
 
 def check_bundle_network(folder: Path, *, limits: Limits | None = None) -> None:
-    """Run the served network of a bundle in a child process.
+    """Check and run the served network of a bundle in a child process.
 
     Args:
         folder: The bundle's folder; it contains ``model.onnx``.
@@ -153,7 +153,8 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     if scaling is None:
         inferred = scale_from_operations(network.model, path)
         scaling = Scaling.of(inferred.scale)
-    # The record has only one factor and offset for all channels.
+    # The record has one factor and offset for all channels. A scaling per channel becomes part of
+    # the network.
     channel_scaling = None if scaling.is_uniform else scaling
     if channel_scaling is not None and network.input_shape[2] != len(channel_scaling.factor):
         raise InputError(

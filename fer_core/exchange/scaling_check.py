@@ -51,6 +51,7 @@ class ScalingCandidate:
         return " ".join(options)
 
 
+#: A mean and a standard deviation, each with a number per channel.
 _MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
 #: Mean and standard deviation of ImageNet, for intensities of 0 to 1, as in torchvision.
 _IMAGENET: _MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -113,16 +114,16 @@ def check_scalings(
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
 
 
-def _outputs_of(classes: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the output of the network for each class of the data; -1 if it has no such class."""
-    outputs = [match_class(name, labels) for name in classes]
+def _outputs_of(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the number of the network's output for each class of the data; -1 for none."""
+    outputs = [match_class(name, model_labels) for name in classes]
     return np.array([-1 if output is None else output for output in outputs])
 
 
-def _no_common_class(classes: Sequence[str], labels: Sequence[str], path: Path) -> InputError:
+def _no_common_class(classes: Sequence[str], model_labels: Sequence[str], path: Path) -> InputError:
     return InputError(
-        f"{path} has none of the classes of these images; it has {', '.join(labels)}, and the "
-        f"dataset has {', '.join(classes)}. Check the model on another dataset."
+        f"{path} has none of the classes of these images; it has {', '.join(model_labels)}, and "
+        f"the dataset has {', '.join(classes)}. Check the model on another dataset."
     )
 
 
