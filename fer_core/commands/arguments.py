@@ -249,7 +249,8 @@ class ProgressLines:
         self._print_time = now
         seconds_left = (now - self._start_time) * (total - done) / done
         print(
-            f"{self._activity}: {done / total:.0%}, about {format_duration(seconds_left)} left",
+            f"{self._activity}: {100 * done / total:.0f} %, "
+            f"about {format_duration(seconds_left)} left",
             file=sys.stderr,
             flush=True,
         )

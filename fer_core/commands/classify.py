@@ -216,7 +216,7 @@ def _label(face: dict[str, Any]) -> str:
     if face["is_too_small"]:
         return TOO_SMALL
     if face["is_confident"]:
-        return f"{face['label']} {face['score']:.0%}"
+        return f"{face['label']} {100 * face['score']:.0f} %"
     probabilities = face["probabilities"]
     first, second = sorted(probabilities, key=lambda name: -probabilities[name])[:2]
     return f"{NOT_SURE}: {first} or {second}"

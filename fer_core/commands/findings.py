@@ -29,6 +29,7 @@ from fer_core.errors import InputError
 from fer_core.evaluation.features import bundle_features
 from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces
 from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
+from fer_core.metrics.formatting import percent
 from fer_core.settings import Settings
 from fer_core.vision.face_check import FaceCheck
 
@@ -204,7 +205,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         [
             agreement.emotion,
             f"{agreement.voted:,}",
-            "none" if agreement.share is None else f"{agreement.share:.1%}",
+            "none" if agreement.share is None else percent(agreement.share),
         ]
         for agreement in classes
     ]

@@ -34,6 +34,7 @@ from fer_core.exchange.labels import (
 )
 from fer_core.exchange.onnx_export import export_onnx
 from fer_core.exchange.scaling_check import MAX_IMAGES, check_scalings
+from fer_core.metrics.formatting import percent
 from fer_core.settings import Settings
 
 
@@ -135,7 +136,7 @@ def _accuracy_text(bundle: Bundle) -> str:
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
         return "unknown"
-    return f"{accuracy:.2%}" + (" (votes)" if bundle.record.learned_votes else "")
+    return percent(accuracy) + (" (votes)" if bundle.record.learned_votes else "")
 
 
 def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
@@ -210,7 +211,7 @@ def _check_scalings(
         "n": len(rows),
         "candidates": [asdict(candidate) for candidate in candidates],
     }
-    table_rows = [[candidate.options, f"{candidate.accuracy:.1%}"] for candidate in candidates]
+    table_rows = [[candidate.options, percent(candidate.accuracy)] for candidate in candidates]
     text = text_table([f"on {len(rows):,} images ({split})", "accuracy"], table_rows)
     advice = (
         f"nothing was imported; import the model with the correct scaling, for example "

@@ -7,6 +7,7 @@ from typing import Any
 
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command, text_table
+from fer_core.metrics.formatting import percent
 from fer_core.phrases import format_duration
 from fer_core.settings import Settings
 from fer_core.training.control import (
@@ -86,7 +87,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
             run.state,
             run.recipe,
             f"{run.epoch}/{run.epochs}",
-            "" if run.validation_accuracy is None else f"{run.validation_accuracy:.2%}",
+            "" if run.validation_accuracy is None else percent(run.validation_accuracy),
             "" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             format_duration(run.seconds),
         ]

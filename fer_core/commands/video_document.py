@@ -93,7 +93,9 @@ def video_text(entry: dict[str, Any]) -> str:
     for person in entry["persons"]:
         shares = sorted(person["shares"].items(), key=lambda pair: -pair[1])
         # Shares below 0.5 % would be shown as 0 %.
-        share_text = ", ".join(f"{label} {share:.0%}" for label, share in shares if share >= 0.005)
+        share_text = ", ".join(
+            f"{label} {100 * share:.0f} %" for label, share in shares if share >= 0.005
+        )
         time_text = format_time(person["seconds_seen"], 1)
         line = f"    person {person['person']}, seen {time_text}: {share_text}"
         lines.append(line[:max_length])

@@ -386,7 +386,8 @@ def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
     nearly_blank = nearly_blank[order]
     rows = np.concatenate([blank, nearly_blank])
     reasons = ["a single intensity"] * len(blank) + [
-        f"{quality.uniform_share[row]:.0%} of the pixels have one intensity" for row in nearly_blank
+        f"{100 * quality.uniform_share[row]:.0f} % of the pixels have one intensity"
+        for row in nearly_blank
     ]
     return ranked_finding(
         "blanks",

@@ -15,6 +15,7 @@ from fer_core.dataset.near_search import first_copies, join_near_duplicates
 from fer_core.dataset.persons import Person
 from fer_core.dataset.split_record import EXACT_COPIES, NEAR_DUPLICATES, PERSONS, SplitGroups
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
+from fer_core.metrics.formatting import percent
 from fer_core.progress import ProgressReport
 
 #: Maximum deviation of a split, as a fraction of its requested size, that is not reported.
@@ -193,8 +194,8 @@ def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Ite
     for split, share in missing.items():
         if not (created == split).any():
             yield (
-                f"There is no {SPLITS[split]} split, because {share:.0%} of the images of each "
-                "class are less than one image; import more images, or choose a larger share."
+                f"There is no {SPLITS[split]} split, because {100 * share:.0f} % of the images of "
+                "each class are less than one image; import more images, or choose a larger share."
             )
 
 
@@ -206,8 +207,8 @@ def _size_warnings(
         requested, size = share * count, int((created == split).sum())
         if size and abs(size - requested) > max(_TOLERATED_DEVIATION * requested, 2):
             yield (
-                f"{SPLITS[split].capitalize()} has {size / count:.1%} of the images instead of "
-                f"{share:.1%}, because groups stay together."
+                f"{SPLITS[split].capitalize()} has {percent(size / count)} of the images instead "
+                f"of {percent(share)}, because groups stay together."
             )
 
 

@@ -156,7 +156,8 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     if not is_matched_by_name and agreement < _MIN_AGREEMENT:
         raise InputError(
             f"The votes in {label} are in another order than this dataset's images: they agree "
-            f"with its labels on only {agreement:.0%}; import fer2013.csv in its original order."
+            f"with its labels on only {100 * agreement:.0f} %; import fer2013.csv in its original "
+            "order."
         )
     method = "by the names of pictures" if is_matched_by_name else "by their position in the table"
     note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {method}"

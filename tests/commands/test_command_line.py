@@ -88,7 +88,7 @@ def test_models_are_listed_with_the_default_marked(
     assert (of_run["name"], of_run["default"]) == ("20250101-run", False)
     text = run("models").out
     assert "small (default)" in text
-    assert "62.50%" in text
+    assert "62.5 %" in text
 
 
 def test_a_damaged_model_does_not_hide_the_others(

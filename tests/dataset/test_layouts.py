@@ -510,7 +510,7 @@ def test_yolos_boxes_become_faces(
     assert reasons[missing] == "has no file of labels"
     assert "from 0 to 1" in reasons[bad.replace("images", "labels").replace(".png", ".txt")]
     assert "cut out: 3." in faces.notes[0]
-    assert "at least 90% of them: 1." in faces.notes[0]
+    assert "at least 90 % of them: 1." in faces.notes[0]
 
 
 def test_yolos_classes_without_names_are_asked_about(write_files: WriteFiles, draw: Draw) -> None:

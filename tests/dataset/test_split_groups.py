@@ -172,8 +172,8 @@ def test_as_many_persons_as_splits(faces: Images) -> None:
     created, groups = split(faces[:60], [0, 1] * 30, [f"p{number // 20}" for number in range(60)])
     assert np.bincount(created).tolist() == [20, 20, 20]
     assert groups.warnings == (
-        "Validation has 33.3% of the images instead of 20.0%, because groups stay together.",
-        "Test has 33.3% of the images instead of 20.0%, because groups stay together.",
+        "Validation has 33.3 % of the images instead of 20.0 %, because groups stay together.",
+        "Test has 33.3 % of the images instead of 20.0 %, because groups stay together.",
     )
 
 
@@ -283,7 +283,7 @@ def test_a_split_for_which_there_are_too_few_images_is_stated(faces: Images) -> 
     assert groups.created == ()
     assert groups.summary.startswith("Created no split from 20 groups")
     assert groups.warnings == tuple(
-        f"There is no {name} split, because 10% of the images of each class are less than one "
+        f"There is no {name} split, because 10 % of the images of each class are less than one "
         "image; import more images, or choose a larger share."
         for name in ("validation", "test")
     )

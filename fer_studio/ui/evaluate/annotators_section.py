@@ -38,7 +38,7 @@ def _show_metrics(votes: VoteEvaluation) -> None:
         show_share(
             "Clear images",
             votes.clear_accuracy,
-            f"Accuracy on the {votes.clear_n:,} images on which at least {CLEAR_SHARE:.0%} of the "
+            f"Accuracy on the {votes.clear_n:,} images on which at least {100 * CLEAR_SHARE:.0f} % of the "
             "annotators gave the same answer.",
         )
         show_number(

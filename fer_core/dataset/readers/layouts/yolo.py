@@ -86,7 +86,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     note = (
         "The classes and boxes were read from YOLO's labels. Faces that were cut out: "
         f"{crop_count:,}. Pictures used as a whole, because the box covers at least "
-        f"{WHOLE_PICTURE:.0%} of them: {whole_count:,}."
+        f"{100 * WHOLE_PICTURE:.0f} % of them: {whole_count:,}."
     )
     notes = [note]
     if uses_config:
