@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from fer_core.phrases import counted
 from fer_core.progress import ProgressReport
 from fer_core.scale.inputs import Item
 from fer_core.scale.job_folder import JobFolder, JobRecord
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-#: Number of failures after which a task of several files is divided, to find the file that causes
-#: them.
+#: Number of failures after which a task is not repeated unchanged. A task of several files is
+#: divided, to find the file that causes the failures; a single file becomes a row with an error.
 _MAX_FAILURES = 2
 
 
@@ -178,7 +179,10 @@ class _Run:
         return done - done_before
 
     def _tasks(self, parts: Sequence[int]) -> Iterator[Task]:
-        """Yield the tasks of some parts. A part becomes incomplete with its first task."""
+        """Yield the tasks of some parts.
+
+        A part is added to ``_files_left`` and ``_tables`` when its first task is taken.
+        """
         size = self._task_files
         for part in parts:
             items = self._folder.items(part)
@@ -187,7 +191,7 @@ class _Run:
                 yield Task(part, start, tuple(items[start : start + size]))
 
     def _handle(self, outcome: Outcome) -> int:
-        """Store the rows of a task, or plan its repetition; return the number of finished files."""
+        """Store the rows of a task, or plan to repeat it; return the number of finished files."""
         import pyarrow as pa
 
         task = outcome.task
@@ -195,30 +199,42 @@ class _Run:
             with pa.ipc.open_stream(outcome.rows) as reader:
                 return self._add_rows(task, reader.read_all())
         failures = task.failures + 1
+        first_file = task.items[0].file
+        if failures >= _MAX_FAILURES and len(task.items) == 1:
+            _log.warning("%s is not processed again (%s)", first_file, outcome.reason)
+            return self._add_rows(task, self._error_table(task.items[0], outcome.reason))
         _log.warning(
-            "%d files, the first of which is %s, are processed again (%s)",
-            len(task.items),
-            task.items[0].file,
+            "%s, beginning with %s, will be processed again (%s)",
+            counted(len(task.items), "file"),
+            first_file,
             outcome.reason,
         )
         if failures < _MAX_FAILURES:
             self._to_repeat.append(replace(task, failures=failures))
-        elif len(task.items) > 1:
+        else:
             half = len(task.items) // 2
             # After one more failure, a half is divided again.
             failures = _MAX_FAILURES - 1
             self._to_repeat.append(Task(task.part, task.start, task.items[:half], failures))
             self._to_repeat.append(Task(task.part, task.start + half, task.items[half:], failures))
-        else:
-            (item,) = task.items
-            name = item.file.replace("\\", "/").rpartition("/")[2]
-            sentence = (
-                f"{name} could not be processed because {_reason_clause(outcome.reason)}; try it "
-                "alone, or with more memory for each worker."
-            )
-            row = dict(self._work.error_row(item, sentence))
-            return self._add_rows(task, pa.Table.from_pylist([row], self._schema))
         return 0
+
+    def _error_table(self, item: Item, reason: str) -> pyarrow.Table:
+        """Return a table with the row of a file that ends its workers repeatedly.
+
+        Args:
+            item: The file.
+            reason: Why the last attempt failed.
+        """
+        import pyarrow as pa
+
+        name = item.file.replace("\\", "/").rpartition("/")[2]
+        sentence = (
+            f"{name} could not be processed because {_reason_clause(reason)}; try it alone, or "
+            "with more memory for each worker."
+        )
+        row = dict(self._work.error_row(item, sentence))
+        return pa.Table.from_pylist([row], self._schema)
 
     def _add_rows(self, task: Task, table: pyarrow.Table) -> int:
         """Store the rows of a task, and write its part if that is complete.

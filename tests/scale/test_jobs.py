@@ -148,6 +148,23 @@ def test_a_file_that_ends_workers_becomes_a_row_and_the_others_are_processed(
     assert result.summary["errors"] == 3
 
 
+def test_a_file_that_ends_workers_is_not_announced_again_after_its_last_attempt(
+    texts: Callable[..., Path],
+    tmp_path: Path,
+    scripted: list[ScriptedPool],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    folder = texts(2, {1: "crash"})
+    run(folder, tmp_path / "out")
+    first, second = (folder / f"000{number}.txt" for number in range(2))
+    again = "will be processed again (the process was ended by SIGKILL)"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"2 files, beginning with {first}, {again}",
+        f"2 files, beginning with {first}, {again}",
+        f"{second} is not processed again (the process was ended by SIGKILL)",
+    ]
+
+
 def test_a_repeated_command_only_processes_what_is_missing(
     texts: Callable[..., Path], tmp_path: Path, scripted: list[ScriptedPool]
 ) -> None:
