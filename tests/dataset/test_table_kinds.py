@@ -14,6 +14,7 @@ from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.class_numbers import CLASS_ORDERS
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.readers import find_classes, read_dataset
+from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.dataset.store import import_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
@@ -430,6 +431,7 @@ def test_rows_that_name_no_single_picture_are_listed(
         ["images/5.png", "", "train"],
         ["images/5.png", "sad", "elsewhere"],
         ["images/5.png"],
+        ["images/5.png", "x" * MAX_LINE_BYTES, "train"],
     ]
     files = {f"images/{name}": data for name, data in four_pictures.items()}
     files |= dict.fromkeys(("a/same.png", "b/same.png", "images/5.png"), four_pictures["1.png"])
@@ -443,6 +445,7 @@ def test_rows_that_name_no_single_picture_are_listed(
         "labels.csv:9": "has no label",
         "labels.csv:10": "has the usage 'elsewhere', not Training, PublicTest or PrivateTest",
         "labels.csv:11": "has fewer columns than the first line",
+        "labels.csv:12": "is longer than 1 MB",
         "a/same.png": "has no row in the table of the classes",
         "b/same.png": "has no row in the table of the classes",
         "images/5.png": "has no row in the table of the classes",

@@ -29,6 +29,7 @@ from fer_core.dataset.readers.table_rows import (
     named_person,
     unknown_usage,
 )
+from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.errors import InputError
 from fer_core.phrases import counted
 
@@ -36,6 +37,7 @@ _REPEATED = SkipReason("repeats a picture; only its first row counts")
 _NAMES_NOTHING = SkipReason("names no picture of the source and was not used")
 _NO_ROW = SkipReason("has no row in the table of the classes")
 _BAD_ROW = SkipReason("has fewer columns than the first line")
+_OVERLONG = SkipReason(f"is longer than {MAX_LINE_BYTES // 2**20} MB")
 _NO_SINGLE_CLASS = SkipReason("has no single class")
 _UNUSED = SkipReason(
     "was not used because the folders name the classes; import the table itself to use it"
@@ -268,7 +270,7 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
             if columns.has_header:
                 next(lines, None)
             for number, line in lines:
-                row = _BAD_ROW if line is None else _row(line, table)
+                row = _OVERLONG if line is None else _row(line, table)
                 if isinstance(row, SkipReason):
                     problems.add(f"{table.name}:{number}", row)
                 else:
@@ -284,8 +286,15 @@ def _joined(
 ) -> Iterator[tuple[int, bytes | None]]:
     """Join the lines of a row whose quoted text contains line breaks.
 
-    Lines are joined only if the row then has the columns of the table, so that a quote that is
-    never closed affects no other row.
+    Lines are joined only if the row then has as many fields as the table has columns. A quote that
+    is never closed therefore affects no other row.
+
+    Args:
+        lines: The lines with their numbers; None for a line that is longer than ``MAX_LINE_BYTES``.
+        columns: The columns of the table.
+
+    Yields:
+        The rows in the form of ``lines``, with the number of their first line.
     """
     # The lines since a quote that may not be closed yet.
     open_lines: list[tuple[int, bytes | None]] = []
