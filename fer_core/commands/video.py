@@ -47,7 +47,7 @@ class _AnalyzerChoice:
         model: The name of the model, or the path of its folder.
         detector: The name of the face detector.
         classes: The classes of the model.
-        minimum_confidence: The minimum confidence of a prediction with this model.
+        minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
     """
 
     model: str
@@ -109,9 +109,9 @@ def add_parser(subparsers: Any) -> None:
     )
     add_many_files_arguments(
         parser,
-        out_help="the folder for the results: one folder per video; with one of the following "
-        "options, a pattern or an address: parts in the Parquet format. Repeat the command to "
-        "continue after an interruption",
+        out_help="the folder for the results: one folder per video. With a pattern, an address or "
+        "another option of this group, it contains parts in the Parquet format instead. Repeat "
+        "the command to continue after an interruption",
         is_out_required=True,
         part_files=PART_FILES,
     )
@@ -198,7 +198,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _with_folders(files: list[Path], out: Path) -> list[_Video]:
-    """Return each file with a folder for its results, which no other file has."""
+    """Return each file with its own folder for the results."""
     from fer_core.video.analysis_folder import AnalysisFolder
 
     videos: list[_Video] = []
@@ -268,7 +268,7 @@ def _frames_per_second(text: str | None) -> float | None:
 
 
 def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
-    """Analyze one video and return its entry in the document; invalid input becomes its error."""
+    """Analyze one video and return its entry in the document, with the message of an InputError."""
     try:
         outcome = _analyze(video, request, title)
     except InputError as error:
@@ -297,30 +297,35 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
 
-    new = _settings(video.path, request.arguments, request.analyzer_choice)
+    new_settings = _settings(video.path, request.arguments, request.analyzer_choice)
     folder = video.folder
     if (folder.path / SETTINGS_FILE).is_file():
-        stored = folder.read_settings()
-        if not (stored.gives_same_results_as(new) and stored.source == new.source):
+        stored_settings = folder.read_settings()
+        has_same_source = stored_settings.source == new_settings.source
+        if not (has_same_source and stored_settings.gives_same_results_as(new_settings)):
             raise InputError(
                 f"{folder.path} contains an analysis with other settings; choose another --out, or "
                 "delete this folder."
             )
         # The table is still valid; only the annotated video has to be written again.
-        if new.blurs != stored.blurs:
+        if new_settings.blurs != stored_settings.blurs:
             (folder.path / ANNOTATED_FILE).unlink(missing_ok=True)
-        if (new.annotates, new.blurs) != (stored.annotates, stored.blurs):
-            folder.change_settings(new)
+        if (new_settings.annotates, new_settings.blurs) != (
+            stored_settings.annotates,
+            stored_settings.blurs,
+        ):
+            folder.change_settings(new_settings)
     else:
         # The video is checked first, so that no folder is created for an invalid file.
-        check_range(probe_video(video.path), new.start, new.end)
-        folder.create(new)
+        check_range(probe_video(video.path), new_settings.start, new_settings.end)
+        folder.create(new_settings)
     progress = ProgressLines(title)
     outcome = run_analysis(
         folder,
         request.settings,
         analyzer=request.analyzer,
-        # In seconds of the video; ProgressLines expects whole numbers.
+        # done and total are seconds with fractions, but ProgressLines expects integers: hundredths
+        # of a second.
         progress=lambda done, total: progress(round(100 * done), round(100 * total)),
     )
     _write_tables(outcome)

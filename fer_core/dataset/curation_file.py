@@ -143,8 +143,8 @@ class _History:
     """The recorded batches.
 
     Attributes:
-        done: The batches that can be undone, the next one to undo last.
-        undone: The undone batches that can be redone, the next one to redo last.
+        done: The batches that can be undone; the last one is undone next.
+        undone: The batches that were undone and can be redone; the last one is redone next.
     """
 
     done: tuple[_RecordedBatch, ...] = ()

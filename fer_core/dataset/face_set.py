@@ -98,7 +98,7 @@ class FaceSet:
 
     def __post_init__(self) -> None:
         if self.classes is not EMOTIONS and validated_classes(self.classes) != self.classes:
-            raise ValueError("the names of the classes should be in their stored form")
+            raise ValueError("the names of the classes should be as validated_classes returns them")
         count = len(self.names)
         if self.images.shape != (count, FACE_SIZE, FACE_SIZE) or self.images.dtype != np.uint8:
             raise ValueError(
@@ -147,8 +147,8 @@ class FaceSet:
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
             digest.update(np.ascontiguousarray(values).data)
-        # Earlier versions had only the seven emotions and did not include them. Their fingerprints
-        # stay valid.
+        # Earlier versions had only the seven emotions and did not include the classes. Their
+        # fingerprints stay valid.
         if self.classes != EMOTIONS:
             digest.update(json.dumps(self.classes).encode())
         return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The path of a source as a user enters it: perhaps with quotes, or of only a part of a dataset."""
+"""Check the path of a source that a user enters: remove quotes, and reject parts of a dataset."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def checked_source(
             f"{text.strip()} is an address and not a path; download the dataset, and give the path "
             "of the downloaded file."
         )
-    if path is None:
+    if path is None:  # nothing exists at this path, which the caller reports
         return Path(unquoted_path(text) or text)
     # "." and links are replaced, because the checks need the names of the parent folders.
     absolute = path.resolve()
@@ -174,6 +174,7 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
     for folder in (path, path.parent):
         if "image" not in folder.name.lower() or not _may_read(folder.parent, roots):
             continue
+        # The labels of CK+ are in "Emotion" or "Emotion_labels" next to "cohn-kanade-images".
         is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
             is_emotion = is_ck_plus and name.lower().startswith("emotion")

@@ -61,7 +61,8 @@ class PortableAnalyzer:
                 path = root / name
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
-            settings = Settings(root, root, root)
+            # Only models_root is used: it contains the folder of the detectors.
+            settings = Settings(data_root=root, runs_root=root, models_root=root)
             bundle = load_bundle(root / "model", self.model)
             predictor = load_predictor(bundle, threads=threads, emphasis=self.emphasis)
             return Analyzer(predictor, make_detector(self.detector, settings))

@@ -18,8 +18,10 @@ from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.stores import is_address
 from fer_core.scale.work import Work
 
-#: Maximum time in seconds for a connection to a cluster, and for its first answer.
-_CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 6.0
+#: Maximum time in seconds to connect to the port of a cluster, and to wait for the first answer.
+_CONNECT_SECONDS = 3.0
+#: Maximum time in seconds to open the gRPC channel, which shows that the port belongs to a cluster.
+_CHANNEL_SECONDS = 6.0
 #: Maximum time in seconds to join the cluster and to send the program to it.
 _JOIN_SECONDS = 60.0
 #: Maximum time in seconds until at least one worker is ready.
@@ -100,6 +102,7 @@ class RayPool:
 
     def next_outcome(self) -> Outcome | None:
         """Wait for an actor; see ``Pool.next_outcome``."""
+        # The start of the first worker has a time limit, a task has none.
         has_worker = bool(self._free) or any(task for _, task in self._running.values())
         done, _ = self._ray.wait(
             list(self._running), num_returns=1, timeout=None if has_worker else _READY_SECONDS
@@ -190,7 +193,8 @@ def connect(address: str | None) -> None:
 
     Args:
         address: ``ray://HOST:PORT`` (Ray Client) from any machine, ``HOST:PORT`` on a node of that
-            cluster, or None for a cluster on this machine, which is started if there is none.
+            cluster, or another value of RAY_ADDRESS, such as ``auto``. None for a cluster on this
+            machine, which is started if there is none.
 
     Raises:
         InputError: The cluster cannot be reached, does not answer, or has other versions, or this
@@ -198,8 +202,6 @@ def connect(address: str | None) -> None:
     """
     # Ray sends usage data to its developers unless this is set before its import.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray may set CUDA_VISIBLE_DEVICES in its workers; without this variable it warns.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if "ray" not in sys.modules and _token():
         # Use the token of this machine unless the variable is set, as "ray start" does. Ray reads
         # the variable when it is imported.
@@ -237,14 +239,15 @@ def _token() -> str:
     """Return the token of this machine for Ray clusters; empty if there is none."""
     token = os.environ.get("RAY_AUTH_TOKEN", "")
     if not token:
-        named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+        token_path = os.environ.get("RAY_AUTH_TOKEN_PATH")
         with suppress(OSError, UnicodeDecodeError):
-            token = (Path(named) if named else Path.home() / ".ray" / "auth_token").read_text()
+            default_path = Path.home() / ".ray" / "auth_token"
+            token = (Path(token_path) if token_path else default_path).read_text()
     return token.strip()
 
 
 def _authorization() -> list[tuple[str, str]]:
-    """Return the headers of a request to a cluster, as Ray sends them."""
+    """Return the headers that Ray adds to a request; empty if the cluster needs no token."""
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return []
     return [("authorization", f"Bearer {_token()}")]
@@ -265,7 +268,7 @@ def _check_port(address: str) -> None:
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not port.isdigit():
-        return  # RAY_ADDRESS may be "auto"
+        return  # an address without a port, such as "auto"
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except (OSError, OverflowError, UnicodeError) as error:
@@ -277,26 +280,29 @@ def _check_port(address: str) -> None:
 
 
 def check_answer(address: str) -> None:
-    """Check that a Ray cluster answers and accepts the token, because Ray retries for minutes.
+    """Check that a Ray cluster answers and accepts the token. Ray itself would retry for minutes.
 
     Raises:
-        InputError: Nothing answers in time, or the cluster does not accept this process.
+        InputError: The gRPC channel does not open in time, or the cluster does not accept this
+            process.
     """
     import grpc
 
     target = address.removeprefix("ray://")
     if os.environ.get("RAY_USE_TLS") == "1" or not target.rpartition(":")[2].isdigit():
-        return  # the connection is encrypted, or RAY_ADDRESS is "auto"
+        return  # the connection is encrypted, or the address has no port, such as "auto"
     with grpc.insecure_channel(target) as channel:
         try:
-            grpc.channel_ready_future(channel).result(timeout=_ANSWER_SECONDS)
+            grpc.channel_ready_future(channel).result(timeout=_CHANNEL_SECONDS)
         except grpc.FutureTimeoutError as error:
             raise InputError(
-                f"The Ray cluster at {address} does not answer within {_ANSWER_SECONDS:.0f} "
+                f"The Ray cluster at {address} does not answer within {_CHANNEL_SECONDS:.0f} "
                 "seconds; check that the address belongs to a Ray cluster."
             ) from error
         try:
             # The first request that Ray itself sends. The content of the answer does not matter.
+            # Other errors than a rejected token, such as a timeout, are ignored here: if they are
+            # permanent, _join reports them.
             request = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetClusterId")
             request(b"", timeout=_CONNECT_SECONDS, metadata=_authorization())
         except grpc.RpcError as error:

@@ -104,11 +104,12 @@ def _is_any_running(settings: Settings) -> bool:
 def _start(folder: AnalysisFolder, settings: Settings) -> bool:
     """Start the process of an analysis; return False if it was not started.
 
-    An analysis without a folder is removed from the queue. An analysis that cannot be started is
-    marked as failed.
+    The queue removes the entry in either case. An analysis without a folder is skipped; one that
+    cannot be started is marked as failed.
 
     Raises:
-        InputError: The disk is full, so that no other analysis in the queue could start either.
+        InputError: The disk is full, so that no other analysis could start either. The entry stays
+            in the queue.
     """
     try:
         return start_job(

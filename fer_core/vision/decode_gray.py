@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.picture_header import heif_format
 
-# The error about a damaged picture states the reason. OpenCV would also print a message for each.
+# The InputError for a damaged picture states the reason, so OpenCV need not print messages as well.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture in this process, without a time limit.
 
-    OpenCV decodes every format that it supports, so that the gray values are the same as in earlier
-    imports. Pillow decodes the pictures of phones, and applies their rotation.
+    OpenCV decodes the formats that it supports, so that the gray values are the same as in datasets
+    that earlier versions imported. Pillow decodes HEIC and AVIF, and what OpenCV cannot decode.
+    Both apply the rotation that a file states.
 
     Args:
         content: The whole file.

@@ -90,7 +90,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the file in a table: one per face, or a single one without faces."""
+        """Return the rows of the file in a table: one per face, or one row if there is no face."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]
@@ -120,7 +120,8 @@ def analyze_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects and classifies the faces.
-        whole: See ``Analyzer.analyze``.
+        whole: True to classify the whole picture as one face, False to classify only detected
+            faces, None to decide by the picture; see ``Analyzer.analyze``.
 
     Returns:
         The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
@@ -139,7 +140,8 @@ def crop_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects the faces.
-        whole: See ``Analyzer.analyze``.
+        whole: True to crop the whole picture as one face, False to crop only detected faces, None
+            to decide by the picture; see ``Analyzer.analyze``.
 
     Returns:
         The result, whose faces are not classified yet.

@@ -14,16 +14,18 @@ from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
 # Measured with benchmarks/crop_geometry.py on 1,500 pictures of FER2013, which are square crops of
-# faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the sides of YuNet's
-# box. The picture's center is 0.3 % to the left of the box's center, and 0.9 % above it. On photos
-# (39 faces), the values for the box of the cascade are 1.117 +- 0.105, 1.2 % right and 1.3 % above.
+# faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the width and height of
+# YuNet's box. The picture's center is 0.3 % of the box's width to the left of the box's center, and
+# 0.9 % of its height above it. FER2013 was cropped with OpenCV's frontal-face cascade. On photos
+# (39 faces), the square of this cascade confirms the values: its side is 1.117 +- 0.105 times that
+# mean, and its center is 1.2 % right of the box's center and 1.3 % above it.
 # The geometric mean of width and height is more stable than either of them: an open mouth lengthens
 # the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
 #: Minimum score of a face.
 _SCORE_THRESHOLD = 0.7
-#: Of boxes with a larger intersection over union, OpenCV returns only the best.
+#: If two boxes have a larger intersection over union, OpenCV returns only the better one.
 _OVERLAP_THRESHOLD = 0.3
 #: Maximum number of boxes before overlapping ones are removed.
 _MAX_BOXES = 5000
@@ -31,16 +33,17 @@ _MAX_BOXES = 5000
 #: Minimum width and height of a picture for the network, in pixels.
 _SMALLEST_SIDE = 10
 # The network detects faces of about 10 to 500 pixels, so it runs on up to three sizes of a picture:
-# in a coarse, a medium and a fine pass. These are their areas. The time of a pass is proportional
-# to its area: on two cores at most about 2, 12 and 80 ms. The medium pass always runs, the coarse
-# pass only for pictures above its area. The fine pass runs for pictures above the medium area in
-# which the medium pass finds no face, or a face so small that others may be missed.
+# in a coarse, a medium and a fine pass. These are their areas in pixels. The time of a pass is
+# proportional to its area: on two cores at most about 2, 12 and 80 ms. The medium pass always runs,
+# the coarse pass only for pictures above its area. The fine pass runs for pictures above the medium
+# area in which the medium pass finds no face, or a face so small that others may be missed.
 _COARSE_PIXELS = 320 * 240
 _MEDIUM_PIXELS = 960 * 540
 _FINE_PIXELS = 1920 * 1080
-#: Width of such a small face in the medium pass, in pixels.
+#: The fine pass runs if a face is narrower than this in the medium pass, in pixels.
 _SMALL_FACE_WIDTH = 28
-#: Faces narrower than this in the coarse pass are detected better by the medium pass.
+#: Faces narrower than this in the coarse pass, in pixels, are not used, because the medium pass
+#: detects them better.
 _LARGE_FACE_WIDTH = 80
 #: Maximum number of threads that run the coarse pass, or the medium pass, at the same time.
 _PARALLEL_PASSES = 2
@@ -138,6 +141,7 @@ class _NetworkPool:
                 self._idle.append(network)
 
     def _load(self) -> cv2.FaceDetectorYN:
+        # The size is only the first one: each pass sets its own.
         return cv2.FaceDetectorYN.create(
             str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_BOXES
         )

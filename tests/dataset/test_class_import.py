@@ -255,7 +255,7 @@ def test_equal_labels_of_other_classes_have_another_fingerprint() -> None:
     [
         (("cat",), "2 to 20 classes"),
         (("cat", "Cat"), "differ only in case"),
-        (("cat ", "dog"), "stored form"),
+        (("cat ", "dog"), "as validated_classes returns them"),
     ],
 )
 def test_a_face_set_has_a_valid_class_list(classes: tuple[str, ...], words: str) -> None:

@@ -425,7 +425,7 @@ def test_affectnets_annotation_files(
         assert (found[name], splits[name]) == (emotion, "validation")
     assert {p.name.removeprefix(around): p.reason for p in faces.problems} == {
         "train_set/images/9.png": "has no file with its expression in annotations/",
-        "train_set/images/10.png": "has an expression that is not a number of AffectNet",
+        "train_set/images/10.png": "has no valid expression number (0 to 10)",
     }
 
 

@@ -210,7 +210,7 @@ def test_an_unreachable_cluster_is_reported_within_ten_seconds(
     refusal = run("classify", photos, "--out", out, "--on", address).refusal
     assert f"The Ray cluster at {address} cannot be reached (Connection refused)" in refusal
     # Something else that never answers.
-    monkeypatch.setattr(ray_pool, "_ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(ray_pool, "_CHANNEL_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         refusal = run("classify", photos, "--out", out, "--on", address).refusal

@@ -38,7 +38,7 @@ class WrongLabel:
 class InjectedErrors:
     """All injected errors of the demo set, by row.
 
-    Exact copies and near-duplicates are copies of correctly labeled faces without any other error.
+    The source of every copy is a correctly labeled face without an error.
 
     Attributes:
         duplicates: Exact copies within train.
@@ -46,7 +46,7 @@ class InjectedErrors:
         leaks: Images of validation and test that are exact copies of training images.
         near_duplicates: Copies that are a little brighter or darker and shifted by up to one
             pixel; in all splits.
-        wrong_labels: All faces that are labeled as another emotion.
+        wrong_labels: All faces whose label is not the emotion that was drawn.
         blanks: Images with a single pixel intensity.
         non_faces: Pictures of something else than a face; their labels have no meaning.
     """

@@ -129,7 +129,7 @@ def register_class_folders(
     for faces in arrangement.layout.faces.values():
         for face in faces:
             if not splits.of(face).is_left_out or splits.is_undecided(face):
-                register.label(face.class_name)
+                register.count_and_label(face.class_name)
     return arrangement
 
 
@@ -163,7 +163,7 @@ def _faces(
         for number, face in enumerate(faces, start=1):
             if arrangement.splits.of(face).is_left_out:
                 continue
-            label = register.label(face.class_name)
+            label = register.count_and_label(face.class_name)
             if label is not None:
                 labeled_faces.append(
                     _LabeledFace(label, face, name if len(faces) == 1 else f"{name}#{number}")

@@ -27,8 +27,8 @@ class FoundClasses:
 
     Attributes:
         classes: The class list of the dataset.
-        positions: The position in ``classes`` by preliminary label (see ``ClassRegister.label``),
-            int8.
+        positions: The position in ``classes`` by preliminary label, int8; see
+            ``ClassRegister.count_and_label``.
         source_classes: The classes of the source, in the order of ``sorted_classes``.
     """
 
@@ -66,7 +66,7 @@ class ClassRegister:
         self._target_labels = {class_key(name): label for label, name in enumerate(self._targets)}
 
     def set_number_names(self, names: Iterable[str]) -> None:
-        """Set the names of the source's class numbers; call it before ``label``.
+        """Set the names of the source's class numbers; call it before ``count_and_label``.
 
         Args:
             names: All classes of the source.
@@ -76,7 +76,7 @@ class ClassRegister:
         """
         self.choice = self.choice.with_numbers(names)
 
-    def label(self, name: str, *, is_number: bool = False) -> int | None:
+    def count_and_label(self, name: str, *, is_number: bool = False) -> int | None:
         """Count one file or row of a class, and return the label of the class.
 
         Args:
@@ -142,7 +142,7 @@ class ClassRegister:
             raise InputError(f"{self._source}: {question[0].lower()}{question[1:]}")
 
     def finish(self, problems: ProblemLog) -> FoundClasses:
-        """Return the classes, after the last call of ``label``.
+        """Return the classes, after the last call of ``count_and_label``.
 
         Args:
             problems: Collects the classes that are left out.

@@ -223,7 +223,7 @@ class _Votes:
             return box
         if isinstance(answer, SkipReason):
             return answer
-        label = self._register.label(answer)
+        label = self._register.count_and_label(answer)
         return None if label is None else VotedFace(label, split, box)
 
 

@@ -30,8 +30,8 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: Tables and arrays that are not text, by suffix. The suffix is checked before the content, because
-#: some of them, such as .xlsx, have the content of a zip archive.
+#: Names in messages of tables and arrays that are not text, by suffix. The suffix is checked before
+#: the content, because some of these files, such as .xlsx, are also zip archives.
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
@@ -42,8 +42,9 @@ _OTHER_TABLES = {
     ".mat": "a MATLAB file",
     **dict.fromkeys((".pkl", ".pickle"), "a pickle file"),
 }
-#: Minimum number of pictures outside of archives that count as a dataset. Fewer pictures are
-#: probably previews or logos, unless at least two of them are in folders, which may be classes.
+#: Minimum number of pictures outside of archives that count as a dataset; the archives next to such
+#: a dataset are not opened. Fewer pictures are probably previews or logos, unless at least two of
+#: them are in folders, which may be classes.
 _MIN_PICTURES = 10
 _MIN_PICTURES_IN_FOLDERS = 2
 
@@ -52,7 +53,7 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
     """Open a folder or a file as a source; the caller closes the source.
 
     The content of a file decides what kind of source it is. Archives inside a folder or archive are
-    opened, one level deep.
+    opened, one level deep, unless there is a dataset outside them.
 
     Args:
         path: An existing folder or file.
@@ -161,7 +162,14 @@ def _is_named_tar(name: str) -> bool:
 
 
 def _has_dataset(source: Source, names: list[str]) -> bool:
-    """Return True if a source has two pictures in folders, ten anywhere, or a table of pixels."""
+    """Return True if files are a dataset.
+
+    They are if they contain two pictures in folders, ten pictures anywhere, or a table of pixels.
+
+    Args:
+        source: Contains the files.
+        names: The paths of the files that are not archives.
+    """
     in_folders = iter_pictures(source, [name for name in names if "/" in name])
     if len(list(islice(in_folders, _MIN_PICTURES_IN_FOLDERS))) == _MIN_PICTURES_IN_FOLDERS:
         return True

@@ -1,4 +1,4 @@
-"""Recognize the split that the name of a folder or table, or a value of a Usage column, states."""
+"""Recognize the split in a name: of a folder, of a table, or in a Usage column."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
         name: A name such as ``"Public Test"``, ``"training_set"`` or ``"valData"``.
 
     Returns:
-        Index into ``SPLITS``, and True if the name is the official one of one of FER2013's two test
+        Index into ``SPLITS``, and True if the name is an official name of one of FER2013's two test
         sets. None if no part states a split, or if parts contradict each other (``train_val``,
         ``not_test``).
     """
@@ -38,9 +38,9 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
 
 @lru_cache(maxsize=4096)
 def is_evaluation_name(name: str) -> bool:
-    """Return True for names such as ``eval`` and ``dev``.
+    """Return True if a name states a split only by words such as ``eval`` and ``dev``.
 
-    They count as the validation split, but some datasets use them for test data.
+    Such a name counts as the validation split, but some datasets use it for test data.
     """
     kinds = {bool(_EVALUATION.fullmatch(part)) for part in _parts(name) if _splits_of_part(part)}
     return kinds == {True}
@@ -48,7 +48,7 @@ def is_evaluation_name(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_plain_split_name(name: str) -> bool:
-    """Return True if a name has only words of splits and general words: ``test_set (1)``."""
+    """Return True if all words in a name state a split or are general: ``test_set (1)``."""
     return all(_splits_of_part(part) or _GENERAL.fullmatch(part) for part in _parts(name))
 
 
@@ -81,7 +81,7 @@ _SPLIT_WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (split, re.compile(rf"(?:my|new|all|{_GENERAL_WORDS})*(?:{words}){_GENERAL_WORDS}*"))
     for split, words in (("train", _TRAIN), ("validation", _VALIDATION), ("test", _TEST))
 )
-#: Two splits in one word: "trainval".
+#: Two or more splits in one word: "trainval".
 _TWO_SPLITS = re.compile(rf"(?:{_TRAIN}|{_VALIDATION}|{_TEST}){{2,}}{_GENERAL_WORDS}*")
 
 
@@ -91,7 +91,10 @@ def _is_general(part: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _parts(name: str) -> frozenset[str]:
-    """Return the parts of a name in lower case; words without a split end at capital letters."""
+    """Return the parts of a name in lower case.
+
+    A word that states no split is divided at its capital letters.
+    """
     parts: set[str] = set()
     for word in re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", name)):
         folded = word.casefold()
@@ -105,7 +108,7 @@ def _parts(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _splits_of_part(part: str) -> tuple[str, ...]:
-    """Return the splits that one part states; several if it contradicts itself: "trainval"."""
+    """Return the splits that a part states; all splits if it names several, as "trainval" does."""
     splits = tuple(split for split, pattern in _SPLIT_WORDS if pattern.fullmatch(part))
     if not splits and _TWO_SPLITS.fullmatch(part):
         return SPLITS

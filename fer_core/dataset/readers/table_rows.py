@@ -43,7 +43,7 @@ class TableRow:
 
     Attributes:
         image: uint8 ``[48, 48]``.
-        label: As ``ClassRegister.label`` returns it.
+        label: As ``ClassRegister.count_and_label`` returns it.
         split: Index into ``SPLITS``; None if the table has no column of splits.
         is_official: True if the split is one of FER2013's official test sets.
         person: The person in the image; None if the table does not name one.
@@ -67,7 +67,7 @@ class RowParser:
     def __init__(self, columns: TableColumns, register: ClassRegister) -> None:
         self._columns = columns
         self._register = register
-        self._label, self._split = columns.label, columns.split
+        self._label_position, self._split_position = columns.label, columns.split
         #: Width and height of the first picture, which all others must have; None before it.
         self._side: int | None = None
 
@@ -76,16 +76,17 @@ class RowParser:
         fields = _fields(line, self._columns)
         if isinstance(fields, SkipReason):
             return fields
-        named_class = None if self._label is None else class_from(fields[self._label])
+        position = self._label_position
+        named_class = None if position is None else class_from(fields[position])
         if named_class is None:
             return NO_LABEL
         name, is_number = named_class
-        label = self._register.label(name, is_number=is_number)
+        label = self._register.count_and_label(name, is_number=is_number)
         if label is None:
             return None
         split, is_official = None, False
-        if self._split is not None:
-            usage = _text(fields[self._split])
+        if self._split_position is not None:
+            usage = _text(fields[self._split_position])
             named_split = split_from_name(usage)
             if named_split is None:
                 return unknown_usage(usage)
@@ -145,7 +146,7 @@ def register_row(line: bytes, columns: TableColumns, register: ClassRegister) ->
     if columns.label is not None and not isinstance(fields, SkipReason):
         named_class = class_from(fields[columns.label])
         if named_class is not None:
-            register.label(named_class[0], is_number=named_class[1])
+            register.count_and_label(named_class[0], is_number=named_class[1])
 
 
 @lru_cache(maxsize=1024)
@@ -168,7 +169,7 @@ def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | S
     Args:
         field: Values of 0 to 255, separated by spaces, commas or semicolons, also in brackets and
             with decimals; or fractions of 0 to 1.
-        side: Width and height; None for any.
+        side: The width and height that the picture should have; None for any.
 
     Returns:
         uint8 ``[side, side]``, or why the row is skipped.
@@ -216,4 +217,5 @@ def _to_image(values: bytes, side: int | None) -> NDArray[np.uint8] | SkipReason
 
 
 def _text(field: bytes) -> str:
+    """Return a field as text for comparisons and messages, shortened."""
     return shortened(as_text(field.decode("latin-1").strip()))

@@ -32,7 +32,7 @@ _MAX_ANNOTATION_BYTES = 4_096
 
 _NO_PICTURE = SkipReason("names a picture that does not exist")
 _NO_ANNOTATION = SkipReason("has no file with its expression in annotations/")
-_BAD_ANNOTATION = SkipReason("has an expression that is not a number of AffectNet")
+_BAD_EXPRESSION = SkipReason("has no valid expression number (0 to 10)")
 _NO_ROW = SkipReason("has no row in the table of the expressions")
 
 
@@ -68,7 +68,7 @@ def _is_table(source: Source, name: str) -> bool:
     try:
         with source.open(name) as stream:
             header = stream.file.read(_HEADER_BYTES)
-    except Exception:  # a damaged archive raises many types of errors; the table is not needed
+    except Exception:  # a damaged archive raises many types of errors; a damaged table is not read
         return False
     columns = _columns(next(iter(header.decode("latin-1").splitlines()), ""))
     return _PATH_COLUMN in columns and _CLASS_COLUMN in columns
@@ -92,7 +92,7 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
             if picture is None:
                 problems.add(f"{name}:{number}", _NO_PICTURE)
             elif expression is None:
-                problems.add(f"{name}:{number}", _BAD_ANNOTATION)
+                problems.add(f"{name}:{number}", _BAD_EXPRESSION)
             else:
                 box = _box([values.get(column, "") for column in _BOX_COLUMNS])
                 faces[picture] = (
@@ -102,11 +102,11 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
         if picture not in faces:
             problems.add(picture, _NO_ROW)
     note = f"The expressions and boxes were read from AffectNet's {', '.join(tables[:4])}."
-    return Layout(faces, asks_for_folders=False, notes=[note])
+    return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
 
 def _rows(source: Source, name: str, problems: ProblemLog) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield each row of a table: the number of its last line, and its values by column."""
+    """Yield the number of each row's last line, and the values of the row by column."""
     try:
         with source.open(name) as stream:
             text = io.TextIOWrapper(stream.file, encoding="utf-8-sig", errors="replace", newline="")
@@ -124,7 +124,11 @@ def _last_two_parts(path: str) -> str:
 
 
 def _box(values: Sequence[str]) -> Box | None:
-    """Return the box of a face; None if a value is missing or is not a number."""
+    """Return the box of a face; None if the values are not those of a box.
+
+    Args:
+        values: Left, top, width and height as texts; empty if the table has no such column.
+    """
     try:
         left, top, width, height = (float(value) for value in values)
     except ValueError:
@@ -152,7 +156,7 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
         if not isinstance(content, SkipReason) and len(content) <= _MAX_ANNOTATION_BYTES:
             expression = _expression(_text_of_array(content))
         if expression is None:
-            problems.add(picture, _BAD_ANNOTATION)
+            problems.add(picture, _BAD_EXPRESSION)
         else:
             # The folder "images" belongs to the format, and is neither a split nor a class.
             parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
@@ -162,12 +166,12 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
 
 
 def _key_of_annotation(annotation: str) -> str:
-    """Return the part of an annotation's path that is also in the path of its picture."""
+    """Return the part of an annotation's path that is also in its picture's: "train_set/123"."""
     return annotation.removesuffix(_ANNOTATION_END).replace("annotations/", "", 1)
 
 
 def _key_of_picture(picture: str) -> str:
-    """Return the part of a picture's path that is also in the path of its annotation."""
+    """Return the part of a picture's path that is also in its annotation's: "train_set/123"."""
     return str(PurePosixPath(picture).with_suffix("")).replace("images/", "", 1)
 
 
@@ -181,7 +185,7 @@ def _text_of_array(content: bytes) -> str:
 
 
 def _expression(text: str) -> str | None:
-    """Return the name of an expression from its number; None for other texts."""
+    """Return the name of an expression; None if the text is not a number from 0 to 10."""
     order = CLASS_ORDERS["affectnet"]
     names = (*order.names, *order.non_expressions)
     number = class_number(text.strip())

@@ -76,7 +76,7 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         "frame is neutral (leave out the class neutral if you do not want it); "
         f"{counted(unused, 'frame')} between them were not read."
     )
-    return Layout(faces, asks_for_folders=False, notes=[note])
+    return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
 
 def check_ck_plus_labels(files: SourceFiles) -> None:

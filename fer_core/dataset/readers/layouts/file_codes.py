@@ -126,7 +126,7 @@ def _layout(
         else:
             problems.add(name, no_code)
     note = f"The classes were read from {title} in the file names."
-    return Layout(faces, asks_for_folders=False, notes=[note])
+    return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
 
 def _named_emotion(file_name: str) -> str | None:

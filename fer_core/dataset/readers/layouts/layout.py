@@ -90,8 +90,9 @@ class Layout:
 
     Attributes:
         faces: The faces of each picture, by the path of the picture.
-        asks_for_folders: True if the user has to decide about all folders that name neither a split
-            nor a class. If False, only about those next to a folder that names a split.
+        asks_user_about_all_folders: True if the user has to decide about all folders that name
+            neither a split nor a class. False if only about those next to a folder that names a
+            split.
         has_class_folders: True if folders name the classes, and not lists, codes or annotations.
         may_be_classes: True if folders that name no split may be classes.
         left_out: The names of the classes that are left out. The user does not have to decide about
@@ -105,7 +106,7 @@ class Layout:
     """
 
     faces: dict[str, tuple[AnnotatedFace, ...]]
-    asks_for_folders: bool = True
+    asks_user_about_all_folders: bool = True
     has_class_folders: bool = False
     may_be_classes: bool = False
     left_out: set[str] = field(default_factory=set)

@@ -16,7 +16,10 @@ from fer_core.dataset.readers.layouts.layout import (
     SourceFiles,
     folders_of,
 )
-from fer_core.dataset.readers.layouts.list_splits import LIST_SUFFIXES, mark_unnamed_lists
+from fer_core.dataset.readers.layouts.list_splits import (
+    LIST_SUFFIXES,
+    ask_about_lists_without_split,
+)
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
 from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
@@ -24,7 +27,6 @@ from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
-from fer_core.phrases import counted
 
 #: Number of lines that are checked to recognize a list, and the share of them that must name a
 #: picture of the source.
@@ -77,16 +79,16 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     notes = [f"The classes were read from {', '.join(map(as_text, used_lists[:5]))}."]
     box_count = sum(face.box is not None for group in faces.values() for face in group)
     if box_count:
-        notes.append(f"{counted(box_count, 'face')} were cut out by the boxes in the list.")
+        notes.append(f"Faces that were cut out by the boxes in the lists: {box_count:,}.")
     if finder.chosen_folder is not None:
         folder = "/".join(finder.chosen_folder)
         notes.append(f"The pictures in {folder} were read; other versions of them were not.")
     layout = Layout(
         {picture: tuple(group) for picture, group in faces.items()},
-        asks_for_folders=False,
+        asks_user_about_all_folders=False,
         notes=notes,
     )
-    mark_unnamed_lists(layout, list_of_picture)
+    ask_about_lists_without_split(layout, list_of_picture)
     return layout
 
 

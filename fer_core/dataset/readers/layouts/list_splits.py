@@ -137,7 +137,7 @@ def _picture_paths(document: Any) -> list[str]:
     return paths
 
 
-def mark_unnamed_lists(layout: Layout, lists: Mapping[str, str]) -> None:
+def ask_about_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> None:
     """Let the user decide about the split of a list such as ``more.csv`` next to ``train.csv``.
 
     Lists that are not named after a split are training data only if no other list is named after a

@@ -15,7 +15,7 @@ from fer_core.dataset.readers.layouts.layout import (
     SourceFiles,
     folders_of,
 )
-from fer_core.dataset.readers.layouts.list_splits import mark_unnamed_lists
+from fer_core.dataset.readers.layouts.list_splits import ask_about_lists_without_split
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import few_in_folder
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, reading_failed
@@ -31,7 +31,6 @@ from fer_core.dataset.readers.table_rows import (
 )
 from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.errors import InputError
-from fer_core.phrases import counted
 
 _REPEATED = SkipReason("repeats a picture; only its first row counts")
 _NAMES_NOTHING = SkipReason("names no picture of the source and was not used")
@@ -85,6 +84,7 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             picture = finder.find(table.name, row.path)
             if isinstance(picture, SkipReason):
                 problems.add(f"{table.name}:{number}", picture)
+            # A picture with several faces has a row with a different box for each.
             elif picture in faces and (row.box is None or row.box in boxes[picture]):
                 problems.add(f"{table.name}:{number}", _REPEATED)
             else:
@@ -93,32 +93,34 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 table_of_picture[picture] = table.name
     for picture in files.pictures:
         if picture not in faces:
-            problems.add(picture, _NO_ROW, "")
-    listed = ", ".join(as_text(table.name) for table in tables[:5])
-    notes = [f"The classes were read from {listed}."]
+            # Its class is unknown, but the picture is also counted by suffix and reason.
+            problems.add(picture, _NO_ROW, class_name="")
+    table_names = ", ".join(as_text(table.name) for table in tables[:5])
+    notes = [f"The classes were read from {table_names}."]
     box_count = sum(box is not None for group in boxes.values() for box in group)
     if box_count:
-        notes.append(f"{counted(box_count, 'face')} were cut out by the boxes in the table.")
-    layout = Layout(faces, asks_for_folders=False, tables=table_of_picture, notes=notes)
-    mark_unnamed_lists(layout, table_of_picture)
+        notes.append(f"Faces that were cut out by the boxes in the tables: {box_count:,}.")
+    layout = Layout(faces, asks_user_about_all_folders=False, tables=table_of_picture, notes=notes)
+    ask_about_lists_without_split(layout, table_of_picture)
     return layout
 
 
 def add_listed_pictures(
     files: SourceFiles, layout: Layout, without_class: Collection[str], problems: ProblemLog
 ) -> None:
-    """Add the pictures outside the folders of classes whose class a table names.
+    """Add the pictures that are in no class folder but have a class in a table.
 
     An example is ``train/<class>/…`` with ``test/…`` and ``test.csv``.
 
     Args:
         files: The files of the source.
         layout: The layout to which the pictures are added.
-        without_class: The pictures that are not in a folder of a class.
+        without_class: The pictures that are in no class folder.
         problems: Collects the tables that are not used.
     """
     tables = path_tables(files.source, files.names, needs_header=True)
-    # Rows about pictures in folders of classes are not used, but they are not a problem either.
+    # The problems are discarded, because most of them are about pictures in class folders, which
+    # need no row. The caller looks for the class of all pictures that are not added here.
     table_layout = read_path_tables(files, ProblemLog()) if tables and without_class else None
     used_tables: set[str] = set()
     for picture in without_class if table_layout is not None else ():
@@ -136,7 +138,7 @@ def add_listed_pictures(
 def path_tables(
     source: Source, names: Sequence[str], *, needs_header: bool = False
 ) -> list[FaceTable]:
-    """Return the tables with a column of paths of pictures, and the class of each picture.
+    """Return the tables that have a column of picture paths and state the class of each picture.
 
     Args:
         source: Contains the files.
@@ -147,7 +149,8 @@ def path_tables(
         InputError: It is not clear which column of a table is which.
     """
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    # Text files without a header are lists or labels, which other layouts read.
+    # Text files without a header are lists or labels, which other layouts read. A folder with many
+    # text or JSON files probably has one for each picture.
     texts = few_in_folder(names, (".txt",))
     tables += few_in_folder(names, JSON_SUFFIXES)
     return [
@@ -164,7 +167,7 @@ class _Row:
     """The values in a row of a table.
 
     Args:
-        path: The path of the picture.
+        path: The path of the picture, as the table states it.
         class_name: The class of the face.
         split: As ``split_from_name`` returns it, if the row or the table names the split; otherwise
             None.
@@ -200,7 +203,7 @@ class _Row:
 
 
 def _box(fields: Sequence[bytes], columns: TableColumns) -> Box | None:
-    """Return the box of a face; None if a value is missing or is not a number."""
+    """Return the box of a face; None if the row has no valid box."""
     if columns.box is None:
         return None
     try:
@@ -212,19 +215,20 @@ def _box(fields: Sequence[bytes], columns: TableColumns) -> Box | None:
         right, bottom = left + right, top + bottom
     if not all(-1e5 < value < 1e5 for value in values) or right <= left or bottom <= top:
         return None
-    # Values up to 1 are fractions, because no face has the size of one pixel.
+    # Values up to 1, or slightly more through rounding, are fractions of the width and height,
+    # because no face has the size of one pixel.
     return Box(left, top, right, bottom, is_relative=max(right, bottom) <= 1.01)
 
 
 def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
-    """Yield the paths of pictures that a table names.
+    """Yield the path of the picture in each row of a table that states one.
 
     Raises:
         Exception: The table is damaged.
     """
     position = table.columns.path
     with source.open(table.name) as stream:
-        meter = ReadMeter(source.label, table.size, None)
+        meter = ReadMeter(source.label, table.size, None)  # raises InputError if too large
         lines = (line for _, line in rows_of_table(table.name, meter.metered(stream.file)) if line)
         if table.columns.has_header:
             next(lines, None)

@@ -219,7 +219,7 @@ class _SplitFinder:
         self._root_split = NamedSplit()
         if root_role in SPLITS:
             self._root_split = NamedSplit(SPLITS.index(root_role), is_chosen=True)
-        self._asks_for_folders = layout.asks_for_folders
+        self._asks_about_all_folders = layout.asks_user_about_all_folders
         self._unnamed_lists = layout.unnamed_lists
         self._roles = roles
         #: The parent folders of all faces.
@@ -265,7 +265,7 @@ class _SplitFinder:
             if named_split is not None:
                 return NamedSplit(*named_split), None
         is_next_to_split = parent_folders[: self._common] in self._split_parents
-        asks = self._asks_for_folders or is_next_to_split
+        asks = self._asks_about_all_folders or is_next_to_split
         if asks and len(parent_folders) > self._common:
             return None, parent_folders[: self._common + 1]
         return self._root_split, None
@@ -303,7 +303,7 @@ class _SplitFinder:
 
         Numbered folders inside that folder may be sessions of the person.
         """
-        levels = range(1, len(parent_folders) + 1) if self._asks_for_folders else ()
+        levels = range(1, len(parent_folders) + 1) if self._asks_about_all_folders else ()
         return next(
             (path for level in levels if (path := parent_folders[:level]) in self._persons), None
         )
