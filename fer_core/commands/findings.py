@@ -55,8 +55,8 @@ def add_parser(commands: Any) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)}. duplicates: images with the same pixels, in any split; "
         "conflicts: duplicates with different labels; leaks: duplicates in train and in another "
-        "split; repeats: duplicates within one split; near_...: the same for images that are "
-        "almost equal; blanks: images with one intensity, or nearly one; mislabelled: labels that "
+        "split; repeats: duplicates within one split; near_...: the same for copies whose pixels "
+        "differ; blanks: images with one intensity, or nearly one; mislabelled: labels that "
         "are probably wrong according to a model; non_faces: images that probably show no face; "
         "disputed: no answer has more than half of FER+'s votes; outvoted: more than half chose "
         "one other class; not_face_votes: more than half saw no face",
