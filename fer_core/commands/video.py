@@ -324,8 +324,8 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
         folder,
         request.settings,
         analyzer=request.analyzer,
-        # done and total are seconds with fractions, but ProgressLines expects integers: hundredths
-        # of a second.
+        # done and total are seconds with fractions, but ProgressLines expects integers, so the
+        # progress is reported in hundredths of a second.
         progress=lambda done, total: progress(round(100 * done), round(100 * total)),
     )
     _write_tables(outcome)

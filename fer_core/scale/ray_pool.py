@@ -247,7 +247,7 @@ def _token() -> str:
 
 
 def _authorization() -> list[tuple[str, str]]:
-    """Return the headers that Ray adds to a request; empty if the cluster needs no token."""
+    """Return the headers that Ray adds to a request; empty unless RAY_AUTH_MODE is ``token``."""
     if os.environ.get("RAY_AUTH_MODE") != "token":
         return []
     return [("authorization", f"Bearer {_token()}")]

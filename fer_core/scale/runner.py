@@ -220,7 +220,7 @@ class _Run:
         return 0
 
     def _error_table(self, item: Item, reason: str) -> pyarrow.Table:
-        """Return a table with the row of a file that ends its workers repeatedly.
+        """Return a table with the row of a file whose processing failed repeatedly.
 
         Args:
             item: The file.

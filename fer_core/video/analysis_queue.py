@@ -104,8 +104,8 @@ def _is_any_running(settings: Settings) -> bool:
 def _start(folder: AnalysisFolder, settings: Settings) -> bool:
     """Start the process of an analysis; return False if it was not started.
 
-    The queue removes the entry in either case. An analysis without a folder is skipped; one that
-    cannot be started is marked as failed.
+    The queue removes the entry in either case. An analysis whose folder was deleted, or that
+    another process works on, is skipped. One whose process cannot be started is marked as failed.
 
     Raises:
         InputError: The disk is full, so that no other analysis could start either. The entry stays

@@ -20,7 +20,7 @@ def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
 
     OpenCV decodes the formats that it supports, so that the gray values are the same as in datasets
     that earlier versions imported. Pillow decodes HEIC and AVIF, and what OpenCV cannot decode.
-    Both apply the rotation that a file states.
+    OpenCV and Pillow both apply the rotation that a file states.
 
     Args:
         content: The whole file.

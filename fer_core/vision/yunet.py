@@ -18,7 +18,8 @@ from fer_core.vision.working_size import shrink_to
 # YuNet's box. The picture's center is 0.3 % of the box's width to the left of the box's center, and
 # 0.9 % of its height above it. FER2013 was cropped with OpenCV's frontal-face cascade. On photos
 # (39 faces), the square of this cascade confirms the values: its side is 1.117 +- 0.105 times that
-# mean, and its center is 1.2 % right of the box's center and 1.3 % above it.
+# mean, and its center is 1.2 % right of the box's center and 1.3 % above it. These are medians; a
+# spread (+-) is half the distance from the 16th to the 84th percentile.
 # The geometric mean of width and height is more stable than either of them: an open mouth lengthens
 # the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)

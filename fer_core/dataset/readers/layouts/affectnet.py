@@ -127,7 +127,7 @@ def _box(values: Sequence[str]) -> Box | None:
     """Return the box of a face; None if the values are not those of a box.
 
     Args:
-        values: Left, top, width and height as texts; empty if the table has no such column.
+        values: Left, top, width and height as texts; a text is empty if its column is missing.
     """
     try:
         left, top, width, height = (float(value) for value in values)
