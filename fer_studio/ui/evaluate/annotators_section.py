@@ -38,8 +38,8 @@ def _show_metrics(votes: VoteEvaluation) -> None:
         show_share(
             "Clear images",
             votes.clear_accuracy,
-            f"Accuracy on the {votes.clear_n:,} images on which at least {100 * CLEAR_SHARE:.0f} % of the "
-            "annotators gave the same answer.",
+            f"Accuracy on the {votes.clear_n:,} images on which at least {100 * CLEAR_SHARE:.0f} % "
+            "of the annotators gave the same answer.",
         )
         show_number(
             "Cross-entropy",
