@@ -1,21 +1,23 @@
-// Shows the selections of a page in the address, and asks before unsaved results are lost.
+// Writes the selections of a page to the address, and asks before the tab is closed with unsaved results.
 //
-// data.page    the page that the selections belong to, such as "dataset"; empty for a part of a page
-//              that is drawn as a whole: the page itself follows
+// data.page    the page that the selections belong to, such as "dataset"; empty if the page draws another
+//              such component later, which then writes the address
 // data.query   the selections as a query string, without "?"
-// data.unsaved the version of the results that would be lost with this tab; empty if there are none
+// data.unsaved the versions of the results that would be lost with this tab; empty if there are none
 export default function ({ data }) {
   if (!data.page) return
   const { pathname, search, hash } = window.location
-  // A page that was just left may still be drawn: its selections must not get into the next address.
+  // This script may still run for a page that was just left, whose selections must not get into the
+  // address of the next page.
   if (pathname.endsWith("/" + data.page)) {
-    // Streamlit's own options, such as "embed", stay.
-    const kept = [...new URLSearchParams(search)].filter(([name]) => name.startsWith("embed"))
-    const query = [new URLSearchParams(kept).toString(), data.query].filter(Boolean).join("&")
-    const wanted = query ? "?" + query : ""
-    if (search !== wanted) {
-      // Replaced, so that "back" leads to the previous page, not through every selection.
-      window.history.replaceState(window.history.state, "", pathname + wanted + hash)
+    // Streamlit's own options, such as "embed", are kept.
+    const options = [...new URLSearchParams(search)].filter(([name]) => name.startsWith("embed"))
+    const query = [new URLSearchParams(options).toString(), data.query].filter(Boolean).join("&")
+    const newSearch = query ? "?" + query : ""
+    if (search !== newSearch) {
+      // The entry in the browser's history is replaced, so that "back" leads to the previous page and
+      // not through every selection.
+      window.history.replaceState(window.history.state, "", pathname + newSearch + hash)
     }
   }
   window.ferStudioUnsaved = data.unsaved

@@ -2,11 +2,11 @@
 //
 // data.chart   the class of the element that contains the chart
 // data.file    the name of the file, without suffix
-// data.title   drawn above the chart
-// data.caption drawn below the chart
+// data.title   the title, which is drawn above the chart
+// data.caption the caption, which is drawn below the chart
 //
 // The picture is composed of what the browser has drawn, in the colors of the current theme. Plotly's own
-// download needs its toolbar, saves one format only, and leaves title and caption out.
+// download button needs Plotly's toolbar, saves only one format, and omits title and caption.
 const MARGIN = 16
 const TITLE = { size: 17, weight: 600, height: 26 }
 const CAPTION = { size: 12, weight: 400, height: 17 }
@@ -16,22 +16,23 @@ const SCALE = 3
 export default function ({ data, parentElement }) {
   for (const button of parentElement.querySelectorAll("button")) {
     button.onclick = async () => {
-      const place = document.querySelector("." + CSS.escape(data.chart))
-      // Of Plotly, of our own charts, and of Vega-Lite, which draws on a canvas.
-      const drawn = place?.querySelectorAll("svg.main-svg, svg.chart-svg, svg.marks, canvas.marks")
-      if (!drawn?.length) return
-      const svg = compose(place, [...drawn], data)
+      const container = document.querySelector("." + CSS.escape(data.chart))
+      // The layers that Plotly (main-svg), our own charts (chart-svg) or Vega-Lite (marks) has drawn.
+      const layers = container?.querySelectorAll("svg.main-svg, svg.chart-svg, svg.marks, canvas.marks")
+      if (!layers?.length) return
+      const svg = compose(container, [...layers], data)
       svg.prepend(await fontStyle(svg.getAttribute("font-family")))
       save(button.value === "svg" ? svgFile(svg) : await pngFile(svg), data.file + "." + button.value)
     }
   }
 }
 
-function compose(place, drawn, data) {
+// Returns the picture of a chart as an SVG element.
+function compose(container, layers, data) {
   const page = document.querySelector('[data-testid="stApp"]')
   const { backgroundColor, color } = getComputedStyle(page)
-  const font = getComputedStyle(place).fontFamily
-  const box = drawn[0].getBoundingClientRect()
+  const font = getComputedStyle(container).fontFamily
+  const box = layers[0].getBoundingClientRect()
   const width = Math.ceil(box.width) + 2 * MARGIN
   const lines = [
     ...wrapped(data.title, TITLE, font, box.width).map((text) => ({ text, ...TITLE })),
@@ -59,18 +60,19 @@ function compose(place, drawn, data) {
     positions[size] += lineHeight
   }
   const chart = element("g", { transform: `translate(${MARGIN}, ${top})` })
-  // Points that are drawn with WebGL, below the axes and texts. The last canvas is for the pointer only.
-  for (const canvas of place.querySelectorAll(".gl-container canvas:not(.gl-canvas-pick)")) {
-    chart.append(picture(canvas))
+  // The points that Plotly draws with WebGL are below the axes and texts. The canvas that is left out is
+  // invisible: with it, Plotly finds the point under the pointer.
+  for (const canvas of container.querySelectorAll(".gl-container canvas:not(.gl-canvas-pick)")) {
+    chart.append(imageOf(canvas))
   }
-  for (const layer of drawn) {
+  for (const layer of layers) {
     if (layer.tagName === "CANVAS") {
-      chart.append(picture(layer))
+      chart.append(imageOf(layer))
       continue
     }
     const copy = layer.cloneNode(true)
     copy.querySelectorAll(".hoverlayer > *, .dragcover, .draglayer, .zoomlayer").forEach((part) => part.remove())
-    // The background of the page is behind the canvases.
+    // A background of the layer would hide the WebGL points below it.
     copy.style.background = "transparent"
     chart.append(copy)
   }
@@ -78,7 +80,7 @@ function compose(place, drawn, data) {
   return svg
 }
 
-// Returns the fonts of the page as a style that contains their files: a picture cannot load them, and in
+// Returns a style element that contains the files of the page's fonts. A picture cannot load fonts, and in
 // other fonts the texts would have other widths.
 async function fontStyle(family) {
   const style = element("style", {})
@@ -102,7 +104,7 @@ function readableRules(sheet) {
   try {
     return [...sheet.cssRules]
   } catch {
-    return [] // of another host
+    return [] // a browser does not show the rules of another host's style sheet
   }
 }
 
@@ -135,13 +137,13 @@ function element(name, attributes) {
   return created
 }
 
-function picture(canvas) {
+function imageOf(canvas) {
   const { width, height } = canvas.getBoundingClientRect()
   return element("image", { href: canvas.toDataURL("image/png"), width, height })
 }
 
 function markup(svg) {
-  // Some programs cannot read quotation marks in references, such as url("#clip").
+  // Some programs cannot read references with double quotes, such as url("#clip").
   return new XMLSerializer().serializeToString(svg).replaceAll("&quot;", "'")
 }
 
@@ -167,5 +169,6 @@ function save(file, name) {
   link.href = URL.createObjectURL(file)
   link.download = name
   link.click()
+  // The browser reads the file a moment after the click.
   setTimeout(() => URL.revokeObjectURL(link.href), 1000)
 }

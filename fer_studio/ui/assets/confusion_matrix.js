@@ -1,31 +1,39 @@
-// A confusion matrix of square cells, as wide as its place, with totals and a legend of the colors.
+// A confusion matrix of square cells, as wide as its container, with totals and a legend of the colors.
 //
+// data.title    what a screen reader says about the matrix
 // data.classes  the names of the classes
 // data.shares   the share of each cell, 0 to 1; null where it is undefined
 // data.texts    what each cell shows
 // data.labels   what a screen reader says about each cell
-// data.rows, data.columns  the totals of true and predicted classes; data.total that of all images
+// data.rows     the text for the total of each true class
+// data.columns  the text for the total of each predicted class
+// data.total    the text for the total of all images
 // data.legend   what the color means
 // data.selected the row and the column of the selected cell
 //
 // Sends "cell", the row and the column, when a cell is clicked, touched, or reached with the arrow keys.
+
+// The state of each matrix on the page, by the element that contains it.
 const STATES = new WeakMap()
-// Pixels. Narrower cells cannot be hit with a finger: the matrix then scrolls to the side.
+// The minimum width of a cell in pixels, so that a finger can hit it. A matrix that is therefore wider than
+// its container scrolls to the side.
 const MIN_CELL = 26
+// The maximum width of a matrix in pixels.
 const MAX_WIDTH = 720
 const COLOR = [0, 114, 178]
-// Texts in the theme's color are readable on all cells, in light and dark themes.
+// The opacities of the color for the shares 0 and 1: texts are readable on all cells, in light and dark
+// themes.
 const [MIN_OPACITY, MAX_OPACITY] = [0.04, 0.8]
-const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
+const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const place = parentElement.querySelector(".confusion-matrix")
+  const container = parentElement.querySelector(".confusion-matrix")
   const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => redraw(state)) }
   if (!STATES.has(parentElement)) {
     STATES.set(parentElement, state)
-    state.observer.observe(place)
+    state.observer.observe(container)
   }
-  Object.assign(state, { data, place, send: (cell) => setTriggerValue("cell", cell) })
+  Object.assign(state, { data, container, send: (cell) => setTriggerValue("cell", cell) })
   redraw(state)
   return () => {
     state.observer.disconnect()
@@ -33,16 +41,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 }
 
+// Draws the matrix, or only its selection if nothing else has changed.
 function redraw(state) {
-  const { data, place } = state
-  const width = Math.min(place.clientWidth, MAX_WIDTH)
+  const { data, container } = state
+  const width = Math.min(container.clientWidth, MAX_WIDTH)
   if (!width) return
-  const style = getComputedStyle(place)
-  const drawn = JSON.stringify([width, style.color, { ...data, selected: null }])
-  if (drawn !== state.drawn) {
-    const hadFocus = place.contains(document.activeElement)
-    place.replaceChildren(matrix(state, width, style))
-    state.drawn = drawn
+  const style = getComputedStyle(container)
+  const content = JSON.stringify([width, style.color, { ...data, selected: null }])
+  if (content !== state.content) {
+    const hadFocus = container.contains(document.activeElement)
+    container.replaceChildren(matrix(state, width, style))
+    state.content = content
     mark(state, data.selected)
     if (hadFocus) cellAt(state, data.selected).focus()
   } else {
@@ -60,6 +69,7 @@ function matrix(state, width, style) {
   }
   const names = [...data.classes, "total"]
   const nameSize = width < 500 ? 11 : 13
+  // The width of the row with the title of an axis, "true" or "predicted".
   const axis = nameSize + 8
   const nameWidth = widest(names, nameSize)
   const left = axis + nameWidth + 8
@@ -67,8 +77,10 @@ function matrix(state, width, style) {
   const isUpright = nameWidth + 4 <= cell
   const top = axis + (isUpright ? nameSize + 8 : nameWidth + 8)
   const texts = [...data.texts.flat(), ...data.rows, ...data.columns, data.total]
-  const fitting = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cell - 4)
-  const size = { width: left + cell * (count + 1) + 1, height: top + cell * (count + 1) + 46 }
+  // The largest font size with which all numbers fit into their cells. If none fits, no numbers are drawn.
+  const numberSize = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cell - 4)
+  const legendHeight = 46
+  const size = { width: left + cell * (count + 1) + 1, height: top + cell * (count + 1) + legendHeight }
   const svg = element("svg", {
     ...size,
     viewBox: `0 0 ${size.width} ${size.height}`,
@@ -100,11 +112,11 @@ function matrix(state, width, style) {
   const header = element("g", { role: "row" })
   names.forEach((name, column) => {
     const x = left + cell * (column + 0.5)
-    const place = isUpright
+    const position = isUpright
       ? { ...middle }
       : { "text-anchor": "start", transform: `translate(${x}, ${top - 6}) rotate(-90)` }
     const [textX, textY] = isUpright ? [x, top - nameSize / 2 - 5] : [0, 0]
-    write(header, name, textX, textY, { ...place, role: "columnheader", ...(column < count ? {} : faint) })
+    write(header, name, textX, textY, { ...position, role: "columnheader", ...(column < count ? {} : faint) })
   })
   svg.append(header)
 
@@ -115,12 +127,13 @@ function matrix(state, width, style) {
     names.forEach((_, column) => {
       const x = left + cell * column
       if (row < count && column < count) {
-        line.append(dataCell(state, row, column, { x, y, cell, fitting, write }))
+        line.append(dataCell(state, row, column, { x, y, cell, numberSize, write }))
       } else {
         const total = row < count ? data.rows[row] : column < count ? data.columns[column] : data.total
-        const part = element("g", { role: "gridcell" })
-        if (fitting) write(part, total, x + cell / 2, y + cell / 2, { ...middle, ...faint, "font-size": fitting })
-        line.append(part)
+        const totalCell = element("g", { role: "gridcell" })
+        const options = { ...middle, ...faint, "font-size": numberSize }
+        if (numberSize) write(totalCell, total, x + cell / 2, y + cell / 2, options)
+        line.append(totalCell)
       }
     })
     svg.append(line)
@@ -129,9 +142,9 @@ function matrix(state, width, style) {
   return svg
 }
 
-function dataCell(state, row, column, { x, y, cell, fitting, write }) {
+function dataCell(state, row, column, { x, y, cell, numberSize, write }) {
   const { data } = state
-  const part = element("g", {
+  const group = element("g", {
     role: "gridcell",
     class: "cell",
     tabindex: -1,
@@ -139,7 +152,7 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
     "data-cell": `${row},${column}`,
   })
   const share = data.shares[row][column]
-  part.append(
+  group.append(
     element("rect", {
       x: x + 1,
       y: y + 1,
@@ -149,20 +162,20 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
       fill: `rgb(${COLOR})`,
       "fill-opacity": opacity(share ?? 0),
       // Not "currentColor", which is black in a downloaded picture.
-      stroke: getComputedStyle(state.place).color,
+      stroke: getComputedStyle(state.container).color,
       "stroke-width": 0,
     }),
   )
-  if (fitting) {
-    write(part, data.texts[row][column], x + cell / 2, y + cell / 2, {
+  if (numberSize) {
+    write(group, data.texts[row][column], x + cell / 2, y + cell / 2, {
       "text-anchor": "middle",
-      "font-size": fitting,
+      "font-size": numberSize,
       "font-weight": row === column ? 600 : 400,
     })
   }
-  part.onclick = () => select(state, [row, column])
-  part.onkeydown = (event) => {
-    const step = KEYS[event.key]
+  group.onclick = () => select(state, [row, column])
+  group.onkeydown = (event) => {
+    const step = STEPS[event.key]
     const last = data.classes.length - 1
     if (!step && event.key !== "Enter" && event.key !== " ") return
     event.preventDefault()
@@ -170,7 +183,7 @@ function dataCell(state, row, column, { x, y, cell, fitting, write }) {
     const within = (index) => Math.min(Math.max(index, 0), last)
     select(state, [within(row + down), within(column + right)])
   }
-  return part
+  return group
 }
 
 function opacity(share) {
@@ -178,7 +191,7 @@ function opacity(share) {
 }
 
 function legend(data, x, y, width, size, write) {
-  const part = element("g", { "aria-hidden": true })
+  const group = element("g", { "aria-hidden": true })
   const gradient = element("linearGradient", { id: "confusion-matrix-colors" })
   for (const share of [0, 1]) {
     gradient.append(
@@ -186,30 +199,30 @@ function legend(data, x, y, width, size, write) {
     )
   }
   const bar = { x, y, width, height: 8, rx: 2, fill: "url(#confusion-matrix-colors)" }
-  part.append(gradient, element("rect", bar))
-  write(part, "0 %", x, y + 20, { "font-size": size })
-  write(part, data.legend, x + width / 2, y + 20, { "text-anchor": "middle", "font-size": size })
-  write(part, "100 %", x + width, y + 20, { "text-anchor": "end", "font-size": size })
-  return part
+  group.append(gradient, element("rect", bar))
+  write(group, "0 %", x, y + 20, { "font-size": size })
+  write(group, data.legend, x + width / 2, y + 20, { "text-anchor": "middle", "font-size": size })
+  write(group, "100 %", x + width, y + 20, { "text-anchor": "end", "font-size": size })
+  return group
 }
 
 function select(state, cell) {
-  // Marked at once; the page follows.
+  // The cell is marked at once; the page updates its other elements later.
   mark(state, cell)
   cellAt(state, cell).focus({ preventScroll: false })
   state.send(cell)
 }
 
-function cellAt({ place }, [row, column]) {
-  return place.querySelector(`[data-cell="${row},${column}"]`)
+function cellAt({ container }, [row, column]) {
+  return container.querySelector(`[data-cell="${row},${column}"]`)
 }
 
 function mark(state, cell) {
-  for (const part of state.place.querySelectorAll("[data-cell]")) {
-    const isSelected = part.dataset.cell === cell.join(",")
-    part.setAttribute("aria-selected", isSelected)
-    part.setAttribute("tabindex", isSelected ? 0 : -1)
-    part.firstChild.setAttribute("stroke-width", isSelected ? 2.5 : 0)
+  for (const group of state.container.querySelectorAll("[data-cell]")) {
+    const isSelected = group.dataset.cell === cell.join(",")
+    group.setAttribute("aria-selected", isSelected)
+    group.setAttribute("tabindex", isSelected ? 0 : -1)
+    group.firstChild.setAttribute("stroke-width", isSelected ? 2.5 : 0)
   }
 }
 

@@ -1,12 +1,14 @@
 // Faces in an even grid. A click on a face opens it; faces can have checkboxes and be in groups.
 //
-// data.groups    lists of faces: {row, image, caption, name, mark, color, isSelected}; isSelected is null
-//                if there is no checkbox
+// data.groups    the faces of each group: {row, image, caption, name, mark, color, isSelected}, as
+//                FaceTile in face_grid.py describes them; isSelected is null if there is no checkbox
 // data.isGrouped true to draw a frame around each group
-// data.hidden    by group, the text about faces that are not drawn; may be empty
+// data.hidden    for each group, a text about faces that are not drawn; empty if all are drawn
 //
-// Sends "opened", the row of the face that was clicked, and "toggled", the row and whether it is selected
-// now.
+// Sends "opened", the row of a clicked face, and "toggled", the row of a face and whether its checkbox is
+// checked now.
+
+// The state of each grid on the page, by the element that contains it.
 const STATES = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -15,18 +17,19 @@ export default function ({ data, parentElement, setTriggerValue }) {
     open: (row) => setTriggerValue("opened", row),
     toggle: (row, isSelected) => setTriggerValue("toggled", [row, isSelected]),
   }
-  const drawn = JSON.stringify(data)
+  const content = JSON.stringify(data)
   const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => align(grid)) }
   if (!STATES.has(parentElement)) {
     STATES.set(parentElement, state)
     state.observer.observe(grid)
   }
-  const leave = () => {
+  const cleanUp = () => {
     state.observer.disconnect()
     STATES.delete(parentElement)
   }
-  // Only what has changed is drawn again, so that the focus stays.
-  if (state.drawn === drawn) return leave
+  // Only changes are drawn: if the grid shows the same faces as before, their elements are updated, so
+  // that the focus stays.
+  if (state.content === content) return cleanUp
   const structure = JSON.stringify(data.groups.map((group) => group.map((face) => face.row)))
   if (state.structure === structure) {
     data.groups.flat().forEach((face, index) => fill(state.tiles[index], face))
@@ -42,12 +45,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   grid.classList.toggle("grouped", data.isGrouped)
   align(grid)
-  state.drawn = drawn
+  state.content = content
   state.structure = structure
-  return leave
+  return cleanUp
 }
 
-// Makes every group as wide as its faces, in whole columns of the grid.
+// Makes every group as many columns wide as it has faces, but not wider than the grid.
 function align(grid) {
   const columns = getComputedStyle(grid).gridTemplateColumns.split(" ").length
   for (const frame of grid.querySelectorAll(".group")) {
@@ -69,7 +72,7 @@ function framed(tiles, hidden) {
 }
 
 function tile(face, send) {
-  const part = created("div", "tile")
+  const tileElement = created("div", "tile")
   const picture = created("div", "picture")
   const button = created("button", "face")
   button.type = "button"
@@ -80,35 +83,36 @@ function tile(face, send) {
     const box = created("input")
     box.type = "checkbox"
     box.onchange = () => {
-      part.classList.toggle("selected", box.checked)
+      tileElement.classList.toggle("selected", box.checked)
       send.toggle(face.row, box.checked)
     }
     const label = created("label")
     label.append(box)
     picture.append(label)
   }
-  part.append(picture, created("div", "caption"), created("div", "mark"))
-  fill(part, face)
-  return part
+  tileElement.append(picture, created("div", "caption"), created("div", "mark"))
+  fill(tileElement, face)
+  return tileElement
 }
 
-function fill(part, face) {
-  const image = part.querySelector("img")
+// Updates the elements of a tile.
+function fill(tileElement, face) {
+  const image = tileElement.querySelector("img")
   if (image.getAttribute("src") !== face.image) image.src = face.image
   image.alt = face.name
-  part.querySelector(".face").title = face.name
-  const caption = part.querySelector(".caption")
+  tileElement.querySelector(".face").title = face.name
+  const caption = tileElement.querySelector(".caption")
   caption.textContent = face.caption
   caption.style.setProperty("--dot", face.color || "transparent")
   caption.classList.toggle("dotted", Boolean(face.color))
-  part.querySelector(".mark").textContent = face.mark
-  const box = part.querySelector("input")
+  tileElement.querySelector(".mark").textContent = face.mark
+  const box = tileElement.querySelector("input")
   if (box) {
     box.checked = face.isSelected
     box.setAttribute("aria-label", face.caption)
   }
-  part.classList.toggle("selected", Boolean(face.isSelected))
-  part.classList.toggle("decided", Boolean(face.mark))
+  tileElement.classList.toggle("selected", Boolean(face.isSelected))
+  tileElement.classList.toggle("decided", Boolean(face.mark))
 }
 
 function created(name, className = "") {

@@ -1,6 +1,6 @@
 // The photos of an analysis as a row of thumbnails; a click chooses one.
 //
-// data.items     {title, detail, color, picture}; "picture" is the address of a thumbnail
+// data.items     {title, detail, color, picture} of each photo; "picture" is a data URL or null
 // data.selected  the position of the chosen photo
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip")

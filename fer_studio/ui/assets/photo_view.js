@@ -1,17 +1,20 @@
 // A photo with a box for each face, and its faces as a row of thumbnails; a click selects a face.
 //
 // data.picture   the photo as a data URL
-// data.alt       its description
-// data.width     its size in pixels
-// data.height
+// data.alt       the description of the photo
+// data.width     the width of the photo in pixels
+// data.height    the height of the photo in pixels
 // data.faces     {box: [x, y, width, height] as shares of the photo, label, color, text, isDot,
-//                title, detail}; "text" is the color of the label
-// data.selected  the position of the selected face
-const views = new WeakMap()
+//                title, detail}; "text" is the text color of the label, "isDot" is true for a face that
+//                is too small for a box and cannot be selected
+// data.selected  the position of the selected face among those that can be selected
+//
+// Sends "chosen", the position of a clicked face among those that can be selected.
+const VIEWS = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const view = views.get(parentElement) ?? newView(parentElement)
-  views.set(parentElement, view)
+  const view = VIEWS.get(parentElement) ?? newView(parentElement)
+  VIEWS.set(parentElement, view)
   const photo = parentElement.querySelector(".photo")
   const overlay = photo.querySelector("div")
   const strip = parentElement.querySelector(".strip")
@@ -28,38 +31,40 @@ export default function ({ data, parentElement, setTriggerValue }) {
   photo.style.setProperty("--aspect", data.width / data.height)
   overlay.classList.toggle("is-choice", isChoice)
 
-  const drawn = JSON.stringify([data.faces, data.picture.length])
+  // The faces are drawn again if they or the picture of their thumbnails have changed. Otherwise only the
+  // selection is updated, so that the focus stays.
+  const content = JSON.stringify([data.faces, data.picture.length])
   const select = (position) => {
-    mark(overlay, strip, "is-selected", position)
+    mark(overlay, "is-selected", position)
     markSelected(strip, position)
     setTriggerValue("chosen", position)
   }
   const hover = (position) => {
-    mark(overlay, strip, "is-hovered", position)
+    mark(overlay, "is-hovered", position)
     overlay.classList.toggle("is-hovering", position >= 0)
   }
-  if (view.drawn !== drawn) {
-    view.drawn = drawn
-    overlay.replaceChildren(...dots(data.faces), ...boxes(readable, isChoice, select, hover))
+  if (view.content !== content) {
+    view.content = content
+    overlay.replaceChildren(...dots(data.faces), ...boxesAndLabels(readable, isChoice, select, hover))
     strip.hidden = !isChoice
     const paint = (element, face) => paintFace(element, face, view.url, data)
     fillStrip(strip, isChoice ? readable : [], data.selected, { paint, select, hover })
   } else {
     markSelected(strip, data.selected)
   }
-  mark(overlay, strip, "is-selected", data.selected)
-  view.place = () => placeLabels(overlay, readable)
-  view.place()
+  mark(overlay, "is-selected", data.selected)
+  view.placeLabels = () => placeLabels(overlay, readable)
+  view.placeLabels()
   return () => {
     view.observer.disconnect()
     URL.revokeObjectURL(view.url)
-    views.delete(parentElement)
+    VIEWS.delete(parentElement)
   }
 }
 
 function newView(parent) {
-  const view = { source: "", url: "", drawn: "", place: () => {} }
-  view.observer = new ResizeObserver(() => view.place())
+  const view = { source: "", url: "", content: "", placeLabels: () => {} }
+  view.observer = new ResizeObserver(() => view.placeLabels())
   view.observer.observe(parent.querySelector(".photo"))
   return view
 }
@@ -67,14 +72,14 @@ function newView(parent) {
 function blobOf(dataUrl) {
   const [head, body] = dataUrl.split(",")
   const bytes = Uint8Array.from(atob(body), (letter) => letter.charCodeAt(0))
-  return new Blob([bytes], { type: head.slice(5, head.indexOf(";")) })
+  return new Blob([bytes], { type: head.slice("data:".length, head.indexOf(";")) })
 }
 
 function element(className, face) {
-  const one = document.createElement("div")
-  one.className = className
-  one.style.setProperty("--color", face.color)
-  return one
+  const created = document.createElement("div")
+  created.className = className
+  created.style.setProperty("--color", face.color)
+  return created
 }
 
 function dots(faces) {
@@ -90,9 +95,9 @@ function dots(faces) {
     })
 }
 
-// The boxes and, above all of them, the labels.
-function boxes(faces, isChoice, select, hover) {
-  const drawn = faces.map((face, position) => {
+// Returns the boxes and, to be drawn above all boxes, the labels.
+function boxesAndLabels(faces, isChoice, select, hover) {
+  const faceBoxes = faces.map((face, position) => {
     const box = element("box", face)
     ;["left", "top", "width", "height"].forEach((side, index) => {
       box.style[side] = `${100 * face.box[index]}%`
@@ -112,12 +117,13 @@ function boxes(faces, isChoice, select, hover) {
     label.dataset.face = position
     return label
   })
-  return [...drawn, ...labels]
+  return [...faceBoxes, ...labels]
 }
 
-function mark(overlay, strip, className, position) {
-  for (const one of overlay.children) {
-    one.classList.toggle(className, one.dataset.face === String(position))
+// Gives the class to the box and the label of one face only; to none if the position is -1.
+function mark(overlay, className, position) {
+  for (const child of overlay.children) {
+    child.classList.toggle(className, child.dataset.face === String(position))
   }
 }
 
@@ -133,48 +139,50 @@ function placeLabels(overlay, faces) {
     height: box[3] * height,
   }))
   const size = (position) => areas[position].width * areas[position].height
-  const order = faces.map((_, position) => position).sort((one, other) => size(other) - size(one))
+  const order = faces.map((_, position) => position).sort((first, second) => size(second) - size(first))
   const labels = [...overlay.querySelectorAll(".label")]
-  const taken = []
+  const takenPlaces = []
   for (const position of order) {
     const [label, area] = [labels[position], areas[position]]
-    const [wide, high] = [label.offsetWidth, label.offsetHeight]
-    const tops = [area.y - high, area.y + area.height, area.y, area.y + area.height - high]
-    const lefts = [area.x, area.x + area.width - wide, area.x + (area.width - wide) / 2]
+    const [labelWidth, labelHeight] = [label.offsetWidth, label.offsetHeight]
+    const tops = [area.y - labelHeight, area.y + area.height, area.y, area.y + area.height - labelHeight]
+    const lefts = [area.x, area.x + area.width - labelWidth, area.x + (area.width - labelWidth) / 2]
     const places = tops.flatMap((y) =>
       lefts.map((x) => ({
-        x: Math.max(0, Math.min(x, width - wide)),
-        y: Math.max(0, Math.min(y, height - high)),
-        width: wide,
-        height: high,
+        x: Math.max(0, Math.min(x, width - labelWidth)),
+        y: Math.max(0, Math.min(y, height - labelHeight)),
+        width: labelWidth,
+        height: labelHeight,
       })),
     )
     const isFree = (place) =>
-      taken.every((other) => overlap(place, other) === 0) &&
+      takenPlaces.every((other) => overlap(place, other) === 0) &&
       areas.every((other, index) => index === position || overlap(place, other) < 0.2 * size(index))
     const free = places.find(isFree)
     const place = free ?? places[0]
-    if (free) taken.push(free)
+    if (free) takenPlaces.push(free)
     label.classList.toggle("is-crowded", !free)
     label.style.left = `${place.x}px`
     label.style.top = `${place.y}px`
   }
 }
 
-function overlap(one, other) {
-  const width = Math.min(one.x + one.width, other.x + other.width) - Math.max(one.x, other.x)
-  const height = Math.min(one.y + one.height, other.y + other.height) - Math.max(one.y, other.y)
+// Returns the common area of two rectangles in square pixels.
+function overlap(a, b) {
+  const width = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)
+  const height = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y)
   return Math.max(width, 0) * Math.max(height, 0)
 }
 
-// Shows the part of the photo around a face.
+// Shows the part of the photo around a face in a thumbnail: a square with 1.25 times the longer side of
+// the box fills the height of the thumbnail.
 function paintFace(thumbnail, face, url, { width, height }) {
   const [boxX, boxY, boxWidth, boxHeight] = face.box
   const side = 1.25 * Math.max(boxWidth * width, boxHeight * height)
-  // Sizes of the thumbnail in "strip.css", in pixels.
-  const [wide, high] = [86, 68]
-  const scale = high / side
-  const x = (boxX + boxWidth / 2) * width * scale - wide / 2
-  const y = (boxY + boxHeight / 2) * height * scale - high / 2
+  // The size of the picture in a thumbnail in pixels, as strip.css defines it.
+  const [thumbnailWidth, thumbnailHeight] = [86, 68]
+  const scale = thumbnailHeight / side
+  const x = (boxX + boxWidth / 2) * width * scale - thumbnailWidth / 2
+  const y = (boxY + boxHeight / 2) * height * scale - thumbnailHeight / 2
   thumbnail.style.background = `url(${url}) ${-x}px ${-y}px / ${width * scale}px ${height * scale}px no-repeat`
 }

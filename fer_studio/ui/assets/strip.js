@@ -1,9 +1,10 @@
-// A row of thumbnails, of which one is selected. Arrow keys move the selection.
+// Fills a row of thumbnails, one of which is selected. The arrow keys move the selection.
 //
-// items     {title, detail, color}
+// items     {title, detail, color} of each thumbnail
+// selected  the position of the selected item
 // paint     sets the picture of a thumbnail: (element, item)
-// select    called with the position of an item that was clicked
-// hover     called with the position of the item under the pointer, or -1
+// select    called with the position of a clicked item
+// hover     called with the position of the item under the mouse or with the focus; -1 if there is none
 function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) {
   strip.replaceChildren(
     ...items.map((item, position) => {
@@ -19,7 +20,8 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
       picture.ariaHidden = "true"
       button.append(picture, title, " ", detail)
       button.onclick = () => select(position)
-      // Not after a tap or a click, which would leave the others dimmed.
+      // Only for the mouse and for the keyboard's focus: after a tap, the photo's other faces would stay
+      // dimmed.
       button.onpointerenter = ({ pointerType }) => pointerType === "mouse" && hover(position)
       button.onfocus = () => button.matches(":focus-visible") && hover(position)
       button.onpointerleave = button.onblur = () => hover(-1)
@@ -28,8 +30,8 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
   )
   strip.onkeydown = (event) => {
     const last = items.length - 1
-    const now = [...strip.children].indexOf(event.target)
-    const next = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: last }[event.key]
+    const current = [...strip.children].indexOf(event.target)
+    const next = { ArrowLeft: current - 1, ArrowRight: current + 1, Home: 0, End: last }[event.key]
     if (next === undefined || next < 0 || next > last) return
     event.preventDefault()
     strip.children[next].focus()
@@ -39,7 +41,8 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
 }
 
 function markSelected(strip, selected) {
-  // The keyboard reaches one thumbnail; the selected one may be on another page.
+  // The Tab key reaches one thumbnail only: the selected one, or the first if the selected one is on
+  // another page of the strip.
   const reachable = selected in strip.children ? selected : 0
   ;[...strip.children].forEach((button, position) => {
     button.ariaSelected = position === selected
@@ -47,7 +50,7 @@ function markSelected(strip, selected) {
   })
   const button = strip.children[selected]
   if (!button) return
-  // Only the strip scrolls, not the page.
+  // Scrolls the strip to the selected thumbnail; scrollIntoView would also scroll the page.
   const end = button.offsetLeft + button.offsetWidth - strip.offsetLeft
   if (end > strip.scrollLeft + strip.clientWidth || button.offsetLeft - strip.offsetLeft < strip.scrollLeft) {
     strip.scrollLeft = end - strip.clientWidth / 2

@@ -1,14 +1,15 @@
-// Adds styles to the frame of the webcam component, which has no option for them.
+// Adds styles to the frame of the webcam component, which has no option for styles.
 //
-// data.css  the styles
+// data.css  the styles, see webcam_frame.css
 export default function ({ data, parentElement }) {
   const stage = parentElement.closest(".st-key-webcam_stage")
   if (!stage) return
-  let waiting = 0
+  let frameRequest = 0
+  // The search for the component's frame ends after a minute (in milliseconds).
   const deadline = performance.now() + 60_000
 
   const addStyles = () => {
-    cancelAnimationFrame(waiting)
+    cancelAnimationFrame(frameRequest)
     const page = stage.querySelector("iframe")?.contentDocument
     if (page?.getElementById("root")) {
       if (page.getElementById("fer-studio")) return
@@ -17,8 +18,8 @@ export default function ({ data, parentElement }) {
       style.textContent = data.css
       page.head.append(style)
     } else if (stage.isConnected && performance.now() < deadline) {
-      // Asked at every frame of the browser, so that the component never appears without styles.
-      waiting = requestAnimationFrame(addStyles)
+      // Checked before every repaint of the browser, so that the component never appears without styles.
+      frameRequest = requestAnimationFrame(addStyles)
     }
   }
 
@@ -27,6 +28,6 @@ export default function ({ data, parentElement }) {
   addStyles()
   return () => {
     observer.disconnect()
-    cancelAnimationFrame(waiting)
+    cancelAnimationFrame(frameRequest)
   }
 }
