@@ -1,1 +1,1 @@
-"""The Streamlit app. A checkout has `app.py` and `pages/` next to it, a wheel inside it."""
+"""The Streamlit app; `app.py` and `pages/` are next to this package, or inside it in a wheel."""

@@ -1,4 +1,4 @@
-"""The command ``fer-studio``: every command of ``python -m fer_core``, and ``app``.
+"""The program ``fer-studio``: every command of ``python -m fer_core``, and the command ``app``.
 
 ``fer-studio app [OPTION …]`` starts the app. Its options are those of ``streamlit run``, such as
 ``--server.port=8600``.
@@ -41,10 +41,10 @@ def _run_app(options: list[str]) -> int:
     if "-h" in options or "--help" in options:
         print(_APP_USAGE, end="")
         return 0
-    from streamlit.web.cli import main as streamlit
+    from streamlit.web.cli import main as run_streamlit
 
-    # Click ends the process with the exit code of the server.
-    streamlit(["run", str(MAIN_SCRIPT), *options], prog_name="streamlit")
+    # Streamlit parses its options with Click, which ends the process with the server's exit code.
+    run_streamlit(["run", str(MAIN_SCRIPT), *options], prog_name="streamlit")
     return 0
 
 

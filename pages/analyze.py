@@ -2,23 +2,23 @@
 
 from fer_studio.ui.frame import open_page, show_responsible_use
 
-bar = open_page("analyze")
+title_bar = open_page("analyze")
 
-# Imported after the title is drawn: OpenCV and ONNX Runtime take half a second to load.
+# Imported after the title is drawn, because OpenCV and ONNX Runtime take half a second to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.analyze.analysis import (
     analyze_photos,
+    ask_before_results_are_lost,
     discard_results_except,
-    update_unsaved,
 )
 from fer_studio.ui.analyze.options import choose_options
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 from fer_studio.ui.analyze.results import show_results
 
-options = choose_options(load_settings(), bar)
+options = choose_options(load_settings(), title_bar)
 collection = collect_photos()
 discard_results_except(collection.keys)
-update_unsaved(collection.photos)
+ask_before_results_are_lost(collection.photos)
 if not collection.photos:
     show_empty_state()
 elif options is not None:

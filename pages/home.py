@@ -10,10 +10,10 @@ st.markdown("Train a model that recognizes facial emotions, check how reliable i
 entries, example = st.columns([3, 2], gap="medium")
 with entries:
     show_entries()
-# Its height is fixed, because its content is drawn last.
+# The container has a fixed height, because its content is drawn last and must not move the page.
 example_container = example.container(border=True, height=EXAMPLE_HEIGHT)
 
-# Imported after the first elements are drawn; the model takes a second to load.
+# Imported after the first elements are drawn, so that visitors see them earlier.
 from fer_core.settings import load_settings
 from fer_studio.ui.home.workspace import show_workspace
 
@@ -21,6 +21,7 @@ settings = load_settings()
 show_workspace(settings)
 show_responsible_use()
 
+# Imported last, because OpenCV and the model take a second to load.
 from fer_studio.ui.home.example import show_example
 
 with example_container:

@@ -4,11 +4,11 @@ import streamlit as st
 
 from fer_studio.ui.frame import ASSETS, open_page, show_responsible_use
 
-bar = open_page("live")
-# Before the elements that it styles, which would move otherwise.
+title_bar = open_page("live")
+# The styles are drawn before the elements that they apply to, which would move otherwise.
 st.html(ASSETS / "live.css")
 
-# Imported after the first elements are drawn: video and networks take a second to load.
+# Imported after the first elements are drawn: OpenCV and the video libraries take a second to load.
 with st.spinner("Getting ready…"):
     from fer_core.settings import load_settings
     from fer_studio.ui.live.controls import choose_controls
@@ -16,6 +16,6 @@ with st.spinner("Getting ready…"):
     from fer_studio.ui.live.view import show_live
 
 session = live_session()
-if choose_controls(session, load_settings(), bar):
+if choose_controls(session, load_settings(), title_bar):
     show_live(session)
 show_responsible_use()

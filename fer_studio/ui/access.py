@@ -1,4 +1,4 @@
-"""The visitor's role on pages: checks, refusals, login and logout."""
+"""The role of the visitor of a page: checks, refusals, login and logout."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from fer_core.settings import LOGIN_VARIABLE, load_settings
 from fer_studio.ui.text import plain_text
 
 _LOG = logging.getLogger(__name__)
-_LOGIN_BY_NAME = "Log in with {}"
 
 
 def admission() -> Admission:
     """Return what the visitor of this session may do now.
 
-    The configuration is read at every call: an address that is removed from it loses its role with
-    the next click.
+    The configuration is read at every call: a visitor whose e-mail address is removed from it loses
+    the role with the next click.
     """
     try:
         return decide_admission(_secrets(), load_settings().login, st.user.to_dict(), time.time())
@@ -51,9 +50,9 @@ def require_editor() -> None:
 
 
 def leave_if_refused(page: str) -> None:
-    """Rerun the whole page, which then shows the refusal, if the visitor may no longer see it.
+    """Rerun the whole page if the visitor may no longer see it; it then shows the refusal.
 
-    For fragments that refresh themselves: they run without the page around them.
+    Fragments call this first, because a fragment can run without the page around it.
     """
     if not admission().may_open(page):
         st.rerun()
@@ -68,11 +67,11 @@ def _secrets() -> Mapping[str, Any]:
     """Return the content of secrets.toml; empty if there is no such file.
 
     Raises:
-        InputError: The file cannot be read, so that its login settings are unknown.
+        InputError: The file cannot be read, so its login settings are unknown.
     """
     try:
         return st.secrets.to_dict()
-    # Streamlit's error for a missing or damaged file is a FileNotFoundError.
+    # Streamlit raises FileNotFoundError, an OSError, for a missing and for a damaged file.
     except (OSError, ValueError) as error:
         existing = [path for path in st.get_option("secrets.files") if _exists(path)]
         if not existing:
@@ -83,6 +82,7 @@ def _secrets() -> Mapping[str, Any]:
 
 
 def _exists(path: str) -> bool:
+    """Return True if there may be a file at the path, even one that cannot be read."""
     try:
         Path(path).lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -93,15 +93,17 @@ def _exists(path: str) -> bool:
 
 
 def _is_reachable() -> bool:
-    """Return True if others can reach the app: by its address, or through a proxy's host name."""
+    """Return True if others can reach the app: at the server's address, or through a proxy."""
     address = st.get_option("server.address")
     if not address or not _is_local(address):
         return True
+    # A proxy on this machine forwards the host name that the browser has requested.
     host = st.context.headers.get("Host")
     return host is not None and not _is_local(urlsplit(f"//{host}").hostname or "")
 
 
 def _is_local(host: str) -> bool:
+    """Return True if a host name or IP address always means the machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -111,7 +113,7 @@ def _is_local(host: str) -> bool:
 
 
 def show_warning_without_login() -> None:
-    """Warn if others can reach the app without a login, unless the setting confirms it."""
+    """Warn if others can reach the app without a login, unless a setting confirms the intention."""
     if admission().is_shared or load_settings().login == "none" or not _is_reachable():
         return
     _log_missing_login()
@@ -122,6 +124,7 @@ def show_warning_without_login() -> None:
     )
 
 
+# Cached, so that the server logs the message once, not for every page.
 @st.cache_resource(show_spinner=False)
 def _log_missing_login() -> None:
     _LOG.warning(
@@ -131,13 +134,14 @@ def _log_missing_login() -> None:
     )
 
 
+# Cached, so that the server logs each reason once.
 @st.cache_resource(show_spinner=False)
 def _log_closed(reason: str) -> None:
     _LOG.error("%s", reason)
 
 
 def show_person(visitor: Admission) -> None:
-    """Show the visitor's address and role, with a logout button."""
+    """Show the visitor's e-mail address and role, with a logout button."""
     if not visitor.is_logged_in:
         return
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
@@ -155,7 +159,8 @@ def show_refusal(visitor: Admission) -> None:
     if visitor.role is not Role.NONE:
         st.info(
             f"This page is for editors; {plain_text(visitor.person)} is a "
-            f"{visitor.role.name.lower()} on this server. Ask its administrator for the role.",
+            f"{visitor.role.name.lower()} on this server. Ask the administrator of this server for "
+            "the role editor.",
             icon=":material/lock:",
         )
         return
@@ -171,7 +176,7 @@ def show_refusal(visitor: Admission) -> None:
     for provider in visitor.providers:
         is_default = provider == DEFAULT_PROVIDER
         st.button(
-            "Log in" if len(visitor.providers) == 1 else _LOGIN_BY_NAME.format(provider),
+            "Log in" if len(visitor.providers) == 1 else f"Log in with {provider}",
             key=f"login_{provider}",
             type="primary",
             icon=":material/login:",

@@ -1,4 +1,4 @@
-"""Selections that persist across pages and are part of the page's address.
+"""Selections that persist across pages and are part of the page's address (its URL).
 
 ``keep`` is called before a widget. It gives the widget the value from the address, from an earlier
 visit to the page, or its default, in this order. The address is updated when the page is complete,
@@ -32,18 +32,24 @@ _STATE_KEY = "_address_state"
 _SCRIPT = (Path(__file__).parent / "assets" / "address.js").read_text(encoding="utf-8")
 _WHOLE_PAGE = "page"
 #: Maximum length of an invalid value in a message.
-_MAX_SHOWN = 60
+_MAX_QUOTED_LENGTH = 60
 
-#: The part of the page that is being drawn; empty between two runs. It is not in the session's
-#: state, because a run can begin in another thread before the session's previous run has stopped.
+#: The name of the part of the page that is being drawn; empty between two runs. It is not in the
+#: session's state, because a run can begin in another thread before the session's previous run has
+#: stopped.
 _current_part: ContextVar[str] = ContextVar("current_part", default="")
 
 _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
 
 
 @dataclass
-class _ShownValue:
-    """A value in the address: the part of the page that drew it, and its text; "" for default."""
+class _DrawnSelection:
+    """A selection whose widget has been drawn.
+
+    Attributes:
+        part: The name of the part of the page that drew the widget.
+        text: The value in the address; empty if the address omits it, because it is the default.
+    """
 
     part: str
     text: str
@@ -55,31 +61,34 @@ class _AddressState:
 
     Attributes:
         memory: The values of all pages as text, by the name under which they are remembered.
-        page: The open page.
+        page: The name of the open page.
         arrivals: How often a page was opened.
-        address: The parameters with which the open page was opened.
-        is_complete: True if a selection that ``address`` does not contain gets its default, because
-            "back" leads to an earlier view of the page.
+        unread_parameters: The parameters of the address with which the page was opened, without
+            those that a widget has read; empty after the first run of the page.
+        is_whole_view: True if the address describes the whole view, because the visitor has
+            reached it with "back" or "forward". A selection that the address omits then gets its
+            default instead of the remembered value.
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
-        shown: The values in the address, by parameter.
-        runs: How often the page was drawn as a whole.
+        selections: The selections on the page, by the name of their parameter.
+        runs: How often a page was drawn as a whole.
         problems: What is wrong with the address, by the key of the widget.
-        notices: Where problems are shown.
-        shown_problems: The elements that show the problems, by the key of the widget.
-        unsaved: The version of the results that would be lost with this tab, by their kind.
+        problem_container: The container at the top of the page in which problems are shown.
+        problem_elements: The elements that show the problems, by the key of the widget.
+        unsaved: The results that would be lost if the browser tab were closed: their version, by
+            their kind.
     """
 
     memory: dict[str, str] = field(default_factory=dict)
     page: str = ""
     arrivals: int = 0
-    address: dict[str, str] = field(default_factory=dict)
-    is_complete: bool = False
+    unread_parameters: dict[str, str] = field(default_factory=dict)
+    is_whole_view: bool = False
     drawn_keys: set[str] = field(default_factory=set)
-    shown: dict[str, _ShownValue] = field(default_factory=dict)
+    selections: dict[str, _DrawnSelection] = field(default_factory=dict)
     runs: int = 0
     problems: dict[str, str] = field(default_factory=dict)
-    notices: DeltaGenerator | None = None
-    shown_problems: dict[str, DeltaGenerator] = field(default_factory=dict)
+    problem_container: DeltaGenerator | None = None
+    problem_elements: dict[str, DeltaGenerator] = field(default_factory=dict)
     unsaved: dict[str, str] = field(default_factory=dict)
 
 
@@ -89,21 +98,22 @@ def _state() -> _AddressState:
 
 
 def open_address(page: str) -> None:
-    """Read the address if the visitor has just arrived at a page; every page calls this first."""
+    """Read the address if the visitor has just arrived at the page; called first in every run."""
     state = _state()
     context = get_script_run_ctx()
     is_back = context is not None and context.is_history_navigation
     if page != state.page or is_back:
-        state.arrivals += page != state.page
+        if page != state.page:
+            state.arrivals += 1
         state.page = page
-        # A link to the page names no selections: the remembered ones apply.
-        state.address = st.query_params.to_dict()
-        state.is_complete = is_back
+        # The navigation leads to an address without parameters; the remembered values then apply.
+        state.unread_parameters = st.query_params.to_dict()
+        state.is_whole_view = is_back
         state.drawn_keys.clear()
         state.problems.clear()
-    state.shown.clear()
-    state.notices = st.container()
-    state.shown_problems.clear()
+    state.selections.clear()
+    state.problem_container = st.container()
+    state.problem_elements.clear()
     for key in state.problems:
         _show_problem(state, key)
 
@@ -113,34 +123,51 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
-        name: The name of the fragment; by default, the whole page is drawn.
+        name: The name of the part, which is a fragment; by default, the whole page is drawn.
     """
     state = _state()
-    outer = _current_part.get()
+    outer_part = _current_part.get()
     _current_part.set(name)
     if name != _WHOLE_PAGE:
-        state.shown = {key: choice for key, choice in state.shown.items() if choice.part != name}
+        # If the part no longer draws one of these selections, the address must not contain it.
+        state.selections = {
+            parameter: selection
+            for parameter, selection in state.selections.items()
+            if selection.part != name
+        }
     try:
         yield
         # If the page is drawn as a whole, it updates the address once, at its end.
-        _update_address(state, name, is_last=not outer)
+        _update_address(state, name, is_last=not outer_part)
     finally:
-        _current_part.set(outer)
+        _current_part.set(outer_part)
 
 
 def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
+    """Draw the component that writes the address.
+
+    Args:
+        state: The state of the session.
+        part: The name of the part of the page that has just been drawn.
+        is_last: False if the part is drawn within the page, which updates the address later.
+    """
     if part == _WHOLE_PAGE:
-        # The parameters were read by the widgets that they belong to.
-        state.address, state.is_complete = {}, False
+        # Now all widgets have been drawn and have read their parameters.
+        state.unread_parameters, state.is_whole_view = {}, False
         state.runs += 1
     _component(
-        # Drawn in any case, so that the elements below keep their position. Each run of the page
-        # draws a new one, because the browser may skip one that moved to another position.
+        # The component is drawn even if it writes nothing, so that the elements below keep their
+        # position. Each run of the page draws a new component, because the browser may not run the
+        # script of a component that moved to another position.
         key=f"address_{part}_{state.runs}",
         data={
             "page": state.page if is_last else "",
             "query": urlencode(
-                {name: choice.text for name, choice in state.shown.items() if choice.text}
+                {
+                    parameter: selection.text
+                    for parameter, selection in state.selections.items()
+                    if selection.text
+                }
             ),
             "unsaved": urlencode(state.unsaved),
         },
@@ -174,25 +201,25 @@ def keep(
         describe: Returns a value as messages show it; by default, its text.
         memory: The name under which the value is remembered; widgets of several pages with the same
             name share their value. By default, the key.
-        is_always_shown: True to include the value in the address even if it is the default, because
-            the default is not always the same.
+        is_always_shown: True to include the value in the address even if it is the default. Use
+            this if the default can change, such as the default model.
 
     Returns:
         The key.
     """
     state = _state()
     memory = memory or key
-    is_arrival = key not in state.drawn_keys
+    is_first_drawing = key not in state.drawn_keys
     state.drawn_keys.add(key)
     text: str | None = None
-    if is_arrival and (name in state.address or state.is_complete):
-        text = state.address.pop(name, None)
+    if is_first_drawing and (name in state.unread_parameters or state.is_whole_view):
+        text = state.unread_parameters.pop(name, None)
     elif key in st.session_state:
         text = _written(st.session_state[key], write)
-        # Another value was selected: the message about the former one does not apply any more.
+        # Another value was selected, so the message about the invalid value no longer applies.
         if key in state.problems and text != state.memory.get(memory):
             del state.problems[key]
-            state.shown_problems.pop(key).empty()
+            state.problem_elements.pop(key).empty()
     else:
         text = state.memory.get(memory)
     value = default
@@ -204,8 +231,10 @@ def keep(
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
     state.memory[memory] = write(value)
-    is_shown = is_always_shown or value != default
-    state.shown[name] = _ShownValue(_current_part.get(), write(value) if is_shown else "")
+    is_in_address = is_always_shown or value != default
+    state.selections[name] = _DrawnSelection(
+        _current_part.get(), write(value) if is_in_address else ""
+    )
     return key
 
 
@@ -216,43 +245,52 @@ def forget(key: str, *, memory: str | None = None) -> None:
 
 
 def arrivals() -> int:
-    """Return how often this session has opened a page; changes with the page, not with clicks."""
+    """Return how often this session has opened a page; clicks on the page do not change it."""
     return _state().arrivals
 
 
-def set_unsaved(results: str, version: str) -> None:
-    """State which results would be lost with this tab; the browser then asks before it closes.
+def set_unsaved_results(kind: str, version: str) -> None:
+    """Set which results would be lost if the browser tab were closed.
 
-    It does not ask after a download, until there is another version.
+    The browser asks before it closes the tab. After a download, it asks again only if the version
+    of the results has changed since.
 
     Args:
-        results: The kind of results, such as "photos".
+        kind: The kind of results, such as "photos".
         version: Identifies the results; empty if there are none.
     """
-    _state().unsaved.pop(results, None)
+    _state().unsaved.pop(kind, None)
     if version:
-        _state().unsaved[results] = version
+        _state().unsaved[kind] = version
 
 
 def _written(value: Value, write: Callable[[Value], str]) -> str:
-    """Return the text of a value; a client can send any value."""
+    """Return the text of a value, also of an invalid one, because a client can send any value."""
     try:
         return write(value)
     except (LookupError, TypeError, ValueError):
         return str(value)
 
 
-def _report(state: _AddressState, key: str, what: str, instead: str) -> None:
-    state.problems[key] = f"The {what} is not available; the page shows {instead} instead."
+def _report(state: _AddressState, key: str, selection: str, replacement: str) -> None:
+    """Show that a selection in the address is not available.
+
+    Args:
+        state: The state of the session.
+        key: The key of the widget.
+        selection: The noun and the value, such as "dataset faces".
+        replacement: The value that the page uses.
+    """
+    state.problems[key] = f"The {selection} is not available; the page shows {replacement} instead."
     _show_problem(state, key)
 
 
 def _show_problem(state: _AddressState, key: str) -> None:
-    assert state.notices is not None  # every page begins with open_address
-    if key not in state.shown_problems:
-        state.shown_problems[key] = state.notices.empty()
-    state.shown_problems[key].warning(plain_text(state.problems[key]), icon=":material/link_off:")
+    assert state.problem_container is not None  # every page begins with open_address
+    if key not in state.problem_elements:
+        state.problem_elements[key] = state.problem_container.empty()
+    state.problem_elements[key].warning(plain_text(state.problems[key]), icon=":material/link_off:")
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return text if len(text) <= _MAX_QUOTED_LENGTH else f"{text[:_MAX_QUOTED_LENGTH]}…"

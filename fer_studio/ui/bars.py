@@ -18,11 +18,11 @@ from fer_studio.ui.charts import show_chart
 def show_probabilities(probability_by_class: Mapping[str, float]) -> None:
     """Draw a face's class probabilities as bars.
 
-    They are HTML, because pages draw them for many faces, and a browser needs half a second to
+    The bars are HTML, because pages draw them for many faces, and a browser needs half a second to
     load Plotly.
 
     Args:
-        probability_by_class: 0 to 1 each, in the order to draw them.
+        probability_by_class: Probabilities from 0 to 1, in the order in which they are drawn.
     """
     colors = class_colors(probability_by_class)
     _show_bars(
@@ -40,7 +40,7 @@ def show_probability_chart(
     """Draw a face's class probabilities as a chart that can be downloaded.
 
     Args:
-        probability_by_class: 0 to 1 each, in the order to draw them.
+        probability_by_class: Probabilities from 0 to 1, in the order in which they are drawn.
         key: The key of the chart.
         title: The title of the chart.
     """
@@ -52,14 +52,14 @@ def show_probability_chart(
     )
 
 
-def show_votes_of_face(distribution: Mapping[str, int], classes: Sequence[str]) -> None:
+def show_votes_of_face(votes_by_answer: Mapping[str, int], classes: Sequence[str]) -> None:
     """Draw the FER+ annotators' votes for a face as bars.
 
     Args:
-        distribution: Votes by FER+'s names of the answers.
+        votes_by_answer: The number of votes for each answer, by FER+'s name of the answer.
         classes: The classes of the dataset.
     """
-    votes = _renamed(distribution, classes)
+    votes = _with_class_names(votes_by_answer, classes)
     colors = class_colors(classes)
     total = max(sum(votes.values()), 1)
     _show_bars(
@@ -72,17 +72,17 @@ def show_votes_of_face(distribution: Mapping[str, int], classes: Sequence[str]) 
 
 
 def show_vote_chart(
-    distribution: Mapping[str, int], classes: Sequence[str], *, key: str, title: str
+    votes_by_answer: Mapping[str, int], classes: Sequence[str], *, key: str, title: str
 ) -> None:
     """Draw the FER+ annotators' votes for a face as a chart that can be downloaded.
 
     Args:
-        distribution: Votes by FER+'s names of the answers.
+        votes_by_answer: The number of votes for each answer, by FER+'s name of the answer.
         classes: The classes of the dataset.
         key: The key of the chart.
         title: The title of the chart.
     """
-    votes = _renamed(distribution, classes)
+    votes = _with_class_names(votes_by_answer, classes)
     show_chart(vote_bars(votes, classes), title=title, key=key, alt=_votes_text(votes))
 
 
@@ -100,7 +100,7 @@ def _show_bars(description: str, bars: Iterable[tuple[str, float, str, str]]) ->
     """Draw bars from the top down; ``assets/app.css`` styles them.
 
     Args:
-        description: What a screen reader says about them.
+        description: What a screen reader says about the bars.
         bars: Name, length from 0 to 1, text and color of each bar.
     """
     lines = "".join(
@@ -116,12 +116,14 @@ def _show_bars(description: str, bars: Iterable[tuple[str, float, str, str]]) ->
     )
 
 
-def _renamed(distribution: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:
-    """Return votes by our names: the classes in their order, then the other answers."""
+def _with_class_names(votes_by_answer: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:
+    """Return the votes by the dataset's class names in their order, then the other answers."""
     columns = answer_columns(classes)
     votes = {
-        name: distribution.get(VOTE_COLUMNS[column], 0)
+        name: votes_by_answer.get(VOTE_COLUMNS[column], 0)
         for name, column in zip(classes, columns, strict=True)
     }
-    others = (answer for answer in VOTE_COLUMNS if VOTE_COLUMNS.index(answer) not in columns)
-    return votes | {answer.replace("_", " "): distribution.get(answer, 0) for answer in others}
+    other_answers = [answer for answer in VOTE_COLUMNS if VOTE_COLUMNS.index(answer) not in columns]
+    return votes | {
+        answer.replace("_", " "): votes_by_answer.get(answer, 0) for answer in other_answers
+    }

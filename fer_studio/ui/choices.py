@@ -35,30 +35,32 @@ _DETECTOR_HELP = (
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What a page analyzes faces with.
+    """The model, the emphasis and the face detector that the user has chosen.
 
     Attributes:
         bundle: The model; None if there is none.
-        emphasis: The emphasis on rare classes.
+        emphasis: How strongly rare classes are favored.
         detector: The name of the face detector.
-        more: The container for further settings of the page.
+        settings_container: The popover "Settings", to which a page can add further settings.
     """
 
     bundle: Bundle | None
     emphasis: Emphasis
     detector: str
-    more: DeltaGenerator
+    settings_container: DeltaGenerator
 
 
-def bar_place(bar: DeltaGenerator, settings: Settings) -> DeltaGenerator:
-    """Return where the bar of ``choose_model`` is drawn.
+def model_choice_container(title_bar: DeltaGenerator, settings: Settings) -> DeltaGenerator:
+    """Return the container in which ``choose_model`` should be called.
+
+    If there is no model, this is a new container below the title, where the message about the
+    missing model has more space.
 
     Args:
-        bar: The place next to the title; without a model, the message about it is drawn below the
-            title, where it has more space.
+        title_bar: The container next to the title.
         settings: The folders of the app.
     """
-    return bar if list_bundles(settings) else st.container()
+    return title_bar if list_bundles(settings) else st.container()
 
 
 def choose_model(settings: Settings) -> ModelChoice:
@@ -70,17 +72,17 @@ def choose_model(settings: Settings) -> ModelChoice:
         # Narrow enough for a phone, together with the button next to it.
         with st.container(width=200):
             detector = _choose_detector(settings)
-        more = st.popover("Settings", icon=":material/tune:", key="model_settings")
-    with more:
+        popover = st.popover("Settings", icon=":material/tune:", key="model_settings")
+    with popover:
         emphasis = choose_emphasis(bundle)
         st.caption(f"Face detector. {_DETECTOR_HELP}")
         if not is_yunet_available(settings) and may_edit():
             _offer_yunet(settings)
-    return ModelChoice(bundle, emphasis, detector, more)
+    return ModelChoice(bundle, emphasis, detector, popover)
 
 
 def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | None:
-    """Draw the selection of the model, the default one first.
+    """Draw the selection of the model; the default model is the first option.
 
     Args:
         settings: The folders of the app.
@@ -93,13 +95,13 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
     default = default_bundle_name(settings)
     if not bundles:
         try:
-            find_bundle(None, settings)
+            find_bundle(None, settings)  # raises an error that states the reason
         except InputError as error:
             show_error(error)
         return None
     if default not in bundles:
         try:
-            find_bundle(None, settings)
+            find_bundle(None, settings)  # raises an error that states the reason
         except InputError as error:
             st.warning(
                 f"{plain_text(str(error))} The page uses another model.",
@@ -127,7 +129,7 @@ def bundle_title(bundle: Bundle) -> str:
     name, accuracy = model_title(bundle), bundle.record.validation_accuracy
     reference = " of votes" if bundle.record.learned_votes else ""
     if bundle.record.is_demo:
-        # Its accuracy cannot be compared with those on real faces.
+        # An accuracy on drawn faces cannot be compared with accuracies on real faces.
         return f"{name} (demo data)"
     return name if accuracy is None else f"{name} ({100 * accuracy:.1f} %{reference})"
 
@@ -140,7 +142,10 @@ _EMPHASIS_TITLES: dict[Emphasis, str] = {
 
 
 def choose_emphasis(bundle: Bundle | None) -> Emphasis:
-    """Draw the emphasis on rare classes; without a class prior there is nothing to choose."""
+    """Draw the selection of the emphasis on rare classes.
+
+    A model without a class prior supports the default only, so nothing is drawn for it.
+    """
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
     emphasis: Emphasis = kept_segments(
@@ -150,9 +155,9 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
         name="emphasis",
         default="default",
         format_func=lambda name: _EMPHASIS_TITLES[name],
-        help="Rare classes, such as fear and disgust, are found more often and common ones, such "
-        "as neutral, less often. Default: as the model was calibrated, for the best macro F1. "
-        "Strong suits posed expressions.",
+        help="With emphasis, the model predicts rare classes, such as fear and disgust, more often "
+        "and common classes, such as neutral, less often. Default: the emphasis that was best for "
+        "macro F1 when the model was calibrated. Strong: for posed expressions.",
     )
     return emphasis
 
@@ -163,6 +168,7 @@ def _choose_detector(settings: Settings) -> str:
         detector_names(settings),
         key="detector",
         name="detector",
+        # Only the first word of a title, such as "Accurate", fits into the bar.
         format_func=lambda name: f"Detector: {DETECTOR_TITLES[name].split()[0]}",
         label_visibility="collapsed",
         help=_DETECTOR_HELP,
@@ -183,7 +189,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # Draw the list above again, with the new detector selected.
+                # The page draws the list of detectors again, with the new one selected.
                 forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

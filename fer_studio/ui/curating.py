@@ -31,11 +31,12 @@ from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
 
 _CALLBACK_ERROR = KeptError("curation_error")
-_DONE = "curation_done"
+#: Session state: the sentence that describes the last change, until it is shown.
+_OUTCOME = "curation_done"
+#: The option of "Correct label" that gives each image the label suggested for it.
 _SUGGESTED = "as suggested"
 #: The message that is shown instead of the buttons to visitors who are not editors.
 EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
-
 
 #: The warning before a held-out image gets the label that a model predicts.
 SUGGESTION_WARNING = (
@@ -50,18 +51,19 @@ class DecisionButton:
     """A button that decides about images.
 
     Attributes:
-        label: Its label.
-        icon: Its icon.
-        shortcut: Its key, where it decides about a single image. Streamlit reserves R.
-        hint: Its tooltip.
-        done: What the images then are.
+        label: The label of the button.
+        icon: The icon of the button.
+        shortcut: The key that presses the button on pages that show a single image. Streamlit
+            reserves R.
+        hint: The tooltip of the button.
+        state: The state of the images after the decision, such as "dropped".
     """
 
     label: str
     icon: str
     shortcut: str
     hint: str
-    done: str
+    state: str
 
 
 #: The buttons by action.
@@ -95,9 +97,9 @@ class CurationState:
     """The current decisions about a dataset.
 
     Attributes:
-        file: The file that stores them.
+        file: The file that stores the decisions.
         curation: The decisions.
-        match: The rows that they are about.
+        match: The decisions by the row of their image in the dataset.
     """
 
     file: CurationFile
@@ -105,7 +107,7 @@ class CurationState:
     match: CurationMatch
 
     def mark(self, row: int) -> str:
-        """Return the decision about a row in one or two words; empty if there is none."""
+        """Return the decision about a row, such as "dropped" or "now happy"; empty if none."""
         entry = self.match.by_row.get(row)
         if entry is None:
             return ""
@@ -113,46 +115,51 @@ class CurationState:
 
 
 def curation_state(dataset: OpenDataset) -> CurationState:
-    """Return the decisions, which are cached until the file changes.
+    """Return the decisions about a dataset, which are cached until their file changes.
 
     Raises:
         InputError: The file cannot be read.
     """
     file = CurationFile(dataset.folder)
-    curation, match = _matched(dataset.key, file.content_key, file, dataset)
+    curation, match = _read_curation(dataset.key, file.content_key, file, dataset)
     return CurationState(file, curation, match)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _matched(
+def _read_curation(
     key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: OpenDataset
 ) -> tuple[Curation, CurationMatch]:
+    # key and content_key are only part of the cache key: the data and the version of the file.
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
 
 
 def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
-    """Change the decisions, in the callback of a button.
+    """Change the decisions about a dataset; for the callback of a button.
 
     The outcome is stored for ``show_curation_outcome``, because callbacks cannot draw.
 
+    Args:
+        dataset: The dataset.
+        change: Changes the file of the decisions.
+
     Returns:
-        True if they were changed.
+        True if the decisions were changed, False if an error was stored.
     """
     with _CALLBACK_ERROR:
         require_editor()
-        # Raises if the dataset was deleted in the meantime.
-        done = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
-        st.session_state[_DONE] = as_sentence(done.summary)
+        # imported_folder raises an InputError if the dataset was deleted in the meantime.
+        outcome = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
+        st.session_state[_OUTCOME] = as_sentence(outcome.summary)
         return True
     return False
 
 
 def show_curation_outcome() -> None:
     """Show the outcome of the last change, once."""
-    done = st.session_state.pop(_DONE, None)
-    if done is not None:
-        st.toast(done, icon=":material/check:")
+    outcome = st.session_state.pop(_OUTCOME, None)
+    if outcome is not None:
+        st.toast(outcome, icon=":material/check:")
     _CALLBACK_ERROR.show()
 
 
@@ -162,11 +169,12 @@ class SelectedImages:
 
     Attributes:
         dataset: The dataset of these images.
-        rows: The images.
+        rows: The rows of the images in the dataset.
         gallery: The key of the gallery, whose selection is cleared after a decision.
         reason: The proposed reason.
-        source: Where they were found, for the record.
-        suggested: For some rows, the emotion that is suggested as the correct label.
+        source: Where the images were found; stored with each decision.
+        suggested: By row, the index of the class that is suggested as the correct label; a missing
+            row has no suggestion.
         is_model_suggestion: True if a model suggests the labels.
     """
 
@@ -179,10 +187,15 @@ class SelectedImages:
     is_model_suggestion: bool = False
 
     def entries(self, action: str, label: str) -> tuple[CurationEntry, ...]:
-        """Return the decisions of one action about these images.
+        """Return the decisions about these images, one for each image.
+
+        Args:
+            action: One of the keys of ``DECISIONS``.
+            label: The correct label, or ``_SUGGESTED``; used only if the action is "relabel". With
+                ``_SUGGESTED``, images without a suggestion get no decision.
 
         Raises:
-            InputError: The suggested label should be used, and none is suggested.
+            InputError: ``label`` is ``_SUGGESTED``, and no image has a suggestion.
         """
         faces, rows = self.dataset.faces, np.array(self.rows, dtype=np.intp)
         if action != "relabel":
@@ -255,40 +268,41 @@ def _decision_button(selected: SelectedImages, action: str) -> None:
 
 
 def _decide(selected: SelectedImages, action: str) -> None:
-    # The arguments do not contain what was entered just before the click.
+    # Text typed just before the click is in the session state, not in the arguments.
     reason = st.session_state[f"{selected.gallery}_reason"].strip() or selected.reason
     label = st.session_state[f"{selected.gallery}_label"]
     selected = replace(selected, reason=reason)
-    left_out = 0
+    relabeled_before = 0
 
     def decide(curation: Curation) -> tuple[CurationEntry, ...]:
-        nonlocal left_out
+        nonlocal relabeled_before
         entries = selected.entries(action, label)
         if len(selected.rows) == 1:
             return entries
-        kept = without_relabeled(entries, curation, selected.dataset.faces)
-        left_out = len(entries) - len(kept)
-        if entries and not kept:
+        # A decision about several images must not replace a label that somebody has chosen.
+        applicable = without_relabeled(entries, curation, selected.dataset.faces)
+        relabeled_before = len(entries) - len(applicable)
+        if entries and not applicable:
             raise InputError(
                 "All selected images were relabeled before, and a decision about several images "
-                "does not replace that; select a single image, or undo its decision first."
+                "does not replace their labels; select a single image, or undo its decision first."
             )
-        return kept
+        return applicable
 
     if change_curation(selected.dataset, lambda file: file.change_with(decide)):
         clear_selection(selected.gallery)
-        if left_out:
-            st.session_state[_DONE] += (
-                f" Not changed: {counted(left_out, 'image')} relabeled before; change such "
+        if relabeled_before:
+            st.session_state[_OUTCOME] += (
+                f" Not changed: {counted(relabeled_before, 'image')} relabeled before; change such "
                 "images one by one."
             )
 
 
 def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
-    """Draw the buttons that undo the last change of the decisions, and redo an undone one.
+    """Draw the button that undoes the last change, and the button that redoes an undone change.
 
-    The button undoes only the change that it shows: if someone else has changed the decisions
-    since, an error is shown.
+    Each button applies only to the change that it names: if someone else has changed the decisions
+    since the page was drawn, a click shows an error.
 
     Args:
         dataset: The dataset.
@@ -318,12 +332,14 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
 
 
 def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *, key: str) -> None:
-    """Draw the button that undoes the last decision about one image, and no other.
+    """Draw the button that undoes the last decision about one image.
+
+    Decisions about other images stay unchanged.
 
     Args:
         dataset: The dataset.
         state: Current decisions about the dataset.
-        row: The image.
+        row: The row of the image.
         key: Key of the button.
     """
     if not may_edit():
@@ -352,7 +368,13 @@ def _undo_image(dataset: OpenDataset, entry: CurationEntry) -> None:
 
 
 def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
-    """Draw a quick fix: its button and what it does."""
+    """Draw the button of a quick fix, and an explanation of what the quick fix does.
+
+    Args:
+        dataset: The dataset.
+        fix: The quick fix.
+        near: The near-duplicates of the dataset; None while the search for them is running.
+    """
     is_waiting = fix.needs_near and near is None
     count = 0 if is_waiting else _fixed_count(dataset, fix, near)
     hint = None
@@ -387,13 +409,14 @@ def _fixed_count(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | Non
 def _fixed_rows(
     key: str,
     name: str,
-    dropped_key: int,
+    dropped_hash: int,
     _dropped: tuple[int, ...],
     _dataset: OpenDataset,
     _fix: QuickFix,
     _near: NearDuplicates | None,
 ) -> NDArray[np.intp]:
-    # Most quick fixes take longer than a click should, but do not depend on decisions.
+    # Cached, because finding the rows takes longer than a click should. The cache key contains the
+    # dropped rows but no other decisions, because no quick fix depends on those.
     return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 

@@ -51,15 +51,15 @@ class OpenDataset:
 
     @property
     def key(self) -> str:
-        """Identifies the data."""
+        """The fingerprint of the data, for caches."""
         return self.faces.fingerprint
 
     def caption(self, row: int) -> str:
-        """Return the class and split of a face."""
+        """Return the class and split of the face in a row."""
         return f"{self.faces.class_of(row)} · {SPLITS[self.faces.splits[row]]}"
 
     def title(self, row: int) -> str:
-        """Return the name, class and split of a face, as Markdown."""
+        """Return the name, class and split of the face in a row, as Markdown."""
         return f"{plain_text(self.faces.names[row])} · {plain_text(self.caption(row))}"
 
 
@@ -77,6 +77,11 @@ def open_dataset(name: str, settings: Settings) -> OpenDataset:
 
 
 def _content_key(folder: Path) -> tuple[int, ...]:
+    """Return a cache key that changes with the files of a dataset.
+
+    Raises:
+        InputError: A file is missing or not accessible.
+    """
     try:
         stats = [(folder / file).stat() for file in (RECORD_FILE, FACES_FILE)]
     except OSError as error:
@@ -92,30 +97,32 @@ def _content_key(folder: Path) -> tuple[int, ...]:
 @st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Opening the dataset…")
 def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceSet:
     faces = load_dataset(name, _settings)
-    _ = faces.fingerprint  # computed here once, so that no later click waits for it
+    _ = faces.fingerprint  # the property computes it now, so that no later click waits for it
     return faces
 
 
-#: OpenDataset is a new object in each rerun; caches recognize it by its data.
-_BY_DATA: dict[str | type[Any], Callable[[Any], Any]] = {OpenDataset: lambda dataset: dataset.key}
+#: Each rerun creates a new OpenDataset; caches identify it by its key.
+_HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {
+    OpenDataset: lambda dataset: dataset.key
+}
 
 
-@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False, hash_funcs=_BY_DATA)
+@st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False, hash_funcs=_HASH_FUNCS)
 def dataset_overview(dataset: OpenDataset) -> Overview:
-    """Return the class counts of a dataset."""
+    """Return the counts of a dataset by class and split."""
     return overview(dataset.faces)
 
 
 @st.cache_resource(
-    max_entries=_MAX_DATASETS, show_spinner="Comparing all images…", hash_funcs=_BY_DATA
+    max_entries=_MAX_DATASETS, show_spinner="Comparing all images…", hash_funcs=_HASH_FUNCS
 )
 def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
-    """Return exact duplicates, leaks and blank images; takes a second or two at first."""
+    """Return exact duplicates, leaks and blank images; the first call takes a second or two."""
     return audit_duplicates(dataset.faces)
 
 
 @st.cache_resource(
-    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_BY_DATA
+    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_HASH_FUNCS
 )
 def dataset_quality(dataset: OpenDataset) -> ImageQuality:
     """Return brightness, contrast and sharpness of every face."""
@@ -123,7 +130,7 @@ def dataset_quality(dataset: OpenDataset) -> ImageQuality:
 
 
 @st.cache_resource(
-    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_BY_DATA
+    max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_HASH_FUNCS
 )
 def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
     """Return the distance of each face from its class mean, float32 ``[n]``."""
@@ -131,7 +138,7 @@ def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
 
 
 def dataset_votes(dataset: OpenDataset) -> Votes | None:
-    """Return FER+'s votes for the images; None if none were added.
+    """Return FER+'s votes for the images; None if no votes were added to the dataset.
 
     Raises:
         InputError: The votes are damaged, or belong to other images.

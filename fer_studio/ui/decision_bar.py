@@ -1,4 +1,4 @@
-"""The bar at the bottom of a section: how many decisions there are, undo, download."""
+"""The bar at the bottom of a section: the number of decisions, and buttons to undo and download."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 
 _KEY = "decision_bar"
-#: ``st.bottom`` would be out of reach of a section, which reruns without the rest of the page.
+#: ``st.bottom`` cannot be used: a section is a fragment, and cannot draw widgets outside of itself.
 _STYLE = f"""
 <style>
-/* The element around the bar, which is as tall as the bar: within it, the bar could not move. */
+/* The element around the bar is sticky, not the bar: the bar could not move within this element,
+   which is as tall as the bar. */
 :has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
   padding: 0.5rem 0; border-top: 1px solid gray;
   background: color-mix(in srgb, Canvas 75%, transparent); backdrop-filter: blur(12px);
 }}
-/* On a phone, the bar has several lines, and would cover the faces. */
+/* On a phone, the bar has several lines; if it were sticky, it would cover the faces. */
 @media (max-width: 640px) {{ :has(> .st-key-{_KEY}) {{ position: static; }} }}
 </style>
 """
 
 
 def show_decision_bar(dataset: OpenDataset) -> None:
-    """Draw the bar if there are decisions about a dataset, or one that can be redone.
+    """Draw the bar if there are decisions about a dataset, or an undone change to redo.
 
     Raises:
         InputError: The decisions cannot be read.
@@ -37,8 +38,8 @@ def show_decision_bar(dataset: OpenDataset) -> None:
     if not state.curation.entries and state.file.redoable() is None:
         return
     counts = state.curation.counts()
-    parts = [
-        f"{counts[action]:,} {button.done}"
+    count_texts = [
+        f"{counts[action]:,} {button.state}"
         for action, button in DECISIONS.items()
         if counts[action]
     ]
@@ -46,7 +47,7 @@ def show_decision_bar(dataset: OpenDataset) -> None:
     with st.container(key=_KEY, horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
             f":material/gavel: **{counted(len(state.curation.entries), 'decision')}**"
-            + (f": {', '.join(parts)}" if parts else ""),
+            + (f": {', '.join(count_texts)}" if count_texts else ""),
             width="content",
         )
         offer_undo(dataset, state, key="curation_undo")

@@ -7,8 +7,8 @@ from pathlib import PurePath
 
 import streamlit as st
 
-#: MIME type and icon by the extension of the file's name.
-_KINDS = {
+#: MIME type and icon by the extension of the file name.
+_FILE_TYPES = {
     ".bib": ("application/x-bibtex", ":material/format_quote:"),
     ".csv": ("text/csv", ":material/table:"),
     ".html": ("text/html", ":material/description:"),
@@ -42,12 +42,12 @@ def offer_download(
         file_name: The name of the file; its extension determines MIME type and icon.
         key: The key of the button.
         hint: The tooltip.
-        icon: Another icon than that of the kind of file.
-        is_primary: True for the main action of its part of the page.
+        icon: The icon of the button; None for the icon of the file type.
+        is_primary: True to draw it as the main button of a part of the page.
         is_disabled: True if there is nothing to download.
         is_wide: True to make the button as wide as its container.
     """
-    mime_type, icon_of_kind = _KINDS[PurePath(file_name).suffix]
+    mime_type, type_icon = _FILE_TYPES[PurePath(file_name).suffix]
     st.download_button(
         label,
         content,
@@ -55,7 +55,7 @@ def offer_download(
         mime_type,
         key=key,
         help=hint,
-        icon=icon or icon_of_kind,
+        icon=icon or type_icon,
         type="primary" if is_primary else "secondary",
         disabled=is_disabled,
         width="stretch" if is_wide else "content",

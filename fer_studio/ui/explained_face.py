@@ -28,36 +28,36 @@ def show_explained_face(
     label: str | None,
     key: str,
 ) -> None:
-    """Draw a face, its heat map, and the selection of the class that the heat map is for.
+    """Draw a face, a heat map, and the selection of the class that the heat map explains.
 
     Args:
         bundle: The model.
         face: uint8 ``[48, 48]``.
         name: The name of the image.
         classes: The classes of the model, in the order of its output.
-        predicted: The class that the model predicts, selected at first.
-        label: The class of the face; None if the model does not have it.
+        predicted: The class that the model predicts; it is selected at first.
+        label: The label of the face; None if it is not a class of the model.
         key: Key of the selection.
     """
     images = st.container(horizontal=True, gap="small")
     images.image(png_url(enlarged(face)), width=ENLARGED_WIDTH, alt=f"Input of the network: {name}")
-    chosen = st.selectbox(
+    chosen_class = st.selectbox(
         "Heat map for",
         classes,
         index=classes.index(predicted),
-        format_func=lambda name: (
-            f"{name} (predicted)"
-            if name == predicted
-            else f"{name} (label)"
-            if name == label
-            else name
+        format_func=lambda class_name: (
+            f"{class_name} (predicted)"
+            if class_name == predicted
+            else f"{class_name} (label)"
+            if class_name == label
+            else class_name
         ),
         key=key,
         width=ENLARGED_WIDTH,
     )
     try:
         explanation = _explanation(
-            bundle.content_key, face.tobytes(), classes.index(chosen), bundle
+            bundle.content_key, face.tobytes(), classes.index(chosen_class), bundle
         )
     except InputError as error:
         show_error(error)
@@ -65,7 +65,7 @@ def show_explained_face(
     images.image(
         png_url(overlay(face, explanation.heat, size=ENLARGED_WIDTH)),
         width=ENLARGED_WIDTH,
-        alt=f"The same face with the heat map for {chosen}",
+        alt=f"The same face with the heat map for {chosen_class}",
     )
     st.caption(explanation.note)
 

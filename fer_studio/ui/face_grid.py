@@ -1,11 +1,12 @@
 """An even grid of faces that can be clicked, as one element of the page.
 
-Streamlit's pictures cannot be clicked, and a page of 24 faces with a button and a checkbox each
-takes a hundred elements.
+Streamlit's pictures cannot be clicked. A button and a checkbox for each of 24 faces would add about
+a hundred elements to the page.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,8 @@ from fer_studio.ui.style import style_container
 
 _ASSETS = Path(__file__).parent / "assets"
 
-#: Height of a row of faces in pixels, and the faces in a row of a window of 1440 pixels.
-_ROW_HEIGHT, _IN_ROW = 129, 11
+#: Height of a row of faces in pixels, and number of faces in a row in a window of 1440 pixels.
+_ROW_HEIGHT, _FACES_PER_ROW = 129, 11
 
 _component = st.components.v2.component(
     "fer_studio_face_grid",
@@ -34,13 +35,13 @@ class FaceTile:
     """A face in the grid.
 
     Attributes:
-        row: Identifies it.
-        image: A PNG file.
-        caption: The text below it; plain text, as all texts.
-        name: Its alternative text and tooltip.
-        mark: The decision about it; empty if there is none.
-        color: A CSS color next to the caption; empty for none.
-        is_selected: Whether its checkbox is checked; None to draw no checkbox.
+        row: The row of the face in the dataset.
+        image: The face as a PNG file.
+        caption: The text below the face; plain text, like all other texts.
+        name: The alternative text and tooltip of the face.
+        mark: The decision about the face; empty if there is none.
+        color: The CSS color of a dot next to the caption; empty for no dot.
+        is_selected: Whether the checkbox of the face is checked; None to draw no checkbox.
     """
 
     row: int
@@ -52,7 +53,7 @@ class FaceTile:
     is_selected: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the face as ``face_grid.js`` takes it."""
+        """Return the face in the format that ``assets/face_grid.js`` expects."""
         return {
             "row": self.row,
             "image": png_url(self.image),
@@ -71,30 +72,32 @@ def face_grid(
     on_toggle: Callable[[int, bool], None] | None = None,
     hidden: Sequence[str] | None = None,
 ) -> int | None:
-    """Draw faces.
+    """Draw a grid of faces.
 
     Args:
         groups: The faces of each group; one group of all faces if there are no groups.
         key: Key of the element.
-        on_toggle: Called with the row and the new state of a checkbox; a callback.
-        hidden: By group, a text about faces that are not drawn. If given, groups have frames.
+        on_toggle: A callback for the checkboxes: called with the row and the new state, before the
+            page runs again.
+        hidden: For each group, a text about faces that are not drawn, such as "and 12 more"; empty
+            if all are drawn. If given, each group has a frame; None for no frames.
 
     Returns:
         The row of the face that was clicked just before this run; None without a click.
     """
 
-    def notice() -> None:
+    def report_toggle() -> None:
         row, is_selected = st.session_state[key].toggled
         if on_toggle is not None:
             on_toggle(int(row), bool(is_selected))
 
-    place = f"face_place_{key}"
-    # The place of the faces in a wide window, so that the elements below stay where they are when
-    # the browser has loaded the grid.
+    container_key = f"face_place_{key}"
+    # The container has the height of the faces in a wide window before the browser has loaded the
+    # grid, so that the elements below do not move.
     count = sum(len(group) for group in groups)
-    height = _ROW_HEIGHT * -(-count // _IN_ROW)
-    with st.container(key=place, gap=None):
-        style_container(place, f"min-height: {height}px;")
+    height = _ROW_HEIGHT * math.ceil(count / _FACES_PER_ROW)
+    with st.container(key=container_key, gap=None):
+        style_container(container_key, f"min-height: {height}px;")
         clicked: int | None = _component(
             key=key,
             data={
@@ -102,7 +105,8 @@ def face_grid(
                 "isGrouped": hidden is not None,
                 "hidden": list(hidden or ()),
             },
+            # The result has the attribute "opened" only if there is a callback for it.
             on_opened_change=lambda: None,
-            on_toggled_change=notice,
+            on_toggled_change=report_toggle,
         ).opened
     return clicked

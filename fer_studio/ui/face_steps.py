@@ -1,4 +1,7 @@
-"""The drawer's buttons that lead to the previous and the next face."""
+"""The buttons of the face drawer that lead to the previous and the next face.
+
+The drawer is a dialog at the right edge of the page that shows one face.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 
-#: Number of screen pixels per image pixel of an enlarged face, and its width.
+#: Number of screen pixels per image pixel of an enlarged face.
 FACE_SCALE = 4
+#: Width of an enlarged face in screen pixels.
 ENLARGED_WIDTH = FACE_SIZE * FACE_SCALE
 #: Width of the drawer in pixels: two enlarged faces and the buttons of a decision fit in a row.
 DRAWER_WIDTH = 560
 
+#: Session state: the position of the face in the drawer among the faces to step through.
 _STEP = "face_step"
 
 
@@ -21,23 +26,24 @@ def start_at(rows: NDArray[np.intp], row: int) -> None:
     """Set the face that the drawer shows first.
 
     Args:
-        rows: The faces to step through.
-        row: One of them.
+        rows: The faces to step through, each identified by a number such as its row.
+        row: The number of the face that is shown first.
     """
     st.session_state[_STEP] = int(np.flatnonzero(rows == row)[0])
 
 
 def show_steps(rows: NDArray[np.intp]) -> int:
-    """Draw the buttons, which the arrow keys press as well; return the current face.
+    """Draw the buttons, which the arrow keys also press, and return the number of the current face.
 
     Args:
-        rows: The faces to step through, at least one.
+        rows: The faces to step through, at least one; see ``start_at``.
     """
     count = len(rows)
+    # The stored position may belong to a longer list of faces.
     step = st.session_state.get(_STEP, 0) % count
 
-    def move(by: int) -> None:
-        st.session_state[_STEP] = (step + by) % count
+    def move(steps: int) -> None:
+        st.session_state[_STEP] = (step + steps) % count
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -63,7 +69,7 @@ def show_steps(rows: NDArray[np.intp]) -> int:
 
 
 def enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a face with each pixel as a square, because a browser would smooth it.
+    """Return a face with each pixel enlarged to a square; a browser would blur the pixels.
 
     Args:
         face: uint8 ``[48, 48]``.

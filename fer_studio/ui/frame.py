@@ -19,6 +19,7 @@ _AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
 
 ASSETS = Path(__file__).parent / "assets"
 
+#: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
 #: The time in which a browser changes the width of the empty page: a few of its frames.
 _LAYOUT_SECONDS = 0.05
@@ -42,7 +43,7 @@ class PageEntry:
 
     @property
     def address(self) -> str:
-        """Its address; the home page has the shortest one, "/"."""
+        """The path of the page in its URL: "/" for the home page, "/NAME" for the others."""
         return "/" if self is PAGES[0] else f"/{self.name}"
 
 
@@ -131,12 +132,12 @@ def run_app() -> None:
 def _set_layout() -> None:
     """Set the width of the page before its first element is drawn.
 
-    Until the browser gets this setting, it shows a narrow page. If elements arrived at the same
-    time, all of them would move.
+    Until the browser receives this setting, it shows a narrow page. If elements arrived together
+    with the setting, all of them would move.
     """
     st.set_page_config(
         layout="wide",
-        # Otherwise the page moves aside while it loads, for a sidebar that no page has.
+        # Otherwise Streamlit reserves space for a sidebar while the page loads, and the page moves.
         initial_sidebar_state="collapsed",
     )
     is_first_run = _INSIDE_FRAME not in st.session_state
@@ -148,7 +149,7 @@ def _set_layout() -> None:
 def _start_pending_work() -> None:
     """Start the pending runs and analyses of the queues, and remove stale temporary files.
 
-    It runs once per server, after the first page, which does not wait for it.
+    This runs once per server, after its first page has been drawn, so that the page does not wait.
     """
     # Imported here: most pages do not need them.
     from fer_core.errors import InputError
@@ -160,7 +161,7 @@ def _start_pending_work() -> None:
         remove_stale_temp_files(load_settings())
         start_pending_runs(load_settings())
     except InputError as error:
-        # The train page shows it as well.
+        # The train page also shows this error.
         logging.getLogger(__name__).warning("pending runs were not started: %s", error)
     if any(load_settings().analyses_root.glob(".queue/*.json")):
         # Imported only if it is needed: OpenCV takes half a second to load.
@@ -178,7 +179,7 @@ def open_page(name: str) -> DeltaGenerator:
     the run ends here.
 
     Returns:
-        The place for the page's main selections, next to its title.
+        The container next to the title, for the main selections of the page.
     """
     if not st.session_state.get(_INSIDE_FRAME):
         run_app()
@@ -188,7 +189,7 @@ def open_page(name: str) -> DeltaGenerator:
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.title(entry.heading or entry.title, anchor=False, width="content")
-        place = st.container(width="content")
+        title_bar = st.container(width="content")
     open_address(name)
     visitor = admission()
     if not visitor.may_open(name):
@@ -196,12 +197,12 @@ def open_page(name: str) -> DeltaGenerator:
         show_responsible_use()
         st.stop()
     show_warning_without_login()
-    return place
+    return title_bar
 
 
 def show_responsible_use() -> None:
     """Show what the predictions mean, and what they must not be used for."""
-    # Not a caption, in which the contrast of a link would be too low.
+    # Not st.caption, because the contrast of a link in a caption would be too low.
     st.markdown(
         ":small[Predictions describe how a face looks, not what a person feels. Do not use them to "
         "decide about people; at work and in education this is "

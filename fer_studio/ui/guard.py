@@ -19,9 +19,8 @@ Content = TypeVar("Content")
 def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     """Turn a section into a fragment that shows an ``InputError`` as a message.
 
-    Its selections are part of the page's address.
-
-    A click inside the section reruns only this section, so the exception must be caught here.
+    The selections in the section become part of the page's address. A click inside the section
+    reruns only the section, so the exception must be caught here.
 
     Args:
         draw: Draws the section; its argument is the content of the page.
@@ -30,6 +29,7 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
+        # The pages with such sections require at least the role that the evaluate page requires.
         leave_if_refused("evaluate")
         try:
             with address_part(draw.__name__):

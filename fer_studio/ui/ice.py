@@ -1,7 +1,8 @@
-"""The configured ICE servers (STUN and TURN), which help browser and app to connect.
+"""The configured ICE servers (STUN and TURN), which help the browser and the app to connect.
 
-On localhost none is needed. Behind a router or a firewall, set them in the environment variable
-``FER_STUDIO_ICE_SERVERS`` as JSON, or in ``.streamlit/secrets.toml``. The variable has priority::
+On localhost no server is needed. If there is a router or a firewall between browser and app, set
+the servers as JSON in the environment variable ``FER_STUDIO_ICE_SERVERS``, which has priority, or
+in ``.streamlit/secrets.toml`` like this::
 
     [webrtc]
     ice_servers = [{ urls = "turn:turn.example.org:3478", username = "…", credential = "…" }]
@@ -20,10 +21,10 @@ from fer_core.errors import InputError
 from fer_core.files import parse_json
 
 ICE_VARIABLE = "FER_STUDIO_ICE_SERVERS"
-_SECRET = "ice_servers under [webrtc] in secrets.toml"
+_SECRETS_ENTRY = "ice_servers under [webrtc] in secrets.toml"
 _EXAMPLE = '[{"urls": "turn:turn.example.org:3478", "username": "…", "credential": "…"}]'
 _KEYS = {"urls", "username", "credential"}
-#: RFC 7064 and RFC 7065, without IPv6 addresses, which aiortc does not parse.
+#: The addresses of RFC 7064 and RFC 7065 without IPv6 hosts, which aiortc cannot parse.
 _ADDRESS = re.compile(
     r"stuns?:[^\s:?]+(:\d{1,5})?|turns?:[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?"
 )
@@ -62,7 +63,7 @@ def load_ice_servers() -> list[dict[str, Any]]:
             "webrtc in secrets.toml should be a table that begins with the line [webrtc]; "
             "correct it."
         )
-    return check_ice_servers(section.get("ice_servers", []), _SECRET)
+    return check_ice_servers(section.get("ice_servers", []), _SECRETS_ENTRY)
 
 
 def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
@@ -70,7 +71,7 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
 
     Args:
         value: The configured value.
-        source: Where it was configured, for messages.
+        source: Where the value was configured, for messages.
 
     Returns:
         Servers in the format of ``load_ice_servers``.
@@ -86,7 +87,7 @@ def check_ice_servers(value: object, source: str) -> list[dict[str, Any]]:
 def _checked_server(entry: object, number: int, source: str) -> dict[str, Any]:
     where = f"Entry {number} of {source}"
     if not isinstance(entry, dict) or "urls" not in entry:
-        # The message does not contain the entry itself, which may have a password.
+        # The message does not quote the entry, because the entry may contain a password.
         raise InputError(f"{where} should have the key 'urls', as in {_EXAMPLE}; correct it.")
     unknown = sorted(set(entry) - _KEYS)
     if unknown:

@@ -27,12 +27,12 @@ from fer_studio.ui.text import plain_text
 
 @dataclass(frozen=True)
 class Proposal:
-    """What the form of a decision contains at first.
+    """The initial values of the form for a decision about an image.
 
     Attributes:
         reason: The reason.
-        source: Where the image was found, for the record.
-        label: The correct label that is selected at first; None for the first other class.
+        source: Where the image was found; stored with the decision.
+        label: The correct label; None for the first class that is not the current label.
         model_label: The class that a model predicts; None if no model is involved.
     """
 
@@ -46,9 +46,9 @@ def offer_decision(dataset: OpenDataset, row: int, proposal: Proposal) -> None:
     """Show the current decision about an image and the buttons to change it.
 
     Args:
-        dataset: The data as imported.
-        row: The image.
-        proposal: What the form contains at first.
+        dataset: The dataset of the image.
+        row: The row of the image.
+        proposal: The initial values of the form.
     """
     show_curation_outcome()
     try:
@@ -61,12 +61,12 @@ def offer_decision(dataset: OpenDataset, row: int, proposal: Proposal) -> None:
         st.caption(EDITORS_DECIDE)
         return
     label = dataset.faces.class_of(row)
-    others = [name for name in dataset.faces.classes if name != label]
+    other_classes = [name for name in dataset.faces.classes if name != label]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.selectbox(
             "Correct label",
-            others,
-            index=others.index(proposal.label) if proposal.label in others else 0,
+            other_classes,
+            index=other_classes.index(proposal.label) if proposal.label in other_classes else 0,
             format_func=lambda name: (
                 f"{name} (predicted)" if name == proposal.model_label else name
             ),
@@ -96,14 +96,15 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
     if entry is None:
         st.caption("No decision about this image yet. Its file is never changed.")
         return
-    decided = DECISIONS[entry.action].done
+    decision = DECISIONS[entry.action].state
     if entry.action == "relabel":
-        decided += f" as {plain_text(entry.label or '')}"
+        decision += f" as {plain_text(entry.label or '')}"
+    date = entry.time[:10]  # of an ISO 8601 time
     # Source and time may be missing in a manually written file.
-    origin = ", ".join(part for part in (entry.source, entry.time[:10]) if part)
+    origin = ", ".join(text for text in (entry.source, date) if text)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f":material/gavel: Decision: **{decided}**. {plain_text(entry.reason)}"
+            f":material/gavel: Decision: **{decision}**. {plain_text(entry.reason)}"
             + (f" ({plain_text(origin)})" if origin else "")
         )
         if may_edit():

@@ -54,10 +54,10 @@ def job_on_request(
     Args:
         kind: The kind of work.
         key: Identifies the work; a job with the same key is not started again.
-        title: What it does.
-        work: The work; it receives the job.
-        is_pressed: True if its button was pressed in this run of the page.
-        stop_key: The key of the button that cancels it.
+        title: What the job does, for messages.
+        work: Does the work; it receives the job, to report progress.
+        is_pressed: True if the button that starts the job was pressed in this run of the page.
+        stop_key: The key of the button that cancels the job.
 
     Returns:
         The job; None if it was never started, or was cancelled.
@@ -79,7 +79,7 @@ def result_of(job: Job) -> Any:
     """Return the result of a finished job.
 
     Raises:
-        InputError: The job failed; it is dropped, so that it can be started again.
+        InputError: The job failed; it is discarded, so that it can be started again.
     """
     if job.error is not None:
         job_service().discard(job)
@@ -94,8 +94,8 @@ def show_progress(job: Job, *, stop_key: str | None) -> None:
 
     Args:
         job: The job to watch.
-        stop_key: The key of the Stop button; None for work that would start again when stopped.
-            The button is shown to visitors who may cancel the job.
+        stop_key: The key of the Stop button, which is shown to visitors who may cancel the job.
+            None to draw no button, for a job that the page would start again at once.
     """
     _show_progress(job, stop_key, admission().role)
 
@@ -121,6 +121,6 @@ def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
 
 
 def _cancel(job: Job) -> None:
-    """Check the permission at the click: the page may have been drawn with another role."""
+    """Cancel a job if the visitor still may: the role may have changed since the last run."""
     with _CANCEL_ERROR:
         job_service().cancel(job, admission())

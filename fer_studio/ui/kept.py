@@ -32,7 +32,7 @@ def keep_choice(
 
     Args:
         key: The key of the widget.
-        options: At least one.
+        options: The options, at least one.
         name: The name of the parameter in the address.
         noun: The name of the selection in messages.
         default: The default; if None, the first option.
@@ -45,7 +45,8 @@ def keep_choice(
         The key.
     """
     by_text = {write(option): option for option in options}
-    # Addresses of earlier versions contain titles, such as "New training".
+    # Addresses of earlier versions contain titles, such as "New training". The order is reversed,
+    # so that the first of several options with the same folded text wins.
     by_folded_text = {_folded(text): option for text, option in reversed(by_text.items())}
 
     def read(text: str) -> Option:
@@ -65,6 +66,7 @@ def keep_choice(
 
 
 def _folded(text: str) -> str:
+    """Return a title, such as "New training", in the form of an address, such as "new-training"."""
     return text.casefold().replace(" ", "-")
 
 
@@ -87,7 +89,7 @@ def kept_selectbox(
 
     Args:
         label: Label of the select box.
-        options: At least one.
+        options: The options, at least one.
         key: Key of the select box.
         name: The name of the parameter in the address.
         noun: The name of the selection in messages; if empty, the label in lower case.
@@ -95,8 +97,9 @@ def kept_selectbox(
         write: Returns the text of an option in the address.
         memory: The name under which the choice is remembered.
         is_always_shown: True to include the default in the address.
-        is_in_bar: True to draw no label above; the options then begin with it. This takes less
-            space, and elements below do not move when the browser has loaded the list.
+        is_in_bar: True to draw no label above the select box; each option then begins with the
+            label. This takes less space, and the elements below do not move when the browser has
+            loaded the select box.
         draw: Draws the widget: ``st.selectbox``, or a function with the same first arguments.
         settings: Further arguments of ``draw``.
     """
@@ -122,9 +125,10 @@ def kept_selectbox(
 def kept_segments(
     label: str, options: Sequence[Option], *, key: str, name: str, **settings: Any
 ) -> Option:
-    """Draw a segmented control with exactly one selected option, which it keeps.
+    """Draw a segmented control that keeps its value; exactly one option is selected.
 
-    See ``kept_selectbox`` for the arguments; further ones are those of ``st.segmented_control``.
+    See ``kept_selectbox`` for the arguments. ``settings`` are further arguments of that function or
+    of ``st.segmented_control``.
     """
     return kept_selectbox(
         label,
@@ -177,7 +181,7 @@ def kept_slider(
 def kept_range(
     label: str, minimum: Number, maximum: Number, *, key: str, name: str, **settings: Any
 ) -> tuple[Number, Number]:
-    """Draw a slider with two ends, by default the whole range, that keeps its numbers."""
+    """Draw a slider with two handles that keeps its numbers; the default is the whole range."""
 
     def read(text: str) -> tuple[Number, Number]:
         low_text, _, high_text = text.partition(_SEPARATOR)
@@ -214,8 +218,9 @@ def kept_multiselect(
         noun=label.lower(),
         default=list(default),
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
-        # An empty selection is not the same as a missing parameter, which means the default.
+        # An empty selection is written as "|", because a missing parameter means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
+        # Pages treat an empty selection as no filter.
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )
     return st.multiselect(label, options, key=key, **settings)
@@ -233,10 +238,16 @@ def _yes_or_no(is_on: bool) -> str:
 
 
 def _number_text(number: float) -> str:
+    """Return a number with up to six decimals; a whole number has none."""
     return str(int(number)) if number == int(number) else str(round(number, 6))
 
 
 def _number_within(text: str, minimum: Number, maximum: Number) -> Number:
+    """Read a number of the type of ``minimum``.
+
+    Raises:
+        ValueError: The text is not such a number, or the number is outside of the limits.
+    """
     number = type(minimum)(text)
     if not minimum <= number <= maximum:
         raise ValueError(f"{number} is not between {minimum} and {maximum}")

@@ -12,7 +12,7 @@ from fer_core.vision.detect import FaceDetector, make_detector
 
 
 def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
-    """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
+    """Return the predictor of a bundle, which is opened again only if the bundle's files change."""
     return _open_predictor(bundle.content_key, emphasis, bundle)
 
 

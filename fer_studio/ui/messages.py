@@ -11,22 +11,22 @@ from fer_studio.ui.text import plain_text
 
 
 def show_error(error: Exception | str) -> None:
-    """Show an ``InputError``, or the stored message of one, as it is."""
+    """Show the message of an ``InputError`` unchanged; ``error`` may also be the message itself."""
     st.error(plain_text(str(error)), icon=":material/error:")
 
 
 class KeptError:
     """The error of a button's callback, which is shown in the next run of the page.
 
-    Callbacks cannot draw. ``with KEPT_ERROR: …`` keeps the message of an ``InputError`` that the
-    body raises; other exceptions are raised.
+    Callbacks cannot draw. ``with KEPT_ERROR: …`` catches an ``InputError`` that the body raises and
+    keeps its message; other exceptions are not caught.
     """
 
     def __init__(self, key: str) -> None:
-        """Create it without an error.
+        """Create the holder of an error, without an error in it.
 
         Args:
-            key: The key in the session.
+            key: The key of the message in the session state.
         """
         self._key = key
 

@@ -1,4 +1,4 @@
-"""The names of models for people: the model of a run has the name that users gave to the run."""
+"""Titles of models on pages: the model of a run has the title that users gave to the run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from fer_core.bundle import Bundle
 
 
 def model_title(bundle: Bundle) -> str:
-    """Return the name of the run that a model belongs to, or the name of the model."""
+    """Return the title of the run that a model belongs to, or the name of the model."""
+    # The model of a run is in runs/<name>/bundle/, a published model in models/<name>/.
     if bundle.folder.parent.name != bundle.name:
-        return bundle.name  # published
-    # Imported here: the pages that use published models only do not need it.
+        return bundle.name
+    # Imported here, because pages that use only published models do not need it.
     from fer_core.training.control import read_label
     from fer_core.training.run_folder import RunFolder
 
@@ -20,7 +21,11 @@ def model_title(bundle: Bundle) -> str:
 
 
 def distinct_titles(titles: Mapping[str, str]) -> dict[str, str]:
-    """Return titles by name in which those that occur several times are followed by the name."""
+    """Return the titles; a title that several models have is followed by the model's name.
+
+    Args:
+        titles: Titles by the name of the model.
+    """
     counts = Counter(titles.values())
     return {
         name: title if counts[title] == 1 else f"{title} ({name})" for name, title in titles.items()

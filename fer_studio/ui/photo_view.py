@@ -16,22 +16,22 @@ from fer_studio.ui.pictures import jpeg_url
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def _asset(*names: str) -> str:
+def _read_assets(*names: str) -> str:
     return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
-_LIST = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}"></div>'
+_STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}"></div>'
 _photo_strip = st.components.v2.component(
     "fer_studio_photo_strip",
-    html=_LIST.format("Photos"),
-    css=_asset("strip.css"),
-    js=_asset("strip.js", "photo_strip.js"),
+    html=_STRIP.format("Photos"),
+    css=_read_assets("strip.css"),
+    js=_read_assets("strip.js", "photo_strip.js"),
 )
 _photo_view = st.components.v2.component(
     "fer_studio_photo_view",
-    html=f'<div class="photo"><img alt=""><div></div></div>{_LIST.format("Faces")}',
-    css=_asset("strip.css", "photo_view.css"),
-    js=_asset("strip.js", "photo_view.js"),
+    html=f'<div class="photo"><img alt=""><div></div></div>{_STRIP.format("Faces")}',
+    css=_read_assets("strip.css", "photo_view.css"),
+    js=_read_assets("strip.js", "photo_view.js"),
 )
 
 
@@ -42,8 +42,8 @@ class Thumbnail:
     Attributes:
         title: The first line below the picture.
         detail: The second line.
-        color: Of the border, red, green and blue, 0 to 255 each.
-        picture: A JPEG file; None if there is none.
+        color: The color of the border: red, green and blue, 0 to 255 each.
+        picture: A JPEG file; None if the photo could not be decoded.
     """
 
     title: str
@@ -58,24 +58,24 @@ def choose_thumbnail(
     """Draw a row of thumbnails.
 
     Args:
-        thumbnails: At least one.
-        selected: The position of the selected one.
-        on_choice: Called with the position of one that was clicked, before the page runs again.
+        thumbnails: The thumbnails, at least one.
+        selected: The position of the selected thumbnail.
+        on_choice: Called with the position of a clicked thumbnail, before the page runs again.
         key: The key of the component.
     """
     items = [
         {
-            "title": one.title,
-            "detail": one.detail,
-            "color": _css_color(one.color),
-            "picture": None if one.picture is None else jpeg_url(one.picture),
+            "title": thumbnail.title,
+            "detail": thumbnail.detail,
+            "color": _css_color(thumbnail.color),
+            "picture": None if thumbnail.picture is None else jpeg_url(thumbnail.picture),
         }
-        for one in thumbnails
+        for thumbnail in thumbnails
     ]
     _photo_strip(
         key=key,
         data={"items": items, "selected": selected},
-        on_chosen_change=lambda: _report(key, len(items), on_choice),
+        on_chosen_change=lambda: _report_choice(key, len(items), on_choice),
     )
 
 
@@ -89,17 +89,19 @@ def show_photo(
     alt: str,
     key: str,
 ) -> None:
-    """Draw a photo with its faces; those that are large enough can be selected.
+    """Draw a photo with its faces; faces that are large enough can be selected.
 
     Lines and labels have the same size on the screen, however large the photo is.
 
     Args:
         picture: The photo, a JPEG file.
-        size: Width and height to which the boxes of the faces refer, in pixels.
+        size: Width and height in pixels of the picture to which the boxes of the faces refer; the
+            photo may be a smaller copy of that picture.
         faces: Classified faces.
-        selected: The position of the selected one among those that are not too small.
-        on_choice: Called with the position of one that was clicked, before the page runs again.
-        alt: The description of the picture.
+        selected: The position of the selected face among the faces that are large enough.
+        on_choice: Called with the position of a clicked face among the faces that are large enough,
+            before the page runs again.
+        alt: The description of the photo.
         key: The key of the component.
     """
     data = {
@@ -113,30 +115,33 @@ def show_photo(
     _photo_view(
         key=key,
         data=data,
-        on_chosen_change=lambda: _report(key, len(faces), on_choice),
+        on_chosen_change=lambda: _report_choice(key, len(faces), on_choice),
     )
 
 
 def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str, Any]]:
-    """Return what the component draws of each face; see ``assets/photo_view.js``.
+    """Return each face in the format that ``assets/photo_view.js`` expects.
 
     Args:
         faces: Classified faces.
-        size: Width and height to which their boxes refer, in pixels.
+        size: Width and height in pixels of the picture to which the boxes of the faces refer.
     """
     entries = []
     for number, face in enumerate(faces, start=1):
         label = label_text(face, number if len(faces) > 1 else None)
         color = face_color(face)
-        title, _, detail = face.description.partition(": ")
         if face.is_confident:
             title, detail = face.label, f"{100 * face.score:.0f} %"
+        else:
+            # Such as "not sure: neutral or sad".
+            title, _, detail = face.description.partition(": ")
         box = face.box
         entries.append(
             {
+                # Shares of the picture; five decimals are exact to less than a pixel.
                 "box": [
-                    round(value, 5)
-                    for value in (
+                    round(share, 5)
+                    for share in (
                         box.x / size[0],
                         box.y / size[1],
                         box.width / size[0],
@@ -154,9 +159,10 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
     return entries
 
 
-def _report(key: str, count: int, on_choice: Callable[[int], None]) -> None:
+def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
+    """Call ``on_choice`` with the position that the component has sent, if it is valid."""
     chosen = st.session_state[key].chosen
-    # A client can send any value.
+    # A client can send any value, so the position is checked.
     if isinstance(chosen, int) and 0 <= chosen < count:
         on_choice(chosen)
 

@@ -1,4 +1,4 @@
-"""Styles of single containers, where Streamlit has no setting."""
+"""Styles of single containers for which Streamlit has no setting."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import streamlit as st
 
 
 def style_container(key: str, css: str) -> None:
-    """Style a container; must be called in it, and the container should have no gap.
+    """Style a container.
+
+    This must be called inside the container. The element that it draws is empty, so the container
+    should have no gap between its elements.
 
     Args:
-        key: Its key.
+        key: The key of the container.
         css: Declarations, such as "min-height: 100px;".
     """
-    # Not ``st.html``, which the browser loads later than the elements around it: with a style that
-    # comes late, they would move.
+    # Not st.html, which the browser loads later than the elements around it: these elements would
+    # move when the style arrives.
     st.markdown(f"<style>.st-key-{key} {{ {css} }}</style>", unsafe_allow_html=True)

@@ -20,8 +20,8 @@ def show_tabs(
     """Draw the tabs and the content of the open one.
 
     Args:
-        sections: The function that draws each section, by title. Each one imports what it needs
-            when it is called, so that a page loads only what it shows.
+        sections: The function that draws each section, by title. Each function imports what it
+            needs when it is called, so that a page loads only what it shows.
         content: What the page shows, such as an evaluation; passed to the section's function.
         key: The key of the tabs.
     """
@@ -46,5 +46,5 @@ def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence
 
 
 def _name_in_address(title: str) -> str:
-    """Return a title without its icon, such as "confusion-matrix"."""
+    """Return a title in the form of an address, without its icon, such as "confusion-matrix"."""
     return re.sub(r":[^:]*:", "", title).strip().lower().replace(" ", "-")

@@ -15,7 +15,7 @@ _ROOT_VARIABLES = ("FER_STUDIO_DATA", "FER_STUDIO_RUNS", "FER_STUDIO_MODELS", "F
 def plain_text(text: str) -> str:
     """Escape Markdown in text from users, such as file names, so that it is shown as it is.
 
-    The program's folders are shown with their short names, see ``without_server_paths``.
+    Paths of the app's folders are shortened as in ``without_server_paths``.
     """
     return "".join(
         f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|$~:" else letter
@@ -24,9 +24,9 @@ def plain_text(text: str) -> str:
 
 
 def without_server_paths(text: str) -> str:
-    """Return a text in which the program's folders have short names, such as ``models/votes``.
+    """Return a text with short paths: "models/votes" instead of "/srv/fer-studio/models/votes".
 
-    Visitors do not need to know where these folders are on the server.
+    This applies to the app's folders; visitors need not know where these are on the server.
     """
     if os.sep not in text:
         return text
@@ -37,16 +37,16 @@ def without_server_paths(text: str) -> str:
 
 @lru_cache(maxsize=8)
 def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Return a pattern for each root folder, the longest first, and its short name.
+    """Return a pattern and a short name for each root folder, the longest path first.
 
     Args:
-        variables: The values of `_ROOT_VARIABLES`. The folders depend on them, so that another
-            value must not be answered from the cache.
+        variables: The values of ``_ROOT_VARIABLES``; only part of the cache key, because the
+            folders depend on them.
     """
     try:
         settings = load_settings()
     except InputError:
-        return ()  # the message about an unreadable folder has to name it
+        return ()  # so that the message about an unreadable folder contains its full path
     roots = {
         str(settings.data_root): "data",
         str(settings.runs_root): "runs",
@@ -54,6 +54,7 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
         **{str(root): "models" for root in settings.model_roots},
     }
     return tuple(
+        # The path ends here: "/data" must not match in "/data-2".
         (re.compile(re.escape(root) + r"(?![\w.-])"), name)
         for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0]))
     )

@@ -1,4 +1,4 @@
-"""Size limits of uploads. Browsers enforce the limit of a file field, other clients may not."""
+"""Limits of uploads. Browsers enforce the size limit of a file field, but other clients may not."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ def read_upload(upload: UploadedFile, megabytes: int) -> bytes:
 def file_name(text: str) -> str:
     """Return the name of an upload as a valid file name."""
     name = re.split(r"[/\\]", text)[-1]
+    # The end of a long name is kept, because it contains the suffix.
     name = "".join(letter for letter in name if letter.isprintable())[-_MAX_NAME_LENGTH:]
     return name if name.strip(". ") else "upload"
 
@@ -44,16 +45,17 @@ def file_name(text: str) -> str:
 def uploads_within_limits(
     uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
 ) -> tuple[list[UploadedFile], dict[str, str]]:
-    """Sort uploads by whether they fit the limits.
+    """Divide uploads into those within the limits and those beyond them.
 
     Args:
         uploads: All uploads.
         count: Maximum number of files.
-        megabytes_each: Maximum size of each.
+        megabytes_each: Maximum size of each file.
         megabytes: Maximum total size.
 
     Returns:
-        The files that fit, in their order, and a sentence for each other one by its ``file_id``.
+        The files within the limits, in their order; and for each other file a sentence with the
+        reason, by its ``file_id``.
     """
     accepted: list[UploadedFile] = []
     rejected: dict[str, str] = {}

@@ -33,7 +33,6 @@ _TIME_BASE = Fraction(1, _CLOCK_RATE)
 #: of the same shape.
 Process = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 
-
 #: Maximum number of waiting frames. Threads and the network deliver frames in bursts of two, which
 #: should not be lost; more would add a delay.
 _MAX_WAITING = 2
@@ -80,8 +79,8 @@ class AnnotatedTrack(MediaStreamTrack):
 
     def show(self, frame: av.VideoFrame) -> None:
         """Send a frame. Must be called in the event loop."""
-        # The time of sending. With the camera's time, the browser would delay the picture, because
-        # the time between capture and sending varies.
+        # The timestamp is the time of sending, not the camera's time: the time between capture and
+        # sending varies, and the browser would delay the picture to balance it.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
         self._frames.put_nowait(frame)
@@ -104,9 +103,9 @@ class AnnotatedTrack(MediaStreamTrack):
 
 
 class VideoChannel:
-    """Reads the camera's track and feeds ``output``; a new one for every connection.
+    """Reads the frames of one connection, and sends the processed frames to ``output``.
 
-    It implements streamlit-webrtc's ``MediaSink``, whose methods have aiortc's names.
+    The class implements streamlit-webrtc's ``MediaSink``, whose methods have aiortc's names.
     """
 
     def __init__(
@@ -120,8 +119,8 @@ class VideoChannel:
 
         Args:
             process: Annotates a frame; called in the channel's thread.
-            count_dropped: Called with the number of skipped frames, in the event loop.
-            on_end: Called in the channel's thread after the connection has ended, for any reason.
+            count_dropped: Called in the event loop with the number of skipped frames.
+            on_end: Called in the channel's thread when the connection has ended for any reason.
         """
         self._process = process
         self._count_dropped = count_dropped
@@ -206,7 +205,8 @@ class VideoChannel:
             image = self._process(image, frame.time or 0.0)
             return av.VideoFrame.from_ndarray(image, format="rgb24")
         except Exception:
-            # The stream must continue; only the first of many equal errors is logged.
+            # The stream must continue. Only the first error is logged, because every frame may
+            # raise it.
             if not self._has_failed:
                 logger.exception("A frame could not be processed and is shown unchanged")
             self._has_failed = True

@@ -1,7 +1,7 @@
 """The browser's webcam through streamlit-webrtc; no other file imports that package.
 
-The component has no option for its look. ``assets/webcam_frame.css`` styles its elements by their
-class names; where those change in a later version, the component looks as its authors designed it.
+The component has no option for its appearance. ``assets/webcam_frame.css`` styles its elements by
+their class names; if a later version changes these names, the component gets its original look.
 
 This file uses two private attributes, as of version 0.79.0:
 
@@ -33,7 +33,7 @@ from fer_studio.ui.video_channel import NewestFrameRelay, VideoChannel
 
 logger = logging.getLogger(__name__)
 
-#: Texts of the component, instead of its technical terms.
+#: Texts that replace the component's own texts.
 _TRANSLATIONS: Translations = {
     "start": "Start",
     "stop": "Stop",
@@ -58,9 +58,9 @@ _add_styles = st.components.v2.component(
     isolate_styles=False,
 )
 
-#: The interpreter's thread switch interval. A frame acquires the interpreter lock about twelve
-#: times. While a page's script runs, each acquisition waits for one interval. With the default of 5
-#: ms, this would take longer than the interval between two frames.
+#: The interpreter's thread switch interval. The processing of a frame acquires the interpreter lock
+#: about twelve times. While a page's script runs, each acquisition waits for one switch interval.
+#: With the default of 5 ms, this would take longer than the time between two frames.
 _SWITCH_SECONDS = 0.0005
 
 
@@ -69,8 +69,8 @@ class StreamState:
     """The state that the browser reports for its stream.
 
     Attributes:
-        is_playing: True if it is connected.
-        is_connecting: True if it has the camera and is connecting to the server.
+        is_playing: True if the stream is connected.
+        is_connecting: True if the browser has the camera and is connecting to the server.
     """
 
     is_playing: bool = False
@@ -86,12 +86,12 @@ def show_webcam(
 ) -> None:
     """Draw the webcam with its buttons and show the frames that the channel returns.
 
-    The size of the picture does not depend on its state; the styles of the page, in
-    ``assets/live.css``, define it.
+    ``assets/live.css`` defines the size of the picture, which is the same before, during and after
+    a stream.
 
     Args:
         key: Key of the component; also the argument of ``stream_state``.
-        make_channel: Creates the channel of a new connection.
+        make_channel: Creates a channel for a connection.
         ice_servers: Servers as returned by ``load_ice_servers``; empty on localhost.
         on_change: Called when the stream starts or ends.
 
@@ -101,7 +101,8 @@ def show_webcam(
     _share_newest_frames_only()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _forget_run_count(key)
-    # Created at every run, but only the one present when a connection starts is used.
+    # Created at every run of the page, but the component uses only the channel that it gets when a
+    # connection starts.
     channel = make_channel()
     with st.container(key="webcam"), st.container(key="webcam_stage", gap=None):
         _add_styles(key=f"{key}_styles", data={"css": _FRAME_CSS})
@@ -133,7 +134,8 @@ def _draw_component(
             sendback_audio=False,
             video_html_attrs={
                 "autoPlay": True,
-                # For full screen; a stream can neither be saved nor played faster.
+                # The controls are for full screen. Their buttons to save the video and to change
+                # the speed are removed, because they do not work with a stream.
                 "controls": True,
                 "controlsList": "nodownload noplaybackrate noremoteplayback",
                 "muted": True,
@@ -144,8 +146,8 @@ def _draw_component(
             on_change=on_change,
         )
     except Exception as error:
-        # The package may raise any exception for the browser's offer. Streamlit's signals to stop
-        # or rerun do not derive from Exception.
+        # streamlit-webrtc may raise any exception when it reads the browser's connection offer.
+        # Streamlit's exceptions that stop or rerun a script do not derive from Exception.
         logger.exception("A connection could not be set up")
         raise InputError(
             f"The connection to the camera could not be set up ({first_line(error)}); press Stop, "

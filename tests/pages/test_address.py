@@ -18,7 +18,7 @@ def two_pages() -> None:
     """A page with a dataset and a split, and a page that shares the dataset."""
     import streamlit as st
 
-    from fer_studio.ui.address import address_part, forget, open_address, set_unsaved
+    from fer_studio.ui.address import address_part, forget, open_address, set_unsaved_results
     from fer_studio.ui.kept import (
         kept_multiselect,
         kept_range,
@@ -50,7 +50,7 @@ def two_pages() -> None:
             kept_text("Filter", key="filter", name="filter")
             kept_tabs([":material/search: All faces", ":material/list: Rows"], key="tab")
             st.button("Forget", on_click=forget, args=("dataset",))
-            st.button("Analyze", on_click=set_unsaved, args=("photos", "1 2"))
+            st.button("Analyze", on_click=set_unsaved_results, args=("photos", "1 2"))
         else:
             kept_selectbox("Data", names, key="data", name="data", memory="dataset")
 

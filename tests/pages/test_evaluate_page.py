@@ -804,7 +804,7 @@ def test_several_mistakes_are_relabeled_at_once(with_data: Settings, open_app: O
     # Another bulk action does not replace the new labels.
     press(app, "Select page")
     press(app, f"Drop {count}")
-    assert "does not replace that" in plain(app.error)
+    assert "does not replace their labels" in plain(app.error)
     assert decisions(with_data) == entries
     (undo,) = [button for button in app.button if button.label.startswith("Undo")]
     undo.click().run()

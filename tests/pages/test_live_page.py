@@ -261,7 +261,7 @@ def test_choosing_a_damaged_model_keeps_the_previous_one(
     app.main.selectbox[0].set_value("other").run()
     assert_sound(app)
     assert "'other' is damaged" in plain(app.error)
-    assert "The previous one stays in use" in plain(app.error)
+    assert "The previous model and detector stay in use" in plain(app.error)
     assert processor(app).controls.analyzer.predictor is before
     app.main.selectbox[0].set_value("small").run()
     assert not app.error

@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.phrases import format_duration
 from fer_core.vision.decode import picture_slot
 from fer_core.vision.photo import PhotoResult, analyze_photo
-from fer_studio.ui.address import set_unsaved
+from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.analyze.options import Options
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
@@ -20,22 +20,24 @@ from fer_studio.ui.analyze.shown_picture import (
     keep_thumbnail,
 )
 
+#: Session state: results by the key that ``_result_key`` returns.
 _RESULTS = "photo_results"
+#: Session state: keys of the photos that the user wants to be classified as one face.
 _WHOLE = "photos_classified_whole"
 #: Seconds before progress is shown; shorter analyses do not need it.
 _SILENT_SECONDS = 0.5
 
 
 def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
-    """Return the results of the photos, in their order, with progress for new ones.
+    """Return the results of the photos, in their order; draw progress while photos are analyzed.
 
-    Each result is stored at once, so that an interruption, such as another click, loses none.
+    Each result is stored at once, so that none is lost if another click interrupts this run.
     """
     results: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
     photo_by_key = {_result_key(photo, options): photo for photo in photos}
     unfinished = [(key, photo) for key, photo in photo_by_key.items() if key not in results]
     finished_before = len(photo_by_key) - len(unfinished)
-    bar = None
+    progress_bar = None
     displayed = photos[chosen_index(photos)]
     start = time.monotonic()
     for done, (key, photo) in enumerate(unfinished):
@@ -44,17 +46,18 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             left = elapsed / done * (len(unfinished) - done)
             so_far = f"{finished_before + done} of {len(photo_by_key)} photos analyzed"
             text = f"{so_far}, about {format_duration(max(left, 1))} left"
-            bar = bar or st.progress(0.0)
-            bar.progress((finished_before + done) / len(photo_by_key), text)
+            progress_bar = progress_bar or st.progress(0.0)
+            progress_bar.progress((finished_before + done) / len(photo_by_key), text)
         if photo.rejected is not None:
             results[key] = PhotoResult(photo.name, error=photo.rejected)
             continue
         content = photo.read()
-        # The slot is held until the pixels of this photo are released. The displayed pictures are
-        # made before that: the photo need not be decoded again for them.
+        # The slot is held until the pixels of this photo are released; until then, other sessions
+        # that decode large photos wait. The display picture and the thumbnail are made meanwhile,
+        # so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
-                content, photo.name, options.analyzer, whole=_whole(photo, options)
+                content, photo.name, options.analyzer, whole=_whole_option(photo, options)
             )
             results[key] = result
             if image is not None and result.error is None:
@@ -62,8 +65,8 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
                 if photo is displayed:
                     keep_picture(photo, image)
             del image
-    if bar is not None:
-        bar.empty()
+    if progress_bar is not None:
+        progress_bar.empty()
     return [results[_result_key(photo, options)] for photo in photos]
 
 
@@ -84,9 +87,12 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
     discard_pictures(photo_keys)
 
 
-def update_unsaved(photos: Sequence[Photo]) -> None:
-    """Let the browser ask before the results of these photos are lost with the tab."""
-    set_unsaved("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
+def ask_before_results_are_lost(photos: Sequence[Photo]) -> None:
+    """Let the browser ask before it closes the tab, which loses the results of these photos.
+
+    Results of the sample picture do not count.
+    """
+    set_unsaved_results("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
 
 
 def classify_whole(photo: Photo) -> None:
@@ -94,9 +100,10 @@ def classify_whole(photo: Photo) -> None:
     st.session_state.setdefault(_WHOLE, set()).add(photo.key)
 
 
-def _whole(photo: Photo, options: Options) -> bool | None:
+def _whole_option(photo: Photo, options: Options) -> bool | None:
+    """Return ``Options.whole``, or True if the user wants this photo classified as one face."""
     return True if photo.key in st.session_state.get(_WHOLE, ()) else options.whole
 
 
 def _result_key(photo: Photo, options: Options) -> tuple[str, ...]:
-    return (photo.key, *options.key, str(_whole(photo, options)))
+    return (photo.key, *options.key, str(_whole_option(photo, options)))

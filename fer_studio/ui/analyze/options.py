@@ -1,4 +1,4 @@
-"""The options of the analyze page: model, face detector, whether faces are detected at all."""
+"""The options of the analyze page: the model, the face detector, and whether it is used at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_studio.ui.choices import DETECTOR_TITLES, bar_place, choose_model
+from fer_studio.ui.choices import DETECTOR_TITLES, choose_model, model_choice_container
 from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -21,9 +21,9 @@ class Options:
 
     Attributes:
         analyzer: The chosen model and detector, ready to use.
-        key: Part of the cache key of results; differs if results may differ.
+        key: Identifies the options; results with different keys may differ.
         whole: True to classify every picture as one face; None to detect faces.
-        detector: The detector's title.
+        detector: The title of the detector.
     """
 
     analyzer: Analyzer
@@ -32,17 +32,19 @@ class Options:
     detector: str
 
 
-def choose_options(settings: Settings, bar: DeltaGenerator) -> Options | None:
-    """Draw the bar; return None, with the reason on the page, if no model can be used.
+def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | None:
+    """Draw the selections and return the options; None if no model can be used.
+
+    In the latter case, the page shows the reason.
 
     Args:
         settings: The folders of the app.
-        bar: The place next to the title.
+        title_bar: The container next to the title.
     """
-    with bar_place(bar, settings):
+    with model_choice_container(title_bar, settings):
         choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
-    with choice.more:
+    with choice.settings_container:
         is_whole = kept_toggle(
             "Skip face detection (already cropped)",
             key="whole",

@@ -19,11 +19,13 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.uploads import uploads_within_limits
 
-#: Limits of one session, because the server keeps uploads in memory.
+#: Maximum number of the photos of one session, which the server keeps in memory.
 _MAX_PHOTOS = 500
+#: Maximum size of a photo, and of all photos of one session together.
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 #: Maximum size of the photos that are kept while other pages are open.
 _MAX_KEPT_MB = 256
+#: Session state: True while the user wants to see the sample picture.
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
@@ -34,10 +36,10 @@ class Photo:
     """A photo to analyze; its bytes are read only when needed.
 
     Attributes:
-        key: Unique in the session.
-        name: The file's name.
-        read: Returns the file's bytes.
-        rejected: Why it is not analyzed, as a sentence; None if it is.
+        key: Identifies the photo in its session.
+        name: The name of the file.
+        read: Returns the content of the file.
+        rejected: Why the photo is not analyzed, as a sentence; None if it is analyzed.
     """
 
     key: str
@@ -47,7 +49,7 @@ class Photo:
 
     @property
     def is_sample(self) -> bool:
-        """True if this is the sample picture, which everybody has."""
+        """True if this is the sample picture, which is part of the app."""
         return self.key == _SAMPLE_KEY
 
 
@@ -65,15 +67,15 @@ class PhotoCollection:
 
 
 @dataclass
-class _Kept:
-    """The photos of one widget, which are kept when the widget is no longer drawn.
+class _KeptPhotos:
+    """The photos of one widget (upload field or camera), kept when the widget is no longer drawn.
 
     Attributes:
-        arrival: Identifies the visit to the page in which ``current`` was provided.
+        arrival: The number of the visit to the page in which ``current`` was provided.
         current: The photos in the widget.
-        earlier: The photos of earlier visits to the page.
-        lost: How many photos of earlier visits were not kept, because of the limit.
-        is_drawn: True if the last run has drawn the widget.
+        earlier: The kept photos of earlier visits to the page.
+        lost: How many photos of earlier visits were not kept, because of the memory limit.
+        is_drawn: True if the last run of the page has drawn the widget.
     """
 
     arrival: int = 0
@@ -83,7 +85,10 @@ class _Kept:
     is_drawn: bool = False
 
     def set_aside(self) -> None:
-        """Keep the current photos although their widget is empty now."""
+        """Move the current photos to the earlier ones, because their widget is empty now.
+
+        Photos beyond the memory limit are lost.
+        """
         photos = self.earlier + [photo for photo in self.current if photo.rejected is None]
         self.current, self.earlier, self.lost = [], [], 0
         remaining = _MAX_KEPT_MB << 20
@@ -98,9 +103,9 @@ class _Kept:
 
 def collect_photos() -> PhotoCollection:
     """Draw upload and camera, and return the photos that the user provided."""
-    kept, snapshots = _kept(_UPLOADS), _kept(_SNAPSHOT)
-    is_camera = _draw_sources(kept, snapshots)
-    photos = kept.earlier + kept.current
+    uploaded, snapshots = _kept_photos(_UPLOADS), _kept_photos(_SNAPSHOT)
+    is_camera = _draw_sources(uploaded, snapshots)
+    photos = uploaded.earlier + uploaded.current
     snapshot_photos = snapshots.current or snapshots.earlier
     keys = {photo.key for photo in photos + snapshot_photos}
     if st.session_state.get(_SAMPLE_CHOSEN):
@@ -112,27 +117,28 @@ def collect_photos() -> PhotoCollection:
     return PhotoCollection(photos, frozenset(keys))
 
 
-def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
-    """Draw upload and camera, and update their photos; return True if the camera is open."""
+def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
+    """Draw upload and camera, and update their photos; return True if the camera's tab is open."""
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
     with photos_tab:
         uploads = st.file_uploader(
             "Photos with faces",
-            # Files of any type: a type that the browser rejects would be missing in the results
-            # without a reason, and suffixes say little.
+            # All file types are allowed: a file that the browser rejects would be missing in the
+            # results without a reason, and its suffix does not always name its format.
             accept_multiple_files=True,
             key=_UPLOADS,
             max_upload_size=_MAX_PHOTO_MB,
-            # A phone shows the results without scrolling.
+            # Without the label, a phone shows the results without scrolling.
             label_visibility="collapsed",
         )
-        kept.current = _uploaded(uploads, kept.earlier)
-        _show_kept(_UPLOADS, kept)
+        uploaded.current = _photos_of(uploads, uploaded.earlier)
+        _show_earlier(_UPLOADS, uploaded)
     with camera_tab:
         # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
         if camera_tab.open:
+            # Streamlit forgets the snapshot when the camera is not drawn.
             if not snapshots.is_drawn:
                 snapshots.set_aside()
             snapshot = take_snapshot(_SNAPSHOT)
@@ -140,24 +146,28 @@ def _draw_sources(kept: _Kept, snapshots: _Kept) -> bool:
             if snapshot is not None:
                 snapshots.current = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
                 snapshots.earlier = []
-            _show_kept(_SNAPSHOT, snapshots)
+            _show_earlier(_SNAPSHOT, snapshots)
         snapshots.is_drawn = bool(camera_tab.open)
     return bool(camera_tab.open)
 
 
 def take_snapshot(key: str) -> UploadedFile | None:
-    """Draw the camera; a snapshot is drawn smaller, because its result is shown below it."""
+    """Draw the camera and return the snapshot; None if there is none.
+
+    A snapshot is drawn smaller than the camera, because its results are shown below it.
+    """
     return st.camera_input(
         "Take a snapshot", key=key, width=320 if st.session_state.get(key) else 640
     )
 
 
-def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
+def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
+    """Return uploads as photos; the limits, which include earlier photos, reject some of them."""
     _, rejected = uploads_within_limits(
         uploads,
         count=_MAX_PHOTOS - len(earlier),
         megabytes_each=_MAX_PHOTO_MB,
-        megabytes=_MAX_PHOTOS_MB - (_size(earlier) >> 20),
+        megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
     )
     return [
         Photo(upload.file_id, upload.name, upload.getvalue, rejected.get(upload.file_id))
@@ -165,9 +175,9 @@ def _uploaded(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list
     ]
 
 
-def _kept(widget: str) -> _Kept:
-    """Return the kept photos of a widget; in a new visit, its widget is empty."""
-    kept: _Kept = st.session_state.setdefault(f"kept_{widget}", _Kept())
+def _kept_photos(widget: str) -> _KeptPhotos:
+    """Return the photos of a widget; in a new visit to the page, all of them are earlier photos."""
+    kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrivals():
         kept.arrival = arrivals()
         kept.is_drawn = False
@@ -175,11 +185,12 @@ def _kept(widget: str) -> _Kept:
     return kept
 
 
-def _size(photos: Sequence[Photo]) -> int:
+def _total_bytes(photos: Sequence[Photo]) -> int:
     return sum(len(photo.read()) for photo in photos)
 
 
-def _show_kept(widget: str, kept: _Kept) -> None:
+def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
+    """Show how many photos of earlier visits were kept or lost, with a button to remove them."""
     if kept.lost:
         lost = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
         st.warning(
@@ -191,7 +202,9 @@ def _show_kept(widget: str, kept: _Kept) -> None:
         return
     count = len(kept.earlier)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{count} photo{'' if count == 1 else 's'} from before, still in memory.")
+        st.caption(
+            f"{count} photo{'' if count == 1 else 's'} from an earlier visit, still in memory."
+        )
         st.button(
             "Remove it" if count == 1 else "Remove them",
             key=f"remove_kept_{widget}",
@@ -201,6 +214,11 @@ def _show_kept(widget: str, kept: _Kept) -> None:
 
 
 def _sample() -> list[Photo]:
+    """Draw the credit of the sample picture and a button to remove it; return the picture.
+
+    Returns:
+        A list of this one photo; empty if it cannot be read.
+    """
     try:
         name, content = sample_picture()
     except InputError as error:

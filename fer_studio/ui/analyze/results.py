@@ -29,10 +29,13 @@ from fer_studio.ui.photo_view import Thumbnail, choose_thumbnail, show_photo
 from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
+#: Maximum number of failed files that are listed.
 _MAX_FAILED = 20
 _PHOTOS_PER_PAGE = 40
-#: Session state: the position of the chosen face among the readable ones, by the key of its photo.
+#: Session state: the position of the chosen face among the readable faces, by the key of the photo.
 _CHOSEN_FACES = "chosen_faces"
+#: Heights in pixels of Streamlit's tables, and of the highest table on this page.
+_TABLE_HEADER_HEIGHT, _TABLE_ROW_HEIGHT, _MAX_TABLE_HEIGHT = 38, 35, 300
 #: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
 #: visible.
 _CROP_WIDTH = 144
@@ -73,17 +76,19 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) 
     first = 0
     if pages > 1:
         first = (st.pagination(pages, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
-    shown = photos[first : first + _PHOTOS_PER_PAGE]
+    page_photos = photos[first : first + _PHOTOS_PER_PAGE]
     thumbnails = [
         Thumbnail(result.file, _class_counts(result), photo_color(result), thumbnail(photo))
-        for photo, result in zip(shown, results[first:], strict=False)
+        for photo, result in zip(page_photos, results[first:], strict=False)
     ]
-    keys = tuple(photo.key for photo in shown)
+    keys = tuple(photo.key for photo in page_photos)
     choose_thumbnail(
         thumbnails,
         chosen - first,
-        lambda position: choose(shown[position]),
-        # Other photos get another component, in which the position of a click means another photo.
+        lambda position: choose(page_photos[position]),
+        # The component reports positions. It gets another key for other photos, so that a late
+        # click does not choose another photo at the same position. The mask makes the hash
+        # positive.
         key=f"photo_strip_{hash(keys) & 0xFFFFFFFF:x}",
     )
 
@@ -91,7 +96,8 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) 
 def photo_color(result: PhotoResult) -> tuple[int, int, int]:
     """Return the color of the most frequent class among the faces of a photo.
 
-    Gray if there is no confident face. Of equally frequent classes, the one of the first face.
+    The color is gray if no face is classified with confidence. If several classes are the most
+    frequent, the class of the first of their faces counts.
     """
     confident = [face for face in result.faces if face.is_confident]
     counts = Counter(face.label for face in confident)
@@ -120,7 +126,7 @@ def _show_summary(results: list[PhotoResult]) -> None:
         rows,
         hide_index=True,
         key="photo_table",
-        height=min(38 + 35 * len(rows), 300),
+        height=min(_TABLE_HEADER_HEIGHT + _TABLE_ROW_HEIGHT * len(rows), _MAX_TABLE_HEIGHT),
         column_config={
             # The columns are narrow, so that a phone shows the first two.
             "Photo": st.column_config.TextColumn(width=150),
@@ -132,6 +138,7 @@ def _show_summary(results: list[PhotoResult]) -> None:
 
 
 def _class_counts(result: PhotoResult) -> str:
+    """Return the faces of a photo by class, such as "2 happy, 1 not sure", or why there is none."""
     if result.error is not None:
         return "could not be analyzed"
     if not result.faces:
@@ -209,6 +216,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
 @st.fragment
 def _show_faces(photo: Photo, result: PhotoResult) -> None:
     leave_if_refused("analyze")
+    # The faces that are large enough, with their numbers among all faces.
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
     ]
@@ -249,7 +257,7 @@ def _choose_face(photo: Photo, position: int) -> None:
 
 
 def _show_face(face: Face, number: int | None) -> None:
-    assert face.crop is not None  # results hold classified faces
+    assert face.crop is not None  # all faces in results are classified
     height, width = face.crop.shape[:2]
     color = "gray" if face.crop.ndim == 2 else "color"
     with st.container(border=True):
@@ -269,7 +277,7 @@ def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for number, (photo, result) in enumerate(zip(photos, results, strict=True), start=1):
             if result.faces:
-                # Numbered, because two uploads may have the same name.
+                # The names are numbered, because two uploads may have the same name.
                 name = f"{number:04}-{_stem(result.file)}-emotions.jpg"
                 archive.writestr(name, annotated_jpeg(photo, result))
     return buffer.getvalue()

@@ -17,16 +17,16 @@ from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
 
 _JPEG_QUALITY = 92
-#: The displayed picture is sent to the browser at every click on a face.
+#: JPEG quality of the displayed picture, which is sent to the browser at every click on a face.
 _DISPLAY_QUALITY = 85
 #: Longest side of the displayed picture in pixels. The download is not shrunk.
 _DISPLAY_SIDE = 1460
-#: Shorter side of a thumbnail in pixels; on the screen it has half of them.
+#: Shorter side of a thumbnail in pixels, about twice its size on the screen.
 _THUMBNAIL_SIDE = 160
 _THUMBNAIL_QUALITY = 80
-#: Session state: photo key and JPEG file of the latest shown picture.
+#: Session state: key of the photo that was displayed last, and its picture as a JPEG file.
 _PICTURE = "shown_picture"
-#: Session state: the thumbnails, JPEG files by the key of their photo.
+#: Session state: thumbnails as JPEG files, by the key of their photo.
 _THUMBNAILS = "photo_thumbnails"
 #: Session state: key of the chosen photo.
 _CHOSEN = "chosen_photo"
@@ -45,22 +45,22 @@ def choose(photo: Photo) -> None:
 
 
 def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
-    """Encode a decoded photo for ``shown_picture``.
+    """Store the picture of a photo that ``shown_picture`` returns.
 
     Args:
         photo: The photo.
-        image: Its pixels, upright RGB uint8 ``[height, width, 3]``.
+        image: The decoded photo, upright RGB uint8 ``[height, width, 3]``.
     """
     scale = min(1.0, _DISPLAY_SIDE / max(image.shape[:2]))
     st.session_state[_PICTURE] = (photo.key, _encoded(_resized(image, scale), _DISPLAY_QUALITY))
 
 
 def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
-    """Encode a decoded photo for ``thumbnail``; the arguments are those of ``keep_picture``."""
+    """Store the picture of a photo that ``thumbnail`` returns; see ``keep_picture``."""
     scale = min(1.0, _THUMBNAIL_SIDE / min(image.shape[:2]))
     thumbnails: dict[str, bytes] = st.session_state.setdefault(_THUMBNAILS, {})
     small = _resized(image, scale)
-    # The middle of a panorama; the rest is not visible.
+    # Only the middle of a panorama is stored, because a thumbnail does not show the rest.
     left, top = ((side - 2 * _THUMBNAIL_SIDE) // 2 for side in (small.shape[1], small.shape[0]))
     small = small[max(top, 0) :, max(left, 0) :][: 2 * _THUMBNAIL_SIDE, : 2 * _THUMBNAIL_SIDE]
     thumbnails[photo.key] = _encoded(small, _THUMBNAIL_QUALITY)
@@ -68,18 +68,18 @@ def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
 
 def thumbnail(photo: Photo) -> bytes | None:
     """Return the thumbnail of an analyzed photo, a JPEG file; None if it could not be decoded."""
-    found: bytes | None = st.session_state.get(_THUMBNAILS, {}).get(photo.key)
-    return found
+    jpeg: bytes | None = st.session_state.get(_THUMBNAILS, {}).get(photo.key)
+    return jpeg
 
 
 def shown_picture(photo: Photo) -> bytes:
     """Return the photo in display size, as a JPEG file.
 
-    The latest picture is kept, because decoding a large photo takes seconds. The photo is decoded
-    only if its picture is not the kept one.
+    The picture is stored until another photo is displayed, because decoding a large photo takes
+    seconds.
     """
-    kept = st.session_state.get(_PICTURE)
-    if kept is None or kept[0] != photo.key:
+    stored = st.session_state.get(_PICTURE)
+    if stored is None or stored[0] != photo.key:
         content = photo.read()
         with picture_slot(content):
             keep_picture(photo, decode_picture(content, photo.name))
@@ -89,8 +89,8 @@ def shown_picture(photo: Photo) -> bytes:
 
 def discard_pictures(photo_keys: frozenset[str]) -> None:
     """Remove the pictures of photos whose key is not in ``photo_keys`` from memory."""
-    kept = st.session_state.get(_PICTURE)
-    if kept is not None and kept[0] not in photo_keys:
+    stored = st.session_state.get(_PICTURE)
+    if stored is not None and stored[0] not in photo_keys:
         del st.session_state[_PICTURE]
     thumbnails = st.session_state.get(_THUMBNAILS, {})
     for key in [key for key in thumbnails if key not in photo_keys]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_studio.ui.access import admission
 
-#: Page, icon, title and one sentence.
+#: The page, icon, title and description of each card.
 _ENTRIES = (
     (
         "analyze",
@@ -33,9 +33,10 @@ _ENTRIES = (
         "On your own faces, on FER2013 or on the demo set, and publish the best one.",
     ),
 )
-_PER_ROW = 2
+_CARDS_PER_ROW = 2
+#: Height of a card and of the gap between two cards, in pixels.
 _CARD_HEIGHT, _GAP = 112, 16
-#: Height of the example next to two rows of cards, in pixels.
+#: Height of the example next to the two rows of cards, in pixels.
 EXAMPLE_HEIGHT = 2 * _CARD_HEIGHT + _GAP
 
 
@@ -43,11 +44,11 @@ def show_entries() -> None:
     """Draw a card for each entry that the visitor may use."""
     visitor = admission()
     allowed = [entry for entry in _ENTRIES if visitor.may_open(entry[0])]
-    for start in range(0, len(allowed), _PER_ROW):
+    for start in range(0, len(allowed), _CARDS_PER_ROW):
         for column, entry in zip(
-            st.columns(_PER_ROW), allowed[start : start + _PER_ROW], strict=False
+            st.columns(_CARDS_PER_ROW), allowed[start : start + _CARDS_PER_ROW], strict=False
         ):
-            page, icon, title, sentence = entry
+            page, icon, title, description = entry
             with column.container(border=True, height=_CARD_HEIGHT, gap="xsmall"):
                 st.page_link(f"pages/{page}.py", label=f"**{title}**", icon=icon)
-                st.caption(sentence)
+                st.caption(description)

@@ -20,12 +20,12 @@ from fer_studio.ui.loaders import open_predictor
 from fer_studio.ui.photo_view import show_photo
 from fer_studio.ui.text import plain_text
 
-#: The part of the sample picture around the face: left and upper edge, and its side, in pixels.
+#: The square around the face in the sample picture: left edge, upper edge and side in pixels.
 _LEFT, _TOP, _SIDE = 85, 0, 280
 
 
 def show_example(settings: Settings) -> None:
-    """Draw the picture with its face, and the most probable emotion."""
+    """Draw the picture with its face and the most probable emotion, or why it is not analyzed."""
     try:
         bundle = find_bundle(None, settings)
         picture, face = _analyzed(bundle.content_key, bundle)
@@ -56,12 +56,12 @@ def show_example(settings: Settings) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner="Analyzing a photo…")
 def _analyzed(key: tuple[str, ...], _bundle: Bundle) -> tuple[bytes, Face]:
-    """Return the part of the picture as a JPEG file, and its face."""
+    """Return the square around the face as a JPEG file, and the face with its box in the square."""
     _, content = sample_picture()
     picture = Image.open(io.BytesIO(content)).convert("RGB")
-    # The detector that needs no file finds one face in this picture.
+    # Haar is the detector that needs no model file; it finds exactly one face in this picture.
     (face,) = Analyzer(open_predictor(_bundle), HaarDetector()).analyze(np.asarray(picture))
     buffer = io.BytesIO()
-    part = picture.crop((_LEFT, _TOP, _LEFT + _SIDE, _TOP + _SIDE))
-    part.save(buffer, "JPEG", quality=92)
+    square = picture.crop((_LEFT, _TOP, _LEFT + _SIDE, _TOP + _SIDE))
+    square.save(buffer, "JPEG", quality=92)
     return buffer.getvalue(), replace(face, box=face.box.moved(-_LEFT, -_TOP))

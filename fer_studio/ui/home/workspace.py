@@ -18,7 +18,7 @@ _MAX_RUNS = 3
 
 
 def show_workspace(settings: Settings) -> None:
-    """Draw what the visitor may see of it."""
+    """Draw the default model; and the datasets and last runs, if the visitor may see them."""
     st.header("Your work", anchor=False)
     model, datasets = st.columns(2)
     with model.container(border=True, height="stretch"):
@@ -84,7 +84,7 @@ def _show_datasets(settings: Settings) -> None:
 
 
 def _show_runs(settings: Settings) -> None:
-    # Imported here: visitors who may not train do not need them.
+    # Imported here, because visitors who may not train do not need this module.
     from fer_core.training.registry import list_runs, read_run_epochs
 
     try:

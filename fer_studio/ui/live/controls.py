@@ -18,7 +18,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import address_part
-from fer_studio.ui.choices import bar_place, choose_model
+from fer_studio.ui.choices import choose_model, model_choice_container
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -26,26 +26,29 @@ from fer_studio.ui.messages import show_error
 logger = logging.getLogger(__name__)
 
 _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Bars"}
+#: Height, width and channels of a camera's frame.
 _CAMERA_SHAPE = (480, 640, 3)
+#: Session state: the minimum confidence in percent.
 _CONFIDENCE = "live_minimum_confidence"
-#: Session state: the model whose calibration set the slider, and its value.
-_CONFIDENCE_OF = "live_confidence_of"
+#: Session state: the model whose calibration set the slider, and the value that it set.
+_CONFIDENCE_ORIGIN = "live_confidence_of"
 
 
-def choose_controls(session: LiveSession, settings: Settings, bar: DeltaGenerator) -> bool:
+def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGenerator) -> bool:
     """Draw the controls and apply their values.
 
     Args:
         session: The stream of this user.
         settings: The folders of the app.
-        bar: The place next to the title.
+        title_bar: The container next to the title.
 
     Returns:
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
+    # Now the whole page is drawn, so _controls need not rerun it.
     session.is_waiting = False
-    with bar_place(bar, settings):
+    with model_choice_container(title_bar, settings):
         _controls(session, settings)
     session.is_waiting = session.processor is None
     return not session.is_waiting
@@ -56,11 +59,11 @@ def choose_controls(session: LiveSession, settings: Settings, bar: DeltaGenerato
 def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
     previous_key = session.analyzer_key
-    # Without a gap above the element that updates the address.
+    # Without a gap, because the element that updates the address is invisible.
     with st.container(gap=None), address_part("live_controls"):
         choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
-    with choice.more:
+    with choice.settings_container:
         minimum_confidence = _choose_minimum_confidence(bundle)
         smoothing = st.slider(
             "Smoothing",
@@ -101,24 +104,27 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    # Draw again what was drawn without a model or analyzed with another one.
-    is_new = session.analyzer_key != previous_key
-    if session.is_waiting or (is_new and session.takes_snapshots):
+    # The rest of the page was drawn without a model, or its snapshot was analyzed with another one.
+    is_other_analyzer = session.analyzer_key != previous_key
+    if session.is_waiting or (is_other_analyzer and session.takes_snapshots):
         st.rerun()
 
 
 def _choose_minimum_confidence(bundle: Bundle | None) -> int:
-    """Draw the slider, which starts at the value from the calibration of each model; in percent."""
+    """Draw the slider and return the minimum confidence in percent.
+
+    If another model is chosen, the slider moves to the value of that model's calibration.
+    """
     default = round(100 * (bundle.calibration if bundle else Calibration()).minimum_confidence)
     origin = None if bundle is None else (bundle.name, default)
-    if st.session_state.get(_CONFIDENCE_OF, origin) != origin:
+    if st.session_state.get(_CONFIDENCE_ORIGIN, origin) != origin:
         st.session_state[_CONFIDENCE] = default
-    st.session_state[_CONFIDENCE_OF] = origin
+    st.session_state[_CONFIDENCE_ORIGIN] = origin
     minimum: int = st.slider(
         "Minimum confidence",
         0,
         100,
-        # A default value and a stored one exclude each other.
+        # Streamlit does not allow a default for a widget whose value is in the session state.
         None if _CONFIDENCE in st.session_state else default,
         format="%d %%",
         key=_CONFIDENCE,
@@ -137,12 +143,15 @@ def _open_chosen(
     detector: str,
     settings: Settings,
 ) -> None:
-    """Load and warm up the chosen model and detector, and only then replace those in use."""
+    """Load and warm up the chosen model and detector; then use them instead of the previous ones.
+
+    If this fails, ``session.problem`` says why, and the previous ones stay in use.
+    """
     if bundle is None:
         session.problem = None
         if session.analyzer is None:
             st.info(
-                "Live needs a model to classify the faces. There is none yet: see above.",
+                "Live needs a model to classify the faces. The message above says how to get one.",
                 icon=":material/model_training:",
             )
         return
@@ -153,7 +162,7 @@ def _open_chosen(
     try:
         with st.spinner("Preparing the model…"):
             analyzer = Analyzer(open_predictor(bundle, emphasis), open_detector(detector, settings))
-            # The first call of each takes many times longer than the following ones.
+            # The first call of a model or detector takes many times longer than the following ones.
             frame = np.zeros(_CAMERA_SHAPE, np.uint8)
             analyzer.detect(frame)
             analyzer.classify(frame, [Face(FaceBox(0, 0, 100, 100))])

@@ -17,20 +17,25 @@ from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-#: Maximum number of faces below the card of the first one.
-_MAX_OTHERS = 4
-#: Maximum number of bars; of more classes, the most probable ones are shown.
+#: Maximum number of faces in the list below the card of the first face.
+_MAX_LISTED_FACES = 4
+#: Maximum number of bars; if there are more classes, the most probable ones are shown.
 _MAX_BARS = 8
-#: State and speed change slowly; each refresh of their elements delays the browser's video.
-_REFRESH_SECONDS = 2.0
-#: The interval at which new predictions are drawn into the picture.
-_CARD_SECONDS = 0.19
-#: The camera is regarded as off after this time; at the start some send a dark picture.
+#: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
+#: elements delays the browser's video.
+_STATE_SECONDS = 2.0
+#: Seconds between two refreshes of the predictions: the interval at which ``LiveProcessor`` changes
+#: them.
+_PREDICTIONS_SECONDS = 0.19
+#: Seconds without anything in the picture after which the camera is regarded as off. Some cameras
+#: send dark pictures when they start.
 _BLANK_SECONDS = 1.5
-#: Seconds after which help is shown. Browsers connect within two seconds and give up after half a
-#: minute.
+#: Seconds of connecting after which help is shown. Browsers usually connect within two seconds and
+#: give up after half a minute.
 _SLOW_CONNECTION_SECONDS = 8.0
+#: Seconds without a new frame after which the stream is regarded as interrupted.
 _STALLED_SECONDS = 3.0
+#: Seconds without a face after which advice is shown.
 _NO_FACE_SECONDS = 4.0
 #: Minimum frame rate at which motion looks smooth.
 _SMOOTH_FRAMES_PER_SECOND = 20.0
@@ -39,15 +44,15 @@ _BUSY_SHARE = 0.7
 
 
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the predictions; they refresh automatically while a stream is active."""
-    refresh = _CARD_SECONDS if session.state.is_playing else None
+    """Draw the predictions and the state; they refresh automatically while a stream is active."""
+    refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
     st.fragment(_show_faces, run_every=refresh)(session, processor)
-    refresh = _REFRESH_SECONDS if session.is_active else None
-    st.fragment(_show_stream, run_every=refresh)(session, processor)
+    refresh = _STATE_SECONDS if session.is_active else None
+    st.fragment(_show_state_and_speed, run_every=refresh)(session, processor)
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:
-    """Return the frame rate and what it means, such as "29 fps, smooth"."""
+    """Return the frame rate and a judgment of it, such as "29 fps, smooth"."""
     rate, milliseconds = snapshot.frames_per_second, snapshot.frame_milliseconds
     if rate is None or milliseconds is None:
         return "Measuring the frame rate…"
@@ -61,7 +66,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
 
 
 def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the predictions that are in the picture, five times a second."""
+    """Draw the same predictions as in the picture."""
     leave_if_refused("live")
     is_playing = session.state.is_playing
     faces = processor.snapshot().faces if is_playing else ()
@@ -70,13 +75,13 @@ def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
     st.html(faces_html(faces, session.classes, empty_text=text))
 
 
-def _show_stream(session: LiveSession, processor: LiveProcessor) -> None:
+def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> None:
     leave_if_refused("live")
     snapshot = processor.snapshot()
     _show_state(session, snapshot)
     if session.problem is not None:
         st.error(
-            f"{plain_text(session.problem)} The previous one stays in use.",
+            f"{plain_text(session.problem)} The previous model and detector stay in use.",
             icon=":material/error:",
         )
     if snapshot.error is not None:
@@ -131,7 +136,7 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
             icon=":material/face:",
         )
     else:
-        # One line, as before the start, so that nothing moves.
+        # One line, as the message before the start, so that nothing moves.
         faces = len(snapshot.faces)
         text = f"{faces or 'No'} face{'' if faces == 1 else 's'}"
         text += f", {snapshot.width} by {snapshot.height} pixels"
@@ -157,7 +162,7 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
 
 
 def _show_speed(snapshot: LiveSnapshot) -> None:
-    # One text instead of several metrics: each refresh of those delays the browser's video.
+    # One text, not several metrics, because each refreshed element delays the browser's video.
     st.markdown(
         f"**{speed_text(snapshot)}**\n\n"
         f"- Processing per frame: {_milliseconds(snapshot.frame_milliseconds)} (median), "
@@ -166,8 +171,8 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
         f"- Face detection in the background: "
         f"{_milliseconds(snapshot.detection_milliseconds)}, "
         f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
-        f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if the previous "
-        "ones are still being processed, so that the picture is not delayed"
+        f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if earlier frames are "
+        "still being processed, so that the picture is not delayed"
     )
 
 
@@ -182,9 +187,9 @@ def _milliseconds(value: float | None) -> str:
 
 
 def faces_html(faces: Sequence[Face], classes: Sequence[str], *, empty_text: str) -> str:
-    """Return the predictions as HTML: a large card for the first face, a line for each other one.
+    """Return the predictions as HTML: a large card for the first face, a line for each other face.
 
-    Without a face, the card has the same size and empty bars. ``assets/live.css`` has its styles.
+    Without a face, the card has the same size and empty bars. ``assets/live.css`` has the styles.
 
     Args:
         faces: Classified faces with track ids.
@@ -198,15 +203,17 @@ def faces_html(faces: Sequence[Face], classes: Sequence[str], *, empty_text: str
             f"<span>{html.escape(empty_text)}</span>"
             f'<div class="live-emotion"><strong>&ndash;</strong></div>{bars}</div>'
         )
-    others = "".join(
+    other_faces = "".join(
         f"<li{_color_style(face)}>Person {face.track_id}: {html.escape(face.description)}</li>"
-        for face in faces[1 : _MAX_OTHERS + 1]
+        for face in faces[1 : _MAX_LISTED_FACES + 1]
     )
-    if len(faces) > _MAX_OTHERS + 1:
-        others += f"<li>And {len(faces) - _MAX_OTHERS - 1} more, in the picture and below</li>"
-    if others:
-        others = f'<ul class="live-others">{others}</ul>'
-    return f'<div data-testid="live-faces">{_card(faces[0])}{others}</div>'
+    if len(faces) > _MAX_LISTED_FACES + 1:
+        other_faces += (
+            f"<li>And {len(faces) - _MAX_LISTED_FACES - 1} more, in the picture and below</li>"
+        )
+    if other_faces:
+        other_faces = f'<ul class="live-others">{other_faces}</ul>'
+    return f'<div data-testid="live-faces">{_card(faces[0])}{other_faces}</div>'
 
 
 def _card(face: Face) -> str:
@@ -228,7 +235,7 @@ def _card(face: Face) -> str:
 
 
 def _headline(face: Face) -> tuple[str, str]:
-    """Return the result in large type and the text below it."""
+    """Return the two texts of a card: the result in large type, and the line below it."""
     if face.is_confident:
         return face.label, f"{100 * face.score:.0f} % confidence"
     headline, _, detail = face.description.partition(": ")
@@ -242,7 +249,7 @@ def _color_style(face: Face) -> str:
 
 
 def _bar(name: str, probability: float | None, color: str) -> str:
-    """Return a line with a name and a bar, which is empty without a probability."""
+    """Return a line with a name, a bar and a percentage; the bar is empty without a probability."""
     if probability is None:
         bar, text = "", "&ndash;"
     else:

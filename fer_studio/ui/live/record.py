@@ -18,22 +18,26 @@ from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import set_unsaved
+from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 
+#: Seconds between two refreshes of the charts.
 _CHARTS_SECONDS = 3.0
-#: Seconds between two refreshes of the table. Each one delays the browser's video by several
+#: Seconds between two refreshes of the table, each of which delays the browser's video by several
 #: frames.
 _TABLE_SECONDS = 20.0
+#: Maximum number of persons in the timeline: those seen last.
 _MAX_TIMELINES = 3
+#: Session state: True if the record was cleared after the page was drawn.
 _CHANGED = "live_record_changed"
-#: Maximum number of persons in the chart: those seen longest, because a face that appears for a
-#: moment also gets a number.
+#: Maximum number of persons in the chart of shares: those seen longest, because a face that appears
+#: for a moment also counts as a person.
 _MAX_SHARES = 8
+#: Maximum number of rows in the table.
 _TABLE_ROWS = 100
-#: Height of the title and the padding around a chart, in pixels.
+#: Height of a chart's title and of the padding around both, in pixels.
 _CHART_MARGIN = 84
 _EMPTY_TEXT = (
     ":material/timeline: While the camera runs, the probabilities of every face over time appear "
@@ -44,12 +48,12 @@ _EMPTY_TEXT = (
 
 def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
-    st.session_state.pop(_CHANGED, None)  # everything is drawn anew
+    st.session_state.pop(_CHANGED, None)  # this run draws everything from the changed record
     is_active = session.is_active
-    newest = _newest(record)
+    newest = _newest_time(record)
     version = "" if newest is None else f"{newest}"
-    # While a stream is active, there are new rows with every frame.
-    set_unsaved("record", "active" if is_active else version)
+    # While a stream is active, the record changes all the time.
+    set_unsaved_results("record", "active" if is_active else version)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
         st.fragment(_show_downloads)(record, is_empty=not is_active and not len(record))
@@ -123,7 +127,7 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
             + ", ".join(
                 f"{emotion} {100 * share:.0f} %"
                 for emotion, share in shares[person].items()
-                if share >= 0.005
+                if share >= 0.005  # rounds to at least 1 %
             )
             for person in longest
         ),
@@ -136,13 +140,14 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
 
 
 def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
-    """Draw the buttons, which work from the start of the stream on.
+    """Draw the buttons to download and to clear the record.
 
-    A file has the rows until the click.
+    A downloaded file contains all rows that were recorded before the click.
     """
     leave_if_refused("live")
     if st.session_state.pop(_CHANGED, False):
-        st.rerun()  # charts and table belong to other fragments, and the address to the page
+        # Charts and table are other fragments, and the page sets which results are unsaved.
+        st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
@@ -158,7 +163,7 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
             record.to_json,
             "live-emotions.json",
             key="live_json",
-            hint="The same, with the shares of time.",
+            hint="The same rows, with the share of time per class.",
             is_disabled=is_empty,
         )
         st.button(
@@ -177,14 +182,14 @@ def _clear(record: SessionRecord) -> None:
     st.session_state[_CHANGED] = True
 
 
-def _newest(record: SessionRecord) -> float | None:
-    """Return the time of the last row; None if there is none."""
+def _newest_time(record: SessionRecord) -> float | None:
+    """Return the time of the last row in seconds; None if the record is empty."""
     rows = record.rows()
     return float(rows.seconds[-1]) if len(rows) else None
 
 
 def _show_table(rows: RecordRows) -> None:
-    newest = slice(None, -_TABLE_ROWS - 1, -1)
+    newest = slice(None, -_TABLE_ROWS - 1, -1)  # backwards: the last rows, the newest first
     percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
     probabilities = 100 * rows.probabilities[newest]
     columns = class_columns(rows.classes, ("Time", "Person", "Class", "Box"))

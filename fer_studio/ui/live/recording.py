@@ -6,28 +6,31 @@ import streamlit as st
 
 from fer_core.live.recording import VideoRecording
 from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import set_unsaved
+from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 
+#: Session state: the state of the switch.
 _SWITCH = "live_recording"
+#: Session state: True if the recording was running when the page was drawn.
 _WAS_RUNNING = "live_was_recording"
+#: Session state: True if the recording was discarded after the page was drawn.
 _CHANGED = "live_recording_changed"
 
 
 def show_video_recording(session: LiveSession, recording: VideoRecording) -> None:
     """Draw the switch, the recording's length, and the finished video."""
-    set_unsaved("recording", str(hash(recording.result) if recording.result else ""))
-    # The end of a stream also ends the recording, and reruns the page.
+    set_unsaved_results("recording", str(hash(recording.result) if recording.result else ""))
+    # The recording also ends with the stream, whose end reruns the page.
     refresh = 1.0 if recording.is_running else None
     st.fragment(_show_recording, run_every=refresh)(session, recording)
 
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     leave_if_refused("live")
-    # The recording may have ended at its maximum length or with the stream.
+    # The switch follows the recording, which also ends at its maximum length or with the stream.
     st.session_state[_SWITCH] = recording.is_running
     maximum = duration_text(recording.max_seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -46,9 +49,9 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
         show_error(recording.error)
     content = recording.result
     if st.session_state.pop(_CHANGED, False):
-        st.rerun()  # the page knows whether there are unsaved results
+        st.rerun()  # the page sets which results are unsaved
     if st.session_state.get(_WAS_RUNNING, False) != recording.is_running:
-        # The refresh interval is set where the page draws this fragment.
+        # A rerun of the page sets the refresh interval of this fragment.
         st.session_state[_WAS_RUNNING] = recording.is_running
         st.rerun()
     if recording.is_running or content is None:

@@ -1,4 +1,4 @@
-"""The live page's state of one user; it survives reruns, stops and page changes."""
+"""The state of the live page for one user; it survives reruns, stops and page changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from fer_studio.ui.webrtc import StreamState, stream_state
 
 STREAM_KEY = "live_stream"
 _SESSION = "live_session"
-#: Minimum duration of a failed connection attempt; one that ends sooner was stopped by the user.
+#: Minimum duration of a failed connection attempt; an attempt that ends sooner was stopped by the
+#: user.
 _FAILURE_SECONDS = 4.0
 
 
@@ -30,15 +31,15 @@ class LiveSession:
     Attributes:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
-        analyzer_key: Identifies model and detector by name and file version.
+        analyzer_key: Identifies model, emphasis and detector by their names and the model's files.
         emphasis: The emphasis on rare classes in use.
-        selected_names: Names of model and detector, by the key of their widget.
-        is_waiting: True if the page was drawn without a model.
+        selected_names: The names of the "model" and the "detector" in use.
+        is_waiting: True if the page was drawn without a model, so it waits for one.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
         problem: A sentence that says why the latest selected model or detector cannot be used.
         ice_servers: The ICE servers offered to the browser.
         connecting_since: When the browser started to connect (monotonic seconds).
-        has_failed_to_connect: True if its last attempt failed.
+        has_failed_to_connect: True if the browser's last attempt to connect failed.
         has_new_state: True if the stream's state has changed since the page was drawn.
     """
 
@@ -58,7 +59,7 @@ class LiveSession:
 
     @property
     def state(self) -> StreamState:
-        """The state that the browser reported."""
+        """The state of the stream, as the browser reported it last."""
         return stream_state(STREAM_KEY)
 
     @property
@@ -73,7 +74,7 @@ class LiveSession:
 
     @property
     def connecting_seconds(self) -> float | None:
-        """How long the browser has been connecting; None if it is not connecting."""
+        """For how many seconds the browser has been connecting; None if it is not connecting."""
         if not self.state.is_connecting or self.connecting_since is None:
             return None
         return time.monotonic() - self.connecting_since
@@ -101,7 +102,7 @@ class LiveSession:
         return VideoChannel(process, count_dropped=processor.count_dropped, on_end=end)
 
     def on_state_change(self) -> None:
-        """Update the connection times; the component calls this when the stream's state changes."""
+        """Record a change of the stream's state; the callback of the webcam component."""
         self.has_new_state = True
         state = self.state
         if state.is_connecting:

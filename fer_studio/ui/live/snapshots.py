@@ -14,7 +14,7 @@ from fer_studio.ui.live.session import LiveSession
 
 
 def show_snapshots(session: LiveSession) -> None:
-    """Draw the camera and, below it, the results for its picture."""
+    """Draw the camera and, below it, the results of the latest snapshot."""
     assert session.analyzer is not None  # the page requires a model
     assert session.analyzer_key is not None
     snapshot = take_snapshot("live_snapshot")
@@ -30,7 +30,7 @@ def show_snapshots(session: LiveSession) -> None:
 
 
 def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:
-    """Return a result with the minimum confidence of the settings, as in the video."""
+    """Return a result with the minimum confidence that the video also uses."""
     if all(face.minimum_confidence == minimum for face in result.faces):
         return result
     faces = tuple(replace(face, minimum_confidence=minimum) for face in result.faces)

@@ -1,4 +1,4 @@
-"""The picture of the live page: the webcam stream, or why it is not available."""
+"""The picture of the live page: the webcam stream, or the reason why it is not available."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def show_stream(session: LiveSession) -> None:
         session.ice_servers = load_ice_servers()
     except InputError as error:
         st.warning(
-            f"{plain_text(str(error))} Until then only browsers on this machine or in its network "
-            "can connect.",
+            f"{plain_text(str(error))} Until then, only browsers on the app's machine or in its "
+            "network can connect.",
             icon=":material/warning:",
         )
     _show_webcam(session)
@@ -68,8 +68,8 @@ def show_help() -> None:
         st.markdown(_HELP)
 
 
-# A fragment: the component sends its first state a moment after it is drawn. If that reran the
-# whole page, it would replace a page change that the user requests in the same moment.
+# A fragment: the component sends its first state a moment after it is drawn. If this reran the
+# whole page, the rerun would replace a page change that the user requests at the same time.
 @st.fragment
 def _show_webcam(session: LiveSession) -> None:
     leave_if_refused("live")

@@ -44,7 +44,7 @@ def show_live(session: LiveSession) -> None:
         picture, predictions = st.columns([3, 2])
         with picture:
             show_stream(session)
-        # The predictions follow the picture also on a phone, where columns are below each other.
+        # On a phone, columns are below each other: the predictions come directly after the picture.
         with predictions:
             show_predictions(session, processor)
             show_video_recording(session, processor.video_recording)
