@@ -1,11 +1,17 @@
-"""Download buttons."""
+"""Download buttons.
+
+This file uses Streamlit's manager of served files, ``Runtime.media_file_mgr``, as of version 1.67.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import PurePath
 
 import streamlit as st
+from streamlit.runtime import Runtime
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 #: MIME type and icon by the extension of the file name.
 _FILE_TYPES = {
@@ -50,7 +56,7 @@ def offer_download(
     mime_type, type_icon = _FILE_TYPES[PurePath(file_name).suffix]
     st.download_button(
         label,
-        content,
+        _generator(content, file_name, mime_type, key) if callable(content) else content,
         file_name,
         mime_type,
         key=key,
@@ -61,3 +67,34 @@ def offer_download(
         width="stretch" if is_wide else "content",
         on_click="ignore",
     )
+
+
+def _generator(
+    content: Callable[[], str | bytes], file_name: str, mime_type: str, key: str
+) -> Callable[[], bytes]:
+    """Return a function that returns the content of a file, and keeps the file on the server.
+
+    Streamlit deletes a file that was generated at a click after the next two runs of the session,
+    which may be refreshes of a fragment: within a fraction of a second, and before the browser has
+    requested the file. A file that belongs to the session stays until the next run of the whole
+    page, or until the next click generates another file.
+    """
+    context = get_script_run_ctx()
+
+    def add_to_session(data: bytes) -> None:
+        # Streamlit adds the same content once more, which is the same file.
+        Runtime.instance().media_file_mgr.add(
+            data, mime_type, f"generated {key}", file_name, is_for_static_download=True
+        )
+
+    def generate() -> bytes:
+        text_or_bytes = content()
+        data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else text_or_bytes
+        # Streamlit calls this in a thread that belongs to no session.
+        thread = threading.Thread(target=add_to_session, args=(data,))
+        add_script_run_ctx(thread, context)
+        thread.start()
+        thread.join()
+        return data
+
+    return generate
