@@ -12,6 +12,7 @@ from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
 from fer_core.jobs.service import JobService
 from fer_studio.ui.access import admission
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 
@@ -97,10 +98,9 @@ def show_progress(job: Job, *, stop_key: str | None) -> None:
         stop_key: The key of the Stop button, which is shown to visitors who may cancel the job.
             None to draw no button, for a job that the page would start again at once.
     """
-    _show_progress(job, stop_key, admission().role)
+    placed_fragment(_show_progress, run_every=_REFRESH_SECONDS)(job, stop_key, admission().role)
 
 
-@st.fragment(run_every=_REFRESH_SECONDS)
 def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
     visitor = admission()
     # A fragment runs without its page, which decides what a visitor may see: if the visitor's role

@@ -13,6 +13,7 @@ from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -46,9 +47,9 @@ _BUSY_SHARE = 0.7
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions and the state; they refresh automatically while a stream is active."""
     refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
-    st.fragment(_show_faces, run_every=refresh)(session, processor)
+    placed_fragment(_show_faces, run_every=refresh)(session, processor)
     refresh = _STATE_SECONDS if session.is_active else None
-    st.fragment(_show_state_and_speed, run_every=refresh)(session, processor)
+    placed_fragment(_show_state_and_speed, run_every=refresh)(session, processor)
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:

@@ -20,6 +20,7 @@ from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 
@@ -57,8 +58,9 @@ def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
         st.fragment(_show_downloads)(record, is_empty=not is_active and not len(record))
-    st.fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(session, record)
-    st.fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
+    placed_fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(session, record)
+    if is_active or len(record):
+        placed_fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
 
 
 def _show_charts(session: LiveSession, record: SessionRecord) -> None:

@@ -8,6 +8,7 @@ from fer_core.live.recording import VideoRecording
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
@@ -25,7 +26,7 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
     set_unsaved_results("recording", str(hash(recording.result) if recording.result else ""))
     # The recording also ends with the stream, whose end reruns the page.
     refresh = 1.0 if recording.is_running else None
-    st.fragment(_show_recording, run_every=refresh)(session, recording)
+    placed_fragment(_show_recording, run_every=refresh)(session, recording)
 
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
