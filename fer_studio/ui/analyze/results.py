@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections import Counter
 from pathlib import PurePath
@@ -34,7 +35,7 @@ _MAX_FAILED = 20
 _PHOTOS_PER_PAGE = 40
 #: Session state: the position of the chosen face among the readable faces, by the key of the photo.
 _CHOSEN_FACES = "chosen_faces"
-#: Heights in pixels of Streamlit's tables, and of the highest table on this page.
+#: In pixels: the height of the header and of a row in a table, and the maximum height of a table.
 _TABLE_HEADER_HEIGHT, _TABLE_ROW_HEIGHT, _MAX_TABLE_HEIGHT = 38, 35, 300
 #: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
 #: visible.
@@ -72,10 +73,10 @@ def _show_failed(results: list[PhotoResult]) -> None:
 
 def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
     """Draw the photos as a row of thumbnails; a click chooses one."""
-    pages = -(-len(photos) // _PHOTOS_PER_PAGE)
+    page_count = math.ceil(len(photos) / _PHOTOS_PER_PAGE)
     first = 0
-    if pages > 1:
-        first = (st.pagination(pages, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
+    if page_count > 1:
+        first = (st.pagination(page_count, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
     page_photos = photos[first : first + _PHOTOS_PER_PAGE]
     thumbnails = [
         Thumbnail(result.file, _class_counts(result), photo_color(result), thumbnail(photo))
@@ -101,8 +102,8 @@ def photo_color(result: PhotoResult) -> tuple[int, int, int]:
     """
     confident = [face for face in result.faces if face.is_confident]
     counts = Counter(face.label for face in confident)
-    best = max(confident, key=lambda face: counts[face.label], default=None)
-    return UNCERTAIN_COLOR if best is None else face_color(best)
+    most_frequent = max(confident, key=lambda face: counts[face.label], default=None)
+    return UNCERTAIN_COLOR if most_frequent is None else face_color(most_frequent)
 
 
 def _show_summary(results: list[PhotoResult]) -> None:
