@@ -1,5 +1,7 @@
 """Analyze photos: every face with its emotion probabilities."""
 
+import streamlit as st
+
 from fer_studio.ui.frame import open_page, show_responsible_use
 
 title_bar = open_page("analyze")
@@ -20,9 +22,16 @@ collection = collect_photos()
 discard_results_except(collection.keys)
 ask_before_results_are_lost(collection.photos)
 if not collection.photos:
-    show_empty_state()
-elif options is not None:
-    results = analyze_photos(collection.photos, options)
-    show_results(collection.photos, results, options.detector)
-show_privacy()
-show_responsible_use()
+    # One block, which the empty element below replaces at once: its elements disappear, instead of
+    # moving down step by step while the results are drawn.
+    with st.container():
+        show_empty_state()
+        show_privacy()
+        show_responsible_use()
+else:
+    st.empty()
+    if options is not None:
+        results = analyze_photos(collection.photos, options)
+        show_results(collection.photos, results, options.detector)
+    show_privacy()
+    show_responsible_use()

@@ -3,15 +3,15 @@
 import streamlit as st
 
 from fer_studio.ui.frame import open_page, show_responsible_use
-from fer_studio.ui.home.entries import EXAMPLE_HEIGHT, show_entries
+from fer_studio.ui.home.entries import show_entries
 
 open_page("home")
 st.markdown("Train a model that recognizes facial emotions, check how reliable it is, and use it.")
 entries, example = st.columns([3, 2], gap="medium")
 with entries:
     show_entries()
-# The container has a fixed height, because its content is drawn last and must not move the page.
-example_container = example.container(border=True, height=EXAMPLE_HEIGHT)
+# The content of this container is drawn last. Until then, app.css reserves its height.
+example_container = example.container(border=True, key="home_example_place")
 
 # Imported after the first elements are drawn, so that visitors see them earlier.
 from fer_core.settings import load_settings

@@ -171,6 +171,9 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
             ),
             "unsaved": urlencode(state.unsaved),
         },
+        # The component is invisible. Without this height, the browser shows a placeholder of 40
+        # pixels until it has loaded the component.
+        height=1,
     )
 
 

@@ -21,8 +21,9 @@ ASSETS = Path(__file__).parent / "assets"
 
 #: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: The time in which a browser changes the width of the empty page: a few of its frames.
-_LAYOUT_SECONDS = 0.05
+#: The time in which a browser changes the width of the empty page and loads the styles. With 0.05
+#: seconds, a busy browser still drew the first elements in the narrow page.
+_LAYOUT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ PAGES = (
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
-    _set_layout()
+    _set_layout_and_styles()
     # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
     pages = [
@@ -117,7 +118,6 @@ def run_app() -> None:
         page_title=f"{page.title} · FER Studio",
         page_icon=str(ASSETS / "icon.svg"),
     )
-    st.html(ASSETS / "app.css")
     st.logo(str(ASSETS / "wordmark.svg"), size="large")
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
@@ -129,17 +129,18 @@ def run_app() -> None:
         _start_pending_work()
 
 
-def _set_layout() -> None:
-    """Set the width of the page before its first element is drawn.
+def _set_layout_and_styles() -> None:
+    """Set the width and the styles of the page before its first element is drawn.
 
-    Until the browser receives this setting, it shows a narrow page. If elements arrived together
-    with the setting, all of them would move.
+    Until the browser receives the width, it shows a narrow page, and it loads the code for styles
+    when the first ones arrive. Elements that arrived at the same time would all move.
     """
     st.set_page_config(
         layout="wide",
         # Otherwise Streamlit reserves space for a sidebar while the page loads, and the page moves.
         initial_sidebar_state="collapsed",
     )
+    st.html(ASSETS / "app.css")
     is_first_run = _INSIDE_FRAME not in st.session_state
     if is_first_run and st.runtime.exists():
         time.sleep(_LAYOUT_SECONDS)

@@ -12,6 +12,7 @@ import streamlit as st
 from fer_core.vision.draw import face_color, label_text, readable_on
 from fer_core.vision.face import Face
 from fer_studio.ui.pictures import jpeg_url
+from fer_studio.ui.style import style_container
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -20,16 +21,18 @@ def _read_assets(*names: str) -> str:
     return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
-_STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}"></div>'
+_STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}" {}></div>'
+#: Height of a row of thumbnails, as ``assets/strip.css`` defines it.
+_STRIP_HEIGHT = "8.1rem"
 _photo_strip = st.components.v2.component(
     "fer_studio_photo_strip",
-    html=_STRIP.format("Photos"),
+    html=_STRIP.format("Photos", ""),
     css=_read_assets("strip.css"),
     js=_read_assets("strip.js", "photo_strip.js"),
 )
 _photo_view = st.components.v2.component(
     "fer_studio_photo_view",
-    html=f'<div class="photo"><img alt=""><div></div></div>{_STRIP.format("Faces")}',
+    html=f'<div class="photo"><img alt=""><div></div></div>{_STRIP.format("Faces", "hidden")}',
     css=_read_assets("strip.css", "photo_view.css"),
     js=_read_assets("strip.js", "photo_view.js"),
 )
@@ -72,11 +75,13 @@ def choose_thumbnail(
         }
         for thumbnail in thumbnails
     ]
-    _photo_strip(
-        key=key,
-        data={"items": items, "selected": selected},
-        on_chosen_change=lambda: _report_choice(key, len(items), on_choice),
-    )
+    # assets/app.css reserves the height, so that the elements below do not move later.
+    with st.container(key=f"strip_place_{key}"):
+        _photo_strip(
+            key=key,
+            data={"items": items, "selected": selected},
+            on_chosen_change=lambda: _report_choice(key, len(items), on_choice),
+        )
 
 
 def show_photo(
@@ -112,11 +117,20 @@ def show_photo(
         "faces": face_entries(faces, size),
         "selected": selected,
     }
-    _photo_view(
-        key=key,
-        data=data,
-        on_chosen_change=lambda: _report_choice(key, len(faces), on_choice),
-    )
+    has_strip = sum(not face.is_too_small for face in faces) > 1
+    container_key = f"photo_place_{key}"
+    with st.container(key=container_key, gap=None):
+        # assets/app.css reserves the height of the photo and of the row of faces below it.
+        style_container(
+            container_key,
+            f"--aspect: {size[0] / size[1]:.5f}; "
+            f"--strip-height: {_STRIP_HEIGHT if has_strip else '0px'};",
+        )
+        _photo_view(
+            key=key,
+            data=data,
+            on_chosen_change=lambda: _report_choice(key, len(faces), on_choice),
+        )
 
 
 def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str, Any]]:

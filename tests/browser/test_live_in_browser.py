@@ -184,7 +184,7 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     page.route("**/media/**", request_after_refreshes)
     again = recorded_lines(page)
     assert again[len(lines)]["person"] == lines[-1]["person"]
-    page.unroute("**/media/**")
+    page.unroute_all(behavior="wait")
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
 

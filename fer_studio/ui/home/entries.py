@@ -34,10 +34,8 @@ _ENTRIES = (
     ),
 )
 _CARDS_PER_ROW = 2
-#: Height of a card and of the gap between two cards, in pixels.
-_CARD_HEIGHT, _GAP = 112, 16
-#: Height of the example next to the two rows of cards, in pixels.
-EXAMPLE_HEIGHT = 2 * _CARD_HEIGHT + _GAP
+#: Height of a card in pixels.
+_CARD_HEIGHT = 112
 
 
 def show_entries() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.bundle import Bundle
-from fer_core.calibration import Calibration, Emphasis
+from fer_core.calibration import Calibration
 from fer_core.errors import InputError, first_line
 from fer_core.live.controls import MAX_SMOOTHING_SECONDS, LiveControls
 from fer_core.settings import Settings
@@ -18,7 +18,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import address_part
-from fer_studio.ui.choices import choose_model, model_choice_container
+from fer_studio.ui.choices import ModelChoice, choose_model, model_choice_container
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
@@ -60,11 +60,14 @@ def _controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
     previous_key = session.analyzer_key
     # Without a gap, because the element that updates the address is invisible.
-    with st.container(gap=None), address_part("live_controls"):
-        choice = choose_model(settings)
-    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
+    with st.container(gap=None):
+        with address_part("live_controls"):
+            choice = choose_model(settings)
+        # assets/live.css gives this container no height, so that the page does not move while a
+        # model loads.
+        progress = st.container(key="live_preparing")
     with choice.settings_container:
-        minimum_confidence = _choose_minimum_confidence(bundle)
+        minimum_confidence = _choose_minimum_confidence(choice.bundle)
         smoothing = st.slider(
             "Smoothing",
             0.0,
@@ -89,7 +92,7 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             key="live_overlays",
             persist_state="session",
         )
-    _open_chosen(session, bundle, emphasis, detector, settings)
+    _open_chosen(session, choice, settings, progress)
     if session.analyzer is None:
         return
     session.apply(
@@ -137,16 +140,14 @@ def _choose_minimum_confidence(bundle: Bundle | None) -> int:
 
 
 def _open_chosen(
-    session: LiveSession,
-    bundle: Bundle | None,
-    emphasis: Emphasis,
-    detector: str,
-    settings: Settings,
+    session: LiveSession, choice: ModelChoice, settings: Settings, progress: DeltaGenerator
 ) -> None:
     """Load and warm up the chosen model and detector; then use them instead of the previous ones.
 
-    If this fails, ``session.problem`` says why, and the previous ones stay in use.
+    If this fails, ``session.problem`` says why, and the previous ones stay in use. ``progress`` is
+    the container of the message that is shown meanwhile.
     """
+    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
         session.problem = None
         if session.analyzer is None:
@@ -160,7 +161,7 @@ def _open_chosen(
         session.problem = None
         return
     try:
-        with st.spinner("Preparing the model…"):
+        with progress, st.spinner("Preparing the model…"):
             analyzer = Analyzer(open_predictor(bundle, emphasis), open_detector(detector, settings))
             # The first call of a model or detector takes many times longer than the following ones.
             frame = np.zeros(_CAMERA_SHAPE, np.uint8)

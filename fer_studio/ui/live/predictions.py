@@ -22,6 +22,8 @@ from fer_studio.ui.text import plain_text
 _MAX_LISTED_FACES = 4
 #: Maximum number of bars; if there are more classes, the most probable ones are shown.
 _MAX_BARS = 8
+#: Height of the card without bars and of one bar, in pixels, as ``assets/live.css`` defines them.
+_CARD_HEIGHT, _BAR_HEIGHT = 138, 28
 #: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
 #: elements delays the browser's video.
 _STATE_SECONDS = 2.0
@@ -47,7 +49,13 @@ _BUSY_SHARE = 0.7
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions and the state; they refresh automatically while a stream is active."""
     refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
-    placed_fragment(_show_faces, run_every=refresh)(session, processor)
+    # The height of the card is reserved, so that the elements below do not move when the card is
+    # loaded. assets/live.css does this, but browsers load that file late. The height is therefore
+    # fixed until a stream plays; then a list of further faces may follow.
+    bar_count = min(len(session.classes), _MAX_BARS)
+    height = "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
+    with st.container(key=f"live_card_{bar_count}", height=height, border=False):
+        placed_fragment(_show_faces, run_every=refresh)(session, processor)
     refresh = _STATE_SECONDS if session.is_active else None
     placed_fragment(_show_state_and_speed, run_every=refresh)(session, processor)
 

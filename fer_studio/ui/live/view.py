@@ -28,15 +28,17 @@ def show_live(session: LiveSession) -> None:
     if url is not None and not may_use_camera(url):
         show_insecure_address(url)
         return
-    mode = kept_segments(
-        "Camera",
-        [_VIDEO, _SNAPSHOTS],
-        key="live_mode",
-        name="camera",
-        write=str.lower,
-        label_visibility="collapsed",
-        help="Snapshots work where the video cannot connect.",
-    )
+    # assets/live.css gives the container the height of the placeholder that browsers show first.
+    with st.container(key="live_mode_place"):
+        mode = kept_segments(
+            "Camera",
+            [_VIDEO, _SNAPSHOTS],
+            key="live_mode",
+            name="camera",
+            write=str.lower,
+            label_visibility="collapsed",
+            help="Snapshots work where the video cannot connect.",
+        )
     session.takes_snapshots = mode == _SNAPSHOTS
     if session.takes_snapshots:
         show_snapshots(session)
