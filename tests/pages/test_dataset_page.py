@@ -593,7 +593,7 @@ def test_deletion_warns_of_a_training_under_way(
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is running (busy)" in plain(app.warning)
-    assert "One other run on it can then no longer be started" in plain(app.caption)
+    assert "1 other run on it can then no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(

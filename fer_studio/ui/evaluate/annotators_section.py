@@ -1,4 +1,4 @@
-"""Comparison of a model with the annotators of the images, for evaluations against their votes."""
+"""Comparison of a model with the annotators of the images, in evaluations against votes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def show_annotators(votes: VoteEvaluation) -> None:
     st.caption(
         "The true class of an image is the plurality of the annotators' votes. An answer of only "
         f"one annotator is ignored. Left out: {votes.ties:,} images with tied votes, "
-        f"{votes.other_answer:,} on which another answer has the most votes (contempt, unknown, "
-        f"not a face), {votes.no_votes:,} without votes."
+        f"{votes.other_answer:,} on which an answer that is not a class, such as unknown, has the "
+        f"most votes, {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
 

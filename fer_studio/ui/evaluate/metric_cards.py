@@ -20,9 +20,9 @@ def show_share(
     """Draw a share of the images in percent, with its interval.
 
     Args:
-        title: What it is.
-        estimate: The value, 0 to 1; may be undefined.
-        hint: The tooltip.
+        title: The name of the metric.
+        estimate: The share, 0 to 1, and its interval; both may be undefined.
+        hint: The tooltip; None for no tooltip.
         width: In pixels; by default as wide as possible.
     """
     _show(title, percent(estimate.value), percent_interval(estimate), hint, width)
