@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import NamedTuple
 
 import psutil
 import streamlit as st
@@ -23,14 +24,24 @@ from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_bytes
 
-_POLL_SECONDS = 1.0
+#: Seconds between two refreshes during a measurement.
+_REFRESH_SECONDS = 1.0
 #: Typical duration of a measurement on two cores; loading the training library takes most of it.
 _USUAL_SECONDS = 15.0
 
 #: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
-_Key = tuple[str, int, int, str, int, str | None]
+
+class _Key(NamedTuple):
+    """What an estimate depends on: the settings as JSON, the images, and what is trained."""
+
+    config: str
+    training_images: int
+    validation_images: int
+    runs_root: str
+    class_count: int
+    freeze: str | None
 
 
 def show_estimate(
@@ -38,15 +49,15 @@ def show_estimate(
 ) -> None:
     """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
     key = _key(config, freeze, dataset, settings)
-    # Refresh during any measurement: the speed does not depend on the number of epochs, so that a
-    # measurement that was requested for another number also gives this estimate.
+    # Refresh during any measurement, also that of other settings: the speed does not depend on the
+    # number of epochs, so that a measurement for another number of epochs also gives this estimate.
     is_pending = _requested() is not None
-    live = st.fragment(_draw, run_every=_POLL_SECONDS if is_pending else None)
+    live = st.fragment(_draw, run_every=_REFRESH_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)
 
 
 def _requested() -> float | None:
-    """When the oldest unfinished measurement was requested; None if there is none."""
+    """Return the time of the request of the oldest unfinished measurement; None without any."""
     unfinished = job_service().unfinished(ESTIMATE)
     return min((job.created for job in unfinished), default=None)
 
@@ -58,7 +69,12 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
             key,
             "Timing a few training steps",
             lambda job: estimate_training(
-                config, key[1], key[2], settings, class_count=key[4], freeze=key[5]
+                config,
+                key.training_images,
+                key.validation_images,
+                settings,
+                class_count=key.class_count,
+                freeze=key.freeze,
             ),
         )
     )
@@ -67,7 +83,7 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
 def _key(
     config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
 ) -> _Key:
-    return (
+    return _Key(
         json.dumps(config.to_json()),
         dataset.training_images,
         dataset.validation_images,
@@ -88,8 +104,8 @@ def _draw(
     job, requested = job_service().get(ESTIMATE, key), _requested()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # also starts or ends the polling
-    estimate, problem = _known_estimate(job, config, key[5], dataset, settings)
+        st.rerun()  # also starts or ends the refreshes
+    estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with st.container(horizontal=True):
         st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height="stretch")
@@ -101,7 +117,7 @@ def _draw(
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
-        _show_details(estimate, config, key[5], dataset, settings)
+        _show_details(estimate, config, key.freeze, dataset, settings)
     if requested is not None:
         seconds = time.monotonic() - requested
         st.progress(
@@ -127,11 +143,11 @@ def _known_estimate(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
-    """Return the known estimate, and a sentence if the measurement failed."""
+    """Return the estimate or None, and why the last measurement failed; empty if it did not."""
     if job is not None and job.is_finished and job.error is None:
         return job.result, ""
     problem = "" if job is None or job.error is None else job.error
-    known = cached_estimate(
+    stored_estimate = cached_estimate(
         config,
         dataset.training_images,
         dataset.validation_images,
@@ -139,7 +155,7 @@ def _known_estimate(
         class_count=len(dataset.classes),
         freeze=freeze,
     )
-    return known, problem
+    return stored_estimate, problem
 
 
 def _show_details(
@@ -152,9 +168,9 @@ def _show_details(
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)
-        demo = cached_estimate(config, *sizes, settings, freeze=freeze)
-        if demo is not None:
-            text += f"; on the demo set {format_duration(demo.seconds)}"
+        demo_estimate = cached_estimate(config, *sizes, settings, freeze=freeze)
+        if demo_estimate is not None:
+            text += f"; on the demo set {format_duration(demo_estimate.seconds)}"
     st.caption(as_sentence(text))
     free = psutil.virtual_memory().available
     if estimate.memory_bytes > free:

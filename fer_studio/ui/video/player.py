@@ -1,4 +1,4 @@
-"""The video player, at the chosen time."""
+"""The video player, which starts at the chosen time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def show_player(analysis: LoadedAnalysis) -> None:
     except InputError:
         path = None
     if path is None:
-        stored = analysis.source is not None
+        is_stored = analysis.source is not None
         st.info(
             "Browsers cannot play this file. Click on the timeline to see its frames."
-            if stored
+            if is_stored
             else f"{plain_text(analysis.settings.video)} is not stored any more. Click on the "
             "timeline to see stored pictures.",
             icon=":material/videocam_off:",
