@@ -356,8 +356,8 @@ class ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file to import.
-        weights: The name of the file with the weights of an architecture ``.json``; None for other
-            networks, whose weights the import finds itself.
+        weights: The name of the file with the weights of an architecture ``.json``; None if not
+            exactly one such file was uploaded, and for other networks.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
