@@ -23,6 +23,7 @@ from fer_core.dataset.class_numbers import CLASS_ORDERS, ClassOrder, class_numbe
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers import SourceReport, examine_source
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
+from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
 from fer_core.phrases import counted
@@ -285,7 +286,10 @@ def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     used = {source_class.target for source_class in mapped}
     empty = [name for name in choice.fixed_classes or () if name not in used]
     if empty and len(empty) < len(choice.fixed_classes or ()):
+        is_only_eighth = choice.fixed_classes == EMOTIONS8 and not set(empty) & set(EMOTIONS)
+        better_scheme: ClassScheme = "emotions" if is_only_eighth else "folders"
         st.warning(
-            f"No image for: {', '.join(empty)}. A model cannot learn a class without images.",
+            f"No image for: {', '.join(empty)}. A model cannot learn a class without images; "
+            f"choose “{_SCHEMES[better_scheme]}” to import only classes that have images.",
             icon=":material/warning:",
         )
