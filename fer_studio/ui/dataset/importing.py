@@ -113,13 +113,13 @@ def collect_finished_import() -> str | None:
 
 
 def show_import_state() -> None:
-    """Draw running imports of all sessions, and the result of this session's last one."""
+    """Draw running imports of all sessions, and the result of this session's last import."""
     own_job: Job | None = st.session_state.get(_STARTED)
-    others = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
+    other_jobs = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
     if own_job is not None:
         show_progress(own_job, stop_key="stop_import")
-    for job in others:
-        show_progress(job, stop_key=None)  # its own session has the Stop button
+    for job in other_jobs:
+        show_progress(job, stop_key=None)  # the session that started it has the Stop button
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return

@@ -257,7 +257,7 @@ def _show_state() -> None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
         if job not in own_jobs:
-            show_progress(job, stop_key=None)  # its own session has the Stop button
+            show_progress(job, stop_key=None)  # the session that started it has the Stop button
     notice: ModelNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return

@@ -48,6 +48,7 @@ _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
 #: Session key of the charts: what they depend on, and the figures by name.
 _FIGURES = "study_figures"
 
+#: The metrics on validation that a search can optimize, as the page names them.
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
 #: Title and caption of each chart.
 _FIGURE_TITLES = {
@@ -101,7 +102,8 @@ def _show_form(settings: Settings) -> None:
             list(RECIPES),
             key="search_recipe",
             persist_state="session",
-            help="Its settings apply to every trial, except those that the search varies.",
+            help="The settings of the recipe apply to every trial, except those that the search "
+            "varies.",
         )
     config = recipe_by_name(recipe).config
     fields_by_name = {entry.name: entry for entry in searchable_fields()}
