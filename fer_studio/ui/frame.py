@@ -20,8 +20,9 @@ _AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
 ASSETS = Path(__file__).parent / "assets"
 
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: The time in which a browser changes the width of the empty page: a few of its frames.
-_LAYOUT_SECONDS = 0.05
+#: The time in which a browser changes the width of the empty page and loads the code that applies
+#: the styles.
+_LAYOUT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,6 @@ def run_app() -> None:
         page_title=f"{page.title} · FER Studio",
         page_icon=str(ASSETS / "icon.svg"),
     )
-    st.html(ASSETS / "app.css")
     st.logo(str(ASSETS / "wordmark.svg"), size="large")
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
@@ -129,16 +129,17 @@ def run_app() -> None:
 
 
 def _set_layout() -> None:
-    """Set the width of the page before its first element is drawn.
+    """Set the width and the styles of the page before its first element is drawn.
 
-    Until the browser gets this setting, it shows a narrow page. If elements arrived at the same
-    time, all of them would move.
+    Until the browser gets these settings, it shows a narrow page without them. If elements arrived
+    at the same time, all of them would move.
     """
     st.set_page_config(
         layout="wide",
         # Otherwise the page moves aside while it loads, for a sidebar that no page has.
         initial_sidebar_state="collapsed",
     )
+    st.html(ASSETS / "app.css")
     is_first_run = _INSIDE_FRAME not in st.session_state
     if is_first_run and st.runtime.exists():
         time.sleep(_LAYOUT_SECONDS)

@@ -139,6 +139,27 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
     else:
         name = title
         count = "searching…" if kind in _NEAR else ""
+    # With this key, app.css stretches the container to the height of the card, so that the buttons of
+    # all cards in a row are at the bottom.
+    with st.container(key=f"finding_card_{kind}", vertical_alignment="distribute"):
+        with st.container():
+            _show_description(dataset, kind, name, count, finding)
+        st.button(
+            "Show",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            key=f"show_{kind}",
+            help=f"Show {name}",
+            disabled=finding is not None and not len(finding),
+            on_click=_open,
+            args=(kind,),
+        )
+
+
+def _show_description(
+    dataset: OpenDataset, kind: str, name: str, count: str, finding: Finding | None
+) -> None:
+    """Draw what a card says about a finding."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if finding is not None and len(finding):
             row = example_row(dataset.faces.images, finding.rows)
@@ -153,16 +174,6 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
             if count:
                 st.markdown(count)
     st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
-    st.button(
-        "Show",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-        key=f"show_{kind}",
-        help=f"Show {name}",
-        disabled=finding is not None and not len(finding),
-        on_click=_open,
-        args=(kind,),
-    )
 
 
 def _open(kind: str) -> None:

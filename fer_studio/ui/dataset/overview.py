@@ -18,6 +18,7 @@ from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
@@ -72,20 +73,20 @@ def _show_metrics(overview: Overview) -> None:
     sizes = overview.split_sizes
     evaluated_split = "validation" if sizes["validation"] else overview.reference
     majority = overview.majority_accuracy(evaluated_split)
-    with st.container(horizontal=True):
-        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height="stretch")
+    with metric_grid(6):
+        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height=METRIC_HEIGHT)
         for split in SPLITS:
             st.metric(
                 split.capitalize(),
                 f"{sizes[split]:,}" if sizes[split] else "none",
                 border=True,
-                height="stretch",
+                height=METRIC_HEIGHT,
             )
         st.metric(
             "Imbalance",
             "undefined" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
             help=f"Class imbalance: size of the largest class relative to the smallest, in "
             f"{overview.reference}.",
         )
@@ -93,7 +94,7 @@ def _show_metrics(overview: Overview) -> None:
             "Majority-class baseline",
             "undefined" if majority is None else f"{100 * majority:.1f} %",
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
             help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
             f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )

@@ -7,6 +7,7 @@ import streamlit as st
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_number, show_share
 from fer_studio.ui.guard import section
+from fer_studio.ui.metrics import metric_grid
 
 
 @section
@@ -23,7 +24,7 @@ def show_annotators(votes: VoteEvaluation) -> None:
 
 
 def _show_metrics(votes: VoteEvaluation) -> None:
-    with st.container(horizontal=True):
+    with metric_grid(4):
         show_share(
             "Annotator agreement",
             votes.annotator_agreement,

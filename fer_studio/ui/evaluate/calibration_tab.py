@@ -23,6 +23,7 @@ from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_slider
 from fer_studio.ui.messages import KeptError
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
@@ -89,6 +90,7 @@ def _show_errors(states: dict[str, CalibrationState]) -> None:
             for name, state in states.items()
         ],
         hide_index=True,
+        height=table_height(len(states), maximum=200),
         placeholder="per fold",
         alt="Expected calibration error uncalibrated, calibrated and cross-validated",
         column_config={

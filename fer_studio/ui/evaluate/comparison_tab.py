@@ -21,6 +21,7 @@ from fer_studio.ui.evaluate.faces import show_positions
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 
 #: Session key of a pair: the key of the evaluation of the first model, and its last comparison.
@@ -123,25 +124,27 @@ def _compared(
 
 def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison) -> None:
     st.info(plain_text(comparison.sentence), icon=":material/balance:")
-    with st.container(horizontal=True):
+    with metric_grid(6):
         st.metric(
             "Accuracy, first model",
             percent(comparison.first_accuracy),
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
         )
         st.metric(
             "Accuracy, second model",
             percent(comparison.second_accuracy),
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
         )
-        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height="stretch")
-        st.metric("Only first correct", f"{comparison.only_first:,}", border=True, height="stretch")
+        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height=METRIC_HEIGHT)
         st.metric(
-            "Only second correct", f"{comparison.only_second:,}", border=True, height="stretch"
+            "Only first correct", f"{comparison.only_first:,}", border=True, height=METRIC_HEIGHT
         )
-        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height="stretch")
+        st.metric(
+            "Only second correct", f"{comparison.only_second:,}", border=True, height=METRIC_HEIGHT
+        )
+        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height=METRIC_HEIGHT)
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "

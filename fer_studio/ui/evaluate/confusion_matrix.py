@@ -15,7 +15,6 @@ from fer_core.evaluation.confusion import normalized_confusion
 from fer_core.metrics.formatting import percent
 from fer_core.phrases import counted
 from fer_studio.ui.charts import chart_frame
-from fer_studio.ui.style import style_container
 
 Scale = Literal["counts", "row", "column"]
 
@@ -77,9 +76,8 @@ def show_confusion_matrix(
         ),
         st.container(key=_CONTAINER_KEY, gap=None),
     ):
-        # The container has the height of the matrix before the browser has loaded the element. With
-        # the names of the columns and the legend, a matrix is slightly higher than wide.
-        style_container(_CONTAINER_KEY, "aspect-ratio: 0.97;")
+        # In app.css, this container has the height of the matrix before the browser has loaded the
+        # element.
         _component(
             key=_KEY,
             data=matrix_data(counts, classes, scale) | {"selected": selected},

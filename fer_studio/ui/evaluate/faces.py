@@ -20,6 +20,7 @@ from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
 from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _MAX_ROWS = 500
@@ -175,6 +176,7 @@ def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str)
             for position in listed_positions
         ],
         hide_index=True,
+        height=table_height(len(listed_positions), maximum=400),
         key=f"{key}_rows",
         alt="Images with their true and predicted classes and all probabilities",
         column_config={

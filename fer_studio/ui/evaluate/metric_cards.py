@@ -8,6 +8,7 @@ import streamlit as st
 
 from fer_core.metrics import Estimate
 from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
+from fer_studio.ui.metrics import METRIC_HEIGHT_WITH_DELTA
 
 
 def show_share(
@@ -44,7 +45,7 @@ def _show(
         delta_color="off",
         delta_arrow="off",
         border=True,
-        height="stretch",
+        height=METRIC_HEIGHT_WITH_DELTA,
         help=hint,
         width=width,
     )

@@ -19,6 +19,7 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.tables import table_height
 
 _VIEWS = ("Metrics", "Curves", "Threshold")
 
@@ -78,6 +79,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
             for class_result in classes
         ],
         hide_index=True,
+        height=table_height(len(classes), maximum=400),
         placeholder=UNDEFINED,
         alt="Precision, recall, F1 and their intervals per class",
         column_config={

@@ -39,7 +39,10 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
     # The fields have no labels, to take less space; the texts of the options are clear alone.
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    # With these keys, app.css reserves the space of what is drawn later.
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="evaluate_choice"
+    ):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
@@ -47,13 +50,18 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         # As wide as the choice of true classes, which is drawn later; otherwise the bar would then
         # grow by a line on a phone.
         truth_container = st.container(width=260)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(
+        horizontal=True,
+        vertical_alignment="center",
+        gap="small",
+        key="evaluate_own_hints" if data == _OWN else "evaluate_dataset_hints",
+    ):
         # Stored predictions have no images, so there are no decisions about images to apply.
         curation_container = None if data == _OWN else st.container(width=310)
         with st.container(width=170):
             _explain_selection()
         if admission().may_open("train"):
-            st.container(width=290).page_link(
+            st.container(width=290, key="evaluate_import").page_link(
                 "pages/train.py",
                 label="Evaluate your own model: import it",
                 icon=":material/upload:",

@@ -19,6 +19,7 @@ from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.jobs import job_service, start_job
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
 from fer_studio.ui.train.feedback import run_action
@@ -107,12 +108,17 @@ def _draw(
         st.rerun()  # also starts or ends the refreshes
     estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
-    with st.container(horizontal=True):
-        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height="stretch")
+    with metric_grid(1 if estimate is None else 3):
+        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height=METRIC_HEIGHT)
         if estimate is not None:
-            st.metric("Memory", format_bytes(estimate.memory_bytes), border=True, height="stretch")
             st.metric(
-                "Estimated time", format_duration(estimate.seconds), border=True, height="stretch"
+                "Memory", format_bytes(estimate.memory_bytes), border=True, height=METRIC_HEIGHT
+            )
+            st.metric(
+                "Estimated time",
+                format_duration(estimate.seconds),
+                border=True,
+                height=METRIC_HEIGHT,
             )
     if problem:
         st.error(plain_text(problem), icon=":material/error:")

@@ -30,6 +30,7 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import EpochRecord, RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.kept import kept_selectbox
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
@@ -49,9 +50,6 @@ _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 #: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
-#: Height in pixels. With a fixed height, the browser reserves the space of a metric while it loads
-#: the code that draws it.
-_METRIC_HEIGHT = 108
 #: Session keys of the drawn curves by name, and of the last measurement of a run's process.
 _CURVES = "run_figures"
 _RESOURCES = "run_resources"
@@ -195,28 +193,27 @@ def _step_text(status: RunStatus) -> str:
 
 
 def _show_metrics(run: RunSummary) -> None:
-    # All columns have the same width, so that no metric moves while the browser loads the others.
-    with st.grid(7 if run.is_active else 4, min_column_width=140):
+    with metric_grid(7 if run.is_active else 4):
         st.metric(
             "Best accuracy",
             format_percent(run.validation_accuracy),
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
             help="On validation, at the epoch that the setting 'Select best epoch by' selects.",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
         )
         st.metric(
             "Best epoch",
             "-" if run.best_epoch is None else f"{run.best_epoch:,}",
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
         )
-        st.metric("Training time", format_duration(run.seconds), border=True, height=_METRIC_HEIGHT)
+        st.metric("Training time", format_duration(run.seconds), border=True, height=METRIC_HEIGHT)
         if run.is_active:
             _show_use(run)
 
@@ -229,7 +226,7 @@ def _show_use(run: RunSummary) -> None:
         "Speed",
         "-" if speed is None else f"{speed:,.0f}/s",
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Images per second",
     )
     usage = _resources(run)
@@ -238,14 +235,14 @@ def _show_use(run: RunSummary) -> None:
         "CPU",
         "-" if usage is None or busy_cores is None else f"{busy_cores:.1f} of {usage.cores}",
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Cores used by this training",
     )
     st.metric(
         "Memory",
         "-" if usage is None else format_bytes(usage.memory_bytes),
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Physical memory of the training's process"
         + (
             "" if usage is None else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
