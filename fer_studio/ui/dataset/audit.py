@@ -139,8 +139,8 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
     else:
         name = title
         count = "searching…" if kind in _NEAR else ""
-    # With this key, app.css stretches the container to the height of the card, so that the buttons of
-    # all cards in a row are at the bottom.
+    # With this key, app.css stretches the container to the height of the card, so that the buttons
+    # of all cards in a row are at the bottom.
     with st.container(key=f"finding_card_{kind}", vertical_alignment="distribute"):
         with st.container():
             _show_description(dataset, kind, name, count, finding)

@@ -84,7 +84,7 @@ def _choose_images(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
 
 
 def _show_gallery(dataset: OpenDataset) -> None:
-    # With this key, app.css reserves the space of the four fields on a phone.
+    # With this key, app.css reserves the space of the fields on a phone.
     with st.container(horizontal=True, vertical_alignment="center", key="gallery_choice"):
         rows = _choose_images(dataset, "gallery")
         order = kept_selectbox(

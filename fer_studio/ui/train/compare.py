@@ -77,7 +77,7 @@ def show_compare(settings: Settings) -> None:
 
 def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
     """Draw the filters; return the runs that match them, and True if seeds are to be grouped."""
-    # With this key, app.css reserves the space of the three filters on a phone.
+    # With this key, app.css reserves the space of the filters on a phone.
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
         # On the left, because the toolbar of the table covers what is above its right end.
         is_grouped = kept_toggle(
