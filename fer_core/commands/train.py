@@ -18,6 +18,7 @@ from fer_core.commands.arguments import (
 from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.store import dataset_reference, load_dataset
 from fer_core.errors import InputError
+from fer_core.metrics.formatting import percent
 from fer_core.phrases import counted
 from fer_core.recipes import changed_config, recipe_by_name
 from fer_core.recipes.fine_tuning import fine_tuning_config
@@ -246,7 +247,7 @@ def _text(outcome: TrainingOutcome) -> str:
     metrics = outcome.bundle.record.metrics["validation"]
     return (
         f"{outcome.state} after {epochs}, best epoch {outcome.best_epoch}\n"
-        f"validation: accuracy {metrics['accuracy']:.2%}, macro F1 {metrics['macro_f1']:.3f}, "
+        f"validation: accuracy {percent(metrics['accuracy'])}, macro F1 {metrics['macro_f1']:.3f}, "
         f"cross-entropy {metrics['loss']:.3f}\n"
         f"bundle: {outcome.bundle.folder}"
     )

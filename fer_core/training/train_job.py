@@ -26,6 +26,7 @@ from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_ta
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
+from fer_core.metrics.formatting import number, percent
 from fer_core.phrases import format_duration
 from fer_core.processes import stop_on_signals
 from fer_core.recipes.fine_tuning import head_change
@@ -254,8 +255,8 @@ def _final_message(
     else:
         metrics = bundle.record.metrics["validation"]
         message = (
-            f"{state}: validation accuracy {metrics['accuracy']:.2%}, macro F1 "
-            f"{metrics['macro_f1']:.3f}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
+            f"{state}: validation accuracy {percent(metrics['accuracy'])}, macro F1 "
+            f"{number(metrics['macro_f1'])}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
             + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
         )
     if result.has_diverged:
@@ -272,8 +273,8 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
     if votes is None or not votes["n"]:
         return ""
     return (
-        f", against the plurality of votes accuracy {votes['accuracy']:.2%}, macro F1 "
-        f"{votes['macro_f1']:.3f}"
+        f", against the plurality of votes accuracy {percent(votes['accuracy'])}, macro F1 "
+        f"{number(votes['macro_f1'])}"
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TextIO
 
+from fer_core.metrics.formatting import percent
 from fer_core.phrases import format_duration
 from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunState, RunStatus
 
@@ -121,7 +122,8 @@ class TrainingProgress:
         left = epoch_left + after_steps + epochs_left * (per_step * self._steps + after_steps)
         message = (
             f"epoch {epoch + 1}/{self._epochs}, step {step}/{self._steps}: loss {loss:.3f}, "
-            f"accuracy {accuracy:.1%}, {speed:.0f} images/s, about {format_duration(left)} left"
+            f"accuracy {percent(accuracy)}, {speed:.0f} images/s, about {format_duration(left)} "
+            "left"
         )
         self._run.write_status(
             RunStatus(
@@ -157,8 +159,8 @@ class TrainingProgress:
         left = record.seconds * (self._epochs - record.epoch)
         self.log(
             f"epoch {record.epoch}/{self._epochs}: loss {record.loss:.3f}, accuracy "
-            f"{record.accuracy:.1%}, validation loss {record.validation_loss:.3f}, validation "
-            f"accuracy {record.validation_accuracy:.2%}, macro F1 "
+            f"{percent(record.accuracy)}, validation loss {record.validation_loss:.3f}, validation "
+            f"accuracy {percent(record.validation_accuracy)}, macro F1 "
             f"{record.validation_macro_f1:.3f}{' (best)' if is_best else ''}; "
             f"{format_duration(record.seconds)}, about {format_duration(left)} left"
         )

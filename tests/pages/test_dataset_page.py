@@ -422,6 +422,7 @@ def test_the_classes_are_shown_and_can_be_changed_before_the_import(
     assert [box.value for box in fields.values()] == ["fear", "(leave out)", "(leave out)"]
     assert "- ahegao: 6 images\n- smug_face: 6 images" in plain(app.warning)
     assert "No image for: angry, disgust, happy" in plain(app.warning)
+    assert "choose “As named” to import only classes that have images" in plain(app.warning)
     fields["ahegao (6)"].set_value("surprise")
     settled(app)
     assert "- smug_face: 6 images" in plain(app.warning)
@@ -434,6 +435,21 @@ def test_the_classes_are_shown_and_can_be_changed_before_the_import(
         ("smug_face", None),
     ]
     assert len(faces) == 12
+
+
+def test_seven_emotions_are_suggested_if_only_contempt_has_no_image(
+    home: Settings, open_app: OpenApp, png: Png
+) -> None:
+    face = png(np.zeros((48, 48), np.uint8))
+    app = open_import(open_page(open_app), "upload")
+    content = packed({f"{name}/a.png": face for name in EMOTIONS})
+    app.file_uploader[0].set_value(("seven.zip", content, "application/zip"))
+    settled(app)
+    assert not app.warning
+    app.session_state["import_scheme"] = "emotions8"
+    settled(app)
+    assert "No image for: contempt." in plain(app.warning)
+    assert "choose “Seven emotions” to import only classes that have images" in plain(app.warning)
 
 
 def test_the_names_of_the_folders_can_be_kept(
@@ -593,7 +609,7 @@ def test_deletion_warns_of_a_training_under_way(
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
     assert "A training on it is running (busy)" in plain(app.warning)
-    assert "One other run on it can then no longer be started" in plain(app.caption)
+    assert "1 other run on it can then no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(

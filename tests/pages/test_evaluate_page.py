@@ -980,7 +980,9 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "1 images with tied votes, 1 on which another answer has the most" in plain(app.caption)
+    assert "1 images with tied votes, 1 on which an answer that is not a class" in plain(
+        app.caption
+    )
     app = open_section(app, "Per class")
     assert app.dataframe[0].value["Images"].sum() == 19
     app = open_section(app, "Calibration")

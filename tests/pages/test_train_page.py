@@ -280,7 +280,7 @@ def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., 
     )
     assert sections == {"setting_dropout_scale"}
     app.text_input(key=FIND).set_value("momentum").run()
-    assert "Momentum has an effect with Optimizer sgd." in words(app)
+    assert "Momentum has an effect only with Optimizer sgd." in words(app)
     app.text_input(key=FIND).set_value("epochs passes").run()
     assert "Next to the dataset and the recipe: Epochs." in words(app)
     app.text_input(key=FIND).set_value("colour").run()

@@ -183,7 +183,9 @@ def test_the_status_says_that_it_is_finished(trained: Trained) -> None:
     status = trained.outcome.run.read_status()
     assert status is not None
     assert (status.state, status.epoch, status.epochs) == ("finished", 2, 2)
-    assert "validation accuracy" in status.message
+    assert trained.outcome.bundle is not None
+    accuracy = trained.outcome.bundle.record.metrics["validation"]["accuracy"]
+    assert f"validation accuracy {100 * accuracy:.1f} %, macro F1 " in status.message
     assert trained.outcome.state == "finished"
 
 

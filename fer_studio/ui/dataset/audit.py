@@ -25,13 +25,16 @@ from fer_studio.ui.pictures import png_url
 #: The view with a card for each finding.
 _ALL = "all"
 _MAP = "map"
+#: Session key of the open finding, ``_ALL`` or ``_MAP``.
 _FINDING = "audit_finding"
 
+#: Titles of the findings about near-duplicates until the search has ended.
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
+#: Meanings of findings until they are made; then the card shows the finding's own explanation.
 _MEANINGS = {
     **dict.fromkeys(_NEAR, "The same photo, although the pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
@@ -79,7 +82,7 @@ def show_audit(dataset: OpenDataset) -> None:
 
 
 def _show_switch(titles: dict[str, str]) -> None:
-    """Draw the way back to the cards, and the way to another finding."""
+    """Draw the button back to the cards, and the choice of another finding."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "All findings",
@@ -123,10 +126,40 @@ def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
 
 
 def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
-    """Draw what was found, one of the images, what it means, and the button that shows it all."""
-    name, count = title, "searching…" if kind in _NEAR else ""
+    """Draw a card: an image of the finding, its title, its counts, its meaning, and a button.
+
+    Args:
+        dataset: The dataset that is audited.
+        kind: The key of the finding.
+        title: The title until the finding is made.
+        finding: The finding; None if it is still searched, or needs a model.
+    """
     if finding is not None:
         name, count = finding.title, _count_text(finding)
+    else:
+        name = title
+        count = "searching…" if kind in _NEAR else ""
+    # With this key, app.css stretches the container to the height of the card, so that the buttons
+    # of all cards in a row are at the bottom.
+    with st.container(key=f"finding_card_{kind}", vertical_alignment="distribute"):
+        with st.container():
+            _show_description(dataset, kind, name, count, finding)
+        st.button(
+            "Show",
+            icon=":material/arrow_forward:",
+            icon_position="right",
+            key=f"show_{kind}",
+            help=f"Show {name}",
+            disabled=finding is not None and not len(finding),
+            on_click=_open,
+            args=(kind,),
+        )
+
+
+def _show_description(
+    dataset: OpenDataset, kind: str, name: str, count: str, finding: Finding | None
+) -> None:
+    """Draw what a card says about a finding."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if finding is not None and len(finding):
             row = example_row(dataset.faces.images, finding.rows)
@@ -141,19 +174,10 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
             if count:
                 st.markdown(count)
     st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
-    st.button(
-        "Show",
-        icon=":material/arrow_forward:",
-        icon_position="right",
-        key=f"show_{kind}",
-        help=f"Show {name}",
-        disabled=finding is not None and not len(finding),
-        on_click=_open,
-        args=(kind,),
-    )
 
 
 def _open(kind: str) -> None:
+    """Open a finding, the map or the cards; the callback of a button."""
     st.session_state[_FINDING] = kind
 
 
@@ -162,6 +186,7 @@ def _first_sentence(text: str) -> str:
 
 
 def _near_result(dataset: OpenDataset) -> NearResult | None:
+    """Return the near-duplicates; None, with the progress or the error on the page, if unknown."""
     try:
         return near_result(dataset)
     except InputError as error:
@@ -171,6 +196,7 @@ def _near_result(dataset: OpenDataset) -> NearResult | None:
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
 def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
+    """Return the findings that take no background job: exact duplicates and blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
     return findings | {blanks.kind: blanks}
@@ -197,4 +223,4 @@ def _show_quick_fixes(dataset: OpenDataset, kind: str, near: NearResult | None) 
     if fixes:
         show_curation_outcome()
     for fix in fixes:
-        offer_quick_fix(dataset, fix, near.near if near else None)
+        offer_quick_fix(dataset, fix, near.duplicates if near else None)

@@ -25,7 +25,8 @@ _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
-#: Orders of the gallery: the measure to sort by, and whether the largest value is first.
+#: Orders of the gallery. Each has the measure to sort by, and True if the largest value is first;
+#: None for an order without a measure.
 _ORDERS = {
     _SHUFFLED: None,
     _AS_IMPORTED: None,
@@ -38,16 +39,19 @@ _ORDERS = {
     "closest to class mean first": ("distance", False),
     "farthest from class mean first": ("distance", True),
 }
+#: Session key of the number of clicks on Shuffle, which is the seed of the random order.
 _SHUFFLES = "browse_shuffles"
-_PREVIEWS = 12
-#: Stands for all classes; the name of a class is not empty.
+#: The option for all classes. No class has an empty name.
 _ALL = ""
-_PREVIEW_SEED = "browse_preview_seed"
+#: Number of augmented variants of the face in the augmentation view.
+_PREVIEWS = 12
+#: Session key of two seeds: of the choice of this face, and of the variants.
+_PREVIEW_SEEDS = "browse_preview_seed"
 
 
 @section
 def show_browsing(dataset: OpenDataset) -> None:
-    """Draw the selected view."""
+    """Draw the choice of a view, and the chosen view."""
     view = kept_segments(
         "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
     )
@@ -61,10 +65,10 @@ def show_browsing(dataset: OpenDataset) -> None:
         _show_augmentation(dataset)
 
 
-def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
+def _choose_images(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
     """Draw the widgets for class and split, and return the matching rows."""
     classes = dataset.faces.classes
-    chosen = kept_selectbox(
+    class_name = kept_selectbox(
         "Class",
         [_ALL, *classes],
         key=f"{key}_emotion",
@@ -74,14 +78,15 @@ def _choose_part(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
         width=180,
     )
     rows = dataset.faces.rows(_choose_split(dataset, key))
-    if chosen != _ALL:
-        rows = rows[dataset.faces.labels[rows] == classes.index(chosen)]
+    if class_name != _ALL:
+        rows = rows[dataset.faces.labels[rows] == classes.index(class_name)]
     return rows
 
 
 def _show_gallery(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        rows = _choose_part(dataset, "gallery")
+    # With this key, app.css reserves the space of the fields on a phone.
+    with st.container(horizontal=True, vertical_alignment="center", key="gallery_choice"):
+        rows = _choose_images(dataset, "gallery")
         order = kept_selectbox(
             "Order",
             list(_ORDERS),
@@ -108,7 +113,8 @@ def _show_gallery(dataset: OpenDataset) -> None:
         ordered,
         face_texts(dataset, state, caption=caption),
         open_face=FaceSource(dataset, "gallery").opener,
-        # Another order or filter starts at its first page.
+        # The key changes with the order and the filters, so that the new images start at the first
+        # page. The first 64 rows are enough to distinguish two orders.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
     )
 
@@ -116,13 +122,19 @@ def _show_gallery(dataset: OpenDataset) -> None:
 def _ordered(
     dataset: OpenDataset, rows: NDArray[np.intp], order: str
 ) -> tuple[NDArray[np.intp], _Formatter | None]:
+    """Sort rows.
+
+    Returns:
+        The sorted rows, and the formatter of the value that they are sorted by; None for the
+        formatter if the order has no measure.
+    """
     if order == _SHUFFLED:
         generator = np.random.default_rng(st.session_state.get(_SHUFFLES, 0))
         return generator.permutation(rows), None
-    chosen = _ORDERS[order]
-    if chosen is None:
+    sorting = _ORDERS[order]
+    if sorting is None:
         return rows, None
-    measure, is_largest_first = chosen
+    measure, is_largest_first = sorting
     if measure == "distance":
         values = class_distances(dataset)
     else:
@@ -200,6 +212,7 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
 
 
 def _index(options: list[str] | dict[str, NDArray[np.float64]], option: str) -> int:
+    """Return the position of an option; 0 if it does not exist."""
     names = list(options)
     return names.index(option) if option in names else 0
 
@@ -249,22 +262,23 @@ def _show_augmentation(dataset: OpenDataset) -> None:
             is_in_bar=True,
             width=320,
         )
-        rows = _choose_part(dataset, "preview")
-        another = st.button("Another face", icon=":material/face:", key="preview_face")
-        again = st.button("Shuffle", icon=":material/shuffle:", key="preview_shuffle")
-    face_seed, seed = st.session_state.get(_PREVIEW_SEED, (0, 0))
-    face_seed, seed = face_seed + another, seed + again
-    st.session_state[_PREVIEW_SEED] = (face_seed, seed)
+        rows = _choose_images(dataset, "preview")
+        is_new_face = st.button("Another face", icon=":material/face:", key="preview_face")
+        is_shuffled = st.button("Shuffle", icon=":material/shuffle:", key="preview_shuffle")
+    face_seed, variant_seed = st.session_state.get(_PREVIEW_SEEDS, (0, 0))
+    face_seed += int(is_new_face)
+    variant_seed += int(is_shuffled)
+    st.session_state[_PREVIEW_SEEDS] = (face_seed, variant_seed)
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
     row = int(np.random.default_rng(face_seed).choice(rows))
     config = RECIPES[recipe].config
-    strengths = _strengths(config)
+    augmentations = _augmentations(config)
     st.caption(
         f"Each epoch changes every training image at random. {recipe} augments images by: "
-        f"{', '.join(strengths)}."
-        if strengths
+        f"{', '.join(augmentations)}."
+        if augmentations
         else f"{recipe} uses no augmentation."
     )
     face, previews = st.columns([1, 4])
@@ -277,17 +291,17 @@ def _show_augmentation(dataset: OpenDataset) -> None:
         )
     with previews:
         copies = np.repeat(dataset.faces.images[row : row + 1], _PREVIEWS, axis=0)
-        changed = augment(copies, config, np.random.default_rng(seed))
+        variants = augment(copies, config, np.random.default_rng(variant_seed))
         show_faces(
-            np.rint(changed * 255).astype(np.uint8),
+            np.rint(variants * 255).astype(np.uint8),
             [""] * _PREVIEWS,
             names=[f"Variant {number} under {recipe}" for number in range(1, _PREVIEWS + 1)],
         )
 
 
-def _strengths(config: TrainingConfig) -> list[str]:
-    """Describe the augmentation of a recipe."""
-    parts = (
+def _augmentations(config: TrainingConfig) -> list[str]:
+    """Return a description of each augmentation that a recipe uses."""
+    descriptions = (
         (config.flip, "mirroring half of them"),
         (config.rotation_degrees, f"rotation by up to {config.rotation_degrees:g}°"),
         (config.shift_share, f"shifts of up to {config.shift_share * FACE_SIZE:.0f} pixels"),
@@ -301,4 +315,4 @@ def _strengths(config: TrainingConfig) -> list[str]:
             f"covering a rectangle in {100 * config.erasing_probability:g} % of them",
         ),
     )
-    return [text for strength, text in parts if strength]
+    return [text for strength, text in descriptions if strength]

@@ -6,6 +6,7 @@ import streamlit as st
 
 from fer_core.dataset.store import DEMO_NAME, dataset_names, delete_dataset
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.settings import Settings
 from fer_core.training.registry import list_runs
 from fer_studio.ui.access import leave_if_refused, require_editor
@@ -22,7 +23,9 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import KeptError, show_error
 from fer_studio.ui.text import plain_text
 
+#: Session key of the name of the dataset that was just deleted.
 _DELETED = "dataset_deleted"
+#: Keeps an error of the deletion until the dialog is drawn again.
 _DELETION_ERROR = KeptError("dataset_not_deleted")
 
 
@@ -30,7 +33,8 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     """Draw the selection and the import.
 
     Returns:
-        The dataset; None if there is none to show. In this case the page says what to do.
+        The selected dataset; None if there is none or it cannot be opened. In this case the page
+        says what to do.
     """
     finished = collect_finished_import()
     names = dataset_names(settings)
@@ -40,9 +44,9 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     if deleted is not None:
         forget("dataset")
         st.toast(f"{deleted} was deleted.", icon=":material/delete:")
-    # Each part has its own container, so that the position of the following elements never changes.
-    # Streamlit identifies containers and fragments by their position: if one moves, it is replaced
-    # in the browser, and a click on it at that moment is lost.
+    # The selection and the state of imports have their own containers, so that the position of the
+    # following elements never changes. Streamlit identifies containers and fragments by their
+    # position: one that moves is replaced in the browser, and a click on it at that moment is lost.
     selection, import_state = st.container(), st.container()
     name = None
     if names:
@@ -56,8 +60,8 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
         icon=":material/add:",
         key="import_open",
         on_change="rerun",
-    ) as section:
-        if section.open or not names:
+    ) as import_form:
+        if import_form.open or not names:
             show_import(settings)
     if name is None:
         _show_empty_state(settings)
@@ -70,6 +74,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
+    """Draw the selection and the button for deletion; return the name of the selected dataset."""
     with st.container(horizontal=True, vertical_alignment="center"):
         name = kept_selectbox(
             "Dataset",
@@ -115,20 +120,20 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         "images and its annotator votes. Models that were trained on it stay."
     )
     active: list[str] = []
-    others: list[str] = []
+    inactive: list[str] = []
     try:
-        active, others = _runs_on(name, settings)
-    except InputError as unreadable:
-        show_error(unreadable)
+        active, inactive = _runs_on(name, settings)
+    except InputError as error:
+        show_error(error)
     if active:
         st.warning(
             f"A training on it is running ({', '.join(plain_text(run) for run in active)}). It has "
             "the images in memory and continues, but cannot be resumed if it is interrupted.",
             icon=":material/warning:",
         )
-    if others:
-        count = "One other run" if len(others) == 1 else f"{len(others)} other runs"
-        st.caption(f"{count} on it can then no longer be started, resumed or evaluated.")
+    if inactive:
+        runs = counted(len(inactive), "other run" if active else "run")
+        st.caption(f"{runs} on it can then no longer be started, resumed or evaluated.")
     if _DELETED in st.session_state:
         st.rerun()  # the button below was pressed: close this dialog
     _DELETION_ERROR.show()
@@ -154,10 +159,10 @@ def _delete(name: str, settings: Settings) -> None:
 
 
 def _runs_on(name: str, settings: Settings) -> tuple[list[str], list[str]]:
-    """Return the titles of the active runs on a dataset, and those of the other runs."""
+    """Return the titles of the active runs on a dataset, and those of the inactive ones."""
     active: list[str] = []
-    others: list[str] = []
+    inactive: list[str] = []
     for run in list_runs(settings):
         if run.data == name:
-            (active if run.is_active else others).append(run.title)
-    return active, others
+            (active if run.is_active else inactive).append(run.title)
+    return active, inactive

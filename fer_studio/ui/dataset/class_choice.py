@@ -23,6 +23,7 @@ from fer_core.dataset.class_numbers import CLASS_ORDERS, ClassOrder, class_numbe
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers import SourceReport, examine_source
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
+from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError
 from fer_core.jobs.job import Job, JobKind
 from fer_core.phrases import counted
@@ -48,13 +49,15 @@ _SCHEMES: dict[ClassScheme, str] = {
 
 @dataclass(frozen=True)
 class ImportSource:
-    """What is to be imported.
+    """A source that the user has chosen for an import.
 
     Attributes:
-        key: Identifies its content.
-        title: Its name.
-        stored: Provides its path while it is read.
-        other_splits: The folders of other splits next to it, if it is the folder of a split.
+        key: Identifies the content of the source.
+        title: The name of the file or folder.
+        stored: Returns a context that provides the path of the source. An upload is stored only
+            within this context.
+        other_splits: If the source is the folder of one split, the names of the folders of other
+            splits next to it; otherwise empty.
     """
 
     key: str
@@ -65,11 +68,11 @@ class ImportSource:
 
 @dataclass(frozen=True)
 class ImportChoice:
-    """What the user chose about a source.
+    """The user's choices about a source.
 
     Attributes:
-        classes: How its classes become those of the dataset.
-        folders: What its folders are.
+        classes: Which class of the dataset each class of the source becomes.
+        folders: Whether each folder of the source is a split, a class, or left out.
     """
 
     classes: ClassChoice
@@ -80,11 +83,12 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
     """Draw the folders and classes of a source, and what each becomes.
 
     Returns:
-        The choice; None while the classes are not known or the choice is not possible, with the
-        reason on the page.
+        The choice; None while the classes are counted, or if a choice is missing or not possible.
+        In this case the page shows the progress or the reason.
     """
     folder_fields = st.container()
-    # Drawn in every run: a field that is not drawn while the classes are counted loses its value.
+    # This field is drawn in every run, also while the classes are counted, because Streamlit drops
+    # the value of a field that is not drawn.
     scheme: ClassScheme = st.segmented_control(
         "Classes",
         list(_SCHEMES),
@@ -97,50 +101,57 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
         "become. As named: every class keeps its name.",
     )
     try:
-        first = _source_report(source, scheme, FolderRoles())
-        if first is None:
+        default_report = _source_report(source, scheme, FolderRoles())
+        if default_report is None:
             return None
         with folder_fields:
-            roles = choose_folders(_folders(source, first), f"{source.key}_{scheme}")
-        found = first if roles is None or not roles.roles else _source_report(source, scheme, roles)
+            roles = choose_folders(_folders(source, default_report), f"{source.key}_{scheme}")
+        report = (
+            default_report
+            if roles is None or not roles.roles
+            else _source_report(source, scheme, roles)
+        )
     except InputError as error:
         show_error(error)
         return None
-    shown = found or first
+    # While the source is read with other roles, the classes with the default roles are shown.
+    latest_report = report or default_report
     with folder_fields:
-        for note in shown.notes:
+        for note in latest_report.notes:
             st.caption(plain_text(note))
-    class_choice = _choose_classes(shown.classes, scheme, source.key)
-    if roles is None or found is None or class_choice is None:
+    class_choice = _choose_classes(latest_report.classes, scheme, source.key)
+    if roles is None or report is None or class_choice is None:
         return None
     return ImportChoice(class_choice, roles)
 
 
-def _folders(source: ImportSource, found: SourceReport) -> tuple[SplitFolder, ...]:
-    """Return the folders of a source, and the source itself if it is one split of a dataset."""
+def _folders(source: ImportSource, report: SourceReport) -> tuple[SplitFolder, ...]:
+    """Return the folders of a source; first the source itself if it is one split of a dataset."""
     if not source.other_splits:
-        return found.folders
+        return report.folders
     st.warning(
         f"{plain_text(source.title)} is only one split of a dataset: the folder above it also "
         f"contains {plain_text(', '.join(source.other_splits))}. Import the folder above it, or "
         "choose what this one is.",
         icon=":material/help:",
     )
-    count = sum(source_class.count for source_class in found.classes)
-    return SplitFolder(source.title, None, count), *found.folders
+    count = sum(source_class.count for source_class in report.classes)
+    undecided = SplitFolder(source.title, None, count)
+    return undecided, *report.folders
 
 
 def _choose_classes(
-    found: Sequence[SourceClass], scheme: ClassScheme, key: str
+    source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassChoice | None:
-    """Draw the classes and what each becomes; None if the choice is not possible."""
-    order = _choose_order(found, scheme, key)
-    choice = ClassChoice(scheme, _changes(found, ClassChoice(scheme, order=order), key), order)
-    _show_outcome(with_targets(found, choice), choice)
-    problem = choice_problem(found, choice)
+    """Draw what each class becomes; return the choice, or None if it is not possible."""
+    order = _choose_order(source_classes, scheme, key)
+    default_choice = ClassChoice(scheme, order=order)
+    choice = ClassChoice(scheme, _changes(source_classes, default_choice, key), order)
+    _show_outcome(with_targets(source_classes, choice), choice)
+    problem = choice_problem(source_classes, choice)
     if problem is None:
         return choice
-    if unknown_numbers(found, choice) and order is None:
+    if unknown_numbers(source_classes, choice) and order is None:
         st.warning(
             "The classes are numbers, and datasets number the emotions differently. Choose the "
             "order, or what each number is.",
@@ -151,27 +162,35 @@ def _choose_classes(
     return None
 
 
-def _choose_order(found: Sequence[SourceClass], scheme: ClassScheme, key: str) -> ClassOrder | None:
-    """Draw the orders of public datasets if the classes are numbers that need one."""
-    if not unknown_numbers(found, ClassChoice(scheme)):
+def _choose_order(
+    source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
+) -> ClassOrder | None:
+    """Draw a choice of the order of the class numbers, if there are numbers of unknown meaning.
+
+    Returns:
+        The chosen order of a public dataset; None if none is needed or chosen.
+    """
+    if not unknown_numbers(source_classes, ClassChoice(scheme)):
         return None
-    chosen = st.selectbox(
+    chosen_name = st.selectbox(
         "Order of the class numbers",
         list(CLASS_ORDERS),
         index=None,
-        format_func=lambda name: _order_text(CLASS_ORDERS[name], found),
+        format_func=lambda name: _order_text(CLASS_ORDERS[name], source_classes),
         placeholder="Choose a dataset's order, or choose each class below",
         key=f"import_order_{key}",
         help="Datasets number the emotions differently. Choose the dataset from which the numbers "
         "come.",
     )
-    return None if chosen is None else CLASS_ORDERS[chosen]
+    return None if chosen_name is None else CLASS_ORDERS[chosen_name]
 
 
-def _order_text(order: ClassOrder, found: Sequence[SourceClass]) -> str:
+def _order_text(order: ClassOrder, source_classes: Sequence[SourceClass]) -> str:
     """Return the title of an order with the name of each number of the source."""
     numbers = {
-        number for source_class in found if (number := class_number(source_class.name)) is not None
+        number
+        for source_class in source_classes
+        if (number := class_number(source_class.name)) is not None
     }
     names = order.names_of(numbers)
     return f"{order.title}: {', '.join(f'{number} {names[number]}' for number in sorted(names))}"
@@ -180,7 +199,8 @@ def _order_text(order: ClassOrder, found: Sequence[SourceClass]) -> str:
 def _source_report(
     source: ImportSource, scheme: ClassScheme, roles: FolderRoles
 ) -> SourceReport | None:
-    """Return what an import would find; None while it is counted, with the progress shown."""
+    """Return what an import would find; None, with the progress on the page, during the count."""
+    # Seven and eight emotions share a report, because the source has the same classes for both.
     choice = ClassChoice("folders" if scheme == "folders" else "emotions")
     key = " ".join((source.key, choice.scheme, *(f"{name}={role}" for name, role in roles.roles)))
     job = job_service().get(CLASS_CHECK, key)
@@ -195,18 +215,24 @@ def _source_report(
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None
-    found: SourceReport = result_of(job)
-    return found
+    report: SourceReport = result_of(job)
+    return report
 
 
 def _changes(
-    found: Sequence[SourceClass], default_choice: ClassChoice, key: str
+    source_classes: Sequence[SourceClass], default_choice: ClassChoice, key: str
 ) -> tuple[tuple[str, str | None], ...]:
-    """Draw a field for each class, and return those that differ from the default choice."""
-    mapped = with_targets(found, default_choice)
+    """Draw a field for each class of the source, to choose the class that it becomes.
+
+    Returns:
+        The name and the chosen class, or None to leave it out, of each class for which the user
+        changed the default choice.
+    """
+    mapped = with_targets(source_classes, default_choice)
     names = [source_class.target for source_class in mapped if source_class.target is not None]
     fixed = default_choice.fixed_classes
-    unknown_names = set(unknown_numbers(found, _with_numbers(default_choice, found)))
+    numbered_choice = _with_numbers(default_choice, source_classes)
+    unknown_names = set(unknown_numbers(source_classes, numbered_choice))
     order = default_choice.order
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
     options = list(fixed or dict.fromkeys(names))
@@ -215,7 +241,7 @@ def _changes(
         for number, source_class in enumerate(mapped[:_MAX_SHOWN]):
             default = _LEFT_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
-                default = ""
+                default = ""  # no option is selected: the user has to choose
             chosen = st.selectbox(
                 f"{plain_text(source_class.name)} ({source_class.count:,})",
                 [*options, _LEFT_OUT],
@@ -233,16 +259,16 @@ def _changes(
     return tuple(changes)
 
 
-def _with_numbers(choice: ClassChoice, found: Sequence[SourceClass]) -> ClassChoice:
-    """Return the choice with the names of the numbers, unless they are ambiguous."""
+def _with_numbers(choice: ClassChoice, source_classes: Sequence[SourceClass]) -> ClassChoice:
+    """Return the choice with a name for each class number; unchanged if it is ambiguous."""
     try:
-        return choice.with_numbers(source_class.name for source_class in found)
+        return choice.with_numbers(source_class.name for source_class in source_classes)
     except InputError:
         return choice
 
 
 def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
-    """Draw which classes are left out, combined and missing."""
+    """Say which classes are left out, which are combined, and which have no images."""
     unknown_names = unknown_numbers(mapped, _with_numbers(choice, mapped))
     left_out = [
         source_class
@@ -260,7 +286,10 @@ def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     used = {source_class.target for source_class in mapped}
     empty = [name for name in choice.fixed_classes or () if name not in used]
     if empty and len(empty) < len(choice.fixed_classes or ()):
+        is_only_eighth = choice.fixed_classes == EMOTIONS8 and not set(empty) & set(EMOTIONS)
+        better_scheme: ClassScheme = "emotions" if is_only_eighth else "folders"
         st.warning(
-            f"No image for: {', '.join(empty)}. A model cannot learn a class without images.",
+            f"No image for: {', '.join(empty)}. A model cannot learn a class without images; "
+            f"choose “{_SCHEMES[better_scheme]}” to import only classes that have images.",
             icon=":material/warning:",
         )

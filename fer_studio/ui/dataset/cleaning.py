@@ -1,4 +1,4 @@
-"""Clean up: quick fixes, the effect of all decisions, their list, undo and redo."""
+"""Clean up: the effect of all decisions on training, quick fixes, and the list of decisions."""
 
 from __future__ import annotations
 
@@ -32,11 +32,16 @@ from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import near_result
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.gallery import show_gallery
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-_IMPORTED = "curation_import"
-_FACES_SHOWN = 12
+#: Session key of the result of the last import of decisions.
+_IMPORT_RESULT = "curation_import"
+#: Maximum number of faces below the table of decisions.
+_MAX_FACES = 12
+#: Maximum number of unreadable lines of a curation file that are listed.
+_MAX_PROBLEMS = 20
 #: Maximum size of an uploaded curation file. Decisions about all images of FER2013 take less than
 #: 10 MB.
 _MAX_UPLOAD_MB = 50
@@ -52,7 +57,7 @@ def show_cleaning(dataset: OpenDataset) -> None:
     st.header("Quick fixes", anchor=False)
     near = near_result(dataset)
     for fix in QUICK_FIXES:
-        offer_quick_fix(dataset, fix, near.near if near else None)
+        offer_quick_fix(dataset, fix, near.duplicates if near else None)
     st.header("All decisions", anchor=False)
     _show_problems(state)
     if state.curation.entries:
@@ -69,6 +74,7 @@ def show_cleaning(dataset: OpenDataset) -> None:
 def _applied(
     key: str, content_key: tuple[object, ...], _dataset: OpenDataset, _curation: Curation
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
+    """Return the images after curation, and their number by split and class."""
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
 
@@ -84,8 +90,8 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
         )
         return
     st.info(
-        f"{summary}. Training applies this and records it in the model; evaluation applies it on "
-        "request.",
+        f"{summary}. Training applies these decisions and records them in the model; evaluation "
+        "applies them on request.",
         icon=":material/healing:",
         title="Effect on training",
     )
@@ -93,12 +99,12 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
         st.warning(plain_text(curated.warning), icon=":material/warning:")
     with st.container(horizontal=True):
         for split in SPLITS:
-            was, now = sum(before[split].values()), sum(after[split].values())
-            if was:
+            count_before, count = sum(before[split].values()), sum(after[split].values())
+            if count_before:
                 st.metric(
                     split.capitalize(),
-                    f"{now:,}",
-                    delta=f"{now - was:,}" if now != was else None,
+                    f"{count:,}",
+                    delta=f"{count - count_before:,}" if count != count_before else None,
                     delta_color="off",
                     border=True,
                     height="stretch",
@@ -126,7 +132,7 @@ def _show_problems(state: CurationState) -> None:
             f"{len(state.curation.problems)} lines of curation.csv cannot be read",
             icon=":material/warning:",
         ):
-            for problem in state.curation.problems[:20]:
+            for problem in state.curation.problems[:_MAX_PROBLEMS]:
                 st.write(plain_text(problem))
     if state.match.warning:
         st.warning(plain_text(state.match.warning), icon=":material/warning:")
@@ -143,7 +149,7 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         )
         split = st.selectbox("Split", ["all", *SPLITS], key="curation_split", width=150)
         text = st.text_input("Name, reason or source", key="curation_text", width=240)
-    shown = [
+    matching = [
         entry
         for entry in state.curation.entries
         if (not actions or entry.action in actions)
@@ -151,35 +157,35 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         and text.lower() in f"{entry.name} {entry.reason} {entry.source}".lower()
     ]
     selection = st.dataframe(
-        [_table_row(entry) for entry in shown],
+        [_table_row(entry) for entry in matching],
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        height=min(38 + 35 * max(len(shown), 1), 320),
-        # The selection is stored by row number: another list needs another table.
-        key=f"curation_table_{hash(tuple(entry.identity for entry in shown)) & 0xFFFFFFFF:x}",
+        height=table_height(len(matching), maximum=320),
+        # Streamlit stores the numbers of the selected rows, so the key changes with the list.
+        key=f"curation_table_{hash(tuple(entry.identity for entry in matching)) & 0xFFFFFFFF:x}",
         alt="All decisions: image, split, decision, reason, source, time",
     )
-    rows = [row for row in selection["selection"]["rows"] if row < len(shown)]
-    chosen = [shown[row] for row in rows]
+    rows = [row for row in selection["selection"]["rows"] if row < len(matching)]
+    selected = [matching[row] for row in rows]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            f"Remove {len(chosen):,} selected" if chosen else "Remove selected",
+            f"Remove {len(selected):,} selected" if selected else "Remove selected",
             icon=":material/backspace:",
             key="curation_remove",
-            disabled=not chosen,
+            disabled=not selected,
             on_click=_remove,
-            args=(dataset, chosen),
+            args=(dataset, selected),
         )
         st.button(
-            f"Remove all {len(shown):,} shown",
+            f"Remove all {len(matching):,} shown",
             icon=":material/layers_clear:",
             key="curation_remove_all",
-            disabled=not shown,
+            disabled=not matching,
             on_click=_remove,
-            args=(dataset, shown),
+            args=(dataset, matching),
         )
-    _show_chosen(dataset, state, chosen or shown)
+    _show_faces(dataset, state, selected or matching)
 
 
 def _table_row(entry: CurationEntry) -> dict[str, str]:
@@ -193,20 +199,21 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
     }
 
 
-def _show_chosen(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
-    shown_identities = {entry.identity for entry in entries[:_FACES_SHOWN]}
+def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
+    """Draw the faces of the first decisions of a list."""
+    shown_identities = {entry.identity for entry in entries[:_MAX_FACES]}
     rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
     if rows:
         show_gallery(
             dataset.faces.images,
-            np.array(rows[:_FACES_SHOWN], dtype=np.intp),
+            np.array(rows[:_MAX_FACES], dtype=np.intp),
             face_texts(dataset, state),
             key="curation_faces",
             open_face=FaceSource(dataset, "clean up").opener,
-            page_size=_FACES_SHOWN,
+            page_size=_MAX_FACES,
         )
-        if len(entries) > _FACES_SHOWN:
-            st.caption(f"The first {_FACES_SHOWN} of {len(entries):,}.")
+        if len(entries) > _MAX_FACES:
+            st.caption(f"The first {_MAX_FACES} of {len(entries):,}.")
 
 
 def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
@@ -222,7 +229,8 @@ def _offer_import(dataset: OpenDataset) -> None:
                 type=["csv"],
                 key="curation_upload",
                 max_upload_size=_MAX_UPLOAD_MB,
-                help="A file downloaded here, or made by someone else for the same images.",
+                help="A file from 'Decisions as CSV', or one that someone else made for the same "
+                "images.",
             )
             if st.form_submit_button("Import decisions", key="curation_import_start"):
                 if upload is None:
@@ -230,22 +238,24 @@ def _offer_import(dataset: OpenDataset) -> None:
                 else:
                     require_editor()
                     folder = imported_folder(dataset.name, dataset.settings)
-                    st.session_state[_IMPORTED] = CurationFile(folder).import_csv(
+                    st.session_state[_IMPORT_RESULT] = CurationFile(folder).import_csv(
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
-                    # The numbers above have changed.
+                    # The page is drawn again, because the numbers above have changed.
                     st.rerun()
         _show_imported()
 
 
 def _show_imported() -> None:
-    done: CurationImport | None = st.session_state.get(_IMPORTED)
-    if done is None:
+    """Draw the result of the last import, and the lines that could not be read."""
+    result: CurationImport | None = st.session_state.get(_IMPORT_RESULT)
+    if result is None:
         return
-    st.success(plain_text(done.change.summary), icon=":material/check:")
-    if done.warning:
-        st.warning(plain_text(done.warning), icon=":material/warning:")
-    for problem in done.problems[:20]:
+    st.success(plain_text(result.change.summary), icon=":material/check:")
+    if result.warning:
+        st.warning(plain_text(result.warning), icon=":material/warning:")
+    for problem in result.problems[:_MAX_PROBLEMS]:
         st.warning(plain_text(problem), icon=":material/warning:")
-    if len(done.problems) > 20:
-        st.caption(f"And {len(done.problems) - 20:,} more lines that could not be read.")
+    if len(result.problems) > _MAX_PROBLEMS:
+        more = len(result.problems) - _MAX_PROBLEMS
+        st.caption(f"And {more:,} more lines that could not be read.")

@@ -24,6 +24,7 @@ from fer_studio.ui.text import plain_text
 
 EMBEDDING = JobKind("embedding", Role.EDITOR)
 
+#: Numbers of faces that the user can choose from.
 _SAMPLES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
 _METHODS: dict[Method, str] = {
@@ -93,6 +94,13 @@ def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, jo
 
 
 def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
+    """Draw the map, and next to it the selected faces with the buttons for decisions.
+
+    Args:
+        dataset: The dataset of the map.
+        rows: The row of the image of each point, intp ``[m]``.
+        points: float32 ``[m, 2]``.
+    """
     faces = dataset.faces
     chart, side = st.columns([3, 2])
     with chart:
@@ -114,22 +122,22 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             alt=f"Map of {len(rows):,} faces, colored by class; the findings above are "
             "available without the map",
         )
-    chosen = np.array(_chosen_rows(event, rows), dtype=np.intp)
+    selected = np.array(_selected_rows(event, rows), dtype=np.intp)
     with side:
         texts = face_texts(dataset, curation_state(dataset))
         opener = FaceSource(dataset, "map").opener
-        if not len(chosen):
+        if not len(selected):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
             show_gallery(
                 faces.images, rows[:9], texts, key="map_examples", open_face=opener, page_size=9
             )
             return
-        gallery = f"map_chosen_{hash(chosen.tobytes()) & 0xFFFFFFFF:x}"
-        if len(chosen) == 1:
-            st.markdown(dataset.title(int(chosen[0])))
+        gallery = f"map_chosen_{hash(selected.tobytes()) & 0xFFFFFFFF:x}"
+        if len(selected) == 1:
+            st.markdown(dataset.title(int(selected[0])))
         choose_faces(
             faces.images,
-            chosen,
+            selected,
             texts,
             key=gallery,
             open_face=opener,
@@ -138,7 +146,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(chosen, key=gallery)),
+            tuple(chosen_faces(selected, key=gallery)),
             gallery=gallery,
             reason="outlier in the map",
             source="map",
@@ -146,13 +154,15 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
     )
 
 
-def _chosen_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
-    """Return the rows of the selected points, each once."""
-    known = set(rows.tolist())
-    chosen: dict[int, None] = {}
-    for point in event["selection"]["points"]:
-        data = point.get("customdata")
-        row = data[0] if isinstance(data, (list, tuple)) else data
-        if row in known:
-            chosen[int(row)] = None
-    return list(chosen)
+def _selected_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
+    """Return the rows of the selected points, each once.
+
+    Args:
+        event: What the chart returned. The custom data of a point are its row, as a number or as a
+            list of one number.
+        rows: The rows of all points.
+    """
+    data = (point.get("customdata") for point in event["selection"]["points"])
+    selected = (item[0] if isinstance(item, (list, tuple)) else item for item in data)
+    valid_rows = set(rows.tolist())
+    return list(dict.fromkeys(int(row) for row in selected if row in valid_rows))

@@ -21,7 +21,7 @@ from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, chosen_fac
 from fer_studio.ui.kept import kept_selectbox, kept_toggle
 from fer_studio.ui.text import plain_text
 
-#: Stands for all classes; the name of a class is not empty.
+#: The option for all classes. No class has an empty name.
 _ALL = ""
 
 
@@ -29,8 +29,8 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     """Draw a finding.
 
     Args:
-        dataset: The dataset that it is about.
-        finding: The finding.
+        dataset: The dataset of the finding.
+        finding: The finding to draw.
         source: Recorded as the source of decisions made here.
     """
     st.markdown(finding.explanation)
@@ -43,25 +43,25 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     key = f"finding_{finding.kind}"
     filters = st.container(horizontal=True, vertical_alignment="center")
     with filters:
-        part = _filtered(dataset, finding, state, key)
+        matching = _matching_images(dataset, finding, state, key)
         offer_download(
             "CSV",
-            lambda: part.to_csv(dataset.faces),
+            lambda: matching.to_csv(dataset.faces),
             f"{dataset.name}-{finding.kind}.csv",
             key=f"{key}_csv",
             hint="The images of this finding that match the filters, one line each.",
         )
-    st.caption(_count_text(dataset, part, len(finding)))
-    if not len(part):
+    st.caption(_count_text(dataset, matching, len(finding)))
+    if not len(matching):
         # Otherwise offer_decisions shows the outcome of the previous decision; it is not called if
         # no image is left.
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
-    gallery = f"{key}_{len(part)}"
+    gallery = f"{key}_{len(matching)}"
     suggested = {
         int(row): int(label)
-        for row, label in zip(part.rows, part.suggested, strict=True)
+        for row, label in zip(matching.rows, matching.suggested, strict=True)
         if label >= 0
     }
     is_model_suggestion = finding.kind == "mislabelled"
@@ -70,16 +70,16 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         source,
         reason={
             int(row): f"{finding.title}: {reason}"
-            for row, reason in zip(part.rows, part.reasons, strict=True)
+            for row, reason in zip(matching.rows, matching.reasons, strict=True)
         },
         suggested=suggested,
         is_model_suggestion=is_model_suggestion,
     )
-    # Above the faces, in view while they are selected.
+    # The buttons are above the faces, so that they stay in view while faces are selected.
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(part.rows, key=gallery)),
+            tuple(chosen_faces(matching.rows, key=gallery)),
             gallery=gallery,
             reason=finding.title,
             source=source,
@@ -87,10 +87,13 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
             is_model_suggestion=is_model_suggestion,
         )
     )
-    _show_faces(faces, part, state, gallery)
+    _show_faces(faces, matching, state, gallery)
 
 
-def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key: str) -> Finding:
+def _matching_images(
+    dataset: OpenDataset, finding: Finding, state: CurationState, key: str
+) -> Finding:
+    """Draw the filters; return a finding that contains only the images that match them."""
     counts = finding.counts(dataset.faces)
     present = [split for split in SPLITS if counts[split]]
     split = "all"
@@ -113,7 +116,7 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
         is_in_bar=True,
         width=180,
     )
-    is_hidden = kept_toggle(
+    hides_decided = kept_toggle(
         "Hide decided images",
         key=f"{key}_hide",
         name="undecided",
@@ -124,23 +127,29 @@ def _filtered(dataset: OpenDataset, finding: Finding, state: CurationState, key:
         finding = finding.of_split(dataset.faces, split)
     if label != _ALL:
         finding = finding.of_label(dataset.faces, label)
-    if is_hidden and state.match.by_row:
+    if hides_decided and state.match.by_row:
         finding = finding.without(state.match.by_row)
     return finding
 
 
-def _count_text(dataset: OpenDataset, part: Finding, found: int) -> str:
-    """Describe the images that match the filters: groups, images, splits."""
-    counts = part.counts(dataset.faces)
+def _count_text(dataset: OpenDataset, matching: Finding, total: int) -> str:
+    """Return the number of groups and images that match the filters, and of images per split.
+
+    Args:
+        dataset: The dataset of the finding.
+        matching: The images that match the filters.
+        total: The number of images of the finding without filters.
+    """
+    counts = matching.counts(dataset.faces)
     splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
-    images = counted(len(part), "image")
-    groups = len(part.groups)
+    images = counted(len(matching), "image")
+    groups = len(matching.groups)
     if groups:
         images = f"{counted(groups, 'group')}, {images}"
-    shown = f"{images}: {splits}" if splits else images
-    if len(part) != found:
-        shown += f" (of {found:,} found)"
-    return f"{shown}. Sorted by {part.score_name}." if part.score_name else f"{shown}."
+    text = f"{images}: {splits}" if splits else images
+    if len(matching) != total:
+        text += f" (of {total:,} found)"
+    return f"{text}. Sorted by {matching.score_name}." if matching.score_name else f"{text}."
 
 
 def _show_faces(source: FaceSource, finding: Finding, state: CurationState, key: str) -> None:

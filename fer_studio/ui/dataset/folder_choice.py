@@ -45,11 +45,11 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     undecided_names += [folder.name for folder in folders[_MAX_SHOWN:] if folder.role is None]
     if not undecided_names:
         return FolderRoles(tuple(roles))
-    shown = ", ".join(plain_text(name) for name in undecided_names[:5])
+    names = ", ".join(plain_text(name) for name in undecided_names[:5])
     more = f" and {len(undecided_names) - 5:,} more" if len(undecided_names) > 5 else ""
     is_one = len(undecided_names) == 1
     message.warning(
-        f"Choose the split of {shown}{more}: it cannot be recognized from the "
+        f"Choose the split of {names}{more}: it cannot be recognized from the "
         f"{'name of this folder' if is_one else 'names of these folders'}.",
         icon=":material/help:",
     )
@@ -57,6 +57,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
 
 def _field(folder: SplitFolder, key: str) -> str | None:
+    """Draw the field of a folder; return the chosen option, or None if the user has to choose."""
     # The role is empty for a folder that is left out, and None for one that is undecided.
     options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
     return st.selectbox(
@@ -71,7 +72,7 @@ def _field(folder: SplitFolder, key: str) -> str | None:
 
 
 def _role(chosen: str) -> Role:
-    """Return the role of a choice; in ``FolderRoles``, None leaves the folder out."""
+    """Return the role of an option of a field; in ``FolderRoles``, None leaves the folder out."""
     if chosen == _LEFT_OUT:
         return None
     return "class" if chosen == _CLASS else chosen  # type: ignore[return-value]

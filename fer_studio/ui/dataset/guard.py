@@ -1,4 +1,4 @@
-"""Sections of the dataset page: they check the dataset, and end with the bar of decisions."""
+"""The decorator of sections of the dataset page: checks, error messages, the bar of decisions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from fer_studio.ui.decision_bar import show_decision_bar
 
 
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
-    """Extend ``fer_studio.ui.guard.section`` for a dataset, which may have been deleted.
+    """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
-    The number of decisions about it, and the way to undo them, stay in view at the bottom.
+    A section says so if the dataset was deleted. It ends with the bar that shows the number of
+    decisions about the dataset and can undo them.
     """
 
     @functools.wraps(draw)

@@ -49,14 +49,16 @@ _SOURCES = {
     "demo": ":material/draw: Demo set",
 }
 IMPORT = JobKind("import", Role.EDITOR)
-#: The message for an import without a source.
+#: The message for an import without a source, by kind of source.
 _MISSING_SOURCE = {
     "upload": "No file was chosen; drop an archive or a table above, then press Import.",
     "path": "No path was given; enter the path of an archive, a table or a folder.",
 }
+#: Session keys of the job of this session's import, and of the result of the last import.
 _STARTED = "dataset_import_started"
 _NOTICE = "dataset_import_notice"
-#: The number of the current uploader. A new number replaces the uploader by an empty one.
+#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
+#: one.
 _UPLOADER = "dataset_upload_round"
 #: Key in the session state of the source whose classes the last run of the page has shown.
 _SHOWN_SOURCE = "dataset_import_shown_source"
@@ -64,7 +66,17 @@ _SHOWN_SOURCE = "dataset_import_shown_source"
 
 @dataclass(frozen=True)
 class ImportNotice:
-    """The result of the last import of this session."""
+    """The result of the last import of this session.
+
+    Attributes:
+        name: The name of the new dataset.
+        images: The number of imported images.
+        skipped: The number of files or rows that were skipped.
+        groups: How images were grouped for the splits that the import created; None if the source
+            had all splits.
+        error: Why nothing was imported; None if the import succeeded.
+        notes: Sentences about how the source was read.
+    """
 
     name: str
     images: int
@@ -79,7 +91,8 @@ def collect_finished_import() -> str | None:
 
     The outcome is kept for ``show_import_state``.
     """
-    # The job itself, not its key: another session may import under the same name meanwhile.
+    # The session stores the job itself. By its key, which is the name of the dataset, it might find
+    # the job of another session that imports under the same name meanwhile.
     job: Job | None = st.session_state.get(_STARTED)
     if job is None or not job.is_finished:
         return None
@@ -93,19 +106,20 @@ def collect_finished_import() -> str | None:
         return None
     notice: ImportNotice = job.result
     st.session_state[_NOTICE] = notice
-    # The dataset contains the upload now; a new uploader lets the server free its memory.
+    # The dataset contains the upload now. A new, empty uploader lets the server free the memory of
+    # the upload.
     st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
     return notice.name
 
 
 def show_import_state() -> None:
-    """Draw running imports of all sessions, and the result of this session's last one."""
+    """Draw running imports of all sessions, and the result of this session's last import."""
     own_job: Job | None = st.session_state.get(_STARTED)
-    others = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
+    other_jobs = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
     if own_job is not None:
         show_progress(own_job, stop_key="stop_import")
-    for job in others:
-        show_progress(job, stop_key=None)  # its own session has the Stop button
+    for job in other_jobs:
+        show_progress(job, stop_key=None)  # the session that started it has the Stop button
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return
@@ -115,8 +129,11 @@ def show_import_state() -> None:
     text = f"**{plain_text(notice.name)}** was imported: {counted(notice.images, 'image')}"
     groups = notice.groups
     if notice.skipped:
-        several = f"{notice.skipped:,} files or rows were skipped"
-        skipped = several if notice.skipped > 1 else "1 file or row was skipped"
+        skipped = (
+            "1 file or row was skipped"
+            if notice.skipped == 1
+            else f"{notice.skipped:,} files or rows were skipped"
+        )
         st.warning(
             f"{text}; {skipped}. The overview below lists the reasons.",
             icon=":material/playlist_remove:",
@@ -161,9 +178,10 @@ def show_import(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    # A container of its own: the fields below keep their position while the classes are counted.
+    # The classes have their own container, so that the fields below keep their position while the
+    # classes are counted.
     classes = st.container()
-    name, split_choice = _shared_fields("")
+    name, split_values = _shared_fields("")
     choice = None
     if source is not None:
         with classes:
@@ -175,14 +193,14 @@ def show_import(settings: Settings) -> None:
         key="import_start",
         disabled=source is not None and choice is None,
     )
-    # A click directly after a path was entered arrives in the same run, before the classes are
-    # shown.
+    # A click on Import directly after a path was entered arrives together with the path, before the
+    # classes are shown. In this case, a second click is required.
     shown_source = st.session_state.get(_SHOWN_SOURCE)
     st.session_state[_SHOWN_SOURCE] = None if choice is None or not source else source.key
     if not is_pressed:
         return
     if source is not None and choice is None:
-        return  # the reason, or the progress of the count, is shown with the classes
+        return  # the reason, or the progress of counting, is shown where the classes are
     if source is not None and shown_source != source.key:
         st.info("Check the classes above, then press Import.", icon=":material/checklist:")
         return
@@ -190,7 +208,7 @@ def show_import(settings: Settings) -> None:
     try:
         if source is None or choice is None:
             raise InputError(_MISSING_SOURCE[origin])
-        _start_import(source, name, SplitChoice(*split_choice), choice, settings)
+        _start_import(source, name, SplitChoice(*split_values), choice, settings)
     except InputError as error:
         # Stored, because another session's import that ends now would redraw the page without it.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
@@ -198,7 +216,11 @@ def show_import(settings: Settings) -> None:
 
 
 def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
-    """Draw the classes; a taken or invalid name is refused before anything is read."""
+    """Draw the classes and return the user's choice; None if there is no valid choice yet.
+
+    The name of the new dataset is checked first, so that a taken or invalid name is refused before
+    the source is read.
+    """
     try:
         _checked_name(name, source.title, settings)
     except InputError as error:
@@ -210,7 +232,7 @@ def _checked_classes(source: ImportSource, name: str, settings: Settings) -> Imp
 def _offer_kaggle(settings: Settings) -> None:
     with st.form("import_form", border=False):
         token = _token_field()
-        name, split_choice = _shared_fields("fer2013")
+        name, split_values = _shared_fields("fer2013")
         is_pressed = st.form_submit_button(
             "Download and import", type="primary", icon=":material/input:", key="import_start"
         )
@@ -218,14 +240,14 @@ def _offer_kaggle(settings: Settings) -> None:
         return
     forget_notice()
     try:
-        _start_kaggle(token, name, SplitChoice(*split_choice), settings)
+        _start_kaggle(token, name, SplitChoice(*split_values), settings)
     except InputError as error:
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
 
 def use_demo(settings: Settings) -> None:
-    """Add the demo set to the datasets and select it: the callback of its buttons."""
+    """Add the demo set to the datasets and select it; the callback of a button."""
     forget_notice()
     try:
         require_editor()
@@ -277,6 +299,12 @@ def _token_field() -> str:
 
 
 def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
+    """Draw the fields that an upload, a path and Kaggle have in common.
+
+    Returns:
+        The name of the new dataset, and the arguments of ``SplitChoice``: the shares of validation
+        and test, and the seed.
+    """
     fields = st.container(horizontal=True, vertical_alignment="bottom")
     name = fields.text_input(
         "Name",
@@ -284,7 +312,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key=f"import_name_{default_name}",
         placeholder="name of the file",
         width=220,
-        help="Letters, digits, dots, dashes and underscores. If empty, the name of the file.",
+        help="Letters, digits, dots, dashes and underscores. If empty, the name of the file "
+        "is used.",
     )
     defaults = SplitChoice()
     validation = fields.number_input(
@@ -295,7 +324,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_validation",
         width=170,
-        help="Share of the training images of each class, if the data have no validation split. "
+        help="Share of the training images of each class that becomes the validation split, if the "
+        "data have none. "
         "Copies, near-duplicates and images of one person stay in one split.",
     )
     test = fields.number_input(
@@ -306,7 +336,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each class, if the data have no test split. "
+        help="Share of the training images of each class that becomes the test split, if the data "
+        "have none. "
         "Copies, near-duplicates and images of one person stay in one split.",
     )
     seed = fields.number_input(
@@ -340,6 +371,7 @@ def _offer_demo(settings: Settings) -> None:
 
 
 def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSource | None:
+    """Return the source of an upload, which is stored only while it is read; None without one."""
     if upload is None:
         return None
     check_size(upload, MAX_UPLOAD_MB)
@@ -360,6 +392,11 @@ def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSou
 
 
 def _path_source(text: str, settings: Settings) -> ImportSource | None:
+    """Return the source at a path on this server; None if the text is empty.
+
+    Raises:
+        InputError: The path is not allowed, does not exist, or is only a part of a dataset.
+    """
     if not text:
         return None
     path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
@@ -370,8 +407,7 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
     status = path.stat()
 
     @contextmanager
-    def stored(job: Job) -> Iterator[Path]:
-        del job
+    def stored(_job: Job) -> Iterator[Path]:
         yield path
 
     key = f"{path} {status.st_mtime_ns} {status.st_size}"
@@ -389,7 +425,7 @@ def _start_import(
 
     def work(job: Job) -> ImportNotice:
         with source.stored(job) as path:
-            return _summary(
+            return _notice(
                 import_dataset(
                     path,
                     settings,
@@ -405,31 +441,31 @@ def _start_import(
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders to import from; on a shared server only those that are configured."""
+    """Return the folders to import from; on a shared server without the default ``Downloads``."""
     return settings.import_roots if is_private() else settings.shared_import_roots
 
 
 @contextmanager
 def _upload_folder(root: Path) -> Iterator[Path]:
-    """Create a hidden folder, on the same disk as ``data/``."""
+    """Create a hidden folder for an upload, on the disk of ``data/``, and remove it at the end."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("upload", root) as folder:
         yield folder
 
 
-def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings) -> None:
+def _start_kaggle(token: str, name: str, split_choice: SplitChoice, settings: Settings) -> None:
     new_name = _checked_name(name, "fer2013", settings)
 
     def work(job: Job) -> ImportNotice:
         def report_bytes(size: int) -> None:
             job.set_note(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
-        return _summary(
+        return _notice(
             import_from_kaggle(
                 settings,
                 name=new_name,
                 token=token or None,
-                split_choice=choice,
+                split_choice=split_choice,
                 report=job.report,
                 report_bytes=report_bytes,
             )
@@ -438,26 +474,32 @@ def _start_kaggle(token: str, name: str, choice: SplitChoice, settings: Settings
     _start(new_name, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
 
 
-def _summary(imported: tuple[str, FaceSet]) -> ImportNotice:
+def _notice(imported: tuple[str, FaceSet]) -> ImportNotice:
+    """Return the notice about an import from the name and the images of the new dataset."""
     name, faces = imported
     return ImportNotice(name, len(faces), faces.skipped, faces.split_groups, notes=faces.notes)
 
 
-def _checked_name(name: str, source: str, settings: Settings) -> str:
-    """Return the name of the new dataset; a taken or invalid name is refused before reading."""
-    new_name = validated_name(name) if name else name_from_source(Path(source))
+def _checked_name(name: str, file: str, settings: Settings) -> str:
+    """Return the name of the new dataset: the entered one, or if it is empty, that of the file.
+
+    Raises:
+        InputError: The name is invalid, or a dataset has it already.
+    """
+    new_name = validated_name(name) if name else name_from_source(Path(file))
     existing_names = {existing.lower() for existing in dataset_names(settings)}
     if new_name.lower() in existing_names:
         raise InputError(f"There is already a dataset {new_name!r}; choose another name.")
     return new_name
 
 
-def _start(key: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
+def _start(name: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
+    """Start the job that imports a dataset under a name, and redraw the page."""
     require_editor()
-    running = job_service().get(IMPORT, key)
+    running = job_service().get(IMPORT, name)
     if running is not None and not running.is_finished:
         raise InputError(
-            f"{key!r} is already being imported; wait until it is done, or choose another name."
+            f"{name!r} is already being imported; wait until it is done, or choose another name."
         )
-    st.session_state[_STARTED] = start_job(IMPORT, key, title, work)
+    st.session_state[_STARTED] = start_job(IMPORT, name, title, work)
     st.rerun()

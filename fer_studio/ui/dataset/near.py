@@ -16,9 +16,9 @@ NEAR_DUPLICATES = JobKind("near-duplicates", Role.EDITOR)
 
 @dataclass(frozen=True)
 class NearResult:
-    """Near-duplicates and the findings about them."""
+    """The near-duplicates of a dataset and the findings about them."""
 
-    near: NearDuplicates
+    duplicates: NearDuplicates
     findings: dict[str, Finding]
 
 
@@ -31,8 +31,8 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
     key = (dataset.key, str(dataset.folder))
 
     def work(job: Job) -> NearResult:
-        near = cached_near_duplicates(dataset.faces, dataset.folder, job.report)
-        return NearResult(near, near_findings(dataset.faces, near))
+        duplicates = cached_near_duplicates(dataset.faces, dataset.folder, job.report)
+        return NearResult(duplicates, near_findings(dataset.faces, duplicates))
 
     job = job_service().get(NEAR_DUPLICATES, key)
     if job is None:

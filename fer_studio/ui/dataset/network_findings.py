@@ -24,11 +24,16 @@ NETWORK_FINDINGS = {
 
 
 def show_network_finding(dataset: OpenDataset, kind: str) -> None:
-    """Draw the selection of the model, the button, and the result."""
+    """Draw the selection of the model, the button, and the result.
+
+    Args:
+        dataset: The dataset to search.
+        kind: A key of ``NETWORK_FINDINGS``.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=360):
             bundle = choose_bundle(dataset.settings)
-        split = ""
+        split = ""  # all splits
         if kind == "mislabelled":
             present = dataset.faces.present_splits
             split = st.selectbox("Labels of", present, key="mislabelled_split", width=160)

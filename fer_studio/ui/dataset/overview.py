@@ -18,8 +18,11 @@ from fer_studio.ui.datasets import OpenDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
+#: Maximum number of lines in the table of skipped files and rows.
 _MAX_LISTED = 500
 
 
@@ -70,45 +73,45 @@ def _show_metrics(overview: Overview) -> None:
     sizes = overview.split_sizes
     evaluated_split = "validation" if sizes["validation"] else overview.reference
     majority = overview.majority_accuracy(evaluated_split)
-    with st.container(horizontal=True):
-        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height="stretch")
+    with metric_grid(6):
+        st.metric("Images", f"{sum(sizes.values()):,}", border=True, height=METRIC_HEIGHT)
         for split in SPLITS:
             st.metric(
                 split.capitalize(),
                 f"{sizes[split]:,}" if sizes[split] else "none",
                 border=True,
-                height="stretch",
+                height=METRIC_HEIGHT,
             )
         st.metric(
             "Imbalance",
-            "none" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
+            "undefined" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
             help=f"Class imbalance: size of the largest class relative to the smallest, in "
             f"{overview.reference}.",
         )
         st.metric(
             "Majority-class baseline",
-            "none" if majority is None else f"{100 * majority:.1f} %",
+            "undefined" if majority is None else f"{100 * majority:.1f} %",
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
             help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
             f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )
 
 
 def _show_table(overview: Overview, name: str) -> None:
-    # Empty until it is opened, because the browser has to download a lot to draw tables.
-    table = st.expander(
+    # The expander is empty until it is opened, because a table is a large download for the browser.
+    expander = st.expander(
         "Counts, shares and class weights as a table",
         icon=":material/table:",
         key="counts_table",
         on_change="rerun",
     )
-    if not table.open:
+    if not expander.open:
         return
     rows = _table_rows(overview)
-    with table:
+    with expander:
         st.dataframe(
             rows,
             hide_index=True,
@@ -136,13 +139,13 @@ def _show_table(overview: Overview, name: str) -> None:
 def _table_rows(overview: Overview) -> list[dict[str, object]]:
     weights, shares = overview.class_weights, overview.shares
     rows = []
-    for emotion in next((counts for counts in overview.counts.values() if counts), {}):
-        row: dict[str, object] = {"Class": emotion}
+    for name in overview.counts[overview.reference]:
+        row: dict[str, object] = {"Class": name}
         for split, counts in overview.counts.items():
             if counts:
-                row[split] = counts[emotion]
-                row[f"{split} share"] = round(100 * shares[split][emotion], 2)
-        row["Weight"] = round(weights[emotion], 3) if emotion in weights else None
+                row[split] = counts[name]
+                row[f"{split} share"] = round(100 * shares[split][name], 2)
+        row["Weight"] = round(weights[name], 3) if name in weights else None
         rows.append(row)
     return rows
 
@@ -161,7 +164,7 @@ def _show_skipped(dataset: OpenDataset) -> None:
                 for problem in faces.problems[:_MAX_LISTED]
             ],
             hide_index=True,
-            height=min(38 + 35 * len(faces.problems[:_MAX_LISTED]), 300),
+            height=table_height(len(faces.problems), maximum=300),
             alt="Files and rows skipped on import, with reasons",
         )
         if len(faces.problems) > _MAX_LISTED:
@@ -177,7 +180,7 @@ def _show_skipped(dataset: OpenDataset) -> None:
 
 
 def _show_skipped_files(faces: FaceSet) -> None:
-    """Draw the skipped files by class and suffix, before the list of all."""
+    """Draw the numbers of skipped files by class and suffix, above the table of all of them."""
     if not faces.skipped_files:
         return
     st.caption("By class and suffix")
@@ -192,13 +195,14 @@ def _show_skipped_files(faces: FaceSet) -> None:
             for group in faces.skipped_files
         ],
         hide_index=True,
-        height=min(38 + 35 * len(faces.skipped_files), 300),
+        height=table_height(len(faces.skipped_files), maximum=300),
         alt="Skipped files by class and suffix, with reasons",
     )
-    st.caption("All of them")
+    st.caption("All skipped files and rows")
 
 
 def _show_origin(dataset: OpenDataset) -> None:
+    """Draw the source and date of the import, the settings of the splits, and all notes."""
     try:
         record = read_record(dataset.name, dataset.settings)
     except InputError as error:
@@ -206,7 +210,7 @@ def _show_origin(dataset: OpenDataset) -> None:
         return
     source = plain_text(record.source)
     day = record.imported[:10]
-    if record.split_choice is None:
+    if record.split_choice is None:  # the demo set
         text = f"{capitalized(source)}, {day}."
     else:
         choice = record.split_choice
@@ -219,8 +223,8 @@ def _show_origin(dataset: OpenDataset) -> None:
     if groups is not None:
         text += f" {plain_text(groups.summary)}"
     notes = (*dataset.faces.notes, *merge_notes(dataset.faces))
-    shown = " ".join(plain_text(note) for note in notes)
-    st.caption(f"{text} {shown} Fingerprint {record.fingerprint[:12]}.")
+    notes_text = " ".join(plain_text(note) for note in notes)
+    st.caption(f"{text} {notes_text} Fingerprint {record.fingerprint[:12]}.")
     for warning in groups.warnings if groups is not None else ():
         st.warning(plain_text(warning), icon=":material/warning:")
 

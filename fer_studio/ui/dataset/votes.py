@@ -184,6 +184,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
             width=260,
         )
     rows = np.flatnonzero(votes.has_votes)
+    # The split that is selected above the metrics.
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]
@@ -192,28 +193,27 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     if not len(rows):
         st.info("No image with votes matches the filters.", icon=":material/search_off:")
         return
-    values = votes.entropy[rows]
-    ranks = np.argsort(values if order == "clearest first" else -values, kind="stable")
-    state = curation_state(dataset)
+    entropies = votes.entropy[rows]
+    ranks = np.argsort(entropies if order == "clearest first" else -entropies, kind="stable")
+    rows = rows[ranks]
     key = f"votes_{split}_{label}_{order}"
-    shown = [int(row) for row in page_of(rows[ranks], key=key, page_size=_FACES_ON_PAGE)]
-    texts = face_texts(dataset, state)
-    clicked: int | None = None
+    texts = face_texts(dataset, curation_state(dataset))
+    clicked_row: int | None = None
     grid = st.grid(2, min_column_width=340, border=True)
-    for row in shown:
+    for row in page_of(rows, key=key, page_size=_FACES_ON_PAGE):
         with grid.cell():
-            opened = _show_face(dataset, votes, row, texts)
-            clicked = clicked if opened is None else opened
-    if clicked is not None:
-        FaceSource(dataset, "votes").opener(clicked, rows[ranks])
+            if _show_face(dataset, votes, int(row), texts):
+                clicked_row = int(row)
+    if clicked_row is not None:
+        FaceSource(dataset, "votes").opener(clicked_row, rows)
 
 
-def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> int | None:
-    """Draw a face and its votes; return its row if it was clicked."""
+def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> bool:
+    """Draw a face and its votes; return True if the face was clicked."""
     face, chart = st.columns([1, 2], vertical_alignment="center")
     with face:
         tile = face_tile(dataset.faces.images[row], row, texts)
-        clicked = face_grid([[tile]], key=f"voted_face_{row}")
+        clicked_row = face_grid([[tile]], key=f"voted_face_{row}")
     with chart:
         show_votes_of_face(votes.distribution(row), dataset.faces.classes)
-    return row if clicked == row else None
+    return clicked_row == row

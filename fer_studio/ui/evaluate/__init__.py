@@ -1,1 +1,1 @@
-"""The evaluate page: choice of model and images (``selection``), and one module per tab."""
+"""The evaluate page: the choice of model and images in ``selection``, and a module per tab."""

@@ -35,11 +35,11 @@ def vote_counts(evaluation: LoadedEvaluation) -> NDArray[np.uint8] | None:
 
 
 def against_votes(evaluation: LoadedEvaluation, counts: NDArray[np.uint8]) -> LoadedEvaluation:
-    """Return the evaluation with the plurality of the votes as true classes.
+    """Return an evaluation in which the true classes are the plurality of the votes.
 
     Args:
         evaluation: An evaluation against the labels.
-        counts: The votes for its images, see ``vote_counts``.
+        counts: The votes for the evaluated images, as ``vote_counts`` returns them.
 
     Raises:
         InputError: There is no image on which one emotion has the most votes.

@@ -1,4 +1,4 @@
-"""Comparison of a model with the annotators of the images, for evaluations against their votes."""
+"""Comparison of a model with the annotators of the images, in evaluations against votes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import streamlit as st
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_number, show_share
 from fer_studio.ui.guard import section
+from fer_studio.ui.metrics import metric_grid
 
 
 @section
@@ -16,14 +17,14 @@ def show_annotators(votes: VoteEvaluation) -> None:
     st.caption(
         "The true class of an image is the plurality of the annotators' votes. An answer of only "
         f"one annotator is ignored. Left out: {votes.ties:,} images with tied votes, "
-        f"{votes.other_answer:,} on which another answer has the most votes (contempt, unknown, "
-        f"not a face), {votes.no_votes:,} without votes."
+        f"{votes.other_answer:,} on which an answer that is not a class, such as unknown, has the "
+        f"most votes, {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
 
 
 def _show_metrics(votes: VoteEvaluation) -> None:
-    with st.container(horizontal=True):
+    with metric_grid(4):
         show_share(
             "Annotator agreement",
             votes.annotator_agreement,

@@ -23,10 +23,12 @@ from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_slider
 from fer_studio.ui.messages import KeptError
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-_SUCCESS, _ERROR = "temperature_written", KeptError("temperature_not_written")
+#: Session key of the message about a saved temperature, and the error if it could not be saved.
+_SUCCESS, _SAVE_ERROR = "temperature_written", KeptError("temperature_not_written")
 
 
 @section
@@ -35,7 +37,7 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     success = st.session_state.pop(_SUCCESS, None)
     if success is not None:
         st.success(plain_text(success), icon=":material/check:")
-    _ERROR.show()
+    _SAVE_ERROR.show()
     states = _states(evaluation.result.calibration)
     # The table on the right needs more space than the square chart.
     left, right = st.columns((0.45, 0.55), gap="medium")
@@ -48,8 +50,8 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
             noun="kind of probabilities",
             default=_CALIBRATED,
             help="Uncalibrated: output of the network. Calibrated: after temperature scaling, as "
-            "analyze and live use it. Cross-validated: the temperature for each image is fitted on "
-            "other images; publish this value.",
+            "the pages Analyze and Live use it. Cross-validated: the temperature for each image is "
+            "fitted on other images; publish this value.",
         )
         state = states[name]
         show_chart(
@@ -88,6 +90,7 @@ def _show_errors(states: dict[str, CalibrationState]) -> None:
             for name, state in states.items()
         ],
         hide_index=True,
+        height=table_height(len(states), maximum=200),
         placeholder="per fold",
         alt="Expected calibration error uncalibrated, calibrated and cross-validated",
         column_config={
@@ -123,6 +126,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
         "predicted class never changes."
     )
+    # The same as far as the three digits above show it.
     is_same = abs(fitted - current) < 0.0005
     if is_same:
         st.caption(":material/check: The model already uses this temperature.")
@@ -136,7 +140,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
 
 
 def _reason_not_to_fit(evaluation: LoadedEvaluation) -> str | None:
-    """Why no temperature can be fitted to these images; None if it can."""
+    """Return why no temperature can be fitted and saved for these images; None if it can."""
     if not may_edit():
         return ":material/lock: Only editors can save a temperature to the model."
     result = evaluation.result
@@ -179,7 +183,7 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
 
 def _save(evaluation: LoadedEvaluation) -> None:
     """Save the temperature; the outcome is shown on the page after the dialog has closed."""
-    with _ERROR:
+    with _SAVE_ERROR:
         require_editor()
         bundle = calibrate_bundle(evaluation.bundle, evaluation.result)
         st.session_state[_SUCCESS] = (

@@ -21,21 +21,22 @@ from fer_studio.ui.evaluate.faces import show_positions
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 
-#: The session key of the last comparison: the key of the first evaluation, and the comparison.
+#: Session key of a pair: the key of the evaluation of the first model, and its last comparison.
 _LAST = "last_comparison"
 
 
 @section
 def show_comparison(evaluation: LoadedEvaluation) -> None:
     """Show the choice of the second model and the comparison."""
-    others = {
+    other_bundles = {
         bundle.name: bundle
         for bundle in list_bundles(evaluation.settings)
         if bundle.name != evaluation.bundle.name
     }
-    if not others:
+    if not other_bundles:
         st.info(
             "There is only one model: train or import a second one to compare them.",
             icon=":material/compare_arrows:",
@@ -43,16 +44,16 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
         return
     name = kept_selectbox(
         "Compare with",
-        list(others),
+        list(other_bundles),
         key="compared_model",
         name="second",
         noun="second model",
         is_always_shown=True,
-        format_func=lambda name: bundle_title(others[name]),
+        format_func=lambda name: bundle_title(other_bundles[name]),
         width=330,
         help="The second model, on the same images.",
     )
-    second = _second_evaluation(evaluation, others[name])
+    second = _second_evaluation(evaluation, other_bundles[name])
     if second is not None and evaluation.votes is not None:
         second = _second_against_votes(second)
     if second is not None:
@@ -62,15 +63,19 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 
 
 def last_comparison(key: str) -> Comparison | None:
-    """Return the last comparison of an evaluation in this session, for its report."""
-    compared, comparison = st.session_state.get(_LAST, ("", None))
-    return comparison if compared == key else None
+    """Return this session's last comparison, for the report; None if there is none.
+
+    Args:
+        key: The key of the evaluation of the first model.
+    """
+    first_key, comparison = st.session_state.get(_LAST, ("", None))
+    return comparison if first_key == key else None
 
 
 def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluation | None:
     """Return the evaluation of the second model on the same images.
 
-    None if it is not evaluated yet; the page then shows a button or the progress.
+    None if the second model is not evaluated yet; the page then shows a button or the progress.
     """
     if first.request is None:
         return own_evaluation(bundle, first.settings)
@@ -85,8 +90,8 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         request.forget_failure()
         request.start()
         st.rerun()
-    found = request.finished()
-    if found is None and st.button(
+    second = request.finished()
+    if second is None and st.button(
         f"Evaluate {plain_text(bundle.name)} on the same {first.result.n:,} images",
         type="primary",
         icon=":material/play_arrow:",
@@ -94,7 +99,7 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
     ):
         request.start()
         st.rerun()
-    return found
+    return second
 
 
 def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
@@ -119,25 +124,27 @@ def _compared(
 
 def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison) -> None:
     st.info(plain_text(comparison.sentence), icon=":material/balance:")
-    with st.container(horizontal=True):
+    with metric_grid(6):
         st.metric(
             "Accuracy, first model",
             percent(comparison.first_accuracy),
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
         )
         st.metric(
             "Accuracy, second model",
             percent(comparison.second_accuracy),
             border=True,
-            height="stretch",
+            height=METRIC_HEIGHT,
         )
-        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height="stretch")
-        st.metric("Only first correct", f"{comparison.only_first:,}", border=True, height="stretch")
+        st.metric("Both correct", f"{comparison.both_correct:,}", border=True, height=METRIC_HEIGHT)
         st.metric(
-            "Only second correct", f"{comparison.only_second:,}", border=True, height="stretch"
+            "Only first correct", f"{comparison.only_first:,}", border=True, height=METRIC_HEIGHT
         )
-        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height="stretch")
+        st.metric(
+            "Only second correct", f"{comparison.only_second:,}", border=True, height=METRIC_HEIGHT
+        )
+        st.metric("Both wrong", f"{comparison.both_wrong:,}", border=True, height=METRIC_HEIGHT)
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "
@@ -148,7 +155,7 @@ def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Compari
 
 
 def _show_classes(comparison: Comparison) -> None:
-    name: Literal["f1", "recall"] = kept_segments(
+    metric: Literal["f1", "recall"] = kept_segments(
         "Difference in",
         ("f1", "recall"),
         key="compared_figure",
@@ -158,14 +165,14 @@ def _show_classes(comparison: Comparison) -> None:
     )
     differences = {
         class_comparison.name: class_comparison.recall_difference
-        if name == "recall"
+        if metric == "recall"
         else class_comparison.f1_difference
         for class_comparison in comparison.per_class
     }
     show_chart(
-        difference_intervals(comparison, name),
-        title=f"Difference in {'F1' if name == 'f1' else 'recall'} per class",
-        key=f"difference_{name}",
+        difference_intervals(comparison, metric),
+        title=f"Difference in {'F1' if metric == 'f1' else 'recall'} per class",
+        key=f"difference_{metric}",
         caption=f"{comparison.second_name} minus {comparison.first_name}, with 95 % intervals.",
         alt="Second model minus first model: "
         + ", ".join(
@@ -206,6 +213,7 @@ def _show_classes(comparison: Comparison) -> None:
 def _show_examples(
     first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison
 ) -> None:
+    # With each group, the evaluation of a model that is wrong on it; its predictions are shown.
     groups: dict[str, tuple[LoadedEvaluation, NDArray[intp]]] = {
         "Only first correct": (second, comparison.only_first_positions),
         "Only second correct": (first, comparison.only_second_positions),
@@ -219,9 +227,9 @@ def _show_examples(
         noun="kind of examples",
         format_func=lambda title: f"{title} ({len(groups[title][1]):,})",
     )
-    shown, positions = groups[title]
+    evaluation, positions = groups[title]
     if not len(positions):
         st.info("There are no such images.", icon=":material/search_off:")
         return
-    st.caption(f"Below each face: the prediction of {plain_text(shown.bundle.name)}.")
-    show_positions(shown, positions, key="compared")
+    st.caption(f"Below each face: the prediction of {plain_text(evaluation.bundle.name)}.")
+    show_positions(evaluation, positions, key="compared")

@@ -15,11 +15,11 @@ from fer_core.evaluation.confusion import normalized_confusion
 from fer_core.metrics.formatting import percent
 from fer_core.phrases import counted
 from fer_studio.ui.charts import chart_frame
-from fer_studio.ui.style import style_container
 
 Scale = Literal["counts", "row", "column"]
 
-_KEY, _PLACE = "confusion_matrix", "confusion_place"
+#: Keys of the element and of the container around it.
+_KEY, _CONTAINER_KEY = "confusion_matrix", "confusion_place"
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "confusion_matrix.js").read_text(encoding="utf-8")
 _STYLE = """
 .confusion-matrix { width: 100%; overflow-x: auto; color: var(--st-text-color); }
@@ -34,7 +34,7 @@ _component = st.components.v2.component(
     html='<div class="confusion-matrix">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # In the page itself, where the download of the picture finds it.
+    # The element is not in a shadow root: the download of the picture would not find it there.
     isolate_styles=False,
 )
 
@@ -55,11 +55,11 @@ def show_confusion_matrix(
         classes: Class names in order.
         scale: What the cells show: counts, or their share of the row or of the column.
         selected: Row and column of the selected cell.
-        on_select: Called with the row and the column of a cell when it is selected; a callback.
+        on_select: Callback that receives the row and the column of a cell that the user selects.
         file: The name of downloaded files, without suffix.
     """
 
-    def notice() -> None:
+    def report_selection() -> None:
         row, column = st.session_state[_KEY].cell
         if 0 <= row < len(classes) and 0 <= column < len(classes):
             on_select(row, column)
@@ -74,19 +74,19 @@ def show_confusion_matrix(
             f"{whole} class.",
             file=file,
         ),
-        st.container(key=_PLACE, gap=None),
+        st.container(key=_CONTAINER_KEY, gap=None),
     ):
-        # The place of the matrix, until the browser has loaded the element.
-        style_container(_PLACE, "aspect-ratio: 0.97;")
+        # In app.css, this container has the height of the matrix before the browser has loaded the
+        # element.
         _component(
             key=_KEY,
             data=matrix_data(counts, classes, scale) | {"selected": selected},
-            on_cell_change=notice,
+            on_cell_change=report_selection,
         )
 
 
 def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale) -> dict[str, Any]:
-    """Return the texts, colors and labels of the matrix, as ``confusion_matrix.js`` takes them.
+    """Return the texts, shares and labels of the matrix in the form of ``confusion_matrix.js``.
 
     Args:
         counts: int64 ``[classes, classes]``, rows true, columns predicted.
@@ -96,16 +96,18 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
     by: Literal["row", "column"] = "column" if scale == "column" else "row"
     shares = normalized_confusion(counts, by)
     whole = "predicted" if by == "column" else "true"
-    known = [[None if np.isnan(share) else float(share) for share in line] for line in shares]
+    # JSON has no NaN.
+    json_shares = [[None if np.isnan(share) else float(share) for share in line] for line in shares]
     cells = counts.tolist()
     return {
         "title": "Confusion matrix: rows are true classes, columns predicted ones",
         "classes": list(classes),
-        "shares": known,
+        "shares": json_shares,
         "texts": [[f"{count:,}" for count in line] for line in cells]
         if scale == "counts"
         else [
-            ["" if share is None else f"{100 * share:.0f} %" for share in line] for line in known
+            ["" if share is None else f"{100 * share:.0f} %" for share in line]
+            for line in json_shares
         ],
         "labels": [
             [
@@ -113,7 +115,7 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
                 + ("" if share is None else f", {percent(share)} of the {whole} class")
                 for predicted, count, share in zip(classes, line, line_shares, strict=True)
             ]
-            for true, line, line_shares in zip(classes, cells, known, strict=True)
+            for true, line, line_shares in zip(classes, cells, json_shares, strict=True)
         ],
         "rows": [f"{total:,}" for total in counts.sum(axis=1).tolist()],
         "columns": [f"{total:,}" for total in counts.sum(axis=0).tolist()],

@@ -20,9 +20,10 @@ _SCALES: dict[str, Scale] = {
     "Share of true": "row",
     "Share of predicted": "column",
 }
+#: Session keys of the true and the predicted class of the selected cell.
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
 _PAGE_SIZE = 20
-#: In screen pixels; on narrower screens, the matrix is as wide as the page.
+#: Width in CSS pixels; on narrower screens, the matrix is as wide as the page.
 _MATRIX_WIDTH = 680
 
 
@@ -41,12 +42,12 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 def _select_first_cell(result: EvaluationResult) -> None:
     """Select the most frequent confusion, unless a cell was selected before."""
     mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
-    # If there are no mistakes, the most frequent cell is selected.
-    table = mistakes if mistakes.any() else result.confusion
+    # If there are no mistakes, the largest cell of the diagonal is selected.
+    counts = mistakes if mistakes.any() else result.confusion
     for key, name, index in zip(
         (_TRUE, _PREDICTED),
         ("true", "predicted"),
-        np.unravel_index(int(table.argmax()), table.shape),
+        np.unravel_index(int(counts.argmax()), counts.shape),
         strict=True,
     ):
         keep_choice(
@@ -109,6 +110,7 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
         f"images, {100 * count / column_total:.0f} % of the {column_total:,} predicted as "
         f"{predicted_text}."
     )
+    # Without images, the hint is shown above a table.
     require_images(evaluation, "To see their faces")
     positions = cell_positions(evaluation.result, row, column)
     show_positions(evaluation, positions, key="cell", page_size=_PAGE_SIZE)

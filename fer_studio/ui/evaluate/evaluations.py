@@ -40,11 +40,12 @@ class LoadedEvaluation:
     """A finished evaluation with its images, if it has any.
 
     Attributes:
-        key: Changes with everything that the metrics depend on.
+        key: Text that changes with everything on which the metrics depend; for caches.
         bundle: The model.
-        result: Its predictions and metrics.
-        request: The request that it answers; None for the predictions stored in the bundle.
-        settings: The folders of the program.
+        result: The predictions and metrics of the model.
+        request: The request that led to this evaluation; None for the predictions stored in the
+            bundle.
+        settings: The root folders of the program.
         votes: The comparison with the annotators if ``result`` is against their votes; None if it
             is against the labels.
     """
@@ -100,13 +101,14 @@ def own_evaluation(bundle: Bundle, settings: Settings) -> LoadedEvaluation:
     """Return the evaluation of a model on its own validation predictions.
 
     Raises:
-        InputError: The bundle has none, or they are damaged.
+        InputError: The bundle stores no predictions, or they are damaged.
     """
     key = _own_key(bundle)
     return LoadedEvaluation(key, bundle, _own_result(key, bundle), None, settings)
 
 
 def _own_key(bundle: Bundle) -> str:
+    """Return a cache key that changes with the model and its stored predictions."""
     try:
         stat = (bundle.folder / PREDICTIONS_FILE).stat()
     except OSError:
@@ -127,8 +129,8 @@ class EvaluationRequest:
         bundle: The model.
         dataset: The data as imported.
         split: ``train``, ``validation``, ``test`` or ``all``.
-        settings: The folders of the program.
-        curated: The data after curation, if the curation is applied.
+        settings: The root folders of the program.
+        curated: The data after curation; None to evaluate the data as imported.
     """
 
     bundle: Bundle
@@ -144,12 +146,12 @@ class EvaluationRequest:
 
     @property
     def curation(self) -> str | None:
-        """Fingerprint of the applied curation; None without one."""
+        """Fingerprint of the applied curation; None if no curation is applied."""
         return None if self.curated is None else self.curated.fingerprint
 
     @property
     def key(self) -> str:
-        """Changes with everything that the predictions depend on."""
+        """Text that changes with everything on which the predictions depend; for caches."""
         parts = (
             self.bundle.content_key,
             self.faces.fingerprint,
@@ -160,7 +162,7 @@ class EvaluationRequest:
         return repr(parts)
 
     def finished(self) -> LoadedEvaluation | None:
-        """Return the evaluation from this or an earlier session; None if there is none yet.
+        """Return the evaluation, computed by any session before; None if there is none yet.
 
         Raises:
             InputError: The evaluation failed, or is impossible.
@@ -180,7 +182,7 @@ class EvaluationRequest:
         return None
 
     def running(self) -> Job | None:
-        """Return the job that computes it, in this session or another."""
+        """Return the unfinished job of this evaluation, of any session; None if there is none."""
         job = job_service().get(EVALUATION, self.key)
         return None if job is None or job.is_finished else job
 

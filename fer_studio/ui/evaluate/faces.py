@@ -1,4 +1,4 @@
-"""Images of an evaluation in pages, of which a click opens one; a table without images."""
+"""The images of an evaluation as a gallery, or if it has no images, its predictions as a table."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
 from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _MAX_ROWS = 500
 
 
 def require_images(evaluation: LoadedEvaluation, purpose: str) -> bool:
-    """Return whether the evaluation has images; if not, show how to get them.
+    """Return True if the evaluation has images; otherwise show how to get them.
 
     Args:
         evaluation: The evaluation.
-        purpose: Start of the sentence, such as "To see their faces".
+        purpose: Start of the sentence that is shown, such as "To see their faces".
     """
     if evaluation.faces is None:
         st.info(
@@ -47,7 +48,7 @@ def show_positions(
 
     Args:
         evaluation: The evaluation.
-        positions: Positions of the images in the result.
+        positions: Positions of the images in the result of the evaluation.
         key: Key of the widgets. A hash of the images is appended, so that a new selection starts
             on its first page.
         page_size: Images per page.
@@ -110,11 +111,11 @@ def _choose_several(
     dataset, result = evaluation.dataset, evaluation.result
     assert dataset is not None  # called only if there are images
     dataset_rows = evaluation.dataset_rows
-    # The label of each of the model's classes in the dataset, if it has this class.
-    of_dataset = [match_class(name, dataset.faces.classes) for name in result.classes]
+    # The label in the dataset of each class of the model; None if the dataset has no such class.
+    dataset_labels = [match_class(name, dataset.faces.classes) for name in result.classes]
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
-    # Above the faces, in view while they are selected.
+    # The buttons are above the faces, so that they stay in view while faces are selected.
     offer_decisions(
         SelectedImages(
             dataset,
@@ -125,7 +126,7 @@ def _choose_several(
             suggested={
                 row: int(label)
                 for row, position in position_by_row.items()
-                if (label := of_dataset[result.predicted[position]]) is not None
+                if (label := dataset_labels[result.predicted[position]]) is not None
                 and label != dataset.faces.labels[row]
             },
             is_model_suggestion=True,
@@ -142,7 +143,10 @@ def _choose_several(
 
 
 def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
-    """Return the decisions to mark faces with; if they cannot be read, show a warning."""
+    """Return the decisions with which faces are marked.
+
+    None if the evaluation has no images, or, with a warning, if the decisions cannot be read.
+    """
     if evaluation.dataset is None:
         return None
     try:
@@ -153,9 +157,9 @@ def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
 
 
 def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:
-    """Show labels and predictions as a table, if there are no images."""
+    """Show labels and predictions as a table, for an evaluation without images."""
     result = evaluation.result
-    shown = positions[:_MAX_ROWS]
+    listed_positions = positions[:_MAX_ROWS]
     columns = class_columns(result.classes, ("Image", "True", "Predicted", "Confidence"))
     st.dataframe(
         [
@@ -169,9 +173,10 @@ def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str)
                     for index, name in enumerate(columns)
                 },
             }
-            for position in shown
+            for position in listed_positions
         ],
         hide_index=True,
+        height=table_height(len(listed_positions), maximum=400),
         key=f"{key}_rows",
         alt="Images with their true and predicted classes and all probabilities",
         column_config={
@@ -179,7 +184,8 @@ def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str)
             for title in ("Confidence", *columns)
         },
     )
-    if len(positions) > len(shown):
+    if len(positions) > len(listed_positions):
         st.caption(
-            f"First {len(shown):,} of {len(positions):,} rows; the CSV in the Report tab has all."
+            f"The first {len(listed_positions):,} of {len(positions):,} rows; the CSV in the tab "
+            "Report contains all rows."
         )

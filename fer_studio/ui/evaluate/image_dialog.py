@@ -38,7 +38,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
     width=DRAWER_WIDTH,
     position="right",
     icon=":material/visibility:",
-    # The gallery below shows the decisions.
+    # The gallery below the drawer is drawn again, with the new decisions.
     on_dismiss="rerun",
 )
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
@@ -56,7 +56,7 @@ def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> No
         key=f"explained_{position}",
     )
     st.markdown("**Is the label correct?**")
-    assert evaluation.dataset is not None  # the drawer is opened only for images
+    assert evaluation.dataset is not None  # the drawer opens only for an evaluation with images
     offer_decision(
         evaluation.dataset,
         int(evaluation.dataset_rows[position]),
@@ -83,9 +83,9 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
 
 
 def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
-    """Propose the most probable of the dataset's other classes as the correct label."""
+    """Propose the most probable class of the dataset, except the present label."""
     result, dataset = evaluation.result, evaluation.dataset
-    assert dataset is not None  # the drawer is opened only for images
+    assert dataset is not None  # the drawer opens only for an evaluation with images
     predicted = result.classes[result.predicted[position]]
     classes = dataset.faces.classes
     label = dataset.faces.class_of(int(evaluation.dataset_rows[position]))
@@ -95,13 +95,13 @@ def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
         for name, column in columns.items()
         if column is not None
     }
-    model_column = match_class(predicted, classes)
+    predicted_label = match_class(predicted, classes)
     return Proposal(
         reason=f"{evaluation.bundle.name} predicts {predicted} with "
         f"{100 * result.confidence[position]:.1f} %",
         source=SOURCE,
         label=max(probabilities, key=lambda name: probabilities[name], default=None),
-        model_label=None if model_column is None else classes[model_column],
+        model_label=None if predicted_label is None else classes[predicted_label],
     )
 
 
@@ -121,7 +121,7 @@ def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
 
 def _show_origin(evaluation: LoadedEvaluation, position: int) -> None:
     result = evaluation.result
-    assert evaluation.dataset is not None  # the drawer is opened only for images
+    assert evaluation.dataset is not None  # the drawer opens only for an evaluation with images
     row = int(evaluation.dataset_rows[position])
     split = SPLITS[evaluation.dataset.faces.splits[row]]
     st.caption(f"{plain_text(result.names[position])} · row {row:,} · {split}")

@@ -17,9 +17,9 @@ from fer_studio.ui.text import plain_text
 
 
 def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
-    """Return which images of an evaluation each finding applies to: title to bool ``[n]``.
+    """Return a mask of the images of each finding, bool ``[n]``, by the title of the finding.
 
-    Findings without images are omitted.
+    Findings that apply to none of the evaluated images are omitted.
     """
     dataset, faces = evaluation.dataset, evaluation.faces
     if dataset is None or faces is None:
@@ -29,7 +29,7 @@ def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
     rows = evaluation.dataset_rows
     is_held_out = faces.splits[result.rows] != SPLITS.index("train")
     masks = {
-        # If a curation is applied, copies in train that it dropped are not counted.
+        # Copies in train that the applied curation dropped are not counted.
         "Also appears in train": (
             np.zeros(result.n, dtype=bool)
             if result.is_leaked is None
@@ -60,7 +60,7 @@ def _masks_of_votes(
 def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
     """Return the FER+ votes in the order of the evaluated data; None without votes.
 
-    If they cannot be read, a warning is shown here and everything else works without votes.
+    If the votes cannot be read, a warning is shown and None is returned.
     """
     if evaluation.request is None:
         return None

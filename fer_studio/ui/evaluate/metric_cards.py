@@ -8,6 +8,7 @@ import streamlit as st
 
 from fer_core.metrics import Estimate
 from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
+from fer_studio.ui.metrics import METRIC_HEIGHT_WITH_DELTA
 
 
 def show_share(
@@ -20,9 +21,9 @@ def show_share(
     """Draw a share of the images in percent, with its interval.
 
     Args:
-        title: What it is.
-        estimate: The value, 0 to 1; may be undefined.
-        hint: The tooltip.
+        title: The name of the metric.
+        estimate: The share, 0 to 1, and its interval; both may be undefined.
+        hint: The tooltip; None for no tooltip.
         width: In pixels; by default as wide as possible.
     """
     _show(title, percent(estimate.value), percent_interval(estimate), hint, width)
@@ -44,7 +45,7 @@ def _show(
         delta_color="off",
         delta_arrow="off",
         border=True,
-        height="stretch",
+        height=METRIC_HEIGHT_WITH_DELTA,
         help=hint,
         width=width,
     )

@@ -85,11 +85,12 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
             icon=":material/search_off:",
         )
         return
-    shown = (
+    count_text = (
         f"All {total:,} mistakes"
         if len(positions) == total
         else f"{len(positions):,} of {total:,} mistakes"
     )
-    st.caption(f"{shown}. {_ORDER_HELP[order]}")
+    st.caption(f"{count_text}. {_ORDER_HELP[order]}")
+    # Without images, the hint is shown above a table.
     require_images(evaluation, "To see the faces and which regions the network used")
     show_positions(evaluation, positions, key="mistakes")

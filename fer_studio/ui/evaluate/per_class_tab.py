@@ -19,13 +19,14 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.tables import table_height
 
 _VIEWS = ("Metrics", "Curves", "Threshold")
 
 
 @section
 def show_per_class(evaluation: LoadedEvaluation) -> None:
-    """Show the selected view."""
+    """Show the choice of a view, and the chosen view."""
     view = kept_segments(
         "View", _VIEWS, key="per_emotion_view", name="view", label_visibility="collapsed"
     )
@@ -38,7 +39,7 @@ def show_per_class(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
-    name = kept_segments(
+    metric = kept_segments(
         "Chart",
         list(METRIC_TITLES),
         key="per_emotion_figure",
@@ -50,15 +51,15 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         "mean of both.",
     )
     values = ", ".join(
-        f"{class_result.name} {number(getattr(class_result, name).value)}"
+        f"{class_result.name} {number(getattr(class_result, metric).value)}"
         for class_result in classes
     )
     show_chart(
-        class_intervals(classes, name),
-        title=f"{capitalized(METRIC_TITLES[name])} per class",
-        key=f"class_chart_{name}",
+        class_intervals(classes, metric),
+        title=f"{capitalized(METRIC_TITLES[metric])} per class",
+        key=f"class_chart_{metric}",
         caption="Points with 95 % bootstrap intervals.",
-        alt=f"{METRIC_TITLES[name]} with its interval: {values}",
+        alt=f"{METRIC_TITLES[metric]} with 95 % intervals: {values}",
     )
     st.dataframe(
         [
@@ -78,6 +79,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
             for class_result in classes
         ],
         hide_index=True,
+        height=table_height(len(classes), maximum=400),
         placeholder=UNDEFINED,
         alt="Precision, recall, F1 and their intervals per class",
         column_config={
@@ -122,7 +124,10 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
         )
     undefined = [class_result.name for class_result in classes if class_result.roc is None]
     if undefined:
-        st.caption(f"Undefined, because only one class occurs: {', '.join(undefined)}.")
+        st.caption(
+            f"Undefined for {', '.join(undefined)}: both curves need images of the class and of "
+            "others."
+        )
 
 
 def _show_threshold(evaluation: LoadedEvaluation) -> None:
@@ -153,6 +158,7 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             width=420,
         )
     with st.container(horizontal=True):
+        # A curve has one value per percent of the threshold.
         for title, values in (
             ("Precision", curve.precision),
             ("Recall", curve.recall),

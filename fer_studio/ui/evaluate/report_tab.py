@@ -39,7 +39,7 @@ def show_report(evaluation: LoadedEvaluation) -> None:
     st.markdown(
         "**The complete evaluation as one HTML file**: metrics, tables, charts, a methods section, "
         "warnings and limits. It opens in any browser without internet access and prints on A4. "
-        "The camera button of each chart saves it as SVG."
+        "The camera button of a chart saves the chart as SVG."
     )
     has_faces = False
     if evaluation.faces is not None:
@@ -48,7 +48,8 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             value=True,
             key=_FACES,
             persist_state="session",
-            help="They become part of the file. Leave them out if you may not pass on the images.",
+            help="The faces become part of the file. Leave them out if you may not pass on the "
+            "images.",
         )
         if not measured_robustness(evaluation):
             st.caption("To include robustness curves, measure them in the tab Robustness first.")
@@ -103,7 +104,7 @@ def show_report(evaluation: LoadedEvaluation) -> None:
 
 
 def _detailed(evaluation: LoadedEvaluation) -> EvaluationResult:
-    """The result with slices and measured robustness, cached for several downloads."""
+    """Return the result with slices and measured robustness, cached for several downloads."""
     robustness = measured_robustness(evaluation)
     key = (evaluation.key, len(robustness), sum(curve.n for curve in robustness))
     return _cached_details(key, evaluation)
@@ -137,7 +138,7 @@ def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_fa
 
 
 def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:
-    """The evaluation as JSON, with the comparison with the annotators if there is one."""
+    """Return the evaluation as JSON, with the comparison with the annotators if there is one."""
     document = evaluation_document(_detailed(evaluation))
     if evaluation.votes is not None:
         document["votes"] = evaluation.votes.to_json()

@@ -24,6 +24,7 @@ from fer_studio.ui.loaders import open_predictor
 
 ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
+#: Numbers of images that the user can choose from for the corruptions.
 _SIZES = (100, 400, 1000)
 
 
@@ -82,7 +83,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
 
 
 def _agreement_slicing(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
-    """Accuracy by agreement of the FER+ annotators; empty if the images have no votes."""
+    """Return the accuracy by agreement of the FER+ annotators; empty if there are no votes."""
     votes = votes_of(evaluation)
     if votes is None:
         return ()
@@ -108,7 +109,7 @@ def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
 
 
 def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
-    """Return the measured curves of an evaluation; empty if it was not measured."""
+    """Return the curves measured on the most images; empty if robustness was not measured."""
     for size in reversed(_SIZES):
         job = job_service().get(ROBUSTNESS, _key(evaluation, size))
         if job is not None and job.result is not None:
@@ -146,6 +147,10 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
 
 
 def _choose_size(evaluation: LoadedEvaluation) -> int:
+    """Draw the choice of the number of images; return one of ``_SIZES``.
+
+    The smallest size is offered even if there are fewer images; then all images are used.
+    """
     count = evaluation.result.n
     sizes = [size for size in _SIZES if size < count] or [_SIZES[0]]
     size: int = st.segmented_control(

@@ -31,7 +31,7 @@ def show_sections(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_title(evaluation: LoadedEvaluation) -> None:
-    """Show model, data and number of images, with badges for what changes their meaning."""
+    """Show model, data and number of images, with badges for facts that change their meaning."""
     facts = evaluation.result.facts
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
@@ -48,7 +48,10 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
 
 
 def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
-    """Return short titles of what the model has seen of the images; False marks a warning."""
+    """Return titles of badges that say whether the model has seen the images before.
+
+    Each title is paired with True if the metrics can be trusted, and with False for a warning.
+    """
     seen = result.seen
     if seen is None:
         # The predictions stored in a model folder are those for its validation images.
@@ -56,6 +59,7 @@ def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
     masks = {
+        # ``is_start``: training images of the model that its training started from.
         "training images": seen.is_train | seen.is_start,
         "validation images": seen.is_validation,
     }

@@ -1,4 +1,4 @@
-"""Selection of model, images, split and curation, and the start of an evaluation."""
+"""Selection of model, images, split, curation and true classes, and the start of an evaluation."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from fer_studio.ui.kept import keep_choice, kept_selectbox, kept_toggle
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-#: Selects the predictions stored in the bundle. Not a valid dataset name.
+#: The option for the predictions stored in the bundle. No dataset can have this name.
 _OWN = ".own"
+#: Session keys of the selected images, and of the toggle that applies the curation.
 _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
+#: The options for the true classes.
 _LABELS, _VOTES = "Labels", "Annotator votes"
 
 
@@ -36,21 +38,30 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     Returns:
         The evaluation; None if there are no metrics yet. In this case the page says what to do.
     """
-    # Without labels, to take less space; the texts of the options explain themselves.
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    # The fields have no labels, to take less space; the texts of the options are clear alone.
+    # With these keys, app.css reserves the space of what is drawn later.
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="evaluate_choice"
+    ):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_container = st.container(width=250)
-        # As wide as what it will contain, so that the bar does not grow by a line on a phone.
+        # As wide as the choice of true classes, which is drawn later; otherwise the bar would then
+        # grow by a line on a phone.
         truth_container = st.container(width=260)
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        # The stored predictions have no images that decisions could be about.
+    with st.container(
+        horizontal=True,
+        vertical_alignment="center",
+        gap="small",
+        key="evaluate_own_hints" if data == _OWN else "evaluate_dataset_hints",
+    ):
+        # Stored predictions have no images, so there are no decisions about images to apply.
         curation_container = None if data == _OWN else st.container(width=310)
         with st.container(width=170):
             _explain_selection()
         if admission().may_open("train"):
-            st.container(width=290).page_link(
+            st.container(width=290, key="evaluate_import").page_link(
                 "pages/train.py",
                 label="Evaluate your own model: import it",
                 icon=":material/upload:",
@@ -99,11 +110,11 @@ def _explain_selection() -> None:
 
 
 def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
-    """Show the curation toggle; return the curated data if it is on."""
+    """Show the curation toggle; return the curated data if it is on, otherwise None."""
     try:
         state = curation_state(dataset)
     except InputError as error:
-        # The metrics on the data as imported do not need the curation.
+        # The data as imported can be evaluated without the decisions.
         show_error(error)
         return None
     counts = state.curation.counts()
@@ -146,7 +157,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
     try:
         counts = vote_counts(evaluation)
     except InputError as error:
-        # The evaluation against the labels does not need the votes.
+        # The model can be evaluated against the labels without the votes.
         show_error(error)
         return evaluation
     if counts is None:
@@ -204,7 +215,7 @@ def _show_damaged(settings: Settings) -> None:
 
 
 def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
-    """The evaluation, if it is finished; otherwise show its progress or the button to start it."""
+    """Return the evaluation; if it is not finished, show its progress or a button, return None."""
     running = request.running()
     if running is not None:
         show_progress(running, stop_key="stop_evaluation")

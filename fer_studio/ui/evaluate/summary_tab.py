@@ -14,6 +14,7 @@ from fer_studio.ui.evaluate.annotators_section import show_annotators
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_number, show_share
 from fer_studio.ui.guard import section
+from fer_studio.ui.metrics import metric_grid
 from fer_studio.ui.text import plain_text
 
 
@@ -38,7 +39,8 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(result: EvaluationResult) -> None:
-    with st.container(horizontal=True):
+    has_leak_free = result.leak_free_accuracy is not None and result.split != "train"
+    with metric_grid(6 if has_leak_free else 5):
         show_share(
             "Accuracy",
             result.accuracy,

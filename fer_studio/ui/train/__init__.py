@@ -1,1 +1,1 @@
-"""The sections of the train page: new training, runs, comparison, search."""
+"""The sections of the train page: new training, runs, comparison, search, models."""

@@ -60,7 +60,7 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
                 "stop",
                 ":material/stop:",
                 lambda: request_stop(folder),
-                done="Stopping: the best epoch so far becomes a model.",
+                success_message="Stopping: the best epoch so far becomes a model.",
                 help="Ends after the current step and keeps the best epoch so far as a model.",
             )
             with st.popover("Kill…", icon=":material/dangerous:", key="kill_popover"):
@@ -106,10 +106,12 @@ def _button(
     icon: str,
     action: Callable[[], object],
     *,
-    done: str = "",
+    success_message: str = "",
     help: str | None = None,  # noqa: A002 (Streamlit's own name for it)
 ) -> None:
-    st.button(label, key=key, icon=icon, on_click=run_action, args=(action, done), help=help)
+    st.button(
+        label, key=key, icon=icon, on_click=run_action, args=(action, success_message), help=help
+    )
 
 
 def _kill(folder: RunFolder, settings: Settings) -> None:
@@ -129,8 +131,8 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
     is_complete = run.state == "finished"
     with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
         st.markdown(
-            f"Continues after epoch {run.epoch:,} with the saved optimizer state. Pending runs "
-            "start first."
+            f"Continues after epoch {run.epoch:,} with the saved optimizer state. Runs that are "
+            "pending now start first."
         )
         key = f"continue_epochs_{run.id}"
         st.number_input(
@@ -156,6 +158,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
         keep_error("The number of epochs is missing; enter one.")
         return
     run_action(
+        # None keeps the number of epochs.
         lambda: continue_run(
             RunFolder(run.path), settings, epochs=None if epochs == run.epochs else epochs
         )
@@ -163,7 +166,7 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
 
 
 def show_details(run: RunSummary) -> None:
-    """Draw the parts that need no refresh: name and note, and the configuration."""
+    """Draw what is not refreshed during a training: name and note, and the configuration."""
     if run.state == "damaged":
         return
     with st.expander("Name and note", icon=":material/edit_note:"):
@@ -180,7 +183,8 @@ def show_details(run: RunSummary) -> None:
         )
     if run.config is None:
         return
-    # Empty until it is opened, because the code element is a large download for the browser.
+    # The expander is empty until it is opened, because the code element is a large download for the
+    # browser.
     configuration = st.expander(
         "Configuration",
         icon=":material/data_object:",
@@ -200,7 +204,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         st.markdown(start_text(run.start))
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
-        st.caption("The recipe no longer exists; the run holds all its settings.")
+        st.caption("The recipe no longer exists; the run contains all its settings.")
     else:
         differences = config_difference(recipe.config, config)
         for difference in differences:
@@ -234,14 +238,14 @@ def show_model(run: RunSummary, settings: Settings) -> None:
         show_error(error)
         return
     metrics = bundle.record.metrics.get("validation", {})
-    truth = ""
+    truth_text = ""
     if bundle.record.learned_votes:
-        metrics, truth = metrics.get("votes", {}), " against the plurality of the votes"
+        metrics, truth_text = metrics.get("votes", {}), " against the plurality of the votes"
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
-            f"Validation{truth}, measured with the exported model: accuracy "
+            f"Validation{truth_text}, measured with the exported model: accuracy "
             f"{format_percent(metrics.get('accuracy'))}, macro F1 "
             f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
             f"All pages list it as {plain_text(run.title)}."
@@ -253,8 +257,11 @@ def show_model(run: RunSummary, settings: Settings) -> None:
                 icon=":material/star:",
                 disabled=is_default,
                 on_click=run_action,
-                args=(lambda: set_default_bundle(run.id, settings), "It is now the default model."),
-                help="All pages and commands use it unless another model is chosen.",
+                args=(
+                    lambda: set_default_bundle(run.id, settings),
+                    f"{run.title} is now the default model.",
+                ),
+                help="All pages and commands use this model unless another one is chosen.",
             )
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
                 _show_publish(run, settings)
@@ -266,7 +273,7 @@ def _three_digits(value: object) -> str:
 
 
 def _show_publish(run: RunSummary, settings: Settings) -> None:
-    st.markdown("Copies the model to `models/`, where it remains when the run is deleted.")
+    st.markdown("Copies the model to `models/`. The copy remains if the run is deleted.")
     key = f"publish_name_{run.id}"
     st.text_input("Model name", value=run.id[:64], key=key, max_chars=64)
     default_key = f"publish_default_{run.id}"

@@ -18,13 +18,17 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_titles
 
-_CHOSEN = "compared_runs"
+#: Session key of the IDs of the selected runs.
+_SELECTED_IDS = "compared_runs"
+#: Maximum number of rows of which curves and settings are compared.
 _MAX_COMPARED = 12
+#: Maximum number of points of the small curve in each row of the table.
 _SPARKLINE_POINTS = 40
 _GROUPED_CAPTION = (
     "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch that all "
@@ -42,38 +46,39 @@ def show_compare(settings: Settings) -> None:
                 "as soon as it is started."
             )
         return
-    shown, is_grouped = _filtered(runs)
-    default = default_bundle_name(settings)
+    matching_runs, is_grouped = _filtered(runs)
+    default_model = default_bundle_name(settings)
     if is_grouped:
-        groups = seed_groups(shown)
+        groups = seed_groups(matching_runs)
         rows = [_group_row(group) for group in groups]
     else:
-        groups = [SeedGroup((run,)) for run in shown]
-        titles = run_titles(shown)
-        rows = [_row(run, titles[run.id], default) for run in shown]
-    chosen = _choose(groups, rows)
+        groups = [SeedGroup((run,)) for run in matching_runs]
+        titles = run_titles(matching_runs)
+        rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
+    selected = _choose(groups, rows)
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
-            lambda: runs_as_csv(shown),
+            lambda: runs_as_csv(matching_runs),
             "runs.csv",
             key="download_runs",
             hint="The runs in the table with all their settings.",
         )
-        if len(chosen) == 1:
-            _show_actions(chosen[0], settings)
-    if not chosen:
+        if len(selected) == 1:
+            _show_actions(selected[0], settings)
+    if not selected:
         noun = "rows" if is_grouped else "runs"
         st.caption(f"Select {noun} on the left of the table to see their curves and differences.")
         return
-    _show_curves(chosen, is_grouped=is_grouped)
-    if len(chosen) > 1:
-        _show_differences([group.runs[0] for group in chosen])
+    _show_curves(selected, is_grouped=is_grouped)
+    if len(selected) > 1:
+        _show_differences([group.runs[0] for group in selected])
 
 
 def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
-    """Draw the filters; return the runs to show, and True if seeds are grouped."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    """Draw the filters; return the runs that match them, and True if seeds are to be grouped."""
+    # With this key, app.css reserves the space of the filters on a phone.
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
         # On the left, because the toolbar of the table covers what is above its right end.
         is_grouped = kept_toggle(
             "Group seeds",
@@ -98,25 +103,26 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             placeholder="all states",
         )
     search_terms = text.lower().split()
-    shown = [
+    matching_runs = [
         run
         for run in runs
         if (not states or run.state in states)
         and all(
-            word in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
-            for word in search_terms
+            term in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
+            for term in search_terms
         )
     ]
-    if len(shown) < len(runs):
-        st.caption(f"{len(shown)} of {len(runs)} runs.")
-    return shown, is_grouped
+    if len(matching_runs) < len(runs):
+        st.caption(f"{len(matching_runs)} of {len(runs)} runs.")
+    return matching_runs, is_grouped
 
 
-def _row(run: RunSummary, title: str, default: str | None) -> dict[str, Any]:
+def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, Any]:
+    epochs = read_run_epochs(run.path)
     return {
-        "Run": title + (" ★" if run.id == default else ""),
+        "Run": title + (" ★" if run.id == default_model else ""),
         "State": run.state,
-        "By epoch": sparkline([one.validation_accuracy for one in read_run_epochs(run.path)]),
+        "By epoch": sparkline([epoch.validation_accuracy for epoch in epochs]),
         "Accuracy": _percent(run.validation_accuracy),
         "Macro F1": run.macro_f1,
         "Best epoch": run.best_epoch,
@@ -136,12 +142,12 @@ def _group_row(group: SeedGroup) -> dict[str, Any]:
     first = group.runs[0]
     accuracy, macro_f1 = group.accuracy, group.macro_f1
     epochs = [read_run_epochs(run.path) for run in group.runs]
-    means = spread_by_epoch(epochs, lambda record: record.validation_accuracy)
+    spreads = spread_by_epoch(epochs, lambda record: record.validation_accuracy)
     seeds = [run.seed for run in group.runs]
     return {
         "Runs": group.title,
         "Seeds": len(group.runs),
-        "By epoch": sparkline([one.mean for one in means]),
+        "By epoch": sparkline([spread.mean for spread in spreads]),
         "Accuracy": None if accuracy is None else _percent(accuracy.mean),
         "± SD": None if accuracy is None else _percent(accuracy.deviation),
         "Macro F1": None if macro_f1 is None else macro_f1.mean,
@@ -158,7 +164,7 @@ def _percent(share: float | None) -> float | None:
 
 
 def sparkline(accuracies: Sequence[float]) -> list[float]:
-    """Return at most 40 of the values of a curve, in percent: its first and last ones included."""
+    """Return the accuracies in percent: at most 40, evenly spaced, with the first and the last."""
     last = len(accuracies) - 1
     if last < _SPARKLINE_POINTS:
         return [100 * value for value in accuracies]
@@ -169,21 +175,26 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
 
 
 def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
-    """Draw the table and return the selected rows."""
-    ids = [[run.id for run in group.runs] for group in groups]
-    # Streamlit stores selected rows by number. A different list of runs gets a new table, in which
-    # the same runs are selected.
-    last: list[str] = st.session_state.get(_CHOSEN, [])
-    selected_before = [row for row, members in enumerate(ids) if set(members) & set(last)]
-    key = hash(tuple(map(tuple, ids))) & 0xFFFFFFFF
+    """Draw the table and return the groups of the selected rows.
+
+    Args:
+        groups: The runs of each row; a single run if seeds are not grouped.
+        rows: The values of each row by column.
+    """
+    ids_by_row = [[run.id for run in group.runs] for group in groups]
+    # Streamlit stores the numbers of the selected rows. A different list of runs gets a new table,
+    # in which the same runs are selected.
+    previous_ids: list[str] = st.session_state.get(_SELECTED_IDS, [])
+    default_rows = [row for row, ids in enumerate(ids_by_row) if set(ids) & set(previous_ids)]
+    key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF
     selection = st.dataframe(
         rows,
         hide_index=True,
         on_select="rerun",
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": selected_before}},
+        selection_default={"selection": {"rows": default_rows}},
         key=f"runs_table_{key:x}",
-        height=min(38 + 35 * max(len(rows), 1), 400),
+        height=table_height(len(rows), maximum=400),
         placeholder="-",
         alt=f"{len(rows)} rows of runs with their metrics",
         column_config={
@@ -209,12 +220,14 @@ def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGro
             "Note": st.column_config.TextColumn(width="medium"),
         },
     )
-    selected = [row for row in selection["selection"]["rows"] if row < len(groups)]
+    selected_rows = [row for row in selection["selection"]["rows"] if row < len(groups)]
     # Selected runs that the filter hides stay selected.
-    listed = {run_id for members in ids for run_id in members}
-    hidden = [run_id for run_id in last if run_id not in listed]
-    st.session_state[_CHOSEN] = hidden + [run_id for row in selected for run_id in ids[row]]
-    return [groups[row] for row in selected]
+    ids_in_table = {run_id for ids in ids_by_row for run_id in ids}
+    hidden_ids = [run_id for run_id in previous_ids if run_id not in ids_in_table]
+    st.session_state[_SELECTED_IDS] = hidden_ids + [
+        run_id for row in selected_rows for run_id in ids_by_row[row]
+    ]
+    return [groups[row] for row in selected_rows]
 
 
 def _show_actions(group: SeedGroup, settings: Settings) -> None:
@@ -239,16 +252,17 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
                 lambda: set_default_bundle(run.id, settings),
                 f"{run.title} is now the default model.",
             ),
-            help="All pages and commands use its model unless another one is chosen.",
+            help="All pages and commands use the model of this run unless another one is chosen.",
         )
 
 
 def _open(run_id: str) -> None:
+    """Show a run in the section of runs; the callback of a button."""
     st.session_state[RUN] = run_id
     st.session_state[VIEW] = RUNS
 
 
-def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
+def _show_curves(selected: list[SeedGroup], *, is_grouped: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         metric_name = kept_segments(
             "Curves",
@@ -258,9 +272,9 @@ def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
             format_func=lambda name: COMPARED_METRICS[name][0],
         )
         style = choose_curve_style()
-    compared = chosen[:_MAX_COMPARED]
-    if len(chosen) > _MAX_COMPARED:
-        st.caption(f"The first {_MAX_COMPARED} of {len(chosen)} rows are shown.")
+    compared = selected[:_MAX_COMPARED]
+    if len(selected) > _MAX_COMPARED:
+        st.caption(f"The first {_MAX_COMPARED} of {len(selected)} rows are shown.")
     titles = distinct_titles({group.runs[0].id: group.title for group in compared})
     curves = {
         titles[group.runs[0].id]: [read_run_epochs(run.path) for run in group.runs]
@@ -285,9 +299,12 @@ def _show_curves(chosen: list[SeedGroup], *, is_grouped: bool) -> None:
     )
 
 
-def _show_differences(chosen: list[RunSummary]) -> None:
-    """Draw the settings in which the selected runs differ, with a column per run."""
-    readable = [run for run in chosen[:_MAX_COMPARED] if run.config is not None]
+def _show_differences(runs: list[RunSummary]) -> None:
+    """Draw the settings in which runs differ, with a column per run.
+
+    A run whose settings cannot be read is left out.
+    """
+    readable = [run for run in runs[:_MAX_COMPARED] if run.config is not None]
     st.markdown("**Differences in the settings**")
     rows = difference_rows(readable)
     if not rows:
@@ -301,7 +318,7 @@ def _show_differences(chosen: list[RunSummary]) -> None:
 
 
 def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
-    """Return a row for each setting that differs between the runs: its label, a value per run."""
+    """Return a row for each setting that differs between runs: its label, and its value by run."""
     if not runs or runs[0].config is None:
         return []
     labels = {"recipe": "Recipe", "data": "Dataset"}
@@ -326,9 +343,9 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
 
 
 def runs_as_csv(runs: list[RunSummary]) -> str:
-    """Return a line per run: identity, metrics, then all settings."""
-    settings = next((run.config for run in runs if run.config is not None), None)
-    names = [field.name for field in setting_fields()] if settings is not None else []
+    """Return the text of a CSV file with a line per run: identity, metrics, then all settings."""
+    has_settings = any(run.config is not None for run in runs)
+    names = [field.name for field in setting_fields()] if has_settings else []
     header = [
         *("run", "name", "state", "recipe", "data", "study", "trial", "started", "epochs_done"),
         *("best_epoch", "validation_accuracy", "macro_f1", "seconds", "note"),
@@ -338,6 +355,7 @@ def runs_as_csv(runs: list[RunSummary]) -> str:
 
 
 def _cells(run: RunSummary, names: list[str]) -> list[object]:
+    """Return the cells of a run's line, with the settings of these names."""
     started = "" if run.started is None else run.started.isoformat()
     return [
         *(run.id, run.name, run.state, run.recipe, run.data, run.study, run.trial),

@@ -24,6 +24,7 @@ from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import KeptError
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import (
     DATASET,
@@ -66,10 +67,11 @@ from fer_studio.ui.train.starting import (
 )
 from fer_studio.ui.uploads import read_upload
 
+#: Session key of the section of the page, and the titles of the sections.
 VIEW = "view"
 NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
 MODELS = "Models"
-#: The key of the shown run in the session and in the address.
+#: The key of the ID of the shown run in the session and in the address.
 RUN = "run"
 
 #: Session keys of the expanders: whether they are open.
@@ -77,17 +79,19 @@ OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
 
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
-#: Session key used instead of ``_MLFLOW`` if others can reach the app: they must not choose an
-#: address that the server connects to.
+#: Session key used instead of ``_MLFLOW`` if other people can reach the app: they must not choose
+#: an address that the server connects to.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
+#: The error of the start of a training, and the session key of the outcome of filling the form: a
+#: message, and True if it reports success.
 _START_ERROR, _LOAD_MESSAGE = KeptError("start_problem"), "load_message"
 
 
 def show_configure(settings: Settings) -> None:
     """Draw the section."""
-    # All values are known before a widget is drawn. So the page is drawn from top to bottom, and
-    # nothing moves while it is loading.
+    # The draft and its problems are known before a widget is drawn. So the page is drawn from top
+    # to bottom, and nothing moves while it is loading.
     draft = current_draft()
     result = checked(draft.values)
     base = base_config(draft.recipe, settings)
@@ -115,8 +119,8 @@ def show_configure(settings: Settings) -> None:
                 _show_text(result.config, draft)
     with summary, st.container(border=True):
         card_title("This training")
-        # Changing messages are in a container, so that the estimate keeps its position: a click in
-        # a fragment that has moved would be lost.
+        # The messages, which change, are in a container, so that the estimate below keeps its place
+        # in the page. Otherwise the browser would replace its fragment and lose a click in it.
         with st.container():
             _show_load_message()
             _show_problems(result)
@@ -190,7 +194,7 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
             for difference in differences
         ],
         hide_index=True,
-        height=min(38 + 35 * count, 250),
+        height=table_height(count, maximum=250),
         alt="Settings that differ from the recipe",
     )
     st.button(
@@ -204,13 +208,14 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
 
 
 def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
-    # Empty until it is opened, because the code element is a large download for the browser.
-    opened = st.expander(
+    # The expander is empty until it is opened, because the code element is a large download for the
+    # browser.
+    expander = st.expander(
         "Configuration as text", icon=":material/data_object:", key=OPEN_TEXT, on_change="rerun"
     )
-    if not opened.open:
+    if not expander.open:
         return
-    with opened:
+    with expander:
         if config is None:
             st.caption("Correct the settings first; then the configuration appears here.")
         else:
@@ -223,7 +228,7 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
                 icon=":material/download:",
             )
             st.code(text, language="json", height=260)
-        # A new element after each upload, so that a file is not read twice.
+        # Each upload is followed by a new uploader, so that no file is read twice.
         number = st.session_state.setdefault(_UPLOAD_COUNT, 0)
         key = f"{_UPLOAD}_{number}"
         st.file_uploader(
@@ -243,7 +248,7 @@ def config_as_text(config: TrainingConfig) -> str:
 
 
 def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None]:
-    """Read a configuration, or a run's ``config.json``, which holds one.
+    """Read a configuration, or a run's ``config.json``, which contains one.
 
     Args:
         text: The file's content.
@@ -253,7 +258,7 @@ def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None
         The configuration, and its recipe's name if the file contains it.
 
     Raises:
-        InputError: The file is neither.
+        InputError: The file contains no configuration, or a setting that is not valid.
     """
     try:
         values: Any = json.loads(text)
@@ -285,7 +290,7 @@ def _read_upload(key: str) -> None:
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    # The learning rate and architecture of the file are used, also with a starting model.
+    # Learning rate and architecture are those of the file, even if a starting model is chosen.
     load_config(config, recipe, st.session_state.get(START) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
@@ -325,11 +330,11 @@ def _show_start(
     st.text_input(
         "Name (optional)", key=_NAME, persist_state="session", max_chars=80, placeholder="baseline"
     )
-    note = st.expander(
+    expander = st.expander(
         "Note and tracking", icon=":material/edit_note:", key=OPEN_NOTE, on_change="rerun"
     )
-    if note.open:
-        with note:
+    if expander.open:
+        with expander:
             _show_note_and_tracking(settings)
     st.button(
         "Start training",
@@ -348,7 +353,8 @@ def _show_start(
             f"will wait at position {pending + 1}."
         )
     st.caption(
-        "It runs in the background and continues when you close the page, the browser or the app."
+        "A training runs in the background and continues when you close the page, the browser or "
+        "the app."
     )
 
 

@@ -1,4 +1,4 @@
-"""How curves are drawn: smoothing and a logarithmic axis; shared by the sections of the page."""
+"""The style of curves: smoothing and a logarithmic axis. The sections of the page share it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MAX_SMOOTHING = 0.95
 
 @dataclass(frozen=True)
 class CurveStyle:
-    """How curves are drawn.
+    """The style of curves.
 
     Attributes:
-        smoothing: Weight of the earlier values in the moving average; 0 for none.
+        smoothing: Weight of the earlier values in the moving average; 0 for no smoothing.
         is_log: True for a logarithmic axis.
     """
 
@@ -25,7 +25,7 @@ class CurveStyle:
 
 
 def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
-    """Draw the slider and the toggle; they are part of the page's address."""
+    """Draw a slider and a toggle, whose values are part of the page's address; return the style."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         smoothing = kept_slider(
             "Smoothing",

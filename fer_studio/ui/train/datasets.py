@@ -1,4 +1,4 @@
-"""Choose the dataset to train on."""
+"""The choice of the dataset to train on, and the number of images of a training."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
+#: Session key of the name of the dataset.
 DATASET = "train_data"
 
 
@@ -31,10 +32,10 @@ class ChosenDataset:
     """A dataset that can be trained on.
 
     Attributes:
-        name: Its name.
+        name: The name of the dataset.
         training_images: Number of training images.
         validation_images: Number of validation images.
-        classes: The names of its classes.
+        classes: The names of the classes.
     """
 
     name: str
@@ -44,7 +45,7 @@ class ChosenDataset:
 
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
-    """Draw the select box; return None and show the reason if the dataset cannot be used."""
+    """Draw the select box and return the dataset; None, with the reason, if it cannot be used."""
     options = _options(settings)
     imported = [name for name in options if name != DEMO_NAME]
     name = kept_selectbox(
@@ -52,7 +53,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         options,
         key=DATASET,
         name="dataset",
-        # The one that is open on the dataset page.
+        # By default, the dataset that is open on the dataset page.
         memory="dataset",
         is_always_shown=True,
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
@@ -105,9 +106,12 @@ def show_training_size(
 
 
 def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
-    """Return the size of a training; None if it cannot be counted: the start says why."""
+    """Return the size of a training; None if a file of the dataset cannot be read.
+
+    In this case the start of the training shows the reason.
+    """
     folder = settings.data_root / name
-    # The number of images depends on no other setting.
+    # The number of images depends only on these settings.
     relevant_settings = (config.exclude_leaks, config.use_curation, config.targets)
     try:
         curation = curation_file(name, settings)
@@ -123,6 +127,7 @@ def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> 
 
 
 def _file_state(path: Path) -> tuple[int, int] | None:
+    """Return a value that changes if the file is replaced; None if there is no file."""
     try:
         state = path.stat()
     except OSError:
@@ -161,6 +166,7 @@ def chosen_dataset(settings: Settings) -> str:
 
 
 def _options(settings: Settings) -> list[str]:
+    """Return the names of the imported datasets, then that of the demo set."""
     return [*(name for name in dataset_names(settings) if name != DEMO_NAME), DEMO_NAME]
 
 
@@ -168,7 +174,7 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
     """Return the numbers of training and validation images of a dataset.
 
     Raises:
-        InputError: It is damaged, or does not exist.
+        InputError: The dataset is damaged, or does not exist.
     """
     record = settings.data_root / name / "dataset.json"
     if not is_imported(record.parent):

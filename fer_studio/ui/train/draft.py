@@ -1,7 +1,7 @@
 """The draft of a configuration: the values of the form, valid or not.
 
-The values are not stored in the form's widgets, because Streamlit drops a widget's value as soon as
-the widget is not drawn: on another page, in another tab, while the setting has no effect.
+The values are not only in the form's widgets, because Streamlit drops a widget's value as soon as
+the widget is not drawn: on another page, in another section, or while the setting has no effect.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from fer_core.recipes import (
     setting_fields,
 )
 
+#: Session keys of the drafts by recipe, and of the name of the chosen recipe.
 _DRAFTS = "train_drafts"
 RECIPE = "train_recipe"
 
@@ -44,11 +45,12 @@ class Draft:
 
 @dataclass(frozen=True)
 class CheckedDraft:
-    """A validated draft.
+    """The result of checking a draft.
 
     Attributes:
         config: The configuration; None if a value is not valid.
-        problems: A sentence by field; problems of several fields have the key "".
+        problems: A sentence for each field with an invalid value. The key "" is for a problem that
+            concerns several fields.
     """
 
     config: TrainingConfig | None
@@ -103,7 +105,7 @@ def load_config(config: TrainingConfig, recipe: str | None = None, start: str = 
         start: The starting model that it is made for; empty for random weights.
     """
     if recipe in RECIPES:
-        # Store the edits of the previous recipe, whose values the widgets still hold.
+        # The widgets still have the values of the previous recipe: store them in its draft.
         current_draft()
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
@@ -148,7 +150,7 @@ def steps_from_text(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def bounds_text(entry: SettingField) -> str:
-    """Describe the bounds of a number: "from 0 to 1", "above 0 and at most 10"."""
+    """Return the bounds of a number as text: "from 0 to 1", "above 0 and at most 10"."""
     low, high = entry.minimum, entry.maximum
     if low is None or high is None:
         return ""
@@ -181,9 +183,9 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
 
 
 def checked(values: Mapping[str, Any]) -> CheckedDraft:
-    """Build a configuration from the form's values, or say which are not valid.
+    """Build a configuration from the form's values, or say which values are not valid.
 
-    Settings without effect get their default values, independent of their values in the form.
+    A setting without effect gets its default value, whatever its value in the form is.
     """
     problems = {}
     for entry in setting_fields():
@@ -193,11 +195,11 @@ def checked(values: Mapping[str, Any]) -> CheckedDraft:
                 problems[entry.name] = problem
     if problems:
         return CheckedDraft(None, problems)
-    plain = dict(values)
+    parsed_values = dict(values)
     steps = next(entry for entry in setting_fields() if entry.kind == "steps")
-    applies = steps.applies_to(values)
-    plain[steps.name] = steps_from_text(values[steps.name] or "") if applies else ()
+    has_effect = steps.applies_to(values)
+    parsed_values[steps.name] = steps_from_text(values[steps.name] or "") if has_effect else ()
     try:
-        return CheckedDraft(effective_config(plain), {})
+        return CheckedDraft(effective_config(parsed_values), {})
     except InputError as error:
         return CheckedDraft(None, {"": str(error)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import NamedTuple
 
 import psutil
 import streamlit as st
@@ -18,19 +19,30 @@ from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.jobs import job_service, start_job
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import ChosenDataset, dataset_sizes
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_bytes
 
-_POLL_SECONDS = 1.0
+#: Seconds between two refreshes during a measurement.
+_REFRESH_SECONDS = 1.0
 #: Typical duration of a measurement on two cores; loading the training library takes most of it.
 _USUAL_SECONDS = 15.0
 
 #: One measurement at a time, because two at once would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
-_Key = tuple[str, int, int, str, int, str | None]
+
+class _Key(NamedTuple):
+    """What an estimate depends on: the settings as JSON, the images, and what is trained."""
+
+    config: str
+    training_images: int
+    validation_images: int
+    runs_root: str
+    class_count: int
+    freeze: str | None
 
 
 def show_estimate(
@@ -38,15 +50,15 @@ def show_estimate(
 ) -> None:
     """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
     key = _key(config, freeze, dataset, settings)
-    # Refresh during any measurement: the speed does not depend on the number of epochs, so that a
-    # measurement that was requested for another number also gives this estimate.
+    # Refresh during any measurement, also that of other settings: the speed does not depend on the
+    # number of epochs, so that a measurement for another number of epochs also gives this estimate.
     is_pending = _requested() is not None
-    live = st.fragment(_draw, run_every=_POLL_SECONDS if is_pending else None)
+    live = st.fragment(_draw, run_every=_REFRESH_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)
 
 
 def _requested() -> float | None:
-    """When the oldest unfinished measurement was requested; None if there is none."""
+    """Return the time of the request of the oldest unfinished measurement; None without any."""
     unfinished = job_service().unfinished(ESTIMATE)
     return min((job.created for job in unfinished), default=None)
 
@@ -58,7 +70,12 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
             key,
             "Timing a few training steps",
             lambda job: estimate_training(
-                config, key[1], key[2], settings, class_count=key[4], freeze=key[5]
+                config,
+                key.training_images,
+                key.validation_images,
+                settings,
+                class_count=key.class_count,
+                freeze=key.freeze,
             ),
         )
     )
@@ -67,7 +84,7 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
 def _key(
     config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
 ) -> _Key:
-    return (
+    return _Key(
         json.dumps(config.to_json()),
         dataset.training_images,
         dataset.validation_images,
@@ -88,20 +105,25 @@ def _draw(
     job, requested = job_service().get(ESTIMATE, key), _requested()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # also starts or ends the polling
-    estimate, problem = _known_estimate(job, config, key[5], dataset, settings)
+        st.rerun()  # also starts or ends the refreshes
+    estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
-    with st.container(horizontal=True):
-        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height="stretch")
+    with metric_grid(1 if estimate is None else 3):
+        st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height=METRIC_HEIGHT)
         if estimate is not None:
-            st.metric("Memory", format_bytes(estimate.memory_bytes), border=True, height="stretch")
             st.metric(
-                "Estimated time", format_duration(estimate.seconds), border=True, height="stretch"
+                "Memory", format_bytes(estimate.memory_bytes), border=True, height=METRIC_HEIGHT
+            )
+            st.metric(
+                "Estimated time",
+                format_duration(estimate.seconds),
+                border=True,
+                height=METRIC_HEIGHT,
             )
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
-        _show_details(estimate, config, key[5], dataset, settings)
+        _show_details(estimate, config, key.freeze, dataset, settings)
     if requested is not None:
         seconds = time.monotonic() - requested
         st.progress(
@@ -127,11 +149,11 @@ def _known_estimate(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
-    """Return the known estimate, and a sentence if the measurement failed."""
+    """Return the estimate or None, and why the last measurement failed; empty if it did not."""
     if job is not None and job.is_finished and job.error is None:
         return job.result, ""
     problem = "" if job is None or job.error is None else job.error
-    known = cached_estimate(
+    stored_estimate = cached_estimate(
         config,
         dataset.training_images,
         dataset.validation_images,
@@ -139,7 +161,7 @@ def _known_estimate(
         class_count=len(dataset.classes),
         freeze=freeze,
     )
-    return known, problem
+    return stored_estimate, problem
 
 
 def _show_details(
@@ -152,9 +174,9 @@ def _show_details(
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)
-        demo = cached_estimate(config, *sizes, settings, freeze=freeze)
-        if demo is not None:
-            text += f"; on the demo set {format_duration(demo.seconds)}"
+        demo_estimate = cached_estimate(config, *sizes, settings, freeze=freeze)
+        if demo_estimate is not None:
+            text += f"; on the demo set {format_duration(demo_estimate.seconds)}"
     st.caption(as_sentence(text))
     free = psutil.virtual_memory().available
     if estimate.memory_bytes > free:

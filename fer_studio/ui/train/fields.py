@@ -1,7 +1,7 @@
 """The fields of a training's settings, built from the fields of ``TrainingConfig``.
 
-Basic: the few settings that most trainings need. Advanced: all others too, one section at a time.
-The settings of the data are next to the dataset in both.
+Basic shows the few settings that most trainings need. Advanced also shows all others, one section
+at a time; only the settings of the data are not in a section, but below the dataset.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from fer_studio.ui.train.draft import Draft, bounds_text, element_key, form_valu
 MODE, SECTION, FIND = "form_mode", "form_section", "find_setting"
 BASIC, ADVANCED = "Basic", "Advanced"
 
-#: The group of the settings below the dataset, and the one of them that is next to it in Basic too.
+#: The group of the settings below the dataset, and the setting of this group that Basic shows too.
 _DATA, _TARGETS = "data", "targets"
 #: The settings next to the recipe.
 _RECIPE_FIELDS = ("epochs",)
@@ -31,13 +31,13 @@ _COLUMNS = 2
 
 
 def card_title(title: str) -> DeltaGenerator:
-    """Draw the heading of a card; return the place at its right for a widget.
+    """Draw the heading of a card; return its line, for a widget to the right of the heading.
 
-    In a horizontal container, a heading has no margin above, which a card does not need.
+    A heading in a horizontal container has no margin at its top, which a card does not need.
     """
-    place = st.container(horizontal=True, vertical_alignment="center")
-    place.header(title, anchor=False, width="stretch")
-    return place
+    line = st.container(horizontal=True, vertical_alignment="center")
+    line.header(title, anchor=False, width="stretch")
+    return line
 
 
 def choose_mode() -> bool:
@@ -54,7 +54,7 @@ def choose_mode() -> bool:
 
 
 def show_targets(draft: Draft) -> None:
-    """Draw what is learned from the data."""
+    """Draw the setting of the training targets: labels or annotator votes."""
     for entry in setting_fields():
         if entry.name == _TARGETS:
             _show_field(entry, draft)
@@ -62,9 +62,12 @@ def show_targets(draft: Draft) -> None:
 
 def show_data_fields(draft: Draft) -> None:
     """Draw the other settings of the data: which images are used, and how often."""
-    shown = [entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS]
+    entries = [
+        entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS
+    ]
+    # The toggles come last.
     for is_toggle in (False, True):
-        _show_grid([entry for entry in shown if (entry.kind == "boolean") == is_toggle], draft)
+        _show_grid([entry for entry in entries if (entry.kind == "boolean") == is_toggle], draft)
 
 
 def show_recipe_fields(draft: Draft) -> None:
@@ -75,7 +78,7 @@ def show_recipe_fields(draft: Draft) -> None:
 
 
 def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> None:
-    """Draw the other settings: a list of sections, and the settings of the open one.
+    """Draw the settings that are not next to the dataset or the recipe, one section at a time.
 
     Args:
         draft: The form.
@@ -85,7 +88,7 @@ def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str
     card_title("All settings")
     navigation, content = st.columns([2, 5], gap="medium")
     with navigation:
-        found: str = st.text_input(
+        search_text: str = st.text_input(
             "Find a setting",
             key=FIND,
             persist_state="session",
@@ -94,10 +97,10 @@ def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str
             label_visibility="collapsed",
         )
         section = _choose_section(draft, base, problems)
-    # Only one section is drawn: thirty widgets take longer than the rest of the page.
+    # Only one section is drawn: the widgets of all sections take longer than the rest of the page.
     with content:
-        if found and found.strip():
-            _show_found(found, draft)
+        if search_text and search_text.strip():
+            _show_found(search_text, draft)
         else:
             _show_grid(
                 [entry for entry in _in_sections(_applying(draft)) if entry.group == section], draft
@@ -150,22 +153,22 @@ def _show_found(text: str, draft: Draft) -> None:
         if entries:
             st.markdown(f"**{title}**")
             _show_grid(entries, draft)
-    placed = [entry.label for entry in applying if not _in_sections([entry])]
-    if placed:
-        st.caption(f"Next to the dataset and the recipe: {', '.join(placed)}.")
-    unused = [entry for entry in found if entry not in applying]
-    if unused:
-        st.caption("; ".join(_requirement(entry) for entry in unused) + ".")
+    elsewhere = [entry.label for entry in applying if not _in_sections([entry])]
+    if elsewhere:
+        st.caption(f"Next to the dataset and the recipe: {', '.join(elsewhere)}.")
+    without_effect = [entry for entry in found if entry not in applying]
+    if without_effect:
+        st.caption("; ".join(_requirement(entry) for entry in without_effect) + ".")
 
 
 def _requirement(entry: SettingField) -> str:
-    """Say with which values of other settings a setting has an effect."""
+    """Return a clause that says with which values of other settings a setting has an effect."""
     labels = {other.name: other.label for other in setting_fields()}
-    needs = " and ".join(
+    required_values = " and ".join(
         f"{labels[name]} {' or '.join(map(_choice_label, values))}"
         for name, values in entry.applies
     )
-    return f"{entry.label} has an effect with {needs}"
+    return f"{entry.label} has an effect only with {required_values}"
 
 
 def open_setting(name: str) -> None:
@@ -180,7 +183,7 @@ def open_setting(name: str) -> None:
 
 
 def is_drawn(name: str) -> bool:
-    """Return True if the form, as it is now, shows a setting."""
+    """Return True if the form shows a setting in its current mode, section and search."""
     entry = next(entry for entry in setting_fields() if entry.name == name)
     if name in (*_RECIPE_FIELDS, _TARGETS):
         return True
@@ -191,6 +194,7 @@ def is_drawn(name: str) -> bool:
 
 
 def _applying(draft: Draft) -> list[SettingField]:
+    """Return the settings that have an effect with the current values of the other settings."""
     return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
 
 
@@ -199,10 +203,10 @@ def _in_sections(entries: Sequence[SettingField]) -> list[SettingField]:
     return [entry for entry in entries if entry.group != _DATA and entry.name not in _RECIPE_FIELDS]
 
 
-def _show_grid(shown: Sequence[SettingField], draft: Draft) -> None:
-    for start in range(0, len(shown), _COLUMNS):
+def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
+    for start in range(0, len(entries), _COLUMNS):
         columns = st.columns(_COLUMNS, vertical_alignment="bottom")
-        for column, entry in zip(columns, shown[start : start + _COLUMNS], strict=False):
+        for column, entry in zip(columns, entries[start : start + _COLUMNS], strict=False):
             with column:
                 _show_field(entry, draft)
 
@@ -230,8 +234,8 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             help=f"{entry.help}, such as 20: 0.00025, 30: 0.00005",
         )
     else:
-        # The bounds are checked here, because the widget would restore its last value and drop what
-        # the user typed.
+        # ``value_problem`` checks the bounds. The widget would replace what the user typed by the
+        # previous value.
         value = st.number_input(
             entry.label,
             value=None,
@@ -253,7 +257,7 @@ def _choice_label(choice: str) -> str:
 
 
 def _step(entry: SettingField) -> float:
-    """Return the step of the plus and minus buttons."""
+    """Return a step of the plus and minus buttons that suits the range of a setting."""
     if entry.is_logarithmic:
         return 1.0 if entry.maximum is not None and entry.maximum > 10 else 1e-4
     if entry.maximum is not None and entry.maximum > 5:

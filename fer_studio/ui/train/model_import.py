@@ -41,22 +41,26 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.fields import card_title
 from fer_studio.ui.uploads import check_size, file_name
 
-#: One at a time: each loads a training library.
+#: One import and one check at a time, because each of them loads a training library.
 MODEL_IMPORT = JobKind("model import", Role.EDITOR, max_parallel=1)
 SCALING_CHECK = JobKind("scaling check", Role.EDITOR, max_parallel=1)
 
 MAX_UPLOAD_MB = MAX_BYTES >> 20
-#: A network, its weights and its notes.
+#: Maximum number of files of a model: the network, its weights and its metadata.
 _MAX_FILES = 3
 
+#: Session keys of the fields of the form.
 _LABELS, _NAME, _REPLACE = "model_labels", "model_name", "model_replace"
 _SCALE, _MEAN, _STD = "model_scale", "model_mean", "model_std"
 _CHECK_DATA = "model_check_data"
-_ROUND = "model_upload_round"
+#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
+#: one.
+_UPLOADER = "model_upload_round"
+#: Session keys of this session's jobs, of the last outcome, and of the compared scalings.
 _IMPORT_JOB, _CHECK_JOB = "model_import_job", "model_check_job"
 _NOTICE, _CANDIDATES = "model_notice", "model_candidates"
 
-#: The option for a scaling that is read from the network.
+#: The option to read the scaling from the network.
 _AUTOMATIC = "auto"
 #: Usual orders of labels: FER2013's, the alphabetical one of folders, and FER+'s.
 _USUAL_LABELS = (
@@ -101,9 +105,10 @@ def collect_finished_jobs() -> str | None:
     imported: ImportedModel = job.result
     st.session_state[_NOTICE] = ModelNotice(imported)
     st.session_state[_CANDIDATES] = None
-    # A new uploader lets the server free the memory of the upload.
-    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
-    # The browser keeps the values of fields whose state is only deleted.
+    # A new, empty uploader lets the server free the memory of the upload.
+    st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
+    # The fields are set to their first values. If their state were only deleted, the browser would
+    # keep the values.
     st.session_state.update(_EMPTY_FORM)
     return imported.name
 
@@ -136,7 +141,7 @@ def _upload_field() -> list[UploadedFile]:
             # Other kinds are accepted, because the import explains what is wrong with them.
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MB,
-            key=f"model_upload_{st.session_state.get(_ROUND, 0)}",
+            key=f"model_upload_{st.session_state.get(_UPLOADER, 0)}",
             help="A .keras, .h5 or .onnx file of an image classifier with 2 to 20 outputs. Add the "
             "weights if they are in a second file, and NAME.meta.json if the model was exported "
             "here. Models load in safe mode: files that contain code are refused.",
@@ -186,7 +191,8 @@ def _show_options() -> None:
             "Standard deviation (optional)",
             key=_STD,
             placeholder="none",
-            help="What the intensities were divided by, in the same form.",
+            help="The standard deviation by which the intensities were divided in training, in the "
+            "same form as the mean.",
         )
 
 
@@ -194,8 +200,8 @@ def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
     """Draw the comparison of scalings on a dataset."""
     with st.expander("Not sure about the pixel intensities?", icon=":material/help:"):
         st.caption(
-            f"Classifies up to {MAX_IMAGES:,} images with each usual scaling. The right one is "
-            "usually far more accurate than the others. Nothing is imported."
+            f"Classifies up to {MAX_IMAGES:,} images with each usual scaling. The accuracy "
+            "with the right scaling is usually far higher. Nothing is imported."
         )
         names = [name for name in dataset_names(settings) if name != DEMO_NAME]
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -212,12 +218,12 @@ def _show_candidates(candidates: Sequence[ScalingCandidate]) -> None:
     st.dataframe(
         [
             {
-                "Pixel intensities": SCALE_RANGES[one.scale],
-                "Mean": _numbers(one.mean),
-                "Standard deviation": _numbers(one.std),
-                "Accuracy": 100 * one.accuracy,
+                "Pixel intensities": SCALE_RANGES[candidate.scale],
+                "Mean": _numbers(candidate.mean),
+                "Standard deviation": _numbers(candidate.std),
+                "Accuracy": 100 * candidate.accuracy,
             }
-            for one in candidates
+            for candidate in candidates
         ],
         hide_index=True,
         alt="The accuracy of each scaling, the highest first",
@@ -233,6 +239,7 @@ def _show_candidates(candidates: Sequence[ScalingCandidate]) -> None:
 
 
 def _use(candidate: ScalingCandidate) -> None:
+    """Fill in the fields of the scaling; the callback of a button."""
     st.session_state[_SCALE] = candidate.scale
     st.session_state[_MEAN] = _numbers(candidate.mean)
     st.session_state[_STD] = _numbers(candidate.std)
@@ -243,14 +250,14 @@ def _numbers(values: tuple[float, ...] | None) -> str:
 
 
 def _show_state() -> None:
-    """Show running jobs of this session, imports of others, and the last outcome."""
-    mine = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
-    for job in mine:
+    """Show running jobs of this session, imports of other sessions, and the last outcome."""
+    own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
+    for job in own_jobs:
         if job is not None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
-        if job not in mine:
-            show_progress(job, stop_key=None)  # its own session has the Stop button
+        if job not in own_jobs:
+            show_progress(job, stop_key=None)  # the session that started it has the Stop button
     notice: ModelNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return
@@ -264,6 +271,7 @@ def _show_state() -> None:
 
 
 def _try_to_start(start: Callable[[], None]) -> None:
+    """Start a job for an editor, and draw the page again with the progress or the error."""
     st.session_state.pop(_NOTICE, None)
     try:
         require_editor()
@@ -277,17 +285,17 @@ def _try_to_start(start: Callable[[], None]) -> None:
 def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
     files = _checked_files(uploads)
     request = _request(files)
-    wanted = request.name or name_from_file(Path(files.network))
+    model_name = request.name or name_from_file(Path(files.network))
     if request.replace:
-        if not is_plain_name(wanted):
-            check_name_is_free(wanted, settings)  # says what a name may contain
-    elif any((root / wanted).exists() for root in settings.model_roots):
+        if not is_plain_name(model_name):
+            check_name_is_free(model_name, settings)  # its error says what a name may contain
+    elif any((root / model_name).exists() for root in settings.model_roots):
         raise InputError(
-            f"There is already a model {wanted!r}; enter another name, or turn on 'Replace a model "
-            "of this name'."
+            f"There is already a model {model_name!r}; enter another name, or turn on 'Replace a "
+            "model of this name'."
         )
     else:
-        check_name_is_free(wanted, settings)
+        check_name_is_free(model_name, settings)
 
     def work(job: Job) -> ImportedModel:
         return _with_files(
@@ -303,7 +311,7 @@ def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
         )
 
     st.session_state[_IMPORT_JOB] = start_job(
-        MODEL_IMPORT, wanted, f"Importing {files.network}", work
+        MODEL_IMPORT, model_name, f"Importing {files.network}", work
     )
 
 
@@ -348,14 +356,15 @@ class ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file to import.
-        weights: For an architecture ``.json``, the name of the file with its weights.
-        has_notes: True if ``NAME.meta.json`` of the network is among them.
+        weights: The name of the file with the weights of an architecture ``.json``; None if not
+            exactly one such file was uploaded, and for other networks.
+        has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
     contents: dict[str, UploadedFile]
     network: str
     weights: str | None
-    has_notes: bool
+    has_metadata: bool
 
 
 def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
@@ -368,15 +377,16 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
         raise InputError("No file was chosen; drop a .keras, .h5 or .onnx file above.")
     if len(uploads) > _MAX_FILES:
         raise InputError(
-            f"A model has at most {_MAX_FILES} files (network, weights, notes); remove some of the "
-            f"{len(uploads)} uploads."
+            f"A model has at most {_MAX_FILES} files (network, weights, metadata); remove some of "
+            f"the {len(uploads)} uploads."
         )
     for upload in uploads:
         check_size(upload, MAX_UPLOAD_MB)
     contents = {file_name(upload.name): upload for upload in uploads}
-    notes = [name for name in contents if name.lower().endswith(META_SUFFIX)]
-    others = [name for name in contents if name not in notes]
-    # The weights of an .onnx are in a file without a suffix of its own; those of a .json are HDF5.
+    metadata = [name for name in contents if name.lower().endswith(META_SUFFIX)]
+    others = [name for name in contents if name not in metadata]
+    # The network is the file with the first of these suffixes that occurs. An .onnx may come with a
+    # file of weights, which has any suffix; a .json comes with an HDF5 file of weights.
     for suffixes in ((".onnx", ".keras"), (".json",), (".h5", ".hdf5")):
         networks = [name for name in others if PurePath(name).suffix.lower() in suffixes]
         if networks:
@@ -385,14 +395,14 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
         networks = others
     if len(networks) != 1:
         raise InputError(
-            "One model is imported at a time; upload one network, with its weights and "
-            f"NAME{META_SUFFIX} if it has them."
+            "One model is imported at a time; upload one network, and if they exist, its weights "
+            f"and NAME{META_SUFFIX}."
         )
     network = networks[0]
     is_json = PurePath(network).suffix.lower() == ".json"
     weights = [name for name in others if name != network] if is_json else []
-    has_notes = f"{PurePath(network).stem}{META_SUFFIX}" in notes
-    return ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_notes)
+    has_metadata = f"{PurePath(network).stem}{META_SUFFIX}" in metadata
+    return ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_metadata)
 
 
 def _request(files: ModelFiles) -> ImportRequest:
@@ -402,14 +412,15 @@ def _request(files: ModelFiles) -> ImportRequest:
         InputError: A field is not valid, or the labels are missing.
     """
     labels = (st.session_state.get(_LABELS) or "").strip()
-    if not labels and not files.has_notes:
+    if not labels and not files.has_metadata:
         raise InputError(
             f"{files.network} does not contain the names of its outputs; choose or enter the "
             "labels in their order."
         )
     mean, std = ((st.session_state.get(key) or "").strip() for key in (_MEAN, _STD))
-    chosen: str = st.session_state.get(_SCALE) or _AUTOMATIC
-    scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == chosen]
+    scale_option: str = st.session_state.get(_SCALE) or _AUTOMATIC
+    # Empty for _AUTOMATIC, otherwise one scale, with its literal type.
+    scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == scale_option]
     return ImportRequest(
         name=(st.session_state.get(_NAME) or "").strip() or None,
         labels=parse_labels(labels) if labels else None,
@@ -430,7 +441,17 @@ def _with_files(
     settings: Settings,
     work: Callable[[Path, Callable[[], None]], _Result],
 ) -> _Result:
-    """Store the uploads while the work runs, and describe its errors without their folder."""
+    """Store the uploads in a folder, and return what the work returns for the network in it.
+
+    Args:
+        job: Shows the time since the start.
+        files: The uploads.
+        settings: The root folders of the program.
+        work: Receives the path of the network, and a function to call while it waits.
+
+    Raises:
+        InputError: The work failed; the message does not contain the folder.
+    """
     with _stored(files, settings) as path:
         start = time.monotonic()
 
@@ -460,6 +481,7 @@ def _stored(files: ModelFiles, settings: Settings) -> Iterator[Path]:
 
 
 def _in_words_of_the_form(error: ModelOptionError, name: str) -> str:
+    """Return the message of an error about an option, with the name of its field in the form."""
     if error.option == "labels":
         return f"{name} {error.reason}; enter one label for each output, in their order."
     return (

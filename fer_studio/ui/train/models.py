@@ -18,47 +18,51 @@ from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.settings import Settings
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import model_title
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.model_import import collect_finished_jobs, show_import
 from fer_studio.ui.train.model_links import show_model_links
 
-_CHOSEN = "chosen_model"
+#: Session key of the name of the selected model.
+_SELECTED = "chosen_model"
 
 
 def show_models(settings: Settings) -> None:
     """Draw the section."""
     imported = collect_finished_jobs()
     if imported is not None:
-        st.session_state[_CHOSEN] = imported
+        st.session_state[_SELECTED] = imported
     bundles = list_bundles(settings)
-    default = default_bundle_name(settings)
+    default_name = default_bundle_name(settings)
     for sentence in damaged_bundles(settings):
         show_error(sentence)
     if bundles:
-        chosen = _choose(bundles, default)
-        if chosen is None:
+        selected = _choose(bundles, default_name)
+        if selected is None:
             st.caption("Select a model on the left of the table to see its classes and origin.")
         else:
-            _show_model(chosen, settings, is_default=chosen.name == default)
+            _show_model(selected, settings, is_default=selected.name == default_name)
     else:
         st.info("There are no models yet. Train one, or import one below.", icon=":material/info:")
     show_import(settings)
 
 
-def _choose(bundles: Sequence[Bundle], default: str | None) -> Bundle | None:
-    """Draw the table; return the selected model."""
+def _choose(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | None:
+    """Draw the table; return the selected model, or None if no row is selected."""
     names = [bundle.name for bundle in bundles]
-    last = st.session_state.get(_CHOSEN)
+    # A model that was just imported is selected.
+    initial_name = st.session_state.get(_SELECTED)
+    initial_rows = [names.index(initial_name)] if initial_name in names else []
     # Streamlit stores the number of the selected row, so the key changes with the list of models.
     selection = st.dataframe(
-        [_row(bundle, default) for bundle in bundles],
+        [_row(bundle, default_name) for bundle in bundles],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        selection_default={"selection": {"rows": [names.index(last)] if last in names else []}},
-        key=f"models_table_{hash((*names, last if last in names else None)) & 0xFFFFFFFF:x}",
-        height=min(38 + 35 * len(bundles), 400),
+        selection_default={"selection": {"rows": initial_rows}},
+        key=f"models_table_{hash((*names, *initial_rows)) & 0xFFFFFFFF:x}",
+        height=table_height(len(bundles), maximum=400),
         placeholder="-",
         alt=f"{len(bundles)} models with their classes and accuracy",
         column_config={
@@ -74,11 +78,11 @@ def _choose(bundles: Sequence[Bundle], default: str | None) -> Bundle | None:
     return bundles[rows[0]] if rows else None
 
 
-def _row(bundle: Bundle, default: str | None) -> dict[str, Any]:
+def _row(bundle: Bundle, default_name: str | None) -> dict[str, Any]:
     record = bundle.record
     accuracy = record.validation_accuracy
     return {
-        "Model": model_title(bundle) + (" ★" if bundle.name == default else ""),
+        "Model": model_title(bundle) + (" ★" if bundle.name == default_name else ""),
         "Classes": _classes_text(record.classes),
         "Validation accuracy": None if accuracy is None or record.is_demo else 100 * accuracy,
         "Origin": _origin(bundle),
@@ -125,6 +129,6 @@ def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None
                     lambda: set_default_bundle(bundle.name, settings),
                     f"{title} is now the default model.",
                 ),
-                help="All pages and commands use it unless another model is chosen.",
+                help="All pages and commands use this model unless another one is chosen.",
             )
             show_model_links(bundle.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from fer_core.phrases import counted
 from fer_core.settings import Settings
 from fer_core.training.queue import (
     active_runs,
@@ -25,11 +26,12 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
     )
     if not pending:
         return
-    label = f"{len(pending)} pending run{'s' if len(pending) != 1 else ''}"
-    with st.expander(label, icon=":material/hourglass_empty:", expanded=True):
+    with st.expander(
+        counted(len(pending), "pending run"), icon=":material/hourglass_empty:", expanded=True
+    ):
         st.caption(
-            f"{settings.parallel_runs} at a time; the next one starts automatically, even while "
-            "the app is closed."
+            f"{counted(settings.parallel_runs, 'run')} at a time; the next one starts "
+            "automatically, even while the app is closed."
         )
         for run in pending:
             _show_pending_run(run, len(pending), settings)

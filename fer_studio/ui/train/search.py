@@ -31,6 +31,7 @@ from fer_studio.ui.access import is_private, leave_if_refused, require_editor
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
@@ -38,11 +39,16 @@ from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 
+#: Session key of the name of the selected search; a search is a study of Optuna.
 STUDY = "study"
-_LIVE_SECONDS = 3.0
+#: Seconds between two refreshes of a running search.
+_REFRESH_SECONDS = 3.0
+#: The settings that a new search varies by default.
 _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
+#: Session key of the charts: what they depend on, and the figures by name.
 _FIGURES = "study_figures"
 
+#: The metrics on validation that a search can optimize, as the page names them.
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
 #: Title and caption of each chart.
 _FIGURE_TITLES = {
@@ -81,12 +87,12 @@ def show_search(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    live = st.fragment(_show_study, run_every=_LIVE_SECONDS if is_running else None)
+    live = st.fragment(_show_study, run_every=_REFRESH_SECONDS if is_running else None)
     live(name, settings, is_running)
 
 
 def _show_form(settings: Settings) -> None:
-    """Draw the form of a new search; it keeps its values until they are valid."""
+    """Draw the form of a new search. It keeps its values if the search cannot be created."""
     left, right = st.columns(2)
     with left:
         dataset = choose_dataset(settings)
@@ -96,20 +102,21 @@ def _show_form(settings: Settings) -> None:
             list(RECIPES),
             key="search_recipe",
             persist_state="session",
-            help="Its settings apply to every trial, except those that the search varies.",
+            help="The settings of the recipe apply to every trial, except those that the search "
+            "varies.",
         )
     config = recipe_by_name(recipe).config
-    by_name = {entry.name: entry for entry in searchable_fields()}
-    varied = st.multiselect(
+    fields_by_name = {entry.name: entry for entry in searchable_fields()}
+    varied_names = st.multiselect(
         "Settings to vary",
-        list(by_name),
-        default=[name for name in _DEFAULT_FIELDS if name in by_name],
-        format_func=lambda name: by_name[name].label,
+        list(fields_by_name),
+        default=[name for name in _DEFAULT_FIELDS if name in fields_by_name],
+        format_func=lambda name: fields_by_name[name].label,
         key="search_fields",
         persist_state="session",
     )
-    for name in varied:
-        _show_parameter(by_name[name], config, recipe)
+    for name in varied_names:
+        _show_parameter(fields_by_name[name], config, recipe)
     columns = st.columns(4)
     with columns[0]:
         st.text_input("Name", key="search_name", persist_state="session", placeholder="rates")
@@ -187,12 +194,12 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
         )
         return
     is_whole = entry.kind == "integer"
-    kind = int if is_whole else float
+    number_type = int if is_whole else float
     low_column, high_column, log_column = st.columns([2, 2, 1], vertical_alignment="bottom")
     with low_column:
         st.number_input(
             f"{entry.label}, from",
-            value=kind(default.low or 0),
+            value=number_type(default.low or 0),
             step=1 if is_whole else None,
             format=None if is_whole else "%g",
             key=f"{key}_low",
@@ -202,7 +209,7 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
     with high_column:
         st.number_input(
             f"{entry.label}, to",
-            value=kind(default.high or 0),
+            value=number_type(default.high or 0),
             step=1 if is_whole else None,
             format=None if is_whole else "%g",
             key=f"{key}_high",
@@ -232,19 +239,23 @@ def _create(settings: Settings) -> None:
 
 
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the form's current values, which may be newer than the drawn page."""
+    """Return the values of the form, for a callback, which runs before the page is drawn again.
+
+    Returns:
+        The arguments of ``setup_from_form``.
+    """
     state = st.session_state
     recipe: str = state["search_recipe"]
     config = recipe_by_name(recipe).config
-    by_name = {entry.name: entry for entry in searchable_fields()}
+    fields_by_name = {entry.name: entry for entry in searchable_fields()}
     parameters: list[dict[str, Any]] = []
     for name in state["search_fields"]:
-        default = default_parameter(by_name[name], config)
-        key = _parameter_key(by_name[name], recipe)
+        default = default_parameter(fields_by_name[name], config)
+        key = _parameter_key(fields_by_name[name], recipe)
         if default.choices:
-            chosen = state.get(key)
+            choices = state.get(key)
             parameters.append(
-                {"field": name, "choices": list(default.choices) if chosen is None else chosen}
+                {"field": name, "choices": list(default.choices) if choices is None else choices}
             )
         elif f"{key}_low" in state:
             parameters.append(
@@ -274,7 +285,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
 
 
 def _storage(settings: Settings) -> str:
-    """Return the storage address from the form; empty for a local file."""
+    """Return the address in the form at which Optuna stores the study; empty for a local file."""
     if is_private():
         return (st.session_state["search_storage"] or "").strip()
     return settings.study_storage if st.session_state.get("search_shared_storage") else ""
@@ -309,7 +320,7 @@ def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) ->
 
 
 def _show_study(name: str, settings: Settings, was_running: bool) -> None:
-    """Draw the state of a search; refreshed while it runs."""
+    """Draw the state of a search; a fragment that is refreshed while the search runs."""
     leave_if_refused("train")
     try:
         summary = study_summary(name, settings)
@@ -380,19 +391,20 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
 
 
 def _show_best(summary: StudySummary, settings: Settings) -> None:
+    """Draw the value and the settings of the best trial, and the button that opens its run."""
     value = summary.best_value
     is_share = summary.setup.monitor == "accuracy"
-    best_value = format_percent(value) if is_share else f"{value:.4f}"
+    value_text = format_percent(value) if is_share else f"{value:.4f}"
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
-    values = ", ".join(
+    settings_text = ", ".join(
         f"{labels.get(key, key).lower()} {_sampled_text(sampled)}"
         for key, sampled in best.values.items()
     )
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
             f"**Best: trial {best.number}, validation {_MONITORS[summary.setup.monitor]} "
-            f"{best_value}** ({plain_text(values)})",
+            f"{value_text}** ({plain_text(settings_text)})",
             width="stretch",
         )
         if _run_address(best, settings) is not None:
@@ -402,7 +414,8 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
                 icon=":material/visibility:",
                 on_click=_open_run,
                 args=(best.run_id,),
-                help="There you can train its settings for longer and use its model.",
+                help="There you can train for longer with the settings of this run, and use its "
+                "model.",
             )
 
 
@@ -412,7 +425,7 @@ def _open_run(run_id: str) -> None:
 
 
 def _run_address(trial: TrialSummary, settings: Settings) -> str | None:
-    """Return the address of a trial's run; None if the run is on another machine."""
+    """Return the address of a trial's run; None if this machine has no such run."""
     if trial.run_id is None or not (settings.runs_root / trial.run_id).is_dir():
         return None
     return f"/train?view={RUNS}&run={trial.run_id}"
@@ -430,6 +443,7 @@ def _show_workers(summary: StudySummary) -> None:
 
 
 def _sampled_text(value: Any) -> str:
+    """Format the value of a setting in a trial."""
     return f"{value:.4g}" if isinstance(value, float) else format_value(value)
 
 
@@ -454,7 +468,7 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
         rows,
         hide_index=True,
         key=f"trials_{summary.name}",
-        height=min(38 + 35 * len(rows), 300),
+        height=table_height(len(rows), maximum=300),
         placeholder="-",
         alt=f"{len(rows)} trials with their values",
         column_config={
@@ -473,9 +487,9 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
 
 def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> None:
     """Draw the charts; they are computed again only after a trial has ended."""
-    cached = st.session_state.get(_FIGURES)
     key = (summary.name, completed)
-    if cached is None or cached[0] != key:
+    figures_key, figures = st.session_state.get(_FIGURES, (None, None))
+    if figures_key != key:
         # Imported here: the other sections of the page do not need it.
         from fer_core.charts.search import search_figures
 
@@ -485,8 +499,7 @@ def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> 
             except InputError as error:
                 show_error(error)
                 return
-        cached = st.session_state[_FIGURES] = (key, figures)
-    figures = cached[1]
+        st.session_state[_FIGURES] = (key, figures)
     if not figures:
         return
     tabs = st.tabs([_FIGURE_TITLES[name][0] for name in figures])
@@ -498,7 +511,8 @@ def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> 
                 "alt": f"{title} of the search {summary.name}",
             }
             if name == "parallel":
-                # Its data are the table above; it has no points that could be downloaded.
+                # The table above contains the data of this chart, and the chart has no points that
+                # ``show_chart`` could offer as a download.
                 st.plotly_chart(figure, config={"displayModeBar": False}, **options)
                 st.caption(caption)
             else:

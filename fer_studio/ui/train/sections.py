@@ -1,4 +1,4 @@
-"""Draw the chosen section, and the outcome of the last action above it."""
+"""The chosen section of the train page, with the outcome of the last action above it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fer_studio.ui.train.feedback import show_outcome
 
 
 def show_section(view: str) -> None:
-    """Draw one section of the page; the modules of the others are not imported."""
+    """Draw one section of the page; the modules of the other sections are not imported."""
     try:
         settings = load_settings()
     except InputError as error:
         show_error(error)
         return
-    if view != RUNS:  # the runs show it next to their buttons
+    if view != RUNS:  # this section shows the outcome next to its buttons
         show_outcome()
     try:
         _show(view, settings)

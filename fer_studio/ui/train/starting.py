@@ -1,4 +1,4 @@
-"""Choose the model whose weights a training starts from, and the stages to freeze."""
+"""The choice of the model whose weights a training starts from, and of the stages to freeze."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import current_draft, form_values, show_draft
 
+#: Session keys of the name of the starting model, and of the last frozen stage.
 START, FREEZE = "train_start", "train_freeze"
-#: The option for random weights, and that for no frozen stage.
+#: The option of both select boxes for random weights and for no frozen stage.
 _NONE = ""
 
-#: The settings that follow the starting model.
+#: The settings that change if another starting model is chosen.
 _ADAPTED = (
     "architecture",
     "low_resolution_epochs",
@@ -69,13 +70,13 @@ def choose_start(settings: Settings) -> None:
         )
     data = plain_text(str(bundle.record.dataset.get("name", "unknown data")))
     st.caption(
-        f"Trained on {data}. Its last layer is kept if the dataset has the same classes, and "
-        "replaced otherwise."
+        f"This model was trained on {data}. Its last layer is kept if the dataset has the same "
+        "classes, and replaced otherwise."
     )
 
 
 def adapt_draft() -> None:
-    """Set the form's architecture and learning rate for the chosen start; in a callback."""
+    """Set architecture and learning rate in the form for the chosen starting model; a callback."""
     draft, name = current_draft(), st.session_state.get(START) or _NONE
     if draft.start != name:
         values = form_values(base_config(draft.recipe, load_settings()))
@@ -110,23 +111,24 @@ def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]
 
 
 def chosen_freeze(architecture: str) -> str | None:
-    """Return the stage to freeze up to, if an architecture has it; None to train all layers."""
+    """Return the last stage to freeze, if the architecture has it; None to train all layers."""
     stage = st.session_state.get(FREEZE)
     return stage if stage in ARCHITECTURES[architecture].stages else None
 
 
 def start_text(start: StartingModel) -> str:
-    """Describe a run's start in one sentence, as Markdown."""
+    """Return a sentence about the starting model of a run, as Markdown."""
     text = f"Started from the weights of **{plain_text(start.model)}**"
     return f"{text}, frozen up to {plain_text(start.freeze)}." if start.freeze else f"{text}."
 
 
 def can_start_from(name: str, settings: Settings) -> bool:
-    """Return whether a model of this name exists and can be trained further."""
+    """Return True if a model of this name exists and can be trained further."""
     return name in _bundles(settings)
 
 
 def _bundles(settings: Settings) -> dict[str, Bundle]:
+    """Return the models that a training can start from, by name."""
     return {
         bundle.name: bundle for bundle in list_bundles(settings) if start_problem(bundle) is None
     }

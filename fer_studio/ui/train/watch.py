@@ -30,6 +30,7 @@ from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import EpochRecord, RunStatus
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.kept import kept_selectbox
+from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
 from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
@@ -44,12 +45,13 @@ from fer_studio.ui.train.formatting import (
 )
 from fer_studio.ui.train.pending_queue import show_queue
 
+#: Seconds between two refreshes of the progress and of the curves of a running training.
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
+#: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
-#: In pixels. The browser reserves the height of a metric while it loads the code that draws it.
-_METRIC_HEIGHT = 108
-_FIGURES = "run_figures"
+#: Session keys of the drawn curves by name, and of the last measurement of a run's process.
+_CURVES = "run_figures"
 _RESOURCES = "run_resources"
 
 
@@ -77,7 +79,7 @@ def _show_empty_state() -> None:
     with st.container(border=True):
         st.markdown(
             "**No training has been started yet.** Choose a dataset and a recipe, start the "
-            "training, and watch it here; the demo set takes minutes."
+            "training, and watch it here; a training on the demo set takes minutes."
         )
         st.button("New training", key="first_training", icon=":material/add:", on_click=_go_to_form)
 
@@ -120,7 +122,7 @@ def _is_live(run: RunSummary) -> bool:
 
 
 def _layout_state(run: RunSummary) -> tuple[bool, bool]:
-    """Return what the page outside the fragments depends on."""
+    """Return the values on which the parts of the page outside the fragments depend."""
     return _is_live(run), run.has_bundle
 
 
@@ -129,13 +131,13 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
 
     Args:
         drawn: The run as the rest of the page shows it.
-        settings: The program's folders.
+        settings: The root folders of the program.
     """
     leave_if_refused("train")
     run = run_summary(drawn.path, settings)
     if _layout_state(run) != _layout_state(drawn) or not run.path.exists():
-        # The polling starts or ends, and the rest of the page changes too.
-        continue_queue(settings)  # a run that was killed from outside did not start the next one
+        # The refreshes start or end, and the rest of the page changes too.
+        continue_queue(settings)  # a run that was killed from outside did not start the next run
         st.rerun()
     color, icon = STATE_STYLES[run.state]
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -156,7 +158,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
 
 
 def _has_steps(run: RunSummary) -> bool:
-    """Return True if the bars show the progress, which the reason would only repeat."""
+    """Return True if the progress bars already show what ``run.reason`` says."""
     return run.state == "running" and run.status is not None and run.status.steps > 0
 
 
@@ -167,7 +169,7 @@ def _show_bars(run: RunSummary) -> None:
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
         # During validation, all steps of the current epoch are finished. Between two epochs, the
-        # status still contains the last one, which run.epoch already counts.
+        # status is still that of the finished epoch, which ``run.epoch`` already counts.
         is_current = status.epoch > run.epoch
         share += step_share / max(run.epochs, 1) if is_current else 0
         if status.seconds_left is not None:
@@ -191,41 +193,40 @@ def _step_text(status: RunStatus) -> str:
 
 
 def _show_metrics(run: RunSummary) -> None:
-    # All columns have the same width, so that no metric moves while the browser loads the others.
-    with st.grid(7 if run.is_active else 4, min_column_width=140):
+    with metric_grid(7 if run.is_active else 4):
         st.metric(
             "Best accuracy",
             format_percent(run.validation_accuracy),
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
             help="On validation, at the epoch that the setting 'Select best epoch by' selects.",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
         )
         st.metric(
             "Best epoch",
             "-" if run.best_epoch is None else f"{run.best_epoch:,}",
             border=True,
-            height=_METRIC_HEIGHT,
+            height=METRIC_HEIGHT,
         )
-        st.metric("Training time", format_duration(run.seconds), border=True, height=_METRIC_HEIGHT)
+        st.metric("Training time", format_duration(run.seconds), border=True, height=METRIC_HEIGHT)
         if run.is_active:
             _show_use(run)
 
 
 def _show_use(run: RunSummary) -> None:
-    """Draw the speed of a running training, and what it uses of the machine."""
+    """Draw the speed of a running training, and the processor cores and memory that it uses."""
     status = run.status
     speed = None if status is None else status.images_per_second
     st.metric(
         "Speed",
         "-" if speed is None else f"{speed:,.0f}/s",
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Images per second",
     )
     usage = _resources(run)
@@ -234,14 +235,14 @@ def _show_use(run: RunSummary) -> None:
         "CPU",
         "-" if usage is None or busy_cores is None else f"{busy_cores:.1f} of {usage.cores}",
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Cores used by this training",
     )
     st.metric(
         "Memory",
         "-" if usage is None else format_bytes(usage.memory_bytes),
         border=True,
-        height=_METRIC_HEIGHT,
+        height=METRIC_HEIGHT,
         help="Physical memory of the training's process"
         + (
             "" if usage is None else f"; the machine has {format_bytes(usage.machine_memory_bytes)}"
@@ -250,16 +251,26 @@ def _show_use(run: RunSummary) -> None:
 
 
 def _resources(run: RunSummary) -> ResourceUse | None:
-    """Measure the run's process; the last measurement is kept for the CPU use since then."""
-    run_id, earlier = st.session_state.get(_RESOURCES, ("", None))
-    usage = resource_use(run.status, earlier if run_id == run.id else None)
+    """Measure the process of a run; the CPU use is that since the previous measurement."""
+    run_id, previous = st.session_state.get(_RESOURCES, ("", None))
+    usage = resource_use(run.status, previous if run_id == run.id else None)
     st.session_state[_RESOURCES] = (run.id, usage)
     return usage
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A chart of this section with its title."""
+    """A chart of this section.
+
+    Attributes:
+        name: Identifies the chart.
+        title: The title on the page.
+        draw: Returns the curves of the recorded epochs.
+        has_best: True if the best epoch is marked in the chart.
+        alt: The alternative text, without the name of the run.
+        is_smooth: True if the values do not vary at random and are never smoothed.
+        can_be_log: True if the chart can have a logarithmic axis.
+    """
 
     name: str
     title: str
@@ -301,7 +312,7 @@ def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None
                     mark = " (◆ best epoch)" if figure.has_best else ""
                     st.markdown(f"**{figure.title}**{mark}")
                     curves = _curves(figure, run, len(epochs), style)
-                    # It has no key, so that it stays the same element while its rows grow.
+                    # The chart has no key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
@@ -312,7 +323,8 @@ def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None
         st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
     text = log_tail(run.path, _LOG_LINES)
     if text:
-        # Empty until it is opened, because the code element is a large download for the browser.
+        # The expander is empty until it is opened, because the code element is a large download for
+        # the browser.
         log = st.expander(
             "Log",
             icon=":material/article:",
@@ -325,13 +337,13 @@ def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None
 
 
 def _curves(figure: _Figure, run: RunSummary, count: int, style: CurveStyle) -> LiveCurves:
-    """Return the chart's rows, computed again only after a new epoch.
+    """Return the curves of a chart, which are computed again only after a new epoch.
 
     Streamlit does not send an unchanged chart again.
     """
     epochs = read_run_epochs(run.path)
-    kept: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_FIGURES, {})
+    cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
     key = (run.id, count, epochs[-1].seconds, run.best_epoch, style)
-    if figure.name not in kept or kept[figure.name][0] != key:
-        kept[figure.name] = (key, figure.drawn(epochs, run.best_epoch, style))
-    return kept[figure.name][1]
+    if figure.name not in cache or cache[figure.name][0] != key:
+        cache[figure.name] = (key, figure.drawn(epochs, run.best_epoch, style))
+    return cache[figure.name][1]

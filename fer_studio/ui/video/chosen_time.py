@@ -1,4 +1,4 @@
-"""The time that the user chose, by a click on the timeline, an episode or a marker."""
+"""The time that the user chose by a click on the timeline, on an episode or on a marker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def chosen_time(key: str) -> float | None:
     """Return the chosen time of an analysis in seconds; None before the first choice.
 
     Args:
-        key: The id of the analysis.
+        key: The ID of the analysis.
     """
     value: float | None = st.session_state.get(f"video_time_{key}")
     return value

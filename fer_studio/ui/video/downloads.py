@@ -19,7 +19,7 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, subtitles_of
 
 
 def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
-    """Draw the buttons. Names, merges and exclusions apply to all files."""
+    """Draw the buttons of all downloads. Names, merges and exclusions apply to all files."""
     table, names = analysis.table, analysis.edits.name_by_person
     stem = PurePath(analysis.settings.video).stem or "video"
     key = analysis.key
@@ -74,12 +74,13 @@ def _show_annotated(analysis: LoadedAnalysis, stem: str, settings: Settings) -> 
             return
         blur_key = f"video_draw_blur_{key}"
         st.button(
-            "Draw it again" if path.is_file() else "Make the annotated video",
+            "Make it again" if path.is_file() else "Make the annotated video",
             key=f"video_draw_{key}",
             icon=":material/draw:",
             on_click=_draw,
             args=(key, blur_key, settings),
-            help="Uses the current names. It takes about as long as the video lasts.",
+            help="Draws boxes, labels and the current names into the video. This takes about as "
+            "long as the video lasts.",
         )
         st.checkbox("Blur the faces", key=blur_key, value=analysis.settings.blurs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.video.timecode import format_time
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.video.chosen_time import choose_time
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, episodes_of
@@ -13,7 +14,7 @@ _MAX_ROWS = 1000
 
 
 def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
-    """Draw the table."""
+    """Draw a table of the episodes that match the filters."""
     start, end = filters.limits
     episodes = [
         episode
@@ -29,15 +30,17 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
             icon=":material/search_off:",
         )
         return
-    shown = episodes[:_MAX_ROWS]
-    if len(episodes) > len(shown):
-        st.caption(f"The table shows the first {len(shown):,} of {len(episodes):,} episodes.")
+    listed_episodes = episodes[:_MAX_ROWS]
+    if len(episodes) > len(listed_episodes):
+        st.caption(
+            f"The table shows the first {len(listed_episodes):,} of {len(episodes):,} episodes."
+        )
     table_key = f"video_episodes_{analysis.key}_{filters.threshold:g}"
 
     def choose() -> None:
         rows = st.session_state[table_key]["selection"]["rows"]
-        if rows and rows[0] < len(shown):
-            choose_time(analysis.key, shown[rows[0]].start)
+        if rows and rows[0] < len(listed_episodes):
+            choose_time(analysis.key, listed_episodes[rows[0]].start)
 
     st.dataframe(
         [
@@ -49,13 +52,13 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
                 "Seconds": round(episode.seconds, 2),
                 "Peak": round(episode.peak, 2),
             }
-            for episode in shown
+            for episode in listed_episodes
         ],
         hide_index=True,
         on_select=choose,
         selection_mode="single-row",
         key=table_key,
-        height=min(38 + 35 * len(shown), 340),
+        height=table_height(len(listed_episodes), maximum=340),
         column_config={
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
             "Peak": st.column_config.ProgressColumn(

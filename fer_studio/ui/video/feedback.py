@@ -10,6 +10,7 @@ from fer_core.video.analyses import AnalysisSummary, find_analysis
 from fer_studio.ui.access import admission
 from fer_studio.ui.messages import KeptError
 
+#: Keeps the error of a button's action until the page is drawn.
 _CALLBACK_ERROR = KeptError("video_error")
 
 
@@ -22,10 +23,10 @@ def run_action(action: Callable[[], object]) -> None:
 def run_on_analysis(
     analysis_id: str, settings: Settings, action: Callable[[AnalysisSummary], object]
 ) -> None:
-    """Run an action of a button on an analysis that the visitor may change, as ``run_action``.
+    """Run an action of a button on an analysis, and keep the message of an ``InputError``.
 
-    The analysis is read again, because it or the visitor's role may have changed since the page was
-    drawn.
+    The analysis is read again, because since the page was drawn, it may have been deleted, or the
+    visitor may have lost the access to it.
     """
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Which persons, classes and times are shown."""
+"""The filters of the results: persons, classes, a time range, and a threshold for episodes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from fer_core.video.timecode import format_time
 from fer_studio.ui.kept import kept_multiselect, kept_range, kept_slider
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
-#: Number of persons that are shown by default. The lanes of more do not fit on a screen.
+#: Number of persons that are shown by default. The lanes of more persons do not fit on a screen.
 _DEFAULT_PERSONS = 4
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What is shown.
+    """The chosen filters.
 
     Attributes:
-        persons: Numbers of the persons.
-        classes: Names of the classes.
-        limits: First and last time in seconds.
+        persons: Numbers of the persons to show.
+        classes: Names of the classes to show.
+        limits: First and last time to show, in seconds.
         threshold: Minimum smoothed probability of an episode, 0 to 1.
     """
 
@@ -36,8 +36,10 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
     """Draw the filters in a popover, with a caption if they hide something."""
     titles = analysis.titles
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
-    seen = {summary.person: summary.seconds_seen for summary in summaries}
-    longest = sorted(titles, key=lambda person: -seen.get(person, 0.0))[:_DEFAULT_PERSONS]
+    seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}
+    # The persons who are seen longest.
+    default_persons = sorted(titles, key=lambda person: -seconds_seen.get(person, 0.0))
+    default_persons = sorted(default_persons[:_DEFAULT_PERSONS])
     classes = list(analysis.settings.classes)
     start, end = analysis.limits
     with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{analysis.key}"):
@@ -47,10 +49,10 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
             # A merge changes the options, and a stored choice of a merged person would be invalid.
             key=f"video_persons_{analysis.key}_{'-'.join(map(str, titles))}",
             name="persons",
-            default=sorted(longest),
+            default=default_persons,
             format_func=lambda person: titles.get(person, str(person)),
         )
-        chosen = kept_multiselect(
+        chosen_classes = kept_multiselect(
             "Classes",
             classes,
             key=f"video_classes_{analysis.key}",
@@ -58,6 +60,7 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
             default=classes,
         )
         limits = (start, end)
+        # The slider has whole seconds, which are too coarse for a shorter video.
         if end - start > 2:
             low, high = kept_range(
                 "Time (seconds)",
@@ -85,4 +88,5 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
         st.caption(f"{people} hidden by the filters.")
     if limits != analysis.limits:
         st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")
-    return Filters(sorted(persons), [name for name in classes if name in chosen], limits, threshold)
+    classes = [name for name in classes if name in chosen_classes]
+    return Filters(sorted(persons), classes, limits, threshold)

@@ -1,4 +1,4 @@
-"""The data of the results of an analysis, computed once for all reruns and sessions."""
+"""The results of a video analysis, which are loaded once for all reruns and sessions."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ class LoadedAnalysis:
     """The results of one analysis with the user's edits.
 
     Attributes:
-        summary: The analysis.
-        edits: Names, merges, exclusions and markers.
+        summary: The analysis: its folder, settings and state.
+        edits: The user's names, merges, exclusions and markers.
         table: The rows after merges, without excluded persons.
         all_persons: The persons after merges, including excluded ones.
-        limits: First and last time in seconds.
-        rows_key: Identifies the rows; changes with the table, merges and exclusions.
+        limits: Start and end of the analyzed range in seconds.
+        rows_key: Identifies the rows of ``table`` in caches; changes with the stored table, merges
+            and exclusions.
     """
 
     summary: AnalysisSummary
@@ -84,12 +85,13 @@ def load_analysis(summary: AnalysisSummary) -> LoadedAnalysis:
 def _edited_table(
     path: str, modified: int, edits_key: str, _edits: Edits
 ) -> tuple[FaceTable, list[int]]:
-    raw = read_table(Path(path))
-    persons = sorted({_edits.person_of(person) for person in raw.persons})
-    return _edits.apply(raw), persons
+    """Return the stored table after merges and exclusions, and all persons after merges."""
+    stored_table = read_table(Path(path))
+    persons = sorted({_edits.person_of(person) for person in stored_table.persons})
+    return _edits.apply(stored_table), persons
 
 
-#: Each rerun loads a new object; caches recognize it by its rows.
+#: Tells caches to identify an analysis by its rows, because each rerun creates a new object.
 _BY_ROWS: dict[str | type[Any], Callable[[Any], Any]] = {
     LoadedAnalysis: lambda analysis: analysis.rows_key
 }
@@ -118,7 +120,7 @@ def _subtitles(analysis: LoadedAnalysis, names: dict[int, str]) -> str:
 
 
 def player_file(analysis: LoadedAnalysis) -> Path | None:
-    """Return a file that browsers can play, with the times of the table; None if there is none."""
+    """Return a file that browsers can play and whose times are those of the table, or None."""
     copy = analysis.folder.path / PLAYER_FILE
     if copy.is_file():
         return copy
@@ -134,10 +136,12 @@ def player_file(analysis: LoadedAnalysis) -> Path | None:
 
 @st.cache_data(max_entries=64, show_spinner=False)
 def _plays(path: str, modified: int, size: int, name: str) -> bool:
+    """Return True if browsers can play a file; its time and size are only part of the cache key."""
     return probe_video(Path(path), name).plays_in_browsers
 
 
 def _limits(summary: AnalysisSummary, table: FaceTable) -> tuple[float, float]:
+    """Return start and end of the analyzed range in seconds, at least 0.1 s apart."""
     status, settings = summary.status, summary.settings
     start = settings.start
     end = settings.end or float("inf")

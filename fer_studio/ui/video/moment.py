@@ -23,6 +23,7 @@ from fer_studio.ui.pictures import jpeg_url, png_url
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
+from fer_studio.ui.video.picture_place import picture_place
 
 #: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
 _NEAR_SECONDS = 0.6
@@ -82,7 +83,8 @@ def show_frame(analysis: LoadedAnalysis, moment: Moment) -> None:
     if moment.picture is None:
         st.info("There is no stored picture of this moment.", icon=":material/image:")
         return
-    _show_picture(analysis, moment.picture, moment.rows)
+    with picture_place(analysis, "frame"):
+        _show_picture(analysis, moment.picture, moment.rows)
     exactness = "" if moment.picture.is_exact else ", a small stored picture of about this time"
     st.caption(f"The frame at {format_time(moment.seconds, 2)}{exactness}")
 

@@ -32,10 +32,17 @@ ANALYSIS = "analysis"
 
 #: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
+#: Maximum number of files that are analyzed at one click.
 _MAX_FILES = 20
-#: The number of the current uploader. A new number replaces the uploader by an empty one.
+#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
+#: one.
 _UPLOADER = "video_upload_round"
+#: Session key that is True after a click on the button for the sample video.
 _SAMPLE_REQUESTED = "video_sample_requested"
+#: The source in the settings of an upload. ``start_analysis`` replaces it by the name of the stored
+#: file.
+_UPLOADED = "source"
+#: Analyzed frames per second by title; None for every frame.
 _RATES: dict[str, float | None] = {
     "Every frame": None,
     "10 per second": 10.0,
@@ -48,7 +55,15 @@ _KEEP, _DELETE = "Keep it until I delete the analysis", "Delete it when the anal
 
 @dataclass(frozen=True)
 class _AnalyzerChoice:
-    """The chosen model and face detector with their settings; ``emphasis`` is on rare classes."""
+    """The chosen model and face detector.
+
+    Attributes:
+        name: The name of the model.
+        classes: The classes of the model, in its order.
+        emphasis: The emphasis on rare classes.
+        detector: The name of the face detector.
+        minimum_confidence: Predictions of the model with a lower score, 0 to 1, are not confident.
+    """
 
     name: str
     classes: tuple[str, ...]
@@ -67,7 +82,8 @@ def show_new_analysis(settings: Settings) -> None:
         st.rerun()
     uploads: Sequence[UploadedFile] = ()
     text = ""
-    # Next to each other: the height of the upload changes while the page loads.
+    # The options are next to the files and not below them, because the height of the upload changes
+    # while the page loads.
     files, options = st.columns([3, 2], gap="medium")
     with files:
         source = st.segmented_control(
@@ -150,7 +166,10 @@ def _choose_model(settings: Settings) -> _AnalyzerChoice | None:
 
 
 def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSettings | None:
-    """Draw the options; return the settings without a file, or None if they are not valid."""
+    """Draw the options; return the settings of the analysis, or None if they are not valid.
+
+    The settings do not name a file yet; ``_start`` sets ``video`` and ``source`` for each file.
+    """
     rate_column, start_column, end_column = st.columns([2, 1, 1])
     rate = rate_column.selectbox(
         "Analyzed frames",
@@ -202,7 +221,7 @@ def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSetti
     try:
         return AnalysisSettings(
             video="video",
-            source="source",
+            source=_UPLOADED,
             model=model.name,
             classes=model.classes,
             detector=model.detector,
@@ -227,7 +246,17 @@ def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSetti
 def _start(
     template: AnalysisSettings, uploads: Sequence[UploadedFile], text: str, settings: Settings
 ) -> None:
-    """Start an analysis of each file; an error in one file does not prevent the other analyses."""
+    """Start an analysis of each file; an error in one file does not prevent the other analyses.
+
+    Args:
+        template: The settings of all analyses.
+        uploads: The uploaded files; empty to analyze ``text``.
+        text: The path of a video, or of a folder of videos, on this server.
+        settings: The root folders of the program.
+
+    Raises:
+        InputError: The path is not allowed, or an analysis could not be started.
+    """
     admission().require(Role.VIEWER)
     sources: list[tuple[str, Path | None, BinaryIO | None]] = []
     if uploads:
@@ -243,7 +272,7 @@ def _start(
         analysis = replace(
             template,
             video=name,
-            source=str(source) if source is not None else "source",
+            source=str(source) if source is not None else _UPLOADED,
             keeps_video=template.keeps_video or source is not None,
         )
         try:
@@ -263,7 +292,7 @@ def _start_sample(model: _AnalyzerChoice, settings: Settings) -> None:
     admission().require(Role.VIEWER)
     analysis = AnalysisSettings(
         video=SAMPLE_NAME,
-        source="source",
+        source=_UPLOADED,
         model=model.name,
         classes=model.classes,
         detector=model.detector,
@@ -279,18 +308,19 @@ def _start_sample(model: _AnalyzerChoice, settings: Settings) -> None:
 
 
 def _videos_in(path: Path) -> list[Path]:
+    """Return the path itself, or the videos in it if it is a folder."""
     if not path.is_dir():
         return [path]
-    found = sorted(
+    videos = sorted(
         file
         for file in path.iterdir()
         if file.is_file() and file.suffix.lower().lstrip(".") in VIDEO_TYPES
     )
-    if not found:
+    if not videos:
         raise InputError(f"{plain_text(path.name)} contains no videos; choose another folder.")
-    return found[:_MAX_FILES]
+    return videos[:_MAX_FILES]
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the allowed folders; by default not Downloads if other people can reach the app."""
+    """Return the folders to read from; on a shared server without the default ``Downloads``."""
     return settings.import_roots if is_private() else settings.shared_import_roots

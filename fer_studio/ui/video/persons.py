@@ -43,7 +43,7 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
         },
     )
     st.caption(
-        "The percentages are the share of the time in which a class was the most probable one."
+        "A percentage is the share of a person's time in which the class was the most probable."
     )
 
 
@@ -67,7 +67,7 @@ def show_persons(analysis: LoadedAnalysis, settings: Settings) -> None:
 def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: Settings) -> None:
     key = analysis.key
     is_excluded = person in edits.excluded
-    others = [number for number in analysis.all_persons if number != person]
+    other_persons = [number for number in analysis.all_persons if number != person]
     with st.container(border=True):
         picture, fields = st.columns([1, 5], vertical_alignment="center")
         portrait = analysis.folder.portrait_path(person)
@@ -95,11 +95,11 @@ def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: 
                     args=(key, person, name_key, settings),
                     width=220,
                 )
-                if others:
-                    merge_key = f"video_merge_{key}_{person}_{len(others)}"
+                if other_persons:
+                    merge_key = f"video_merge_{key}_{person}_{len(other_persons)}"
                     st.selectbox(
                         "Merge with",
-                        others,
+                        other_persons,
                         index=None,
                         format_func=edits.title,
                         placeholder="another person",
@@ -119,7 +119,13 @@ def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: 
 
 
 def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits], Edits]) -> None:
-    """Store changed edits of an analysis that the visitor may change."""
+    """Apply a change to the edits of an analysis and store the result; a callback of a button.
+
+    Args:
+        analysis_id: The ID of the analysis.
+        settings: The root folders of the program.
+        change: Returns the changed edits.
+    """
 
     def store(summary: AnalysisSummary) -> None:
         history = EditHistory(summary.folder.path)

@@ -1,26 +1,34 @@
-"""The video player, at the chosen time."""
+"""The video player, which starts at the chosen time."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.errors import InputError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.chosen_time import chosen_time
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, player_file, subtitles_of
+from fer_studio.ui.video.picture_place import picture_place
+
+
+def reserve_player(analysis: LoadedAnalysis) -> DeltaGenerator:
+    """Return a container for the player, with the shape of the video if there is a player."""
+    if _playable_file(analysis) is None:
+        return st.container()
+    return picture_place(analysis, "player")
 
 
 def show_player(analysis: LoadedAnalysis) -> None:
     """Draw the player with subtitles, or say why there is none."""
-    try:
-        path = player_file(analysis)
-    except InputError:
-        path = None
+    path = _playable_file(analysis)
     if path is None:
-        stored = analysis.source is not None
+        is_stored = analysis.source is not None
         st.info(
             "Browsers cannot play this file. Click on the timeline to see its frames."
-            if stored
+            if is_stored
             else f"{plain_text(analysis.settings.video)} is not stored any more. Click on the "
             "timeline to see stored pictures.",
             icon=":material/videocam_off:",
@@ -33,3 +41,11 @@ def show_player(analysis: LoadedAnalysis) -> None:
         subtitles={"Emotions": subtitles_of(analysis)} if len(analysis.table) else None,
         alt=f"The video {analysis.settings.video}",
     )
+
+
+def _playable_file(analysis: LoadedAnalysis) -> Path | None:
+    """Return the file that the player plays; None if there is none, or if it cannot be read."""
+    try:
+        return player_file(analysis)
+    except InputError:
+        return None

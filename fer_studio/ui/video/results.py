@@ -19,7 +19,7 @@ from fer_studio.ui.video.loaded_analysis import load_analysis
 from fer_studio.ui.video.markers import show_markers
 from fer_studio.ui.video.moment import chosen_moment, show_faces, show_frame
 from fer_studio.ui.video.persons import show_persons, show_summary
-from fer_studio.ui.video.player import show_player
+from fer_studio.ui.video.player import reserve_player, show_player
 from fer_studio.ui.video.timeline import show_timeline
 
 
@@ -48,12 +48,14 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
     filters = choose_filters(analysis)
     # The player is drawn after the frame, the timeline and the faces, because it loads slowly.
     left, right = st.columns(2, gap="medium")
+    with left:
+        player = reserve_player(analysis)
     moment = chosen_moment(analysis)
     with right:
         show_frame(analysis, moment)
     show_timeline(analysis, filters)
     show_faces(analysis, moment)
-    with left:
+    with player:
         show_player(analysis)
     episodes_tab, persons_tab, markers_tab, downloads_tab = kept_tabs(
         [

@@ -1,4 +1,4 @@
-"""The layout of the video page: a new analysis, the list, and the chosen analysis."""
+"""The layout of the video page: a new analysis, the choice of an analysis, and its results."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ from fer_studio.ui.access import admission, leave_if_refused
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.feedback import run_on_analysis
 
+#: Seconds between two refreshes of an analysis that is running or pending.
 _REFRESH_SECONDS = 1.0
+#: Color and icon of each state, shown next to its name.
 _STYLES: dict[ActualState, tuple[str, str]] = {
     "queued": ("gray", ":material/schedule:"),
     "starting": ("blue", ":material/hourglass_top:"),
@@ -40,11 +42,12 @@ def show_state(summary: AnalysisSummary, settings: Settings) -> None:
 
 
 def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
+    """Draw the current state; if the analysis has ended or was deleted, redraw the whole page."""
     leave_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
         st.rerun()
-    # A job that was killed did not start the next analysis.
+    # A pending analysis is not started by the previous job if that job was killed.
     if summary.state == "queued":
         continue_analysis_queue(settings)
     color, icon = _STYLES[summary.state]

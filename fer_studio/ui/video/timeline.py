@@ -13,7 +13,6 @@ import streamlit as st
 from fer_core.charts.video import PersonLanes, emotion_lanes, lanes_csv, time_ticks
 from fer_core.classes import class_colors
 from fer_studio.ui.charts import chart_frame
-from fer_studio.ui.style import style_container
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
@@ -43,7 +42,6 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
     color_by_class = class_colors(analysis.table.classes)
     colors = {name: color_by_class[name] for name in filters.classes}
     chart_key = f"video_timeline_{analysis.key}"
-    place = f"{chart_key}_place"
 
     def choose() -> None:
         # A client can send any value.
@@ -60,11 +58,14 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
             caption="Click on a lane to see that time. The height of a lane shows the smoothed "
             "probability.",
         ),
-        st.container(key=place, gap=None),
+        # The height is the space of the timeline until the browser has loaded it.
+        st.container(
+            key=f"{chart_key}_place",
+            gap=None,
+            height=timeline_height(len(lanes), len(filters.classes)),
+            border=False,
+        ),
     ):
-        # The space of the timeline until the browser has loaded it.
-        height = timeline_height(len(lanes), len(filters.classes))
-        style_container(place, f"min-height: {height}px;")
         _component(
             key=chart_key,
             data=timeline_data(lanes, colors, filters.limits)

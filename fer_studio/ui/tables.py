@@ -1,0 +1,17 @@
+"""The height of tables."""
+
+from __future__ import annotations
+
+#: Heights in pixels that Streamlit gives to the header, including the border, and to each row.
+_HEADER_HEIGHT = 38
+_ROW_HEIGHT = 35
+
+
+def table_height(rows: int, *, maximum: int) -> int:
+    """Return the height in pixels at which a table shows all its rows, up to a maximum.
+
+    Args:
+        rows: Number of rows. A table without rows is as high as one with one row.
+        maximum: Maximum height in pixels; the user scrolls through a longer table.
+    """
+    return min(_HEADER_HEIGHT + _ROW_HEIGHT * max(rows, 1), maximum)
