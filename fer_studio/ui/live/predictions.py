@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -53,7 +53,9 @@ def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     # loaded. assets/live.css does this, but browsers load that file late. The height is therefore
     # fixed until a stream plays; then a list of further faces may follow.
     bar_count = min(len(session.classes), _MAX_BARS)
-    height = "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
+    height: Literal["content"] | int = (
+        "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
+    )
     with st.container(key=f"live_card_{bar_count}", height=height, border=False):
         placed_fragment(_show_faces, run_every=refresh)(session, processor)
     refresh = _STATE_SECONDS if session.is_active else None
