@@ -166,7 +166,9 @@ def test_a_face_dropped_with_the_keyboard_and_a_quick_fix_with_its_csv(
     expect(page.get_by_text("uses the dataset as imported")).to_be_visible()
     assert decided(home) == []
 
-    page.get_by_role("button", name="Drop train copies of validation").click()
+    page.get_by_role(
+        "button", name="Drop train copies of validation and test images: 1 image"
+    ).click()
     expect(page.get_by_text("1 training image dropped")).to_be_visible()
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Decisions as CSV").click()

@@ -791,7 +791,7 @@ def test_a_running_run_can_be_stopped_and_paused(
         assert "Delete permanently" not in labels(app)
     app.button(key="resume").click().run()
     assert_sound(app)
-    assert "cannot resume" in words(app)
+    assert "cannot receive the request 'resume'" in words(app)
     assert "failed" in badges(app)
 
 

@@ -52,8 +52,11 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 def show_cleaning(dataset: OpenDataset) -> None:
     """Draw the section."""
     state = curation_state(dataset)
-    show_curation_outcome()
-    _show_effect(dataset, state)
+    # The effect has its own container, so that the quick fixes keep their position when it changes.
+    # Otherwise the browser would replace their buttons, and lose a click.
+    with st.container():
+        show_curation_outcome()
+        _show_effect(dataset, state)
     st.header("Quick fixes", anchor=False)
     near = near_result(dataset)
     for fix in QUICK_FIXES:
