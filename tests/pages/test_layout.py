@@ -37,8 +37,9 @@ def test_a_video_gets_the_most_similar_shape_of_the_styles(
 
 
 def test_every_key_in_the_styles_is_the_key_of_an_element() -> None:
+    folders = (PROJECT_ROOT / "fer_studio", PROJECT_ROOT / "pages")
     code = "\n".join(
-        path.read_text(encoding="utf-8") for path in (PROJECT_ROOT / "fer_studio").rglob("*.py")
+        path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")
     )
     keys = set(re.findall(r'"([a-z_0-9]+)"', code))
     prefixes = set(re.findall(r'f"([a-z_0-9]+)\{', code))
