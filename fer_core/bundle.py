@@ -1,4 +1,4 @@
-"""Bundles: a trained model as a folder, published, listed, chosen and imported.
+"""Bundles: trained models as folders, and how they are read, listed, found and published.
 
 ``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
 ``model.keras``, ``calibration.json`` (temperature and class prior), ``predictions.npz`` (validation
@@ -159,8 +159,10 @@ class BundleRecord:
         ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
         """
         classes = served_classes(self.labels)
-        keeps_names = self.recipe is not None and set(classes) != set(self.labels)
-        return validated_classes(self.labels) if keeps_names else classes
+        # A model that was trained here keeps the class names of its dataset, for example anger.
+        if self.recipe is not None and set(classes) != set(self.labels):
+            return validated_classes(self.labels)
+        return classes
 
     @property
     def output_positions(self) -> list[int]:
@@ -317,8 +319,8 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     errors: list[str] = []
     named_folders: list[tuple[str, Path]] = []
     for root in settings.model_roots:
-        named_folders += [(folder.name, folder) for folder in _visible_folders(root, errors)]
-    run_bundles = [run / "bundle" for run in _visible_folders(settings.runs_root, errors)]
+        named_folders += [(folder.name, folder) for folder in _visible_paths(root, errors)]
+    run_bundles = [run / "bundle" for run in _visible_paths(settings.runs_root, errors)]
     # Most runs of a large folder may have no bundle. They are removed first, because sorting
     # accesses the disk for each item.
     run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
@@ -334,8 +336,11 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     return list(bundles.values()), errors
 
 
-def _visible_folders(root: Path, errors: list[str]) -> list[Path]:
-    """Return the entries of a folder without hidden ones, sorted; empty if it is missing."""
+def _visible_paths(root: Path, errors: list[str]) -> list[Path]:
+    """Return the paths in a folder without hidden ones, sorted; empty if the folder is missing.
+
+    If the permission to read it is missing, a sentence is appended to ``errors``.
+    """
     try:
         return sorted(path for path in root.iterdir() if not path.name.startswith("."))
     except PermissionError as error:

@@ -15,7 +15,7 @@ from fer_core.emotions import (
     EMOTION_COLORS,
     EMOTIONS8,
     emotion_from_name,
-    in_emotion_order,
+    emotions_named_by,
 )
 
 MIN_CLASSES, MAX_CLASSES = 2, 20
@@ -114,7 +114,7 @@ def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
     If the labels are the seven or the eight emotions, in any order and under any of their names,
     ``EMOTIONS`` or ``EMOTIONS8`` is returned. All other labels are returned unchanged.
     """
-    return in_emotion_order(labels) or tuple(labels)
+    return emotions_named_by(labels) or tuple(labels)
 
 
 def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:

@@ -64,8 +64,8 @@ def emotion_from_name(name: str, emotions: Sequence[str] = EMOTIONS) -> str | No
     return emotion if emotion in emotions else None
 
 
-def in_emotion_order(labels: Sequence[str]) -> tuple[str, ...] | None:
-    """Return ``EMOTIONS`` or ``EMOTIONS8`` if labels name each of them exactly once, else None.
+def emotions_named_by(labels: Sequence[str]) -> tuple[str, ...] | None:
+    """Return ``EMOTIONS`` or ``EMOTIONS8`` if labels name exactly these, in any order; else None.
 
     Args:
         labels: The labels of a network, in its order; names of other datasets are supported.

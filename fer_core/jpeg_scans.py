@@ -12,7 +12,7 @@ MAX_JPEG_SCANS = 100
 #: The next marker after compressed data. In the data, 0xFF is only followed by 0x00 or by a restart
 #: marker (0xD0 to 0xD7). Decoders skip the marker 0x01, which has no length.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
-_START_OF_SCAN, _END = 0xDA, 0xD9
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 def has_too_many_scans(content: bytes) -> bool:
@@ -41,12 +41,12 @@ def count_scans(content: bytes) -> int:
     if upper_bound <= MAX_JPEG_SCANS:
         return upper_bound
     scans, position = 0, 2
-    while scans <= MAX_JPEG_SCANS and (found := _MARKER.search(content, position)) is not None:
-        marker = content[found.end() - 1]
-        if marker == _END:
+    while scans <= MAX_JPEG_SCANS and (match := _MARKER.search(content, position)) is not None:
+        marker = content[match.end() - 1]
+        if marker == _END_OF_IMAGE:
             break
         scans += marker == _START_OF_SCAN
         # Skip the segment by its length, because it may contain any bytes.
-        length = int.from_bytes(content[found.end() : found.end() + 2], "big")
-        position = found.end() + max(length, 2)
+        length = int.from_bytes(content[match.end() : match.end() + 2], "big")
+        position = match.end() + max(length, 2)
     return scans

@@ -58,16 +58,17 @@ _MISMATCH: Any = object()
 
 
 def _convert(kind: Any, value: Any) -> Any:
-    origin, parts = get_origin(kind), get_args(kind)
+    """Return a value converted to a type, or ``_MISMATCH``."""
+    origin, type_arguments = get_origin(kind), get_args(kind)
     if dataclasses.is_dataclass(kind):
         result = _convert_record(kind, value)
     elif origin in (Union, UnionType):
-        results = (_convert(part, value) for part in parts)
+        results = (_convert(member, value) for member in type_arguments)
         result = next((result for result in results if result is not _MISMATCH), _MISMATCH)
     elif origin is tuple:
-        result = _convert_tuple(parts, value)
+        result = _convert_tuple(type_arguments, value)
     elif origin is dict:
-        result = _convert_dict(parts, value)
+        result = _convert_dict(type_arguments, value)
     elif kind is float:
         # float() raises an exception for larger integers.
         is_number = type(value) in (int, float) and abs(value) < 1 << 1023
@@ -92,24 +93,27 @@ def _convert_record(kind: Any, value: Any) -> Any:
         or field.default_factory is not dataclasses.MISSING
         for field in dataclasses.fields(kind)
     )
-    if not is_complete or any(part is _MISMATCH for part in converted.values()):
+    if not is_complete or any(item is _MISMATCH for item in converted.values()):
         return _MISMATCH
     return kind(**converted)
 
 
-def _convert_dict(parts: tuple[Any, ...], value: Any) -> Any:
+def _convert_dict(type_arguments: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, dict):
         return _MISMATCH
-    pairs = [(_convert(parts[0], key), _convert(parts[1], item)) for key, item in value.items()]
-    return _MISMATCH if any(part is _MISMATCH for pair in pairs for part in pair) else dict(pairs)
+    key_type, item_type = type_arguments
+    pairs = [(_convert(key_type, key), _convert(item_type, item)) for key, item in value.items()]
+    is_mismatch = any(entry is _MISMATCH for pair in pairs for entry in pair)
+    return _MISMATCH if is_mismatch else dict(pairs)
 
 
-def _convert_tuple(parts: tuple[Any, ...], value: Any) -> Any:
+def _convert_tuple(type_arguments: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return _MISMATCH
-    if len(parts) == 2 and parts[1] is Ellipsis:
-        parts = (parts[0],) * len(value)
-    if len(parts) != len(value):
+    item_types = type_arguments
+    if len(type_arguments) == 2 and type_arguments[1] is Ellipsis:
+        item_types = (type_arguments[0],) * len(value)
+    if len(item_types) != len(value):
         return _MISMATCH
-    result = tuple(_convert(part, item) for part, item in zip(parts, value, strict=True))
+    result = tuple(_convert(kind, item) for kind, item in zip(item_types, value, strict=True))
     return _MISMATCH if any(item is _MISMATCH for item in result) else result

@@ -9,7 +9,7 @@ from fer_core.emotions import (
     EMOTIONS,
     EMOTIONS8,
     emotion_from_name,
-    in_emotion_order,
+    emotions_named_by,
 )
 
 
@@ -71,4 +71,4 @@ def test_every_emotion_has_a_different_color() -> None:
 def test_labels_that_name_each_emotion_once_are_recognized(
     labels: tuple[str, ...], emotions: tuple[str, ...] | None
 ) -> None:
-    assert in_emotion_order(labels) == emotions
+    assert emotions_named_by(labels) == emotions

@@ -38,7 +38,7 @@ def count_bars(counts: Mapping[str, int], split: str) -> go.Figure:
         [f"{value:,}" for value in counts.values()],
         "%{y}: %{x:,} images",
         colors=class_colors(counts),
-        height=height_for(len(counts), 280, 26),
+        height=height_for(len(counts), usual_height=280, per_class=26),
         margin=MARGIN,
         # A longer axis leaves space for the number next to the longest bar.
         axis={
@@ -74,8 +74,8 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:.1f}} % of {split}<extra></extra>",
         )
-        # A trace without bars is the entry in the legend, because the colors of the bars show
-        # classes.
+        # The legend shows the pattern of each split in gray, because the colors of the bars show
+        # classes. Its entry is this trace without bars.
         figure.add_bar(
             x=[None],
             y=[None],
@@ -250,7 +250,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
         )
-        # The entry in the legend, as in share_bars.
+        # The entry in the legend is a trace without bars, as in share_bars.
         figure.add_bar(
             x=[None], y=[None], name=name, marker={"color": GRAY, **style}, offsetgroup=name
         )
@@ -272,13 +272,13 @@ def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
         share_by_class: Share of the images of each class, 0 to 1; None if no image of the class has
             votes.
     """
-    known = {name: 100 * share for name, share in share_by_class.items() if share is not None}
+    percentages = {name: 100 * share for name, share in share_by_class.items() if share is not None}
     return horizontal_bars(
-        known,
-        [f"{share:.1f} %" for share in known.values()],
+        percentages,
+        [f"{percentage:.1f} %" for percentage in percentages.values()],
         "annotators agree with %{x:.1f} % of the labels %{y}",
         colors=class_colors(share_by_class),
-        height=height_for(len(known), 280, 26),
+        height=height_for(len(percentages), usual_height=280, per_class=26),
         margin=MARGIN,
         axis={
             **PERCENT_AXIS,

@@ -22,7 +22,7 @@ def plot_texts(names: Iterable[str]) -> list[str]:
     return [plot_text(name) for name in names]
 
 
-def height_for(count: int, usual_height: int, per_class: int) -> int:
+def height_for(count: int, *, usual_height: int, per_class: int) -> int:
     """Return the height of a chart in pixels.
 
     Args:

@@ -33,7 +33,7 @@ _LANE_SHARE = 0.9
 #: Format of the numbers in tooltips.
 _PERCENT_FORMAT = "%.0f %%"
 #: Color of the time in which the class was uncertain; no class has this gray.
-_UNSURE_COLOR = "#C9C9C9"
+_UNCERTAIN_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
 # Sizes in pixels.
@@ -130,6 +130,8 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                 "min": round(start, 1),
                 "max": round(start + span, 1),
                 "interval": span / 3,
+                # A later start is between two regular labels, and its own label could overlap
+                # one of them.
                 "axisLabel": {"formatter": "{value} s", "showMinLabel": start == 0.0},
                 "name": "seconds since the first face" if column == 0 else "",
                 "nameLocation": "middle",
@@ -219,9 +221,9 @@ def _curves(
     return curves
 
 
-def shares_height(persons: int) -> int:
+def shares_height(person_count: int) -> int:
     """Return the height of ``emotion_shares`` in pixels."""
-    return _LEGEND_HEIGHT + persons * _BAR_HEIGHT + _AXIS_HEIGHT
+    return _LEGEND_HEIGHT + person_count * _BAR_HEIGHT + _AXIS_HEIGHT
 
 
 def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
@@ -232,7 +234,7 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
             last entry of each person is the time in which the class was uncertain, drawn in gray.
     """
     names = list(next(iter(shares.values()), {}))
-    colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNSURE_COLOR)}
+    colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNCERTAIN_COLOR)}
     return {
         "animation": False,
         "legend": _LEGEND,

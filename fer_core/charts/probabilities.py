@@ -25,7 +25,7 @@ def probability_bars(probability_by_class: Mapping[str, float]) -> go.Figure:
         [f"{percentage:.1f} %" for percentage in percentages.values()],
         "%{y}: %{x:.1f} %",
         colors=class_colors(probability_by_class),
-        height=height_for(len(percentages), 220, 22),
+        height=height_for(len(percentages), usual_height=220, per_class=22),
         margin={"l": 0, "r": 8, "t": 4, "b": 36},
         axis={**PERCENT_AXIS, "title": {"text": "probability", "standoff": 12}},
     )

@@ -58,10 +58,11 @@ class VoteEvaluation:
 
     @property
     def summary(self) -> str:
-        """The values that ``result`` does not have, as text with one line per value."""
+        """The values that ``result`` does not have, as text of four lines."""
         return (
             f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} on which no "
-            f"emotion has the most votes, {self.no_votes:,} without votes\n"
+            f"emotion has more votes than answers such as unknown, {self.no_votes:,} without "
+            "votes\n"
             f"cross-entropy to the votes {_with_interval(self.cross_entropy, number)}\n"
             f"agreement with the plurality of all annotators but one: the remaining annotator "
             f"{_with_interval(self.annotator_agreement, percent)}, the model "
@@ -162,10 +163,10 @@ def leave_one_out_agreement(
     predicted: NDArray[np.integer[Any]],
     columns: Sequence[int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compare annotators, and predictions, with the plurality of the other annotators.
+    """Compare each annotator, and the prediction, with the plurality of the other annotators.
 
-    Each annotator is left out in turn. If ``k`` answers tie for the plurality of the others,
-    agreement with any of them counts as ``1 / k``.
+    Each annotator of an image is left out in turn. If ``k`` answers tie for the plurality of the
+    others, agreement with any of these answers counts as ``1 / k``.
 
     Args:
         counts: Votes per answer, uint8 ``[n, answers]``, at least two for each image.
@@ -173,16 +174,18 @@ def leave_one_out_agreement(
         columns: The column of ``counts`` for each class.
 
     Returns:
-        For each image, the mean agreement with the other annotators over all annotators who are
-        left out, float64 ``[n]``: first of the annotator who is left out, then of the prediction.
+        Two arrays, float64 ``[n]``. The first contains how often the annotator who is left out
+        agrees with the others, the second how often the prediction agrees with them. Each value is
+        the mean over the annotators of the image.
     """
     votes = counts.astype(np.int64)
     images = np.arange(len(votes))
     predicted_answers = np.asarray(columns)[predicted]
     annotator_sum = np.zeros(len(votes))
     model_sum = np.zeros(len(votes))
-    # All annotators who gave the same answer are left out in one step. Where nobody gave it, the
-    # weight is 0.
+    # Whichever of the annotators with the same answer is left out, the other votes are the same.
+    # They are therefore computed once per answer, and the weight includes the number of annotators
+    # with this answer, which may be 0.
     for answer in range(votes.shape[1]):
         others = votes.copy()
         others[:, answer] -= 1

@@ -33,7 +33,7 @@ class CachedPrediction:
     """The predictions for the images of a split.
 
     Attributes:
-        labels: int8 ``[n]``, to check that the file belongs to these images.
+        labels: Labels of the images, int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
         is_leaked: Images that also appear in train, as exact copies or near-duplicates, bool
             ``[n]``.
@@ -73,7 +73,7 @@ def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str |
 
 @lru_cache(maxsize=32)
 def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
-    # content_key is only a part of the cache key: a changed file is read again.
+    # lru_cache compares content_key, which changes with the file: a changed file is read again.
     return file_sha256(network)
 
 
@@ -125,7 +125,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,
-        # Earlier versions introduced this key.
+        # The name in files of earlier versions, which remain valid.
         "is_near_copy": prediction.is_near_duplicate,
     }
     if prediction.is_near_trained is not None:

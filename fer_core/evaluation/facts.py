@@ -64,8 +64,8 @@ def facts_on_dataset(
         split: One of ``SPLITS`` or ``all``.
         is_demo_data: Whether the data is the drawn demo set.
         matched: The images of the split that are evaluated.
-        seen: Which of these images the model has seen; None if unknown. Its warnings are not
-            repeated here.
+        seen: Which of these images the model has seen; None if unknown. ``warnings`` of the
+            result does not include ``seen.warnings``.
     """
     rows = face_set.rows(split)
     present_splits = {SPLITS[index] for index in np.unique(face_set.splits[rows])}

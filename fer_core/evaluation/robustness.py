@@ -35,8 +35,8 @@ def measure_robustness(
         names: Names of the corruptions; by default all.
         max_images: Maximum number of images, sampled at random; limits the time.
         seed: Seed of the sample and of the random corruptions.
-        report: Called with the number of predicted images and their total; an exception that it
-            raises stops the work.
+        report: Called with the number of finished predictions and the number of all predictions; an
+            exception that it raises stops the work.
 
     Raises:
         InputError: A corruption is unknown.
@@ -44,12 +44,12 @@ def measure_robustness(
     corruptions = CORRUPTIONS if names is None else tuple(map(find_corruption, names))
     positions = _sample(result.n, max_images, seed)
     images = face_set.images[result.rows[positions]]
-    unchanged = _accuracy(result.predicted[positions], result.labels[positions])
+    unchanged_accuracy = _accuracy(result.predicted[positions], result.labels[positions])
     total = len(positions) * sum(len(corruption.strengths) for corruption in corruptions)
     done = 0
     curves = []
     for corruption in corruptions:
-        points = [RobustnessPoint(corruption.neutral_strength, unchanged)]
+        points = [RobustnessPoint(corruption.neutral_strength, unchanged_accuracy)]
         for strength in corruption.strengths:
             if report is not None:
                 report(done, total)

@@ -1,8 +1,10 @@
 """Assign the weights in a Keras file to a model that was built from the same file.
 
-Keras assigns the weights of older files by position. If an older version wrote the layers in a
-different order, layers of the same shape would be exchanged without an error. This module assigns
-the weights of each layer by its name, or by its position in the architecture of the file.
+Keras 3 assigns the weights of older files in the order of ``model.layers``. If an older version
+wrote the layers in another order, layers of the same shape would be exchanged without an error.
+This module finds the weights of each layer by the layer's name. In a file without these names, a
+layer is found by its number among the layers of its class, in the order of the architecture that
+the file contains.
 """
 
 from __future__ import annotations
@@ -43,8 +45,8 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
     import h5py
 
     with h5py.File(file, "r") as content:
-        # An .h5 file lists the layers by name: in this group, or at the top if it contains only
-        # weights. A .keras file names the layers after their classes.
+        # An .h5 file lists the layers by name: in the group model_weights, or at the top of a file
+        # without an architecture. A .keras file names the layers after their classes.
         group = content.get("model_weights", content)
         is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
         arranged_file = file.with_name("arranged.weights.h5")
@@ -62,44 +64,49 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
 #: With x multiplied by 6 / 5, Keras 3 returns the result of Keras 2.
 _HARD_SIGMOID_FACTOR = 1.2
 
+_LSTM_PARTS = 4
+#: Number of parts of equal size into which the last axis of the weights is divided, by class of the
+#: layer. The weights of other layers are one part.
+_PART_COUNTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
+#: The parts that belong to gates, by the number of parts. LSTM: input, forget and output. GRU:
+#: update and reset.
+_GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
+
 
 def _adapt_hard_sigmoid(model: keras.Model) -> None:
     """Scale the weights before hard sigmoids, so that Keras 3 computes the results of Keras 2."""
     import keras
 
-    function = keras.activations.hard_sigmoid
+    hard_sigmoid = keras.activations.hard_sigmoid
     for layer in model._flatten_layers():
-        parts = _PARTS.get(layer.__class__.__name__, 1)
-        is_hard = [getattr(layer, "activation", None) is function] * parts
-        if parts > 1:
+        part_count = _PART_COUNTS.get(layer.__class__.__name__, 1)
+        # One value for each part of the weights: True if the result of the part is the argument of
+        # a hard sigmoid.
+        is_scaled = [getattr(layer, "activation", None) is hard_sigmoid] * part_count
+        if part_count > 1:
             # An LSTM also applies its activation to the cell state, which weights cannot scale.
-            if is_hard[0] and parts == _LSTM_PARTS:
+            if is_scaled[0] and part_count == _LSTM_PARTS:
                 raise ValueError(
                     f"the layer {layer.name!r} has hard_sigmoid as its activation, which cannot "
                     "be converted to Keras 3"
                 )
-            for gate in _GATES[parts]:
-                is_hard[gate] = layer.recurrent_activation is function
-        if not any(is_hard):
+            for gate in _GATES[part_count]:
+                is_scaled[gate] = layer.recurrent_activation is hard_sigmoid
+        if not any(is_scaled):
             continue
-        factors = np.where(is_hard, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
-        # Attributes of the layer with weights that are added up in the argument of the sigmoid.
+        factors = np.where(is_scaled, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
+        # Multiplying these weights by a factor multiplies the argument of the hard sigmoid by it.
         names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
         if hasattr(layer, "pointwise_kernel"):
             names = ("pointwise_kernel", "bias")
         for name in names:
             weight = getattr(layer, name, None)
             if weight is not None:
-                columns = np.repeat(factors, weight.shape[-1] // parts) if parts > 1 else factors
-                weight.assign(np.asarray(weight) * columns)
-
-
-_LSTM_PARTS = 4
-#: Number of parts of equal size in the last axis of the weights, by class of the layer.
-_PARTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
-#: The parts that belong to gates, by the number of parts. LSTM: input, forget and output. GRU:
-#: update and reset.
-_GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
+                if part_count > 1:
+                    factors_by_column = np.repeat(factors, weight.shape[-1] // part_count)
+                else:
+                    factors_by_column = factors
+                weight.assign(np.asarray(weight) * factors_by_column)
 
 
 def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
@@ -141,11 +148,10 @@ def _texts(group: h5py.Group, name: str) -> list[str]:
 
 def _set_layer(layer: keras.Layer, arrays: NamedArrays) -> None:
     """Assign the weights of a layer or of a nested model."""
-    leaves = _leaves(layer)
-    if len(leaves) > 1 or layer.__class__.__name__ in MODEL_CLASSES:
-        assigned = _by_leaf(leaves, arrays)
-        if assigned is not None:
-            for leaf, values in assigned:
+    if layer.__class__.__name__ in MODEL_CLASSES:
+        arrays_by_leaf = _by_leaf(_leaves(layer), arrays)
+        if arrays_by_leaf is not None:
+            for leaf, values in arrays_by_leaf:
                 _assign(leaf, values)
             return
     _assign(layer, [value for _, value in arrays])
@@ -165,7 +171,8 @@ def _by_leaf(
 ) -> list[tuple[keras.Layer, list[NDArray[Any]]]] | None:
     """Return the weights of each layer of a nested model.
 
-    None is returned if the names of the weights do not show to which layer they belong.
+    None is returned if the names of the weights do not show to which layer they belong, or if they
+    give a layer more or fewer weights than it has.
     """
     names = [leaf.name for leaf in leaves]
     if len(set(names)) < len(names):
@@ -173,7 +180,7 @@ def _by_leaf(
     values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for name, array in arrays:
         path = name.split("/")[:-1]
-        # The name of a layer of Keras 2 may contain slashes and then spans several parts.
+        # The name of a layer of Keras 2 may contain slashes, and then is several parts of the path.
         owners = {
             plain_layer_name("/".join(path[first:last]))
             for first in range(len(path))
@@ -223,8 +230,14 @@ def _arrange(
 ) -> None:
     """Copy the weights of a ``.keras`` file of Keras 2 to the groups that Keras 3 reads.
 
-    In both versions the group of a layer is named after its class, with a number. Keras 2 counts
-    the layers of a class in the order of the architecture, Keras 3 in the order of the model.
+    In both versions the group of a layer is named after its class, with a number. Keras 2 numbers
+    the layers of a class in the order of ``configs``, Keras 3 in the order of ``model.layers``.
+
+    Args:
+        source: The group or file that contains the weights.
+        target: The group or file to copy them to.
+        model: The model, or a nested model.
+        configs: The configurations of its layers in the architecture of the file.
     """
     container = source.get(_CONTAINER) or source.get(_OLD_CONTAINER)
     if container is None:

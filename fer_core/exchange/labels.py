@@ -23,7 +23,7 @@ from fer_core.files import read_json
 from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 Scale = Literal["unit", "bytes", "signed"]
-#: Options of an import that a page asks for in its own words.
+#: Options whose errors a page rewrites, because it has input fields instead of these options.
 ModelOption = Literal["labels", "scale"]
 
 #: Factor and offset that turn intensities of 0 to 255 into the range that a network expects.
@@ -44,7 +44,9 @@ class ModelOptionError(InputError):
 
     Attributes:
         option: The option.
-        reason: Why the option is needed or wrong, as a part of a sentence.
+        reason: Why the option is needed or wrong, for the message of a page: for *labels* the
+            rest of a sentence that begins with the file, for *scale* a description of the network's
+            first operations.
     """
 
     def __init__(self, message: str, option: ModelOption, reason: str) -> None:

@@ -32,7 +32,8 @@ class ScalingCandidate:
     Attributes:
         scale: The range of the pixel intensities.
         mean: The mean that is subtracted, in units of that range; None to subtract nothing.
-        std: The standard deviation by which the difference is divided; None to divide by nothing.
+        std: The standard deviation by which the intensities are divided after the subtraction; None
+            to divide by nothing.
         accuracy: Share of the images that are classified correctly, 0 to 1.
     """
 
@@ -57,6 +58,10 @@ _MeanAndStd = tuple[tuple[float, ...], tuple[float, ...]]
 _IMAGENET: _MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Mean of ImageNet for intensities of 0 to 255, as networks converted from Caffe subtract it.
 _IMAGENET_MEAN_OF_BYTES = (123.68, 116.779, 103.939)
+#: Rounded mean and standard deviation of FER2013, for intensities of 0 to 1.
+_GRAY: _MeanAndStd = ((0.5,), (0.25,))
+#: A usual mean of gray faces, for intensities of 0 to 255: the middle of the range.
+_GRAY_MEAN_OF_BYTES = (128.0,)
 
 
 def check_scalings(
@@ -98,7 +103,7 @@ def check_scalings(
         network = open_onnx_network(
             folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
         )
-        outputs = _outputs_of(classes, record.labels)[labels]
+        outputs = _output_positions(classes, record.labels)[labels]
         images, outputs = images[outputs >= 0], outputs[outputs >= 0]
         if not len(images):
             raise _no_common_class(classes, record.labels, path)
@@ -114,10 +119,10 @@ def check_scalings(
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
 
 
-def _outputs_of(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the number of the network's output for each class of the data; -1 for none."""
-    outputs = [match_class(name, model_labels) for name in classes]
-    return np.array([-1 if output is None else output for output in outputs])
+def _output_positions(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the position of each class among the outputs of the network; -1 if it has none."""
+    positions = [match_class(name, model_labels) for name in classes]
+    return np.array([-1 if position is None else position for position in positions])
 
 
 def _no_common_class(classes: Sequence[str], model_labels: Sequence[str], path: Path) -> InputError:
@@ -139,7 +144,7 @@ def _usual_scalings(
     if channels == 3:
         choices += [("unit", *_IMAGENET), ("bytes", _IMAGENET_MEAN_OF_BYTES, None)]
     else:
-        choices += [("unit", (0.5,), (0.25,)), ("bytes", (128.0,), None)]
+        choices += [("unit", *_GRAY), ("bytes", _GRAY_MEAN_OF_BYTES, None)]
     if request.mean is not None or request.std is not None:
         values = (*(request.mean or ()), *(request.std or ()))
         scale = request.scale or ("bytes" if max(values) > 1 else "unit")

@@ -43,7 +43,7 @@ def _reduced_rate(rate: float) -> float:
 
 
 def check_stage(architecture: str, stage: str | None) -> None:
-    """Check the stage up to which a network is frozen.
+    """Check the stage up to which a network is frozen; None, for no frozen stage, is valid.
 
     Raises:
         InputError: The architecture has no such stage; the message lists its stages.

@@ -216,7 +216,13 @@ def extend_run(run: RunFolder, epochs: int) -> None:
 
 
 def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> RunSetup:
-    """Return a setup with another configuration, which records the change."""
+    """Return the setup with a new configuration and a record of the change.
+
+    Args:
+        setup: The setup with the old configuration.
+        config: The new configuration.
+        after_epoch: Number of epochs that were finished before the change.
+    """
     old, new = setup.config.to_json(), config.to_json()
     change = ConfigChange(
         when=datetime.now(UTC).isoformat(timespec="seconds"),

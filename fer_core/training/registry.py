@@ -83,7 +83,7 @@ class RunSummary:
         config: The configuration; None if it cannot be read.
         start: The model that the run starts from; None for random weights.
         study: The search that the run belongs to as a trial; None if it belongs to none.
-        trial: Number of the trial in that search.
+        trial: Number of the trial in that search; None if the run belongs to none.
         epoch: Number of finished epochs.
         epochs: Number of planned epochs.
         best_epoch: Number of the best epoch, from 1; None, like its metrics, if no epoch is
@@ -163,8 +163,8 @@ class _RunFiles:
     """The content of a run's files, which does not depend on whether its process is alive.
 
     Attributes:
-        stamp: Modification times, sizes and inodes of the files; if the stamp changes, the files
-            are read again.
+        stamp: Modification times, sizes and inodes of the files, and whether the folder of the
+            bundle exists; if the stamp changes, the files are read again.
         summary: The summary without the state of the process.
         setup: The content of ``config.json``; None if it cannot be read.
     """
@@ -181,9 +181,9 @@ class _EpochFile:
     Attributes:
         identity: Device and inode of the file; they change if it is replaced.
         position: Number of bytes up to the end of the last complete line that was read.
-        records: The epochs of the complete lines, by number.
-        epochs: The epochs before the first missing one. They include a valid last line whose line
-            break is not written yet.
+        records: The records in the complete lines, by the number of the epoch.
+        epochs: The epochs from 1 up to the first number without a record. A last line whose line
+            break is not written yet counts if it is a complete record.
     """
 
     identity: tuple[int, int] = (0, 0)

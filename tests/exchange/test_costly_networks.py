@@ -74,7 +74,7 @@ def test_a_tensor_whose_size_depends_on_the_image_is_bounded(
     onnx.save(growing_network(onnx_model(), 1e3), tmp_path / "small.onnx")
     import_model(tmp_path / "small.onnx", settings, KNOWN)
     onnx.save(growing_network(onnx_model(), 1e9), tmp_path / "giant.onnx")
-    with pytest.raises(InputError, match=r"giant\.onnx needs more than the 3 GB of memory"):
+    with pytest.raises(InputError, match=r"giant\.onnx needs more than the allowed 3 GB of memory"):
         import_model(tmp_path / "giant.onnx", settings, KNOWN)
     assert not (settings.models_root / "giant").exists()
 
@@ -100,7 +100,7 @@ def test_an_imported_bundle_is_also_checked(
     folder = write_bundle_folder(tmp_path / "guest")
     network = onnx_model(shape=("n", 48, 48, 1))
     onnx.save(growing_network(network, 1e9), folder / "model.onnx")
-    with pytest.raises(InputError, match=r"model\.onnx needs more than the 3 GB of memory"):
+    with pytest.raises(InputError, match=r"model\.onnx needs more than the allowed 3 GB of memory"):
         import_model(folder, settings)
     assert not (settings.models_root / "guest").exists()
 

@@ -55,7 +55,7 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
     figure.add_vline(x=0, line={"color": GRAY})
     title = {"recall": "recall", "f1": "F1"}[metric]
     figure.update_layout(
-        height=height_for(len(comparison.per_class), 340, 30),
+        height=height_for(len(comparison.per_class), usual_height=340, per_class=30),
         margin=MARGIN,
         showlegend=False,
         xaxis={

@@ -46,7 +46,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
         )
     )
     figure.update_layout(
-        height=height_for(len(names), 460, 28),
+        height=height_for(len(names), usual_height=460, per_class=28),
         margin=MARGIN,
         xaxis={"title": {"text": "predicted", "standoff": 12}, "fixedrange": True},
         yaxis={

@@ -61,7 +61,7 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
             )
         )
     figure.update_layout(
-        height=height_for(len(classes), 380, 36),
+        height=height_for(len(classes), usual_height=380, per_class=36),
         margin=MARGIN,
         showlegend=False,
         xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
@@ -150,7 +150,7 @@ def _with_percent_axes(
 ) -> go.Figure:
     figure.update_layout(
         # The legend below needs a line for every few classes.
-        height=height_for(class_count, _CURVE_HEIGHT, 10),
+        height=height_for(class_count, usual_height=_CURVE_HEIGHT, per_class=10),
         margin=MARGIN,
         showlegend=True,
         legend=LEGEND_BELOW,

@@ -90,8 +90,8 @@ def report_figures(
         ],
         "robustness": [
             (
-                f"{curve.title}: accuracy on {curve.n:,} of the images, unchanged on the left, "
-                "with Wilson's 95 % intervals.",
+                f"{curve.title}: accuracy on {curve.n:,} of the images, with Wilson's 95 % "
+                "intervals. The first point is the accuracy on the unchanged images.",
                 robustness_lines(curve),
             )
             for curve in result.robustness
