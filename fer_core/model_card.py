@@ -314,7 +314,10 @@ def _start(record: BundleRecord) -> str:
         "replaced": "the last layer replaced",
     }.get(str(start.get("head")), "whether the last layer was kept is unknown")
     frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
-    names = ", ".join(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
+    # Several models in a row were often trained on the same dataset.
+    names = ", ".join(
+        dict.fromkeys(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
+    )
     # A model that replaces its starting model has the same name.
     digest = str(start.get("digest") or "")
     version = f", version {digest[:8]}" if digest else ""

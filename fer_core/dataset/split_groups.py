@@ -15,7 +15,6 @@ from fer_core.dataset.near_search import first_copies, join_near_duplicates
 from fer_core.dataset.persons import Person
 from fer_core.dataset.split_record import EXACT_COPIES, NEAR_DUPLICATES, PERSONS, SplitGroups
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
-from fer_core.metrics.formatting import percent
 from fer_core.progress import ProgressReport
 
 #: Maximum deviation of a split, as a fraction of its requested size, that is not reported.
@@ -207,8 +206,8 @@ def _size_warnings(
         requested, size = share * count, int((created == split).sum())
         if size and abs(size - requested) > max(_TOLERATED_DEVIATION * requested, 2):
             yield (
-                f"{SPLITS[split].capitalize()} has {percent(size / count)} of the images instead "
-                f"of {percent(share)}, because groups stay together."
+                f"{SPLITS[split].capitalize()} has {100 * size / count:.1f} % of the images "
+                f"instead of {100 * share:.1f} %, because groups stay together."
             )
 
 

@@ -23,7 +23,7 @@ from fer_core.settings import PROJECT_ROOT, Settings
 pytestmark = pytest.mark.browser
 
 OpenPage = Callable[..., Page]
-SHIPPED = "plain-eight-fer2013"
+SHIPPED = "fer2013"
 #: As the folders name them, and as they are after one of them was renamed.
 FOLDERS = ("ahegao", "scared", "smug <b>")
 CLASSES = ("fear", "ahegao", "smug <b>")

@@ -168,7 +168,7 @@ def test_the_shipped_model_classifies_without_any_setup(
     [
         (("train", *SMALL), "train"),
         (("search", "start", "one", *SMALL, "--space", SPACE), "search"),
-        (("models", "export", "plain-eight-fer2013", "--format", "litert"), "train"),
+        (("models", "export", "fer2013", "--format", "litert"), "train"),
         (("models", "import", "KERAS FILE", "--labels", "LABELS"), "train"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else value,
@@ -177,7 +177,7 @@ def test_what_is_not_installed_names_the_extra(
     installation: Installation, arguments: tuple[str, ...], extra: str
 ) -> None:
     places = {
-        "KERAS FILE": str(PROJECT_ROOT / "models" / "plain-eight-fer2013" / "model.keras"),
+        "KERAS FILE": str(PROJECT_ROOT / "models" / "fer2013" / "model.keras"),
         "LABELS": ",".join(EMOTIONS),
     }
     done = installation.run("fer-studio", *(places.get(one, one) for one in arguments))
@@ -216,20 +216,18 @@ def test_the_train_page_names_the_extra(
 def test_models_are_published_into_the_user_s_folder_and_the_package_is_unchanged(
     installation: Installation,
 ) -> None:
-    (shipped,) = installation.environment.glob(
-        "lib/python*/site-packages/fer_core/models/plain-eight-fer2013"
-    )
+    (shipped,) = installation.environment.glob("lib/python*/site-packages/fer_core/models/fer2013")
     before = {path.name: path.read_bytes() for path in shipped.iterdir()}
     taken = installation.run("fer-studio", "models", "import", str(shipped))
     assert taken.returncode == 2
-    assert "There is already a model 'plain-eight-fer2013'" in taken.stderr
+    assert "There is already a model 'fer2013'" in taken.stderr
     copied = installation.run("fer-studio", "models", "import", str(shipped), "--name", "mine")
     assert copied.returncode == 0, copied.stderr
     assert (installation.user_data / "models" / "mine" / "model.onnx").is_file()
     chosen = installation.run("fer-studio", "models", "default", "mine")
     assert chosen.returncode == 0, chosen.stderr
     listed = installation.run("fer-studio", "models")
-    assert "mine (default)" in listed.stdout and "plain-eight-fer2013" in listed.stdout
+    assert "mine (default)" in listed.stdout and "fer2013" in listed.stdout
     program = (
         "from pathlib import Path; from fer_core.bundle import write_calibration;"
         f"write_calibration(Path({str(shipped)!r}), 2.0, 'validation')"

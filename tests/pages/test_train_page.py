@@ -858,7 +858,7 @@ def test_start_from_this_run_fills_the_form(
 
 
 def copy_of_shipped_model(home: Settings) -> str:
-    name = "plain-eight-fer2013"
+    name = "fer2013"
     shutil.copytree(PROJECT_ROOT / "models" / name, home.models_root / name)
     return name
 
@@ -878,7 +878,7 @@ def test_a_training_starts_from_a_model(
     ]
     assert f"adapted to {shipped}" in words(app)
     open_group(app, "network")
-    assert app.selectbox(key="setting_architecture").value == "plain_eight"
+    assert app.selectbox(key="setting_architecture").value == "plain_nine"
     open_group(app, "optimizer")
     assert app.number_input(key="setting_learning_rate").value == pytest.approx(1e-4)
     # Another recipe follows the model too, and random weights restore the recipe.
@@ -895,7 +895,7 @@ def test_a_training_starts_from_a_model(
     setup = RunFolder(run.path).read_setup()
     assert setup.start is not None
     assert (setup.start.model, setup.start.freeze) == (shipped, "stage2")
-    assert (setup.config.architecture, setup.config.learning_rate) == ("plain_eight", 0.01)
+    assert (setup.config.architecture, setup.config.learning_rate) == ("plain_nine", 0.01)
     assert RunFolder(run.path).start_path.is_file()
     assert run.start == setup.start
 
@@ -909,7 +909,7 @@ def test_another_architecture_than_that_of_the_model_is_refused(
     open_group(app, "network")
     app.selectbox(key="setting_architecture").set_value("three_convolutions").run()
     app.button(key="start_training").click().run()
-    assert "keep architecture=plain_eight" in errors(app)[0]
+    assert "keep architecture=plain_nine" in errors(app)[0]
     assert list_runs(home) == []
 
 

@@ -29,7 +29,7 @@ def test_one_person_is_followed_through_the_whole_recording(
         AnalysisSettings(
             video=source.name,
             source=str(source),
-            model="plain-eight-fer2013",
+            model="fer2013",
             classes=EMOTIONS,
             detector=detector_names(real)[0],
         )

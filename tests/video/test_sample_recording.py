@@ -40,7 +40,7 @@ def test_persons_and_emotions_are_those_of_the_plan(settings: Settings, tmp_path
         AnalysisSettings(
             video="sample.mp4",
             source=str(sample_path()),
-            model="plain-eight-fer2013",
+            model="fer2013",
             classes=EMOTIONS,
             detector=detector_names(real)[0],
         )
