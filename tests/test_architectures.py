@@ -10,6 +10,15 @@ from fer_core.recipes.architectures import ARCHITECTURES, build_network, count_m
 
 prepare_backend()
 
+
+@pytest.fixture(autouse=True)
+def _float32() -> None:
+    """Build networks in float32, whatever a training in the same process has set."""
+    import keras
+
+    keras.config.set_dtype_policy("float32")
+
+
 # Every figure of the published descriptions, by architecture: filters of the convolutions, units of
 # the dense layers before the last, and dropout rates, each in order.
 PUBLISHED: dict[str, tuple[list[int], list[int], list[float]]] = {

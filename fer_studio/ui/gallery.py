@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -104,7 +105,7 @@ def show_gallery(
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
-        texts: What to show of each.
+        texts: The texts of each face.
         key: Key of the widgets; use a different key for other rows, so that they start on page 1.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
@@ -128,12 +129,12 @@ def choose_faces(
 ) -> None:
     """Draw faces in pages, each with a checkbox; the selection is kept across pages.
 
-    ``chosen_faces`` returns it, before or after.
+    ``chosen_faces`` returns the selection; it can be called before or after this function.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
-        texts: What to show of each.
+        texts: The texts of each face.
         key: Key of the widgets; use a different key for other rows.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
@@ -157,7 +158,7 @@ def choose_grouped_faces(
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         groups: Rows of each group.
-        texts: What to show of each face.
+        texts: The texts of each face.
         key: Key of the widgets; use a different key for other groups.
         open_face: Called when a face is clicked.
         page_size: Groups per page.
@@ -167,7 +168,7 @@ def choose_grouped_faces(
     rows = np.concatenate(groups)
     page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
     shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
-    # Above the faces: in view, and it stays where it is when they are drawn.
+    # Above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
     _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
@@ -188,8 +189,13 @@ def _choose_shown(
     on_page = [row for group in shown for row in group]
 
     def toggle(row: int, is_selected: bool) -> None:
-        if row in on_page:
-            (_selected_rows(key).add if is_selected else _selected_rows(key).discard)(row)
+        # A client can send any row.
+        if row not in on_page:
+            return
+        if is_selected:
+            _selected_rows(key).add(row)
+        else:
+            _selected_rows(key).discard(row)
 
     clicked = face_grid(
         [[face_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
@@ -210,7 +216,7 @@ def face_tile(
 
     Args:
         image: uint8 ``[48, 48]``.
-        row: Its row.
+        row: The row of the face in the dataset.
         texts: What to show of it.
         is_selected: Whether its checkbox is checked; None to draw no checkbox.
     """
@@ -244,7 +250,7 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
 
     Args:
         rows: All rows of the gallery.
-        key: Its key.
+        key: The key of the gallery.
     """
     chosen = _selected_rows(key)
     return [int(row) for row in rows if int(row) in chosen]
@@ -252,7 +258,7 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
 
 def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
     """Draw the buttons that select several faces, and how many are selected."""
-    result = chosen_faces(rows, key=key)
+    selected_count = len(chosen_faces(rows, key=key))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
         if len(rows) > len(shown):
@@ -267,9 +273,9 @@ def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> N
             key=f"{key}_none_chosen",
             on_click=clear_selection,
             args=(key,),
-            disabled=not result,
+            disabled=not selected_count,
         )
-        st.markdown(f"**{len(result):,} selected**" if result else "None selected")
+        st.markdown(f"**{selected_count:,} selected**" if selected_count else "None selected")
 
 
 def _select_all(key: str, rows: list[int]) -> None:
@@ -278,7 +284,7 @@ def _select_all(key: str, rows: list[int]) -> None:
 
 def page_of(rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE) -> NDArray[np.intp]:
     """Draw the page numbers, if there are several pages, and return the rows of the open page."""
-    page_count = max(-(-len(rows) // page_size), 1)
+    page_count = max(math.ceil(len(rows) / page_size), 1)
     page = 1
     if page_count > 1:
         page = st.pagination(page_count, key=f"{key}_page")

@@ -28,6 +28,7 @@ from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.photo_view import Thumbnail, choose_thumbnail, show_photo
 from fer_studio.ui.pictures import png_url
+from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 #: Maximum number of failed files that are listed.
@@ -35,8 +36,8 @@ _MAX_FAILED = 20
 _PHOTOS_PER_PAGE = 40
 #: Session state: the position of the chosen face among the readable faces, by the key of the photo.
 _CHOSEN_FACES = "chosen_faces"
-#: In pixels: the height of the header and of a row in a table, and the maximum height of a table.
-_TABLE_HEADER_HEIGHT, _TABLE_ROW_HEIGHT, _MAX_TABLE_HEIGHT = 38, 35, 300
+#: Maximum height of the table of photos in pixels.
+_MAX_TABLE_HEIGHT = 300
 #: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
 #: visible.
 _CROP_WIDTH = 144
@@ -127,7 +128,7 @@ def _show_summary(results: list[PhotoResult]) -> None:
         rows,
         hide_index=True,
         key="photo_table",
-        height=min(_TABLE_HEADER_HEIGHT + _TABLE_ROW_HEIGHT * len(rows), _MAX_TABLE_HEIGHT),
+        height=table_height(len(rows), maximum=_MAX_TABLE_HEIGHT),
         column_config={
             # The columns are narrow, so that a phone shows the first two.
             "Photo": st.column_config.TextColumn(width=150),

@@ -35,11 +35,11 @@ from fer_studio.ui.text import plain_text
 
 @dataclass(frozen=True, eq=False)
 class FaceSource:
-    """Where the faces of a gallery come from.
+    """The faces of a gallery, and what the drawer says about them.
 
     Attributes:
-        dataset: Their dataset.
-        source: Recorded as the source of decisions.
+        dataset: The dataset that contains the faces.
+        source: The name that is recorded as the source of decisions made in the drawer.
         reason: By row, why the face is listed; a missing row has no reason.
         suggested: By row, the label that is suggested as the correct one.
         is_model_suggestion: True if a model suggests the labels.
@@ -53,7 +53,7 @@ class FaceSource:
 
     @property
     def opener(self) -> OpenFace:
-        """The function that opens the drawer, for a gallery."""
+        """The function that a gallery calls to open the drawer."""
 
         def open_face(row: int, rows: NDArray[np.intp]) -> None:
             start_at(rows, row)
@@ -73,7 +73,7 @@ def face_texts(
 
     Args:
         dataset: The dataset.
-        state: Its decisions.
+        state: The decisions about its images.
         caption: Another text below the faces.
         note: Appended to the alternative text.
     """
@@ -93,7 +93,7 @@ def face_texts(
     width=DRAWER_WIDTH,
     position="right",
     icon=":material/face:",
-    # The gallery below shows the decisions.
+    # The gallery behind the drawer shows the decisions that were made in it.
     on_dismiss="rerun",
 )
 def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
@@ -131,7 +131,7 @@ def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
         ),
     )
     _show_votes(dataset, row)
-    # A model takes a moment to load.
+    # Computed when it is opened, because a model takes a moment to load.
     prediction = st.expander(
         "Prediction of the default model",
         icon=":material/psychology:",
@@ -146,13 +146,15 @@ def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
 def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
     """Return the titles of the exact findings that an image belongs to."""
     audit = exact_audit(dataset)
-    parts: dict[str, list[NDArray[np.intp]]] = {
+    rows_by_title: dict[str, list[NDArray[np.intp]]] = {
         "Exact duplicate": list(audit.groups),
         "Conflicting labels": list(audit.conflicting_groups),
         "Also appears in train": list(audit.leaked_rows.values()),
         "Blank": [audit.blank_rows],
     }
-    return [title for title, groups in parts.items() if any(row in group for group in groups)]
+    return [
+        title for title, groups in rows_by_title.items() if any(row in group for group in groups)
+    ]
 
 
 def _show_votes(dataset: OpenDataset, row: int) -> None:

@@ -18,6 +18,7 @@ from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
@@ -53,7 +54,7 @@ def show_estimate(
     # Refresh during any measurement, also that of other settings: the speed does not depend on the
     # number of epochs, so that a measurement for another number of epochs also gives this estimate.
     is_pending = _requested() is not None
-    live = st.fragment(_draw, run_every=_REFRESH_SECONDS if is_pending else None)
+    live = placed_fragment(_draw, run_every=_REFRESH_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)
 
 

@@ -29,6 +29,7 @@ from fer_core.training.search_space import (
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
 from fer_studio.ui.charts import show_chart
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tables import table_height
@@ -87,7 +88,7 @@ def show_search(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    live = st.fragment(_show_study, run_every=_REFRESH_SECONDS if is_running else None)
+    live = placed_fragment(_show_study, run_every=_REFRESH_SECONDS if is_running else None)
     live(name, settings, is_running)
 
 

@@ -29,6 +29,7 @@ from fer_core.training.registry import (
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import EpochRecord, RunStatus
 from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
@@ -65,12 +66,12 @@ def show_runs(settings: Settings) -> None:
     show_queue(runs, settings)
     run = _choose_run(runs)
     is_live = _is_live(run)
-    progress = st.fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
+    progress = placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
     progress(run, settings)
     if run.has_bundle:
         show_model(run, settings)
     style = choose_curve_style("Logarithmic loss")
-    curves = st.fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
+    curves = placed_fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
     curves(run, style, settings)
     show_details(run)
 

@@ -41,7 +41,7 @@ class Picture:
     Attributes:
         image: RGB, uint8 ``[height, width, 3]``.
         seconds: Time of the picture.
-        is_exact: False for a small stored picture of a time nearby.
+        is_exact: False for a small stored picture of a slightly different time.
     """
 
     image: NDArray[np.uint8]
@@ -71,7 +71,8 @@ def chosen_moment(analysis: LoadedAnalysis) -> Moment:
     if chosen is None:
         chosen = float(table.seconds[0]) if len(table) else analysis.limits[0]
     frame = table.nearest_frame(chosen)
-    rows = table.in_frame(-1) if frame is None else table.in_frame(frame)
+    # No frame has the number -1: an empty table.
+    rows = table.in_frame(-1 if frame is None else frame)
     if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
         rows = rows.selected(np.zeros(0, np.int64))
     seconds = float(rows.seconds[0]) if len(rows) else chosen
@@ -94,34 +95,35 @@ def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
     if not len(moment.rows):
         st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
         return
-    shown = [moment.rows.selected(np.array([row])) for row in range(len(moment.rows))]
-    for start in range(0, min(len(shown), _MAX_FACES), _FACES_PER_LINE):
+    face_rows = [moment.rows.selected(np.array([row])) for row in range(len(moment.rows))]
+    for start in range(0, min(len(face_rows), _MAX_FACES), _FACES_PER_LINE):
         columns = st.columns(_FACES_PER_LINE)
-        for column, row in zip(columns, shown[start : start + _FACES_PER_LINE], strict=False):
+        for column, row in zip(columns, face_rows[start : start + _FACES_PER_LINE], strict=False):
             with column:
                 _show_face(analysis, row, moment.picture)
 
 
-def _picture(analysis: LoadedAnalysis, moment: float) -> Picture | None:
+def _picture(analysis: LoadedAnalysis, seconds: float) -> Picture | None:
     source = analysis.source
     if source is not None:
         try:
-            image = _still(str(source), source.stat().st_mtime_ns, moment, analysis.settings.video)
+            image = _still(str(source), source.stat().st_mtime_ns, seconds, analysis.settings.video)
         except (InputError, OSError):
             image = None
         if image is not None:
-            return Picture(image, moment, is_exact=True)
-    stored = analysis.folder.thumbnail_near(moment)
+            return Picture(image, seconds, is_exact=True)
+    stored = analysis.folder.thumbnail_near(seconds)
     if stored is None:
         return None
-    seconds, path = stored
+    stored_seconds, path = stored
     with Image.open(path) as small:
-        return Picture(np.array(small.convert("RGB"), np.uint8), seconds, is_exact=False)
+        return Picture(np.array(small.convert("RGB"), np.uint8), stored_seconds, is_exact=False)
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)
-def _still(path: str, modified: int, moment: float, name: str) -> NDArray[np.uint8] | None:
-    frame = read_still(Path(path), moment, name)
+def _still(path: str, modified: int, seconds: float, name: str) -> NDArray[np.uint8] | None:
+    # ``modified`` is only part of the cache key: a replaced file is read again.
+    frame = read_still(Path(path), seconds, name)
     return None if frame is None else frame.image
 
 

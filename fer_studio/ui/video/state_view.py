@@ -19,6 +19,7 @@ from fer_core.video.analysis_queue import (
 )
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission, leave_if_refused
+from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.feedback import run_on_analysis
 
@@ -38,7 +39,7 @@ _STYLES: dict[ActualState, tuple[str, str]] = {
 def show_state(summary: AnalysisSummary, settings: Settings) -> None:
     """Draw state, progress and actions of an analysis."""
     run_every = _REFRESH_SECONDS if summary.is_pending else None
-    st.fragment(_show, run_every=run_every)(summary.folder.id, summary.is_pending, settings)
+    placed_fragment(_show, run_every=run_every)(summary.folder.id, summary.is_pending, settings)
 
 
 def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
