@@ -165,9 +165,10 @@ def video(page: Page) -> None:
     page.reload()
     timeline.wait_for()
     page.locator(_IDLE).wait_for()
+    timeline.scroll_into_view_if_needed()
     box = timeline.bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + 0.53 * box["width"], box["y"] + 0.3 * box["height"])
+    page.mouse.click(box["x"] + 0.57 * box["width"], box["y"] + 0.3 * box["height"])
     page.get_by_role("img", name="with Person 1").wait_for()
     # The player shows the chosen second once it has found it.
     page.wait_for_function(
