@@ -43,6 +43,7 @@ from fer_core.evaluation.robustness import measure_robustness
 from fer_core.evaluation.slices import image_slicings
 from fer_core.evaluation.tables import evaluation_document, predictions_csv
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
+from fer_core.metrics.formatting import number, percent
 from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
@@ -285,16 +286,12 @@ def _print_message(line: str) -> None:
 
 def _text(document: dict[str, Any]) -> str:
     """Format the metrics of an evaluation for the terminal."""
-
-    def number(value: float | None, format_spec: str) -> str:
-        return "undefined" if value is None else format(value, format_spec)
-
     rows = [
         [
             name,
-            number(metrics["precision"], ".3f"),
-            number(metrics["recall"], ".3f"),
-            number(metrics["f1"], ".3f"),
+            number(metrics["precision"]),
+            number(metrics["recall"]),
+            number(metrics["f1"]),
             f"{metrics['support']:,}",
         ]
         for name, metrics in document["per_class"].items()
@@ -302,14 +299,14 @@ def _text(document: dict[str, Any]) -> str:
     leak_free = document["leak_free"]
     leak_free_line = (
         f"leak-free (not in train, without a copy or near-duplicate in train): "
-        f"{leak_free['n']:,} images, accuracy {number(leak_free['accuracy'], '.2%')}\n"
+        f"{leak_free['n']:,} images, accuracy {percent(leak_free['accuracy'])}\n"
         if leak_free["n"]
         else "no image is leak-free (not in train, without a copy or near-duplicate in train)\n"
     )
     return (
-        f"{document['n']:,} images: accuracy {number(document['accuracy'], '.2%')}, macro F1 "
-        f"{number(document['macro_f1'], '.3f')}, cross-entropy {number(document['loss'], '.3f')}, "
-        f"ECE {number(document['ece'], '.3f')}\n"
+        f"{document['n']:,} images: accuracy {percent(document['accuracy'])}, macro F1 "
+        f"{number(document['macro_f1'])}, cross-entropy {number(document['loss'])}, "
+        f"ECE {number(document['ece'])}\n"
         + leak_free_line
         + text_table(["", "precision", "recall", "F1", "support"], rows)
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import streamlit as st
 
+from fer_core.charts.video import PersonLanes, emotion_lanes
 from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.analysis_folder import ANNOTATED_FILE, PLAYER_FILE, AnalysisFolder
 from fer_core.video.analysis_job import MAX_PLAYER_BYTES
@@ -107,6 +108,17 @@ def episodes_of(analysis: LoadedAnalysis, threshold: float) -> list[Episode]:
 def summaries_of(analysis: LoadedAnalysis, threshold: float) -> list[PersonSummary]:
     """Return the summary of every person."""
     return summarize(analysis.table, threshold)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
+def lanes_of(
+    analysis: LoadedAnalysis,
+    titles: dict[int, str],
+    classes: tuple[str, ...],
+    limits: tuple[float, float],
+) -> list[PersonLanes]:
+    """Return the curves of the timeline; see ``emotion_lanes``."""
+    return emotion_lanes(analysis.table, titles, classes, limits)
 
 
 def subtitles_of(analysis: LoadedAnalysis) -> str:

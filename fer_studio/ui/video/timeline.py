@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from fer_core.charts.video import PersonLanes, emotion_lanes, lanes_csv, time_ticks
+from fer_core.charts.video import PersonLanes, lanes_csv, time_ticks
 from fer_core.classes import class_colors
 from fer_studio.ui.charts import chart_frame
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
 from fer_studio.ui.video.filters import Filters
-from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
+from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, lanes_of, summaries_of
 
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "emotion_timeline.js").read_text(encoding="utf-8")
 _STYLE = (Path(__file__).parents[1] / "assets" / "emotion_timeline.css").read_text(encoding="utf-8")
@@ -38,7 +38,7 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
         st.info("Choose at least one person and one class in the filters.")
         return
     titles = {person: analysis.titles[person] for person in filters.persons}
-    lanes = emotion_lanes(analysis.table, titles, filters.classes, filters.limits)
+    lanes = lanes_of(analysis, titles, tuple(filters.classes), filters.limits)
     color_by_class = class_colors(analysis.table.classes)
     colors = {name: color_by_class[name] for name in filters.classes}
     chart_key = f"video_timeline_{analysis.key}"
