@@ -451,8 +451,10 @@ def names_in(node: ast.AST) -> set[str]:
 
 
 def is_fragment(node: ast.AST) -> bool:
-    """Whether an expression is ``st.fragment`` or ``st.dialog``, with or without arguments."""
+    """Whether an expression makes a fragment or a dialog, with or without arguments."""
     target = node.func if isinstance(node, ast.Call) else node
+    if isinstance(target, ast.Name):
+        return target.id == "placed_fragment"
     return isinstance(target, ast.Attribute) and target.attr in {"fragment", "dialog"}
 
 
@@ -477,7 +479,7 @@ def test_every_fragment_checks_the_role() -> None:
         for name, function in fragments_in(ast.parse(path.read_text(encoding="utf-8"))).items():
             count += 1
             assert names_in(function) & ROLE_CHECKS, f"{path.name}: {name}"
-    assert count >= 14
+    assert count >= 20
 
 
 def test_the_configuration_of_the_server_keeps_strangers_out() -> None:
