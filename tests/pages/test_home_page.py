@@ -33,9 +33,9 @@ def said(app: AppTest) -> str:
     return " ".join(one.value for one in (*app.markdown, *app.caption)).replace("\\", "")
 
 
-def make_run(settings: Settings, name: str, *accuracies: float) -> None:
+def make_run(settings: Settings, name: str, *accuracies: float, monitor: str = "accuracy") -> None:
     run = RunFolder(settings.runs_root / name)
-    run.create(RunSetup("three-conv-cnn-adam", "faces", validated_config({})))
+    run.create(RunSetup("three-conv-cnn-adam", "faces", validated_config({"monitor": monitor})))
     epochs = [
         EpochRecord(number, 1.5, 0.25, 1.0, accuracy, 0.2, {}, 0.001, 90, 2.0)
         for number, accuracy in enumerate(accuracies, start=1)
@@ -93,6 +93,14 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
     assert [one.value for one in (first, *others)] == ["50.0 %"] * 3
     assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]
     assert links(app)["Open"].startswith("train?view=runs&run=run-")
+
+
+def test_a_training_shows_the_accuracy_of_its_model(
+    home: Settings, open_home: Callable[[], AppTest]
+) -> None:
+    make_run(home, "run", 0.2, 0.5, 0.4, monitor="last")
+    (run,) = [one for one in open_home().metric if one.label != "Just analyzed"]
+    assert run.value == "40.0 %"
 
 
 def test_without_a_model_the_page_says_so(

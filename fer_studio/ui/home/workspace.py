@@ -95,13 +95,18 @@ def _show_runs(settings: Settings) -> None:
     if not runs:
         st.caption("No training has been started yet.")
         return
-    st.markdown("**Last trainings**, with the accuracy on validation after each epoch")
+    st.markdown(
+        "**Last trainings**: accuracy on validation at the best epoch, and after each epoch"
+    )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
         accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.title),
-                f"{max(accuracies):.1f} %" if accuracies else "none yet",
+                # That of the model, as on the train page: the best epoch may be chosen by the loss.
+                "none yet"
+                if run.validation_accuracy is None
+                else f"{100 * run.validation_accuracy:.1f} %",
                 delta=run.state,
                 delta_color="off",
                 delta_arrow="off",
