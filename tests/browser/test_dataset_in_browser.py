@@ -231,7 +231,7 @@ def test_a_point_of_the_map_shows_its_face(open_page: OpenPage, home: Settings) 
     page.mouse.click(place[0], place[1])
     expect(page.get_by_text("None selected")).to_be_visible()
     expect(page.get_by_text("No point is selected")).to_have_count(0)
-    assert page.get_by_role("main").get_by_role("checkbox").count() >= 1
+    expect(page.get_by_role("main").get_by_role("checkbox").first).to_be_visible()
 
 
 def test_a_dataset_is_deleted_after_a_confirmation(open_page: OpenPage, home: Settings) -> None:
