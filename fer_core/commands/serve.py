@@ -74,10 +74,8 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    require_packages(
-        "The service needs", "service", "fastapi", "uvicorn", "prometheus_client",
-        "swagger_ui_bundle",
-    )  # fmt: skip
+    packages = ("fastapi", "uvicorn", "prometheus_client", "swagger_ui_bundle")
+    require_packages("The service needs", "service", *packages)
     from fer_core.service.server import serve
 
     limits = {field: getattr(arguments, field) for field in _LIMIT_HELP}

@@ -133,7 +133,7 @@ class JobService:
             _LOG.exception("%s failed", job.title)
             job.error = (
                 f"{job.title} failed because of an unexpected error; the server's log has the "
-                "details. Nothing was changed."
+                "details."
             )
         finally:
             with self._lock:

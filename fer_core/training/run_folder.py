@@ -275,7 +275,7 @@ def epoch_record(line: str) -> EpochRecord | None:
 
 
 def consecutive_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
-    """Return the epochs before the first missing one; epochs after a gap are left out."""
+    """Return the epochs from 1 on, up to the first number without a record."""
     finished: list[EpochRecord] = []
     while len(finished) + 1 in records:
         finished.append(records[len(finished) + 1])

@@ -93,7 +93,7 @@ def read_ferplus_folders(
     voted = votes.faces
     for name in names:
         if has_picture_suffix(name) and name not in votes.mentioned:
-            problems.add(name, _NO_ROW)
+            problems.add(name, _NO_ROW, class_name="")
 
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, sorted(voted), decode_gray, report):

@@ -100,7 +100,7 @@ def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog
                 )
     for picture in files.pictures:
         if picture not in faces:
-            problems.add(picture, _NO_ROW)
+            problems.add(picture, _NO_ROW, class_name="")
     note = f"The expressions and boxes were read from AffectNet's {', '.join(tables[:4])}."
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
@@ -147,7 +147,7 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
     for picture in files.pictures:
         annotation = annotations.get(_key_of_picture(picture))
         if annotation is None:
-            problems.add(picture, _NO_ANNOTATION)
+            problems.add(picture, _NO_ANNOTATION, class_name="")
         else:
             annotation_by_picture[picture] = annotation
     contents = files.source.read_all(list(annotation_by_picture.values()))
@@ -156,7 +156,7 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
         if not isinstance(content, SkipReason) and len(content) <= _MAX_ANNOTATION_BYTES:
             expression = _expression(_text_of_array(content))
         if expression is None:
-            problems.add(picture, _BAD_EXPRESSION)
+            problems.add(picture, _BAD_EXPRESSION, class_name="")
         else:
             # The folder "images" belongs to the format, and is neither a split nor a class.
             parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")

@@ -48,7 +48,7 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     for picture in files.pictures:
         match = _FRAME.fullmatch(picture.rpartition("/")[2])
         if match is None:
-            problems.add(picture, _NO_FRAME_NAME)
+            problems.add(picture, _NO_FRAME_NAME, class_name="")
         else:
             sequences[match[1].upper()][int(match[2])].append(picture)
     labels = _labels(files, label_files, sequences.keys(), problems)

@@ -72,7 +72,7 @@ def read_class_tree(
             problems.add_folder("/".join(path) or ".", "is not named after a class", len(names))
         else:
             for name in names:
-                problems.add(name, _NO_FOLDER)
+                problems.add(name, _NO_FOLDER, class_name="")
     layout = Layout(faces_by_picture, has_class_folders=True)
     if choice.fixed_classes is None:
         layout.may_be_classes = True

@@ -72,7 +72,7 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
         return None
     for picture in files.pictures:
         if picture not in faces:
-            problems.add(picture, _NO_BOX)
+            problems.add(picture, _NO_BOX, class_name="")
     count = counted(sum(formats.values()), "face")
     note = f"The classes and boxes of {count} were read from the files of {' and '.join(formats)}."
     return Layout({picture: tuple(group) for picture, group in faces.items()}, notes=[note])

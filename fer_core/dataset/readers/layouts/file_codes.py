@@ -124,7 +124,7 @@ def _layout(
             key = classes[name], folders_of(name)
             faces[name] = shared_faces.setdefault(key, (AnnotatedFace(*key),))
         else:
-            problems.add(name, no_code)
+            problems.add(name, no_code, class_name="")
     note = f"The classes were read from {title} in the file names."
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 

@@ -93,7 +93,6 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
                 table_of_picture[picture] = table.name
     for picture in files.pictures:
         if picture not in faces:
-            # Its class is unknown, but the picture is also counted by suffix and reason.
             problems.add(picture, _NO_ROW, class_name="")
     table_names = ", ".join(as_text(table.name) for table in tables[:5])
     notes = [f"The classes were read from {table_names}."]

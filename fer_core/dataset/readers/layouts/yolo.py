@@ -82,7 +82,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if picture_faces:
             faces[picture] = tuple(picture_faces)
         else:
-            problems.add(picture, _NO_BOX)
+            problems.add(picture, _NO_BOX, class_name="")
     note = (
         "The classes and boxes were read from YOLO's labels. Faces that were cut out: "
         f"{crop_count:,}. Pictures used as a whole, because the box covers at least "
