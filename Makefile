@@ -5,6 +5,9 @@ VENV ?= .venv
 PORT ?= 8501
 BIN := $(VENV)/bin
 
+# The tests start many processes; without the cache of bytecode each would compile all files again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test lint browser soak fuzz bench wheel clean
 
 run: $(VENV)/runtime

@@ -1,7 +1,6 @@
 """The pages without a browser, in an empty home of their own."""
 
 import base64
-import gc
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,16 +18,8 @@ OpenApp = Callable[..., AppTest]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quick_app_tests(one_component_scan: None) -> Iterator[None]:
-    """Streamlit collects garbage after every run of a script, through all that is in memory.
-
-    Where earlier tests have loaded TensorFlow that takes longer than the page: what is there
-    already is left out.
-    """
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+def _component_scan(one_component_scan: None) -> None:
+    """Scan for components once, and not for every page."""
 
 
 @pytest.fixture(autouse=True)
