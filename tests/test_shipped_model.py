@@ -102,6 +102,7 @@ def test_it_classifies_without_importing_tensorflow(tmp_path: Path) -> None:
     assert [face["label"] for face in file["faces"]] == ["happy"]
 
 
+@pytest.mark.soak
 def test_its_recorded_metrics_are_reproduced_on_the_validation_images(
     shipped: Bundle, real_data: Path
 ) -> None:

@@ -15,6 +15,8 @@ from fer_core.dataset.store import import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import Settings
 
+pytestmark = pytest.mark.soak
+
 
 def test_its_images_per_split_and_class(real_faces: FaceSet) -> None:
     counts = class_counts(real_faces)

@@ -81,6 +81,7 @@ def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
     assert figures.summary == "There are no images."
 
 
+@pytest.mark.soak
 def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
     figures = overview(real_faces)
     assert figures.split_sizes == {"train": 28_709, "validation": 3_589, "test": 0}

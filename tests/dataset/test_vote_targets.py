@@ -112,6 +112,7 @@ def test_other_targets_are_refused(
         replace(faces, targets=targets)
 
 
+@pytest.mark.soak
 def test_the_real_votes(real_data: Path, real_faces: FaceSet) -> None:
     table = parse_votes((real_data / "ferplus_votes.csv").read_bytes(), "votes")
     votes = match_votes(table, real_faces, "votes")

@@ -185,6 +185,7 @@ def test_votes_are_stored_with_the_dataset(tmp_path: Path, faces: FaceSet) -> No
     assert read_votes(tmp_path, faces) is None
 
 
+@pytest.mark.soak
 def test_the_real_votes_have_the_published_agreement(real_data: Path, real_faces: FaceSet) -> None:
     content = (real_data / "ferplus_votes.csv").read_bytes()
     votes = match_votes(parse_votes(content, "votes"), real_faces, "votes")

@@ -81,6 +81,7 @@ def test_the_evaluation_against_votes(
     assert document["annotator_agreement"]["value"] == pytest.approx(0.7)
 
 
+@pytest.mark.soak
 def test_on_the_real_votes_one_annotator_agrees_with_the_others_as_published(
     real_data: Path, real_faces: FaceSet
 ) -> None:

@@ -365,6 +365,7 @@ def test_fer2013_is_recognized_by_its_class_counts() -> None:
     assert not is_fer2013_split(labels[1:], "validation", EMOTIONS)
 
 
+@pytest.mark.soak
 def test_the_real_dataset_is_recognized_as_fer2013(real_faces: FaceSet) -> None:
     for split in ("train", "validation"):
         assert is_fer2013_split(real_faces.labels[real_faces.rows(split)], split, EMOTIONS)

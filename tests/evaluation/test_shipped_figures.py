@@ -35,6 +35,7 @@ def test_the_stored_predictions_give_the_recorded_metrics(
     assert own.leak_free_accuracy is None
 
 
+@pytest.mark.soak
 def test_predictions_on_fer2013_equal_the_stored_predictions(
     shipped: Bundle, own: EvaluationResult, real_faces: FaceSet, settings: Settings
 ) -> None:
