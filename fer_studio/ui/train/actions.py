@@ -33,11 +33,12 @@ from fer_studio.ui.address import forget
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
+from fer_studio.ui.train.configure import config_as_text, start_from_run
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.model_links import show_model_links
 from fer_studio.ui.train.starting import start_text
+from fer_studio.ui.train.views import RUN
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:

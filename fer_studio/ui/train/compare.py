@@ -19,10 +19,10 @@ from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
 from fer_studio.ui.tables import table_height
-from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_titles
+from fer_studio.ui.train.views import open_run
 
 #: Session key of the IDs of the selected runs.
 _SELECTED_IDS = "compared_runs"
@@ -238,7 +238,7 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
         "Open" if is_single else "Open the best run",
         key="open_run",
         icon=":material/visibility:",
-        on_click=_open,
+        on_click=open_run,
         args=(run.id,),
     )
     if run.has_bundle:
@@ -254,12 +254,6 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
             ),
             help="All pages and commands use the model of this run unless another one is chosen.",
         )
-
-
-def _open(run_id: str) -> None:
-    """Show a run in the section of runs; the callback of a button."""
-    st.session_state[RUN] = run_id
-    st.session_state[VIEW] = RUNS
 
 
 def _show_curves(selected: list[SeedGroup], *, is_grouped: bool) -> None:

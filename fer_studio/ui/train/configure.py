@@ -65,14 +65,8 @@ from fer_studio.ui.train.starting import (
     chosen_freeze,
     chosen_start,
 )
+from fer_studio.ui.train.views import NEW_TRAINING, VIEW, open_run
 from fer_studio.ui.uploads import read_upload
-
-#: Session key of the section of the page, and the titles of the sections.
-VIEW = "view"
-NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
-MODELS = "Models"
-#: The key of the ID of the shown run in the session and in the address.
-RUN = "run"
 
 #: Session keys of the expanders: whether they are open.
 OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
@@ -411,8 +405,7 @@ def _start() -> None:
             start_file=start_file,
         )
         st.session_state[_NAME] = st.session_state[_NOTE] = ""
-        st.session_state[RUN] = run.path.name
-        st.session_state[VIEW] = RUNS
+        open_run(run.path.name)
 
 
 def _mlflow_address(settings: Settings) -> str:

@@ -34,11 +34,11 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
+from fer_studio.ui.train.views import RUN, RUNS, VIEW, open_run
 
 #: Session key of the name of the selected search; a search is a study of Optuna.
 STUDY = "study"
@@ -413,23 +413,18 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
                 "Open run",
                 key="open_best",
                 icon=":material/visibility:",
-                on_click=_open_run,
+                on_click=open_run,
                 args=(best.run_id,),
                 help="There you can train for longer with the settings of this run, and use its "
                 "model.",
             )
 
 
-def _open_run(run_id: str) -> None:
-    st.session_state[RUN] = run_id
-    st.session_state[VIEW] = RUNS
-
-
 def _run_address(trial: TrialSummary, settings: Settings) -> str | None:
     """Return the address of a trial's run; None if this machine has no such run."""
     if trial.run_id is None or not (settings.runs_root / trial.run_id).is_dir():
         return None
-    return f"/train?view={RUNS}&run={trial.run_id}"
+    return f"/train?{VIEW}={RUNS}&{RUN}={trial.run_id}"
 
 
 def _show_workers(summary: StudySummary) -> None:

@@ -34,7 +34,6 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
-from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import (
@@ -45,6 +44,7 @@ from fer_studio.ui.train.formatting import (
     run_titles,
 )
 from fer_studio.ui.train.pending_queue import show_queue
+from fer_studio.ui.train.views import NEW_TRAINING, RUN, VIEW
 
 #: Seconds between two refreshes of the progress and of the curves of a running training.
 _PROGRESS_SECONDS = 1.0
