@@ -682,7 +682,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, ECE 0.012" in words(app)
+    assert "accuracy 54.0 %, macro F1 0.270, calibration error (ECE) 0.012" in words(app)
     assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
         labels(app)
     )
@@ -719,7 +719,7 @@ def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
     )
     assert (
         "Validation against the plurality of the votes, measured with the exported model: accuracy "
-        "75.0 %, macro F1 0.500, ECE 0.250." in words(open_view("Runs"))
+        "75.0 %, macro F1 0.500, calibration error (ECE) 0.250." in words(open_view("Runs"))
     )
 
 
@@ -832,7 +832,7 @@ def test_the_queue_is_reordered_and_emptied(
     assert sorted(run.path.name for run in pending_runs(home)) == ["first", "third"]
 
 
-def test_start_from_this_run_fills_the_form(
+def test_reuse_settings_fills_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     run = RunFolder(home.runs_root / "one")
@@ -846,7 +846,7 @@ def test_start_from_this_run_fills_the_form(
     )
     app = open_view("Runs", record_one=True)
     assert "recipe no longer exists" in words(app)
-    app.button(key="start_from_run").click().run()
+    app.button(key="reuse_settings").click().run()
     assert_sound(app)
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
@@ -962,7 +962,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
         assert_sound(app)
         assert "damaged" in badges(app)
         assert sentence in errors(app)[0]
-        assert not {"Stop", "Continue training", "Start from this run"} & set(labels(app))
+        assert not {"Stop", "Continue training", "Reuse settings"} & set(labels(app))
     app.selectbox(key="run").set_value("half").run()
     assert_sound(app)
     assert "2 of 50 epochs" in app.get("progress")[0].proto.text

@@ -252,7 +252,7 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
                 lambda: set_default_bundle(run.id, settings),
                 f"{run.title} is now the default model.",
             ),
-            help="All pages and commands use the model of this run unless another one is chosen.",
+            help="All pages and commands use the default model unless you select another one.",
         )
 
 
