@@ -51,9 +51,15 @@ from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv, sparkline
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
-from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
+from fer_studio.ui.train.draft import (
+    checked,
+    form_values,
+    steps_as_text,
+    steps_from_text,
+    value_problem,
+)
 from fer_studio.ui.train.estimates import ESTIMATE
-from fer_studio.ui.train.fields import ADVANCED, FIND, MODE, SECTION
+from fer_studio.ui.train.fields import ADVANCED, FIND, GROUP, MODE
 from fer_studio.ui.train.formatting import (
     format_bytes,
     format_value,
@@ -141,10 +147,10 @@ def badges(app: AppTest) -> str:
 
 
 def open_group(app: AppTest, group: str) -> AppTest:
-    """Turn to the settings of one group, as clicks on Advanced and on its section do."""
+    """Turn to the settings of one group, as clicks on Advanced and on the group do."""
     app.session_state[MODE] = ADVANCED
     if group != "data":
-        app.session_state[SECTION] = group
+        app.session_state[GROUP] = group
     return app.run()
 
 
@@ -262,7 +268,7 @@ def test_basic_shows_few_settings_and_the_address_remembers_advanced(
     assert setting_keys(app) == {"setting_epochs", "setting_targets"}
     assert "settings" not in address_of(app)
     app.button_group(key=MODE).set_value(ADVANCED).run()
-    app.radio(key=SECTION).set_value("loss").run()
+    app.radio(key=GROUP).set_value("loss").run()
     assert_sound(app)
     address = address_of(app)
     assert (address["settings"], address["section"]) == ("advanced", "loss")
@@ -282,7 +288,7 @@ def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., 
     app.text_input(key=FIND).set_value("momentum").run()
     assert "Momentum has an effect only with Optimizer sgd." in words(app)
     app.text_input(key=FIND).set_value("epochs passes").run()
-    assert "Next to the dataset and the recipe: Epochs." in words(app)
+    assert "Shown next to the dataset or the recipe: Epochs." in words(app)
     app.text_input(key=FIND).set_value("colour").run()
     assert "No setting contains “colour”" in words(app)
 
@@ -292,7 +298,7 @@ def test_sections_show_what_was_changed_and_what_is_not_valid(
 ) -> None:
     app = open_group(open_view(), "optimizer")
     app.number_input(key="setting_learning_rate").set_value(11.0).run()
-    titles = dict(zip(GROUPS, ["", *app.radio(key=SECTION).options], strict=True))
+    titles = dict(zip(GROUPS, ["", *app.radio(key=GROUP).options], strict=True))
     assert titles["optimizer"] == "Optimizer :red[:material/error:] :gray[· 1 changed]"
     assert titles["loss"] == "Loss"
     # Shown where it is, and from Basic a button leads there.
@@ -429,6 +435,12 @@ def test_steps_survive_the_way_to_text_and_back() -> None:
     for torn in ("20", "a: 1", "3: b", "1.5: 0.1"):
         with pytest.raises(InputError, match="pairs of epoch and learning rate"):
             steps_from_text(torn)
+
+
+def test_a_number_that_is_not_finite_is_reported() -> None:
+    (rate,) = (entry for entry in setting_fields() if entry.name == "learning_rate")
+    sentence = "Learning rate should be above 0 and at most 10; it is inf."
+    assert value_problem(rate, float("inf")) == sentence
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -1248,6 +1260,7 @@ def test_a_damaged_study_is_reported(
 
 def test_amounts_and_values() -> None:
     assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
-    assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
-        "off", "yes", "0.00025", "3", "adam", "1: 0.1",
-    ]  # fmt: skip
+    values = (None, True, 0.00025, 3, "class_weights", ((1, 0.1),), ())
+    assert [format_value(one) for one in values] == [
+        *("none", "yes", "0.00025", "3", "class weights", "1: 0.1", "none")
+    ]

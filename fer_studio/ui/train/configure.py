@@ -51,8 +51,8 @@ from fer_studio.ui.train.fields import (
     is_drawn,
     open_setting,
     show_data_fields,
+    show_groups,
     show_recipe_fields,
-    show_sections,
     show_targets,
 )
 from fer_studio.ui.train.formatting import format_value
@@ -119,7 +119,7 @@ def show_configure(settings: Settings) -> None:
             choose_start(settings)
         if is_advanced:
             with st.container(border=True):
-                show_sections(draft, base, result.problems)
+                show_groups(draft, base, result.problems)
                 _show_text(result.config, draft)
     with summary, st.container(border=True):
         card_title("This training")
