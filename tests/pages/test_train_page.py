@@ -982,6 +982,8 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
     app.button_group[0].set_value("Compare").run()
     assert_sound(app)
     assert len(app.dataframe[0].value) == 4
+    app = open_view("Compare", compared_runs=["good", "torn"])
+    assert "Fewer than two of these runs have settings that can be read" in words(app)
 
 
 def live_charts(app: AppTest) -> list[tuple[str, str, bytes]]:
@@ -1136,6 +1138,22 @@ def test_the_csv_contains_metrics_and_settings(home: Settings) -> None:
     assert (rows["one"]["seed"], rows["one"]["epochs_done"]) == ("4", "3")
     assert rows["torn"]["state"] == "damaged"
     assert difference_rows([]) == []
+
+
+def test_differences_contain_the_dataset_as_named_the_choices_and_the_starting_model(
+    home: Settings,
+) -> None:
+    make_run(home, "one", imbalance="class_weights")
+    start = StartingModel("votes", "plain_eight", EMOTIONS, "d", "stage1")
+    RunFolder(home.runs_root / "two").create(
+        RunSetup(QUICK, "my_faces", validated_config({"monitor": "accuracy"}), start=start)
+    )
+    runs = sorted(list_runs(home), key=lambda run: run.id)
+    assert difference_rows(runs) == [
+        {"Setting": "Dataset", "one": "faces", "two": "my_faces"},
+        {"Setting": "Start from", "one": "random weights", "two": "votes, frozen up to stage1"},
+        {"Setting": "Class imbalance", "one": "class weights", "two": "none"},
+    ]
 
 
 # Search
