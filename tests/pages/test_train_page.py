@@ -690,7 +690,7 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.run()
     assert "finished" in badges(app)
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Best accuracy"] == "54.0 %"
+    assert values["Accuracy"] == "54.0 %"
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value

@@ -60,5 +60,5 @@ def run_titles(runs: Iterable[RunSummary]) -> dict[str, str]:
 
 
 def format_started(run: RunSummary) -> str:
-    """Format when a run was started: "2026-11-29 01:23 UTC"; empty if unknown."""
+    """Format ``run.started``: "2026-11-29 01:23 UTC"; empty if the time is unknown."""
     return "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M} UTC"
