@@ -1179,7 +1179,7 @@ def test_a_study_is_created_from_the_form() -> None:
     ("changes", "parameters", "sentence"),
     [
         ({"name": ""}, [RATE], "needs a name; enter one"),
-        ({"epochs": None}, [RATE], "The number for epochs is missing"),
+        ({"epochs": None}, [RATE], "Epochs per trial is missing; enter a number"),
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),
