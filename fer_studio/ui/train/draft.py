@@ -1,7 +1,8 @@
 """The draft of a configuration: the values of the form, valid or not.
 
 The values are not only in the form's widgets, because Streamlit drops a widget's value as soon as
-the widget is not drawn: on another page, in another section, or while the setting has no effect.
+the widget is not drawn: on another page, in another section of the page, in another group of
+settings, or while the setting has no effect.
 """
 
 from __future__ import annotations
@@ -154,26 +155,18 @@ def bounds_text(entry: SettingField) -> str:
 
     The text is empty for a setting that is not a number.
     """
-    low, high = entry.minimum, entry.maximum
-    if low is None or high is None:
+    if entry.minimum is None or entry.maximum is None:
         return ""
+    low, high = _number_text(entry.minimum), _number_text(entry.maximum)
     if entry.minimum_is_allowed and entry.maximum_is_allowed:
-        return f"from {_number_text(low)} to {_number_text(high)}"
-    left = (
-        f"at least {_number_text(low)}"
-        if entry.minimum_is_allowed
-        else f"above {_number_text(low)}"
-    )
-    right = (
-        f"at most {_number_text(high)}"
-        if entry.maximum_is_allowed
-        else f"below {_number_text(high)}"
-    )
-    return f"{left} and {right}"
+        return f"from {low} to {high}"
+    lower_bound = f"at least {low}" if entry.minimum_is_allowed else f"above {low}"
+    upper_bound = f"at most {high}" if entry.maximum_is_allowed else f"below {high}"
+    return f"{lower_bound} and {upper_bound}"
 
 
 def _number_text(number: float) -> str:
-    # 1e+12 is easier to read than thirteen digits.
+    """Format a number: "4,096", "0.00025", "1e+12"; from 1e12 on, digits would be hard to read."""
     return f"{number:,.0f}" if abs(number) < 1e12 and number == int(number) else f"{number:g}"
 
 

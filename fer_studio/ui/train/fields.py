@@ -90,7 +90,7 @@ def show_groups(draft: Draft, base: TrainingConfig, problems: Mapping[str, str])
         base: The configuration of the recipe, adapted to the starting model.
         problems: A sentence for each invalid value, by the name of the setting.
     """
-    card_title("All settings")
+    card_title("More settings")
     navigation, content = st.columns([2, 5], gap="medium")
     with navigation:
         search_text: str = st.text_input(
@@ -107,9 +107,7 @@ def show_groups(draft: Draft, base: TrainingConfig, problems: Mapping[str, str])
         if search_text and search_text.strip():
             _show_found(search_text, draft)
         else:
-            _show_grid(
-                [entry for entry in _in_groups(_applying(draft)) if entry.group == group], draft
-            )
+            _show_grid(_entries_in(group, _applying(draft)), draft)
 
 
 def _choose_group(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> str:
@@ -130,8 +128,8 @@ def _choose_group(draft: Draft, base: TrainingConfig, problems: Mapping[str, str
 def _group_title(
     group: str, draft: Draft, base: TrainingConfig, problems: Mapping[str, str]
 ) -> str:
-    """Return the title of a group, with an icon if a value is invalid, and the changed settings."""
-    entries = [entry for entry in _in_groups(_applying(draft)) if entry.group == group]
+    """Return the title of a group with the number of changed settings, and an icon for errors."""
+    entries = _entries_in(group, _applying(draft))
     base_values = form_values(base)
     changed = sum(draft.values[entry.name] != base_values[entry.name] for entry in entries)
     title = GROUPS[group]
@@ -141,7 +139,7 @@ def _group_title(
 
 
 def _show_found(text: str, draft: Draft) -> None:
-    """Draw the settings for which name, description and group together contain all words of a text.
+    """Draw the settings that match a text: label, name, help and group contain each of its words.
 
     Settings that are drawn elsewhere or have no effect are only named.
     """
@@ -158,11 +156,11 @@ def _show_found(text: str, draft: Draft) -> None:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
     applying = [entry for entry in found if entry.applies_to(draft.values)]
     for group, title in GROUPS.items():
-        entries = [entry for entry in _in_groups(applying) if entry.group == group]
+        entries = _entries_in(group, applying)
         if entries:
             st.markdown(f"**{title}**")
             _show_grid(entries, draft)
-    elsewhere = [entry.label for entry in applying if not _in_groups([entry])]
+    elsewhere = [entry.label for entry in applying if _is_elsewhere(entry)]
     if elsewhere:
         st.caption(f"Shown next to the dataset or the recipe: {', '.join(elsewhere)}.")
     without_effect = [entry for entry in found if entry not in applying]
@@ -191,10 +189,10 @@ def open_setting(name: str) -> None:
 
 
 def is_drawn(name: str) -> bool:
-    """Return True if the form shows a setting that has an effect.
+    """Return True if a setting that has an effect is drawn in the current mode and group.
 
-    While a text to find settings is entered, the result is False for the settings in groups, of
-    which some may be drawn.
+    While a text to find settings is entered, only the settings next to the dataset and the recipe
+    count as drawn.
     """
     entry = next(entry for entry in setting_fields() if entry.name == name)
     if name in (*_RECIPE_FIELDS, _TARGETS):
@@ -212,9 +210,14 @@ def _applying(draft: Draft) -> list[SettingField]:
     return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
 
 
-def _in_groups(entries: Sequence[SettingField]) -> list[SettingField]:
-    """Return the settings that are not drawn next to the dataset or the recipe."""
-    return [entry for entry in entries if entry.group != _DATA and entry.name not in _RECIPE_FIELDS]
+def _is_elsewhere(entry: SettingField) -> bool:
+    """Return True if a setting is drawn next to the dataset or the recipe, not with its group."""
+    return entry.group == _DATA or entry.name in _RECIPE_FIELDS
+
+
+def _entries_in(group: str, entries: Sequence[SettingField]) -> list[SettingField]:
+    """Return those of the settings that are drawn with a group."""
+    return [entry for entry in entries if entry.group == group and not _is_elsewhere(entry)]
 
 
 def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:

@@ -38,7 +38,7 @@ def show_models(settings: Settings) -> None:
     for sentence in damaged_bundles(settings):
         show_error(sentence)
     if bundles:
-        selected = _choose(bundles, default_name)
+        selected = _choose_model(bundles, default_name)
         if selected is None:
             st.caption("Click the left end of a row to see the classes and origin of the model.")
         else:
@@ -48,7 +48,7 @@ def show_models(settings: Settings) -> None:
     show_import(settings)
 
 
-def _choose(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | None:
+def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | None:
     """Draw the table; return the selected model, or None if no row is selected."""
     names = [bundle.name for bundle in bundles]
     imported_name = st.session_state.get(_IMPORTED)
@@ -70,7 +70,7 @@ def _choose(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | Non
             "Model": st.column_config.TextColumn(width=220, help="★ marks the default model."),
             "Validation accuracy": st.column_config.NumberColumn(
                 format="%.1f %%",
-                help="Measured after the training. Empty for imported models, and for models "
+                help="Measured after the training. Not shown for imported models, and for models "
                 "trained on the demo set, whose faces are drawn.",
             ),
             "Parameters": st.column_config.NumberColumn(format="localized"),
