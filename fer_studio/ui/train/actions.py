@@ -146,7 +146,7 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
             step=1,
             key=key,
             help="A learning rate schedule that depends on the total, such as cosine, is stretched "
-            "to the new total. If early stopping ended the run, it is switched off.",
+            "to the new total. Early stopping is switched off if it ended the run.",
         )
         st.button(
             "Continue training",

@@ -47,7 +47,7 @@ def show_compare(settings: Settings) -> None:
                 "as soon as it is started."
             )
         return
-    matching_runs, is_grouped = _filtered(runs)
+    matching_runs, is_grouped = _filter_runs(runs)
     default_model = default_bundle_name(settings)
     if is_grouped:
         groups = seed_groups(matching_runs)
@@ -75,7 +75,7 @@ def show_compare(settings: Settings) -> None:
         _show_differences([group.runs[0] for group in selected])
 
 
-def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
+def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
     """Draw the filters and a toggle; return the matching runs, and True to group seeds."""
     # With this key, app.css reserves the space of the filters on a phone.
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
@@ -91,7 +91,7 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             "Filter",
             key="compare_filter",
             name="filter",
-            placeholder="name, recipe, dataset, study, note",
+            placeholder="name, recipe, dataset, search, note",
             icon=":material/search:",
         )
         states = kept_multiselect(
@@ -102,19 +102,21 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             default=(),
             placeholder="all states",
         )
-    search_terms = text.lower().split()
+    terms = text.lower().split()
     matching_runs = [
         run
         for run in runs
         if (not states or run.state in states)
-        and all(
-            term in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
-            for term in search_terms
-        )
+        and all(term in _searched_text(run) for term in terms)
     ]
     if len(matching_runs) < len(runs):
         st.caption(f"{len(matching_runs)} of {len(runs)} runs.")
     return matching_runs, is_grouped
+
+
+def _searched_text(run: RunSummary) -> str:
+    """Return what the filter searches, in lower case."""
+    return " ".join((run.id, run.name, run.recipe, run.data, run.study or "", run.note)).lower()
 
 
 def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, Any]:
@@ -136,10 +138,10 @@ def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, An
         "Epochs": f"{run.epoch}/{run.epochs}" if run.epochs else "",
         "Time": run.seconds / 60,
         "Recipe": run.recipe,
-        "Data": run.data,
+        "Dataset": run.data,
         "Seed": run.seed,
         "Started": run.started,
-        "Study": "" if run.study is None else f"{run.study} {run.trial}",
+        "Search": "" if run.study is None else f"{run.study} {run.trial}",
         "Note": run.note,
         "ID": run.id,
     }
@@ -162,7 +164,7 @@ def _group_row(group: SeedGroup) -> dict[str, Any]:
         "± SD of F1": None if macro_f1 is None else macro_f1.deviation,
         "Time": sum(run.seconds for run in group.runs) / 60,
         "Recipe": first.recipe,
-        "Data": first.data,
+        "Dataset": first.data,
         "Seed values": ", ".join(str(seed) for seed in seeds if seed is not None),
     }
 
@@ -199,7 +201,7 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
     # a new table, in which the same runs are selected.
     previous_ids: list[str] = st.session_state.get(_SELECTED_IDS, [])
     default_rows = [row for row, ids in enumerate(ids_by_row) if set(ids) & set(previous_ids)]
-    key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF
+    key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         rows,
         hide_index=True,
@@ -231,6 +233,7 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
                 help="Training time of the finished epochs, over all seeds of a group",
             ),
             "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Search": st.column_config.TextColumn(help="The search and the number of its trial"),
             "Note": st.column_config.TextColumn(width="medium"),
         },
     )

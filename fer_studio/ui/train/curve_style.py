@@ -8,7 +8,7 @@ import streamlit as st
 
 from fer_studio.ui.kept import kept_slider, kept_toggle
 
-#: With a weight of 1, the later values would have no effect.
+#: Maximum weight of the earlier values. With a weight of 1, the later ones would have no effect.
 _MAX_SMOOTHING = 0.95
 
 

@@ -41,9 +41,9 @@ def card_title(title: str) -> DeltaGenerator:
         The container of the heading, to draw a widget to the right of the heading.
     """
     # In a horizontal container, a heading has no margin at its top, which a card does not need.
-    line = st.container(horizontal=True, vertical_alignment="center")
-    line.header(title, anchor=False, width="stretch")
-    return line
+    container = st.container(horizontal=True, vertical_alignment="center")
+    container.header(title, anchor=False, width="stretch")
+    return container
 
 
 def choose_mode() -> bool:
@@ -271,7 +271,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
 
 
 def _step(entry: SettingField) -> float:
-    """Return by how much the plus and minus buttons change a setting; it suits the usual values."""
+    """Return by how much the plus and minus buttons change a number, depending on its range."""
     if entry.is_logarithmic:
         return 1.0 if entry.maximum is not None and entry.maximum > 10 else 1e-4
     if entry.maximum is not None and entry.maximum > 5:

@@ -46,6 +46,7 @@ from fer_studio.ui.uploads import check_size, file_name
 MODEL_IMPORT = JobKind("model import", Role.EDITOR, max_parallel=1)
 SCALING_CHECK = JobKind("scaling check", Role.EDITOR, max_parallel=1)
 
+#: Maximum size of an uploaded file.
 MAX_UPLOAD_MB = MAX_BYTES >> 20
 #: Maximum number of files of a model: the network, its weights and its metadata.
 _MAX_FILES = 3
@@ -139,7 +140,7 @@ def show_import(settings: Settings) -> None:
             st.toggle(
                 "Replace a model of this name",
                 key=_REPLACE,
-                help="If this is off, a name that another model has is an error.",
+                help="If this is off, the name must be new.",
             )
         if is_pressed:
             _try_to_start(lambda: _start_import(uploads, settings))
@@ -173,8 +174,8 @@ def _show_options() -> None:
             accept_new_options=True,
             placeholder="Choose a usual order, or enter the names separated by commas",
             help="A model file does not contain the names of its outputs. The first option is the "
-            "order of FER2013, the second one is alphabetical, as Keras reads folders, the third "
-            "one is that of FER+. Not needed with NAME.meta.json.",
+            "order of FER2013, the second is the alphabetical order, in which Keras reads folders, "
+            "and the third is the order of FER+. Not needed with NAME.meta.json.",
         )
     with name_column:
         st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=_MAX_MODEL_NAME)
@@ -304,7 +305,7 @@ def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
         InputError: The uploads, an option or the name cannot be used.
     """
     files = _checked_files(uploads)
-    request = _request(files)
+    request = _request_from_form(files)
     model_name = request.name or name_from_file(Path(files.network))
     if request.replace:
         if not is_plain_name(model_name):
@@ -342,7 +343,7 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
         InputError: The uploads or an option cannot be used, or the dataset does not exist.
     """
     files = _checked_files(uploads)
-    request = _request(files)
+    request = _request_from_form(files)
     if data not in (DEMO_NAME, *dataset_names(settings)):
         raise InputError(f"The dataset {data!r} no longer exists; choose another one.")
 
@@ -396,7 +397,8 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
     """Return the uploads of one model.
 
     Raises:
-        InputError: There are none or too many, or it is unclear which of them is the network.
+        InputError: There are none or too many, one is too large, or it is unclear which of them is
+            the network.
     """
     if not uploads:
         raise InputError("No file was chosen; drop a .keras, .h5 or .onnx file above.")
@@ -430,8 +432,8 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
     return _ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_metadata)
 
 
-def _request(files: _ModelFiles) -> ImportRequest:
-    """Return the options of the form.
+def _request_from_form(files: _ModelFiles) -> ImportRequest:
+    """Return the options that the fields of the form contain.
 
     Raises:
         InputError: A field is not valid, or the labels are missing.
@@ -457,6 +459,7 @@ def _request(files: _ModelFiles) -> ImportRequest:
 
 
 def _with_weights(request: ImportRequest, files: _ModelFiles, folder: Path) -> ImportRequest:
+    """Return the request with the path of the weights in a folder, if weights were uploaded."""
     return request if files.weights is None else replace(request, weights=folder / files.weights)
 
 

@@ -56,13 +56,14 @@ def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle
     # Streamlit stores the selection as a row number. The key changes with the list of models, so
     # that this number never refers to another model, and after an import, so that the new model is
     # selected.
+    key = hash((*names, *initial_rows)) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         [_row(bundle, default_name) for bundle in bundles],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": initial_rows}},
-        key=f"models_table_{hash((*names, *initial_rows)) & 0xFFFFFFFF:x}",
+        key=f"models_table_{key:x}",
         height=table_height(len(bundles), maximum=400),
         placeholder="-",
         alt=f"{len(bundles)} models with their classes and accuracy",

@@ -89,7 +89,7 @@ def adapt_draft() -> None:
 
 
 def base_config(recipe: str, settings: Settings) -> TrainingConfig:
-    """Return the settings of a recipe, adapted to the chosen starting model."""
+    """Return the configuration of a recipe, adapted to the chosen starting model."""
     config = recipe_by_name(recipe).config
     name = st.session_state.get(START) or _NONE
     bundle = _usable_bundles(settings).get(name) if name else None

@@ -211,14 +211,14 @@ def _show_metrics(run: RunSummary) -> None:
             border=True,
             height=METRIC_HEIGHT,
             help="On validation, at the best epoch, which the setting 'Select best epoch by' "
-            "determines.",
+            "determines",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
             height=METRIC_HEIGHT,
-            help="On validation, at the best epoch.",
+            help="On validation, at the best epoch",
         )
         st.metric(
             "Best epoch",
@@ -305,7 +305,7 @@ class _Chart:
         return self.draw(epochs, **options)
 
 
-#: The charts in the rows of the page.
+#: The charts, by the row in which they are drawn.
 _CHART_ROWS = (
     (
         _Chart(
