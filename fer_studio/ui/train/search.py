@@ -46,6 +46,8 @@ STUDY = "study"
 _REFRESH_SECONDS = 3.0
 #: The settings that a new search varies by default.
 _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
+#: Maximum number of workers of a search, as in ``launch_search``.
+_MAX_WORKERS = 64
 #: Session key of a pair: what the charts depend on, and the charts by name.
 _FIGURES = "study_figures"
 
@@ -392,7 +394,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 "Workers",
                 value=1,
                 min_value=1,
-                max_value=64,
+                max_value=_MAX_WORKERS,
                 step=1,
                 key="search_workers",
                 width=140,
