@@ -37,7 +37,7 @@ _MINIMAL = "minimal page"
 _SECTIONS = {
     "New training": "Start training",
     "Runs": "Learning rate",
-    "Compare": "Select runs on the left",
+    "Compare": "Click the left end",
 }
 
 

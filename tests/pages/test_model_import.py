@@ -72,8 +72,8 @@ def test_models_are_listed_and_one_becomes_the_default(
     table = app.dataframe[0].value
     assert list(table["Model"]) == ["other", "small ★"]
     assert list(table["Classes"]) == ["seven emotions"] * 2
-    assert "Select a model on the left" in words(app)
-    app.session_state["chosen_model"] = "other"
+    assert "Click the left end of a row" in words(app)
+    app.session_state["imported_model"] = "other"
     app.run()
     assert "7 classes: angry, disgust" in words(app) and "48x48 pixels, gray" in words(app)
     app.button(key="use_model_as_default").click().run()

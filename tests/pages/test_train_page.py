@@ -51,9 +51,15 @@ from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
 from fer_studio.ui.train.compare import difference_rows, runs_as_csv, sparkline
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
-from fer_studio.ui.train.draft import checked, form_values, steps_as_text, steps_from_text
+from fer_studio.ui.train.draft import (
+    checked,
+    form_values,
+    steps_as_text,
+    steps_from_text,
+    value_problem,
+)
 from fer_studio.ui.train.estimates import ESTIMATE
-from fer_studio.ui.train.fields import ADVANCED, FIND, MODE, SECTION
+from fer_studio.ui.train.fields import ADVANCED, FIND, GROUP, MODE
 from fer_studio.ui.train.formatting import (
     format_bytes,
     format_value,
@@ -141,10 +147,10 @@ def badges(app: AppTest) -> str:
 
 
 def open_group(app: AppTest, group: str) -> AppTest:
-    """Turn to the settings of one group, as clicks on Advanced and on its section do."""
+    """Turn to the settings of one group, as clicks on Advanced and on the group do."""
     app.session_state[MODE] = ADVANCED
     if group != "data":
-        app.session_state[SECTION] = group
+        app.session_state[GROUP] = group
     return app.run()
 
 
@@ -262,7 +268,7 @@ def test_basic_shows_few_settings_and_the_address_remembers_advanced(
     assert setting_keys(app) == {"setting_epochs", "setting_targets"}
     assert "settings" not in address_of(app)
     app.button_group(key=MODE).set_value(ADVANCED).run()
-    app.radio(key=SECTION).set_value("loss").run()
+    app.radio(key=GROUP).set_value("loss").run()
     assert_sound(app)
     address = address_of(app)
     assert (address["settings"], address["section"]) == ("advanced", "loss")
@@ -282,7 +288,7 @@ def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., 
     app.text_input(key=FIND).set_value("momentum").run()
     assert "Momentum has an effect only with Optimizer sgd." in words(app)
     app.text_input(key=FIND).set_value("epochs passes").run()
-    assert "Next to the dataset and the recipe: Epochs." in words(app)
+    assert "Shown next to the dataset or the recipe: Epochs." in words(app)
     app.text_input(key=FIND).set_value("colour").run()
     assert "No setting contains “colour”" in words(app)
 
@@ -292,7 +298,7 @@ def test_sections_show_what_was_changed_and_what_is_not_valid(
 ) -> None:
     app = open_group(open_view(), "optimizer")
     app.number_input(key="setting_learning_rate").set_value(11.0).run()
-    titles = dict(zip(GROUPS, ["", *app.radio(key=SECTION).options], strict=True))
+    titles = dict(zip(GROUPS, ["", *app.radio(key=GROUP).options], strict=True))
     assert titles["optimizer"] == "Optimizer :red[:material/error:] :gray[· 1 changed]"
     assert titles["loss"] == "Loss"
     # Shown where it is, and from Basic a button leads there.
@@ -429,6 +435,12 @@ def test_steps_survive_the_way_to_text_and_back() -> None:
     for torn in ("20", "a: 1", "3: b", "1.5: 0.1"):
         with pytest.raises(InputError, match="pairs of epoch and learning rate"):
             steps_from_text(torn)
+
+
+def test_a_number_that_is_not_finite_is_reported() -> None:
+    (rate,) = (entry for entry in setting_fields() if entry.name == "learning_rate")
+    sentence = "Learning rate should be above 0 and at most 10; it is inf."
+    assert value_problem(rate, float("inf")) == sentence
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
@@ -678,11 +690,11 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     app.run()
     assert "finished" in badges(app)
     values = {metric.label: metric.value for metric in app.metric}
-    assert values["Best accuracy"] == "54.0 %"
+    assert values["Accuracy"] == "54.0 %"
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, ECE 0.012" in words(app)
+    assert "accuracy 54.0 %, macro F1 0.270, calibration error (ECE) 0.012" in words(app)
     assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
         labels(app)
     )
@@ -719,7 +731,7 @@ def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
     )
     assert (
         "Validation against the plurality of the votes, measured with the exported model: accuracy "
-        "75.0 %, macro F1 0.500, ECE 0.250." in words(open_view("Runs"))
+        "75.0 %, macro F1 0.500, calibration error (ECE) 0.250." in words(open_view("Runs"))
     )
 
 
@@ -832,7 +844,7 @@ def test_the_queue_is_reordered_and_emptied(
     assert sorted(run.path.name for run in pending_runs(home)) == ["first", "third"]
 
 
-def test_start_from_this_run_fills_the_form(
+def test_reuse_settings_fills_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
     run = RunFolder(home.runs_root / "one")
@@ -846,7 +858,7 @@ def test_start_from_this_run_fills_the_form(
     )
     app = open_view("Runs", record_one=True)
     assert "recipe no longer exists" in words(app)
-    app.button(key="start_from_run").click().run()
+    app.button(key="reuse_settings").click().run()
     assert_sound(app)
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
@@ -962,7 +974,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
         assert_sound(app)
         assert "damaged" in badges(app)
         assert sentence in errors(app)[0]
-        assert not {"Stop", "Continue training", "Start from this run"} & set(labels(app))
+        assert not {"Stop", "Continue training", "Reuse settings"} & set(labels(app))
     app.selectbox(key="run").set_value("half").run()
     assert_sound(app)
     assert "2 of 50 epochs" in app.get("progress")[0].proto.text
@@ -970,6 +982,8 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
     app.button_group[0].set_value("Compare").run()
     assert_sound(app)
     assert len(app.dataframe[0].value) == 4
+    app = open_view("Compare", compared_runs=["good", "torn"])
+    assert "Fewer than two of these runs have settings that can be read" in words(app)
 
 
 def live_charts(app: AppTest) -> list[tuple[str, str, bytes]]:
@@ -1040,7 +1054,8 @@ def test_runs_are_listed_filtered_and_distinguishable(
     app.text_input(key="compare_filter").set_value("")
     app.multiselect(key="compare_states").set_value(["finished"]).run()
     assert list(app.dataframe[0].value["Run"]) == ["one"]
-    app.text_input(key="compare_filter").set_value("nothing").run()
+    # No run belongs to a search.
+    app.text_input(key="compare_filter").set_value("none").run()
     assert_sound(app)
     assert len(app.dataframe[0].value) == 0
 
@@ -1126,6 +1141,22 @@ def test_the_csv_contains_metrics_and_settings(home: Settings) -> None:
     assert difference_rows([]) == []
 
 
+def test_differences_contain_the_dataset_as_named_the_choices_and_the_starting_model(
+    home: Settings,
+) -> None:
+    make_run(home, "one", imbalance="class_weights")
+    start = StartingModel("votes", "plain_eight", EMOTIONS, "d", "stage1")
+    RunFolder(home.runs_root / "two").create(
+        RunSetup(QUICK, "my_faces", validated_config({"monitor": "accuracy"}), start=start)
+    )
+    runs = sorted(list_runs(home), key=lambda run: run.id)
+    assert difference_rows(runs) == [
+        {"Setting": "Dataset", "one": "faces", "two": "my_faces"},
+        {"Setting": "Start from", "one": "random weights", "two": "votes, frozen up to stage1"},
+        {"Setting": "Class imbalance", "one": "class weights", "two": "none"},
+    ]
+
+
 # Search
 
 
@@ -1149,7 +1180,7 @@ def test_a_study_is_created_from_the_form() -> None:
     ("changes", "parameters", "sentence"),
     [
         ({"name": ""}, [RATE], "needs a name; enter one"),
-        ({"epochs": None}, [RATE], "The number for epochs is missing"),
+        ({"epochs": None}, [RATE], "Epochs per trial is missing; enter a number"),
         ({"epochs": 0}, [RATE], "epochs"),
         ({"trials": 0}, [RATE], "trials"),
         ({}, [], "at least one field"),
@@ -1248,6 +1279,7 @@ def test_a_damaged_study_is_reported(
 
 def test_amounts_and_values() -> None:
     assert (format_bytes(850e6), format_bytes(1.34e9)) == ("850 MB", "1.3 GB")
-    assert [format_value(one) for one in (None, True, 0.00025, 3, "adam", ((1, 0.1),))] == [
-        "off", "yes", "0.00025", "3", "adam", "1: 0.1",
-    ]  # fmt: skip
+    values = (None, True, 0.00025, 3, "class_weights", ((1, 0.1),), ())
+    assert [format_value(one) for one in values] == [
+        *("none", "yes", "0.00025", "3", "class weights", "1: 0.1", "none")
+    ]

@@ -1,4 +1,4 @@
-"""Actions on a run: control, continue, name and delete it, and use its model."""
+"""The actions on a run: control, continue, name and delete it, and use its model."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ from fer_studio.ui.address import forget
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.configure import RUN, config_as_text, start_from_run
+from fer_studio.ui.train.configure import MAX_RUN_NAME, MAX_RUN_NOTE, config_as_text, reuse_settings
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.model_links import show_model_links
 from fer_studio.ui.train.starting import start_text
+from fer_studio.ui.train.views import RUN
+
+#: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
+_MAX_MODEL_NAME = 64
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -73,10 +77,10 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             _show_continue(run, settings)
         if run.config is not None:
             st.button(
-                "Start from this run",
-                key="start_from_run",
+                "Reuse settings",
+                key="reuse_settings",
                 icon=":material/edit:",
-                on_click=start_from_run,
+                on_click=reuse_settings,
                 args=(run,),
                 help="Fills the form of a new training with this run's settings.",
             )
@@ -107,8 +111,9 @@ def _button(
     action: Callable[[], object],
     *,
     success_message: str = "",
-    help: str | None = None,  # noqa: A002 (Streamlit's own name for it)
+    help: str | None = None,  # noqa: A002 (the same name as in Streamlit)
 ) -> None:
+    """Draw a button whose action is run, and whose outcome is kept, by ``run_action``."""
     st.button(
         label, key=key, icon=icon, on_click=run_action, args=(action, success_message), help=help
     )
@@ -116,7 +121,7 @@ def _button(
 
 def _kill(folder: RunFolder, settings: Settings) -> None:
     kill_run(folder)
-    start_pending_runs(settings)  # a killed job cannot start the next run itself
+    start_pending_runs(settings)  # a killed process cannot start the next run
 
 
 def _delete(run: RunSummary, settings: Settings) -> None:
@@ -128,7 +133,7 @@ def _delete(run: RunSummary, settings: Settings) -> None:
 
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:
-    is_complete = run.state == "finished"
+    is_finished = run.state == "finished"
     with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
         st.markdown(
             f"Continues after epoch {run.epoch:,} with the saved optimizer state. Runs that are "
@@ -137,11 +142,11 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
         key = f"continue_epochs_{run.id}"
         st.number_input(
             "Total epochs",
-            value=run.epochs + 10 if is_complete else max(run.epochs, 1),
+            value=run.epochs + 10 if is_finished else run.epochs,
             step=1,
             key=key,
-            help="A schedule that depends on the total, such as cosine, is stretched. If early "
-            "stopping ended the run, early stopping is switched off.",
+            help="A learning rate schedule that depends on the total, such as cosine, is stretched "
+            "to the new total. Early stopping is switched off if it ended the run.",
         )
         st.button(
             "Continue training",
@@ -157,24 +162,20 @@ def _continue(run: RunSummary, key: str, settings: Settings) -> None:
     if epochs is None:
         keep_error("The number of epochs is missing; enter one.")
         return
-    run_action(
-        # None keeps the number of epochs.
-        lambda: continue_run(
-            RunFolder(run.path), settings, epochs=None if epochs == run.epochs else epochs
-        )
-    )
+    new_epochs = None if epochs == run.epochs else epochs
+    run_action(lambda: continue_run(RunFolder(run.path), settings, epochs=new_epochs))
 
 
 def show_details(run: RunSummary) -> None:
-    """Draw what is not refreshed during a training: name and note, and the configuration."""
+    """Draw what does not change during a training: name and note, and the configuration."""
     if run.state == "damaged":
         return
     with st.expander("Name and note", icon=":material/edit_note:"):
         name_key, note_key = f"name_{run.id}", f"note_{run.id}"
         st.session_state.setdefault(name_key, run.name)
         st.session_state.setdefault(note_key, run.note)
-        st.text_input("Name", key=name_key, max_chars=80)
-        st.text_area("Note", key=note_key, max_chars=4000, height=100)
+        st.text_input("Name", key=name_key, max_chars=MAX_RUN_NAME)
+        st.text_area("Note", key=note_key, max_chars=MAX_RUN_NOTE, height=100)
         st.button(
             "Save",
             key=f"save_label_{run.id}",
@@ -231,24 +232,24 @@ def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
 
 
 def show_model(run: RunSummary, settings: Settings) -> None:
-    """Draw the run's bundle: its metrics, and the ways to use it."""
+    """Draw the metrics of the run's model, and the buttons and links to use it."""
     try:
         bundle = load_bundle(run.bundle_path, run.id)
     except InputError as error:
         show_error(error)
         return
     metrics = bundle.record.metrics.get("validation", {})
-    truth_text = ""
+    reference = ""
     if bundle.record.learned_votes:
-        metrics, truth_text = metrics.get("votes", {}), " against the plurality of the votes"
+        metrics, reference = metrics.get("votes", {}), " against the plurality of the votes"
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
-            f"Validation{truth_text}, measured with the exported model: accuracy "
+            f"Validation{reference}, measured with the exported model: accuracy "
             f"{format_percent(metrics.get('accuracy'))}, macro F1 "
-            f"{_three_digits(metrics.get('macro_f1'))}, ECE {_three_digits(metrics.get('ece'))}. "
-            f"All pages list it as {plain_text(run.title)}."
+            f"{_three_digits(metrics.get('macro_f1'))}, calibration error (ECE) "
+            f"{_three_digits(metrics.get('ece'))}. All pages list it as {plain_text(run.title)}."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             st.button(
@@ -261,7 +262,7 @@ def show_model(run: RunSummary, settings: Settings) -> None:
                     lambda: set_default_bundle(run.id, settings),
                     f"{run.title} is now the default model.",
                 ),
-                help="All pages and commands use this model unless another one is chosen.",
+                help="All pages and commands use the default model unless you select another one.",
             )
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
                 _show_publish(run, settings)
@@ -275,7 +276,7 @@ def _three_digits(value: object) -> str:
 def _show_publish(run: RunSummary, settings: Settings) -> None:
     st.markdown("Copies the model to `models/`. The copy remains if the run is deleted.")
     key = f"publish_name_{run.id}"
-    st.text_input("Model name", value=run.id[:64], key=key, max_chars=64)
+    st.text_input("Model name", value=run.id[:_MAX_MODEL_NAME], key=key, max_chars=_MAX_MODEL_NAME)
     default_key = f"publish_default_{run.id}"
     st.toggle("Make it the default model", key=default_key)
     st.button(

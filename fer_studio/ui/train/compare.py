@@ -1,4 +1,4 @@
-"""Compare: all runs in a table, with the curves and settings of the selected ones."""
+"""Compare: a table of all runs, and the curves and settings of the selected ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.bundle import default_bundle_name, set_default_bundle
 from fer_core.charts.training import COMPARED_METRICS, compared_curves, grouped_curves
 from fer_core.csv_text import csv_text
-from fer_core.recipes import config_difference, setting_fields
+from fer_core.recipes import setting_fields
 from fer_core.settings import Settings
 from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_core.training.seed_groups import SeedGroup, seed_groups, spread_by_epoch
@@ -19,17 +19,18 @@ from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
 from fer_studio.ui.tables import table_height
-from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_titles
+from fer_studio.ui.train.views import open_run
 
 #: Session key of the IDs of the selected runs.
 _SELECTED_IDS = "compared_runs"
-#: Maximum number of rows of which curves and settings are compared.
+#: Maximum number of selected rows whose curves and settings are shown.
 _MAX_COMPARED = 12
 #: Maximum number of points of the small curve in each row of the table.
 _SPARKLINE_POINTS = 40
+#: The caption of curves whose runs are grouped.
 _GROUPED_CAPTION = (
     "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch that all "
     "runs of a row have finished."
@@ -46,7 +47,7 @@ def show_compare(settings: Settings) -> None:
                 "as soon as it is started."
             )
         return
-    matching_runs, is_grouped = _filtered(runs)
+    matching_runs, is_grouped = _filter_runs(runs)
     default_model = default_bundle_name(settings)
     if is_grouped:
         groups = seed_groups(matching_runs)
@@ -55,7 +56,7 @@ def show_compare(settings: Settings) -> None:
         groups = [SeedGroup((run,)) for run in matching_runs]
         titles = run_titles(matching_runs)
         rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
-    selected = _choose(groups, rows)
+    selected = _choose_rows(groups, rows)
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
             "CSV",
@@ -67,16 +68,15 @@ def show_compare(settings: Settings) -> None:
         if len(selected) == 1:
             _show_actions(selected[0], settings)
     if not selected:
-        noun = "rows" if is_grouped else "runs"
-        st.caption(f"Select {noun} on the left of the table to see their curves and differences.")
+        st.caption("Click the left end of one or more rows to see their curves and differences.")
         return
     _show_curves(selected, is_grouped=is_grouped)
     if len(selected) > 1:
         _show_differences([group.runs[0] for group in selected])
 
 
-def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
-    """Draw the filters; return the runs that match them, and True if seeds are to be grouped."""
+def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
+    """Draw the filters and a toggle; return the matching runs, and True to group seeds."""
     # With this key, app.css reserves the space of the filters on a phone.
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
         # On the left, because the toolbar of the table covers what is above its right end.
@@ -91,7 +91,7 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             "Filter",
             key="compare_filter",
             name="filter",
-            placeholder="name, recipe, dataset, study, note",
+            placeholder="name, recipe, dataset, search, note",
             icon=":material/search:",
         )
         states = kept_multiselect(
@@ -102,22 +102,31 @@ def _filtered(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
             default=(),
             placeholder="all states",
         )
-    search_terms = text.lower().split()
+    terms = text.lower().split()
     matching_runs = [
         run
         for run in runs
         if (not states or run.state in states)
-        and all(
-            term in f"{run.id} {run.name} {run.recipe} {run.data} {run.study} {run.note}".lower()
-            for term in search_terms
-        )
+        and all(term in _searched_text(run) for term in terms)
     ]
     if len(matching_runs) < len(runs):
         st.caption(f"{len(matching_runs)} of {len(runs)} runs.")
     return matching_runs, is_grouped
 
 
+def _searched_text(run: RunSummary) -> str:
+    """Return what the filter searches, in lower case."""
+    return " ".join((run.id, run.name, run.recipe, run.data, run.study or "", run.note)).lower()
+
+
 def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, Any]:
+    """Return the cells of a run by column.
+
+    Args:
+        run: The run.
+        title: The title of the run.
+        default_model: The name of the default model; for the model of a run, the ID of the run.
+    """
     epochs = read_run_epochs(run.path)
     return {
         "Run": title + (" ★" if run.id == default_model else ""),
@@ -129,16 +138,17 @@ def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, An
         "Epochs": f"{run.epoch}/{run.epochs}" if run.epochs else "",
         "Time": run.seconds / 60,
         "Recipe": run.recipe,
-        "Data": run.data,
+        "Dataset": run.data,
         "Seed": run.seed,
         "Started": run.started,
-        "Study": "" if run.study is None else f"{run.study} {run.trial}",
+        "Search": "" if run.study is None else f"{run.study} {run.trial}",
         "Note": run.note,
         "ID": run.id,
     }
 
 
 def _group_row(group: SeedGroup) -> dict[str, Any]:
+    """Return the cells of a group by column."""
     first = group.runs[0]
     accuracy, macro_f1 = group.accuracy, group.macro_f1
     epochs = [read_run_epochs(run.path) for run in group.runs]
@@ -154,17 +164,22 @@ def _group_row(group: SeedGroup) -> dict[str, Any]:
         "± SD of F1": None if macro_f1 is None else macro_f1.deviation,
         "Time": sum(run.seconds for run in group.runs) / 60,
         "Recipe": first.recipe,
-        "Data": first.data,
+        "Dataset": first.data,
         "Seed values": ", ".join(str(seed) for seed in seeds if seed is not None),
     }
 
 
 def _percent(share: float | None) -> float | None:
+    """Return a fraction, 0 to 1, in percent; None stays None."""
     return None if share is None else 100 * share
 
 
 def sparkline(accuracies: Sequence[float]) -> list[float]:
-    """Return the accuracies in percent: at most 40, evenly spaced, with the first and the last."""
+    """Return at most 40 of the accuracies, in percent: evenly spaced, the first and last included.
+
+    Args:
+        accuracies: Accuracies by epoch, 0 to 1.
+    """
     last = len(accuracies) - 1
     if last < _SPARKLINE_POINTS:
         return [100 * value for value in accuracies]
@@ -174,19 +189,19 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
     return [100 * accuracies[position] for position in positions]
 
 
-def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
+def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
     """Draw the table and return the groups of the selected rows.
 
     Args:
         groups: The runs of each row; a single run if seeds are not grouped.
-        rows: The values of each row by column.
+        rows: The cells of each row by column.
     """
     ids_by_row = [[run.id for run in group.runs] for group in groups]
-    # Streamlit stores the numbers of the selected rows. A different list of runs gets a new table,
-    # in which the same runs are selected.
+    # Streamlit stores the selection as row numbers. If the list of runs changes, a new key creates
+    # a new table, in which the same runs are selected.
     previous_ids: list[str] = st.session_state.get(_SELECTED_IDS, [])
     default_rows = [row for row, ids in enumerate(ids_by_row) if set(ids) & set(previous_ids)]
-    key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF
+    key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         rows,
         hide_index=True,
@@ -214,14 +229,16 @@ def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGro
             ),
             "± SD of F1": st.column_config.NumberColumn(format="%.3f"),
             "Time": st.column_config.NumberColumn(
-                format="%.1f min", help="Training time of the finished epochs"
+                format="%.1f min",
+                help="Training time of the finished epochs, over all seeds of a group",
             ),
             "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Search": st.column_config.TextColumn(help="The search and the number of its trial"),
             "Note": st.column_config.TextColumn(width="medium"),
         },
     )
     selected_rows = [row for row in selection["selection"]["rows"] if row < len(groups)]
-    # Selected runs that the filter hides stay selected.
+    # Runs that the filter hides stay selected.
     ids_in_table = {run_id for ids in ids_by_row for run_id in ids}
     hidden_ids = [run_id for run_id in previous_ids if run_id not in ids_in_table]
     st.session_state[_SELECTED_IDS] = hidden_ids + [
@@ -231,14 +248,14 @@ def _choose(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGro
 
 
 def _show_actions(group: SeedGroup, settings: Settings) -> None:
-    """Draw the buttons for the selected run, or for the most accurate one of a group."""
+    """Draw the buttons for the selected run, or for the most accurate run of the selected group."""
     run = max(group.runs, key=lambda run: run.validation_accuracy or 0.0)
     is_single = len(group.runs) == 1
     st.button(
         "Open" if is_single else "Open the best run",
         key="open_run",
         icon=":material/visibility:",
-        on_click=_open,
+        on_click=open_run,
         args=(run.id,),
     )
     if run.has_bundle:
@@ -252,14 +269,8 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
                 lambda: set_default_bundle(run.id, settings),
                 f"{run.title} is now the default model.",
             ),
-            help="All pages and commands use the model of this run unless another one is chosen.",
+            help="All pages and commands use the default model unless you select another one.",
         )
-
-
-def _open(run_id: str) -> None:
-    """Show a run in the section of runs; the callback of a button."""
-    st.session_state[RUN] = run_id
-    st.session_state[VIEW] = RUNS
 
 
 def _show_curves(selected: list[SeedGroup], *, is_grouped: bool) -> None:
@@ -304,8 +315,11 @@ def _show_differences(runs: list[RunSummary]) -> None:
 
     A run whose settings cannot be read is left out.
     """
-    readable = [run for run in runs[:_MAX_COMPARED] if run.config is not None]
     st.markdown("**Differences in the settings**")
+    readable = [run for run in runs[:_MAX_COMPARED] if run.config is not None]
+    if len(readable) < 2:
+        st.caption("Fewer than two of these runs have settings that can be read.")
+        return
     rows = difference_rows(readable)
     if not rows:
         st.caption("These runs have the same settings.")
@@ -318,32 +332,40 @@ def _show_differences(runs: list[RunSummary]) -> None:
 
 
 def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
-    """Return a row for each setting that differs between runs: its label, and its value by run."""
-    if not runs or runs[0].config is None:
-        return []
-    labels = {"recipe": "Recipe", "data": "Dataset"}
-    fields = [name for name in labels if len({getattr(run, name) for run in runs}) > 1]
-    for run in runs[1:]:
-        assert run.config is not None
-        for difference in config_difference(runs[0].config, run.config):
-            labels[difference.field] = difference.label
-            if difference.field not in fields:
-                fields.append(difference.field)
-    titles = run_titles(runs)
+    """Return a row for each setting in which runs differ: its label, and its value by run title.
+
+    Args:
+        runs: Runs whose settings can be read.
+    """
+    titles = run_titles(runs).values()
+    texts_by_label = {
+        "Recipe": [run.recipe for run in runs],
+        "Dataset": [run.data for run in runs],
+        "Start from": [_start_text(run) for run in runs],
+    } | {
+        entry.label: [format_value(getattr(run.config, entry.name)) for run in runs]
+        for entry in setting_fields()
+    }
     return [
-        {"Setting": labels[name]}
-        | {
-            titles[run.id]: format_value(
-                getattr(run if name in ("recipe", "data") else run.config, name)
-            )
-            for run in runs
-        }
-        for name in fields
+        {"Setting": label} | dict(zip(titles, texts, strict=True))
+        for label, texts in texts_by_label.items()
+        if len(set(texts)) > 1
     ]
 
 
+def _start_text(run: RunSummary) -> str:
+    """Return the name of the model that a run starts from, and its last frozen stage."""
+    if run.start is None:
+        return "random weights"
+    frozen = "" if run.start.freeze is None else f", frozen up to {run.start.freeze}"
+    return f"{run.start.model}{frozen}"
+
+
 def runs_as_csv(runs: list[RunSummary]) -> str:
-    """Return the text of a CSV file with a line per run: identity, metrics, then all settings."""
+    """Return the text of a CSV file with a line per run: its name and state, metrics and settings.
+
+    The columns of the settings are left out if no run has settings that can be read.
+    """
     has_settings = any(run.config is not None for run in runs)
     names = [field.name for field in setting_fields()] if has_settings else []
     header = [

@@ -1,4 +1,4 @@
-"""New training: data, recipe, settings, estimate and start."""
+"""New training: choose data, recipe and settings, see the estimate, and start."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import streamlit as st
 
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.recipes import (
     RECIPES,
     TrainingConfig,
@@ -50,8 +51,8 @@ from fer_studio.ui.train.fields import (
     is_drawn,
     open_setting,
     show_data_fields,
+    show_groups,
     show_recipe_fields,
-    show_sections,
     show_targets,
 )
 from fer_studio.ui.train.formatting import format_value
@@ -65,33 +66,36 @@ from fer_studio.ui.train.starting import (
     chosen_freeze,
     chosen_start,
 )
+from fer_studio.ui.train.views import NEW_TRAINING, VIEW, open_run
 from fer_studio.ui.uploads import read_upload
 
-#: Session key of the section of the page, and the titles of the sections.
-VIEW = "view"
-NEW_TRAINING, RUNS, COMPARE, SEARCH = "New training", "Runs", "Compare", "Search"
-MODELS = "Models"
-#: The key of the ID of the shown run in the session and in the address.
-RUN = "run"
+#: Maximum numbers of characters of the name and the note of a run, as in ``write_label``.
+MAX_RUN_NAME, MAX_RUN_NOTE = 80, 4000
+#: Maximum size of a configuration file.
+_MAX_CONFIG_MB = 1
 
-#: Session keys of the expanders: whether they are open.
+#: Session keys of the expanders; their values are True if they are open.
 OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
-
+#: Session keys of the fields of a new run.
 _NAME, _NOTE = "new_run_name", "new_run_note"
 _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
-#: Session key used instead of ``_MLFLOW`` if other people can reach the app: they must not choose
-#: an address that the server connects to.
+#: Session key of the toggle that replaces the field ``_MLFLOW`` if other people can reach the app:
+#: they must not choose an address that the server connects to.
 _SHARED_MLFLOW = "new_run_shared_mlflow"
+#: The beginning of the session keys of the uploaders, and the session key of the number of uploads.
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
-#: The error of the start of a training, and the session key of the outcome of filling the form: a
-#: message, and True if it reports success.
-_START_ERROR, _LOAD_MESSAGE = KeptError("start_problem"), "load_message"
+#: Session key of the outcome of filling the form from a file or a run: a pair of True for success
+#: and the message.
+_LOAD_MESSAGE = "load_message"
+
+#: The error of the last start of a training.
+_START_ERROR = KeptError("start_error")
 
 
 def show_configure(settings: Settings) -> None:
     """Draw the section."""
-    # The draft and its problems are known before a widget is drawn. So the page is drawn from top
-    # to bottom, and nothing moves while it is loading.
+    # The draft is checked before the first widget is drawn. The page can then be drawn from top to
+    # bottom, and nothing moves while it is loading.
     draft = current_draft()
     result = checked(draft.values)
     base = base_config(draft.recipe, settings)
@@ -115,12 +119,13 @@ def show_configure(settings: Settings) -> None:
             choose_start(settings)
         if is_advanced:
             with st.container(border=True):
-                show_sections(draft, base, result.problems)
+                show_groups(draft, base, result.problems)
                 _show_text(result.config, draft)
     with summary, st.container(border=True):
         card_title("This training")
-        # The messages, which change, are in a container, so that the estimate below keeps its place
-        # in the page. Otherwise the browser would replace its fragment and lose a click in it.
+        # The number of messages changes. They have a container of their own, so that the estimate
+        # below keeps its position among the elements. Otherwise the browser would replace its
+        # fragment and lose a click in it.
         with st.container():
             _show_load_message()
             _show_problems(result)
@@ -134,7 +139,7 @@ def show_configure(settings: Settings) -> None:
 
 
 def _show_problems(result: CheckedDraft) -> None:
-    """Name every invalid value; those that are not drawn now get a button that shows them."""
+    """Show every problem, with a button that leads to the setting if it is not drawn now."""
     for name, sentence in result.problems.items():
         st.error(plain_text(sentence), icon=":material/error:")
         if name and not is_drawn(name):
@@ -160,8 +165,9 @@ def _choose_recipe(draft: Draft) -> None:
             key=RECIPE,
             persist_state="session",
             on_change=_change_recipe,
-            help="A complete set of training settings, the fastest first. You can change every "
-            "setting in Advanced; your changes are kept while you look at other recipes.",
+            help="A complete set of training settings. The recipe that trains fastest comes first. "
+            "You can change every setting in Advanced; your changes are kept while you look at "
+            "other recipes.",
         )
     with epochs_column:
         show_recipe_fields(draft)
@@ -171,19 +177,25 @@ def _choose_recipe(draft: Draft) -> None:
 
 
 def _change_recipe() -> None:
+    """Show the draft of the new recipe, adapted to the chosen starting model; a callback."""
     change_recipe()
     adapt_draft()
 
 
 def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig) -> None:
-    """Draw the differences between the form and its recipe, and the button that resets them."""
+    """Draw the differences between the form and its recipe, and a button that resets the form.
+
+    Args:
+        draft: The form.
+        config: The configuration in the form.
+        base: The configuration of the recipe, adapted to the starting model.
+    """
     differences = config_difference(base, config)
     if not differences:
         adapted = f", adapted to {plain_text(draft.start)}" if draft.start else ""
         st.caption(f"Same settings as the recipe {draft.recipe}{adapted}, seed {config.seed}.")
         return
-    count = len(differences)
-    st.markdown(f"**{count} setting{'s' if count != 1 else ''} changed from the recipe**")
+    st.markdown(f"**{counted(len(differences), 'setting')} changed from the recipe**")
     st.dataframe(
         [
             {
@@ -194,7 +206,7 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
             for difference in differences
         ],
         hide_index=True,
-        height=table_height(count, maximum=250),
+        height=table_height(len(differences), maximum=250),
         alt="Settings that differ from the recipe",
     )
     st.button(
@@ -208,6 +220,12 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
 
 
 def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
+    """Draw the configuration as text, and an uploader that fills the form.
+
+    Args:
+        config: The configuration in the form; None if it is not valid.
+        draft: The form.
+    """
     # The expander is empty until it is opened, because the code element is a large download for the
     # browser.
     expander = st.expander(
@@ -228,17 +246,16 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
                 icon=":material/download:",
             )
             st.code(text, language="json", height=260)
-        # Each upload is followed by a new uploader, so that no file is read twice.
-        number = st.session_state.setdefault(_UPLOAD_COUNT, 0)
-        key = f"{_UPLOAD}_{number}"
+        # After each upload, a new key replaces the uploader by an empty one.
+        key = f"{_UPLOAD}_{st.session_state.setdefault(_UPLOAD_COUNT, 0)}"
         st.file_uploader(
             "Load a configuration (JSON)",
             type=["json"],
             key=key,
-            on_change=_read_upload,
+            on_change=_load_upload,
             args=(key,),
-            max_upload_size=1,
-            help="A file from Download, or a run's config.json. It fills the form.",
+            max_upload_size=_MAX_CONFIG_MB,
+            help="Fills the form from a file that Download saved, or from a run's config.json.",
         )
 
 
@@ -247,11 +264,11 @@ def config_as_text(config: TrainingConfig) -> str:
     return json.dumps(config.to_json(), indent=2) + "\n"
 
 
-def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None]:
+def config_from_text(content: bytes, name: str) -> tuple[TrainingConfig, str | None]:
     """Read a configuration, or a run's ``config.json``, which contains one.
 
     Args:
-        text: The file's content.
+        content: The file's content.
         name: The file's name, for error messages.
 
     Returns:
@@ -261,7 +278,7 @@ def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None
         InputError: The file contains no configuration, or a setting that is not valid.
     """
     try:
-        values: Any = json.loads(text)
+        values: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"{name} is not valid JSON; use a file from Download, or a run's config.json."
@@ -280,23 +297,28 @@ def config_from_text(text: bytes, name: str) -> tuple[TrainingConfig, str | None
     return config, recipe if isinstance(recipe, str) else None
 
 
-def _read_upload(key: str) -> None:
+def _load_upload(key: str) -> None:
+    """Fill the form from an uploaded file; the callback of the uploader.
+
+    Args:
+        key: The session key of the uploader.
+    """
     upload = st.session_state.get(key)
     if upload is None:
         return
     st.session_state[_UPLOAD_COUNT] += 1
     try:
-        config, recipe = config_from_text(read_upload(upload, 1), upload.name)
+        config, recipe = config_from_text(read_upload(upload, _MAX_CONFIG_MB), upload.name)
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    # Learning rate and architecture are those of the file, even if a starting model is chosen.
+    # The starting model stays, but does not change the learning rate and architecture of the file.
     load_config(config, recipe, st.session_state.get(START) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
 
-def start_from_run(run: RunSummary) -> None:
-    """Fill the form from a run and show it; the callback of a button."""
+def reuse_settings(run: RunSummary) -> None:
+    """Fill the form from a run, and open the form; the callback of a button."""
     if run.config is None:
         return
     start = "" if run.start is None else run.start.model
@@ -316,7 +338,7 @@ def start_from_run(run: RunSummary) -> None:
 
 
 def _show_load_message() -> None:
-    """Show the outcome of the last upload or of the last run that filled the form, once."""
+    """Show, once, whether a file or a run has filled the form."""
     is_success, message = st.session_state.pop(_LOAD_MESSAGE, (True, ""))
     if message and is_success:
         st.success(plain_text(message), icon=":material/check:")
@@ -328,7 +350,11 @@ def _show_start(
     dataset: ChosenDataset | None, config: TrainingConfig | None, settings: Settings
 ) -> None:
     st.text_input(
-        "Name (optional)", key=_NAME, persist_state="session", max_chars=80, placeholder="baseline"
+        "Name (optional)",
+        key=_NAME,
+        persist_state="session",
+        max_chars=MAX_RUN_NAME,
+        placeholder="baseline",
     )
     expander = st.expander(
         "Note and tracking", icon=":material/edit_note:", key=OPEN_NOTE, on_change="rerun"
@@ -349,8 +375,8 @@ def _show_start(
     pending, running = len(pending_runs(settings)), len(active_runs(settings))
     if pending or running >= settings.parallel_runs:
         st.caption(
-            f"{running} training{'s' if running != 1 else ''} running, {pending} pending: this one "
-            f"will wait at position {pending + 1}."
+            f"{counted(running, 'training')} running, {pending} pending: this one will wait at "
+            f"position {pending + 1}."
         )
     st.caption(
         "A training runs in the background and continues when you close the page, the browser or "
@@ -359,7 +385,7 @@ def _show_start(
 
 
 def _show_note_and_tracking(settings: Settings) -> None:
-    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=4000, height=90)
+    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=MAX_RUN_NOTE, height=90)
     st.toggle(
         "Write TensorBoard event files",
         key=_TENSORBOARD,
@@ -372,7 +398,7 @@ def _show_note_and_tracking(settings: Settings) -> None:
             key=_MLFLOW,
             persist_state="session",
             placeholder="http://localhost:5000",
-            help="A server, folder or database of MLflow that also receives the metrics; optional.",
+            help="Optional: an MLflow server, folder or database that also receives the metrics.",
         )
     elif settings.mlflow_address:
         st.toggle(
@@ -384,7 +410,7 @@ def _show_note_and_tracking(settings: Settings) -> None:
 
 
 def _start() -> None:
-    """Launch a training with the form's current values, and open its run."""
+    """Launch a training with the form's current values, and open its run; a callback."""
     draft = current_draft()
     result = checked(draft.values)
     if result.config is None:
@@ -411,12 +437,11 @@ def _start() -> None:
             start_file=start_file,
         )
         st.session_state[_NAME] = st.session_state[_NOTE] = ""
-        st.session_state[RUN] = run.path.name
-        st.session_state[VIEW] = RUNS
+        open_run(run.path.name)
 
 
 def _mlflow_address(settings: Settings) -> str:
-    """Return the MLflow address from the form; empty for none."""
+    """Return the MLflow address that the form selects; empty for none."""
     if is_private():
         return (st.session_state.get(_MLFLOW) or "").strip()
     return settings.mlflow_address if st.session_state.get(_SHARED_MLFLOW) else ""

@@ -1,4 +1,4 @@
-"""The style of curves: smoothing and a logarithmic axis. The sections of the page share it."""
+"""The style of curves, which the sections Runs and Compare share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import streamlit as st
 
 from fer_studio.ui.kept import kept_slider, kept_toggle
 
+#: Maximum weight of the earlier values. With a weight of 1, the later ones would have no effect.
 _MAX_SMOOTHING = 0.95
 
 
@@ -25,7 +26,11 @@ class CurveStyle:
 
 
 def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
-    """Draw a slider and a toggle, whose values are part of the page's address; return the style."""
+    """Draw a slider and a toggle, whose values are part of the page's address; return the style.
+
+    Args:
+        log_label: The label of the toggle.
+    """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
         smoothing = kept_slider(
             "Smoothing",
@@ -36,8 +41,8 @@ def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
             default=0.0,
             step=0.05,
             width=260,
-            help="The weight of earlier epochs in an exponential moving average. The values "
-            "themselves stay visible behind the smoothed curve.",
+            help="The weight of earlier epochs in an exponential moving average; 0 for no "
+            "smoothing. A curve of a single run also shows its values before smoothing.",
         )
         is_log = kept_toggle(log_label, key="log_axis", name="log")
     return CurveStyle(smoothing, is_log)

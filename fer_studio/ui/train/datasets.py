@@ -1,4 +1,4 @@
-"""The choice of the dataset to train on, and the number of images of a training."""
+"""The choice of the dataset to train on, and the number of images that a training uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 from fer_core.dataset.curation import Curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.demo.shipped import demo_split_sizes, load_demo_set
-from fer_core.dataset.imported import is_imported, stored_classes
+from fer_core.dataset.imported import RECORD_FILE, is_imported, stored_classes
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
 from fer_core.dataset.votes_file import VOTES_FILE, read_votes
 from fer_core.emotions import EMOTIONS
@@ -33,9 +33,10 @@ class ChosenDataset:
 
     Attributes:
         name: The name of the dataset.
-        training_images: Number of training images.
-        validation_images: Number of validation images.
-        classes: The names of the classes.
+        training_images: Number of training images: those of the dataset, or those that a
+            configuration uses.
+        validation_images: Number of validation images, likewise.
+        classes: The names of the classes, in their order.
     """
 
     name: str
@@ -45,9 +46,8 @@ class ChosenDataset:
 
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
-    """Draw the select box and return the dataset; None, with the reason, if it cannot be used."""
+    """Draw the select box and return the dataset; show why and return None if it is not usable."""
     options = _options(settings)
-    imported = [name for name in options if name != DEMO_NAME]
     name = kept_selectbox(
         "Dataset",
         options,
@@ -59,10 +59,10 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
         help="The train and validation splits are used; test is reserved for the evaluation.",
     )
-    if not imported:
+    if options == [DEMO_NAME]:
         st.caption(
-            "No dataset has been imported yet. Import one on the dataset page, or try everything "
-            "with the demo set; its metrics do not apply to real faces."
+            "No dataset has been imported yet. Import one on the dataset page, or try out "
+            "everything with the demo set, whose metrics do not apply to real faces."
         )
     try:
         training, validation = dataset_sizes(name, settings)
@@ -75,8 +75,8 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     if not training or not validation:
         st.error(
             f"{plain_text(name)} has {training:,} training and {validation:,} validation images; "
-            "a training needs both. Choose another dataset, or import it again "
-            "and choose the shares of the splits.",
+            "a training needs both. Choose another dataset, or import this one again and choose "
+            "the shares of the splits.",
             icon=":material/error:",
         )
         return None
@@ -91,12 +91,13 @@ def show_training_size(
     Args:
         dataset: The chosen dataset.
         config: The configuration in the form; None if it is not valid.
-        settings: Where ``data/`` is.
+        settings: Settings with the location of ``data/``.
 
     Returns:
-        The dataset with the numbers of images that are used instead of those that were imported.
+        The dataset with the numbers of images that the configuration uses. If these are not known,
+        the dataset is returned unchanged.
     """
-    size = None if config is None else _size_of_training(dataset.name, config, settings)
+    size = None if config is None else _used_images(dataset.name, config, settings)
     if size is None:
         size = TrainingSize(
             dataset.training_images, dataset.training_images, dataset.validation_images
@@ -105,23 +106,24 @@ def show_training_size(
     return replace(dataset, training_images=size.training, validation_images=size.validation)
 
 
-def _size_of_training(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
-    """Return the size of a training; None if a file of the dataset cannot be read.
+def _used_images(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
+    """Return the numbers of images that a configuration uses.
 
-    In this case the start of the training shows the reason.
+    Returns:
+        None if a file of the dataset cannot be read. The start of the training then shows why.
     """
     folder = settings.data_root / name
-    # The number of images depends only on these settings.
+    # The numbers depend only on these settings and files.
     relevant_settings = (config.exclude_leaks, config.use_curation, config.targets)
     try:
         curation = curation_file(name, settings)
         files = (
             str(folder),
-            _file_state(folder / "dataset.json"),
+            _file_state(folder / RECORD_FILE),
             None if curation is None else curation.content_key,
             _file_state(folder / VOTES_FILE),
         )
-        return _count((name, files, relevant_settings), name, config, settings)
+        return _cached_used_images((name, files, relevant_settings), name, config, settings)
     except InputError:
         return None
 
@@ -136,9 +138,18 @@ def _file_state(path: Path) -> tuple[int, int] | None:
 
 
 @st.cache_data(max_entries=64, show_spinner="Counting the images…")
-def _count(
+def _cached_used_images(
     key: tuple[object, ...], _name: str, _config: TrainingConfig, _settings: Settings
 ) -> TrainingSize:
+    """Count the images that a configuration uses.
+
+    Args:
+        key: What the result depends on. The cache ignores the other arguments, which have an
+            underscore.
+        _name: The name of the dataset.
+        _config: The configuration.
+        _settings: Settings with the location of ``data/``.
+    """
     folder = _settings.data_root / _name
     if not is_imported(folder):
         # The demo set is not stored yet; its images can be counted without storing it.
@@ -151,10 +162,10 @@ def _count(
 
 
 def chosen_dataset(settings: Settings) -> str:
-    """Return the selected dataset in the callback of a button.
+    """Return the name of the selected dataset, for the callback of a button.
 
-    A callback runs before the select box is drawn, and a manipulated client can send any text as
-    its value, for example a path on this server.
+    The value of the select box is checked here, because a callback runs before the select box is
+    drawn: a manipulated client can send any text, for example a path on this server.
 
     Raises:
         InputError: The value is not one of the options.
@@ -174,24 +185,27 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
     """Return the numbers of training and validation images of a dataset.
 
     Raises:
-        InputError: The dataset is damaged, or does not exist.
+        InputError: The dataset is damaged or does not exist.
     """
-    record = settings.data_root / name / "dataset.json"
+    record = settings.data_root / name / RECORD_FILE
     if not is_imported(record.parent):
         if name == DEMO_NAME:
             sizes = demo_split_sizes()
             return sizes["train"], sizes["validation"]
         raise InputError(f"The dataset {name!r} no longer exists; choose another one.")
     stat = record.stat()
-    return _sizes(name, (str(record), stat.st_mtime_ns, stat.st_ino), settings)
+    return _cached_sizes(name, (str(record), stat.st_mtime_ns, stat.st_ino), settings)
 
 
 def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
-    """Return the names of a dataset's classes."""
+    """Return the names of a dataset's classes; the seven emotions if they cannot be read."""
     return stored_classes(settings.data_root / name)
 
 
 @st.cache_data(max_entries=32, show_spinner="Counting the images…")
-def _sizes(name: str, file_key: tuple[str, int, int], _settings: Settings) -> tuple[int, int]:
+def _cached_sizes(
+    name: str, file_key: tuple[str, int, int], _settings: Settings
+) -> tuple[int, int]:
+    """Count the images as ``dataset_sizes`` does, again only if ``file_key`` changes."""
     faces = load_dataset(name, _settings)
     return len(faces.rows("train")), len(faces.rows("validation"))

@@ -1,7 +1,8 @@
 """The draft of a configuration: the values of the form, valid or not.
 
 The values are not only in the form's widgets, because Streamlit drops a widget's value as soon as
-the widget is not drawn: on another page, in another section, or while the setting has no effect.
+the widget is not drawn: on another page, in another section of the page, in another group of
+settings, or while the setting has no effect.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ from fer_core.recipes import (
     setting_fields,
 )
 
-#: Session keys of the drafts by recipe, and of the name of the chosen recipe.
-_DRAFTS = "train_drafts"
-RECIPE = "train_recipe"
+#: Session keys of all drafts, by the name of their recipe, and of the name of the chosen recipe.
+_DRAFTS, RECIPE = "train_drafts", "train_recipe"
 
 
 @dataclass
@@ -34,7 +34,8 @@ class Draft:
 
     Attributes:
         recipe: The recipe's name.
-        values: The value of each setting's widget by field; steps are text.
+        values: The value of each setting's widget, by the name of the setting. The steps of a
+            schedule are text.
         start: The starting model that the values are adapted to; empty for random weights.
     """
 
@@ -49,15 +50,15 @@ class CheckedDraft:
 
     Attributes:
         config: The configuration; None if a value is not valid.
-        problems: A sentence for each field with an invalid value. The key "" is for a problem that
-            concerns several fields.
+        problems: A sentence for each invalid value, by the name of the setting. A problem of
+            several settings together has the key "".
     """
 
     config: TrainingConfig | None
     problems: dict[str, str]
 
 
-def element_key(name: str) -> str:
+def widget_key(name: str) -> str:
     """Return the session key of a setting's widget."""
     return f"setting_{name}"
 
@@ -69,31 +70,31 @@ def chosen_recipe() -> str:
 
 
 def current_draft() -> Draft:
-    """Return the draft of the chosen recipe with the current values of its widgets."""
+    """Return the draft of the chosen recipe, after it has taken the values of the widgets."""
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     recipe = chosen_recipe()
     if recipe not in drafts:
         drafts[recipe] = Draft(recipe, form_values(recipe_by_name(recipe).config))
     draft = drafts[recipe]
     for name in draft.values:
-        if element_key(name) in st.session_state:
-            draft.values[name] = st.session_state[element_key(name)]
+        if widget_key(name) in st.session_state:
+            draft.values[name] = st.session_state[widget_key(name)]
     return draft
 
 
-def show_draft(draft: Draft) -> None:
+def fill_widgets(draft: Draft) -> None:
     """Set the widgets to a draft's values; only before they are drawn, as in a callback."""
     for name, value in draft.values.items():
-        st.session_state[element_key(name)] = value
+        st.session_state[widget_key(name)] = value
 
 
 def change_recipe() -> None:
-    """Show the draft of the newly chosen recipe; each recipe keeps its own edits."""
+    """Fill the widgets from the draft of the newly chosen recipe; a callback."""
     # The widgets still have the values of the previous recipe, which its draft contains already.
     # ``current_draft`` would copy them into the draft of the new recipe.
-    for name in form_values(TrainingConfig()):
-        st.session_state.pop(element_key(name), None)
-    show_draft(current_draft())
+    for entry in setting_fields():
+        st.session_state.pop(widget_key(entry.name), None)
+    fill_widgets(current_draft())
 
 
 def load_config(config: TrainingConfig, recipe: str | None = None, start: str = "") -> None:
@@ -101,21 +102,21 @@ def load_config(config: TrainingConfig, recipe: str | None = None, start: str = 
 
     Args:
         config: The configuration to show.
-        recipe: The recipe that it is based on; if it no longer exists, the chosen one stays.
-        start: The starting model that it is made for; empty for random weights.
+        recipe: The recipe that it is based on. If it is None or no longer exists, the chosen recipe
+            stays.
+        start: The starting model that it is adapted to; empty for random weights.
     """
     if recipe in RECIPES:
-        # The widgets still have the values of the previous recipe: store them in its draft.
-        current_draft()
+        current_draft()  # stores the values of the widgets in the draft of the previous recipe
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     name = chosen_recipe()
     drafts[name] = Draft(name, form_values(config), start)
-    show_draft(drafts[name])
+    fill_widgets(drafts[name])
 
 
 def form_values(config: TrainingConfig) -> dict[str, Any]:
-    """Return a configuration as values of the form's widgets."""
+    """Return a configuration as the values of the form's widgets, by the name of the setting."""
     values = {entry.name: getattr(config, entry.name) for entry in setting_fields()}
     values["schedule_steps"] = steps_as_text(config.schedule_steps)
     return values
@@ -127,10 +128,10 @@ def steps_as_text(steps: tuple[tuple[int, float], ...]) -> str:
 
 
 def steps_from_text(text: str) -> tuple[tuple[int, float], ...]:
-    """Parse the text that ``steps_as_text`` writes.
+    """Parse pairs of epoch and learning rate, separated by commas, semicolons or line breaks.
 
     Raises:
-        InputError: The text is not valid.
+        InputError: A part of the text is not such a pair.
     """
     steps = []
     for part in re.split(r"[,;\n]", text):
@@ -150,23 +151,27 @@ def steps_from_text(text: str) -> tuple[tuple[int, float], ...]:
 
 
 def bounds_text(entry: SettingField) -> str:
-    """Return the bounds of a number as text: "from 0 to 1", "above 0 and at most 10"."""
-    low, high = entry.minimum, entry.maximum
-    if low is None or high is None:
+    """Return the bounds of a number as text: "from 0 to 1", "above 0 and at most 10".
+
+    The text is empty for a setting that is not a number.
+    """
+    if entry.minimum is None or entry.maximum is None:
         return ""
+    low, high = _number_text(entry.minimum), _number_text(entry.maximum)
     if entry.minimum_is_allowed and entry.maximum_is_allowed:
-        return f"from {_short(low)} to {_short(high)}"
-    left = f"at least {_short(low)}" if entry.minimum_is_allowed else f"above {_short(low)}"
-    right = f"at most {_short(high)}" if entry.maximum_is_allowed else f"below {_short(high)}"
-    return f"{left} and {right}"
+        return f"from {low} to {high}"
+    lower_bound = f"at least {low}" if entry.minimum_is_allowed else f"above {low}"
+    upper_bound = f"at most {high}" if entry.maximum_is_allowed else f"below {high}"
+    return f"{lower_bound} and {upper_bound}"
 
 
-def _short(number: float) -> str:
-    return f"{number:,.0f}" if number == int(number) and abs(number) < 1e12 else f"{number:g}"
+def _number_text(number: float) -> str:
+    """Format a number: "4,096", "0.00025", "1e+12"; from 1e12 on, digits would be hard to read."""
+    return f"{number:,.0f}" if abs(number) < 1e12 and number == int(number) else f"{number:g}"
 
 
 def value_problem(entry: SettingField, value: Any) -> str | None:
-    """Return a sentence about an invalid value of one setting; None if it is valid."""
+    """Return a sentence that says why the value of a setting is not valid; None if it is valid."""
     if entry.kind == "steps":
         try:
             steps_from_text(value or "")
@@ -179,13 +184,16 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
         return f"{entry.label} is missing; enter a number {bounds_text(entry)}."
     if entry.is_within_bounds(value):
         return None
-    return f"{entry.label} should be {bounds_text(entry)}; it is {_short(value)}."
+    return f"{entry.label} should be {bounds_text(entry)}; it is {_number_text(value)}."
 
 
 def checked(values: Mapping[str, Any]) -> CheckedDraft:
     """Build a configuration from the form's values, or say which values are not valid.
 
-    A setting without effect gets its default value, whatever its value in the form is.
+    A setting that has no effect gets its default value, even if its value in the form is not valid.
+
+    Args:
+        values: The values of the form's widgets, by the name of the setting.
     """
     problems = {}
     for entry in setting_fields():
@@ -196,6 +204,7 @@ def checked(values: Mapping[str, Any]) -> CheckedDraft:
     if problems:
         return CheckedDraft(None, problems)
     parsed_values = dict(values)
+    # The text of the steps may be invalid while the steps have no effect.
     steps = next(entry for entry in setting_fields() if entry.kind == "steps")
     has_effect = steps.applies_to(values)
     parsed_values[steps.name] = steps_from_text(values[steps.name] or "") if has_effect else ()

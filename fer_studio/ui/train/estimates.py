@@ -1,4 +1,4 @@
-"""Estimates of time and memory: shown at once if known, otherwise measured in the background."""
+"""Estimates of time and memory: shown if known, otherwise measured in the background on request."""
 
 from __future__ import annotations
 
@@ -36,7 +36,16 @@ ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finishe
 
 
 class _Key(NamedTuple):
-    """What an estimate depends on: the settings as JSON, the images, and what is trained."""
+    """Identifies an estimate by all values that it depends on.
+
+    Attributes:
+        config: The configuration as JSON.
+        training_images: Number of training images.
+        validation_images: Number of validation images.
+        runs_root: The location of ``runs/``, where measurements are stored.
+        class_count: Number of classes.
+        freeze: The last frozen stage; None to train all layers.
+    """
 
     config: str
     training_images: int
@@ -49,22 +58,33 @@ class _Key(NamedTuple):
 def show_estimate(
     config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
 ) -> None:
-    """Draw parameters, memory and time in a fragment that refreshes during a measurement."""
+    """Draw the number of parameters, and memory and time if they are known or when measured.
+
+    Args:
+        config: The configuration in the form.
+        freeze: The last frozen stage; None to train all layers.
+        dataset: The dataset with the numbers of images that the training uses.
+        settings: Settings with the locations of ``data/`` and ``runs/``.
+    """
     key = _key(config, freeze, dataset, settings)
-    # Refresh during any measurement, also that of other settings: the speed does not depend on the
-    # number of epochs, so that a measurement for another number of epochs also gives this estimate.
-    is_pending = _requested() is not None
-    live = placed_fragment(_draw, run_every=_REFRESH_SECONDS if is_pending else None)
+    # Refresh during any measurement, also one for other settings: it may be valid for these
+    # settings too. For example, the speed does not depend on the number of epochs.
+    is_pending = _oldest_request() is not None
+    live = placed_fragment(_show, run_every=_REFRESH_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)
 
 
-def _requested() -> float | None:
-    """Return the time of the request of the oldest unfinished measurement; None without any."""
+def _oldest_request() -> float | None:
+    """Return when the oldest unfinished measurement was requested; None if there is none.
+
+    The time is in seconds of ``time.monotonic``.
+    """
     unfinished = job_service().unfinished(ESTIMATE)
     return min((job.created for job in unfinished), default=None)
 
 
 def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
+    """Start a measurement; the callback of a button."""
     run_action(
         lambda: start_job(
             ESTIMATE,
@@ -95,18 +115,27 @@ def _key(
     )
 
 
-def _draw(
+def _show(
     config: TrainingConfig,
     dataset: ChosenDataset,
     settings: Settings,
     key: _Key,
     was_pending: bool,
 ) -> None:
+    """Draw the estimate, and the progress of a measurement or the button that starts one.
+
+    Args:
+        config: The configuration in the form.
+        dataset: The dataset with the numbers of images that the training uses.
+        settings: Settings with the locations of ``data/`` and ``runs/``.
+        key: Identifies the estimate.
+        was_pending: True if a measurement was unfinished when the whole page was drawn.
+    """
     leave_if_refused("train")
-    job, requested = job_service().get(ESTIMATE, key), _requested()
+    job, requested = job_service().get(ESTIMATE, key), _oldest_request()
     is_pending = requested is not None
     if was_pending != is_pending:
-        st.rerun()  # also starts or ends the refreshes
+        st.rerun()  # the page starts or ends the refreshes of this fragment
     estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with metric_grid(1 if estimate is None else 3):
@@ -128,7 +157,7 @@ def _draw(
     if requested is not None:
         seconds = time.monotonic() - requested
         st.progress(
-            min(seconds / _USUAL_SECONDS, 0.95),
+            min(seconds / _USUAL_SECONDS, 0.95),  # not full before the end
             text=f"Timing a few training steps: {seconds:.0f} of about {_USUAL_SECONDS:.0f} s",
         )
     elif estimate is None or estimate.was_busy:
@@ -138,8 +167,8 @@ def _draw(
             icon=":material/timer:",
             on_click=_start,
             args=(key, config, settings),
-            help="Times a few steps of this training on this machine. Takes about 15 seconds; the "
-            "result is kept.",
+            help="Times a few steps of this training on this machine. This takes about "
+            f"{_USUAL_SECONDS:.0f} seconds; the result is kept.",
         )
 
 
@@ -150,7 +179,10 @@ def _known_estimate(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
-    """Return the estimate or None, and why the last measurement failed; empty if it did not."""
+    """Return the estimate, and why its last measurement failed.
+
+    The estimate is None if it is not known. The reason is empty if the measurement did not fail.
+    """
     if job is not None and job.is_finished and job.error is None:
         return job.result, ""
     problem = "" if job is None or job.error is None else job.error
@@ -172,6 +204,7 @@ def _show_details(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
+    """Draw the estimate in words, that for the demo set, and a warning if memory is too small."""
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)
@@ -179,10 +212,11 @@ def _show_details(
         if demo_estimate is not None:
             text += f"; on the demo set {format_duration(demo_estimate.seconds)}"
     st.caption(as_sentence(text))
-    free = psutil.virtual_memory().available
-    if estimate.memory_bytes > free:
+    available_memory = psutil.virtual_memory().available
+    if estimate.memory_bytes > available_memory:
         st.warning(
-            f"This training needs about {format_bytes(estimate.memory_bytes)} of memory and "
-            f"{format_bytes(free)} are free; choose a smaller batch size, or close other programs.",
+            f"This training needs about {format_bytes(estimate.memory_bytes)} of memory, but only "
+            f"{format_bytes(available_memory)} is free; choose a smaller batch size, or close "
+            "other programs.",
             icon=":material/memory:",
         )

@@ -1,4 +1,4 @@
-"""Actions of buttons, and their outcomes, which the next run of the page shows."""
+"""Run the actions of buttons, and show their outcomes when the page is drawn again."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from fer_studio.ui.access import require_editor
 from fer_studio.ui.text import plain_text
 
 #: Session keys of the error and of the success message of the last action.
-_PROBLEM, _SUCCESS = "action_problem", "action_done"
-#: Seconds for which an error stays visible, although the part of the page that shows it is redrawn
-#: every second while a training runs.
-_PROBLEM_SECONDS = 20.0
+_ERROR, _SUCCESS = "action_error", "action_success"
+#: Seconds for which an error stays visible. It is not removed after it has been shown once, because
+#: that part of the page is drawn again every second while a training runs.
+_ERROR_SECONDS = 20.0
 
 
 def run_action(action: Callable[[], object], success_message: str = "") -> None:
-    """Run an action for an editor and keep its outcome for ``show_outcome``.
+    """Run an action if the visitor is an editor, and keep the outcome for ``show_outcome``.
 
     Args:
-        action: What the button does; an ``InputError`` becomes the error that is shown.
+        action: What the button does; the message of an ``InputError`` is shown as an error.
         success_message: Shown if the action succeeds; empty to show nothing.
     """
-    st.session_state.pop(_PROBLEM, None)
+    st.session_state.pop(_ERROR, None)
     try:
         require_editor()
         action()
@@ -36,16 +36,16 @@ def run_action(action: Callable[[], object], success_message: str = "") -> None:
         st.session_state[_SUCCESS] = success_message
 
 
-def keep_error(sentence: str) -> None:
+def keep_error(message: str) -> None:
     """Keep an error message for ``show_outcome``."""
-    st.session_state[_PROBLEM] = (sentence, time.monotonic())
+    st.session_state[_ERROR] = (message, time.monotonic())
 
 
 def show_outcome() -> None:
-    """Show the outcome of the last action."""
-    problem, since = st.session_state.get(_PROBLEM, ("", 0.0))
-    if problem and time.monotonic() - since < _PROBLEM_SECONDS:
-        st.error(plain_text(as_sentence(problem)), icon=":material/error:")
+    """Show the outcome of the last action: an error for a while, a success message once."""
+    error, since = st.session_state.get(_ERROR, ("", 0.0))
+    if error and time.monotonic() - since < _ERROR_SECONDS:
+        st.error(plain_text(as_sentence(error)), icon=":material/error:")
     success_message = st.session_state.pop(_SUCCESS, "")
     if success_message:
         st.toast(plain_text(success_message), icon=":material/check:")

@@ -1,7 +1,8 @@
-"""The fields of a training's settings, built from the fields of ``TrainingConfig``.
+"""The form's fields for the settings of a training, built from the fields of ``TrainingConfig``.
 
-Basic shows the few settings that most trainings need. Advanced also shows all others, one section
-at a time; only the settings of the data are not in a section, but below the dataset.
+Basic shows the few settings that most trainings need: the targets next to the dataset, and the
+epochs next to the recipe. Advanced also shows the other settings: those of the data below the
+dataset, and all others in a card of their own, one group at a time.
 """
 
 from __future__ import annotations
@@ -15,29 +16,34 @@ from streamlit.delta_generator import DeltaGenerator
 from fer_core.recipes import GROUPS, SettingField, TrainingConfig, setting_fields
 from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.draft import Draft, bounds_text, element_key, form_values, value_problem
+from fer_studio.ui.train.draft import Draft, bounds_text, form_values, value_problem, widget_key
+from fer_studio.ui.train.formatting import choice_label
 
-#: The session keys of the choice between Basic and Advanced, of the open section (a key of
-#: ``GROUPS``), and of the text to find settings with.
-MODE, SECTION, FIND = "form_mode", "form_section", "find_setting"
+#: Session keys of the choice between Basic and Advanced, of the open group (a key of ``GROUPS``),
+#: and of the text to find settings with.
+MODE, GROUP, FIND = "form_mode", "form_group", "find_setting"
 BASIC, ADVANCED = "Basic", "Advanced"
 
-#: The group of the settings below the dataset, and the setting of this group that Basic shows too.
+#: The group of settings that is drawn next to the dataset, and the setting of this group that Basic
+#: shows too.
 _DATA, _TARGETS = "data", "targets"
-#: The settings next to the recipe.
+#: The settings that are drawn next to the recipe instead of with their group.
 _RECIPE_FIELDS = ("epochs",)
 
+#: Number of settings in each row of a grid.
 _COLUMNS = 2
 
 
 def card_title(title: str) -> DeltaGenerator:
-    """Draw the heading of a card; return its line, for a widget to the right of the heading.
+    """Draw the heading of a card, that is, of a container with a border.
 
-    A heading in a horizontal container has no margin at its top, which a card does not need.
+    Returns:
+        The container of the heading, to draw a widget to the right of the heading.
     """
-    line = st.container(horizontal=True, vertical_alignment="center")
-    line.header(title, anchor=False, width="stretch")
-    return line
+    # In a horizontal container, a heading has no margin at its top, which a card does not need.
+    container = st.container(horizontal=True, vertical_alignment="center")
+    container.header(title, anchor=False, width="stretch")
+    return container
 
 
 def choose_mode() -> bool:
@@ -54,18 +60,17 @@ def choose_mode() -> bool:
 
 
 def show_targets(draft: Draft) -> None:
-    """Draw the setting of the training targets: labels or annotator votes."""
+    """Draw the setting of the training targets, which are labels or annotator votes."""
     for entry in setting_fields():
         if entry.name == _TARGETS:
             _show_field(entry, draft)
 
 
 def show_data_fields(draft: Draft) -> None:
-    """Draw the other settings of the data: which images are used, and how often."""
+    """Draw the settings of the data other than the targets; toggles come last."""
     entries = [
         entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS
     ]
-    # The toggles come last.
     for is_toggle in (False, True):
         _show_grid([entry for entry in entries if (entry.kind == "boolean") == is_toggle], draft)
 
@@ -77,15 +82,15 @@ def show_recipe_fields(draft: Draft) -> None:
             _show_field(entry, draft)
 
 
-def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> None:
-    """Draw the settings that are not next to the dataset or the recipe, one section at a time.
+def show_groups(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> None:
+    """Draw the settings that are not next to the dataset or the recipe, one group at a time.
 
     Args:
         draft: The form.
-        base: The configuration that the form started from.
-        problems: A sentence for each field with an invalid value.
+        base: The configuration of the recipe, adapted to the starting model.
+        problems: A sentence for each invalid value, by the name of the setting.
     """
-    card_title("All settings")
+    card_title("More settings")
     navigation, content = st.columns([2, 5], gap="medium")
     with navigation:
         search_text: str = st.text_input(
@@ -96,38 +101,37 @@ def show_sections(draft: Draft, base: TrainingConfig, problems: Mapping[str, str
             icon=":material/search:",
             label_visibility="collapsed",
         )
-        section = _choose_section(draft, base, problems)
-    # Only one section is drawn: the widgets of all sections take longer than the rest of the page.
+        group = _choose_group(draft, base, problems)
+    # Only one group is drawn: the widgets of all groups take longer than the rest of the page.
     with content:
         if search_text and search_text.strip():
             _show_found(search_text, draft)
         else:
-            _show_grid(
-                [entry for entry in _in_sections(_applying(draft)) if entry.group == section], draft
-            )
+            _show_grid(_entries_in(group, _applying(draft)), draft)
 
 
-def _choose_section(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> str:
-    sections = [group for group in GROUPS if group != _DATA]
-    titles = {group: _section_title(group, draft, base, problems) for group in sections}
-    keep_choice(SECTION, sections, name="section", noun="section", describe=GROUPS.__getitem__)
-    section: str = st.radio(
-        "Section",
-        sections,
-        key=SECTION,
+def _choose_group(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> str:
+    groups = [group for group in GROUPS if group != _DATA]
+    titles = {group: _group_title(group, draft, base, problems) for group in groups}
+    # Addresses call a group of settings "section".
+    keep_choice(GROUP, groups, name="section", noun="settings group", describe=GROUPS.__getitem__)
+    group: str = st.radio(
+        "Settings group",
+        groups,
+        key=GROUP,
         format_func=titles.__getitem__,
         label_visibility="collapsed",
     )
-    return section
+    return group
 
 
-def _section_title(
+def _group_title(
     group: str, draft: Draft, base: TrainingConfig, problems: Mapping[str, str]
 ) -> str:
-    """Return the title of a section, with the number of changed settings and a mark for errors."""
-    entries = [entry for entry in _in_sections(_applying(draft)) if entry.group == group]
-    values = form_values(base)
-    changed = sum(draft.values[entry.name] != values[entry.name] for entry in entries)
+    """Return the title of a group with the number of changed settings, and an icon for errors."""
+    entries = _entries_in(group, _applying(draft))
+    base_values = form_values(base)
+    changed = sum(draft.values[entry.name] != base_values[entry.name] for entry in entries)
     title = GROUPS[group]
     if any(entry.name in problems for entry in entries):
         title += " :red[:material/error:]"
@@ -135,7 +139,10 @@ def _section_title(
 
 
 def _show_found(text: str, draft: Draft) -> None:
-    """Draw the settings whose name, description or section contains every word of a text."""
+    """Draw the settings that match a text: label, name, help and group contain each of its words.
+
+    Settings that are drawn elsewhere or have no effect are only named.
+    """
     terms = text.lower().split()
     found = [
         entry
@@ -149,48 +156,53 @@ def _show_found(text: str, draft: Draft) -> None:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
     applying = [entry for entry in found if entry.applies_to(draft.values)]
     for group, title in GROUPS.items():
-        entries = [entry for entry in _in_sections(applying) if entry.group == group]
+        entries = _entries_in(group, applying)
         if entries:
             st.markdown(f"**{title}**")
             _show_grid(entries, draft)
-    elsewhere = [entry.label for entry in applying if not _in_sections([entry])]
+    elsewhere = [entry.label for entry in applying if _is_elsewhere(entry)]
     if elsewhere:
-        st.caption(f"Next to the dataset and the recipe: {', '.join(elsewhere)}.")
+        st.caption(f"Shown next to the dataset or the recipe: {', '.join(elsewhere)}.")
     without_effect = [entry for entry in found if entry not in applying]
     if without_effect:
         st.caption("; ".join(_requirement(entry) for entry in without_effect) + ".")
 
 
 def _requirement(entry: SettingField) -> str:
-    """Return a clause that says with which values of other settings a setting has an effect."""
+    """Return a clause: "Momentum has an effect only with Optimizer sgd"."""
     labels = {other.name: other.label for other in setting_fields()}
     required_values = " and ".join(
-        f"{labels[name]} {' or '.join(map(_choice_label, values))}"
-        for name, values in entry.applies
+        f"{labels[name]} {' or '.join(map(choice_label, values))}" for name, values in entry.applies
     )
     return f"{entry.label} has an effect only with {required_values}"
 
 
 def open_setting(name: str) -> None:
-    """Show a setting in the form; the callback of a button."""
-    entry = next(entry for entry in setting_fields() if entry.name == name)
+    """Open the part of the form that contains a setting; the callback of a button."""
     if is_drawn(name):
         return
+    entry = next(entry for entry in setting_fields() if entry.name == name)
     st.session_state[MODE] = ADVANCED
     st.session_state[FIND] = ""
     if entry.group != _DATA:
-        st.session_state[SECTION] = entry.group
+        st.session_state[GROUP] = entry.group
 
 
 def is_drawn(name: str) -> bool:
-    """Return True if the form shows a setting in its current mode, section and search."""
+    """Return True if a setting that has an effect is drawn in the current mode and group.
+
+    While a text to find settings is entered, only the settings next to the dataset and the recipe
+    count as drawn.
+    """
     entry = next(entry for entry in setting_fields() if entry.name == name)
     if name in (*_RECIPE_FIELDS, _TARGETS):
         return True
     if st.session_state.get(MODE) != ADVANCED:
         return False
-    is_found = bool((st.session_state.get(FIND) or "").strip())
-    return entry.group == _DATA or (not is_found and st.session_state.get(SECTION) == entry.group)
+    if entry.group == _DATA:
+        return True
+    is_search = bool((st.session_state.get(FIND) or "").strip())
+    return not is_search and st.session_state.get(GROUP) == entry.group
 
 
 def _applying(draft: Draft) -> list[SettingField]:
@@ -198,9 +210,14 @@ def _applying(draft: Draft) -> list[SettingField]:
     return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
 
 
-def _in_sections(entries: Sequence[SettingField]) -> list[SettingField]:
-    """Return the settings that are not next to the dataset or the recipe."""
-    return [entry for entry in entries if entry.group != _DATA and entry.name not in _RECIPE_FIELDS]
+def _is_elsewhere(entry: SettingField) -> bool:
+    """Return True if a setting is drawn next to the dataset or the recipe, not with its group."""
+    return entry.group == _DATA or entry.name in _RECIPE_FIELDS
+
+
+def _entries_in(group: str, entries: Sequence[SettingField]) -> list[SettingField]:
+    """Return those of the settings that are drawn with a group."""
+    return [entry for entry in entries if entry.group == group and not _is_elsewhere(entry)]
 
 
 def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
@@ -212,7 +229,8 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 
 
 def _show_field(entry: SettingField, draft: Draft) -> None:
-    key = element_key(entry.name)
+    """Draw the widget of a setting, and what is wrong with its value; store it in the draft."""
+    key = widget_key(entry.name)
     if key not in st.session_state:
         st.session_state[key] = draft.values[entry.name]
     value: Any
@@ -221,7 +239,7 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             entry.label,
             entry.choices,
             key=key,
-            format_func=_choice_label,
+            format_func=choice_label,
             help=entry.help,
         )
     elif entry.kind == "boolean":
@@ -234,17 +252,17 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             help=f"{entry.help}, such as 20: 0.00025, 30: 0.00005",
         )
     else:
-        # ``value_problem`` checks the bounds. The widget would replace what the user typed by the
-        # previous value.
+        # ``value_problem`` checks the bounds instead of the widget, which would replace an invalid
+        # number by the previous value.
         value = st.number_input(
             entry.label,
             value=None,
             step=1 if entry.kind == "integer" else _step(entry),
             format=None if entry.kind == "integer" else "%g",
             key=key,
-            placeholder="off" if entry.is_optional else "a number",
+            placeholder="none" if entry.is_optional else "a number",
             help=f"{entry.help}. A number {bounds_text(entry)}"
-            + ("; empty: off." if entry.is_optional else "."),
+            + (", or empty for none." if entry.is_optional else "."),
         )
     draft.values[entry.name] = value
     problem = value_problem(entry, value)
@@ -252,12 +270,8 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
         st.caption(f":red[:material/error: {plain_text(problem)}]")
 
 
-def _choice_label(choice: str) -> str:
-    return choice.replace("_", " ")
-
-
 def _step(entry: SettingField) -> float:
-    """Return a step of the plus and minus buttons that suits the range of a setting."""
+    """Return by how much the plus and minus buttons change a number, depending on its range."""
     if entry.is_logarithmic:
         return 1.0 if entry.maximum is not None and entry.maximum > 10 else 1e-4
     if entry.maximum is not None and entry.maximum > 5:

@@ -1,4 +1,4 @@
-"""Format states, amounts and values for the train page."""
+"""Format states, amounts, settings and titles for the train page."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from fer_core.training.registry import ActualState, RunSummary
 from fer_studio.ui.model_titles import distinct_titles
+from fer_studio.ui.train.draft import steps_as_text
 
 _Color = Literal["blue", "green", "orange", "red", "gray"]
 
-#: Color and icon of each state, shown next to its name.
+#: Color and icon of the badge that shows the state of a run.
 STATE_STYLES: dict[ActualState, tuple[_Color, str]] = {
     "queued": ("gray", ":material/hourglass_empty:"),
     "starting": ("blue", ":material/rocket_launch:"),
@@ -31,28 +32,33 @@ def format_bytes(count: float) -> str:
 
 
 def format_percent(share: float | None) -> str:
-    """Format a fraction in percent; a dash for None."""
+    """Format a fraction, 0 to 1, in percent: "93.4 %"; a dash for None."""
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def format_value(value: Any) -> str:
-    """Format a setting's value for a table."""
+    """Format the value of a setting; a tuple is the steps of a learning rate schedule."""
     if value is None:
-        return "off"
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, tuple):
-        return ", ".join(f"{epoch}: {rate:g}" for epoch, rate in value) or "none"
-    return str(value)
+        return steps_as_text(value) or "none"
+    return choice_label(value) if isinstance(value, str) else str(value)
+
+
+def choice_label(choice: str) -> str:
+    """Format a choice of a setting: "class weights" for ``class_weights``."""
+    return choice.replace("_", " ")
 
 
 def run_titles(runs: Iterable[RunSummary]) -> dict[str, str]:
-    """Return the titles of runs by their IDs: their names, with the ID if several share a name."""
+    """Return the title of each run, by its ID. If several runs share a title, the ID follows it."""
     return distinct_titles({run.id: run.title for run in runs})
 
 
 def format_started(run: RunSummary) -> str:
-    """Format when a run was started: "2026-11-29 01:23 UTC"; empty if unknown."""
+    """Format ``run.started``: "2026-11-29 01:23 UTC"; empty if the time is unknown."""
     return "" if run.started is None else f"{run.started:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Import of a model from another program: upload, labels, scaling, and the jobs behind them."""
+"""Import of a model from another program: its files, labels and scaling, and the import jobs."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.fields import card_title
 from fer_studio.ui.uploads import check_size, file_name
 
-#: One import and one check at a time, because each of them loads a training library.
+#: One import and one check at a time, because each of them loads a training library. A check
+#: compares scalings of the input on a dataset.
 MODEL_IMPORT = JobKind("model import", Role.EDITOR, max_parallel=1)
 SCALING_CHECK = JobKind("scaling check", Role.EDITOR, max_parallel=1)
 
+#: Maximum size of an uploaded file.
 MAX_UPLOAD_MB = MAX_BYTES >> 20
 #: Maximum number of files of a model: the network, its weights and its metadata.
 _MAX_FILES = 3
@@ -55,12 +57,14 @@ _SCALE, _MEAN, _STD = "model_scale", "model_mean", "model_std"
 _CHECK_DATA = "model_check_data"
 #: Session key of the number of the current uploader. A new number replaces the uploader by an empty
 #: one.
-_UPLOADER = "model_upload_round"
+_UPLOADER = "model_uploader"
 #: Session keys of this session's jobs, of the last outcome, and of the compared scalings.
 _IMPORT_JOB, _CHECK_JOB = "model_import_job", "model_check_job"
-_NOTICE, _CANDIDATES = "model_notice", "model_candidates"
+_OUTCOME, _CANDIDATES = "model_outcome", "model_candidates"
 
-#: The option to read the scaling from the network.
+#: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
+_MAX_MODEL_NAME = 64
+#: The option to read the range of the pixel intensities from the network.
 _AUTOMATIC = "auto"
 #: Usual orders of labels: FER2013's, the alphabetical one of folders, and FER+'s.
 _USUAL_LABELS = (
@@ -69,28 +73,37 @@ _USUAL_LABELS = (
     "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt",
 )
 
-#: The values of the fields before an import.
+#: The initial values of the fields.
 _EMPTY_FORM = {_LABELS: None, _NAME: "", _REPLACE: False, _SCALE: _AUTOMATIC, _MEAN: "", _STD: ""}
 
 _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class ModelNotice:
-    """The outcome of the last import or check of this session: a model, or an error."""
+class _Outcome:
+    """The outcome of the last import, or the error of the last check, of this session.
+
+    Attributes:
+        imported: The new model; None after an error.
+        error: Why the job failed or could not be started; None after a success.
+    """
 
     imported: ImportedModel | None = None
     error: str | None = None
 
 
 def collect_finished_jobs() -> str | None:
-    """Store the outcome of this session's finished jobs; return the name of a new model, once."""
+    """Store the outcome of this session's finished jobs, once.
+
+    Returns:
+        The name of the new model if an import has just finished; otherwise None.
+    """
     check: Job | None = st.session_state.get(_CHECK_JOB)
     if check is not None and check.is_finished:
         del st.session_state[_CHECK_JOB]
         st.session_state[_CANDIDATES] = check.result
         if check.error is not None:
-            st.session_state[_NOTICE] = ModelNotice(error=check.error)
+            st.session_state[_OUTCOME] = _Outcome(error=check.error)
     job: Job | None = st.session_state.get(_IMPORT_JOB)
     if job is None or not job.is_finished:
         return None
@@ -100,21 +113,21 @@ def collect_finished_jobs() -> str | None:
         st.toast("The import was stopped; nothing was stored.", icon=":material/stop_circle:")
         return None
     if job.error is not None:
-        st.session_state[_NOTICE] = ModelNotice(error=job.error)
+        st.session_state[_OUTCOME] = _Outcome(error=job.error)
         return None
     imported: ImportedModel = job.result
-    st.session_state[_NOTICE] = ModelNotice(imported)
+    st.session_state[_OUTCOME] = _Outcome(imported)
     st.session_state[_CANDIDATES] = None
     # A new, empty uploader lets the server free the memory of the upload.
     st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
-    # The fields are set to their first values. If their state were only deleted, the browser would
-    # keep the values.
+    # The fields get their initial values. If their state were only deleted, the browser would keep
+    # the values.
     st.session_state.update(_EMPTY_FORM)
     return imported.name
 
 
 def show_import(settings: Settings) -> None:
-    """Draw the form, the progress of running jobs and their outcome."""
+    """Draw the form, the progress of unfinished jobs, and the last outcome."""
     with st.container(border=True):
         card_title("Import a model")
         uploads = _upload_field()
@@ -127,18 +140,18 @@ def show_import(settings: Settings) -> None:
             st.toggle(
                 "Replace a model of this name",
                 key=_REPLACE,
-                help="Otherwise a name that is taken is refused.",
+                help="If this is off, the name must be new.",
             )
         if is_pressed:
             _try_to_start(lambda: _start_import(uploads, settings))
-        _show_state()
+        _show_jobs_and_outcome()
 
 
 def _upload_field() -> list[UploadedFile]:
     return list(
         st.file_uploader(
             "Model file",
-            # Other kinds are accepted, because the import explains what is wrong with them.
+            # All file types are accepted, because the import explains what is wrong with a file.
             accept_multiple_files=True,
             max_upload_size=MAX_UPLOAD_MB,
             key=f"model_upload_{st.session_state.get(_UPLOADER, 0)}",
@@ -161,22 +174,23 @@ def _show_options() -> None:
             accept_new_options=True,
             placeholder="Choose a usual order, or enter the names separated by commas",
             help="A model file does not contain the names of its outputs. The first option is the "
-            "order of FER2013, the second one is alphabetical, as Keras reads folders, the third "
-            "one is that of FER+. Not needed with NAME.meta.json.",
+            "order of FER2013, the second is the alphabetical order, in which Keras reads folders, "
+            "and the third is the order of FER+. Not needed with NAME.meta.json.",
         )
     with name_column:
-        st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=64)
+        st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=_MAX_MODEL_NAME)
     scale_column, mean_column, std_column = st.columns([2, 1, 1], vertical_alignment="bottom")
     with scale_column:
         titles: dict[str, str] = {_AUTOMATIC: "read from the network"}
-        titles.update((str(scale), words) for scale, words in SCALE_RANGES.items())
+        titles.update((str(scale), text) for scale, text in SCALE_RANGES.items())
         st.selectbox(
             "Pixel intensities in training",
             list(titles),
             key=_SCALE,
             format_func=titles.__getitem__,
-            help="The range that the network was trained on. It is read from the network's first "
-            "operations; a network that begins with a layer is assumed to expect 0 to 1.",
+            help="The range of the pixel intensities that the network was trained on. It can often "
+            "be read from the network's first operations. A network that begins with a layer is "
+            "assumed to expect 0 to 1.",
         )
     with mean_column:
         st.text_input(
@@ -184,7 +198,7 @@ def _show_options() -> None:
             key=_MEAN,
             placeholder="none",
             help="The mean that was subtracted in training, in units of the range: one number, or "
-            "three separated by commas.",
+            "one for each of three channels, separated by commas.",
         )
     with std_column:
         st.text_input(
@@ -197,11 +211,12 @@ def _show_options() -> None:
 
 
 def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
-    """Draw the comparison of scalings on a dataset."""
+    """Draw the fields and the result of a check, which compares scalings on a dataset."""
     with st.expander("Not sure about the pixel intensities?", icon=":material/help:"):
         st.caption(
-            f"Classifies up to {MAX_IMAGES:,} images with each usual scaling. The accuracy "
-            "with the right scaling is usually far higher. Nothing is imported."
+            f"Classifies up to {MAX_IMAGES:,} images of a dataset with each usual scaling of the "
+            "pixel intensities. With the right one, the accuracy is usually far higher. Nothing is "
+            "imported."
         )
         names = [name for name in dataset_names(settings) if name != DEMO_NAME]
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -215,12 +230,13 @@ def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
 
 
 def _show_candidates(candidates: Sequence[ScalingCandidate]) -> None:
+    """Draw the compared scalings, the most accurate first."""
     st.dataframe(
         [
             {
                 "Pixel intensities": SCALE_RANGES[candidate.scale],
-                "Mean": _numbers(candidate.mean),
-                "Standard deviation": _numbers(candidate.std),
+                "Mean": _numbers_text(candidate.mean),
+                "Standard deviation": _numbers_text(candidate.std),
                 "Accuracy": 100 * candidate.accuracy,
             }
             for candidate in candidates
@@ -233,58 +249,63 @@ def _show_candidates(candidates: Sequence[ScalingCandidate]) -> None:
         "Use the most accurate",
         icon=":material/check:",
         key="model_use_candidate",
-        on_click=_use,
+        on_click=_use_candidate,
         args=(candidates[0],),
     )
 
 
-def _use(candidate: ScalingCandidate) -> None:
+def _use_candidate(candidate: ScalingCandidate) -> None:
     """Fill in the fields of the scaling; the callback of a button."""
     st.session_state[_SCALE] = candidate.scale
-    st.session_state[_MEAN] = _numbers(candidate.mean)
-    st.session_state[_STD] = _numbers(candidate.std)
+    st.session_state[_MEAN] = _numbers_text(candidate.mean)
+    st.session_state[_STD] = _numbers_text(candidate.std)
 
 
-def _numbers(values: tuple[float, ...] | None) -> str:
+def _numbers_text(values: tuple[float, ...] | None) -> str:
+    """Format a mean or standard deviation as its field shows it; empty for None."""
     return "" if values is None else ", ".join(f"{value:g}" for value in values)
 
 
-def _show_state() -> None:
-    """Show running jobs of this session, imports of other sessions, and the last outcome."""
+def _show_jobs_and_outcome() -> None:
+    """Draw unfinished jobs of this session, unfinished imports of others, and the last outcome."""
     own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
     for job in own_jobs:
         if job is not None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
         if job not in own_jobs:
-            show_progress(job, stop_key=None)  # the session that started it has the Stop button
-    notice: ModelNotice | None = st.session_state.get(_NOTICE)
-    if notice is None:
+            show_progress(job, stop_key=None)  # only the session that started it has a Stop button
+    outcome: _Outcome | None = st.session_state.get(_OUTCOME)
+    if outcome is None:
         return
-    if notice.imported is None:
-        show_error(notice.error or "")
+    if outcome.imported is None:
+        show_error(outcome.error or "")
         return
     st.success(
-        f"**{plain_text(notice.imported.name)}** was imported; all pages offer it now.",
+        f"**{plain_text(outcome.imported.name)}** was imported; all pages offer it now.",
         icon=":material/check:",
     )
 
 
 def _try_to_start(start: Callable[[], None]) -> None:
-    """Start a job for an editor, and draw the page again with the progress or the error."""
-    st.session_state.pop(_NOTICE, None)
+    """Start a job if the visitor is an editor, and draw the page again with progress or error."""
+    st.session_state.pop(_OUTCOME, None)
     try:
         require_editor()
         start()
     except InputError as error:
-        # Stored, because another session's job that ends now would redraw the page without it.
-        st.session_state[_NOTICE] = ModelNotice(error=str(error))
+        st.session_state[_OUTCOME] = _Outcome(error=str(error))
     st.rerun()
 
 
 def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
+    """Start the import of the uploads with the options of the form.
+
+    Raises:
+        InputError: The uploads, an option or the name cannot be used.
+    """
     files = _checked_files(uploads)
-    request = _request(files)
+    request = _request_from_form(files)
     model_name = request.name or name_from_file(Path(files.network))
     if request.replace:
         if not is_plain_name(model_name):
@@ -316,8 +337,13 @@ def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
 
 
 def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings) -> None:
+    """Start the comparison of scalings on the dataset with the name ``data``.
+
+    Raises:
+        InputError: The uploads or an option cannot be used, or the dataset does not exist.
+    """
     files = _checked_files(uploads)
-    request = _request(files)
+    request = _request_from_form(files)
     if data not in (DEMO_NAME, *dataset_names(settings)):
         raise InputError(f"The dataset {data!r} no longer exists; choose another one.")
 
@@ -350,14 +376,14 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
 
 
 @dataclass(frozen=True)
-class ModelFiles:
+class _ModelFiles:
     """The uploads of one model.
 
     Attributes:
         contents: The uploads by their file names.
-        network: The name of the file to import.
-        weights: The name of the file with the weights of an architecture ``.json``; None if not
-            exactly one such file was uploaded, and for other networks.
+        network: The name of the file with the network.
+        weights: For an architecture ``.json``, the name of the file with its weights; None if there
+            are no or several further files, and for other networks.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
@@ -367,11 +393,12 @@ class ModelFiles:
     has_metadata: bool
 
 
-def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
+def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
     """Return the uploads of one model.
 
     Raises:
-        InputError: There are none or too many, or it is unclear which of them is the network.
+        InputError: There are none or too many, one is too large, or it is unclear which of them is
+            the network.
     """
     if not uploads:
         raise InputError("No file was chosen; drop a .keras, .h5 or .onnx file above.")
@@ -385,8 +412,8 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
     contents = {file_name(upload.name): upload for upload in uploads}
     metadata = [name for name in contents if name.lower().endswith(META_SUFFIX)]
     others = [name for name in contents if name not in metadata]
-    # The network is the file with the first of these suffixes that occurs. An .onnx may come with a
-    # file of weights, which has any suffix; a .json comes with an HDF5 file of weights.
+    # The network is the file with a suffix of the first group that occurs: an HDF5 file next to a
+    # .json contains weights, and a file with any suffix next to an .onnx may contain weights.
     for suffixes in ((".onnx", ".keras"), (".json",), (".h5", ".hdf5")):
         networks = [name for name in others if PurePath(name).suffix.lower() in suffixes]
         if networks:
@@ -402,11 +429,11 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> ModelFiles:
     is_json = PurePath(network).suffix.lower() == ".json"
     weights = [name for name in others if name != network] if is_json else []
     has_metadata = f"{PurePath(network).stem}{META_SUFFIX}" in metadata
-    return ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_metadata)
+    return _ModelFiles(contents, network, weights[0] if len(weights) == 1 else None, has_metadata)
 
 
-def _request(files: ModelFiles) -> ImportRequest:
-    """Return the options of the form.
+def _request_from_form(files: _ModelFiles) -> ImportRequest:
+    """Return the options that the fields of the form contain.
 
     Raises:
         InputError: A field is not valid, or the labels are missing.
@@ -419,7 +446,7 @@ def _request(files: ModelFiles) -> ImportRequest:
         )
     mean, std = ((st.session_state.get(key) or "").strip() for key in (_MEAN, _STD))
     scale_option: str = st.session_state.get(_SCALE) or _AUTOMATIC
-    # Empty for _AUTOMATIC, otherwise one scale, with its literal type.
+    # Empty for _AUTOMATIC, otherwise the one selected scale. The loop gives it the type ``Scale``.
     scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == scale_option]
     return ImportRequest(
         name=(st.session_state.get(_NAME) or "").strip() or None,
@@ -431,44 +458,49 @@ def _request(files: ModelFiles) -> ImportRequest:
     )
 
 
-def _with_weights(request: ImportRequest, files: ModelFiles, folder: Path) -> ImportRequest:
+def _with_weights(request: ImportRequest, files: _ModelFiles, folder: Path) -> ImportRequest:
+    """Return the request with the path of the weights in a folder, if weights were uploaded."""
     return request if files.weights is None else replace(request, weights=folder / files.weights)
 
 
 def _with_files(
     job: Job,
-    files: ModelFiles,
+    files: _ModelFiles,
     settings: Settings,
     work: Callable[[Path, Callable[[], None]], _Result],
 ) -> _Result:
-    """Store the uploads in a folder, and return what the work returns for the network in it.
+    """Store the uploads in a temporary folder, and call a function with the network in it.
 
     Args:
-        job: Shows the time since the start.
+        job: The job, whose note shows the time since the start.
         files: The uploads.
-        settings: The root folders of the program.
-        work: Receives the path of the network, and a function to call while it waits.
+        settings: Settings with the location of ``models/``.
+        work: Does the work. It receives the path of the network, and a function that it calls
+            regularly while it waits.
+
+    Returns:
+        What ``work`` returns.
 
     Raises:
-        InputError: The work failed; the message does not contain the folder.
+        InputError: ``work`` failed; the message does not contain the path of the folder.
     """
     with _stored(files, settings) as path:
         start = time.monotonic()
 
         def on_wait() -> None:
-            job.set_note(f"{time.monotonic() - start:.0f} s, usually 5 to 30 s")
+            job.set_note(f"{time.monotonic() - start:.0f} s so far, usually 5 to 30 s")
 
         try:
             return work(path, on_wait)
         except ModelOptionError as error:
-            raise InputError(_in_words_of_the_form(error, path.name)) from error
+            raise InputError(_message_for_form(error, path.name)) from error
         except InputError as error:
             raise InputError(str(error).replace(f"{path.parent}{os.sep}", "")) from error
 
 
 @contextmanager
-def _stored(files: ModelFiles, settings: Settings) -> Iterator[Path]:
-    """Provide the path of the network in a hidden folder, which is removed at the end."""
+def _stored(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
+    """Store the uploads in a hidden folder until the end; yield the path of the network."""
     root = settings.models_root
     with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
@@ -480,8 +512,15 @@ def _stored(files: ModelFiles, settings: Settings) -> Iterator[Path]:
         yield folder / files.network
 
 
-def _in_words_of_the_form(error: ModelOptionError, name: str) -> str:
-    """Return the message of an error about an option, with the name of its field in the form."""
+def _message_for_form(error: ModelOptionError, name: str) -> str:
+    """Return the message of an error about an option, for a user of the form.
+
+    The original message names the options of the command line.
+
+    Args:
+        error: The error.
+        name: The name of the file with the network.
+    """
     if error.option == "labels":
         return f"{name} {error.reason}; enter one label for each output, in their order."
     return (

@@ -1,4 +1,4 @@
-"""Models: all models of this server, the default one, and the import of further ones."""
+"""Models: all models of this server, the selection of the default model, and the import."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.model_import import collect_finished_jobs, show_import
 from fer_studio.ui.train.model_links import show_model_links
 
-#: Session key of the name of the selected model.
-_SELECTED = "chosen_model"
+#: Session key of the name of the last imported model, which the table selects.
+_IMPORTED = "imported_model"
 
 
 def show_models(settings: Settings) -> None:
     """Draw the section."""
     imported = collect_finished_jobs()
     if imported is not None:
-        st.session_state[_SELECTED] = imported
+        st.session_state[_IMPORTED] = imported
     bundles = list_bundles(settings)
     default_name = default_bundle_name(settings)
     for sentence in damaged_bundles(settings):
         show_error(sentence)
     if bundles:
-        selected = _choose(bundles, default_name)
+        selected = _choose_model(bundles, default_name)
         if selected is None:
-            st.caption("Select a model on the left of the table to see its classes and origin.")
+            st.caption("Click the left end of a row to see the classes and origin of the model.")
         else:
             _show_model(selected, settings, is_default=selected.name == default_name)
     else:
@@ -48,20 +48,22 @@ def show_models(settings: Settings) -> None:
     show_import(settings)
 
 
-def _choose(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | None:
+def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | None:
     """Draw the table; return the selected model, or None if no row is selected."""
     names = [bundle.name for bundle in bundles]
-    # A model that was just imported is selected.
-    initial_name = st.session_state.get(_SELECTED)
-    initial_rows = [names.index(initial_name)] if initial_name in names else []
-    # Streamlit stores the number of the selected row, so the key changes with the list of models.
+    imported_name = st.session_state.get(_IMPORTED)
+    initial_rows = [names.index(imported_name)] if imported_name in names else []
+    # Streamlit stores the selection as a row number. The key changes with the list of models, so
+    # that this number never refers to another model, and after an import, so that the new model is
+    # selected.
+    key = hash((*names, *initial_rows)) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         [_row(bundle, default_name) for bundle in bundles],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": initial_rows}},
-        key=f"models_table_{hash((*names, *initial_rows)) & 0xFFFFFFFF:x}",
+        key=f"models_table_{key:x}",
         height=table_height(len(bundles), maximum=400),
         placeholder="-",
         alt=f"{len(bundles)} models with their classes and accuracy",
@@ -69,7 +71,8 @@ def _choose(bundles: Sequence[Bundle], default_name: str | None) -> Bundle | Non
             "Model": st.column_config.TextColumn(width=220, help="★ marks the default model."),
             "Validation accuracy": st.column_config.NumberColumn(
                 format="%.1f %%",
-                help="Measured when the model was trained; unknown for imported models",
+                help="Measured after the training. Not shown for imported models, and for models "
+                "trained on the demo set, whose faces are drawn.",
             ),
             "Parameters": st.column_config.NumberColumn(format="localized"),
         },
@@ -129,6 +132,6 @@ def _show_model(bundle: Bundle, settings: Settings, *, is_default: bool) -> None
                     lambda: set_default_bundle(bundle.name, settings),
                     f"{title} is now the default model.",
                 ),
-                help="All pages and commands use this model unless another one is chosen.",
+                help="All pages and commands use the default model unless you select another one.",
             )
             show_model_links(bundle.name)

@@ -1,4 +1,4 @@
-"""The queue: the pending runs, and buttons to change their order."""
+"""The queue: the pending runs, and buttons to reorder and remove them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ from fer_studio.ui.train.feedback import run_action
 
 
 def show_queue(runs: list[RunSummary], settings: Settings) -> None:
-    """Draw the pending runs, if there are any."""
+    """Draw the pending runs, if there are any.
+
+    Args:
+        runs: All runs.
+        settings: Settings with the location of ``runs/`` and the number of runs at a time.
+    """
     pending = sorted(
         (run for run in runs if run.queue_position is not None),
         key=lambda run: run.queue_position or 0,
@@ -34,9 +39,10 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
             "automatically, even while the app is closed."
         )
         for run in pending:
-            _show_pending_run(run, len(pending), settings)
+            _show_pending_run(run, settings, last_position=len(pending))
         if len(active_runs(settings)) < settings.parallel_runs:
-            # Needed only after a run was killed from outside while the app was closed.
+            # Needed only if the process of a run was killed, and the process that had started it
+            # is no longer alive. Otherwise, one of the two starts the next run.
             st.button(
                 "Start next run",
                 key="start_next_run",
@@ -46,7 +52,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
             )
 
 
-def _show_pending_run(run: RunSummary, count: int, settings: Settings) -> None:
+def _show_pending_run(run: RunSummary, settings: Settings, *, last_position: int) -> None:
     folder, position = RunFolder(run.path), run.queue_position or 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{position}.** {plain_text(run.title)}", width="stretch")
@@ -62,7 +68,7 @@ def _show_pending_run(run: RunSummary, count: int, settings: Settings) -> None:
             "Move down",
             key=f"move_down_{run.id}",
             icon=":material/arrow_downward:",
-            disabled=position == count,
+            disabled=position == last_position,
             on_click=run_action,
             args=(lambda: move_in_queue(folder, settings, position + 1),),
         )
@@ -72,5 +78,5 @@ def _show_pending_run(run: RunSummary, count: int, settings: Settings) -> None:
             icon=":material/playlist_remove:",
             on_click=run_action,
             args=(lambda: remove_from_queue(folder, settings),),
-            help="The run remains and can be started later with Continue.",
+            help="The run is kept; Continue starts it later.",
         )

@@ -1,4 +1,4 @@
-"""Search: hyperparameter studies, their trials and Optuna's charts."""
+"""Search: create, start and stop hyperparameter searches, and show their trials and charts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.errors import InputError
-from fer_core.phrases import as_sentence
+from fer_core.phrases import as_sentence, counted
 from fer_core.recipes import RECIPES, SettingField, TrainingConfig, changed_config, recipe_by_name
 from fer_core.settings import Settings
 from fer_core.training.search import (
@@ -34,29 +34,31 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.configure import RUN, RUNS, VIEW
 from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
 from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
+from fer_studio.ui.train.views import RUN, RUNS, VIEW, open_run
 
-#: Session key of the name of the selected search; a search is a study of Optuna.
+#: Session key of the name of the selected search, which Optuna calls a study.
 STUDY = "study"
 #: Seconds between two refreshes of a running search.
 _REFRESH_SECONDS = 3.0
 #: The settings that a new search varies by default.
 _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
-#: Session key of the charts: what they depend on, and the figures by name.
+#: Maximum number of workers of a search, as in ``launch_search``.
+_MAX_WORKERS = 64
+#: Session key of a pair: what the charts depend on, and the charts by name.
 _FIGURES = "study_figures"
 
-#: The metrics on validation that a search can optimize, as the page names them.
+#: The validation metrics that a search can optimize, as the page names them.
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
-#: Title and caption of each chart.
-_FIGURE_TITLES = {
+#: Title and caption of each chart of ``search_figures``.
+_TITLES_AND_CAPTIONS = {
     "history": ("History", "The value of each trial, and the best one so far."),
     "importance": (
         "Importance",
-        "How important each setting is for the metric (PED-ANOVA). The sum is 100 %.",
+        "How much each setting affects the metric, by the method PED-ANOVA. The sum is 100 %.",
     ),
     "parallel": (
         "Parallel coordinates",
@@ -65,9 +67,10 @@ _FIGURE_TITLES = {
     "slice": ("Slices", "The value of each trial against each setting; the best one is orange."),
     "intermediate": (
         "Curves of the trials",
-        "The metric after each epoch. Trials that were ended early are dotted.",
+        "The metric after each epoch. Trials that were ended early have dotted lines.",
     ),
 }
+#: Color of the badge of each state.
 _STATE_COLORS: dict[str, Any] = {"running": "blue", "finished": "green", "stopped": "orange"}
 
 
@@ -78,8 +81,8 @@ def show_search(settings: Settings) -> None:
         _show_form(settings)
     if not names:
         st.caption(
-            "A search tries different settings automatically: each trial is a short training, "
-            "unpromising ones end early, and you can then train the best settings for longer."
+            "A search tries different settings automatically. Each trial is a short training, and "
+            "unpromising trials are ended early. You can then train longer with the best settings."
         )
         return
     name = kept_selectbox("Search", names, key=STUDY, name="study", is_always_shown=True)
@@ -126,11 +129,11 @@ def _show_form(settings: Settings) -> None:
     with columns[2]:
         st.number_input(
             "Epochs per trial",
-            value=_epochs_of_a_trial(config),
+            value=_default_trial_epochs(config),
             step=1,
             key=f"search_epochs_{recipe}",
             persist_state="session",
-            help="Short runs are enough to distinguish good settings from bad ones.",
+            help="Short trainings are enough to distinguish good settings from bad ones.",
         )
     with columns[3]:
         st.selectbox(
@@ -146,7 +149,8 @@ def _show_form(settings: Settings) -> None:
             value=True,
             key="search_pruning",
             persist_state="session",
-            help="A trial ends if it is worse than the median of earlier trials at the same epoch.",
+            help="A trial is ended early (pruned) if it is worse than the median of the earlier "
+            "trials at the same epoch.",
         )
         st.number_input(
             "Seed of the search", value=0, step=1, key="search_seed", persist_state="session"
@@ -157,16 +161,16 @@ def _show_form(settings: Settings) -> None:
                 key="search_storage",
                 persist_state="session",
                 placeholder="a local file",
-                help="With a database that Optuna supports, such as postgresql://…, several "
-                "machines can work on one search.",
+                help="The address of a database that Optuna supports, such as postgresql://…. "
+                "Several machines can then work on one search.",
             )
         elif settings.study_storage:
             st.toggle(
-                "Store it in this server's database",
+                "Store the search in this server's database",
                 key="search_shared_storage",
                 persist_state="session",
-                help="The address is set by FER_STUDIO_STUDY_STORAGE on this server; several "
-                "machines can work on one search there.",
+                help="Several machines can work on one search there. The address is the value of "
+                "FER_STUDIO_STUDY_STORAGE on this server.",
             )
     st.button(
         "Create and start",
@@ -180,7 +184,13 @@ def _show_form(settings: Settings) -> None:
 
 
 def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) -> None:
-    """Draw the range or the choices of one setting."""
+    """Draw the fields for the range or the choices of a setting that the search varies.
+
+    Args:
+        entry: The setting.
+        config: The configuration of the recipe.
+        recipe: The name of the recipe.
+    """
     default = default_parameter(entry, config)
     key = _parameter_key(entry, recipe)
     if default.choices:
@@ -227,6 +237,7 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
 
 
 def _create(settings: Settings) -> None:
+    """Create the search of the form and start it; the callback of a button."""
     try:
         require_editor()
         setup = setup_from_form(*_form_values(settings))
@@ -240,10 +251,10 @@ def _create(settings: Settings) -> None:
 
 
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the values of the form, for a callback, which runs before the page is drawn again.
+    """Return the values of the form as the arguments of ``setup_from_form``.
 
-    Returns:
-        The arguments of ``setup_from_form``.
+    A field gets its default if it has not been drawn yet: a callback runs before the form is drawn
+    for the recipe and the settings that were selected last.
     """
     state = st.session_state
     recipe: str = state["search_recipe"]
@@ -275,7 +286,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
         "name": (state["search_name"] or "").strip(),
         "recipe": recipe,
         "data": chosen_dataset(settings),
-        "epochs": state.get(f"search_epochs_{recipe}", _epochs_of_a_trial(config)),
+        "epochs": state.get(f"search_epochs_{recipe}", _default_trial_epochs(config)),
         "trials": state["search_trials"],
         "monitor": state["search_monitor"],
         "pruning": state["search_pruning"],
@@ -286,25 +297,27 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
 
 
 def _storage(settings: Settings) -> str:
-    """Return the address in the form at which Optuna stores the study; empty for a local file."""
+    """Return the address of the database that the form selects; empty for a local file."""
     if is_private():
         return (st.session_state["search_storage"] or "").strip()
     return settings.study_storage if st.session_state.get("search_shared_storage") else ""
 
 
 def _parameter_key(entry: SettingField, recipe: str) -> str:
+    """Return the session key of the choices of a setting, which also begins those of its range."""
     return f"search_{entry.name}_{recipe}"
 
 
-def _epochs_of_a_trial(config: TrainingConfig) -> int:
+def _default_trial_epochs(config: TrainingConfig) -> int:
     return min(config.epochs, 10)
 
 
 def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) -> StudySetup:
-    """Build a study from the form's values.
+    """Build the setup of a search from the form's values.
 
     Args:
-        values: The study's fields, and ``epochs``, the epochs per trial.
+        values: The fields of ``StudySetup`` except ``config`` and ``space``, and the epochs per
+            trial as ``epochs``.
         parameters: The fields of a ``SearchParameter`` for each setting to vary.
 
     Raises:
@@ -312,16 +325,23 @@ def setup_from_form(values: dict[str, Any], parameters: list[dict[str, Any]]) ->
     """
     if not values["name"]:
         raise InputError("The search needs a name; enter one.")
-    for name in ("trials", "epochs", "seed"):
+    labels = {"trials": "Trials", "epochs": "Epochs per trial", "seed": "Seed of the search"}
+    for name, label in labels.items():
         if values[name] is None:
-            raise InputError(f"The number for {name} is missing; enter one.")
+            raise InputError(f"{label} is missing; enter a number.")
     study = {key: value for key, value in values.items() if key != "epochs"}
     config = changed_config(recipe_by_name(values["recipe"]).config, {"epochs": values["epochs"]})
     return study_setup(study | {"config": config, "space": search_space(parameters)})
 
 
 def _show_study(name: str, settings: Settings, was_running: bool) -> None:
-    """Draw the state of a search; a fragment that is refreshed while the search runs."""
+    """Draw a search; a fragment that is refreshed while the search runs.
+
+    Args:
+        name: The name of the search.
+        settings: Settings with the location of ``runs/``.
+        was_running: True if the search was running when the whole page was drawn.
+    """
     leave_if_refused("train")
     try:
         summary = study_summary(name, settings)
@@ -331,17 +351,17 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
     if (summary.state == "running") != was_running:
         st.rerun()
     setup = summary.setup
-    completed = summary.finished + summary.pruned + summary.failed
+    ended = summary.finished + summary.pruned + summary.failed
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=_STATE_COLORS[summary.state])
         st.markdown(
             f"Recipe **{plain_text(setup.recipe)}** on **{plain_text(setup.data)}**, "
-            f"{setup.config.epochs} epoch{'s' if setup.config.epochs != 1 else ''} per trial, "
+            f"{counted(setup.config.epochs, 'epoch')} per trial, "
             f"optimized for validation {_MONITORS[setup.monitor]}."
         )
     st.progress(
-        min(completed / setup.trials, 1.0),
-        text=f"{completed} of {setup.trials} trials: {summary.finished} finished, "
+        min(ended / setup.trials, 1.0),
+        text=f"{ended} of {setup.trials} trials: {summary.finished} finished, "
         f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} running",
     )
     _show_workers(summary)
@@ -350,7 +370,7 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
         _show_best(summary, settings)
     if summary.trials:
         _show_trials(summary, settings)
-        _show_figures(summary, completed, settings)
+        _show_figures(summary, ended, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
 
@@ -366,7 +386,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 on_click=run_action,
                 args=(
                     lambda: stop_search(name, settings),
-                    "Stopping: the current trial continues when the search is resumed.",
+                    "Stopping: running trials continue when the search is resumed.",
                 ),
             )
         elif summary.state == "stopped":
@@ -374,11 +394,12 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
                 "Workers",
                 value=1,
                 min_value=1,
-                max_value=64,
+                max_value=_MAX_WORKERS,
                 step=1,
                 key="search_workers",
                 width=140,
-                help="Trials at the same time, limited by the number of parallel runs.",
+                help="Each worker runs one trial at a time. Trials beyond this server's limit of "
+                "parallel runs wait in the queue.",
             )
             st.button(
                 "Resume" if summary.trials else "Start",
@@ -392,7 +413,7 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
 
 
 def _show_best(summary: StudySummary, settings: Settings) -> None:
-    """Draw the value and the settings of the best trial, and the button that opens its run."""
+    """Draw the value and the settings of the best trial, and a button that opens its run."""
     value = summary.best_value
     is_share = summary.setup.monitor == "accuracy"
     value_text = format_percent(value) if is_share else f"{value:.4f}"
@@ -408,28 +429,26 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
             f"{value_text}** ({plain_text(settings_text)})",
             width="stretch",
         )
-        if _run_address(best, settings) is not None:
+        if _has_run(best, settings):
             st.button(
                 "Open run",
                 key="open_best",
                 icon=":material/visibility:",
-                on_click=_open_run,
+                on_click=open_run,
                 args=(best.run_id,),
-                help="There you can train for longer with the settings of this run, and use its "
-                "model.",
+                help="Shows the run of this trial, where you can reuse its settings for a longer "
+                "training, and use its model.",
             )
 
 
-def _open_run(run_id: str) -> None:
-    st.session_state[RUN] = run_id
-    st.session_state[VIEW] = RUNS
-
-
 def _run_address(trial: TrialSummary, settings: Settings) -> str | None:
-    """Return the address of a trial's run; None if this machine has no such run."""
-    if trial.run_id is None or not (settings.runs_root / trial.run_id).is_dir():
-        return None
-    return f"/train?view={RUNS}&run={trial.run_id}"
+    """Return the address of the page that shows a trial's run; None if it is not here."""
+    return f"/train?{VIEW}={RUNS}&{RUN}={trial.run_id}" if _has_run(trial, settings) else None
+
+
+def _has_run(trial: TrialSummary, settings: Settings) -> bool:
+    """Return True if the run of a trial is on this machine; another one may have trained it."""
+    return trial.run_id is not None and (settings.runs_root / trial.run_id).is_dir()
 
 
 def _show_workers(summary: StudySummary) -> None:
@@ -444,7 +463,7 @@ def _show_workers(summary: StudySummary) -> None:
 
 
 def _sampled_text(value: Any) -> str:
-    """Format the value of a setting in a trial."""
+    """Format the value of a setting in a trial; sampled numbers are rounded to four digits."""
     return f"{value:.4g}" if isinstance(value, float) else format_value(value)
 
 
@@ -486,9 +505,9 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     )
 
 
-def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> None:
-    """Draw the charts; they are computed again only after a trial has ended."""
-    key = (summary.name, completed)
+def _show_figures(summary: StudySummary, ended: int, settings: Settings) -> None:
+    """Draw the charts; they are computed again only if the number of ended trials has changed."""
+    key = (summary.name, ended)
     figures_key, figures = st.session_state.get(_FIGURES, (None, None))
     if figures_key != key:
         # Imported here: the other sections of the page do not need it.
@@ -503,17 +522,17 @@ def _show_figures(summary: StudySummary, completed: int, settings: Settings) -> 
         st.session_state[_FIGURES] = (key, figures)
     if not figures:
         return
-    tabs = st.tabs([_FIGURE_TITLES[name][0] for name in figures])
+    tabs = st.tabs([_TITLES_AND_CAPTIONS[name][0] for name in figures])
     for tab, (name, figure) in zip(tabs, figures.items(), strict=True):
-        title, caption = _FIGURE_TITLES[name]
+        title, caption = _TITLES_AND_CAPTIONS[name]
         with tab:
             options: Any = {
                 "key": f"{name}_{summary.name}",
                 "alt": f"{title} of the search {summary.name}",
             }
             if name == "parallel":
-                # The table above contains the data of this chart, and the chart has no points that
-                # ``show_chart`` could offer as a download.
+                # ``show_chart`` offers the points of a chart as a table. This chart has none, and
+                # the table of trials above contains its data.
                 st.plotly_chart(figure, config={"displayModeBar": False}, **options)
                 st.caption(caption)
             else:

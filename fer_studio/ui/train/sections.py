@@ -1,22 +1,26 @@
-"""The chosen section of the train page, with the outcome of the last action above it."""
+"""Draw the selected section of the train page, below the outcome of the last action."""
 
 from __future__ import annotations
 
 from fer_core.errors import InputError
 from fer_core.settings import Settings, load_settings
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.train.configure import COMPARE, MODELS, RUNS, SEARCH, show_configure
 from fer_studio.ui.train.feedback import show_outcome
+from fer_studio.ui.train.views import COMPARE, MODELS, RUNS, SEARCH
 
 
 def show_section(view: str) -> None:
-    """Draw one section of the page; the modules of the other sections are not imported."""
+    """Draw a section of the page.
+
+    Args:
+        view: The title of the section.
+    """
     try:
         settings = load_settings()
     except InputError as error:
         show_error(error)
         return
-    if view != RUNS:  # this section shows the outcome next to its buttons
+    if view != RUNS:  # Runs shows the outcome below its buttons
         show_outcome()
     try:
         _show(view, settings)
@@ -25,6 +29,7 @@ def show_section(view: str) -> None:
 
 
 def _show(view: str, settings: Settings) -> None:
+    """Import only the module of the section, and draw the section."""
     if view == RUNS:
         from fer_studio.ui.train.watch import show_runs
 
@@ -42,4 +47,6 @@ def _show(view: str, settings: Settings) -> None:
 
         show_models(settings)
     else:
+        from fer_studio.ui.train.configure import show_configure
+
         show_configure(settings)

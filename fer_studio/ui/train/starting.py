@@ -1,4 +1,7 @@
-"""The choice of the model whose weights a training starts from, and of the stages to freeze."""
+"""The choice of the model whose weights a training starts from, and of the stages to freeze.
+
+In names, ``start`` means the starting model, not the start of a training.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from fer_core.training.run_folder import StartingModel
 from fer_core.training.starting_model import start_problem, starting_model
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.draft import current_draft, form_values, show_draft
+from fer_studio.ui.train.draft import current_draft, fill_widgets, form_values
 
 #: Session keys of the name of the starting model, and of the last frozen stage.
 START, FREEZE = "train_start", "train_freeze"
-#: The option of both select boxes for random weights and for no frozen stage.
+#: The first option of both select boxes: random weights, and no frozen stage.
 _NONE = ""
 
-#: The settings that change if another starting model is chosen.
+#: The settings that ``fine_tuning_config`` adapts to the starting model.
 _ADAPTED = (
     "architecture",
     "low_resolution_epochs",
@@ -34,8 +37,8 @@ _ADAPTED = (
 
 
 def choose_start(settings: Settings) -> None:
-    """Draw the select boxes of the starting model and of the last frozen stage."""
-    bundles = _bundles(settings)
+    """Draw the select box of the starting model and, if there is one, of the last frozen stage."""
+    bundles = _usable_bundles(settings)
     titles = distinct_titles({name: model_title(bundle) for name, bundle in bundles.items()})
     if st.session_state.get(START) not in bundles:
         st.session_state[START] = _NONE
@@ -76,20 +79,20 @@ def choose_start(settings: Settings) -> None:
 
 
 def adapt_draft() -> None:
-    """Set architecture and learning rate in the form for the chosen starting model; a callback."""
+    """Adapt the form to the chosen starting model, unless it is adapted already; a callback."""
     draft, name = current_draft(), st.session_state.get(START) or _NONE
     if draft.start != name:
         values = form_values(base_config(draft.recipe, load_settings()))
         draft.values |= {field: values[field] for field in _ADAPTED}
         draft.start = name
-    show_draft(draft)
+    fill_widgets(draft)
 
 
 def base_config(recipe: str, settings: Settings) -> TrainingConfig:
-    """Return the settings of a recipe, adapted to the chosen starting model."""
+    """Return the configuration of a recipe, adapted to the chosen starting model."""
     config = recipe_by_name(recipe).config
     name = st.session_state.get(START) or _NONE
-    bundle = _bundles(settings).get(name) if name else None
+    bundle = _usable_bundles(settings).get(name) if name else None
     if bundle is None:
         return config
     return fine_tuning_config(config, str(bundle.record.config["architecture"]))
@@ -99,19 +102,19 @@ def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]
     """Return the starting model and its file; None and None for random weights.
 
     Raises:
-        InputError: The model no longer exists.
+        InputError: The model no longer exists, or its file cannot be read.
     """
     name = st.session_state.get(START) or _NONE
     if not name:
         return None, None
-    bundle = _bundles(settings).get(name)
+    bundle = _usable_bundles(settings).get(name)
     if bundle is None:
         raise InputError(f"The model {name!r} no longer exists; choose another one to start from.")
     return starting_model(bundle, st.session_state.get(FREEZE) or None)
 
 
 def chosen_freeze(architecture: str) -> str | None:
-    """Return the last stage to freeze, if the architecture has it; None to train all layers."""
+    """Return the chosen last frozen stage; None if there is none or the architecture lacks it."""
     stage = st.session_state.get(FREEZE)
     return stage if stage in ARCHITECTURES[architecture].stages else None
 
@@ -123,11 +126,11 @@ def start_text(start: StartingModel) -> str:
 
 
 def can_start_from(name: str, settings: Settings) -> bool:
-    """Return True if a model of this name exists and can be trained further."""
-    return name in _bundles(settings)
+    """Return True if a model of this name exists and a training can start from it."""
+    return name in _usable_bundles(settings)
 
 
-def _bundles(settings: Settings) -> dict[str, Bundle]:
+def _usable_bundles(settings: Settings) -> dict[str, Bundle]:
     """Return the models that a training can start from, by name."""
     return {
         bundle.name: bundle for bundle in list_bundles(settings) if start_problem(bundle) is None

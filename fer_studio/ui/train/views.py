@@ -1,19 +1,34 @@
-"""The selection of a section of the train page; imports nothing that is slow to load."""
+"""The sections of the train page and their selection; imports nothing that is slow to load.
+
+In the session and in the address of the page, the selected section is called ``view``.
+"""
 
 from __future__ import annotations
 
+import streamlit as st
+
 from fer_studio.ui.kept import kept_segments
 
-_VIEWS = ("New training", "Runs", "Compare", "Search", "Models")
+#: Names of the selected section, and of the ID of the run that the section Runs shows. Each is the
+#: key in the session and the parameter in the address.
+VIEW, RUN = "view", "run"
+
+NEW_TRAINING, RUNS, COMPARE, SEARCH, MODELS = "New training", "Runs", "Compare", "Search", "Models"
 
 
 def choose_view() -> str:
-    """Draw the selection and return the title of the section."""
+    """Draw the selection of a section and return its title."""
     return kept_segments(
         "Section",
-        _VIEWS,
-        key="view",
-        name="view",
+        (NEW_TRAINING, RUNS, COMPARE, SEARCH, MODELS),
+        key=VIEW,
+        name=VIEW,
         write=lambda title: title.lower().replace(" ", "-"),
         label_visibility="collapsed",
     )
+
+
+def open_run(run_id: str) -> None:
+    """Show a run in the section Runs; the callback of a button."""
+    st.session_state[RUN] = run_id
+    st.session_state[VIEW] = RUNS

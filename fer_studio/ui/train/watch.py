@@ -1,4 +1,4 @@
-"""Runs: the queue, and the current state of one run."""
+"""Runs: the queue, and the progress, curves, actions and log of one run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
-from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
 from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import (
@@ -45,15 +44,16 @@ from fer_studio.ui.train.formatting import (
     run_titles,
 )
 from fer_studio.ui.train.pending_queue import show_queue
+from fer_studio.ui.train.views import NEW_TRAINING, RUN, VIEW
 
 #: Seconds between two refreshes of the progress and of the curves of a running training.
 _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 #: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
-#: Session keys of the drawn curves by name, and of the last measurement of a run's process.
-_CURVES = "run_figures"
-_RESOURCES = "run_resources"
+#: Session keys of the computed curves, by the name of their chart, and of the last measurement of
+#: the process of a run.
+_CURVES, _RESOURCES = "run_curves", "run_resources"
 
 
 def show_runs(settings: Settings) -> None:
@@ -71,8 +71,10 @@ def show_runs(settings: Settings) -> None:
     if run.has_bundle:
         show_model(run, settings)
     style = choose_curve_style("Logarithmic loss")
-    curves = placed_fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
-    curves(run, style, settings)
+    curves_and_log = placed_fragment(
+        _show_curves_and_log, run_every=_CURVES_SECONDS if is_live else None
+    )
+    curves_and_log(run, style, settings)
     show_details(run)
 
 
@@ -80,28 +82,34 @@ def _show_empty_state() -> None:
     with st.container(border=True):
         st.markdown(
             "**No training has been started yet.** Choose a dataset and a recipe, start the "
-            "training, and watch it here; a training on the demo set takes minutes."
+            "training, and watch it here. A training on the demo set takes a few minutes."
         )
-        st.button("New training", key="first_training", icon=":material/add:", on_click=_go_to_form)
+        st.button("New training", key="first_training", icon=":material/add:", on_click=_open_form)
 
 
-def _go_to_form() -> None:
+def _open_form() -> None:
     st.session_state[VIEW] = NEW_TRAINING
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
-    """Draw the select box of runs: running ones first, then pending ones, then the newest."""
+    """Draw the select box of runs, and what the selected run is; return the run.
+
+    Active runs come first, then pending ones, then the others, the newest first.
+
+    Args:
+        runs: All runs, the newest first.
+    """
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
     by_id, titles = {run.id: run for run in ordered}, run_titles(ordered)
     chosen = kept_selectbox(
         "Run",
         list(by_id),
         key=RUN,
-        name="run",
+        name=RUN,
         is_always_shown=True,
         format_func=titles.__getitem__,
-        help="Running runs come first, then pending ones, then the newest. The selection is part "
-        "of the page's address, so you can bookmark it.",
+        help="Running and pending runs come first, then the newest ones. The selection is part of "
+        "the page's address, so you can bookmark it.",
     )
     run = by_id[chosen]
     _show_identity(run)
@@ -109,21 +117,23 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
 
 
 def _show_identity(run: RunSummary) -> None:
-    """Draw what the run is: its ID, recipe, data and start."""
+    """Draw what the run is: its ID, recipe, data, and when it was started or created."""
     parts = [run.id] if run.name else []
     if run.config is not None:
         parts += [f"{run.recipe} on {run.data}, seed {run.seed}"]
     if run.started is not None:
-        parts += [f"started {format_started(run)}"]
+        is_started = run.is_active or run.status is not None
+        parts += [f"{'started' if is_started else 'created'} {format_started(run)}"]
     st.caption(" · ".join(map(plain_text, parts)))
 
 
 def _is_live(run: RunSummary) -> bool:
+    """Return True if the state of a run changes without an action on this page."""
     return run.is_active or run.state == "queued"
 
 
 def _layout_state(run: RunSummary) -> tuple[bool, bool]:
-    """Return the values on which the parts of the page outside the fragments depend."""
+    """Return the values on which everything outside the refreshed parts of the page depends."""
     return _is_live(run), run.has_bundle
 
 
@@ -131,15 +141,14 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
     """Draw what changes every second: state, progress, speed and actions.
 
     Args:
-        drawn: The run as the rest of the page shows it.
-        settings: The root folders of the program.
+        drawn: The run at the time when the whole page was drawn.
+        settings: Settings with the location of ``runs/``.
     """
     leave_if_refused("train")
     run = run_summary(drawn.path, settings)
     if _layout_state(run) != _layout_state(drawn) or not run.path.exists():
-        # The refreshes start or end, and the rest of the page changes too.
-        continue_queue(settings)  # a run that was killed from outside did not start the next run
-        st.rerun()
+        continue_queue(settings)  # a run whose process was killed did not start the next run
+        st.rerun()  # the whole page, which also starts or ends the refreshes
     color, icon = STATE_STYLES[run.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(run.state, color=color, icon=icon)
@@ -147,7 +156,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
             st.error(plain_text(as_sentence(run.reason)))
         elif run.is_silent:
             st.warning(plain_text(as_sentence(run.reason)))
-        elif run.reason and not _has_steps(run):
+        elif run.reason and not _is_reason_in_bars(run):
             st.markdown(plain_text(as_sentence(run.reason)))
     if is_demo(run.data):
         st.caption("Demo data: drawn faces. The metrics do not apply to real faces.")
@@ -158,21 +167,22 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
     show_outcome()
 
 
-def _has_steps(run: RunSummary) -> bool:
-    """Return True if the progress bars already show what ``run.reason`` says."""
+def _is_reason_in_bars(run: RunSummary) -> bool:
+    """Return True if the progress bars show what ``run.reason`` says, which is epoch and step."""
     return run.state == "running" and run.status is not None and run.status.steps > 0
 
 
 def _show_bars(run: RunSummary) -> None:
+    """Draw a progress bar for all epochs and, during a training, one for the current epoch."""
     status = run.status
     share = run.epoch / max(run.epochs, 1)
     text = f"{run.epoch:,} of {run.epochs:,} epochs"
     if run.is_active and status is not None and status.steps:
         step_share = min(status.step / status.steps, 1.0)
-        # During validation, all steps of the current epoch are finished. Between two epochs, the
-        # status is still that of the finished epoch, which ``run.epoch`` already counts.
-        is_current = status.epoch > run.epoch
-        share += step_share / max(run.epochs, 1) if is_current else 0
+        # Between two epochs, the status is still that of the finished epoch. ``run.epoch`` counts
+        # this epoch already, so its steps must not be added.
+        if status.epoch > run.epoch:
+            share += step_share / max(run.epochs, 1)
         if status.seconds_left is not None:
             text += f" · about {format_duration(status.seconds_left)} left"
         st.progress(min(share, 1.0), text=text)
@@ -196,17 +206,19 @@ def _step_text(status: RunStatus) -> str:
 def _show_metrics(run: RunSummary) -> None:
     with metric_grid(7 if run.is_active else 4):
         st.metric(
-            "Best accuracy",
+            "Accuracy",
             format_percent(run.validation_accuracy),
             border=True,
             height=METRIC_HEIGHT,
-            help="On validation, at the epoch that the setting 'Select best epoch by' selects.",
+            help="On validation, at the best epoch, which the setting 'Select best epoch by' "
+            "determines",
         )
         st.metric(
             "Macro F1",
             "-" if run.macro_f1 is None else f"{run.macro_f1:.3f}",
             border=True,
             height=METRIC_HEIGHT,
+            help="On validation, at the best epoch",
         )
         st.metric(
             "Best epoch",
@@ -216,10 +228,10 @@ def _show_metrics(run: RunSummary) -> None:
         )
         st.metric("Training time", format_duration(run.seconds), border=True, height=METRIC_HEIGHT)
         if run.is_active:
-            _show_use(run)
+            _show_speed_and_resources(run)
 
 
-def _show_use(run: RunSummary) -> None:
+def _show_speed_and_resources(run: RunSummary) -> None:
     """Draw the speed of a running training, and the processor cores and memory that it uses."""
     status = run.status
     speed = None if status is None else status.images_per_second
@@ -230,7 +242,7 @@ def _show_use(run: RunSummary) -> None:
         height=METRIC_HEIGHT,
         help="Images per second",
     )
-    usage = _resources(run)
+    usage = _measured_resources(run)
     busy_cores = None if usage is None else usage.busy_cores
     st.metric(
         "CPU",
@@ -251,8 +263,8 @@ def _show_use(run: RunSummary) -> None:
     )
 
 
-def _resources(run: RunSummary) -> ResourceUse | None:
-    """Measure the process of a run; the CPU use is that since the previous measurement."""
+def _measured_resources(run: RunSummary) -> ResourceUse | None:
+    """Measure what the process of a run uses; CPU use is measured since the previous call."""
     run_id, previous = st.session_state.get(_RESOURCES, ("", None))
     usage = resource_use(run.status, previous if run_id == run.id else None)
     st.session_state[_RESOURCES] = (run.id, usage)
@@ -260,65 +272,84 @@ def _resources(run: RunSummary) -> ResourceUse | None:
 
 
 @dataclass(frozen=True)
-class _Figure:
+class _Chart:
     """A chart of this section.
 
     Attributes:
         name: Identifies the chart.
         title: The title on the page.
-        draw: Returns the curves of the recorded epochs.
-        has_best: True if the best epoch is marked in the chart.
+        draw: Returns the curves of the finished epochs.
+        marks_best: True if the best epoch is marked in the chart.
         alt: The alternative text, without the name of the run.
-        is_smooth: True if the values do not vary at random and are never smoothed.
-        can_be_log: True if the chart can have a logarithmic axis.
+        can_be_smoothed: False if the values do not vary at random.
+        can_be_log: True if the visitor can choose a logarithmic axis.
     """
 
     name: str
     title: str
     draw: Callable[..., LiveCurves]
-    has_best: bool
     alt: str
-    is_smooth: bool = False
+    marks_best: bool = False
+    can_be_smoothed: bool = True
     can_be_log: bool = False
 
-    def drawn(
+    def curves(
         self, epochs: Sequence[EpochRecord], best_epoch: int | None, style: CurveStyle
     ) -> LiveCurves:
-        """Return the chart in a style."""
-        options: dict[str, Any] = {"best_epoch": best_epoch} if self.has_best else {}
-        if not self.is_smooth:
+        """Return the curves of the finished epochs in a style, as far as the chart supports it."""
+        options: dict[str, Any] = {"best_epoch": best_epoch} if self.marks_best else {}
+        if self.can_be_smoothed:
             options["smoothing"] = style.smoothing
         if self.can_be_log:
             options["is_log"] = style.is_log
         return self.draw(epochs, **options)
 
 
-_ALL_FIGURES = (
-    _Figure("accuracy", "Accuracy", accuracy_curves, True, "Training and validation accuracy"),
-    _Figure("loss", "Loss", loss_curves, True, "Training and validation loss", can_be_log=True),
-    _Figure("recall", "Recall by class", recall_curves, False, "Validation recall by class"),
-    _Figure("rate", "Learning rate", learning_rate_curve, False, "Learning rate", is_smooth=True),
+#: The charts, by the row in which they are drawn.
+_CHART_ROWS = (
+    (
+        _Chart(
+            "accuracy",
+            "Accuracy",
+            accuracy_curves,
+            "Training and validation accuracy",
+            marks_best=True,
+        ),
+        _Chart(
+            "loss",
+            "Loss",
+            loss_curves,
+            "Training and validation loss",
+            marks_best=True,
+            can_be_log=True,
+        ),
+    ),
+    (
+        _Chart("recall", "Recall by class", recall_curves, "Validation recall by class"),
+        _Chart(
+            "rate", "Learning rate", learning_rate_curve, "Learning rate", can_be_smoothed=False
+        ),
+    ),
 )
 
 
-def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
-    """Draw the curves and the log."""
+def _show_curves_and_log(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
     leave_if_refused("train")
     run = run_summary(run.path, settings)
     epochs = read_run_epochs(run.path)
     if epochs:
-        for pair in (_ALL_FIGURES[:2], _ALL_FIGURES[2:]):
-            for column, figure in zip(st.columns(2), pair, strict=True):
+        for row in _CHART_ROWS:
+            for column, chart in zip(st.columns(len(row)), row, strict=True):
                 with column:
-                    mark = " (◆ best epoch)" if figure.has_best else ""
-                    st.markdown(f"**{figure.title}**{mark}")
-                    curves = _curves(figure, run, len(epochs), style)
+                    mark = " (◆ best epoch)" if chart.marks_best else ""
+                    st.markdown(f"**{chart.title}**{mark}")
+                    curves = _cached_curves(chart, run, epochs, style)
                     # The chart has no key, so that it stays the same element while its rows grow.
                     st.vega_lite_chart(
                         curves.rows,
                         curves.specification,
                         width="stretch",
-                        alt=f"{figure.alt} by epoch of {run.title}",
+                        alt=f"{chart.alt} by epoch of {run.title}",
                     )
     elif run.is_active:
         st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
@@ -337,14 +368,16 @@ def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None
             log.code(without_server_paths(text), language=None, height=300)
 
 
-def _curves(figure: _Figure, run: RunSummary, count: int, style: CurveStyle) -> LiveCurves:
-    """Return the curves of a chart, which are computed again only after a new epoch.
+def _cached_curves(
+    chart: _Chart, run: RunSummary, epochs: Sequence[EpochRecord], style: CurveStyle
+) -> LiveCurves:
+    """Return the curves of a chart; they are computed again only after a new epoch.
 
     Streamlit does not send an unchanged chart again.
     """
-    epochs = read_run_epochs(run.path)
     cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
-    key = (run.id, count, epochs[-1].seconds, run.best_epoch, style)
-    if figure.name not in cache or cache[figure.name][0] != key:
-        cache[figure.name] = (key, figure.drawn(epochs, run.best_epoch, style))
-    return cache[figure.name][1]
+    # The duration distinguishes an epoch from an earlier one with the same number.
+    key = (run.id, len(epochs), epochs[-1].seconds, run.best_epoch, style)
+    if chart.name not in cache or cache[chart.name][0] != key:
+        cache[chart.name] = (key, chart.curves(epochs, run.best_epoch, style))
+    return cache[chart.name][1]
