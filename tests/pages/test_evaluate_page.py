@@ -980,13 +980,13 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
     # One tie and one image that is not a face are left out.
-    assert "1 images with tied votes, 1 on which an answer that is not a class" in plain(
+    assert "Left out: 1 image with tied votes, 1 on which no class has more votes" in plain(
         app.caption
     )
     app = open_section(app, "Per class")
     assert app.dataframe[0].value["Images"].sum() == 19
     app = open_section(app, "Calibration")
-    assert "compare it with the labels to fit a temperature" in plain(app.caption)
+    assert 'To fit a temperature, select "Against labels" above.' in plain(app.caption)
     app = open_section(app, "Robustness")
     assert app.dataframe[0].value["Images"].sum() == 4 * 19
     assert not app.exception
