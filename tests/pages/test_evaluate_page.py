@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
 from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.evaluation.evaluate import stored_predictions
 from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, write_image_hashes
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
@@ -246,6 +248,22 @@ def test_the_threshold_moves_precision_and_recall(
     assert shown["Recall"] == f"{(predicted & is_fear).sum() / is_fear.sum():.3f}"
 
 
+@pytest.mark.parametrize(
+    ("dataset", "split", "expected"),
+    [
+        (None, "validation", "its own validation images"),
+        ("tiny", "test", "the test images of tiny"),
+        ("tiny", "all", "all images of tiny"),
+    ],
+)
+def test_the_evaluated_images_are_named(
+    studio: Settings, dataset: str | None, split: str, expected: str
+) -> None:
+    bundle = load_bundle(studio.models_root / "small")
+    result = replace(stored_predictions(bundle), dataset_name=dataset, split=split)
+    assert LoadedEvaluation("", bundle, result, None, studio).data_title == expected
+
+
 def test_an_evaluation_runs_in_the_background_and_is_saved(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +381,7 @@ def test_the_heat_map_can_be_shown_for_another_emotion(
     assert len(app.image) == 3  # the gallery, the face and its heat map
 
 
-def test_mistakes_can_be_filtered_by_audit_result(
+def test_mistakes_can_be_filtered_by_finding(
     studio: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
@@ -937,7 +955,7 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     app = evaluate(choose_data(open_app(), "tiny"))
     bundle = load_bundle(with_votes.models_root / "small")
     dataset = open_dataset("tiny", with_votes)
-    evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished()
+    evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished_evaluation()
     assert evaluation is not None
     masks = findings_of(evaluation)
     votes = dataset_votes(dataset)

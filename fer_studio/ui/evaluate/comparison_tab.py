@@ -17,7 +17,7 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
-from fer_studio.ui.evaluate.faces import show_positions
+from fer_studio.ui.evaluate.faces import show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.kept import kept_segments, kept_selectbox
@@ -83,9 +83,9 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
     if first.request is None:
         return own_evaluation(bundle, first.settings)
     request = replace(first.request, bundle=bundle)
-    running = request.running()
-    if running is not None:
-        show_progress(running, stop_key="stop_other_evaluation")
+    job = request.unfinished_job()
+    if job is not None:
+        show_progress(job, stop_key="stop_other_evaluation")
         return None
     if request.has_failed and st.button(
         "Try again", icon=":material/refresh:", key="evaluate_other_again"
@@ -94,7 +94,7 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         request.start()
         st.rerun()
     # If the evaluation failed, this raises its error, which is shown below the button.
-    second = request.finished()
+    second = request.finished_evaluation()
     if second is None and st.button(
         f"Evaluate {plain_text(bundle.name)} on the same {first.result.n:,} images",
         type="primary",
@@ -237,4 +237,4 @@ def _show_examples(
         st.info("There are no such images.", icon=":material/search_off:")
         return
     st.caption(f"The predictions are those of {plain_text(evaluation.bundle.name)}.")
-    show_positions(evaluation, positions, key="compared")
+    show_images(evaluation, positions, key="compared")

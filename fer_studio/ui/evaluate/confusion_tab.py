@@ -10,7 +10,7 @@ from fer_core.evaluation.result import EvaluationResult
 from fer_core.phrases import counted
 from fer_studio.ui.evaluate.confusion_matrix import Scale, show_confusion_matrix
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.faces import require_images, show_positions
+from fer_studio.ui.evaluate.faces import explain_missing_images, show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
@@ -110,7 +110,7 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
         f"images, {100 * count / column_total:.0f} % of the {column_total:,} predicted as "
         f"{predicted_text}."
     )
-    # Without images, the hint is shown above a table.
-    require_images(evaluation, "To see their faces")
+    if evaluation.faces is None:
+        explain_missing_images("To see their faces")
     positions = cell_positions(evaluation.result, row, column)
-    show_positions(evaluation, positions, key="cell", page_size=_PAGE_SIZE)
+    show_images(evaluation, positions, key="cell", page_size=_PAGE_SIZE)

@@ -15,7 +15,7 @@ from fer_core.jobs.job import JobKind
 from fer_core.metrics.formatting import percent, percent_interval
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.faces import require_images
+from fer_studio.ui.evaluate.faces import explain_missing_images
 from fer_studio.ui.evaluate.image_findings import votes_of
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section
@@ -31,7 +31,8 @@ _SIZES = (100, 400, 1000)
 @section
 def show_robustness(evaluation: LoadedEvaluation) -> None:
     """Show accuracy by image quality and under corruptions."""
-    if not require_images(evaluation, "To measure accuracy by image quality and under corruptions"):
+    if evaluation.faces is None:
+        explain_missing_images("To measure accuracy by image quality and under corruptions")
         return
     st.header("By image quality")
     _show_slices(evaluation)

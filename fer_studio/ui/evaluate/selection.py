@@ -216,12 +216,12 @@ def _show_damaged(settings: Settings) -> None:
 
 def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
     """Return the evaluation; if it is not finished, show its progress or a button, return None."""
-    running = request.running()
-    if running is not None:
-        show_progress(running, stop_key="stop_evaluation")
+    job = request.unfinished_job()
+    if job is not None:
+        show_progress(job, stop_key="stop_evaluation")
         return None
     try:
-        evaluation = request.finished()
+        evaluation = request.finished_evaluation()
     except InputError as error:
         show_error(error)
         if request.has_failed and st.button(
