@@ -552,6 +552,23 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
         assert not app.error or name == "Compare"
 
 
+def test_a_class_without_images_is_named_as_it_is_written() -> None:
+    def show_curves() -> None:
+        import numpy as np
+
+        from fer_core.evaluation.per_class import evaluate_classes
+        from fer_studio.ui.evaluate.per_class_tab import _show_curves
+
+        counts = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
+        probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]], np.float32)
+        labels = np.array([0, 1], np.int8)
+        _show_curves(evaluate_classes(labels, probabilities, counts, ("calm", "glad", "*sad*")))
+
+    app = AppTest.from_function(show_curves, default_timeout=180).run()
+    assert not app.exception
+    assert any("Undefined for \\*sad\\*:" in text for text in texts(app.caption))
+
+
 def test_a_single_image_has_metrics_without_intervals(
     studio: Settings,
     open_app: OpenApp,
