@@ -24,8 +24,8 @@ from fer_studio.ui.loaders import open_predictor
 
 ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
-#: Numbers of images that the user can choose from for the corruptions.
-_SIZES = (100, 400, 1000)
+#: The sample sizes that the user can choose from: the number of images that are corrupted.
+_SAMPLE_SIZES = (100, 400, 1000)
 
 
 @section
@@ -84,7 +84,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
 
 
 def _agreement_slicing(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
-    """Return the accuracy by agreement of the FER+ annotators; empty if there are no votes."""
+    """Return the accuracy by agreement of the FER+ annotators, or nothing without votes."""
     votes = votes_of(evaluation)
     if votes is None:
         return ()
@@ -111,7 +111,7 @@ def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
 
 def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
     """Return the curves measured on the most images; empty if robustness was not measured."""
-    for size in reversed(_SIZES):
+    for size in reversed(_SAMPLE_SIZES):
         job = job_service().get(ROBUSTNESS, _key(evaluation, size))
         if job is not None and job.result is not None:
             curves: tuple[RobustnessCurve, ...] = job.result
@@ -140,20 +140,20 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
             st.rerun()
         st.caption(
             f"Each image is predicted {steps} times, under {len(CORRUPTIONS)} corruptions of "
-            "several strengths. This takes from some seconds to a few minutes, in the background. "
-            "The curves are kept until the server stops and are included in the report."
+            "several strengths. This takes a few seconds to a few minutes and runs in the "
+            "background. The curves are kept until the server stops, and the report includes them."
         )
         return
     _show_curves(result_of(job))
 
 
 def _choose_size(evaluation: LoadedEvaluation) -> int:
-    """Draw the choice of the number of images; return one of ``_SIZES``.
+    """Draw the choice of the sample size; return one of ``_SAMPLE_SIZES``.
 
-    The smallest size is offered even if there are fewer images; then all images are used.
+    The smallest size is offered even if there are fewer images; then the sample is all images.
     """
     count = evaluation.result.n
-    sizes = [size for size in _SIZES if size < count] or [_SIZES[0]]
+    sizes = [size for size in _SAMPLE_SIZES if size < count] or [_SAMPLE_SIZES[0]]
     size: int = st.segmented_control(
         "Images",
         sizes,
@@ -213,6 +213,6 @@ def _show_curves(curves: tuple[RobustnessCurve, ...]) -> None:
                 ),
             )
     st.caption(
-        f"Accuracy on {curves[0].n:,} of the images, with Wilson's 95 % intervals: unchanged "
-        "images on the left, rising severity to the right."
+        f"Accuracy on {curves[0].n:,} of the images, with Wilson's 95 % intervals. The leftmost "
+        "point is for unchanged images; the corruption gets stronger to the right."
     )
