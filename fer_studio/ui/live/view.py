@@ -21,7 +21,7 @@ _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
 
 def show_live(session: LiveSession) -> None:
-    """Draw all sections that need a model."""
+    """Draw the camera, the predictions and the record, which all need a model."""
     processor = session.processor
     assert processor is not None  # the page checks for a model first
     url = st.context.url
@@ -53,6 +53,6 @@ def show_live(session: LiveSession) -> None:
             show_help()
             st.caption(
                 ":material/lock: The camera's frames are sent to the machine that runs this app, "
-                "analyzed in its memory and not stored."
+                "analyzed in its memory and not stored, unless you record the video."
             )
     show_session_record(session, processor.session_record)
