@@ -38,10 +38,10 @@ def _show_metrics(votes: VoteEvaluation) -> None:
             "Compare it with the annotator agreement.",
         )
         show_share(
-            "Clear images",
+            "Accuracy on clear images",
             votes.clear_accuracy,
-            f"Accuracy on the {votes.clear_n:,} images on which at least {100 * CLEAR_SHARE:.0f} % "
-            "of the annotators gave the same answer.",
+            f"{votes.clear_n:,} images are clear: at least {100 * CLEAR_SHARE:.0f} % of the "
+            "annotators gave the same answer.",
         )
         show_number(
             "Cross-entropy",

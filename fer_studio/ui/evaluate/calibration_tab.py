@@ -103,7 +103,9 @@ def _show_calibration_errors(states: dict[str, CalibrationState]) -> None:
             "Temperature": st.column_config.NumberColumn(
                 format="%.3f", help="Each fold of the cross-validation has its own temperature."
             ),
-            "Log loss": st.column_config.NumberColumn(format="%.3f"),
+            "Log loss": st.column_config.NumberColumn(
+                format="%.3f", help="Mean cross-entropy, natural logarithm. Lower is better."
+            ),
         },
     )
 

@@ -24,7 +24,7 @@ from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 
-#: Session key of the last comparison, with the key of the first model's evaluation before it.
+#: Session key of a tuple: the key of the first model's evaluation, and the last comparison.
 _LAST = "last_comparison"
 
 

@@ -22,6 +22,7 @@ _SCALES: dict[str, Scale] = {
 }
 #: Session keys of the true and the predicted class of the selected cell.
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
+#: Number of faces per page.
 _PAGE_SIZE = 20
 #: Width in CSS pixels; on narrower screens, the matrix is as wide as the page.
 _MATRIX_WIDTH = 680
@@ -41,6 +42,7 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 
 def _select_first_cell(result: EvaluationResult) -> None:
     """Select the most frequent confusion, unless a cell was selected before."""
+    # The confusion matrix without its diagonal.
     mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
     # If there are no mistakes, the largest cell of the diagonal is selected.
     counts = mistakes if mistakes.any() else result.confusion
@@ -67,7 +69,7 @@ def _show_matrix(evaluation: LoadedEvaluation) -> None:
         list(_SCALES),
         key="confusion_scale",
         name="cells",
-        noun="kind of cells",
+        noun="content of the cells",
         help="Share of true: each row sums to 100 %, the diagonal is the recall. Share of "
         "predicted: each column sums to 100 %, the diagonal is the precision.",
     )

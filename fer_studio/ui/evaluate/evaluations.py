@@ -90,7 +90,10 @@ class LoadedEvaluation:
         return image
 
     def prediction_text(self, position: int) -> str:
-        """Return true class, predicted class and confidence of an image: "sad → fear, 61 %"."""
+        """Return true class, predicted class and confidence of an image, as "sad → fear, 61 %".
+
+        If the prediction is correct, the class is named once.
+        """
         classes = self.result.classes
         true = classes[self.result.labels[position]]
         predicted = classes[self.result.predicted[position]]
@@ -124,7 +127,9 @@ def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationRequest:
-    """A model and a split of a dataset that may not have been evaluated yet.
+    """A request to evaluate a model on a split of a dataset.
+
+    Its evaluation may be finished, running, failed, or not started.
 
     Attributes:
         bundle: The model.
@@ -226,10 +231,10 @@ class EvaluationRequest:
             ),
             "report": None if job is None else job.report,
         }
-        bundle, faces, split, settings = self.bundle, self.dataset.faces, self.split, self.settings
+        bundle, imported, split = self.bundle, self.dataset.faces, self.split
         if self.curated is None:
-            return evaluate_split(bundle, faces, split, settings, **options)
-        return evaluate_curated(bundle, faces, self.curated, split, settings, **options)
+            return evaluate_split(bundle, imported, split, self.settings, **options)
+        return evaluate_curated(bundle, imported, self.curated, split, self.settings, **options)
 
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)

@@ -68,7 +68,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                     "To": score_slice.high,
                     "Images": score_slice.n,
                     "Accuracy": score_slice.accuracy.value,
-                    "95 %": percent_interval(score_slice.accuracy),
+                    "Accuracy, 95 %": percent_interval(score_slice.accuracy),
                 }
                 for slicing in slicings
                 for score_slice in slicing.slices
@@ -112,36 +112,37 @@ def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
 def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
     """Return the curves measured on the most images; empty if robustness was not measured."""
     for size in reversed(_SAMPLE_SIZES):
-        job = job_service().get(ROBUSTNESS, _key(evaluation, size))
+        job = job_service().get(ROBUSTNESS, _job_key(evaluation, size))
         if job is not None and job.result is not None:
             curves: tuple[RobustnessCurve, ...] = job.result
             return curves
     return ()
 
 
-def _key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
+def _job_key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
     return (evaluation.key, size)
 
 
 def _show_corruptions(evaluation: LoadedEvaluation) -> None:
     _show_previews(evaluation)
     size = _choose_size(evaluation)
-    key = _key(evaluation, size)
+    key = _job_key(evaluation, size)
     job = job_service().get(ROBUSTNESS, key)
     if job is not None and not job.is_finished:
         show_progress(job, stop_key="stop_robustness")
         return
     if job is None or job.was_cancelled:
-        steps = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
+        prediction_count = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
         if st.button(
             "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
         ):
             _start(evaluation, size)
             st.rerun()
         st.caption(
-            f"Each image is predicted {steps} times, under {len(CORRUPTIONS)} corruptions of "
-            "several strengths. This takes a few seconds to a few minutes and runs in the "
-            "background. The curves are kept until the server stops, and the report includes them."
+            f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
+            "corruptions of several strengths. This takes a few seconds to a few minutes and runs "
+            "in the background. The curves are kept until the server stops, and the report "
+            "includes them."
         )
         return
     _show_curves(result_of(job))
@@ -173,7 +174,7 @@ def _start(evaluation: LoadedEvaluation, size: int) -> None:
     predictor = open_predictor(evaluation.bundle)
     start_job(
         ROBUSTNESS,
-        _key(evaluation, size),
+        _job_key(evaluation, size),
         "Predicting corrupted images",
         lambda job: measure_robustness(
             predictor, evaluation.result, faces, max_images=size, report=job.report
