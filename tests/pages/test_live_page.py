@@ -263,6 +263,9 @@ def test_choosing_a_damaged_model_keeps_the_previous_one(
     assert "'other' is damaged" in plain(app.error)
     assert "The previous model and detector stay in use" in plain(app.error)
     assert processor(app).controls.analyzer.predictor is before
+    (mode,) = [one for one in app.get("button_group") if one.key == "live_mode"]
+    mode.set_value("Snapshots").run()
+    assert "'other' is damaged" in plain(app.error)
     app.main.selectbox[0].set_value("small").run()
     assert not app.error
 

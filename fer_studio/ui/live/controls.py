@@ -58,7 +58,7 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
 @st.fragment
 def _draw_controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
-    previous_key = session.analyzer_key
+    previous_choices = _choices_shown_elsewhere(session)
     # No gap: between the two containers is the invisible element that updates the address.
     with st.container(gap=None):
         with address_part("live_controls"):
@@ -107,10 +107,19 @@ def _draw_controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    # The rest of the page waits for a model, or shows a snapshot that another model has analyzed.
-    is_other_analyzer = session.analyzer_key != previous_key
-    if session.is_waiting or (is_other_analyzer and session.takes_snapshots):
+    if session.is_waiting or _choices_shown_elsewhere(session) != previous_choices:
         st.rerun()
+
+
+def _choices_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
+    """Return what the rest of the page shows of the controls, and does not refresh by itself."""
+    if session.is_active:
+        return ()
+    if not session.takes_snapshots or session.processor is None:
+        return (session.problem,)
+    # The results of a snapshot depend on these.
+    minimum_confidence = session.processor.controls.minimum_confidence
+    return session.problem, session.analyzer_key, minimum_confidence
 
 
 def _choose_minimum_confidence(bundle: Bundle | None) -> int:

@@ -91,11 +91,7 @@ def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> Non
     leave_if_refused("live")
     snapshot = processor.snapshot()
     _show_state(session, snapshot)
-    if session.problem is not None:
-        st.error(
-            f"{plain_text(session.problem)} The previous model and detector stay in use.",
-            icon=":material/error:",
-        )
+    show_problem(session)
     if snapshot.error is not None:
         show_error(snapshot.error)
     # Always drawn, so that nothing moves when a stream starts.
@@ -104,6 +100,15 @@ def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> Non
             _show_speed(snapshot)
         else:
             st.markdown("Frame rate and processing times are measured while the camera runs.")
+
+
+def show_problem(session: LiveSession) -> None:
+    """Say why the model or detector that was selected last is not in use, if there is a reason."""
+    if session.problem is not None:
+        st.error(
+            f"{plain_text(session.problem)} The previous model and detector stay in use.",
+            icon=":material/error:",
+        )
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:

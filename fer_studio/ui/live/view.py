@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_studio.ui.kept import kept_segments
-from fer_studio.ui.live.predictions import show_predictions
+from fer_studio.ui.live.predictions import show_predictions, show_problem
 from fer_studio.ui.live.record import show_session_record
 from fer_studio.ui.live.recording import show_video_recording
 from fer_studio.ui.live.session import LiveSession
@@ -41,6 +41,7 @@ def show_live(session: LiveSession) -> None:
         )
     session.takes_snapshots = mode == _SNAPSHOTS
     if session.takes_snapshots:
+        show_problem(session)
         show_snapshots(session)
     else:
         picture, predictions = st.columns([3, 2])
