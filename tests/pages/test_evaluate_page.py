@@ -1032,6 +1032,25 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert not app.exception
 
 
+def test_an_address_cannot_combine_votes_with_the_curation(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    dataset = load_dataset("tiny", with_votes)
+    CurationFile(with_votes.data_root / "tiny").change(
+        entries_for(dataset, dataset.rows("train")[:1], "drop", reason="none", source="test")
+    )
+    app = choose_data(open_app(), "tiny")
+    evaluate(app.toggle(key="evaluated_curated").set_value(True).run())
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
+    app.query_params.update({"dataset": "tiny", "cleaned": "yes", "truth": "annotator votes"})
+    app.run()
+    assert_valid(app)
+    assert "annotator votes is not available" in plain(app.warning)
+    assert app.toggle(key="evaluated_curated").value
+    assert _truth(app).value == "Labels"
+    assert "Compared with the annotators" not in texts(app.header)
+
+
 def test_the_report_against_votes_contains_the_annotators(
     with_votes: Settings, open_app: OpenApp
 ) -> None:

@@ -55,7 +55,7 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     """
     seen = result.seen
     if seen is None:
-        # The predictions stored in a model folder are those for its validation images.
+        # The predictions stored in a model are those for its validation images.
         return [("Its validation images", False)] if result.dataset_name is None else []
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
@@ -64,14 +64,14 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
         "training images": seen.is_train | seen.is_start,
         "validation images": seen.is_validation,
     }
-    titles = [
+    badges = [
         (f"{'Its' if mask.all() else 'Includes its'} {name}", False)
         for name, mask in masks.items()
         if mask.any()
     ]
     if seen.is_copy.any():
-        titles.append(("Includes copies of training images", False))
-    return titles
+        badges.append(("Includes copies of training images", False))
+    return badges
 
 
 # Each tab is imported when it is opened, so that the page starts without Plotly and SciPy.

@@ -177,7 +177,8 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
     keep_choice(
         key,
-        [_LABELS, _VOTES],
+        # An address can request votes together with the curation, which does not apply to votes.
+        [_LABELS] if is_curated else [_LABELS, _VOTES],
         name="truth",
         noun="kind of true classes",
         default=_VOTES if learned_votes and not is_curated else _LABELS,
