@@ -19,7 +19,7 @@ from PIL import Image
 from playwright.sync_api import FrameLocator, Locator, Page, Route, expect
 
 from browser.camera import HEIGHT, WIDTH, camera_frames
-from browser.helpers import downloaded, wait_until
+from browser.helpers import BARS, downloaded, wait_until
 from fer_core.emotions import EMOTIONS
 
 pytestmark = pytest.mark.browser
@@ -225,12 +225,46 @@ def test_quick_changes_of_controls_do_not_stop_the_stream(open_page: OpenPage) -
         for number in range(2):
             sliders.nth(number).press("ArrowRight")
     page.keyboard.press("Escape")
-    page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name="other").click()
+    choose_model(page, "other")
     shown = video_state(page)["shown"]
     wait_until(page, lambda: video_state(page)["shown"] > shown + 30, "30 more frames")
     assert_moving(page)
     expect(component(page).get_by_role("button", name="Stop", exact=True)).to_be_visible()
+
+
+def test_a_damaged_model_is_reported_before_a_stream_starts(
+    open_page: OpenPage, server: Any
+) -> None:
+    path = server.settings.models_root / "other" / "model.onnx"
+    content = path.read_bytes()
+    path.write_bytes(b"no network")
+    try:
+        page = open_page("/live")
+        error = page.get_by_text("The previous model and detector stay in use.")
+        choose_model(page, "other")
+        expect(error).to_be_visible()
+        choose_model(page, "small")
+        expect(error).to_have_count(0)
+    finally:
+        path.write_bytes(content)
+
+
+def choose_model(page: Page, name: str) -> None:
+    page.get_by_role("combobox", name="Model").click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_the_minimum_confidence_applies_to_the_current_snapshot(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    page.get_by_text("Snapshots", exact=True).click()
+    page.wait_for_function("document.querySelector('video')?.readyState == 4")
+    page.get_by_role("button", name="Take photo").click()
+    expect(page.locator(BARS).first).to_be_visible()
+    slider = open_settings(page).get_by_role("slider").first
+    slider.press("Home")
+    expect(page.get_by_text("not sure")).to_have_count(0)
+    slider.press("End")
+    expect(page.get_by_text("not sure").first).to_be_visible()
 
 
 def test_two_visitors_have_separate_streams(open_page: OpenPage) -> None:

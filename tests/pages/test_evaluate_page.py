@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
 from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
+from fer_core.evaluation.evaluate import stored_predictions
 from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, write_image_hashes
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
@@ -246,6 +248,22 @@ def test_the_threshold_moves_precision_and_recall(
     assert shown["Recall"] == f"{(predicted & is_fear).sum() / is_fear.sum():.3f}"
 
 
+@pytest.mark.parametrize(
+    ("dataset", "split", "expected"),
+    [
+        (None, "validation", "its own validation images"),
+        ("tiny", "test", "the test images of tiny"),
+        ("tiny", "all", "all images of tiny"),
+    ],
+)
+def test_the_evaluated_images_are_named(
+    studio: Settings, dataset: str | None, split: str, expected: str
+) -> None:
+    bundle = load_bundle(studio.models_root / "small")
+    result = replace(stored_predictions(bundle), dataset_name=dataset, split=split)
+    assert LoadedEvaluation("", bundle, result, None, studio).data_title == expected
+
+
 def test_an_evaluation_runs_in_the_background_and_is_saved(
     with_data: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -363,7 +381,7 @@ def test_the_heat_map_can_be_shown_for_another_emotion(
     assert len(app.image) == 3  # the gallery, the face and its heat map
 
 
-def test_mistakes_can_be_filtered_by_audit_result(
+def test_mistakes_can_be_filtered_by_finding(
     studio: Settings,
     open_app: OpenApp,
     import_faces: Callable[[FaceSet, str], None],
@@ -532,6 +550,23 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
     for name in SECTIONS:
         open_section(app, name)
         assert not app.error or name == "Compare"
+
+
+def test_a_class_without_images_is_named_as_it_is_written() -> None:
+    def show_curves() -> None:
+        import numpy as np
+
+        from fer_core.evaluation.per_class import evaluate_classes
+        from fer_studio.ui.evaluate.per_class_tab import _show_curves
+
+        counts = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
+        probabilities = np.array([[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]], np.float32)
+        labels = np.array([0, 1], np.int8)
+        _show_curves(evaluate_classes(labels, probabilities, counts, ("calm", "glad", "*sad*")))
+
+    app = AppTest.from_function(show_curves, default_timeout=180).run()
+    assert not app.exception
+    assert any("Undefined for \\*sad\\*:" in text for text in texts(app.caption))
 
 
 def test_a_single_image_has_metrics_without_intervals(
@@ -937,7 +972,7 @@ def test_mistakes_can_be_filtered_by_votes(with_votes: Settings, open_app: OpenA
     app = evaluate(choose_data(open_app(), "tiny"))
     bundle = load_bundle(with_votes.models_root / "small")
     dataset = open_dataset("tiny", with_votes)
-    evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished()
+    evaluation = EvaluationRequest(bundle, dataset, "validation", with_votes).finished_evaluation()
     assert evaluation is not None
     masks = findings_of(evaluation)
     votes = dataset_votes(dataset)
@@ -978,15 +1013,15 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     shown = {metric.label: metric.value for metric in app.metric}
     # All annotators agree wherever there is a winner.
     assert shown["Annotator agreement"] == "100.0 %"
-    assert shown["Accuracy"] == shown["Model agreement"] == shown["Clear images"]
+    assert shown["Accuracy"] == shown["Model agreement"] == shown["Accuracy on clear images"]
     # One tie and one image that is not a face are left out.
-    assert "1 images with tied votes, 1 on which an answer that is not a class" in plain(
+    assert "Left out: 1 image with tied votes, 1 on which no class has more votes" in plain(
         app.caption
     )
     app = open_section(app, "Per class")
     assert app.dataframe[0].value["Images"].sum() == 19
     app = open_section(app, "Calibration")
-    assert "compare it with the labels to fit a temperature" in plain(app.caption)
+    assert 'To fit a temperature, select "Against labels" above.' in plain(app.caption)
     app = open_section(app, "Robustness")
     assert app.dataframe[0].value["Images"].sum() == 4 * 19
     assert not app.exception
@@ -995,6 +1030,25 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     app.run()
     assert all(group.label != "Compare with" for group in app.button_group)
     assert not app.exception
+
+
+def test_an_address_cannot_combine_votes_with_the_curation(
+    with_votes: Settings, open_app: OpenApp
+) -> None:
+    dataset = load_dataset("tiny", with_votes)
+    CurationFile(with_votes.data_root / "tiny").change(
+        entries_for(dataset, dataset.rows("train")[:1], "drop", reason="none", source="test")
+    )
+    app = choose_data(open_app(), "tiny")
+    evaluate(app.toggle(key="evaluated_curated").set_value(True).run())
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).switch_page(PAGE)
+    app.query_params.update({"dataset": "tiny", "cleaned": "yes", "truth": "annotator votes"})
+    app.run()
+    assert_valid(app)
+    assert "annotator votes is not available" in plain(app.warning)
+    assert app.toggle(key="evaluated_curated").value
+    assert _truth(app).value == "Labels"
+    assert "Compared with the annotators" not in texts(app.header)
 
 
 def test_the_report_against_votes_contains_the_annotators(

@@ -1,4 +1,4 @@
-"""The home page: entries, an analyzed example, and the user's own state."""
+"""The home page: entries, an analyzed example, and the user's work."""
 
 import json
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_the_first_visit_offers_entries_an_example_and_the_next_steps(
     assert metric.label == "Just analyzed"
     assert metric.delta.endswith("% confidence")
     assert "By the default model, small" in said(app)
-    assert "**small** recognizes 63 of 100 faces" in said(app)
+    assert "**small** correctly classifies 63 of 100 faces" in said(app)
     assert "No training has been started yet." in said(app)
 
 
@@ -115,5 +115,7 @@ def test_the_accuracy_in_words_names_what_was_measured(
     home: Settings, write_bundle_folder: Callable[..., Path]
 ) -> None:
     sentence = model_sentence(find_bundle("small", home))
-    assert sentence == "**small** recognizes 63 of 100 faces that it has not learned from."
+    assert (
+        sentence == "**small** correctly classifies 63 of 100 faces that it has not learned from."
+    )
     assert "its accuracy was not measured" in model_sentence(find_bundle("other", home))

@@ -29,7 +29,7 @@ from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui import webrtc
 from fer_studio.ui.ice import ICE_VARIABLE
-from fer_studio.ui.live.predictions import faces_html, speed_text
+from fer_studio.ui.live.predictions import faces_html, rate_text, speed_text
 from fer_studio.ui.live.session import STREAM_KEY
 from fer_studio.ui.live.stream import may_use_camera
 
@@ -164,7 +164,7 @@ def test_the_first_view_explains_the_page_and_where_frames_are_sent(
 ) -> None:
     app = open_live(open_app)
     assert "Press **Start**" in plain(app.info)
-    assert "analyzed in its memory and not stored" in plain(app.caption)
+    assert "not stored, unless you record the video" in plain(app.caption)
     assert "but no pictures" in plain(app.caption)
     # The card has the size that it has with a face; there are no charts without data.
     assert "The emotion of every face appears here" in faces_card(app)
@@ -263,6 +263,9 @@ def test_choosing_a_damaged_model_keeps_the_previous_one(
     assert "'other' is damaged" in plain(app.error)
     assert "The previous model and detector stay in use" in plain(app.error)
     assert processor(app).controls.analyzer.predictor is before
+    (mode,) = [one for one in app.get("button_group") if one.key == "live_mode"]
+    mode.set_value("Snapshots").run()
+    assert "'other' is damaged" in plain(app.error)
     app.main.selectbox[0].set_value("small").run()
     assert not app.error
 
@@ -312,7 +315,7 @@ def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> Non
         assert part in plain(details.markdown)
     rows = len(processor(playing).session_record)
     assert rows >= 8  # the first frames come before the track is confirmed
-    assert f"{rows} rows. Lost on reload: download first." in plain(playing.caption)
+    assert f"{rows} rows. Reloading the page deletes them" in plain(playing.caption)
     (face,) = processor(playing).snapshot().faces
     assert "<span>Person 1</span>" in faces_card(playing)
     assert faces_card(playing).count("%</span>") == 7
@@ -447,6 +450,19 @@ def test_the_frame_rate_is_judged(
 ) -> None:
     snapshot = LiveSnapshot(frames_per_second=rate, frame_milliseconds=milliseconds)
     assert speed_text(snapshot) == expected
+
+
+@pytest.mark.parametrize(
+    ("per_second", "expected"),
+    [
+        (None, "less than once per second"),
+        (0.9, "less than once per second"),
+        (1.2, "once per second"),
+        (5.6, "6 times per second"),
+    ],
+)
+def test_the_rate_of_detections_in_words(per_second: float | None, expected: str) -> None:
+    assert rate_text(per_second) == expected
 
 
 def test_a_stream_without_frames_is_reported(playing: AppTest, clock: Clock) -> None:

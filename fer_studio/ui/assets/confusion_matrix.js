@@ -11,7 +11,8 @@
 // data.legend   what the color means
 // data.selected the row and the column of the selected cell
 //
-// Sends "cell", the row and the column, when a cell is clicked, touched, or reached with the arrow keys.
+// Sends "cell", the row and the column, when a cell is clicked, touched, reached with the arrow keys, or
+// confirmed with Enter or Space.
 
 // The state of each matrix on the page, by the element that contains it.
 const STATES = new WeakMap()
@@ -69,11 +70,12 @@ function matrix(state, width, style) {
   }
   const names = [...data.classes, "total"]
   const nameSize = width < 500 ? 11 : 13
-  // The width of the row with the title of an axis, "true" or "predicted".
+  // The space for the title of an axis, "true" or "predicted".
   const axis = nameSize + 8
   const nameWidth = widest(names, nameSize)
   const left = axis + nameWidth + 8
   const cell = Math.max((width - left - 1) / (count + 1), MIN_CELL)
+  // Whether the column names fit above their cells, or have to be rotated.
   const isUpright = nameWidth + 4 <= cell
   const top = axis + (isUpright ? nameSize + 8 : nameWidth + 8)
   const texts = [...data.texts.flat(), ...data.rows, ...data.columns, data.total]

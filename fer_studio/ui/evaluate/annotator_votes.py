@@ -16,10 +16,14 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 
 
 def vote_counts(evaluation: LoadedEvaluation) -> NDArray[np.uint8] | None:
-    """Return the votes for the images of an evaluation against the labels.
+    """Return the annotator votes for the evaluated images.
+
+    Args:
+        evaluation: An evaluation against the labels.
 
     Returns:
-        uint8 ``[n, answers]``; None if the images have no votes.
+        uint8 ``[n, 10]``, in the order of ``fer_core.dataset.ferplus.VOTE_COLUMNS``; None if the
+        images have no votes.
 
     Raises:
         InputError: The votes of the dataset cannot be read.
@@ -35,14 +39,17 @@ def vote_counts(evaluation: LoadedEvaluation) -> NDArray[np.uint8] | None:
 
 
 def against_votes(evaluation: LoadedEvaluation, counts: NDArray[np.uint8]) -> LoadedEvaluation:
-    """Return an evaluation in which the true classes are the plurality of the votes.
+    """Return an evaluation in which the true class of an image is the class with the most votes.
+
+    Images without such a class, for example those with tied votes, are left out.
 
     Args:
         evaluation: An evaluation against the labels.
         counts: The votes for the evaluated images, as ``vote_counts`` returns them.
 
     Raises:
-        InputError: There is no image on which one emotion has the most votes.
+        InputError: There is no image on which one emotion has the most votes, or a class of the
+            model is not among the answers that the annotators could give.
     """
     key = repr((evaluation.key, "votes", hash(counts.tobytes())))
     votes = _vote_evaluation(key, evaluation, counts)

@@ -11,11 +11,7 @@ from fer_core.evaluation.calibration_analysis import (
     CalibrationState,
 )
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
-from fer_core.metrics.formatting import (
-    number,
-    number_interval,
-    percent,
-)
+from fer_core.metrics.formatting import number, number_interval, percent
 from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
@@ -27,7 +23,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-#: Session key of the message about a saved temperature, and the error if it could not be saved.
+#: Session key of the message that the temperature was saved, and the error if it was not.
 _SUCCESS, _SAVE_ERROR = "temperature_written", KeptError("temperature_not_written")
 
 
@@ -38,7 +34,7 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     if success is not None:
         st.success(plain_text(success), icon=":material/check:")
     _SAVE_ERROR.show()
-    states = _states(evaluation.result.calibration)
+    states = _states_by_title(evaluation.result.calibration)
     # The table on the right needs more space than the square chart.
     left, right = st.columns((0.45, 0.55), gap="medium")
     with left:
@@ -49,9 +45,9 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
             name="probabilities",
             noun="kind of probabilities",
             default=_CALIBRATED,
-            help="Uncalibrated: output of the network. Calibrated: after temperature scaling, as "
-            "the pages Analyze and Live use it. Cross-validated: the temperature for each image is "
-            "fitted on other images; publish this value.",
+            help="Uncalibrated: before temperature scaling. Calibrated: at the temperature of the "
+            "model, as all pages show them. Cross-validated: the temperature for each image is "
+            "fitted on other images; report these values, because they are not too optimistic.",
         )
         state = states[name]
         show_chart(
@@ -63,26 +59,26 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
             alt=f"Reliability diagram, {name.lower()}: ECE {number(state.ece.value)}",
         )
     with right:
-        _show_errors(states)
+        _show_calibration_errors(states)
         _show_temperature(evaluation)
     st.header("Accuracy by minimum confidence")
     _show_coverage(evaluation)
 
 
-def _states(calibration: CalibrationAnalysis) -> dict[str, CalibrationState]:
+def _states_by_title(calibration: CalibrationAnalysis) -> dict[str, CalibrationState]:
     states = {"Uncalibrated": calibration.uncalibrated, _CALIBRATED: calibration.calibrated}
     if calibration.cross_validated is not None:
         states["Cross-validated"] = calibration.cross_validated
     return states
 
 
-def _show_errors(states: dict[str, CalibrationState]) -> None:
+def _show_calibration_errors(states: dict[str, CalibrationState]) -> None:
     st.dataframe(
         [
             {
                 "Probabilities": name,
                 "ECE": state.ece.value,
-                "95 %": number_interval(state.ece),
+                "ECE, 95 %": number_interval(state.ece),
                 "By chance": state.ece_by_chance,
                 "Temperature": state.temperature,
                 "Log loss": state.log_loss,
@@ -107,13 +103,15 @@ def _show_errors(states: dict[str, CalibrationState]) -> None:
             "Temperature": st.column_config.NumberColumn(
                 format="%.3f", help="Each fold of the cross-validation has its own temperature."
             ),
-            "Log loss": st.column_config.NumberColumn(format="%.3f"),
+            "Log loss": st.column_config.NumberColumn(
+                format="%.3f", help="Mean cross-entropy, natural logarithm. Lower is better."
+            ),
         },
     )
 
 
 def _show_temperature(evaluation: LoadedEvaluation) -> None:
-    reason = _reason_not_to_fit(evaluation)
+    reason = _reason_not_to_save(evaluation)
     if reason is not None:
         st.caption(reason)
         return
@@ -126,7 +124,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
         "predicted class never changes."
     )
-    # The same as far as the three digits above show it.
+    # Half of the last digit that is shown above.
     is_same = abs(fitted - current) < 0.0005
     if is_same:
         st.caption(":material/check: The model already uses this temperature.")
@@ -139,25 +137,31 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         _confirm(evaluation, fitted)
 
 
-def _reason_not_to_fit(evaluation: LoadedEvaluation) -> str | None:
-    """Return why no temperature can be fitted and saved for these images; None if it can."""
-    if not may_edit():
-        return ":material/lock: Only editors can save a temperature to the model."
-    result = evaluation.result
-    if evaluation.bundle.record.learned_votes or result.is_against_votes:
-        return (
-            "This model learned annotator votes and is calibrated against them: "
-            "`python -m fer_core evaluate --against votes --calibrate`."
-            if evaluation.bundle.record.learned_votes
-            else "This model learned labels: compare it with the labels to fit a temperature."
-        )
-    if result.split != "validation":
-        return "A temperature is fitted on validation images: choose that split to save one."
-    if result.n < MIN_IMAGES:
-        return f"At least {MIN_IMAGES} images are needed to fit a temperature."
-    if result.facts.is_demo and not evaluation.bundle.record.is_demo:
-        return "A temperature for real faces cannot be fitted on drawn faces."
-    return None
+def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
+    """Return why no temperature for these images can be saved; None if one can be saved."""
+    record, result = evaluation.bundle.record, evaluation.result
+    reasons = (
+        (not may_edit(), ":material/lock: Only editors can save a temperature to the model."),
+        (
+            record.learned_votes,
+            "This model learned annotator votes. To fit its temperature to votes, use the command "
+            "`python -m fer_core evaluate --against votes --calibrate`.",
+        ),
+        (
+            result.is_against_votes,
+            'This model learned labels. To fit a temperature, select "Against labels" above.',
+        ),
+        (
+            result.split != "validation",
+            "A temperature is fitted on validation images. To save one, select that split above.",
+        ),
+        (result.n < MIN_IMAGES, f"At least {MIN_IMAGES} images are needed to fit a temperature."),
+        (
+            result.facts.is_demo and not record.is_demo,
+            "A temperature for real faces cannot be fitted on drawn faces.",
+        ),
+    )
+    return next((reason for applies, reason in reasons if applies), None)
 
 
 @st.dialog("Save this temperature?", icon=":material/thermostat:")
@@ -166,7 +170,8 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
     st.write(
         f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
         f"{evaluation.bundle.temperature:.3f} to {temperature:.3f}. All pages and commands will "
-        "show its probabilities at this temperature; the predicted classes do not change."
+        "show its probabilities at this temperature. The default minimum confidence, below which "
+        "a face is shown as “not sure”, is fitted again, too. The predicted classes do not change."
     )
     with st.container(horizontal=True):
         is_saved = st.button(

@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
-from fer_core.metrics.formatting import number, percent
+from fer_core.metrics.formatting import UNDEFINED, number, percent
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
-from fer_studio.ui.evaluate.faces import show_positions
+from fer_studio.ui.evaluate.faces import show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text
 
-#: Session key of a pair: the key of the evaluation of the first model, and its last comparison.
+#: Session key of a tuple: the key of the first model's evaluation, and the last comparison.
 _LAST = "last_comparison"
 
 
@@ -63,10 +63,10 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 
 
 def last_comparison(key: str) -> Comparison | None:
-    """Return this session's last comparison, for the report; None if there is none.
+    """Return the comparison that this session showed last; None if it was of another evaluation.
 
     Args:
-        key: The key of the evaluation of the first model.
+        key: The key of the first model's evaluation.
     """
     first_key, comparison = st.session_state.get(_LAST, ("", None))
     return comparison if first_key == key else None
@@ -76,13 +76,16 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
     """Return the evaluation of the second model on the same images.
 
     None if the second model is not evaluated yet; the page then shows a button or the progress.
+
+    Raises:
+        InputError: The evaluation failed, or is impossible.
     """
     if first.request is None:
         return own_evaluation(bundle, first.settings)
     request = replace(first.request, bundle=bundle)
-    running = request.running()
-    if running is not None:
-        show_progress(running, stop_key="stop_other_evaluation")
+    job = request.unfinished_job()
+    if job is not None:
+        show_progress(job, stop_key="stop_other_evaluation")
         return None
     if request.has_failed and st.button(
         "Try again", icon=":material/refresh:", key="evaluate_other_again"
@@ -90,7 +93,8 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         request.forget_failure()
         request.start()
         st.rerun()
-    second = request.finished()
+    # If the evaluation failed, this raises its error, which is shown below the button.
+    second = request.finished_evaluation()
     if second is None and st.button(
         f"Evaluate {plain_text(bundle.name)} on the same {first.result.n:,} images",
         type="primary",
@@ -103,7 +107,7 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
 
 
 def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
-    """Return the evaluation against the votes; if the model stores none, say so and return None."""
+    """Return the evaluation against the votes; without votes, say what to do and return None."""
     counts = vote_counts(second)
     if counts is None:
         st.info(
@@ -176,7 +180,7 @@ def _show_classes(comparison: Comparison) -> None:
         caption=f"{comparison.second_name} minus {comparison.first_name}, with 95 % intervals.",
         alt="Second model minus first model: "
         + ", ".join(
-            f"{emotion} {number(difference.value)}" for emotion, difference in differences.items()
+            f"{name} {number(difference.value)}" for name, difference in differences.items()
         ),
     )
     with st.expander("Show as table", icon=":material/table:"):
@@ -195,7 +199,7 @@ def _show_classes(comparison: Comparison) -> None:
                 for class_comparison in comparison.per_class
             ],
             hide_index=True,
-            placeholder="undefined",
+            placeholder=UNDEFINED,
             alt="F1 and recall of both models per class",
             column_config={
                 **{
@@ -213,7 +217,8 @@ def _show_classes(comparison: Comparison) -> None:
 def _show_examples(
     first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison
 ) -> None:
-    # With each group, the evaluation of a model that is wrong on it; its predictions are shown.
+    # The examples are shown with the predictions of a model that misclassifies them. Each group
+    # therefore comes with the evaluation of this model, to which its positions belong.
     groups: dict[str, tuple[LoadedEvaluation, NDArray[intp]]] = {
         "Only first correct": (second, comparison.only_first_positions),
         "Only second correct": (first, comparison.only_second_positions),
@@ -231,5 +236,5 @@ def _show_examples(
     if not len(positions):
         st.info("There are no such images.", icon=":material/search_off:")
         return
-    st.caption(f"Below each face: the prediction of {plain_text(evaluation.bundle.name)}.")
-    show_positions(evaluation, positions, key="compared")
+    st.caption(f"The predictions are those of {plain_text(evaluation.bundle.name)}.")
+    show_images(evaluation, positions, key="compared")

@@ -31,10 +31,12 @@ _STYLE = """
 
 _component = st.components.v2.component(
     "fer_studio_confusion_matrix",
+    # The line break marks the text as HTML; Streamlit may take a text without one for a path.
     html='<div class="confusion-matrix">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # The element is not in a shadow root: the download of the picture would not find it there.
+    # Without a shadow root, in which the script that downloads the picture would not find the
+    # element.
     isolate_styles=False,
 )
 
@@ -61,17 +63,17 @@ def show_confusion_matrix(
 
     def report_selection() -> None:
         row, column = st.session_state[_KEY].cell
+        # A client can send any cell.
         if 0 <= row < len(classes) and 0 <= column < len(classes):
             on_select(row, column)
 
-    whole = "true" if scale != "column" else "predicted"
     with (
         chart_frame(
             "Confusion matrix",
             key=_KEY,
             table=lambda: confusion_csv(counts, classes),
             caption="Rows are true classes, columns predicted ones; the color is the share of the "
-            f"{whole} class.",
+            f"{_normalizing_class(scale)}.",
             file=file,
         ),
         st.container(key=_CONTAINER_KEY, gap=None),
@@ -86,7 +88,7 @@ def show_confusion_matrix(
 
 
 def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale) -> dict[str, Any]:
-    """Return the texts, shares and labels of the matrix in the form of ``confusion_matrix.js``.
+    """Return the data of the element without "selected"; ``confusion_matrix.js`` describes it.
 
     Args:
         counts: int64 ``[classes, classes]``, rows true, columns predicted.
@@ -95,7 +97,7 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
     """
     by: Literal["row", "column"] = "column" if scale == "column" else "row"
     shares = normalized_confusion(counts, by)
-    whole = "predicted" if by == "column" else "true"
+    share_of = f"of the {_normalizing_class(scale)}"
     # JSON has no NaN.
     json_shares = [[None if np.isnan(share) else float(share) for share in line] for line in shares]
     cells = counts.tolist()
@@ -112,7 +114,7 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
         "labels": [
             [
                 f"{true} predicted as {predicted}: {counted(count, 'image')}"
-                + ("" if share is None else f", {percent(share)} of the {whole} class")
+                + ("" if share is None else f", {percent(share)} {share_of}")
                 for predicted, count, share in zip(classes, line, line_shares, strict=True)
             ]
             for true, line, line_shares in zip(classes, cells, json_shares, strict=True)
@@ -120,8 +122,13 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
         "rows": [f"{total:,}" for total in counts.sum(axis=1).tolist()],
         "columns": [f"{total:,}" for total in counts.sum(axis=0).tolist()],
         "total": f"{int(counts.sum()):,}",
-        "legend": f"share of the {whole} class",
+        "legend": f"share {share_of}",
     }
+
+
+def _normalizing_class(scale: Scale) -> str:
+    """Return the class whose images are 100 % of a cell's color; for counts, as for rows."""
+    return "predicted class" if scale == "column" else "true class"
 
 
 def confusion_csv(counts: NDArray[np.int64], classes: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from fer_core.evaluation.result import EvaluationResult
 from fer_core.phrases import counted
 from fer_studio.ui.evaluate.confusion_matrix import Scale, show_confusion_matrix
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.faces import require_images, show_positions
+from fer_studio.ui.evaluate.faces import explain_missing_images, show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
@@ -22,6 +22,7 @@ _SCALES: dict[str, Scale] = {
 }
 #: Session keys of the true and the predicted class of the selected cell.
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
+#: Number of faces per page.
 _PAGE_SIZE = 20
 #: Width in CSS pixels; on narrower screens, the matrix is as wide as the page.
 _MATRIX_WIDTH = 680
@@ -41,6 +42,7 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 
 def _select_first_cell(result: EvaluationResult) -> None:
     """Select the most frequent confusion, unless a cell was selected before."""
+    # The confusion matrix without its diagonal.
     mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
     # If there are no mistakes, the largest cell of the diagonal is selected.
     counts = mistakes if mistakes.any() else result.confusion
@@ -67,7 +69,7 @@ def _show_matrix(evaluation: LoadedEvaluation) -> None:
         list(_SCALES),
         key="confusion_scale",
         name="cells",
-        noun="kind of cells",
+        noun="content of the cells",
         help="Share of true: each row sums to 100 %, the diagonal is the recall. Share of "
         "predicted: each column sums to 100 %, the diagonal is the precision.",
     )
@@ -110,7 +112,7 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
         f"images, {100 * count / column_total:.0f} % of the {column_total:,} predicted as "
         f"{predicted_text}."
     )
-    # Without images, the hint is shown above a table.
-    require_images(evaluation, "To see their faces")
+    if evaluation.faces is None:
+        explain_missing_images("To see their faces")
     positions = cell_positions(evaluation.result, row, column)
-    show_positions(evaluation, positions, key="cell", page_size=_PAGE_SIZE)
+    show_images(evaluation, positions, key="cell", page_size=_PAGE_SIZE)

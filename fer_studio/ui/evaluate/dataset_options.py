@@ -10,7 +10,7 @@ from fer_core.settings import Settings
 from fer_studio.ui.curating import CurationState
 from fer_studio.ui.datasets import OpenDataset
 
-#: Maximum number of cached curated datasets; each one is a copy of its images.
+#: Maximum number of cached curated datasets; each of them contains a copy of the images.
 _MAX_CURATED = 2
 
 

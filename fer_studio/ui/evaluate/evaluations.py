@@ -40,12 +40,12 @@ class LoadedEvaluation:
     """A finished evaluation with its images, if it has any.
 
     Attributes:
-        key: Text that changes with everything on which the metrics depend; for caches.
+        key: A key for caches: a text that changes with everything that the metrics depend on.
         bundle: The model.
         result: The predictions and metrics of the model.
         request: The request that led to this evaluation; None for the predictions stored in the
             bundle.
-        settings: The root folders of the program.
+        settings: The folders of the app.
         votes: The comparison with the annotators if ``result`` is against their votes; None if it
             is against the labels.
     """
@@ -59,7 +59,7 @@ class LoadedEvaluation:
 
     @property
     def dataset(self) -> OpenDataset | None:
-        """The data as imported; None without images."""
+        """The dataset as imported; None without images."""
         return None if self.request is None else self.request.dataset
 
     @property
@@ -69,7 +69,7 @@ class LoadedEvaluation:
 
     @property
     def dataset_rows(self) -> NDArray[np.intp]:
-        """Row of each image in the dataset as imported, ``[n]``."""
+        """Row of each image in ``dataset``, intp ``[n]``; without images, 0 to n - 1."""
         if self.request is None or self.request.curated is None:
             return self.result.rows
         return self.request.curated.rows[self.result.rows]
@@ -79,8 +79,9 @@ class LoadedEvaluation:
         """Short description of the evaluated images."""
         if self.result.dataset_name is None:
             return "its own validation images"
-        part = "all images" if self.result.split == "all" else f"{self.result.split} images"
-        return f"the {part} of {self.result.dataset_name}"
+        split = self.result.split
+        images = "all images" if split == "all" else f"the {split} images"
+        return f"{images} of {self.result.dataset_name}"
 
     def face(self, position: int) -> NDArray[np.uint8]:
         """Return the image at a position of the result, uint8 ``[48, 48]``."""
@@ -89,7 +90,10 @@ class LoadedEvaluation:
         return image
 
     def prediction_text(self, position: int) -> str:
-        """Return true class, predicted class and confidence of an image as short text."""
+        """Return true class, predicted class and confidence of an image, as "sad → fear, 61 %".
+
+        If the prediction is correct, the class is named once.
+        """
         classes = self.result.classes
         true = classes[self.result.labels[position]]
         predicted = classes[self.result.predicted[position]]
@@ -123,14 +127,16 @@ def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationRequest:
-    """A model and a split of a dataset that may not have been evaluated yet.
+    """A request to evaluate a model on a split of a dataset.
+
+    Its evaluation may be finished, running, failed, or not started.
 
     Attributes:
         bundle: The model.
-        dataset: The data as imported.
+        dataset: The dataset as imported.
         split: ``train``, ``validation``, ``test`` or ``all``.
-        settings: The root folders of the program.
-        curated: The data after curation; None to evaluate the data as imported.
+        settings: The folders of the app.
+        curated: The dataset after curation; None to evaluate it as imported.
     """
 
     bundle: Bundle
@@ -141,28 +147,28 @@ class EvaluationRequest:
 
     @property
     def faces(self) -> FaceSet:
-        """The images to evaluate."""
+        """The dataset with the images to evaluate, curated or as imported."""
         return self.dataset.faces if self.curated is None else self.curated.faces
 
     @property
-    def curation(self) -> str | None:
+    def curation_fingerprint(self) -> str | None:
         """Fingerprint of the applied curation; None if no curation is applied."""
         return None if self.curated is None else self.curated.fingerprint
 
     @property
     def key(self) -> str:
-        """Text that changes with everything on which the predictions depend; for caches."""
+        """A key for caches: a text that changes with everything that the predictions depend on."""
         parts = (
             self.bundle.content_key,
             self.faces.fingerprint,
             self.dataset.name,
             self.split,
-            self.curation,
+            self.curation_fingerprint,
         )
         return repr(parts)
 
-    def finished(self) -> LoadedEvaluation | None:
-        """Return the evaluation, computed by any session before; None if there is none yet.
+    def finished_evaluation(self) -> LoadedEvaluation | None:
+        """Return the evaluation if any session has finished it; otherwise None.
 
         Raises:
             InputError: The evaluation failed, or is impossible.
@@ -178,16 +184,18 @@ class EvaluationRequest:
             if job.result is not None:
                 return LoadedEvaluation(key, self.bundle, job.result, self, self.settings)
         if job is None and self._is_cached(faces):
-            return LoadedEvaluation(key, self.bundle, _cached(key, self), self, self.settings)
+            return LoadedEvaluation(
+                key, self.bundle, _cached_result(key, self), self, self.settings
+            )
         return None
 
-    def running(self) -> Job | None:
+    def unfinished_job(self) -> Job | None:
         """Return the unfinished job of this evaluation, of any session; None if there is none."""
         job = job_service().get(EVALUATION, self.key)
         return None if job is None or job.is_finished else job
 
     def start(self) -> None:
-        """Start the job; sessions with the same request share it."""
+        """Start the job of this evaluation; sessions with the same request share it."""
         rows = len(self.faces.rows(self.split))
         start_job(
             EVALUATION,
@@ -198,7 +206,7 @@ class EvaluationRequest:
 
     @property
     def has_failed(self) -> bool:
-        """True if the last job failed."""
+        """True if the last job of this evaluation failed."""
         job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 
@@ -210,10 +218,11 @@ class EvaluationRequest:
 
     def _is_cached(self, faces: FaceSet) -> bool:
         return has_cached_predictions(
-            self.bundle, faces, self.split, self.settings, curation=self.curation
+            self.bundle, faces, self.split, self.settings, curation=self.curation_fingerprint
         )
 
     def _evaluate(self, job: Job | None) -> EvaluationResult:
+        """Evaluate the model, or read its cached predictions; report progress to ``job``."""
         options: dict[str, Any] = {
             "dataset_name": self.dataset.name,
             "is_demo_data": is_demo(str(self.dataset.folder)),
@@ -222,12 +231,12 @@ class EvaluationRequest:
             ),
             "report": None if job is None else job.report,
         }
-        bundle, faces, split, settings = self.bundle, self.dataset.faces, self.split, self.settings
+        bundle, imported, split = self.bundle, self.dataset.faces, self.split
         if self.curated is None:
-            return evaluate_split(bundle, faces, split, settings, **options)
-        return evaluate_curated(bundle, faces, self.curated, split, settings, **options)
+            return evaluate_split(bundle, imported, split, self.settings, **options)
+        return evaluate_curated(bundle, imported, self.curated, split, self.settings, **options)
 
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
-def _cached(key: str, _request: EvaluationRequest) -> EvaluationResult:
+def _cached_result(key: str, _request: EvaluationRequest) -> EvaluationResult:
     return _request._evaluate(None)

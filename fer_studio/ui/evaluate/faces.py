@@ -16,6 +16,7 @@ from fer_studio.ui.curating import (
     curation_state,
     offer_decisions,
 )
+from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
@@ -23,38 +24,37 @@ from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_fac
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
-_MAX_ROWS = 500
+#: Maximum number of rows in the table of predictions.
+_MAX_TABLE_ROWS = 500
 
 
-def require_images(evaluation: LoadedEvaluation, purpose: str) -> bool:
-    """Return True if the evaluation has images; otherwise show how to get them.
+def explain_missing_images(purpose: str) -> None:
+    """Say that the evaluation has no images, and how to get them.
 
     Args:
-        evaluation: The evaluation.
         purpose: Start of the sentence that is shown, such as "To see their faces".
     """
-    if evaluation.faces is None:
-        st.info(
-            f"{purpose}, choose a dataset above. The predictions stored in a model have no images.",
-            icon=":material/image:",
-        )
-    return evaluation.faces is not None
+    st.info(
+        f"{purpose}, choose a dataset above. The predictions stored in a model have no images.",
+        icon=":material/image:",
+    )
 
 
-def show_positions(
+def show_images(
     evaluation: LoadedEvaluation, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> None:
-    """Show images of an evaluation in a given order.
+    """Show images of an evaluation in a given order; without images, their predictions.
 
     Args:
         evaluation: The evaluation.
         positions: Positions of the images in the result of the evaluation.
-        key: Key of the widgets. A hash of the images is appended, so that a new selection starts
-            on its first page.
+        key: Key of the widgets. A hash of the images is appended, so that other images start on
+            their first page.
         page_size: Images per page.
     """
-    if evaluation.faces is None:
-        _show_rows(evaluation, positions, key)
+    dataset = evaluation.dataset
+    if dataset is None:
+        _show_table(evaluation, positions, key)
         return
     is_choosing = st.toggle(
         "Select several",
@@ -63,20 +63,19 @@ def show_positions(
     )
     key = f"{key}_{hash((evaluation.key, positions.tobytes())) & 0xFFFFFFFF:x}"
     if is_choosing:
-        _choose_several(evaluation, positions, key, page_size)
+        _choose_several(evaluation, dataset, positions, key, page_size)
     else:
-        _show_pages(evaluation, positions, key, page_size)
-    assert evaluation.dataset is not None  # there are images
+        _show_pages(evaluation, dataset, positions, key, page_size)
     # If the decisions cannot be read, the reason is shown above.
     with contextlib.suppress(InputError):
-        show_decision_bar(evaluation.dataset)
+        show_decision_bar(dataset)
 
 
-def _texts(evaluation: LoadedEvaluation, position_by_row: dict[int, int]) -> FaceTexts:
+def _texts(
+    evaluation: LoadedEvaluation, dataset: OpenDataset, position_by_row: dict[int, int]
+) -> FaceTexts:
     """Return what a gallery shows of each face: true and predicted class, confidence, decision."""
-    dataset = evaluation.dataset
-    assert dataset is not None  # called only if there are images
-    state = _decisions(evaluation)
+    state = _decisions(dataset)
     return FaceTexts(
         caption=lambda row: evaluation.prediction_text(position_by_row[row]),
         alternative_text=lambda row: (
@@ -87,17 +86,19 @@ def _texts(evaluation: LoadedEvaluation, position_by_row: dict[int, int]) -> Fac
 
 
 def _show_pages(
-    evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
+    evaluation: LoadedEvaluation,
+    dataset: OpenDataset,
+    positions: NDArray[intp],
+    key: str,
+    page_size: int,
 ) -> None:
     """Show faces; a click opens one."""
-    dataset = evaluation.dataset
-    assert dataset is not None  # called only if there are images
-    rows = evaluation.dataset_rows
-    position_by_row = {int(rows[position]): int(position) for position in positions}
+    dataset_rows = evaluation.dataset_rows
+    position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     show_gallery(
         dataset.faces.images,
-        rows[positions],
-        _texts(evaluation, position_by_row),
+        dataset_rows[positions],
+        _texts(evaluation, dataset, position_by_row),
         key=key,
         open_face=lambda row, _: open_image(evaluation, positions, position_by_row[row]),
         page_size=page_size,
@@ -105,13 +106,15 @@ def _show_pages(
 
 
 def _choose_several(
-    evaluation: LoadedEvaluation, positions: NDArray[intp], key: str, page_size: int
+    evaluation: LoadedEvaluation,
+    dataset: OpenDataset,
+    positions: NDArray[intp],
+    key: str,
+    page_size: int,
 ) -> None:
     """Show faces with checkboxes, and the decision buttons for the selected ones."""
-    dataset, result = evaluation.dataset, evaluation.result
-    assert dataset is not None  # called only if there are images
-    dataset_rows = evaluation.dataset_rows
-    # The label in the dataset of each class of the model; None if the dataset has no such class.
+    result, dataset_rows = evaluation.result, evaluation.dataset_rows
+    # For each class of the model, its label in the dataset; None if the dataset has no such class.
     dataset_labels = [match_class(name, dataset.faces.classes) for name in result.classes]
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     key = f"{key}_choice"
@@ -135,31 +138,26 @@ def _choose_several(
     choose_faces(
         dataset.faces.images,
         dataset_rows[positions],
-        _texts(evaluation, position_by_row),
+        _texts(evaluation, dataset, position_by_row),
         key=key,
         open_face=lambda row, _: open_image(evaluation, positions, position_by_row[row]),
         page_size=page_size,
     )
 
 
-def _decisions(evaluation: LoadedEvaluation) -> CurationState | None:
-    """Return the decisions with which faces are marked.
-
-    None if the evaluation has no images, or, with a warning, if the decisions cannot be read.
-    """
-    if evaluation.dataset is None:
-        return None
+def _decisions(dataset: OpenDataset) -> CurationState | None:
+    """Return the decisions that mark the faces; warn and return None if they cannot be read."""
     try:
-        return curation_state(evaluation.dataset)
+        return curation_state(dataset)
     except InputError as error:
         st.warning(plain_text(str(error)), icon=":material/warning:")
         return None
 
 
-def _show_rows(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:
+def _show_table(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str) -> None:
     """Show labels and predictions as a table, for an evaluation without images."""
     result = evaluation.result
-    listed_positions = positions[:_MAX_ROWS]
+    listed_positions = positions[:_MAX_TABLE_ROWS]
     columns = class_columns(result.classes, ("Image", "True", "Predicted", "Confidence"))
     st.dataframe(
         [

@@ -26,8 +26,8 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
 
     Args:
         evaluation: An evaluation with images.
-        positions: The images to step through.
-        position: The image to show first.
+        positions: The images to step through, as positions in the result.
+        position: The image to show first; one of ``positions``.
     """
     start_at(positions, position)
     _show_image(evaluation, positions)
@@ -38,7 +38,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
     width=DRAWER_WIDTH,
     position="right",
     icon=":material/visibility:",
-    # The gallery below the drawer is drawn again, with the new decisions.
+    # After the drawer is closed, the gallery is drawn again, with the new decisions.
     on_dismiss="rerun",
 )
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
@@ -83,7 +83,7 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
 
 
 def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
-    """Propose the most probable class of the dataset, except the present label."""
+    """Propose the most probable class of the dataset other than the current label."""
     result, dataset = evaluation.result, evaluation.dataset
     assert dataset is not None  # the drawer opens only for an evaluation with images
     predicted = result.classes[result.predicted[position]]
@@ -106,7 +106,7 @@ def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
 
 
 def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
-    """Show the votes of the FER+ annotators, if there are any."""
+    """Show the votes of the FER+ annotators for this image, if there are any."""
     votes = votes_of(evaluation)
     row = int(evaluation.result.rows[position])
     if votes is None or not votes.has_votes[row]:
@@ -120,6 +120,7 @@ def _show_votes(evaluation: LoadedEvaluation, position: int) -> None:
 
 
 def _show_origin(evaluation: LoadedEvaluation, position: int) -> None:
+    """Show name, row and split of the image, with a badge for each finding about it."""
     result = evaluation.result
     assert evaluation.dataset is not None  # the drawer opens only for an evaluation with images
     row = int(evaluation.dataset_rows[position])

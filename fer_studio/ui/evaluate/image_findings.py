@@ -17,9 +17,9 @@ from fer_studio.ui.text import plain_text
 
 
 def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
-    """Return a mask of the images of each finding, bool ``[n]``, by the title of the finding.
+    """Return which images each finding applies to: a mask, bool ``[n]``, by the finding's title.
 
-    Findings that apply to none of the evaluated images are omitted.
+    Findings that apply to none of the evaluated images are omitted. Empty without images.
     """
     dataset, faces = evaluation.dataset, evaluation.faces
     if dataset is None or faces is None:
@@ -29,26 +29,24 @@ def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
     rows = evaluation.dataset_rows
     is_held_out = faces.splits[result.rows] != SPLITS.index("train")
     masks = {
-        # Copies in train that the applied curation dropped are not counted.
+        # A copy in train does not count if the applied curation has dropped it.
         "Also appears in train": (
             np.zeros(result.n, dtype=bool)
             if result.is_leaked is None
             else result.is_leaked & is_held_out
         ),
-        "Conflicting labels": np.isin(rows, _joined(audit.conflicting_groups)),
-        "Exact duplicate": np.isin(rows, _joined(audit.groups)),
+        "Conflicting labels": np.isin(rows, _rows_of(audit.conflicting_groups)),
+        "Exact duplicate": np.isin(rows, _rows_of(audit.groups)),
         "Blank": np.isin(rows, audit.blank_rows),
     }
     votes = votes_of(evaluation)
     if votes is not None:
-        masks |= _masks_of_votes(
-            evaluation.key, hash(votes.counts.tobytes()), votes, faces, evaluation
-        )
+        masks |= _vote_masks(evaluation.key, hash(votes.counts.tobytes()), votes, faces, evaluation)
     return {title: mask for title, mask in masks.items() if mask.any()}
 
 
 @st.cache_resource(max_entries=6, show_spinner=False)
-def _masks_of_votes(
+def _vote_masks(
     key: str, votes_key: int, _votes: Votes, _faces: FaceSet, _evaluation: LoadedEvaluation
 ) -> dict[str, NDArray[np.bool_]]:
     return {
@@ -58,9 +56,9 @@ def _masks_of_votes(
 
 
 def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
-    """Return the FER+ votes in the order of the evaluated data; None without votes.
+    """Return the FER+ votes for the rows of ``evaluation.faces``; None without votes.
 
-    If the votes cannot be read, a warning is shown and None is returned.
+    If the votes cannot be read, this shows a warning and returns None.
     """
     if evaluation.request is None:
         return None
@@ -75,5 +73,5 @@ def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
     return replace(votes, counts=votes.counts[curated.rows])
 
 
-def _joined(groups: tuple[NDArray[np.intp], ...]) -> NDArray[np.intp]:
+def _rows_of(groups: tuple[NDArray[np.intp], ...]) -> NDArray[np.intp]:
     return np.concatenate(groups) if groups else np.empty(0, np.intp)

@@ -1,4 +1,4 @@
-"""Metrics with their intervals, in frames side by side."""
+"""Metrics in frames, each with its interval below the value."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_core.evaluation.mistakes import ORDERS, find_mistakes
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.faces import require_images, show_positions
+from fer_studio.ui.evaluate.faces import explain_missing_images, show_images
 from fer_studio.ui.evaluate.image_findings import findings_of
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_range, kept_selectbox
@@ -54,12 +54,13 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
         finding = _ANY
         if findings:
             finding = kept_selectbox(
-                "Audit result",
+                "Finding",
                 [_ANY, *findings],
                 key="mistakes_finding",
                 name="finding",
                 width=210,
-                help="Findings about the images, independent of the model.",
+                help="A finding about the image or its label, such as an exact duplicate. It does "
+                "not depend on the model.",
             )
         low, high = kept_range(
             "Confidence",
@@ -91,6 +92,6 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
         else f"{len(positions):,} of {total:,} mistakes"
     )
     st.caption(f"{count_text}. {_ORDER_HELP[order]}")
-    # Without images, the hint is shown above a table.
-    require_images(evaluation, "To see the faces and which regions the network used")
-    show_positions(evaluation, positions, key="mistakes")
+    if evaluation.faces is None:
+        explain_missing_images("To see the faces and which regions the network used")
+    show_images(evaluation, positions, key="mistakes")

@@ -1,4 +1,4 @@
-"""The tab with the metrics per class: table, intervals, curves, decision threshold."""
+"""The per class tab: metrics with intervals, curves, and the threshold of a yes/no decision."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.tables import table_height
+from fer_studio.ui.text import plain_text
 
 _VIEWS = ("Metrics", "Curves", "Threshold")
 
@@ -125,8 +126,8 @@ def _show_curves(classes: tuple[ClassResult, ...]) -> None:
     undefined = [class_result.name for class_result in classes if class_result.roc is None]
     if undefined:
         st.caption(
-            f"Undefined for {', '.join(undefined)}: both curves need images of the class and of "
-            "others."
+            f"Undefined for {plain_text(', '.join(undefined))}: both curves need images of the "
+            "class and of other classes."
         )
 
 
@@ -158,7 +159,7 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             width=420,
         )
     with st.container(horizontal=True):
-        # A curve has one value per percent of the threshold.
+        # The curves have a value for each threshold of the slider, 0 to 100 %.
         for title, values in (
             ("Precision", curve.precision),
             ("Recall", curve.recall),

@@ -27,7 +27,7 @@ from fer_studio.ui.guard import section
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-#: The session key of the toggle for faces in the report.
+#: Session key of the toggle that includes faces in the report.
 _FACES = "report_faces"
 
 
@@ -67,7 +67,8 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             lambda: latex_tables(evaluation.result, data_title(evaluation.result)),
             f"{stem}.tex",
             key="download_latex",
-            hint="Metrics, metrics per class and confusion matrix; they need the package booktabs.",
+            hint="Overall metrics, metrics per class and confusion matrix; they need the LaTeX "
+            "package booktabs.",
         )
         offer_download(
             "References as BibTeX",
@@ -97,14 +98,18 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             lambda: json.dumps(_document(evaluation), indent=2) + "\n",
             f"{stem}.json",
             key="download_json",
-            hint="Same content as 'python -m fer_core evaluate --assessment'.",
+            hint="The same content as of the command "
+            "'python -m fer_core evaluate --assessment FILE.json'.",
         )
     if may_edit():
         _show_card(evaluation)
 
 
 def _detailed(evaluation: LoadedEvaluation) -> EvaluationResult:
-    """Return the result with slices and measured robustness, cached for several downloads."""
+    """Return the result with accuracy by image quality and, if measured, robustness.
+
+    It is cached, because several downloads need it.
+    """
     robustness = measured_robustness(evaluation)
     key = (evaluation.key, len(robustness), sum(curve.n for curve in robustness))
     return _cached_details(key, evaluation)
@@ -138,7 +143,7 @@ def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_fa
 
 
 def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:
-    """Return the evaluation as JSON, with the comparison with the annotators if there is one."""
+    """Return the document of the JSON download; against votes, with annotator agreement."""
     document = evaluation_document(_detailed(evaluation))
     if evaluation.votes is not None:
         document["votes"] = evaluation.votes.to_json()

@@ -15,7 +15,7 @@ from fer_core.jobs.job import JobKind
 from fer_core.metrics.formatting import percent, percent_interval
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
-from fer_studio.ui.evaluate.faces import require_images
+from fer_studio.ui.evaluate.faces import explain_missing_images
 from fer_studio.ui.evaluate.image_findings import votes_of
 from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section
@@ -24,14 +24,15 @@ from fer_studio.ui.loaders import open_predictor
 
 ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
-#: Numbers of images that the user can choose from for the corruptions.
-_SIZES = (100, 400, 1000)
+#: The sample sizes that the user can choose from: the number of images that are corrupted.
+_SAMPLE_SIZES = (100, 400, 1000)
 
 
 @section
 def show_robustness(evaluation: LoadedEvaluation) -> None:
     """Show accuracy by image quality and under corruptions."""
-    if not require_images(evaluation, "To measure accuracy by image quality and under corruptions"):
+    if evaluation.faces is None:
+        explain_missing_images("To measure accuracy by image quality and under corruptions")
         return
     st.header("By image quality")
     _show_slices(evaluation)
@@ -67,7 +68,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                     "To": score_slice.high,
                     "Images": score_slice.n,
                     "Accuracy": score_slice.accuracy.value,
-                    "95 %": percent_interval(score_slice.accuracy),
+                    "Accuracy, 95 %": percent_interval(score_slice.accuracy),
                 }
                 for slicing in slicings
                 for score_slice in slicing.slices
@@ -83,7 +84,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
 
 
 def _agreement_slicing(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
-    """Return the accuracy by agreement of the FER+ annotators; empty if there are no votes."""
+    """Return the accuracy by agreement of the FER+ annotators, or nothing without votes."""
     votes = votes_of(evaluation)
     if votes is None:
         return ()
@@ -110,49 +111,50 @@ def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
 
 def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
     """Return the curves measured on the most images; empty if robustness was not measured."""
-    for size in reversed(_SIZES):
-        job = job_service().get(ROBUSTNESS, _key(evaluation, size))
+    for size in reversed(_SAMPLE_SIZES):
+        job = job_service().get(ROBUSTNESS, _job_key(evaluation, size))
         if job is not None and job.result is not None:
             curves: tuple[RobustnessCurve, ...] = job.result
             return curves
     return ()
 
 
-def _key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
+def _job_key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
     return (evaluation.key, size)
 
 
 def _show_corruptions(evaluation: LoadedEvaluation) -> None:
     _show_previews(evaluation)
     size = _choose_size(evaluation)
-    key = _key(evaluation, size)
+    key = _job_key(evaluation, size)
     job = job_service().get(ROBUSTNESS, key)
     if job is not None and not job.is_finished:
         show_progress(job, stop_key="stop_robustness")
         return
     if job is None or job.was_cancelled:
-        steps = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
+        prediction_count = sum(len(corruption.strengths) for corruption in CORRUPTIONS)
         if st.button(
             "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
         ):
             _start(evaluation, size)
             st.rerun()
         st.caption(
-            f"Each image is predicted {steps} times, under {len(CORRUPTIONS)} corruptions of "
-            "several strengths. This takes from some seconds to a few minutes, in the background. "
-            "The curves are kept until the server stops and are included in the report."
+            f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
+            "corruptions of several strengths. This takes a few seconds to a few minutes and runs "
+            "in the background. The curves are kept until the server stops, and the report "
+            "includes them."
         )
         return
     _show_curves(result_of(job))
 
 
 def _choose_size(evaluation: LoadedEvaluation) -> int:
-    """Draw the choice of the number of images; return one of ``_SIZES``.
+    """Draw the choice of the sample size; return one of ``_SAMPLE_SIZES``.
 
-    The smallest size is offered even if there are fewer images; then all images are used.
+    The smallest size is offered even if there are fewer images; then the sample is all images.
     """
     count = evaluation.result.n
-    sizes = [size for size in _SIZES if size < count] or [_SIZES[0]]
+    sizes = [size for size in _SAMPLE_SIZES if size < count] or [_SAMPLE_SIZES[0]]
     size: int = st.segmented_control(
         "Images",
         sizes,
@@ -172,7 +174,7 @@ def _start(evaluation: LoadedEvaluation, size: int) -> None:
     predictor = open_predictor(evaluation.bundle)
     start_job(
         ROBUSTNESS,
-        _key(evaluation, size),
+        _job_key(evaluation, size),
         "Predicting corrupted images",
         lambda job: measure_robustness(
             predictor, evaluation.result, faces, max_images=size, report=job.report
@@ -212,6 +214,6 @@ def _show_curves(curves: tuple[RobustnessCurve, ...]) -> None:
                 ),
             )
     st.caption(
-        f"Accuracy on {curves[0].n:,} of the images, with Wilson's 95 % intervals: unchanged "
-        "images on the left, rising severity to the right."
+        f"Accuracy on {curves[0].n:,} of the images, with Wilson's 95 % intervals. The leftmost "
+        "point is for unchanged images; the corruption gets stronger to the right."
     )

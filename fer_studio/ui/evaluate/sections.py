@@ -31,7 +31,7 @@ def show_sections(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_title(evaluation: LoadedEvaluation) -> None:
-    """Show model, data and number of images, with badges for facts that change their meaning."""
+    """Show model, data and number of images, with badges for test, seen and drawn images."""
     facts = evaluation.result.facts
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
@@ -40,21 +40,22 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
         )
         if facts.is_test:
             st.badge("Test images", icon=":material/lock_open:", color="orange")
-        for title, is_good in _origins(evaluation.result):
-            icon = ":material/verified:" if is_good else ":material/warning:"
-            st.badge(title, icon=icon, color="green" if is_good else "orange")
+        for title, is_unseen in _seen_badges(evaluation.result):
+            icon = ":material/verified:" if is_unseen else ":material/warning:"
+            st.badge(title, icon=icon, color="green" if is_unseen else "orange")
         if facts.is_demo:
             st.badge("Demo: not real faces", icon=":material/draw:", color="orange")
 
 
-def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
-    """Return titles of badges that say whether the model has seen the images before.
+def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
+    """Return the badges that say whether the model has seen the images in its training.
 
-    Each title is paired with True if the metrics can be trusted, and with False for a warning.
+    Each badge is its title, and True if the model has seen none of the images, or False for a
+    warning.
     """
     seen = result.seen
     if seen is None:
-        # The predictions stored in a model folder are those for its validation images.
+        # The predictions stored in a model are those for its validation images.
         return [("Its validation images", False)] if result.dataset_name is None else []
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
@@ -63,14 +64,14 @@ def _origins(result: EvaluationResult) -> list[tuple[str, bool]]:
         "training images": seen.is_train | seen.is_start,
         "validation images": seen.is_validation,
     }
-    titles = [
+    badges = [
         (f"{'Its' if mask.all() else 'Includes its'} {name}", False)
         for name, mask in masks.items()
         if mask.any()
     ]
     if seen.is_copy.any():
-        titles.append(("Includes copies of training images", False))
-    return titles
+        badges.append(("Includes copies of training images", False))
+    return badges
 
 
 # Each tab is imported when it is opened, so that the page starts without Plotly and SciPy.

@@ -23,23 +23,25 @@ from fer_studio.ui.kept import keep_choice, kept_selectbox, kept_toggle
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
-#: The option for the predictions stored in the bundle. No dataset can have this name.
+#: The option for the predictions that are stored in the model. No dataset can have this name.
 _OWN = ".own"
-#: Session keys of the selected images, and of the toggle that applies the curation.
+#: Session keys of the selection of images, and of the toggle that applies the curation.
 _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
-#: The options for the true classes.
+#: The options for what counts as the true class; the address contains them in lower case.
 _LABELS, _VOTES = "Labels", "Annotator votes"
+_TRUTH_TITLES = {_LABELS: "Against labels", _VOTES: "Against votes"}
 
 
 def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
-    """Show the selection.
+    """Draw the selection of model, images, split, curation and true classes.
 
     Returns:
-        The evaluation; None if there are no metrics yet. In this case the page says what to do.
+        The selected evaluation; None if there are no metrics yet. In this case the page says what
+        to do.
     """
-    # The fields have no labels, to take less space; the texts of the options are clear alone.
-    # With these keys, app.css reserves the space of what is drawn later.
+    # The widgets have no labels, to take less space: each option says what it selects. By the keys
+    # of the containers, app.css reserves the space of elements that are drawn later.
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="evaluate_choice"
     ):
@@ -47,8 +49,8 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_container = st.container(width=250)
-        # As wide as the choice of true classes, which is drawn later; otherwise the bar would then
-        # grow by a line on a phone.
+        # As wide as the selection of the true classes. This selection is drawn later and would
+        # otherwise add a line to the bar on a phone.
         truth_container = st.container(width=260)
     with st.container(
         horizontal=True,
@@ -102,19 +104,19 @@ def _explain_selection() -> None:
             "training, without the images. Choose a dataset to see the images as well.\n\n"
             "**Split.** Choose models on validation. Evaluate on test once, for the final report: "
             "metrics become too optimistic if you use them to choose a model.\n\n"
-            "**Against.** What counts as the true class, if there are votes: the label of the "
-            "dataset, or the answer that most annotators gave. Images without a most frequent "
-            "answer are left out. Your data-cleaning decisions change labels, so they cannot be "
-            "combined with votes."
+            "**Against.** What counts as the true class, if there are annotator votes: the label "
+            "of the dataset, or the annotators' most frequent answer. Images without a single most "
+            "frequent answer are left out. Your data-cleaning decisions change labels, so they "
+            "cannot be combined with votes."
         )
 
 
 def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
-    """Show the curation toggle; return the curated data if it is on, otherwise None."""
+    """Show the curation toggle; return the curated dataset if it is on, otherwise None."""
     try:
         state = curation_state(dataset)
     except InputError as error:
-        # The data as imported can be evaluated without the decisions.
+        # The dataset can be evaluated as imported, without the decisions.
         show_error(error)
         return None
     counts = state.curation.counts()
@@ -137,6 +139,7 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
 
 
 def _choose_data(settings: Settings) -> str:
+    """Draw the selection of the images; return the name of a dataset, or ``_OWN``."""
     names = offered_datasets(settings)
     titles = {_OWN: "its own validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
@@ -153,7 +156,13 @@ def _choose_data(settings: Settings) -> str:
 
 
 def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> LoadedEvaluation:
-    """If the images have votes, offer them as true classes; return the selected evaluation."""
+    """Return an evaluation against labels or votes, as the user selects.
+
+    Args:
+        evaluation: The evaluation against the labels. If its images have no votes, there is nothing
+            to select, and it is returned.
+        container: The container of the selection.
+    """
     try:
         counts = vote_counts(evaluation)
     except InputError as error:
@@ -164,11 +173,12 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         return evaluation
     is_curated = evaluation.request is not None and evaluation.request.curated is not None
     learned_votes = evaluation.bundle.record.learned_votes
-    # The default depends on the model, so each model has its own choice.
+    # The default depends on the model and the curation, so each combination has its own choice.
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
     keep_choice(
         key,
-        [_LABELS, _VOTES],
+        # An address can request votes together with the curation, which does not apply to votes.
+        [_LABELS] if is_curated else [_LABELS, _VOTES],
         name="truth",
         noun="kind of true classes",
         default=_VOTES if learned_votes and not is_curated else _LABELS,
@@ -180,7 +190,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         required=True,
         disabled=is_curated,
         key=key,
-        format_func=lambda truth: f"Against {truth.split()[-1].lower()}",
+        format_func=_TRUTH_TITLES.__getitem__,
         label_visibility="collapsed",
     )
     if truth == _LABELS:
@@ -215,13 +225,13 @@ def _show_damaged(settings: Settings) -> None:
 
 
 def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
-    """Return the evaluation; if it is not finished, show its progress or a button, return None."""
-    running = request.running()
-    if running is not None:
-        show_progress(running, stop_key="stop_evaluation")
+    """Return the evaluation; if it is not finished, show what to do and return None."""
+    job = request.unfinished_job()
+    if job is not None:
+        show_progress(job, stop_key="stop_evaluation")
         return None
     try:
-        evaluation = request.finished()
+        evaluation = request.finished_evaluation()
     except InputError as error:
         show_error(error)
         if request.has_failed and st.button(
@@ -242,8 +252,8 @@ def _offer_evaluation(request: EvaluationRequest) -> None:
     with st.container(border=True):
         st.markdown(
             f"**{name} has not been evaluated on {_images_title(request, count)} yet.** This takes "
-            "some seconds per thousand images, in the background. The result is saved, so it opens "
-            "at once next time."
+            "a few seconds per thousand images and runs in the background. The result is saved, so "
+            "that it opens at once next time."
         )
         if request.split in ("test", "all"):
             st.markdown(
@@ -261,6 +271,7 @@ def _offer_evaluation(request: EvaluationRequest) -> None:
 
 
 def _images_title(request: EvaluationRequest, count: int) -> str:
+    """Return a short description of the images to evaluate, as Markdown."""
     dataset = plain_text(request.dataset.name)
     if request.curated is not None:
         dataset += " (curated)"

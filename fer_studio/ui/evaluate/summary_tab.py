@@ -20,7 +20,7 @@ from fer_studio.ui.text import plain_text
 
 @section
 def show_summary(evaluation: LoadedEvaluation) -> None:
-    """Show the overall metrics, the warnings and the chart."""
+    """Show the overall metrics, warnings and a chart; against votes, also annotator agreement."""
     result = evaluation.result
     _show_metrics(result)
     for warning in result.warnings:
@@ -39,19 +39,20 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(result: EvaluationResult) -> None:
-    has_leak_free = result.leak_free_accuracy is not None and result.split != "train"
-    with metric_grid(6 if has_leak_free else 5):
+    # On train, no image is leak-free.
+    leak_free_accuracy = None if result.split == "train" else result.leak_free_accuracy
+    with metric_grid(5 if leak_free_accuracy is None else 6):
         show_share(
             "Accuracy",
             result.accuracy,
             "Share of correctly classified images.",
         )
-        if result.leak_free_accuracy is not None and result.split != "train":
+        if leak_free_accuracy is not None:
             show_share(
                 "Leak-free accuracy",
-                result.leak_free_accuracy,
+                leak_free_accuracy,
                 f"Accuracy on the {result.leak_free_n:,} images that are not in train and have no "
-                "copy there, with any label. "
+                "copy there, whatever its label. "
                 f"{result.n - (result.leak_free_n or 0):,} images are left out; "
                 f"{result.near_duplicates or 0:,} of them have only a near-duplicate in train "
                 "(the same photo with other pixels).",
@@ -76,7 +77,7 @@ def _show_metrics(result: EvaluationResult) -> None:
         show_share(
             "Top-2 accuracy",
             result.top2_accuracy,
-            "Share of images whose true class is among the two most probable.",
+            "Share of images whose true class is one of the two most probable classes.",
         )
 
 
@@ -91,7 +92,7 @@ def _explanation(result: EvaluationResult) -> str:
         sentences.append("Human accuracy on FER2013 is 65 ± 5 % (Goodfellow et al., 2013).")
     if result.leak_free_accuracy is None:
         sentences.append(
-            "A model folder does not record which of the images also appear in train: choose the "
+            "A model does not record which of these images also appear in train: choose the "
             "dataset to see the leak-free accuracy."
         )
     return " ".join(sentences)

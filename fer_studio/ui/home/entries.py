@@ -18,7 +18,7 @@ _ENTRIES = (
         "live",
         ":material/videocam:",
         "Use the webcam",
-        "The emotion of every face at the camera's frame rate, with a record to download.",
+        "The emotion of every face in real time, with a record to download.",
     ),
     (
         "video",
@@ -30,7 +30,7 @@ _ENTRIES = (
         "train",
         ":material/model_training:",
         "Train a model",
-        "On your own faces, on FER2013 or on the demo set, and publish the best one.",
+        "Use your own faces, FER2013 or the demo set, and publish the best model.",
     ),
 )
 _CARDS_PER_ROW = 2

@@ -25,7 +25,7 @@ _LEFT, _TOP, _SIDE = 85, 0, 280
 
 
 def show_example(settings: Settings) -> None:
-    """Draw the picture with its face and the most probable emotion, or why it is not analyzed."""
+    """Draw the picture with its face and the most probable emotion, or say why this fails."""
     try:
         bundle = find_bundle(None, settings)
         picture, face = _analyzed(bundle.content_key, bundle)
@@ -39,7 +39,7 @@ def show_example(settings: Settings) -> None:
             (_SIDE, _SIDE),
             [face],
             0,
-            lambda position: None,
+            lambda position: None,  # a click on the only face changes nothing
             alt=f"A photo with one face: {face.description}",
             key="home_example",
         )
@@ -56,7 +56,11 @@ def show_example(settings: Settings) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner="Analyzing a photo…")
 def _analyzed(key: tuple[str, ...], _bundle: Bundle) -> tuple[bytes, Face]:
-    """Return the square around the face as a JPEG file, and the face with its box in the square."""
+    """Return the square around the face as a JPEG file, and the face with its box in the square.
+
+    Raises:
+        InputError: The model cannot be used.
+    """
     _, content = sample_picture()
     picture = Image.open(io.BytesIO(content)).convert("RGB")
     # Haar is the detector that needs no model file; it finds exactly one face in this picture.

@@ -1,4 +1,4 @@
-"""The user's own state on the home page: the default model, datasets and the last runs."""
+"""The user's work on the home page: the default model, the datasets and the last runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_RUNS = 3
 
 
 def show_workspace(settings: Settings) -> None:
-    """Draw the default model; and the datasets and last runs, if the visitor may see them."""
+    """Draw the default model, and the datasets and last runs if the visitor may see them."""
     st.header("Your work", anchor=False)
     model, datasets = st.columns(2)
     with model.container(border=True, height="stretch"):
@@ -31,7 +31,7 @@ def show_workspace(settings: Settings) -> None:
 
 
 def model_sentence(bundle: Bundle) -> str:
-    """Return how accurate a model is, in words, as Markdown."""
+    """Return the accuracy of a model as a sentence, as Markdown."""
     name = f"**{plain_text(model_title(bundle))}**"
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
@@ -43,7 +43,9 @@ def model_sentence(bundle: Bundle) -> str:
             "that it has not learned from."
         )
     drawn = "drawn " if bundle.record.is_demo else ""
-    return f"{name} recognizes {correct} of 100 {drawn}faces that it has not learned from."
+    return (
+        f"{name} correctly classifies {correct} of 100 {drawn}faces that it has not learned from."
+    )
 
 
 def _show_model(settings: Settings) -> None:
@@ -80,7 +82,7 @@ def _show_datasets(settings: Settings) -> None:
                 width="content",
             )
     if len(names) > _MAX_DATASETS:
-        st.caption(f"And {len(names) - _MAX_DATASETS} more on the dataset page.")
+        st.caption(f"The dataset page shows {len(names) - _MAX_DATASETS} more.")
 
 
 def _show_runs(settings: Settings) -> None:
@@ -96,14 +98,15 @@ def _show_runs(settings: Settings) -> None:
         st.caption("No training has been started yet.")
         return
     st.markdown(
-        "**Last trainings**: accuracy on validation at the best epoch, and after each epoch"
+        "**Last trainings**: accuracy of the model on validation, and its curve over the epochs"
     )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
         accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.title),
-                # That of the model, as on the train page: the best epoch may be chosen by the loss.
+                # At the epoch whose weights the model has, as on the train page. The accuracy of
+                # another epoch may be higher, for example if the lowest loss decides.
                 "none yet"
                 if run.validation_accuracy is None
                 else f"{100 * run.validation_accuracy:.1f} %",

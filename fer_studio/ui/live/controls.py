@@ -26,11 +26,11 @@ from fer_studio.ui.messages import show_error
 logger = logging.getLogger(__name__)
 
 _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Bars"}
-#: Height, width and channels of a camera's frame.
+#: Height, width and channels of the frame that warms up model and detector.
 _CAMERA_SHAPE = (480, 640, 3)
 #: Session state: the minimum confidence in percent.
 _CONFIDENCE = "live_minimum_confidence"
-#: Session state: the model whose calibration set the slider, and the value that it set.
+#: Session state: the model whose calibration set the slider, and the value that was set.
 _CONFIDENCE_ORIGIN = "live_confidence_of"
 
 
@@ -46,20 +46,20 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
-    # Now the whole page is drawn, so _controls need not rerun it.
+    # The rest of the page is drawn after this function, so _draw_controls need not rerun the page.
     session.is_waiting = False
     with model_choice_container(title_bar, settings):
-        _controls(session, settings)
+        _draw_controls(session, settings)
     session.is_waiting = session.processor is None
     return not session.is_waiting
 
 
 # A fragment: a change reruns only this function and does not interrupt the stream.
 @st.fragment
-def _controls(session: LiveSession, settings: Settings) -> None:
+def _draw_controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
-    previous_key = session.analyzer_key
-    # Without a gap, because the element that updates the address is invisible.
+    previous_choices = _choices_shown_elsewhere(session)
+    # No gap: between the two containers is the invisible element that updates the address.
     with st.container(gap=None):
         with address_part("live_controls"):
             choice = choose_model(settings)
@@ -72,8 +72,8 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             "Smoothing",
             0.0,
             MAX_SMOOTHING_SECONDS,
-            0.4,
-            0.1,
+            value=0.4,
+            step=0.1,
             format="%.1f s",
             key="live_smoothing",
             persist_state="session",
@@ -92,14 +92,14 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             key="live_overlays",
             persist_state="session",
         )
-    _open_chosen(session, choice, settings, progress)
+    _use_chosen(session, choice, settings, progress)
     if session.analyzer is None:
         return
     session.apply(
         LiveControls(
             session.analyzer,
-            model=session.selected_names["model"],
-            detector=session.selected_names["detector"],
+            model=session.names_in_use["model"],
+            detector=session.names_in_use["detector"],
             emphasis=session.emphasis,
             minimum_confidence=minimum_confidence / 100,
             smoothing_seconds=smoothing,
@@ -107,16 +107,25 @@ def _controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    # The rest of the page was drawn without a model, or its snapshot was analyzed with another one.
-    is_other_analyzer = session.analyzer_key != previous_key
-    if session.is_waiting or (is_other_analyzer and session.takes_snapshots):
+    if session.is_waiting or _choices_shown_elsewhere(session) != previous_choices:
         st.rerun()
+
+
+def _choices_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
+    """Return what the rest of the page shows of the controls, and does not refresh by itself."""
+    if session.is_active:
+        return ()
+    if not session.takes_snapshots or session.processor is None:
+        return (session.problem,)
+    # The results of a snapshot depend on these.
+    minimum_confidence = session.processor.controls.minimum_confidence
+    return session.problem, session.analyzer_key, minimum_confidence
 
 
 def _choose_minimum_confidence(bundle: Bundle | None) -> int:
     """Draw the slider and return the minimum confidence in percent.
 
-    If another model is chosen, the slider moves to the value of that model's calibration.
+    If the user chooses another model, the slider moves to the value of that model's calibration.
     """
     default = round(100 * (bundle.calibration if bundle else Calibration()).minimum_confidence)
     origin = None if bundle is None else (bundle.name, default)
@@ -139,13 +148,18 @@ def _choose_minimum_confidence(bundle: Bundle | None) -> int:
     return minimum
 
 
-def _open_chosen(
+def _use_chosen(
     session: LiveSession, choice: ModelChoice, settings: Settings, progress: DeltaGenerator
 ) -> None:
     """Load and warm up the chosen model and detector; then use them instead of the previous ones.
 
-    If this fails, ``session.problem`` says why, and the previous ones stay in use. ``progress`` is
-    the container of the message that is shown meanwhile.
+    If this fails, ``session.problem`` says why, and the previous ones stay in use.
+
+    Args:
+        session: The stream of this user.
+        choice: The chosen model, emphasis and detector.
+        settings: The folders of the app.
+        progress: The container of the message that is shown while the model loads.
     """
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
@@ -177,7 +191,7 @@ def _open_chosen(
         )
     else:
         session.analyzer, session.analyzer_key, session.problem = analyzer, key, None
-        session.selected_names = {"model": bundle.name, "detector": detector}
+        session.names_in_use = {"model": bundle.name, "detector": detector}
         session.emphasis = emphasis
         return
     if session.analyzer is None:

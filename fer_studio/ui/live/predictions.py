@@ -11,6 +11,7 @@ import streamlit as st
 from fer_core.classes import class_colors
 from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveSnapshot
+from fer_core.phrases import counted
 from fer_core.vision.face import Face
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.fragments import placed_fragment
@@ -20,9 +21,9 @@ from fer_studio.ui.text import plain_text
 
 #: Maximum number of faces in the list below the card of the first face.
 _MAX_LISTED_FACES = 4
-#: Maximum number of bars; if there are more classes, the most probable ones are shown.
+#: Maximum number of bars in the card; of more classes, the most probable ones are shown.
 _MAX_BARS = 8
-#: Height of the card without bars and of one bar, in pixels, as ``assets/live.css`` defines them.
+#: Height of the card without bars and of one bar, in pixels; about as in ``assets/live.css``.
 _CARD_HEIGHT, _BAR_HEIGHT = 138, 28
 #: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
 #: elements delays the browser's video.
@@ -30,8 +31,8 @@ _STATE_SECONDS = 2.0
 #: Seconds between two refreshes of the predictions: the interval at which ``LiveProcessor`` changes
 #: them.
 _PREDICTIONS_SECONDS = 0.19
-#: Seconds without anything in the picture after which the camera is regarded as off. Some cameras
-#: send dark pictures when they start.
+#: Seconds of a blank picture after which the camera is regarded as off. Some cameras send dark
+#: pictures when they start.
 _BLANK_SECONDS = 1.5
 #: Seconds of connecting after which help is shown. Browsers usually connect within two seconds and
 #: give up after half a minute.
@@ -49,9 +50,9 @@ _BUSY_SHARE = 0.7
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions and the state; they refresh automatically while a stream is active."""
     refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
-    # The height of the card is reserved, so that the elements below do not move when the card is
-    # loaded. assets/live.css does this, but browsers load that file late. The height is therefore
-    # fixed until a stream plays; then a list of further faces may follow.
+    # Before a stream plays, the container has the height of the card, so that the elements below do
+    # not move when the browser has loaded the card. assets/live.css alone is not enough, because
+    # browsers load it late. Later the height is not fixed: further faces may follow below the card.
     bar_count = min(len(session.classes), _MAX_BARS)
     height: Literal["content"] | int = (
         "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
@@ -63,7 +64,7 @@ def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:
-    """Return the frame rate and a judgment of it, such as "29 fps, smooth"."""
+    """Return the frame rate and how smooth it is, such as "29 fps, smooth"."""
     rate, milliseconds = snapshot.frames_per_second, snapshot.frame_milliseconds
     if rate is None or milliseconds is None:
         return "Measuring the frame rate…"
@@ -90,11 +91,7 @@ def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> Non
     leave_if_refused("live")
     snapshot = processor.snapshot()
     _show_state(session, snapshot)
-    if session.problem is not None:
-        st.error(
-            f"{plain_text(session.problem)} The previous model and detector stay in use.",
-            icon=":material/error:",
-        )
+    show_problem(session)
     if snapshot.error is not None:
         show_error(snapshot.error)
     # Always drawn, so that nothing moves when a stream starts.
@@ -103,6 +100,15 @@ def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> Non
             _show_speed(snapshot)
         else:
             st.markdown("Frame rate and processing times are measured while the camera runs.")
+
+
+def show_problem(session: LiveSession) -> None:
+    """Say why the model or detector that was selected last is not in use, if there is a reason."""
+    if session.problem is not None:
+        st.error(
+            f"{plain_text(session.problem)} The previous model and detector stay in use.",
+            icon=":material/error:",
+        )
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
@@ -148,8 +154,8 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
         )
     else:
         # One line, as the message before the start, so that nothing moves.
-        faces = len(snapshot.faces)
-        text = f"{faces or 'No'} face{'' if faces == 1 else 's'}"
+        face_count = len(snapshot.faces)
+        text = counted(face_count, "face") if face_count else "No faces"
         text += f", {snapshot.width} by {snapshot.height} pixels"
         if snapshot.frames_per_second is not None:
             text += f", {snapshot.frames_per_second:.0f} fps"
@@ -181,16 +187,22 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
         f"- Of this, classification: {_milliseconds(snapshot.network_milliseconds)}\n"
         f"- Face detection in the background: "
         f"{_milliseconds(snapshot.detection_milliseconds)}, "
-        f"{_rate(snapshot.detections_per_second)}; faces are tracked in between\n"
+        f"{rate_text(snapshot.detections_per_second)}; faces are tracked in between\n"
         f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if earlier frames are "
         "still being processed, so that the picture is not delayed"
     )
 
 
-def _rate(per_second: float | None) -> str:
+def rate_text(per_second: float | None) -> str:
+    """Return how often something happens, such as "6 times per second".
+
+    Args:
+        per_second: The rate; None if there were too few events to measure it.
+    """
     if per_second is None or per_second < 1:
         return "less than once per second"
-    return f"{per_second:.0f} times per second"
+    times = round(per_second)
+    return "once per second" if times == 1 else f"{times} times per second"
 
 
 def _milliseconds(value: float | None) -> str:
@@ -198,7 +210,7 @@ def _milliseconds(value: float | None) -> str:
 
 
 def faces_html(faces: Sequence[Face], classes: Sequence[str], *, empty_text: str) -> str:
-    """Return the predictions as HTML: a large card for the first face, a line for each other face.
+    """Return the predictions as HTML: a large card for the first face, lines for other faces.
 
     Without a face, the card has the same size and empty bars. ``assets/live.css`` has the styles.
 
@@ -219,9 +231,7 @@ def faces_html(faces: Sequence[Face], classes: Sequence[str], *, empty_text: str
         for face in faces[1 : _MAX_LISTED_FACES + 1]
     )
     if len(faces) > _MAX_LISTED_FACES + 1:
-        other_faces += (
-            f"<li>And {len(faces) - _MAX_LISTED_FACES - 1} more, in the picture and below</li>"
-        )
+        other_faces += f"<li>And {len(faces) - _MAX_LISTED_FACES - 1} more in the picture</li>"
     if other_faces:
         other_faces = f'<ul class="live-others">{other_faces}</ul>'
     return f'<div data-testid="live-faces">{_card(faces[0])}{other_faces}</div>'

@@ -16,6 +16,7 @@ from fer_core.charts.live import (
 )
 from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
+from fer_core.phrases import counted
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import leave_if_refused
 from fer_studio.ui.address import set_unsaved_results
@@ -30,29 +31,29 @@ _CHARTS_SECONDS = 3.0
 #: frames.
 _TABLE_SECONDS = 20.0
 #: Maximum number of persons in the timeline: those seen last.
-_MAX_TIMELINES = 3
-#: Session state: True if the record was cleared after the page was drawn.
-_CHANGED = "live_record_changed"
+_MAX_PERSONS_IN_TIMELINE = 3
 #: Maximum number of persons in the chart of shares: those seen longest, because a face that appears
 #: for a moment also counts as a person.
-_MAX_SHARES = 8
+_MAX_PERSONS_IN_SHARES = 8
+#: Session state: True if the record was cleared after the page was drawn.
+_CLEARED = "live_record_cleared"
 #: Maximum number of rows in the table.
 _TABLE_ROWS = 100
-#: Height of a chart's title and of the padding around both, in pixels.
+#: Height in pixels of a chart's title, and of the padding around title and chart.
 _CHART_MARGIN = 84
 _EMPTY_TEXT = (
     ":material/timeline: While the camera runs, the probabilities of every face over time appear "
-    "here. Times, boxes and probabilities are recorded, but no pictures. The record is lost on "
-    "reload: download it first."
+    "here. Times, boxes and probabilities are recorded, but no pictures. Reloading the page "
+    "deletes the record: download it first."
 )
 
 
 def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
-    st.session_state.pop(_CHANGED, None)  # this run draws everything from the changed record
+    st.session_state.pop(_CLEARED, None)  # this run draws everything from the cleared record
     is_active = session.is_active
     newest = _newest_time(record)
-    version = "" if newest is None else f"{newest}"
+    version = "" if newest is None else str(newest)
     # While a stream is active, the record changes all the time.
     set_unsaved_results("record", "active" if is_active else version)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -84,7 +85,7 @@ def _show_charts(session: LiveSession, record: SessionRecord) -> None:
 
 
 def _show_timeline(rows: RecordRows, end: float) -> None:
-    persons = persons_seen_last(rows, _MAX_TIMELINES)
+    persons = persons_seen_last(rows, _MAX_PERSONS_IN_TIMELINE)
     duration = duration_text(timeline_span(end))
     st.markdown(f"**Probabilities, last {duration}**")
     st.echarts_chart(
@@ -97,13 +98,14 @@ def _show_timeline(rows: RecordRows, end: float) -> None:
 
 
 def _show_rows(record: SessionRecord) -> None:
+    """Draw the number of rows, a warning if the record is full, and the latest rows."""
     leave_if_refused("live")
     rows = record.rows()
     if not len(rows):
         return
     st.caption(
-        f"{duration_text(float(rows.seconds[-1]))}, {len(rows):,} rows. Lost on reload: download "
-        "first."
+        f"{duration_text(float(rows.seconds[-1]))}, {counted(len(rows), 'row')}. Reloading the "
+        "page deletes them: download them first."
     )
     if record.is_full:
         st.warning(
@@ -117,7 +119,7 @@ def _show_rows(record: SessionRecord) -> None:
 def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     shares = record.shares()
     counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
-    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MAX_SHARES])
+    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MAX_PERSONS_IN_SHARES])
     st.markdown("**Share of time per class**")
     st.echarts_chart(
         emotion_shares({person: shares[person] for person in longest}),
@@ -127,8 +129,8 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
         + "; ".join(
             f"person {person} "
             + ", ".join(
-                f"{emotion} {100 * share:.0f} %"
-                for emotion, share in shares[person].items()
+                f"{name} {100 * share:.0f} %"
+                for name, share in shares[person].items()
                 if share >= 0.005  # rounds to at least 1 %
             )
             for person in longest
@@ -137,18 +139,18 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     if len(shares) > len(longest):
         st.caption(
             f"The {len(longest)} persons seen longest, of {len(shares)}. A person who leaves the "
-            "picture and returns may get a new number. The downloads contain all."
+            "picture and returns may get a new number. The downloads contain all persons."
         )
 
 
 def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
-    """Draw the buttons to download and to clear the record.
+    """Draw the buttons that download and clear the record.
 
     A downloaded file contains all rows that were recorded before the click.
     """
     leave_if_refused("live")
-    if st.session_state.pop(_CHANGED, False):
-        # Charts and table are other fragments, and the page sets which results are unsaved.
+    if st.session_state.pop(_CLEARED, False):
+        # The page draws charts and table, which are other fragments, and sets the unsaved results.
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
@@ -181,7 +183,7 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
 
 def _clear(record: SessionRecord) -> None:
     record.clear()
-    st.session_state[_CHANGED] = True
+    st.session_state[_CLEARED] = True
 
 
 def _newest_time(record: SessionRecord) -> float | None:
@@ -225,4 +227,6 @@ def _show_table(rows: RecordRows) -> None:
         alt="The latest rows of the record, newest first",
     )
     if len(rows) > _TABLE_ROWS:
-        st.caption(f"The latest {_TABLE_ROWS} of {len(rows):,} rows; the downloads contain all.")
+        st.caption(
+            f"The latest {_TABLE_ROWS} of {len(rows):,} rows; the downloads contain all of them."
+        )

@@ -13,32 +13,32 @@ from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
 
-#: Session state: the state of the switch.
-_SWITCH = "live_recording"
+#: Key of the toggle that starts and stops the recording.
+_TOGGLE = "live_recording"
 #: Session state: True if the recording was running when the page was drawn.
 _WAS_RUNNING = "live_was_recording"
 #: Session state: True if the recording was discarded after the page was drawn.
-_CHANGED = "live_recording_changed"
+_DISCARDED = "live_recording_discarded"
 
 
 def show_video_recording(session: LiveSession, recording: VideoRecording) -> None:
-    """Draw the switch, the recording's length, and the finished video."""
-    set_unsaved_results("recording", str(hash(recording.result) if recording.result else ""))
-    # The recording also ends with the stream, whose end reruns the page.
+    """Draw the toggle, the length of the running recording, and the finished video."""
+    set_unsaved_results("recording", str(hash(recording.result)) if recording.result else "")
+    # While a recording runs, its length is refreshed every second.
     refresh = 1.0 if recording.is_running else None
     placed_fragment(_show_recording, run_every=refresh)(session, recording)
 
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     leave_if_refused("live")
-    # The switch follows the recording, which also ends at its maximum length or with the stream.
-    st.session_state[_SWITCH] = recording.is_running
+    # The recording also ends at its maximum length, or with the stream; the toggle then is off.
+    st.session_state[_TOGGLE] = recording.is_running
     maximum = duration_text(recording.max_seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.toggle(
             "Record the video",
-            key=_SWITCH,
-            on_change=_switch,
+            key=_TOGGLE,
+            on_change=_start_or_stop,
             args=(recording,),
             disabled=not (session.state.is_playing or recording.is_running),
             help=f"Keeps the annotated video, at most {maximum}, in the server's memory until you "
@@ -49,10 +49,10 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     if recording.error is not None:
         show_error(recording.error)
     content = recording.result
-    if st.session_state.pop(_CHANGED, False):
+    if st.session_state.pop(_DISCARDED, False):
         st.rerun()  # the page sets which results are unsaved
     if st.session_state.get(_WAS_RUNNING, False) != recording.is_running:
-        # A rerun of the page sets the refresh interval of this fragment.
+        # Only a rerun of the page changes the refresh interval of this fragment.
         st.session_state[_WAS_RUNNING] = recording.is_running
         st.rerun()
     if recording.is_running or content is None:
@@ -77,11 +77,11 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
 
 def _discard(recording: VideoRecording) -> None:
     recording.discard()
-    st.session_state[_CHANGED] = True
+    st.session_state[_DISCARDED] = True
 
 
-def _switch(recording: VideoRecording) -> None:
-    if st.session_state[_SWITCH]:
+def _start_or_stop(recording: VideoRecording) -> None:
+    if st.session_state[_TOGGLE]:
         recording.start()
     else:
         recording.stop()

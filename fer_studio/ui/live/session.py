@@ -31,14 +31,18 @@ class LiveSession:
     Attributes:
         processor: Analyzes the frames; None until a model has been loaded.
         analyzer: The model and detector in use; None until a model has been loaded.
-        analyzer_key: Identifies model, emphasis and detector by their names and the model's files.
+        analyzer_key: Identifies the model, its files, the emphasis and the detector in use; None
+            until a model has been loaded.
         emphasis: The emphasis on rare classes in use.
-        selected_names: The names of the "model" and the "detector" in use.
-        is_waiting: True if the page was drawn without a model, so it waits for one.
+        names_in_use: The names of the "model" and the "detector" in use; empty until a model has
+            been loaded.
+        is_waiting: True if the page was drawn without a model; it runs again when one is loaded.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
-        problem: A sentence that says why the latest selected model or detector cannot be used.
+        problem: A sentence that says why the model or detector that was selected last cannot be
+            used; None if both are in use.
         ice_servers: The ICE servers offered to the browser.
-        connecting_since: When the browser started to connect (monotonic seconds).
+        connecting_since: When the browser started to connect, in seconds of ``time.monotonic``;
+            None if it is not connecting.
         has_failed_to_connect: True if the browser's last attempt to connect failed.
         has_new_state: True if the stream's state has changed since the page was drawn.
     """
@@ -47,7 +51,7 @@ class LiveSession:
     analyzer: Analyzer | None = None
     analyzer_key: tuple[str, ...] | None = None
     emphasis: str = "default"
-    selected_names: dict[str, str] = field(default_factory=dict)
+    names_in_use: dict[str, str] = field(default_factory=dict)
     is_waiting: bool = False
     takes_snapshots: bool = False
     problem: str | None = None

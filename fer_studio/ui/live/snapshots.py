@@ -22,7 +22,7 @@ def show_snapshots(session: LiveSession) -> None:
         return
     title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
-    options = Options(session.analyzer, session.analyzer_key, None, title)
+    options = Options(session.analyzer, session.analyzer_key, whole=None, detector=title)
     assert session.processor is not None  # it exists as soon as a model is loaded
     minimum = session.processor.controls.minimum_confidence
     results = [_with_minimum(result, minimum) for result in analyze_photos(photos, options)]
@@ -30,7 +30,7 @@ def show_snapshots(session: LiveSession) -> None:
 
 
 def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:
-    """Return a result with the minimum confidence that the video also uses."""
+    """Return a result with the minimum confidence of the live page instead of the model's."""
     if all(face.minimum_confidence == minimum for face in result.faces):
         return result
     faces = tuple(replace(face, minimum_confidence=minimum) for face in result.faces)

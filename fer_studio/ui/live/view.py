@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_studio.ui.kept import kept_segments
-from fer_studio.ui.live.predictions import show_predictions
+from fer_studio.ui.live.predictions import show_predictions, show_problem
 from fer_studio.ui.live.record import show_session_record
 from fer_studio.ui.live.recording import show_video_recording
 from fer_studio.ui.live.session import LiveSession
@@ -21,7 +21,7 @@ _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
 
 def show_live(session: LiveSession) -> None:
-    """Draw all sections that need a model."""
+    """Draw the camera, the predictions and the record, which all need a model."""
     processor = session.processor
     assert processor is not None  # the page checks for a model first
     url = st.context.url
@@ -41,6 +41,7 @@ def show_live(session: LiveSession) -> None:
         )
     session.takes_snapshots = mode == _SNAPSHOTS
     if session.takes_snapshots:
+        show_problem(session)
         show_snapshots(session)
     else:
         picture, predictions = st.columns([3, 2])
@@ -53,6 +54,6 @@ def show_live(session: LiveSession) -> None:
             show_help()
             st.caption(
                 ":material/lock: The camera's frames are sent to the machine that runs this app, "
-                "analyzed in its memory and not stored."
+                "analyzed in its memory and not stored, unless you record the video."
             )
     show_session_record(session, processor.session_record)
