@@ -14,35 +14,37 @@ from fer_studio.ui.curating import offer_quick_fix, show_curation_outcome
 from fer_studio.ui.dataset.embedding_view import show_embedding
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.dataset.model_findings import MODEL_FINDINGS, show_model_finding
 from fer_studio.ui.dataset.near import NearResult, near_result
-from fer_studio.ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
 from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
 from fer_studio.ui.gallery import face_png
 from fer_studio.ui.kept import keep_choice
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.pictures import png_url
 
+#: Session key of the selected view: the kind of a finding, ``_ALL`` or ``_MAP``.
+_FINDING = "audit_finding"
 #: The view with a card for each finding.
 _ALL = "all"
+#: The view with the map of the faces.
 _MAP = "map"
-#: Session key of the open finding, ``_ALL`` or ``_MAP``.
-_FINDING = "audit_finding"
 
-#: Titles of the findings about near-duplicates until the search has ended.
+#: Titles of the findings about near-duplicates, used until the search for them has ended.
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
-#: Meanings of findings until they are made; then the card shows the finding's own explanation.
-_MEANINGS = {
-    **dict.fromkeys(_NEAR, "The same photo, although the pixels differ."),
+#: Explanations on the cards of findings that are still searched or need a model. All other cards
+#: show the first sentence of the finding's own explanation.
+_EXPLANATIONS = {
+    **dict.fromkeys(_NEAR, "Images that show the same photo, although their pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
     "non_faces": "Images on which a model finds no face.",
     _MAP: "All faces as points, close to each other if a model finds them similar.",
 }
 _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
-#: Number of images of a finding from which the picture on its card is chosen.
+#: Number of images, the first ones of a finding, from which the picture on its card is chosen.
 _EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
 
@@ -70,15 +72,13 @@ def show_audit(dataset: OpenDataset) -> None:
     _show_switch(titles)
     if kind == _MAP:
         show_embedding(dataset)
-    elif kind in NETWORK_FINDINGS:
-        show_network_finding(dataset, kind)
+    elif kind in MODEL_FINDINGS:
+        show_model_finding(dataset, kind)
     elif kind in ready:
         _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info(
-            "The search is still running; the result appears here.", icon=":material/hourglass:"
-        )
+        st.info("The result appears here when the search has ended.", icon=":material/hourglass:")
 
 
 def _show_switch(titles: dict[str, str]) -> None:
@@ -103,8 +103,8 @@ def _show_switch(titles: dict[str, str]) -> None:
 
 def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding]) -> None:
     st.caption(
-        "Duplicates and blank images are found by comparing pixels. The last three use a model, "
-        "which runs when you press a button."
+        "Duplicates and blank images are found by comparing pixels. The last three cards use a "
+        "model, which runs when you press a button."
     )
     grid = st.grid(min_column_width=280, border=True)
     for kind, title in titles.items():
@@ -119,19 +119,19 @@ def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: Rows of ``images``, at least one.
+        rows: The rows of the finding, at least one.
     """
     first = rows[:_EXAMPLE_CANDIDATES]
     return int(first[images[first].std(axis=(1, 2)).argmax()])
 
 
 def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
-    """Draw a card: an image of the finding, its title, its counts, its meaning, and a button.
+    """Draw a card: an image of the finding, its title, its counts, an explanation, and a button.
 
     Args:
         dataset: The dataset that is audited.
-        kind: The key of the finding.
-        title: The title until the finding is made.
+        kind: The kind of the finding, or ``_MAP``.
+        title: The title; used if ``finding`` is None.
         finding: The finding; None if it is still searched, or needs a model.
     """
     if finding is not None:
@@ -159,7 +159,7 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
 def _show_description(
     dataset: OpenDataset, kind: str, name: str, count: str, finding: Finding | None
 ) -> None:
-    """Draw what a card says about a finding."""
+    """Draw the content of a card above its button."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if finding is not None and len(finding):
             row = example_row(dataset.faces.images, finding.rows)
@@ -173,7 +173,7 @@ def _show_description(
             st.markdown(f"{icon}**{name}**")
             if count:
                 st.markdown(count)
-    st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
+    st.caption(_EXPLANATIONS[kind] if finding is None else _first_sentence(finding.explanation))
 
 
 def _open(kind: str) -> None:
@@ -186,7 +186,10 @@ def _first_sentence(text: str) -> str:
 
 
 def _near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; None, with the progress or the error on the page, if unknown."""
+    """Return the near-duplicates; None while the search for them runs, or if it failed.
+
+    If it is None, the page shows the progress or the error.
+    """
     try:
         return near_result(dataset)
     except InputError as error:
@@ -196,7 +199,7 @@ def _near_result(dataset: OpenDataset) -> NearResult | None:
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
 def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
-    """Return the findings that take no background job: exact duplicates and blank images."""
+    """Return the findings that need no background job: exact duplicates and blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
     return findings | {blanks.kind: blanks}
@@ -207,7 +210,7 @@ def _titles(ready: dict[str, Finding]) -> dict[str, str]:
     titles = {kind: f"{finding.title}: {_count_text(finding)}" for kind, finding in ready.items()}
     for kind, title in _NEAR.items():
         titles.setdefault(kind, title)
-    return titles | NETWORK_FINDINGS | {_MAP: "Map of the faces"}
+    return titles | MODEL_FINDINGS | {_MAP: "Map of the faces"}
 
 
 def _count_text(finding: Finding) -> str:
