@@ -21,6 +21,7 @@ from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.dataset.audit import example_row
 from fer_studio.ui.jobs import job_service
@@ -677,6 +678,25 @@ def test_the_audit_counts_and_shows_the_groups(
     app.button(key="all_findings").click()
     settled(app)
     assert app.button(key="show_duplicates")
+
+
+def test_a_failed_search_for_near_duplicates_is_not_called_running(
+    home_with_faces: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_studio.ui.dataset import near
+
+    def fail(*_: object) -> None:
+        raise InputError("The disk is full.")
+
+    monkeypatch.setattr(near, "cached_near_duplicates", fail)
+    app = open_section(open_page(open_app), "Audit")
+    assert texts(app.error) == ["The disk is full."]
+    shown = texts(app.markdown)
+    assert shown[shown.index("**Near-duplicates**") + 1] == "search failed"
+    assert "Exact duplicates" in plain(app.markdown)
+    app.session_state["audit_finding"] = "near_duplicates"
+    settled(app)
+    assert texts(app.info) == ["Near-duplicates: search failed"]
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:

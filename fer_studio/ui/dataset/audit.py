@@ -35,8 +35,9 @@ _NEAR = {
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
-#: Explanations on the cards of findings that are still searched or need a model. All other cards
-#: show the first sentence of the finding's own explanation.
+#: Explanations on the cards of findings that are not available yet, because the search is running,
+#: or because they need a model. All other cards show the first sentence of the finding's own
+#: explanation.
 _EXPLANATIONS = {
     **dict.fromkeys(_NEAR, "Images that show the same photo, although their pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
@@ -52,10 +53,15 @@ _THUMBNAIL_WIDTH = 64
 @section
 def show_audit(dataset: OpenDataset) -> None:
     """Draw a card for each finding, or the selected one."""
+    near, near_status = None, "searching…"
     # The progress bar has its own container, so that the elements below keep their position when it
     # disappears. Otherwise the browser would replace them, and lose the focus or a click.
     with st.container():
-        near = _near_result(dataset)
+        try:
+            near = near_result(dataset)
+        except InputError as error:
+            show_error(error)
+            near_status = "search failed"
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     keep_choice(
@@ -67,7 +73,7 @@ def show_audit(dataset: OpenDataset) -> None:
     )
     kind = st.session_state[_FINDING]
     if kind == _ALL:
-        _show_cards(dataset, titles, ready)
+        _show_cards(dataset, titles, ready, near_status)
         return
     _show_switch(titles)
     if kind == _MAP:
@@ -78,7 +84,7 @@ def show_audit(dataset: OpenDataset) -> None:
         _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info("The result appears here when the search has ended.", icon=":material/hourglass:")
+        st.info(f"Near-duplicates: {near_status}", icon=":material/hourglass:")
 
 
 def _show_switch(titles: dict[str, str]) -> None:
@@ -101,7 +107,17 @@ def _show_switch(titles: dict[str, str]) -> None:
         )
 
 
-def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding]) -> None:
+def _show_cards(
+    dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding], near_status: str
+) -> None:
+    """Draw a card for each finding.
+
+    Args:
+        dataset: The dataset that is audited.
+        titles: The title of each finding, by kind.
+        ready: The findings that are available, by kind.
+        near_status: The status of the search for near-duplicates, if it has no result.
+    """
     st.caption(
         "Duplicates and blank images are found by comparing pixels. The last three cards use a "
         "model, which runs when you press a button."
@@ -109,7 +125,8 @@ def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, F
     grid = st.grid(min_column_width=280, border=True)
     for kind, title in titles.items():
         with grid.cell():
-            _show_card(dataset, kind, title, ready.get(kind))
+            status = near_status if kind in _NEAR else ""
+            _show_card(dataset, kind, title, status, ready.get(kind))
 
 
 def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
@@ -125,31 +142,31 @@ def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
     return int(first[images[first].std(axis=(1, 2)).argmax()])
 
 
-def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
+def _show_card(
+    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
+) -> None:
     """Draw a card: an image of the finding, its title, its counts, an explanation, and a button.
 
     Args:
         dataset: The dataset that is audited.
         kind: The kind of the finding, or ``_MAP``.
         title: The title; used if ``finding`` is None.
-        finding: The finding; None if it is still searched, or needs a model.
+        status: Drawn instead of the counts if ``finding`` is None; empty for none.
+        finding: The finding; None if it is not available yet.
     """
     if finding is not None:
-        name, count = finding.title, _count_text(finding)
-    else:
-        name = title
-        count = "searching…" if kind in _NEAR else ""
+        title, status = finding.title, _count_text(finding)
     # With this key, app.css stretches the container to the height of the card, so that the buttons
     # of all cards in a row are at the bottom.
     with st.container(key=f"finding_card_{kind}", vertical_alignment="distribute"):
         with st.container():
-            _show_description(dataset, kind, name, count, finding)
+            _show_description(dataset, kind, title, status, finding)
         st.button(
             "Show",
             icon=":material/arrow_forward:",
             icon_position="right",
             key=f"show_{kind}",
-            help=f"Show {name}",
+            help=f"Show {title}",
             disabled=finding is not None and not len(finding),
             on_click=_open,
             args=(kind,),
@@ -157,7 +174,7 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
 
 
 def _show_description(
-    dataset: OpenDataset, kind: str, name: str, count: str, finding: Finding | None
+    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
 ) -> None:
     """Draw the content of a card above its button."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -170,9 +187,9 @@ def _show_description(
             )
         with st.container(width="stretch", gap="xxsmall"):
             icon = f":material/{_ICONS[kind]}: " if kind in _ICONS else ""
-            st.markdown(f"{icon}**{name}**")
-            if count:
-                st.markdown(count)
+            st.markdown(f"{icon}**{title}**")
+            if status:
+                st.markdown(status)
     st.caption(_EXPLANATIONS[kind] if finding is None else _first_sentence(finding.explanation))
 
 
@@ -183,18 +200,6 @@ def _open(kind: str) -> None:
 
 def _first_sentence(text: str) -> str:
     return f"{text.split('. ', maxsplit=1)[0].rstrip('.')}."
-
-
-def _near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; None while the search for them runs, or if it failed.
-
-    If it is None, the page shows the progress or the error.
-    """
-    try:
-        return near_result(dataset)
-    except InputError as error:
-        show_error(error)
-        return None
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
