@@ -423,6 +423,15 @@ def test_photos_are_analyzed_once_and_not_at_every_click(
     assert analyzed == ["one.jpg", "wall.jpg", "wall.jpg"]
 
 
+def test_a_pause_before_the_first_photo_is_not_an_error(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time left was divided by the number of analyzed photos, which was 0."""
+    monkeypatch.setattr("fer_studio.ui.analyze.analysis._SILENT_SECONDS", 0.0)
+    app = upload(open_app(), ("one.jpg", astronaut()), ("wall.jpg", wall()))
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "wall.jpg"]
+
+
 def test_the_shown_photo_is_decoded_once(
     home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,8 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     start = time.monotonic()
     for done, (key, photo) in enumerate(unfinished):
         elapsed = time.monotonic() - start
-        if elapsed > _SILENT_SECONDS:
+        # Before the first photo is done, the time left cannot be estimated.
+        if done and elapsed > _SILENT_SECONDS:
             seconds_left = elapsed / done * (len(unfinished) - done)
             text = (
                 f"{finished_before + done} of {len(photo_by_key)} photos analyzed, about "
