@@ -300,6 +300,17 @@ def test_a_name_that_is_taken_from_the_file_is_refused_before_anything_is_read(
     assert not read
 
 
+def test_the_name_of_an_upload_with_a_long_name_is_the_one_that_was_checked(
+    home: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    """The upload is stored under the end of its name, but the name was checked by its beginning."""
+    upload(open_page(open_app), f"faces-{'a' * 80}.csv", csv_of(faulty))
+    name = f"faces-{'a' * 58}"
+    assert dataset_names(home) == [name]
+    app = upload(open_page(open_app), f"faces-{'a' * 80}.csv", csv_of(faulty))
+    assert f"already a dataset '{name}'" in plain(app.error)
+
+
 def test_pressing_import_without_a_file_says_what_is_missing(
     home: Settings, open_app: OpenApp
 ) -> None:

@@ -447,7 +447,7 @@ def _start_import(
                 import_dataset(
                     path,
                     settings,
-                    name=name or None,
+                    name=new_name,
                     split_choice=split_choice,
                     class_choice=choice.classes,
                     folder_roles=choice.folders,
