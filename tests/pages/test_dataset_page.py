@@ -19,7 +19,13 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.store import (
+    dataset_names,
+    delete_dataset,
+    import_dataset,
+    install_demo_set,
+    load_dataset,
+)
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
@@ -823,6 +829,15 @@ def test_decisions_are_imported_and_unknown_images_named(
     messages = plain(app.warning)
     assert "1" in messages
     assert "line" in messages.lower()
+    # The result is about this dataset only.
+    assert app.success
+    install_demo_set(home_with_faces)
+    app.selectbox(key="dataset").set_value("demo")
+    settled(app)
+    assert not app.success
+    app.selectbox(key="dataset").set_value("faulty")
+    settled(app)
+    assert app.success
     (uploader,) = [one for one in app.file_uploader if one.label == "Curation file"]
     uploader.set_value(("photo.csv", b"\x89PNG", "text/csv"))
     app.button(key="curation_import_start").click()

@@ -37,7 +37,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: Session key of the result of the last import of decisions.
+#: Session key of the last import of decisions: the name of the dataset, and the result.
 _IMPORT_RESULT = "curation_import"
 #: Maximum number of faces below the table of decisions.
 _MAX_FACES = 12
@@ -246,19 +246,21 @@ def _offer_import(dataset: OpenDataset) -> None:
                 else:
                     require_editor()
                     folder = imported_folder(dataset.name, dataset.settings)
-                    st.session_state[_IMPORT_RESULT] = CurationFile(folder).import_csv(
+                    result = CurationFile(folder).import_csv(
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
+                    st.session_state[_IMPORT_RESULT] = (dataset.name, result)
                     # The page is drawn again, because the numbers above have changed.
                     st.rerun()
-        _show_import_result()
+        _show_import_result(dataset)
 
 
-def _show_import_result() -> None:
-    """Draw the result of the last import, and the lines that cannot be read."""
-    result: CurationImport | None = st.session_state.get(_IMPORT_RESULT)
-    if result is None:
+def _show_import_result(dataset: OpenDataset) -> None:
+    """Draw the result of the last import into this dataset, and the lines that cannot be read."""
+    name_and_result: tuple[str, CurationImport] | None = st.session_state.get(_IMPORT_RESULT)
+    if name_and_result is None or name_and_result[0] != dataset.name:
         return
+    result = name_and_result[1]
     st.success(plain_text(result.change.summary), icon=":material/check:")
     if result.warning:
         st.warning(plain_text(result.warning), icon=":material/warning:")
