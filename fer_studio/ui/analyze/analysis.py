@@ -57,8 +57,8 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             continue
         content = photo.read()
         # For a large photo, the slot is held until its pixels are released; other sessions with
-        # large photos wait until then. The displayed picture and the thumbnail are made before, so
-        # that the photo need not be decoded again.
+        # large photos wait until then. The displayed picture and the thumbnail are made before
+        # that, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole_option(photo, options)

@@ -271,10 +271,12 @@ def _show_augmentation(dataset: OpenDataset) -> None:
         )
         rows = _choose_images(dataset, "preview")
         is_new_face = st.button("Another face", icon=":material/face:", key="preview_face")
-        is_redrawn = st.button("Other variants", icon=":material/shuffle:", key="preview_shuffle")
+        are_new_variants = st.button(
+            "Other variants", icon=":material/shuffle:", key="preview_shuffle"
+        )
     face_seed, variant_seed = st.session_state.get(_PREVIEW_SEEDS, (0, 0))
     face_seed += int(is_new_face)
-    variant_seed += int(is_redrawn)
+    variant_seed += int(are_new_variants)
     st.session_state[_PREVIEW_SEEDS] = (face_seed, variant_seed)
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")

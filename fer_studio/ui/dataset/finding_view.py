@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.face_set import SPLITS
-from fer_core.dataset.findings import Finding
+from fer_core.dataset.findings import NO_LABEL, Finding
 from fer_core.phrases import counted
 from fer_studio.ui.curating import (
     CurationState,
@@ -53,16 +53,18 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_count_text(dataset, matching, len(finding)))
     if not len(matching):
-        # Otherwise, offer_decisions shows the outcome of the last decision.
+        # offer_decisions, which shows the outcome of the last decision, is not reached.
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
-    gallery = f"{key}_{len(matching)}"
+    # The key changes with the number of images, so that the gallery starts at its first page.
+    gallery_key = f"{key}_{len(matching)}"
     suggested = {
         int(row): int(label)
         for row, label in zip(matching.rows, matching.suggested, strict=True)
-        if label >= 0
+        if label != NO_LABEL
     }
+    # The labels of other findings are suggested by annotators.
     is_model_suggestion = finding.kind == "mislabelled"
     drawer = FaceDrawer(
         dataset,
@@ -78,15 +80,15 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(matching.rows, key=gallery)),
-            gallery=gallery,
+            tuple(chosen_faces(matching.rows, key=gallery_key)),
+            gallery=gallery_key,
             reason=finding.title,
             source=source,
             suggested=suggested,
             is_model_suggestion=is_model_suggestion,
         )
     )
-    _show_faces(drawer, matching, state, gallery)
+    _show_faces(drawer, matching, state, gallery_key)
 
 
 def _matching_images(

@@ -219,7 +219,7 @@ def show_import(settings: Settings) -> None:
             raise InputError(_MISSING_SOURCE[kind])
         _start_import(source, name, SplitChoice(*split_values), choice, settings)
     except InputError as error:
-        # Stored, because another session's import that ends now would redraw the page without it.
+        # The error is stored: if another session's import ends now, the page is drawn again.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
@@ -303,13 +303,17 @@ def _token_field() -> str:
         type="password",
         key="import_token",
         help="From the settings of your Kaggle account. It is used for this download only and not "
-        "stored. A token in KAGGLE_API_TOKEN or ~/.kaggle is used automatically.",
+        "stored. If the field is empty, the server uses its own token, from the environment "
+        "variable KAGGLE_API_TOKEN or the folder ~/.kaggle, if there is one.",
     )
     return token.strip()
 
 
 def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
     """Draw the fields that imports from an upload, a path and Kaggle have in common.
+
+    Args:
+        default_name: The initial name of the new dataset.
 
     Returns:
         The name of the new dataset, and the arguments of ``SplitChoice``: the shares of validation
@@ -335,8 +339,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key="import_validation",
         width=170,
         help="Share of the training images of each class that becomes the validation split, if the "
-        "data have none. "
-        "Copies, near-duplicates and images of one person stay in one split.",
+        "source has none. Copies, near-duplicates and images of one person stay in one split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -346,9 +349,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each class that becomes the test split, if the data "
-        "have none. "
-        "Copies, near-duplicates and images of one person stay in one split.",
+        help="Share of the training images of each class that becomes the test split, if the "
+        "source has none. Copies, near-duplicates and images of one person stay in one split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -357,7 +359,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         defaults.seed,
         key="import_seed",
         width=130,
-        help="The same seed selects the same images.",
+        help="The same seed selects the same images for the new splits.",
     )
     return str(name).strip(), (validation / 100, test / 100, int(seed))
 

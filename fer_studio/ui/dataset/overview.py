@@ -119,8 +119,8 @@ def _show_table(overview: Overview, name: str) -> None:
             column_config={
                 "Weight": st.column_config.NumberColumn(
                     format="%.2f",
-                    help="Weight of each image in a loss in which all classes count equally: the "
-                    "class weights of the recipes.",
+                    help="Weight of each image of the class in the loss, if a recipe uses class "
+                    "weights, so that all classes count equally.",
                 ),
                 **{
                     f"{split} share": st.column_config.NumberColumn(format="%.1f %%")

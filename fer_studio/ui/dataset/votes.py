@@ -89,7 +89,7 @@ def _offer_import(dataset: OpenDataset) -> None:
     st.markdown(
         "Ten annotators labeled every face of FER2013 again "
         "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes, "
-        "this page shows how far they agree with each other and with the labels, and which faces "
+        "this page shows how often they agree with each other and with the labels, and which faces "
         "are ambiguous."
     )
     with st.form("votes_form", border=False, clear_on_submit=True):
