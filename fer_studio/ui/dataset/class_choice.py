@@ -266,7 +266,7 @@ def _choose_changes(
             if chosen is not None and chosen != default:
                 changes.append((source_class.name, None if chosen == _LEFT_OUT else chosen))
     if len(mapped) > _MAX_SHOWN:
-        st.caption(f"… and {len(mapped) - _MAX_SHOWN:,} more classes.")
+        st.caption(f"Only the first {_MAX_SHOWN} of {len(mapped):,} classes are listed.")
     return tuple(changes)
 
 

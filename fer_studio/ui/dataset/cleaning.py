@@ -172,7 +172,7 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         # Streamlit stores the positions of the selected rows, so the key changes with the list. The
         # mask makes the hash positive.
         key=f"curation_table_{hash(tuple(entry.identity for entry in matching)) & 0xFFFFFFFF:x}",
-        alt="All decisions: image, split, decision, reason, source, time",
+        alt="Decisions that match the filters: image, split, decision, reason, source, time",
     )
     rows = [row for row in selection["selection"]["rows"] if row < len(matching)]
     selected = [matching[row] for row in rows]
@@ -203,7 +203,7 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
         "Decision": entry.action if entry.label is None else f"{entry.action}: {entry.label}",
         "Reason": entry.reason,
         "Source": entry.source,
-        "Time": entry.time[:19].replace("T", " "),
+        "Time": entry.time[:19].replace("T", " "),  # without the time zone
     }
 
 
