@@ -832,6 +832,7 @@ def test_decisions_are_imported_and_unknown_images_named(
     # The result is about this dataset only.
     assert app.success
     install_demo_set(home_with_faces)
+    settled(app)
     app.selectbox(key="dataset").set_value("demo")
     settled(app)
     assert not app.success
