@@ -114,7 +114,7 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
     wait_until(page, lambda: bool(asked), "a question", seconds=20)
     assert asked == ["beforeunload"]
     go(page, "Analyze photos")
-    expect(page.get_by_text("1 photo from an earlier visit")).to_be_visible()
+    expect(page.get_by_text("1 earlier photo still in memory")).to_be_visible()
     expect(page.locator(BAR_VALUE)).to_have_count(7)
     with page.expect_download():
         page.get_by_role("button", name="CSV", exact=True).click()

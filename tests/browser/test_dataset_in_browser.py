@@ -238,7 +238,7 @@ def test_a_dataset_is_deleted_after_a_confirmation(open_page: OpenPage, home: Se
     page = open_page("/dataset")
     page.get_by_role("button", name="Delete…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("is deleted from this server")).to_be_visible()
+    expect(dialog.get_by_text("will be deleted from this server")).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
     expect(dialog).to_have_count(0)
     assert dataset_names(home) == ["drawn"]

@@ -423,6 +423,15 @@ def test_photos_are_analyzed_once_and_not_at_every_click(
     assert analyzed == ["one.jpg", "wall.jpg", "wall.jpg"]
 
 
+def test_a_pause_before_the_first_photo_is_not_an_error(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time left was divided by the number of analyzed photos, which was 0."""
+    monkeypatch.setattr("fer_studio.ui.analyze.analysis._SILENT_SECONDS", 0.0)
+    app = upload(open_app(), ("one.jpg", astronaut()), ("wall.jpg", wall()))
+    assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "wall.jpg"]
+
+
 def test_the_shown_photo_is_decoded_once(
     home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -601,7 +610,7 @@ def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_remov
         "fer_studio.ui.analyze.analysis.analyze_photo", lambda *_: pytest.fail("analyzed again")
     )
     leave_and_return(app)
-    assert "2 photos from an earlier visit" in plain(app.caption)
+    assert "2 earlier photos still in memory" in plain(app.caption)
     assert charts(app) == seen
     assert list(app.dataframe[0].value["Photo"]) == ["one.jpg", "two.jpg"]
     monkeypatch.undo()
@@ -612,7 +621,7 @@ def test_photos_and_results_survive_a_visit_to_another_page_until_they_are_remov
     assert_sound(app)
     assert not app.dataframe
     leave_and_return(app)
-    assert "1 photo from an earlier visit" in plain(app.caption)
+    assert "1 earlier photo still in memory" in plain(app.caption)
     app.button(key="remove_kept_uploads").click().run()
     assert "Drop photos above" in plain(app.markdown)
     assert app.session_state["photo_results"] == {}
@@ -625,7 +634,7 @@ def test_photos_over_the_memory_limit_are_not_kept_and_the_page_says_so(
     app = upload(open_app(), ("small.jpg", wall()), ("large.jpg", b"x" * 2_000_000))
     leave_and_return(app)
     assert "One photo was not kept while you were on another page" in plain(app.warning)
-    assert "1 photo from an earlier visit" in plain(app.caption)
+    assert "1 earlier photo still in memory" in plain(app.caption)
     assert [photo.name for photo in app.session_state["kept_uploads"].earlier] == ["small.jpg"]
 
 

@@ -19,8 +19,15 @@ from streamlit.testing.v1 import AppTest
 
 from fer_core.dataset.curation_csv import parse_curation
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import dataset_names, delete_dataset, import_dataset, load_dataset
+from fer_core.dataset.store import (
+    dataset_names,
+    delete_dataset,
+    import_dataset,
+    install_demo_set,
+    load_dataset,
+)
 from fer_core.emotions import EMOTIONS
+from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_studio.ui.dataset.audit import example_row
 from fer_studio.ui.jobs import job_service
@@ -297,6 +304,17 @@ def test_a_name_that_is_taken_from_the_file_is_refused_before_anything_is_read(
     app = upload(open_page(open_app), "faulty.zip", b"unused content")
     assert "already a dataset 'faulty'" in plain(app.error)
     assert not read
+
+
+def test_the_name_of_an_upload_with_a_long_name_is_the_one_that_was_checked(
+    home: Settings, open_app: OpenApp, faulty: FaceSet
+) -> None:
+    """The upload is stored under the end of its name, but the name was checked by its beginning."""
+    upload(open_page(open_app), f"faces-{'a' * 80}.csv", csv_of(faulty))
+    name = f"faces-{'a' * 58}"
+    assert dataset_names(home) == [name]
+    app = upload(open_page(open_app), f"faces-{'a' * 80}.csv", csv_of(faulty))
+    assert f"already a dataset '{name}'" in plain(app.error)
 
 
 def test_pressing_import_without_a_file_says_what_is_missing(
@@ -608,8 +626,8 @@ def test_deletion_warns_of_a_training_under_way(
     with busy.locked():
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
-    assert "A training on it is running (busy)" in plain(app.warning)
-    assert "1 other run on it can then no longer be started" in plain(app.caption)
+    assert "Active trainings on it (busy) continue" in plain(app.warning)
+    assert "1 other run on it can no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(
@@ -677,6 +695,25 @@ def test_the_audit_counts_and_shows_the_groups(
     app.button(key="all_findings").click()
     settled(app)
     assert app.button(key="show_duplicates")
+
+
+def test_a_failed_search_for_near_duplicates_is_not_called_running(
+    home_with_faces: Settings, open_app: OpenApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fer_studio.ui.dataset import near
+
+    def fail(*_: object) -> None:
+        raise InputError("The disk is full.")
+
+    monkeypatch.setattr(near, "cached_near_duplicates", fail)
+    app = open_section(open_page(open_app), "Audit")
+    assert texts(app.error) == ["The disk is full."]
+    shown = texts(app.markdown)
+    assert shown[shown.index("**Near-duplicates**") + 1] == "search failed"
+    assert "Exact duplicates" in plain(app.markdown)
+    app.session_state["audit_finding"] = "near_duplicates"
+    settled(app)
+    assert texts(app.info) == ["Near-duplicates: search failed"]
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:
@@ -792,6 +829,16 @@ def test_decisions_are_imported_and_unknown_images_named(
     messages = plain(app.warning)
     assert "1" in messages
     assert "line" in messages.lower()
+    # The result is about this dataset only.
+    assert app.success
+    install_demo_set(home_with_faces)
+    settled(app)
+    app.selectbox(key="dataset").set_value("demo")
+    settled(app)
+    assert not app.success
+    app.selectbox(key="dataset").set_value("faulty")
+    settled(app)
+    assert app.success
     (uploader,) = [one for one in app.file_uploader if one.label == "Curation file"]
     uploader.set_value(("photo.csv", b"\x89PNG", "text/csv"))
     app.button(key="curation_import_start").click()

@@ -31,7 +31,8 @@ _SILENT_SECONDS = 0.5
 def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     """Return the results of the photos, in their order; draw progress while photos are analyzed.
 
-    Each result is stored at once, so that none is lost if another click interrupts this run.
+    Each result is stored as soon as it is available, so that it is not lost if a click interrupts
+    this run.
     """
     results: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
     photo_by_key = {_result_key(photo, options): photo for photo in photos}
@@ -42,19 +43,22 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     start = time.monotonic()
     for done, (key, photo) in enumerate(unfinished):
         elapsed = time.monotonic() - start
-        if elapsed > _SILENT_SECONDS:
-            left = elapsed / done * (len(unfinished) - done)
-            so_far = f"{finished_before + done} of {len(photo_by_key)} photos analyzed"
-            text = f"{so_far}, about {format_duration(max(left, 1))} left"
+        # Before the first photo is done, the time left cannot be estimated.
+        if done and elapsed > _SILENT_SECONDS:
+            seconds_left = elapsed / done * (len(unfinished) - done)
+            text = (
+                f"{finished_before + done} of {len(photo_by_key)} photos analyzed, about "
+                f"{format_duration(max(seconds_left, 1))} left"
+            )
             progress_bar = progress_bar or st.progress(0.0)
             progress_bar.progress((finished_before + done) / len(photo_by_key), text)
         if photo.rejected is not None:
             results[key] = PhotoResult(photo.name, error=photo.rejected)
             continue
         content = photo.read()
-        # The slot is held until the pixels of this photo are released; until then, other sessions
-        # that decode large photos wait. The display picture and the thumbnail are made meanwhile,
-        # so that the photo need not be decoded again.
+        # For a large photo, the slot is held until its pixels are released; other sessions with
+        # large photos wait until then. The displayed picture and the thumbnail are made before
+        # that, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole_option(photo, options)
@@ -88,9 +92,9 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
 
 
 def ask_before_results_are_lost(photos: Sequence[Photo]) -> None:
-    """Let the browser ask before it closes the tab, which loses the results of these photos.
+    """Let the browser ask before its tab is closed, because the results would be lost.
 
-    Results of the sample picture do not count.
+    It does not ask if the only photo is the sample picture.
     """
     set_unsaved_results("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
 

@@ -22,7 +22,8 @@ class Options:
     Attributes:
         analyzer: The chosen model and detector, ready to use.
         key: Identifies the options; results with different keys may differ.
-        whole: True to classify every picture as one face; None to detect faces.
+        whole: True to classify every picture as one face; None to detect faces, except in pictures
+            that already are cropped faces. See ``Analyzer.analyze``.
         detector: The title of the detector.
     """
 
@@ -33,13 +34,15 @@ class Options:
 
 
 def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | None:
-    """Draw the selections and return the options; None if no model can be used.
-
-    In the latter case, the page shows the reason.
+    """Draw the selections and return the options.
 
     Args:
         settings: The folders of the app.
         title_bar: The container next to the title.
+
+    Returns:
+        The options; None if there is no model, or if the model or the detector cannot be opened. In
+        this case the page shows the reason.
     """
     with model_choice_container(title_bar, settings):
         choice = choose_model(settings)

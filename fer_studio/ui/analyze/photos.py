@@ -13,17 +13,18 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
+from fer_core.phrases import counted
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.address import arrivals
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.uploads import uploads_within_limits
 
-#: Maximum number of the photos of one session, which the server keeps in memory.
+#: Maximum number of uploaded photos in a session; the server keeps them in memory.
 _MAX_PHOTOS = 500
-#: Maximum size of a photo, and of all photos of one session together.
+#: Maximum size of an uploaded photo, and of all uploaded photos in a session together.
 _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
-#: Maximum size of the photos that are kept while other pages are open.
+#: Maximum total size of the photos that are kept while other pages are open.
 _MAX_KEPT_MB = 256
 #: Session state: True while the user wants to see the sample picture.
 _SAMPLE_CHOSEN = "sample_chosen"
@@ -71,11 +72,11 @@ class _KeptPhotos:
     """The photos of one widget (upload field or camera), kept when the widget is no longer drawn.
 
     Attributes:
-        arrival: The number of the visit to the page in which ``current`` was provided.
+        arrival: What ``arrivals`` returned when the page was opened for the last time.
         current: The photos in the widget.
-        earlier: The kept photos of earlier visits to the page.
-        lost: How many photos of earlier visits were not kept, because of the memory limit.
-        is_drawn: True if the last run of the page has drawn the widget.
+        earlier: The photos that the widget contained before Streamlit emptied it.
+        lost: How many photos were not moved to ``earlier``, because of the memory limit.
+        is_drawn: True if the last run of the page drew the camera; not used for the upload field.
     """
 
     arrival: int = 0
@@ -85,9 +86,9 @@ class _KeptPhotos:
     is_drawn: bool = False
 
     def set_aside(self) -> None:
-        """Move the current photos to the earlier ones, because their widget is empty now.
+        """Move the current photos to the earlier ones, because Streamlit has emptied the widget.
 
-        Photos beyond the memory limit are lost.
+        Photos beyond the memory limit are not kept.
         """
         photos = self.earlier + [photo for photo in self.current if photo.rejected is None]
         self.current, self.earlier, self.lost = [], [], 0
@@ -102,23 +103,27 @@ class _KeptPhotos:
 
 
 def collect_photos() -> PhotoCollection:
-    """Draw upload and camera, and return the photos that the user provided."""
+    """Draw the upload field or the camera, and return the photos that the user provided."""
     uploaded, snapshots = _kept_photos(_UPLOADS), _kept_photos(_SNAPSHOT)
-    is_camera = _draw_sources(uploaded, snapshots)
+    is_camera_open = _draw_sources(uploaded, snapshots)
     photos = uploaded.earlier + uploaded.current
     snapshot_photos = snapshots.current or snapshots.earlier
     keys = {photo.key for photo in photos + snapshot_photos}
     if st.session_state.get(_SAMPLE_CHOSEN):
         keys.add(_SAMPLE_KEY)
-    if is_camera:
+    if is_camera_open:
         photos = snapshot_photos
     elif st.session_state.get(_SAMPLE_CHOSEN):
-        photos = photos + _sample()
+        photos = photos + _draw_sample()
     return PhotoCollection(photos, frozenset(keys))
 
 
 def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
-    """Draw upload and camera, and update their photos; return True if the camera's tab is open."""
+    """Draw the tabs of the upload field and the camera, and update the photos of both.
+
+    Returns:
+        True if the tab of the camera is open.
+    """
     photos_tab, camera_tab = kept_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
@@ -162,7 +167,10 @@ def take_snapshot(key: str) -> UploadedFile | None:
 
 
 def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
-    """Return uploads as photos; the limits, which include earlier photos, reject some of them."""
+    """Return uploads as photos. Those beyond the limits have a reason in ``rejected``.
+
+    The earlier photos count towards the limits.
+    """
     _, rejected = uploads_within_limits(
         uploads,
         count=_MAX_PHOTOS - len(earlier),
@@ -176,7 +184,7 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
 
 
 def _kept_photos(widget: str) -> _KeptPhotos:
-    """Return the photos of a widget; in a new visit to the page, all of them are earlier photos."""
+    """Return the photos of a widget; when the page was just opened, all are earlier photos."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrivals():
         kept.arrival = arrivals()
@@ -190,11 +198,11 @@ def _total_bytes(photos: Sequence[Photo]) -> int:
 
 
 def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
-    """Show how many photos of earlier visits were kept or lost, with a button to remove them."""
+    """Show how many earlier photos were kept or not, with a button to remove the kept ones."""
     if kept.lost:
-        lost = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
+        subject = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
         st.warning(
-            f"{lost} not kept while you were on another page, because the limit is "
+            f"{subject} not kept while you were on another page, because the limit is "
             f"{_MAX_KEPT_MB} MB; add {'it' if kept.lost == 1 else 'them'} again.",
             icon=":material/memory:",
         )
@@ -202,9 +210,7 @@ def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
         return
     count = len(kept.earlier)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{count} photo{'' if count == 1 else 's'} from an earlier visit, still in memory."
-        )
+        st.caption(f"{counted(count, 'earlier photo')} still in memory.")
         st.button(
             "Remove it" if count == 1 else "Remove them",
             key=f"remove_kept_{widget}",
@@ -213,11 +219,11 @@ def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
         )
 
 
-def _sample() -> list[Photo]:
-    """Draw the credit of the sample picture and a button to remove it; return the picture.
+def _draw_sample() -> list[Photo]:
+    """Draw the credit of the sample picture and a button to remove it.
 
     Returns:
-        A list of this one photo; empty if it cannot be read.
+        A list with the sample picture; empty if it cannot be read.
     """
     try:
         name, content = sample_picture()
@@ -241,7 +247,7 @@ def _choose_sample(is_chosen: bool) -> None:
 
 
 def show_empty_state() -> None:
-    """Draw what to do next, with a sample picture to try."""
+    """Draw what to do next, and a button for the sample picture; nothing if the camera is open."""
     if not st.session_state.get("source", "").endswith("Camera"):
         st.markdown(
             "**Drop photos above** to see every face in them with its emotion probabilities, and "
@@ -262,6 +268,6 @@ def show_privacy() -> None:
     """State where the photos are sent, and for how long they are kept."""
     st.caption(
         ":material/lock: Photos are sent to the machine that runs this app and analyzed in its "
-        f"memory. They are not stored: up to {_MAX_KEPT_MB} MB stay in memory until you remove "
-        "them or close this tab."
+        f"memory. They are not saved to disk: up to {_MAX_KEPT_MB} MB stay in memory while you "
+        "visit other pages, until you remove them or close this browser tab."
     )

@@ -44,7 +44,10 @@ _CROP_WIDTH = 144
 
 
 def show_results(photos: list[Photo], results: list[PhotoResult], detector: str) -> None:
-    """Draw the photos, the chosen one with its faces, downloads, and a table of all photos."""
+    """Draw the chosen photo with its faces, and the downloads.
+
+    Several photos are also drawn as thumbnails and as a table.
+    """
     chosen = chosen_index(photos)
     if len(results) > 1:
         _show_failed(results)
@@ -68,7 +71,8 @@ def _show_failed(results: list[PhotoResult]) -> None:
             st.write(plain_text(result.error or ""))
         if len(failed) > _MAX_FAILED:
             st.caption(
-                f"And {len(failed) - _MAX_FAILED} more; the table below and the CSV list all."
+                f"And {len(failed) - _MAX_FAILED} more; the table below and the CSV list all of "
+                "them."
             )
 
 
@@ -218,7 +222,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
 @st.fragment
 def _show_faces(photo: Photo, result: PhotoResult) -> None:
     leave_if_refused("analyze")
-    # The faces that are large enough, with their numbers among all faces.
+    # Each face that is large enough, with its number among all faces.
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
     ]
@@ -234,10 +238,15 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
         too_small = len(result.faces) - len(readable)
         if too_small:
             verb = "is" if too_small == 1 else "are"
+            subject = (
+                "The face"
+                if len(result.faces) == 1
+                else f"{too_small:,} of the {len(result.faces):,} faces"
+            )
             st.caption(
-                f"{too_small:,} of the {len(result.faces):,} faces {verb} {TOO_SMALL}: less than "
-                f"{SMALLEST_READABLE_SIDE:.0f} pixels wide or high. The picture shows dots "
-                "instead. The downloads contain all faces."
+                f"{subject} {verb} {TOO_SMALL}: less than {SMALLEST_READABLE_SIDE:.0f} pixels wide "
+                "or high. The picture shows dots instead of boxes for such faces. The downloads "
+                "contain all faces."
             )
 
 

@@ -16,12 +16,13 @@ from fer_core.vision.draw import annotate
 from fer_core.vision.photo import PhotoResult
 from fer_studio.ui.analyze.photos import Photo
 
-_JPEG_QUALITY = 92
+#: JPEG quality of a downloaded picture.
+_DOWNLOAD_QUALITY = 92
 #: JPEG quality of the displayed picture, which is sent to the browser at every click on a face.
 _DISPLAY_QUALITY = 85
-#: Longest side of the displayed picture in pixels. The download is not shrunk.
+#: Maximum longer side of the displayed picture in pixels. The download is not shrunk.
 _DISPLAY_SIDE = 1460
-#: Shorter side of a thumbnail in pixels, about twice its size on the screen.
+#: Maximum shorter side of a thumbnail in pixels, about twice its size on the screen.
 _THUMBNAIL_SIDE = 160
 _THUMBNAIL_QUALITY = 80
 #: Session state: key of the photo that was displayed last, and its picture as a JPEG file.
@@ -45,7 +46,7 @@ def choose(photo: Photo) -> None:
 
 
 def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
-    """Store the picture of a photo that ``shown_picture`` returns.
+    """Store a photo in display size, for ``shown_picture``.
 
     Args:
         photo: The photo.
@@ -56,7 +57,7 @@ def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
 
 
 def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
-    """Store the picture of a photo that ``thumbnail`` returns; see ``keep_picture``."""
+    """Store the thumbnail of a photo, for ``thumbnail``; see ``keep_picture`` for the arguments."""
     scale = min(1.0, _THUMBNAIL_SIDE / min(image.shape[:2]))
     thumbnails: dict[str, bytes] = st.session_state.setdefault(_THUMBNAILS, {})
     small = _resized(image, scale)
@@ -88,7 +89,7 @@ def shown_picture(photo: Photo) -> bytes:
 
 
 def discard_pictures(photo_keys: frozenset[str]) -> None:
-    """Remove the pictures of photos whose key is not in ``photo_keys`` from memory."""
+    """Remove pictures and thumbnails from memory, except those of the photos with these keys."""
     stored = st.session_state.get(_PICTURE)
     if stored is not None and stored[0] not in photo_keys:
         del st.session_state[_PICTURE]
@@ -98,12 +99,12 @@ def discard_pictures(photo_keys: frozenset[str]) -> None:
 
 
 def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
-    """Return the annotated photo with all its pixels, as a JPEG file."""
+    """Return the annotated photo in full size, as a JPEG file."""
     content = photo.read()
     with picture_slot(content):
         image = decode_picture(content, photo.name)
         image = annotate(image, result.faces, numbered=len(result.faces) > 1)
-        return _encoded(image, _JPEG_QUALITY)
+        return _encoded(image, _DOWNLOAD_QUALITY)
 
 
 def _resized(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:

@@ -14,35 +14,38 @@ from fer_studio.ui.curating import offer_quick_fix, show_curation_outcome
 from fer_studio.ui.dataset.embedding_view import show_embedding
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
+from fer_studio.ui.dataset.model_findings import MODEL_FINDINGS, show_model_finding
 from fer_studio.ui.dataset.near import NearResult, near_result
-from fer_studio.ui.dataset.network_findings import NETWORK_FINDINGS, show_network_finding
 from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
 from fer_studio.ui.gallery import face_png
 from fer_studio.ui.kept import keep_choice
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.pictures import png_url
 
+#: Session key of the selected view: the kind of a finding, ``_ALL`` or ``_MAP``.
+_FINDING = "audit_finding"
 #: The view with a card for each finding.
 _ALL = "all"
+#: The view with the map of the faces.
 _MAP = "map"
-#: Session key of the open finding, ``_ALL`` or ``_MAP``.
-_FINDING = "audit_finding"
 
-#: Titles of the findings about near-duplicates until the search has ended.
+#: Titles of the findings about near-duplicates, used until the search for them has ended.
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
-#: Meanings of findings until they are made; then the card shows the finding's own explanation.
-_MEANINGS = {
-    **dict.fromkeys(_NEAR, "The same photo, although the pixels differ."),
+#: Explanations on the cards of findings that are not available yet, because the search is running,
+#: or because they need a model. All other cards show the first sentence of the finding's own
+#: explanation.
+_EXPLANATIONS = {
+    **dict.fromkeys(_NEAR, "Images that show the same photo, although their pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
     "non_faces": "Images on which a model finds no face.",
     _MAP: "All faces as points, close to each other if a model finds them similar.",
 }
 _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
-#: Number of images of a finding from which the picture on its card is chosen.
+#: Number of images, the first ones of a finding, from which the picture on its card is chosen.
 _EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
 
@@ -50,10 +53,15 @@ _THUMBNAIL_WIDTH = 64
 @section
 def show_audit(dataset: OpenDataset) -> None:
     """Draw a card for each finding, or the selected one."""
+    near, near_status = None, "searching…"
     # The progress bar has its own container, so that the elements below keep their position when it
     # disappears. Otherwise the browser would replace them, and lose the focus or a click.
     with st.container():
-        near = _near_result(dataset)
+        try:
+            near = near_result(dataset)
+        except InputError as error:
+            show_error(error)
+            near_status = "search failed"
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     keep_choice(
@@ -65,20 +73,18 @@ def show_audit(dataset: OpenDataset) -> None:
     )
     kind = st.session_state[_FINDING]
     if kind == _ALL:
-        _show_cards(dataset, titles, ready)
+        _show_cards(dataset, titles, ready, near_status)
         return
     _show_switch(titles)
     if kind == _MAP:
         show_embedding(dataset)
-    elif kind in NETWORK_FINDINGS:
-        show_network_finding(dataset, kind)
+    elif kind in MODEL_FINDINGS:
+        show_model_finding(dataset, kind)
     elif kind in ready:
         _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info(
-            "The search is still running; the result appears here.", icon=":material/hourglass:"
-        )
+        st.info(f"Near-duplicates: {near_status}", icon=":material/hourglass:")
 
 
 def _show_switch(titles: dict[str, str]) -> None:
@@ -101,15 +107,26 @@ def _show_switch(titles: dict[str, str]) -> None:
         )
 
 
-def _show_cards(dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding]) -> None:
+def _show_cards(
+    dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding], near_status: str
+) -> None:
+    """Draw a card for each finding.
+
+    Args:
+        dataset: The dataset that is audited.
+        titles: The title of each finding, by kind.
+        ready: The findings that are available, by kind.
+        near_status: The status of the search for near-duplicates, if it has no result.
+    """
     st.caption(
-        "Duplicates and blank images are found by comparing pixels. The last three use a model, "
-        "which runs when you press a button."
+        "Duplicates and blank images are found by comparing pixels. The last three cards use a "
+        "model, which runs when you press a button."
     )
     grid = st.grid(min_column_width=280, border=True)
     for kind, title in titles.items():
         with grid.cell():
-            _show_card(dataset, kind, title, ready.get(kind))
+            status = near_status if kind in _NEAR else ""
+            _show_card(dataset, kind, title, status, ready.get(kind))
 
 
 def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
@@ -119,37 +136,37 @@ def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: Rows of ``images``, at least one.
+        rows: The rows of the finding, at least one.
     """
     first = rows[:_EXAMPLE_CANDIDATES]
     return int(first[images[first].std(axis=(1, 2)).argmax()])
 
 
-def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | None) -> None:
-    """Draw a card: an image of the finding, its title, its counts, its meaning, and a button.
+def _show_card(
+    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
+) -> None:
+    """Draw a card: an image of the finding, its title, its counts, an explanation, and a button.
 
     Args:
         dataset: The dataset that is audited.
-        kind: The key of the finding.
-        title: The title until the finding is made.
-        finding: The finding; None if it is still searched, or needs a model.
+        kind: The kind of the finding, or ``_MAP``.
+        title: The title; used if ``finding`` is None.
+        status: Drawn instead of the counts if ``finding`` is None; empty for none.
+        finding: The finding; None if it is not available yet.
     """
     if finding is not None:
-        name, count = finding.title, _count_text(finding)
-    else:
-        name = title
-        count = "searching…" if kind in _NEAR else ""
+        title, status = finding.title, _count_text(finding)
     # With this key, app.css stretches the container to the height of the card, so that the buttons
     # of all cards in a row are at the bottom.
     with st.container(key=f"finding_card_{kind}", vertical_alignment="distribute"):
         with st.container():
-            _show_description(dataset, kind, name, count, finding)
+            _show_description(dataset, kind, title, status, finding)
         st.button(
             "Show",
             icon=":material/arrow_forward:",
             icon_position="right",
             key=f"show_{kind}",
-            help=f"Show {name}",
+            help=f"Show {title}",
             disabled=finding is not None and not len(finding),
             on_click=_open,
             args=(kind,),
@@ -157,9 +174,9 @@ def _show_card(dataset: OpenDataset, kind: str, title: str, finding: Finding | N
 
 
 def _show_description(
-    dataset: OpenDataset, kind: str, name: str, count: str, finding: Finding | None
+    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
 ) -> None:
-    """Draw what a card says about a finding."""
+    """Draw the content of a card above its button."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if finding is not None and len(finding):
             row = example_row(dataset.faces.images, finding.rows)
@@ -170,10 +187,10 @@ def _show_description(
             )
         with st.container(width="stretch", gap="xxsmall"):
             icon = f":material/{_ICONS[kind]}: " if kind in _ICONS else ""
-            st.markdown(f"{icon}**{name}**")
-            if count:
-                st.markdown(count)
-    st.caption(_MEANINGS[kind] if finding is None else _first_sentence(finding.explanation))
+            st.markdown(f"{icon}**{title}**")
+            if status:
+                st.markdown(status)
+    st.caption(_EXPLANATIONS[kind] if finding is None else _first_sentence(finding.explanation))
 
 
 def _open(kind: str) -> None:
@@ -185,18 +202,9 @@ def _first_sentence(text: str) -> str:
     return f"{text.split('. ', maxsplit=1)[0].rstrip('.')}."
 
 
-def _near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; None, with the progress or the error on the page, if unknown."""
-    try:
-        return near_result(dataset)
-    except InputError as error:
-        show_error(error)
-        return None
-
-
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
 def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
-    """Return the findings that take no background job: exact duplicates and blank images."""
+    """Return the findings that need no background job: exact duplicates and blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
     return findings | {blanks.kind: blanks}
@@ -207,7 +215,7 @@ def _titles(ready: dict[str, Finding]) -> dict[str, str]:
     titles = {kind: f"{finding.title}: {_count_text(finding)}" for kind, finding in ready.items()}
     for kind, title in _NEAR.items():
         titles.setdefault(kind, title)
-    return titles | NETWORK_FINDINGS | {_MAP: "Map of the faces"}
+    return titles | MODEL_FINDINGS | {_MAP: "Map of the faces"}
 
 
 def _count_text(finding: Finding) -> str:

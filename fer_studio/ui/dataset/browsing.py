@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from fer_core.charts.dataset import difference_map, intensity_lines
 from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
 from fer_core.dataset.face_set import FACE_SIZE
+from fer_core.phrases import counted
 from fer_core.recipes import RECIPES, TrainingConfig
 from fer_core.training.augmentation import augment
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
-from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
+from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
@@ -45,13 +46,14 @@ _SHUFFLES = "browse_shuffles"
 _ALL = ""
 #: Number of augmented variants of the face in the augmentation view.
 _PREVIEWS = 12
-#: Session key of two seeds: of the choice of this face, and of the variants.
+#: Session key of two seeds of the augmentation view: one for the choice of the face, one for its
+#: variants.
 _PREVIEW_SEEDS = "browse_preview_seed"
 
 
 @section
 def show_browsing(dataset: OpenDataset) -> None:
-    """Draw the choice of a view, and the chosen view."""
+    """Draw the selection of a view, and the selected view."""
     view = kept_segments(
         "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
     )
@@ -66,7 +68,7 @@ def show_browsing(dataset: OpenDataset) -> None:
 
 
 def _choose_images(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
-    """Draw the widgets for class and split, and return the matching rows."""
+    """Draw the selections of class and split, and return the rows that match both."""
     classes = dataset.faces.classes
     class_name = kept_selectbox(
         "Class",
@@ -101,7 +103,7 @@ def _show_gallery(dataset: OpenDataset) -> None:
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
     ordered, format_value = _ordered(dataset, rows, order)
-    st.caption(f"{len(rows):,} images")
+    st.caption(counted(len(rows), "image"))
     state = curation_state(dataset)
 
     def caption(row: int) -> str:
@@ -112,9 +114,10 @@ def _show_gallery(dataset: OpenDataset) -> None:
         dataset.faces.images,
         ordered,
         face_texts(dataset, state, caption=caption),
-        open_face=FaceSource(dataset, "gallery").opener,
+        open_face=FaceDrawer(dataset, "gallery").opener,
         # The key changes with the order and the filters, so that the new images start at the first
-        # page. The first 64 rows are enough to distinguish two orders.
+        # page. The first 64 rows are enough to distinguish two orders. The mask makes the hash
+        # positive.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
     )
 
@@ -122,11 +125,16 @@ def _show_gallery(dataset: OpenDataset) -> None:
 def _ordered(
     dataset: OpenDataset, rows: NDArray[np.intp], order: str
 ) -> tuple[NDArray[np.intp], _Formatter | None]:
-    """Sort rows.
+    """Return rows in an order.
+
+    Args:
+        dataset: The dataset.
+        rows: The rows to sort.
+        order: A key of ``_ORDERS``.
 
     Returns:
-        The sorted rows, and the formatter of the value that they are sorted by; None for the
-        formatter if the order has no measure.
+        The sorted rows, and the formatter of the value by which they are sorted; None instead of
+        the formatter if the order has no measure.
     """
     if order == _SHUFFLED:
         generator = np.random.default_rng(st.session_state.get(_SHUFFLES, 0))
@@ -144,7 +152,7 @@ def _ordered(
 
 
 class _Formatter:
-    """Formats the value that the gallery is sorted by, for one row."""
+    """Formats the value of a row by which the gallery is sorted, such as "brightness 120"."""
 
     def __init__(self, measure: str, values: NDArray[np.float32]) -> None:
         self._measure = measure
@@ -181,11 +189,11 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         first = st.selectbox(
             "Difference of",
             list(means),
-            index=_index(means, "happy"),
+            index=_index(list(means), "happy"),
             width=180,
             key="difference_first",
         )
-        others = [emotion for emotion in means if emotion != first]
+        others = [name for name in means if name != first]
         second = st.selectbox(
             "and", others, index=_index(others, "sad"), width=180, key=f"difference_second_{first}"
         )
@@ -211,10 +219,9 @@ def _show_mean_faces(dataset: OpenDataset) -> None:
         )
 
 
-def _index(options: list[str] | dict[str, NDArray[np.float64]], option: str) -> int:
+def _index(options: list[str], option: str) -> int:
     """Return the position of an option; 0 if it does not exist."""
-    names = list(options)
-    return names.index(option) if option in names else 0
+    return options.index(option) if option in options else 0
 
 
 def _choose_split(dataset: OpenDataset, key: str) -> str:
@@ -233,8 +240,8 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
     rows = _dataset.faces.rows(split)
     labels = _dataset.faces.labels[rows]
     return {
-        emotion: gray_histogram(_dataset.faces.images[rows[labels == index]])
-        for index, emotion in enumerate(_dataset.faces.classes)
+        name: gray_histogram(_dataset.faces.images[rows[labels == index]])
+        for index, name in enumerate(_dataset.faces.classes)
         if np.any(labels == index)
     }
 
@@ -264,10 +271,12 @@ def _show_augmentation(dataset: OpenDataset) -> None:
         )
         rows = _choose_images(dataset, "preview")
         is_new_face = st.button("Another face", icon=":material/face:", key="preview_face")
-        is_shuffled = st.button("Shuffle", icon=":material/shuffle:", key="preview_shuffle")
+        are_new_variants = st.button(
+            "Other variants", icon=":material/shuffle:", key="preview_shuffle"
+        )
     face_seed, variant_seed = st.session_state.get(_PREVIEW_SEEDS, (0, 0))
     face_seed += int(is_new_face)
-    variant_seed += int(is_shuffled)
+    variant_seed += int(are_new_variants)
     st.session_state[_PREVIEW_SEEDS] = (face_seed, variant_seed)
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
@@ -276,7 +285,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
     config = RECIPES[recipe].config
     augmentations = _augmentations(config)
     st.caption(
-        f"Each epoch changes every training image at random. {recipe} augments images by: "
+        f"Each epoch changes every training image at random. {recipe} augments images by "
         f"{', '.join(augmentations)}."
         if augmentations
         else f"{recipe} uses no augmentation."
@@ -295,21 +304,30 @@ def _show_augmentation(dataset: OpenDataset) -> None:
         show_faces(
             np.rint(variants * 255).astype(np.uint8),
             [""] * _PREVIEWS,
-            names=[f"Variant {number} under {recipe}" for number in range(1, _PREVIEWS + 1)],
+            names=[f"Variant {number} with {recipe}" for number in range(1, _PREVIEWS + 1)],
         )
 
 
 def _augmentations(config: TrainingConfig) -> list[str]:
-    """Return a description of each augmentation that a recipe uses."""
+    """Return a description of each augmentation of a recipe, to continue "augments images by"."""
     descriptions = (
         (config.flip, "mirroring half of them"),
-        (config.rotation_degrees, f"rotation by up to {config.rotation_degrees:g}°"),
-        (config.shift_share, f"shifts of up to {config.shift_share * FACE_SIZE:.0f} pixels"),
-        (config.zoom_share, f"zoom of up to {100 * config.zoom_share:g} %"),
-        (config.brightness_share, f"brightness by up to {100 * config.brightness_share:g} %"),
-        (config.contrast_share, f"contrast by up to {100 * config.contrast_share:g} %"),
+        (config.rotation_degrees, f"rotating by up to {config.rotation_degrees:g}°"),
+        (config.shift_share, f"shifting by up to {config.shift_share * FACE_SIZE:.0f} pixels"),
+        (config.zoom_share, f"zooming by up to {100 * config.zoom_share:g} %"),
+        (
+            config.brightness_share,
+            f"changing the brightness by up to {100 * config.brightness_share:g} %",
+        ),
+        (
+            config.contrast_share,
+            f"changing the contrast by up to {100 * config.contrast_share:g} %",
+        ),
         (config.blur_probability, f"blurring {100 * config.blur_probability:g} % of them"),
-        (config.noise_share, f"noise of up to {100 * config.noise_share:g} %"),
+        (
+            config.noise_share,
+            f"adding noise with a standard deviation of up to {100 * config.noise_share:g} %",
+        ),
         (
             config.erasing_probability,
             f"covering a rectangle in {100 * config.erasing_probability:g} % of them",

@@ -30,11 +30,11 @@ _DELETION_ERROR = KeptError("dataset_not_deleted")
 
 
 def choose_dataset(settings: Settings) -> OpenDataset | None:
-    """Draw the selection and the import.
+    """Draw the selection of a dataset and the form to import one.
 
     Returns:
-        The selected dataset; None if there is none or it cannot be opened. In this case the page
-        says what to do.
+        The selected dataset; None if there is none, or if it cannot be opened. In this case the
+        page says what to do, or shows the error.
     """
     finished = collect_finished_import()
     names = dataset_names(settings)
@@ -116,8 +116,8 @@ def _show_empty_state(settings: Settings) -> None:
 def _confirm_deletion(name: str, settings: Settings) -> None:
     leave_if_refused("dataset")
     st.write(
-        f"**{plain_text(name)}** is deleted from this server, including the decisions about its "
-        "images and its annotator votes. Models that were trained on it stay."
+        f"**{plain_text(name)}** will be deleted from this server, including the decisions about "
+        "its images and its annotator votes. Models that were trained on it stay."
     )
     active: list[str] = []
     inactive: list[str] = []
@@ -127,13 +127,14 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         show_error(error)
     if active:
         st.warning(
-            f"A training on it is running ({', '.join(plain_text(run) for run in active)}). It has "
-            "the images in memory and continues, but cannot be resumed if it is interrupted.",
+            f"Active trainings on it ({', '.join(plain_text(run) for run in active)}) continue, "
+            "because they have the images in memory. They cannot be resumed if they are "
+            "interrupted.",
             icon=":material/warning:",
         )
     if inactive:
         runs = counted(len(inactive), "other run" if active else "run")
-        st.caption(f"{runs} on it can then no longer be started, resumed or evaluated.")
+        st.caption(f"After that, {runs} on it can no longer be started, resumed or evaluated.")
     if _DELETED in st.session_state:
         st.rerun()  # the button below was pressed: close this dialog
     _DELETION_ERROR.show()

@@ -1,4 +1,4 @@
-"""The folders and classes of a source before its import: found, counted, and mapped."""
+"""The folders and classes that an import would find in a source, and what each becomes."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from fer_studio.ui.text import plain_text
 
 CLASS_CHECK = JobKind("class check", Role.EDITOR)
 
-#: Time to wait before the progress of counting is shown. Most sources take less.
+#: Time to wait before the progress of counting is shown. Most sources are counted sooner.
 _WAIT_SECONDS = 0.7
-#: Maximum number of classes that are listed. A source with many more is probably not
-#: divided into folders of classes.
+#: Maximum number of classes that are listed. A source with many more is probably not divided into
+#: folders of classes.
 _MAX_SHOWN = 60
 _LEFT_OUT = "(leave out)"
 _SCHEMES: dict[ClassScheme, str] = {
@@ -79,12 +79,12 @@ class ImportChoice:
     folders: FolderRoles
 
 
-def choose_classes(source: ImportSource) -> ImportChoice | None:
-    """Draw the folders and classes of a source, and what each becomes.
+def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
+    """Draw the fields for what each folder and each class of a source becomes.
 
     Returns:
-        The choice; None while the classes are counted, or if a choice is missing or not possible.
-        In this case the page shows the progress or the reason.
+        The choice; None while the classes are counted, if a choice is missing, or if the chosen
+        classes are not possible. In this case the page shows the progress or the reason.
     """
     folder_fields = st.container()
     # This field is drawn in every run, also while the classes are counted, because Streamlit drops
@@ -105,7 +105,8 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
         if default_report is None:
             return None
         with folder_fields:
-            roles = choose_folders(_folders(source, default_report), f"{source.key}_{scheme}")
+            folders = _folders_to_choose(source, default_report)
+            roles = choose_folders(folders, f"{source.key}_{scheme}")
         report = (
             default_report
             if roles is None or not roles.roles
@@ -125,14 +126,18 @@ def choose_classes(source: ImportSource) -> ImportChoice | None:
     return ImportChoice(class_choice, roles)
 
 
-def _folders(source: ImportSource, report: SourceReport) -> tuple[SplitFolder, ...]:
-    """Return the folders of a source; first the source itself if it is one split of a dataset."""
+def _folders_to_choose(source: ImportSource, report: SourceReport) -> tuple[SplitFolder, ...]:
+    """Return the folders for which the user chooses a split.
+
+    If the source is only one split of a dataset, its own folder is the first one, and the page
+    shows a warning.
+    """
     if not source.other_splits:
         return report.folders
     st.warning(
         f"{plain_text(source.title)} is only one split of a dataset: the folder above it also "
         f"contains {plain_text(', '.join(source.other_splits))}. Import the folder above it, or "
-        "choose what this one is.",
+        "choose the split of this one.",
         icon=":material/help:",
     )
     count = sum(source_class.count for source_class in report.classes)
@@ -143,10 +148,10 @@ def _folders(source: ImportSource, report: SourceReport) -> tuple[SplitFolder, .
 def _choose_classes(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassChoice | None:
-    """Draw what each class becomes; return the choice, or None if it is not possible."""
+    """Draw a field for each class; return the choice, or None if it is not possible."""
     order = _choose_order(source_classes, scheme, key)
     default_choice = ClassChoice(scheme, order=order)
-    choice = ClassChoice(scheme, _changes(source_classes, default_choice, key), order)
+    choice = ClassChoice(scheme, _choose_changes(source_classes, default_choice, key), order)
     _show_outcome(with_targets(source_classes, choice), choice)
     problem = choice_problem(source_classes, choice)
     if problem is None:
@@ -154,7 +159,7 @@ def _choose_classes(
     if unknown_numbers(source_classes, choice) and order is None:
         st.warning(
             "The classes are numbers, and datasets number the emotions differently. Choose the "
-            "order, or what each number is.",
+            "order, or the emotion of each number.",
             icon=":material/help:",
         )
     else:
@@ -165,10 +170,10 @@ def _choose_classes(
 def _choose_order(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassOrder | None:
-    """Draw a choice of the order of the class numbers, if there are numbers of unknown meaning.
+    """Draw the selection of the order of the class numbers, if their emotions are not known.
 
     Returns:
-        The chosen order of a public dataset; None if none is needed or chosen.
+        The chosen order, which is that of a public dataset; None if no order is needed or chosen.
     """
     if not unknown_numbers(source_classes, ClassChoice(scheme)):
         return None
@@ -186,7 +191,7 @@ def _choose_order(
 
 
 def _order_text(order: ClassOrder, source_classes: Sequence[SourceClass]) -> str:
-    """Return the title of an order with the name of each number of the source."""
+    """Return the title of an order, and the name that it gives to each number of the source."""
     numbers = {
         number
         for source_class in source_classes
@@ -199,7 +204,14 @@ def _order_text(order: ClassOrder, source_classes: Sequence[SourceClass]) -> str
 def _source_report(
     source: ImportSource, scheme: ClassScheme, roles: FolderRoles
 ) -> SourceReport | None:
-    """Return what an import would find; None, with the progress on the page, during the count."""
+    """Return what an import would find.
+
+    Returns:
+        The report; None while the classes are counted. In this case the page shows the progress.
+
+    Raises:
+        InputError: The source cannot be read.
+    """
     # Seven and eight emotions share a report, because the source has the same classes for both.
     choice = ClassChoice("folders" if scheme == "folders" else "emotions")
     key = " ".join((source.key, choice.scheme, *(f"{name}={role}" for name, role in roles.roles)))
@@ -219,35 +231,34 @@ def _source_report(
     return report
 
 
-def _changes(
+def _choose_changes(
     source_classes: Sequence[SourceClass], default_choice: ClassChoice, key: str
 ) -> tuple[tuple[str, str | None], ...]:
     """Draw a field for each class of the source, to choose the class that it becomes.
 
     Returns:
-        The name and the chosen class, or None to leave it out, of each class for which the user
-        changed the default choice.
+        The user's changes of the default choice, as in ``ClassChoice.changes``.
     """
     mapped = with_targets(source_classes, default_choice)
-    names = [source_class.target for source_class in mapped if source_class.target is not None]
+    targets = [source_class.target for source_class in mapped if source_class.target is not None]
     fixed = default_choice.fixed_classes
     numbered_choice = _with_numbers(default_choice, source_classes)
     unknown_names = set(unknown_numbers(source_classes, numbered_choice))
     order = default_choice.order
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
-    options = list(fixed or dict.fromkeys(names))
+    options = [*(fixed or dict.fromkeys(targets)), _LEFT_OUT]
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
-        for number, source_class in enumerate(mapped[:_MAX_SHOWN]):
+        for position, source_class in enumerate(mapped[:_MAX_SHOWN]):
             default = _LEFT_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
                 default = ""  # no option is selected: the user has to choose
             chosen = st.selectbox(
                 f"{plain_text(source_class.name)} ({source_class.count:,})",
-                [*options, _LEFT_OUT],
-                index=[*options, _LEFT_OUT].index(default) if default else None,
+                options,
+                index=options.index(default) if default else None,
                 placeholder="Choose",
-                key=f"import_class_{key}_{number}",
+                key=f"import_class_{key}_{position}",
                 width=190,
                 accept_new_options=fixed is None,
                 help="What this class becomes. You can enter a new name." if not fixed else None,
@@ -255,12 +266,15 @@ def _changes(
             if chosen is not None and chosen != default:
                 changes.append((source_class.name, None if chosen == _LEFT_OUT else chosen))
     if len(mapped) > _MAX_SHOWN:
-        st.caption(f"… and {len(mapped) - _MAX_SHOWN:,} more classes.")
+        st.caption(f"Only the first {_MAX_SHOWN} of {len(mapped):,} classes are listed.")
     return tuple(changes)
 
 
 def _with_numbers(choice: ClassChoice, source_classes: Sequence[SourceClass]) -> ClassChoice:
-    """Return the choice with a name for each class number; unchanged if it is ambiguous."""
+    """Return the choice with a name for each class number.
+
+    The choice is unchanged if it has no order, or if the numbers could begin at 0 or at 1.
+    """
     try:
         return choice.with_numbers(source_class.name for source_class in source_classes)
     except InputError:
@@ -286,8 +300,8 @@ def _show_outcome(mapped: Sequence[SourceClass], choice: ClassChoice) -> None:
     used = {source_class.target for source_class in mapped}
     empty = [name for name in choice.fixed_classes or () if name not in used]
     if empty and len(empty) < len(choice.fixed_classes or ()):
-        is_only_eighth = choice.fixed_classes == EMOTIONS8 and not set(empty) & set(EMOTIONS)
-        better_scheme: ClassScheme = "emotions" if is_only_eighth else "folders"
+        lacks_only_contempt = choice.fixed_classes == EMOTIONS8 and not set(empty) & set(EMOTIONS)
+        better_scheme: ClassScheme = "emotions" if lacks_only_contempt else "folders"
         st.warning(
             f"No image for: {', '.join(empty)}. A model cannot learn a class without images; "
             f"choose “{_SCHEMES[better_scheme]}” to import only classes that have images.",

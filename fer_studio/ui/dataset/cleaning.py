@@ -1,4 +1,4 @@
-"""Clean up: the effect of all decisions on training, quick fixes, and the list of decisions."""
+"""The section "Clean up": decisions about all images, quick fixes, and the effect on training."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.dataset.statistics import class_counts
 from fer_core.dataset.store import imported_folder
+from fer_core.phrases import counted
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import (
@@ -27,7 +28,7 @@ from fer_studio.ui.curating import (
     offer_quick_fix,
     show_curation_outcome,
 )
-from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
+from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import near_result
 from fer_studio.ui.datasets import OpenDataset, dataset_overview
@@ -36,7 +37,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: Session key of the result of the last import of decisions.
+#: Session key of the last import of decisions: the name of the dataset, and the result.
 _IMPORT_RESULT = "curation_import"
 #: Maximum number of faces below the table of decisions.
 _MAX_FACES = 12
@@ -50,7 +51,7 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
 @section
 def show_cleaning(dataset: OpenDataset) -> None:
-    """Draw the section."""
+    """Draw the effect of all decisions on training, the quick fixes, and the list of decisions."""
     state = curation_state(dataset)
     # The effect has its own container, so that the quick fixes keep their position when it changes.
     # Otherwise the browser would replace their buttons, and lose a click.
@@ -77,7 +78,10 @@ def show_cleaning(dataset: OpenDataset) -> None:
 def _applied(
     key: str, content_key: tuple[object, ...], _dataset: OpenDataset, _curation: Curation
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
-    """Return the images after curation, and their number by split and class."""
+    """Return the images after curation, and the number of images by split and class.
+
+    ``key`` and ``content_key`` are only part of the cache key.
+    """
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
 
@@ -132,7 +136,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
 def _show_problems(state: CurationState) -> None:
     if state.curation.problems:
         with st.expander(
-            f"{len(state.curation.problems)} lines of curation.csv cannot be read",
+            f"{counted(len(state.curation.problems), 'line')} of curation.csv cannot be read",
             icon=":material/warning:",
         ):
             for problem in state.curation.problems[:_MAX_PROBLEMS]:
@@ -151,7 +155,7 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
             key="curation_actions",
         )
         split = st.selectbox("Split", ["all", *SPLITS], key="curation_split", width=150)
-        text = st.text_input("Name, reason or source", key="curation_text", width=240)
+        text = st.text_input("Search name, reason or source", key="curation_text", width=240)
     matching = [
         entry
         for entry in state.curation.entries
@@ -165,9 +169,10 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         height=table_height(len(matching), maximum=320),
-        # Streamlit stores the numbers of the selected rows, so the key changes with the list.
+        # Streamlit stores the positions of the selected rows, so the key changes with the list. The
+        # mask makes the hash positive.
         key=f"curation_table_{hash(tuple(entry.identity for entry in matching)) & 0xFFFFFFFF:x}",
-        alt="All decisions: image, split, decision, reason, source, time",
+        alt="Decisions that match the filters: image, split, decision, reason, source, time",
     )
     rows = [row for row in selection["selection"]["rows"] if row < len(matching)]
     selected = [matching[row] for row in rows]
@@ -198,12 +203,12 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
         "Decision": entry.action if entry.label is None else f"{entry.action}: {entry.label}",
         "Reason": entry.reason,
         "Source": entry.source,
-        "Time": entry.time[:19].replace("T", " "),
+        "Time": entry.time[:19].replace("T", " "),  # without the time zone
     }
 
 
 def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
-    """Draw the faces of the first decisions of a list."""
+    """Draw the faces that the first decisions of a list are about."""
     shown_identities = {entry.identity for entry in entries[:_MAX_FACES]}
     rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
     if rows:
@@ -212,11 +217,11 @@ def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[Curati
             np.array(rows[:_MAX_FACES], dtype=np.intp),
             face_texts(dataset, state),
             key="curation_faces",
-            open_face=FaceSource(dataset, "clean up").opener,
+            open_face=FaceDrawer(dataset, "clean up").opener,
             page_size=_MAX_FACES,
         )
         if len(entries) > _MAX_FACES:
-            st.caption(f"The first {_MAX_FACES} of {len(entries):,}.")
+            st.caption(f"The images of the first {_MAX_FACES} of {len(entries):,} decisions.")
 
 
 def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
@@ -241,19 +246,21 @@ def _offer_import(dataset: OpenDataset) -> None:
                 else:
                     require_editor()
                     folder = imported_folder(dataset.name, dataset.settings)
-                    st.session_state[_IMPORT_RESULT] = CurationFile(folder).import_csv(
+                    result = CurationFile(folder).import_csv(
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
+                    st.session_state[_IMPORT_RESULT] = (dataset.name, result)
                     # The page is drawn again, because the numbers above have changed.
                     st.rerun()
-        _show_imported()
+        _show_import_result(dataset)
 
 
-def _show_imported() -> None:
-    """Draw the result of the last import, and the lines that could not be read."""
-    result: CurationImport | None = st.session_state.get(_IMPORT_RESULT)
-    if result is None:
+def _show_import_result(dataset: OpenDataset) -> None:
+    """Draw the result of the last import into this dataset, and the lines that cannot be read."""
+    name_and_result: tuple[str, CurationImport] | None = st.session_state.get(_IMPORT_RESULT)
+    if name_and_result is None or name_and_result[0] != dataset.name:
         return
+    result = name_and_result[1]
     st.success(plain_text(result.change.summary), icon=":material/check:")
     if result.warning:
         st.warning(plain_text(result.warning), icon=":material/warning:")
@@ -261,4 +268,4 @@ def _show_imported() -> None:
         st.warning(plain_text(problem), icon=":material/warning:")
     if len(result.problems) > _MAX_PROBLEMS:
         more = len(result.problems) - _MAX_PROBLEMS
-        st.caption(f"And {more:,} more lines that could not be read.")
+        st.caption(f"And {counted(more, 'more line')} that cannot be read.")

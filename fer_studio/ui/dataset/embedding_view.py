@@ -1,4 +1,4 @@
-"""The embedding map: faces as points, close to each other if a model finds them similar."""
+"""The map of the faces: points, close to each other if a model finds their faces similar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
-from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
+from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import choose_faces, chosen_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
@@ -24,9 +24,10 @@ from fer_studio.ui.text import plain_text
 
 EMBEDDING = JobKind("embedding", Role.EDITOR)
 
-#: Numbers of faces that the user can choose from.
+#: Numbers of faces on the map from which the user can choose.
 _SAMPLES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
+#: Titles of the methods that project the features of the faces to two dimensions.
 _METHODS: dict[Method, str] = {
     "tsne": "t-SNE (neighborhoods)",
     "pca": "PCA (fast, global distances)",
@@ -34,7 +35,7 @@ _METHODS: dict[Method, str] = {
 
 
 def show_embedding(dataset: OpenDataset) -> None:
-    """Draw the selection of model and method, the button, the map and the selected faces."""
+    """Draw the settings of the map, the button that computes it, the map and the selected faces."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=300):
             bundle = choose_bundle(dataset.settings)
@@ -115,17 +116,18 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             title=f"Map of {len(rows):,} faces",
             caption="Faces that the model finds similar are close to each other; the axes have no "
             "unit.",
+            # A selection belongs to one map. The mask makes the hash positive.
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
             config={"displaylogo": False, "scrollZoom": True, "showSendToCloud": False},
-            alt=f"Map of {len(rows):,} faces, colored by class; the findings above are "
-            "available without the map",
+            alt=f"Map of {len(rows):,} faces, colored by class; the other findings of the audit do "
+            "not need the map",
         )
     selected = np.array(_selected_rows(event, rows), dtype=np.intp)
     with side:
         texts = face_texts(dataset, curation_state(dataset))
-        opener = FaceSource(dataset, "map").opener
+        opener = FaceDrawer(dataset, "map").opener
         if not len(selected):
             st.info("No point is selected. Some of the faces:", icon=":material/touch_app:")
             show_gallery(

@@ -34,26 +34,27 @@ from fer_studio.ui.text import plain_text
 
 
 @dataclass(frozen=True, eq=False)
-class FaceSource:
-    """The faces of a gallery, and what the drawer says about them.
+class FaceDrawer:
+    """The drawer that a gallery opens, and what it says about the faces of the gallery.
 
     Attributes:
         dataset: The dataset that contains the faces.
-        source: The name that is recorded as the source of decisions made in the drawer.
-        reason: By row, why the face is listed; a missing row has no reason.
-        suggested: By row, the label that is suggested as the correct one.
+        source: Recorded as the source of decisions made in the drawer.
+        reasons: By row, why the gallery lists the face; a missing row has no reason.
+        suggested: By row, the index of the class that is suggested as the correct label; a missing
+            row has no suggestion.
         is_model_suggestion: True if a model suggests the labels.
     """
 
     dataset: OpenDataset
     source: str
-    reason: Mapping[int, str] = field(default_factory=dict)
+    reasons: Mapping[int, str] = field(default_factory=dict)
     suggested: Mapping[int, int] = field(default_factory=dict)
     is_model_suggestion: bool = False
 
     @property
     def opener(self) -> OpenFace:
-        """The function that a gallery calls to open the drawer."""
+        """The function that a gallery calls when a face is clicked."""
 
         def open_face(row: int, rows: NDArray[np.intp]) -> None:
             start_at(rows, row)
@@ -74,8 +75,8 @@ def face_texts(
     Args:
         dataset: The dataset.
         state: The decisions about its images.
-        caption: Another text below the faces.
-        note: Appended to the alternative text.
+        caption: Returns the text below the face in a row; by default its class and split.
+        note: Returns a text to append to the alternative text of the face in a row.
     """
     colors = class_colors(dataset.faces.classes)
     return FaceTexts(
@@ -93,12 +94,12 @@ def face_texts(
     width=DRAWER_WIDTH,
     position="right",
     icon=":material/face:",
-    # The gallery behind the drawer shows the decisions that were made in it.
+    # The gallery behind the drawer shows decisions, which may have changed in the drawer.
     on_dismiss="rerun",
 )
-def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
+def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
     leave_if_refused("dataset")
-    dataset = source.dataset
+    dataset = drawer.dataset
     row = show_steps(rows)
     label = dataset.faces.class_of(row)
     with st.container(horizontal=True, gap="medium"):
@@ -113,21 +114,21 @@ def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
                 f"{plain_text(dataset.faces.names[row])} · row {row:,} · "
                 f"{SPLITS[dataset.faces.splits[row]]}"
             )
-            if source.reason.get(row):
-                st.markdown(plain_text(source.reason[row]))
+            if drawer.reasons.get(row):
+                st.markdown(plain_text(drawer.reasons[row]))
             with st.container(horizontal=True, gap="xsmall"):
                 for title in _findings_about(dataset, row):
                     st.badge(title, color="orange")
-    suggested = source.suggested.get(row)
+    suggested = drawer.suggested.get(row)
     suggestion = None if suggested is None else dataset.faces.classes[suggested]
     offer_decision(
         dataset,
         row,
         Proposal(
-            reason=source.reason.get(row, ""),
-            source=source.source,
+            reason=drawer.reasons.get(row, ""),
+            source=drawer.source,
             label=suggestion,
-            model_label=suggestion if source.is_model_suggestion else None,
+            model_label=suggestion if drawer.is_model_suggestion else None,
         ),
     )
     _show_votes(dataset, row)
@@ -144,7 +145,7 @@ def _show_face(source: FaceSource, rows: NDArray[np.intp]) -> None:
 
 
 def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
-    """Return the titles of the exact findings that an image belongs to."""
+    """Return short titles of the findings about copies and blank images that contain an image."""
     audit = exact_audit(dataset)
     rows_by_title: dict[str, list[NDArray[np.intp]]] = {
         "Exact duplicate": list(audit.groups),

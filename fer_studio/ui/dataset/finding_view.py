@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.dataset.face_set import SPLITS
-from fer_core.dataset.findings import Finding
+from fer_core.dataset.findings import NO_LABEL, Finding
 from fer_core.phrases import counted
 from fer_studio.ui.curating import (
     CurationState,
@@ -14,7 +14,7 @@ from fer_studio.ui.curating import (
     offer_decisions,
     show_curation_outcome,
 )
-from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
+from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, chosen_faces
@@ -26,7 +26,7 @@ _ALL = ""
 
 
 def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None:
-    """Draw a finding.
+    """Draw a finding, with filters and with buttons that decide about selected images.
 
     Args:
         dataset: The dataset of the finding.
@@ -53,22 +53,23 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_count_text(dataset, matching, len(finding)))
     if not len(matching):
-        # Otherwise offer_decisions shows the outcome of the previous decision; it is not called if
-        # no image is left.
+        # offer_decisions, which shows the outcome of the last decision, is not reached.
         show_curation_outcome()
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
-    gallery = f"{key}_{len(matching)}"
+    # The key changes with the number of images, so that the gallery starts at its first page.
+    gallery_key = f"{key}_{len(matching)}"
     suggested = {
         int(row): int(label)
         for row, label in zip(matching.rows, matching.suggested, strict=True)
-        if label >= 0
+        if label != NO_LABEL
     }
+    # The labels of other findings are suggested by annotators.
     is_model_suggestion = finding.kind == "mislabelled"
-    faces = FaceSource(
+    drawer = FaceDrawer(
         dataset,
         source,
-        reason={
+        reasons={
             int(row): f"{finding.title}: {reason}"
             for row, reason in zip(matching.rows, matching.reasons, strict=True)
         },
@@ -79,15 +80,15 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(matching.rows, key=gallery)),
-            gallery=gallery,
+            tuple(chosen_faces(matching.rows, key=gallery_key)),
+            gallery=gallery_key,
             reason=finding.title,
             source=source,
             suggested=suggested,
             is_model_suggestion=is_model_suggestion,
         )
     )
-    _show_faces(faces, matching, state, gallery)
+    _show_faces(drawer, matching, state, gallery_key)
 
 
 def _matching_images(
@@ -137,7 +138,7 @@ def _count_text(dataset: OpenDataset, matching: Finding, total: int) -> str:
 
     Args:
         dataset: The dataset of the finding.
-        matching: The images that match the filters.
+        matching: The finding with the images that match the filters.
         total: The number of images of the finding without filters.
     """
     counts = matching.counts(dataset.faces)
@@ -152,18 +153,18 @@ def _count_text(dataset: OpenDataset, matching: Finding, total: int) -> str:
     return f"{text}. Sorted by {matching.score_name}." if matching.score_name else f"{text}."
 
 
-def _show_faces(source: FaceSource, finding: Finding, state: CurationState, key: str) -> None:
-    dataset = source.dataset
+def _show_faces(drawer: FaceDrawer, finding: Finding, state: CurationState, key: str) -> None:
+    dataset = drawer.dataset
     faces = dataset.faces
 
     def caption(row: int) -> str:
         text = faces.class_of(row)
-        if row in source.suggested:
-            text += f" → {faces.classes[source.suggested[row]]}?"
+        if row in drawer.suggested:
+            text += f" → {faces.classes[drawer.suggested[row]]}?"
         return f"{text} · {SPLITS[faces.splits[row]]}" if finding.is_grouped else text
 
-    texts = face_texts(dataset, state, caption=caption, note=lambda row: f". {source.reason[row]}")
+    texts = face_texts(dataset, state, caption=caption, note=lambda row: f". {drawer.reasons[row]}")
     if finding.is_grouped:
-        choose_grouped_faces(faces.images, finding.groups, texts, key=key, open_face=source.opener)
+        choose_grouped_faces(faces.images, finding.groups, texts, key=key, open_face=drawer.opener)
     else:
-        choose_faces(faces.images, finding.rows, texts, key=key, open_face=source.opener)
+        choose_faces(faces.images, finding.rows, texts, key=key, open_face=drawer.opener)

@@ -13,8 +13,8 @@ from fer_studio.ui.text import plain_text
 
 _LEFT_OUT = "(leave out)"
 _CLASS = "a class"
-#: Maximum number of folders with a field. A source with more usually has another layout; its
-#: undecided folders without a field are only named in the warning.
+#: Maximum number of folders with a field. A source with more folders usually has another layout.
+#: Undecided folders without a field are only named in the warning.
 _MAX_SHOWN = 40
 
 
@@ -23,11 +23,11 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
     Args:
         folders: The folders of the source.
-        key: Identifies the source.
+        key: Part of the keys of the fields; use a different key for other folders.
 
     Returns:
-        The chosen roles that differ from those that the names suggest; None while the user has not
-        decided about a folder.
+        The chosen roles, without those that the names of the folders suggest; None if the user has
+        not decided about each folder yet.
     """
     if not folders:
         return FolderRoles()
@@ -37,7 +37,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     undecided_names: list[str] = []
     with st.container(horizontal=True, key="import_folders"):
         for number, folder in enumerate(folders[:_MAX_SHOWN]):
-            chosen = _field(folder, f"import_folder_{key}_{number}")
+            chosen = _choose_split(folder, f"import_folder_{key}_{number}")
             if chosen is None:
                 undecided_names.append(folder.name)
             elif chosen != folder.role:
@@ -56,13 +56,13 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
     return None
 
 
-def _field(folder: SplitFolder, key: str) -> str | None:
+def _choose_split(folder: SplitFolder, key: str) -> str | None:
     """Draw the field of a folder; return the chosen option, or None if the user has to choose."""
-    # The role is empty for a folder that is left out, and None for one that is undecided.
     options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
     return st.selectbox(
         plain_text(folder.name) + (f" ({folder.count:,})" if folder.count else ""),
         options,
+        # An empty role means that the folder is left out.
         index=None if folder.role is None else options.index(folder.role or _LEFT_OUT),
         placeholder="Choose",
         key=key,
@@ -72,7 +72,7 @@ def _field(folder: SplitFolder, key: str) -> str | None:
 
 
 def _role(chosen: str) -> Role:
-    """Return the role of an option of a field; in ``FolderRoles``, None leaves the folder out."""
+    """Return the role for a chosen option, as in ``FolderRoles``: None to leave the folder out."""
     if chosen == _LEFT_OUT:
         return None
     return "class" if chosen == _CLASS else chosen  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The decorator of sections of the dataset page: checks, error messages, the bar of decisions."""
+"""The decorator of the dataset page's sections: checks, error messages, the bar of decisions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from fer_studio.ui.decision_bar import show_decision_bar
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
     """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
-    A section says so if the dataset was deleted. It ends with the bar that shows the number of
-    decisions about the dataset and can undo them.
+    If the dataset was deleted, the section shows only an error. Below the section is the bar with
+    the number of decisions about the dataset and a button to undo the last one.
     """
 
     @functools.wraps(draw)
     def checked(dataset: OpenDataset) -> None:
         leave_if_refused("dataset")
-        imported_folder(dataset.name, dataset.settings)  # an InputError if it was deleted
+        imported_folder(dataset.name, dataset.settings)  # raises InputError if it was deleted
         draw(dataset)
         show_decision_bar(dataset)
 

@@ -1,4 +1,4 @@
-"""Importing data: upload, a path on the server, Kaggle, the demo set."""
+"""Importing a dataset: from an upload, a path on the server or Kaggle, or the demo set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ from fer_core.jobs.job import Job, JobKind
 from fer_core.phrases import counted
 from fer_core.settings import Settings
 from fer_studio.ui.access import is_private, require_editor
-from fer_studio.ui.dataset.class_choice import ImportChoice, ImportSource, choose_classes
+from fer_studio.ui.dataset.class_choice import (
+    ImportChoice,
+    ImportSource,
+    choose_folders_and_classes,
+)
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
@@ -42,6 +46,7 @@ from fer_studio.ui.uploads import check_size, file_name
 MAX_UPLOAD_MB = 600
 
 _ARCHIVE_TYPES = ("zip", "tar", "gz", "tgz", "bz2", "tbz2", "xz", "txz")
+#: Titles of the kinds of source.
 _SOURCES = {
     "upload": ":material/upload: Upload",
     "path": ":material/folder: From this server",
@@ -54,13 +59,14 @@ _MISSING_SOURCE = {
     "upload": "No file was chosen; drop an archive or a table above, then press Import.",
     "path": "No path was given; enter the path of an archive, a table or a folder.",
 }
-#: Session keys of the job of this session's import, and of the result of the last import.
+#: Session key of the job of this session's import.
 _STARTED = "dataset_import_started"
+#: Session key of the ``ImportNotice`` about this session's last import.
 _NOTICE = "dataset_import_notice"
-#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
-#: one.
+#: Session key of the number of the current upload field. A new number replaces the field by an
+#: empty one.
 _UPLOADER = "dataset_upload_round"
-#: Key in the session state of the source whose classes the last run of the page has shown.
+#: Session key of the ``key`` of the source whose classes the last run of the page has shown.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
 
@@ -89,10 +95,13 @@ class ImportNotice:
 def collect_finished_import() -> str | None:
     """Return the name of the dataset that this session's import has just created, once.
 
-    The outcome is kept for ``show_import_state``.
+    The result is stored for ``show_import_state``.
+
+    Returns:
+        None if no import has ended since the last call, or if it failed or was stopped.
     """
-    # The session stores the job itself. By its key, which is the name of the dataset, it might find
-    # the job of another session that imports under the same name meanwhile.
+    # The session stores the job and not only its key, which is the name of the dataset: another
+    # session may have started an import with the same name meanwhile.
     job: Job | None = st.session_state.get(_STARTED)
     if job is None or not job.is_finished:
         return None
@@ -106,8 +115,8 @@ def collect_finished_import() -> str | None:
         return None
     notice: ImportNotice = job.result
     st.session_state[_NOTICE] = notice
-    # The dataset contains the upload now. A new, empty uploader lets the server free the memory of
-    # the upload.
+    # The dataset contains the upload now. A new, empty upload field lets the server free the memory
+    # of the upload.
     st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
     return notice.name
 
@@ -149,13 +158,13 @@ def show_import_state() -> None:
 
 
 def forget_notice() -> None:
-    """Hide the result of an import when the user does something else."""
+    """Hide the result of the last import; called when the user does something else."""
     st.session_state.pop(_NOTICE, None)
 
 
 def show_import(settings: Settings) -> None:
     """Draw the import form."""
-    origin = st.segmented_control(
+    kind = st.segmented_control(
         "Source",
         list(_SOURCES),
         format_func=_SOURCES.__getitem__,
@@ -163,15 +172,15 @@ def show_import(settings: Settings) -> None:
         required=True,
         key="import_source",
     )
-    if origin == "demo":
+    if kind == "demo":
         _offer_demo(settings)
         return
-    if origin == "kaggle":
+    if kind == "kaggle":
         _offer_kaggle(settings)
         return
     source = None
     try:
-        if origin == "upload":
+        if kind == "upload":
             source = _upload_source(_upload_field(), settings)
         else:
             source = _path_source(_path_field(settings), settings)
@@ -180,12 +189,12 @@ def show_import(settings: Settings) -> None:
         return
     # The classes have their own container, so that the fields below keep their position while the
     # classes are counted.
-    classes = st.container()
+    class_container = st.container()
     name, split_values = _shared_fields("")
     choice = None
     if source is not None:
-        with classes:
-            choice = _checked_classes(source, name, settings)
+        with class_container:
+            choice = _choose_classes(source, name, settings)
     is_pressed = st.button(
         "Import",
         type="primary",
@@ -207,26 +216,26 @@ def show_import(settings: Settings) -> None:
     forget_notice()
     try:
         if source is None or choice is None:
-            raise InputError(_MISSING_SOURCE[origin])
+            raise InputError(_MISSING_SOURCE[kind])
         _start_import(source, name, SplitChoice(*split_values), choice, settings)
     except InputError as error:
-        # Stored, because another session's import that ends now would redraw the page without it.
+        # The error is stored: if another session's import ends now, the page is drawn again.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
 
-def _checked_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
+def _choose_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
     """Draw the classes and return the user's choice; None if there is no valid choice yet.
 
-    The name of the new dataset is checked first, so that a taken or invalid name is refused before
-    the source is read.
+    The name of the new dataset is checked first: if it is invalid or taken, the page shows the
+    error, and the source is not read.
     """
     try:
         _checked_name(name, source.title, settings)
     except InputError as error:
         show_error(error)
         return None
-    return choose_classes(source)
+    return choose_folders_and_classes(source)
 
 
 def _offer_kaggle(settings: Settings) -> None:
@@ -261,12 +270,13 @@ def use_demo(settings: Settings) -> None:
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Archive or table",
-        # The reader recognizes the content and explains what is wrong with other files.
+        # The suffix only decides whether a file can be uploaded: the reader recognizes the content,
+        # and explains what is wrong with a file that it cannot read.
         type=[*_ARCHIVE_TYPES, "parquet", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
-        help="A zip, tar or Parquet file of pictures in folders named after their classes or with "
-        "a table of their classes, FER2013's csv, or FER+'s folders.",
+        help="A zip, tar or Parquet file of pictures, in folders named after their classes or with "
+        "a table of their classes; FER2013's csv; or an archive of FER+'s folders.",
     )
 
 
@@ -276,8 +286,8 @@ def _path_field(settings: Settings) -> str:
         "Path on this server",
         key="import_path",
         placeholder="fer2013.zip",
-        help="An archive, a table or a folder. FER_STUDIO_IMPORT_ROOTS names the folders from "
-        "which this page may read.",
+        help="An archive, a table or a folder. The environment variable FER_STUDIO_IMPORT_ROOTS "
+        "names the folders from which this page may read.",
     )
     st.caption(f"Allowed folders: {roots}.")
     return text.strip()
@@ -293,13 +303,17 @@ def _token_field() -> str:
         type="password",
         key="import_token",
         help="From the settings of your Kaggle account. It is used for this download only and not "
-        "stored. A token in KAGGLE_API_TOKEN or ~/.kaggle is used automatically.",
+        "stored. If the field is empty, the server uses its own token, from the environment "
+        "variable KAGGLE_API_TOKEN or the folder ~/.kaggle, if there is one.",
     )
     return token.strip()
 
 
 def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
-    """Draw the fields that an upload, a path and Kaggle have in common.
+    """Draw the fields that imports from an upload, a path and Kaggle have in common.
+
+    Args:
+        default_name: The initial name of the new dataset.
 
     Returns:
         The name of the new dataset, and the arguments of ``SplitChoice``: the shares of validation
@@ -325,8 +339,7 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key="import_validation",
         width=170,
         help="Share of the training images of each class that becomes the validation split, if the "
-        "data have none. "
-        "Copies, near-duplicates and images of one person stay in one split.",
+        "source has none. Copies, near-duplicates and images of one person stay in one split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -336,9 +349,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each class that becomes the test split, if the data "
-        "have none. "
-        "Copies, near-duplicates and images of one person stay in one split.",
+        help="Share of the training images of each class that becomes the test split, if the "
+        "source has none. Copies, near-duplicates and images of one person stay in one split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -347,15 +359,16 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         defaults.seed,
         key="import_seed",
         width=130,
-        help="The same seed selects the same images.",
+        help="The same seed selects the same images for the new splits.",
     )
     return str(name).strip(), (validation / 100, test / 100, int(seed))
 
 
 def _offer_demo(settings: Settings) -> None:
     st.markdown(
-        "3,540 drawn faces with injected errors: duplicates, leaks, wrong labels, blank images. "
-        "You can try everything on this page with it. Its results do not apply to real faces."
+        "3,540 drawn faces with errors injected on purpose: duplicates, leaks, wrong labels, blank "
+        "images. You can try everything on this page with this set. Results on it do not apply to "
+        "real faces."
     )
     is_installed = DEMO_NAME in dataset_names(settings)
     st.button(
@@ -371,7 +384,14 @@ def _offer_demo(settings: Settings) -> None:
 
 
 def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSource | None:
-    """Return the source of an upload, which is stored only while it is read; None without one."""
+    """Return the source of an upload, which is stored on disk only while it is read.
+
+    Returns:
+        None if there is no upload.
+
+    Raises:
+        InputError: The upload is too large.
+    """
     if upload is None:
         return None
     check_size(upload, MAX_UPLOAD_MB)
@@ -399,8 +419,8 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
     """
     if not text:
         return None
-    path = path_within_roots(text, replace(settings, import_roots=_import_roots(settings)))
     roots = _import_roots(settings)
+    path = path_within_roots(text, replace(settings, import_roots=roots))
     problem = part_of_dataset(path, roots)
     if problem is not None:
         raise InputError(problem)
@@ -429,7 +449,7 @@ def _start_import(
                 import_dataset(
                     path,
                     settings,
-                    name=name or None,
+                    name=new_name,
                     split_choice=split_choice,
                     class_choice=choice.classes,
                     folder_roles=choice.folders,
@@ -441,13 +461,20 @@ def _start_import(
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders to import from; on a shared server without the default ``Downloads``."""
+    """Return the folders from which this page may import.
+
+    If others can reach the server, the default folder ``Downloads`` is not one of them.
+    """
     return settings.import_roots if is_private() else settings.shared_import_roots
 
 
 @contextmanager
 def _upload_folder(root: Path) -> Iterator[Path]:
-    """Create a hidden folder for an upload, on the disk of ``data/``, and remove it at the end."""
+    """Create a hidden folder for an upload in ``root``, and remove it at the end.
+
+    Args:
+        root: The folder of the datasets; created if it does not exist.
+    """
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("upload", root) as folder:
         yield folder
@@ -475,13 +502,22 @@ def _start_kaggle(token: str, name: str, split_choice: SplitChoice, settings: Se
 
 
 def _notice(imported: tuple[str, FaceSet]) -> ImportNotice:
-    """Return the notice about an import from the name and the images of the new dataset."""
+    """Return the notice about a successful import.
+
+    Args:
+        imported: The name and the images of the new dataset.
+    """
     name, faces = imported
     return ImportNotice(name, len(faces), faces.skipped, faces.split_groups, notes=faces.notes)
 
 
 def _checked_name(name: str, file: str, settings: Settings) -> str:
-    """Return the name of the new dataset: the entered one, or if it is empty, that of the file.
+    """Return the name of the new dataset.
+
+    Args:
+        name: The name that the user entered; if it is empty, the name is derived from ``file``.
+        file: The name of the file or folder.
+        settings: The folders of the app.
 
     Raises:
         InputError: The name is invalid, or a dataset has it already.
@@ -494,7 +530,16 @@ def _checked_name(name: str, file: str, settings: Settings) -> str:
 
 
 def _start(name: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
-    """Start the job that imports a dataset under a name, and redraw the page."""
+    """Start the job of an import, and redraw the page.
+
+    Args:
+        name: The name of the new dataset; the key of the job.
+        title: The title of the job.
+        work: Imports the dataset.
+
+    Raises:
+        InputError: The visitor is not an editor, or another import uses the name.
+    """
     require_editor()
     running = job_service().get(IMPORT, name)
     if running is not None and not running.is_finished:

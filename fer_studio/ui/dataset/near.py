@@ -23,10 +23,15 @@ class NearResult:
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates; show the progress and return None while the search runs.
+    """Return the near-duplicates and the findings about them.
+
+    The first call starts the search.
+
+    Returns:
+        None while the search runs; in this case the page shows its progress.
 
     Raises:
-        InputError: The search failed.
+        InputError: The search failed, or the visitor is not an editor.
     """
     key = (dataset.key, str(dataset.folder))
 
@@ -36,7 +41,7 @@ def near_result(dataset: OpenDataset) -> NearResult | None:
 
     job = job_service().get(NEAR_DUPLICATES, key)
     if job is None:
-        job = start_job(NEAR_DUPLICATES, key, "Searching near-duplicates", work)
+        job = start_job(NEAR_DUPLICATES, key, "Searching for near-duplicates", work)
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None

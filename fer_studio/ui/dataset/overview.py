@@ -28,7 +28,7 @@ _MAX_LISTED = 500
 
 @section
 def show_overview(dataset: OpenDataset) -> None:
-    """Draw the overview."""
+    """Draw the number of images by class and split, and the origin of the dataset."""
     overview = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
         st.info(
@@ -87,7 +87,7 @@ def _show_metrics(overview: Overview) -> None:
             "undefined" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
             border=True,
             height=METRIC_HEIGHT,
-            help=f"Class imbalance: size of the largest class relative to the smallest, in "
+            help="Class imbalance: size of the largest class relative to the smallest, in "
             f"{overview.reference}.",
         )
         st.metric(
@@ -95,7 +95,7 @@ def _show_metrics(overview: Overview) -> None:
             "undefined" if majority is None else f"{100 * majority:.1f} %",
             border=True,
             height=METRIC_HEIGHT,
-            help=f"Accuracy on {evaluated_split} of always predicting the largest class of "
+            help=f"Accuracy on {evaluated_split} if a model always predicts the largest class of "
             f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
         )
 
@@ -119,8 +119,8 @@ def _show_table(overview: Overview, name: str) -> None:
             column_config={
                 "Weight": st.column_config.NumberColumn(
                     format="%.2f",
-                    help="Weight of each image in a loss in which all classes count equally: the "
-                    "class weights of the recipes.",
+                    help="Weight of each image of the class in the loss, if a recipe uses class "
+                    "weights, so that all classes count equally.",
                 ),
                 **{
                     f"{split} share": st.column_config.NumberColumn(format="%.1f %%")
@@ -154,9 +154,8 @@ def _show_skipped(dataset: OpenDataset) -> None:
     faces = dataset.faces
     if not faces.skipped:
         return
-    with st.expander(
-        f"{faces.skipped:,} files or rows were skipped on import", icon=":material/warning:"
-    ):
+    subject = "1 file or row was" if faces.skipped == 1 else f"{faces.skipped:,} files or rows were"
+    with st.expander(f"{subject} skipped on import", icon=":material/warning:"):
         _show_skipped_files(faces)
         st.dataframe(
             [
@@ -180,10 +179,10 @@ def _show_skipped(dataset: OpenDataset) -> None:
 
 
 def _show_skipped_files(faces: FaceSet) -> None:
-    """Draw the numbers of skipped files by class and suffix, above the table of all of them."""
+    """Draw the number of skipped files by class and suffix; nothing if there are none."""
     if not faces.skipped_files:
         return
-    st.caption("By class and suffix")
+    st.caption("Skipped files by class and suffix")
     st.dataframe(
         [
             {

@@ -18,7 +18,7 @@ from fer_studio.ui.access import require_editor
 from fer_studio.ui.bars import show_votes_of_face
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
-from fer_studio.ui.dataset.face_drawer import FaceSource, face_texts
+from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
@@ -29,17 +29,20 @@ from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: Maximum size of an uploaded table of votes; the one of FER+ has 2 MB.
+#: Maximum size of an uploaded table of votes; FER+'s table has 2 MB.
 _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
-#: Keeps an error of the button's callback until the page is drawn.
+#: Keeps an error of the callback of "Remove the votes" until the page is drawn.
 _CALLBACK_ERROR = KeptError("votes_problem")
 
 
 @section
 def show_votes(dataset: OpenDataset) -> None:
-    """Draw the section."""
+    """Draw the agreement of the votes with the labels, and the faces with their votes.
+
+    Without votes, draw the form to add them.
+    """
     votes = dataset_votes(dataset)
     if votes is None:
         _offer_import(dataset)
@@ -86,7 +89,7 @@ def _offer_import(dataset: OpenDataset) -> None:
     st.markdown(
         "Ten annotators labeled every face of FER2013 again "
         "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes, "
-        "this page shows how far they agree with each other and with the labels, and which faces "
+        "this page shows how often they agree with each other and with the labels, and which faces "
         "are ambiguous."
     )
     with st.form("votes_form", border=False, clear_on_submit=True):
@@ -132,14 +135,16 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 f"{100 * agreeing:.1f} %",
                 border=True,
                 height="stretch",
-                help="Share of the images with votes.",
+                help="Share of the images with votes whose label more annotators chose than any "
+                "other answer.",
             )
             st.metric(
                 "Annotator agreement",
                 f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
                 border=True,
                 height="stretch",
-                help="Share of the most frequent answer, averaged over the images.",
+                help="Share of the annotators who gave the most frequent answer, averaged over the "
+                "images.",
             )
     chart, explanation = st.columns([3, 2], vertical_alignment="center")
     shares = {
@@ -153,9 +158,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
             file=f"{dataset.name}-agreement",
             alt="How often the annotators' most frequent answer is the label: "
             + ", ".join(
-                f"{emotion} {percent(share)}"
-                for emotion, share in shares.items()
-                if share is not None
+                f"{name} {percent(share)}" for name, share in shares.items() if share is not None
             ),
         )
     explanation.markdown(
@@ -205,7 +208,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
             if _show_face(dataset, votes, int(row), texts):
                 clicked_row = int(row)
     if clicked_row is not None:
-        FaceSource(dataset, "votes").opener(clicked_row, rows)
+        FaceDrawer(dataset, "votes").opener(clicked_row, rows)
 
 
 def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> bool:

@@ -1,4 +1,4 @@
-"""Findings made with a model, when the user presses a button."""
+"""Findings that need a model: searched when the user presses a button."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
 
-NETWORK_FINDING = JobKind("network finding", Role.EDITOR)
+MODEL_FINDING = JobKind("model finding", Role.EDITOR)
 
 #: Titles of the findings of this module, by kind.
-NETWORK_FINDINGS = {
+MODEL_FINDINGS = {
     "mislabelled": "Candidates for wrong labels (uses a model)",
     "non_faces": "Images that may not show a face (uses a model)",
 }
 
 
-def show_network_finding(dataset: OpenDataset, kind: str) -> None:
+def show_model_finding(dataset: OpenDataset, kind: str) -> None:
     """Draw the selection of the model, the button, and the result.
 
     Args:
         dataset: The dataset to search.
-        kind: A key of ``NETWORK_FINDINGS``.
+        kind: A key of ``MODEL_FINDINGS``.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=360):
@@ -36,7 +36,13 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
         split = ""  # all splits
         if kind == "mislabelled":
             present = dataset.faces.present_splits
-            split = st.selectbox("Labels of", present, key="mislabelled_split", width=160)
+            split = st.selectbox(
+                "Split",
+                present,
+                key="mislabelled_split",
+                width=160,
+                help="The split whose labels are checked.",
+            )
         is_pressed = st.button(
             "Find candidates",
             type="primary",
@@ -48,7 +54,7 @@ def show_network_finding(dataset: OpenDataset, kind: str) -> None:
         return
     key = (kind, dataset.key, bundle.content_key, split)
     job = job_on_request(
-        NETWORK_FINDING,
+        MODEL_FINDING,
         key,
         f"Checking {'the ' + split if split else 'all'} images with {bundle.name}",
         lambda job: _find(dataset, bundle, kind, split, job),
