@@ -284,7 +284,7 @@ def test_recording_is_off_by_default_and_gives_a_video_file(
     page = open_page("/live")
     start(page)
     expect(page.get_by_test_id("stVideo")).to_have_count(0)
-    switch = page.get_by_text("Record the video")
+    switch = page.get_by_text("Record the video", exact=True)
     switch.click()
     expect(page.get_by_text(re.compile("[1-9] s of 2 min"))).to_be_visible()
     switch.click()
