@@ -26,6 +26,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 
+#: The title of each face detector. Its first word is short enough for a bar.
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
 _DETECTOR_HELP = (
     "Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar cascade, "
@@ -178,8 +179,8 @@ def _choose_detector(settings: Settings) -> str:
 def _offer_yunet(settings: Settings) -> None:
     with st.expander("Get the accurate detector", icon=":material/download:"):
         st.write(
-            "The detector YuNet finds more faces and fewer false ones. Its file has "
-            f"{YUNET_BYTES / 1000:.0f} kB and comes from OpenCV's model zoo (MIT license)."
+            "The detector YuNet finds more faces, and fewer regions that are not faces. The file "
+            f"({YUNET_BYTES / 1000:.0f} kB) comes from OpenCV's model zoo (MIT license)."
         )
         if st.button("Download YuNet", key="download_yunet"):
             try:
@@ -189,7 +190,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # The page draws the list of detectors again, with the new one selected.
+                # The page runs again: the new detector is the first of the list, the default.
                 forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

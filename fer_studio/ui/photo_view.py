@@ -44,7 +44,7 @@ class Thumbnail:
 
     Attributes:
         title: The first line below the picture.
-        detail: The second line.
+        detail: The second line below the picture.
         color: The color of the border: red, green and blue, 0 to 255 each.
         picture: A JPEG file; None if the photo could not be decoded.
     """
@@ -117,7 +117,8 @@ def show_photo(
         "faces": face_entries(faces, size),
         "selected": selected,
     }
-    has_strip = sum(not face.is_too_small for face in faces) > 1
+    selectable_count = sum(not face.is_too_small for face in faces)
+    has_strip = selectable_count > 1
     container_key = f"photo_place_{key}"
     with st.container(key=container_key, gap=None):
         # assets/app.css reserves the height of the photo and of the row of faces below it.
@@ -129,7 +130,7 @@ def show_photo(
         _photo_view(
             key=key,
             data=data,
-            on_chosen_change=lambda: _report_choice(key, len(faces), on_choice),
+            on_chosen_change=lambda: _report_choice(key, selectable_count, on_choice),
         )
 
 
@@ -174,9 +175,9 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the position that the component has sent, if it is valid."""
+    """Call ``on_choice`` with the position that was clicked, if it is a valid one of ``count``."""
     chosen = st.session_state[key].chosen
-    # A client can send any value, so the position is checked.
+    # A client can send any value.
     if isinstance(chosen, int) and 0 <= chosen < count:
         on_choice(chosen)
 
