@@ -65,7 +65,7 @@ def model_choice_container(title_bar: DeltaGenerator, settings: Settings) -> Del
 
 
 def choose_model(settings: Settings) -> ModelChoice:
-    """Draw a bar with the model, the face detector, and a button with further settings."""
+    """Draw a bar to choose the model and the face detector, with a popover of further settings."""
     # The widgets have no labels, to take less space; the text of every option explains itself.
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=300):
@@ -126,9 +126,9 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 
 
 def bundle_title(bundle: Bundle) -> str:
-    """Return the name of a model with its accuracy on validation."""
+    """Return the title of a model with its validation accuracy; "on votes" if it learned votes."""
     name, accuracy = model_title(bundle), bundle.record.validation_accuracy
-    reference = " of votes" if bundle.record.learned_votes else ""
+    reference = " on votes" if bundle.record.learned_votes else ""
     if bundle.record.is_demo:
         # An accuracy on drawn faces cannot be compared with accuracies on real faces.
         return f"{name} (demo data)"

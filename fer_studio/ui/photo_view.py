@@ -21,6 +21,7 @@ def _read_assets(*names: str) -> str:
     return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
+#: A row of thumbnails. The placeholders: its name for screen readers, and a further attribute.
 _STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}" {}></div>'
 #: Height of a row of thumbnails, as ``assets/strip.css`` defines it.
 _STRIP_HEIGHT = "8.1rem"
@@ -175,9 +176,9 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the position that was clicked, if it is a valid one of ``count``."""
+    """Call ``on_choice`` with the position that was clicked, one of ``count`` positions from 0."""
     chosen = st.session_state[key].chosen
-    # A client can send any value.
+    # A client can send any value; invalid ones are ignored.
     if isinstance(chosen, int) and 0 <= chosen < count:
         on_choice(chosen)
 

@@ -36,7 +36,9 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
         st.caption(
             f"The table shows the first {len(listed_episodes):,} of {len(episodes):,} episodes."
         )
-    table_key = f"video_episodes_{analysis.key}_{filters.threshold:g}"
+    # Another key for other episodes, so that the selected row does not stay selected when it shows
+    # another episode.
+    table_key = f"video_episodes_{analysis.key}_{hash(tuple(listed_episodes))}"
 
     def choose() -> None:
         rows = st.session_state[table_key]["selection"]["rows"]
