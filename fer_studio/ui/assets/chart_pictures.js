@@ -40,6 +40,7 @@ function compose(container, layers, data) {
     ...wrapped(data.title, TITLE, font, box.width).map((text) => ({ text, ...TITLE })),
     ...wrapped(data.caption, CAPTION, font, box.width).map((text) => ({ text, ...CAPTION })),
   ]
+  // The font size tells the lines of the title and of the caption apart.
   const titleHeight = lines.filter(({ size }) => size === TITLE.size).length * TITLE.height
   const captionHeight = lines.filter(({ size }) => size === CAPTION.size).length * CAPTION.height
   const top = MARGIN + titleHeight + (titleHeight ? 4 : 0)

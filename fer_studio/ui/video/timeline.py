@@ -60,7 +60,7 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
             caption="Click on a lane to see that time. The height of a lane shows the smoothed "
             "probability.",
         ),
-        # The height is the space of the timeline until the browser has loaded it.
+        # The height reserves the space of the timeline until the browser has loaded it.
         st.container(
             key=f"{chart_key}_place",
             gap=None,
@@ -85,7 +85,7 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
 
 
 def timeline_height(persons: int, classes: int) -> int:
-    """Return the height of the timeline in pixels."""
+    """Return the height in pixels of a timeline with these numbers of persons and classes."""
     return _TOP + persons * (_PERSON_HEIGHT + classes * _LANE_HEIGHT) + _BOTTOM
 
 
