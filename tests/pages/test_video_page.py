@@ -261,6 +261,18 @@ def test_filters_that_leave_no_episode_are_explained(
     assert "No episode matches the filters" in texts(app.info)
 
 
+def test_no_episode_stays_selected_when_the_filters_show_others(
+    analyzed: AnalysisFolder, open_video: OpenVideo
+) -> None:
+    def table_id(**query: str) -> str:
+        app = open_video(analysis=analyzed.id, **query)
+        (found,) = [one for one in app.dataframe if "Class" in one.value.columns]
+        return str(found.proto.id)
+
+    assert table_id() == table_id()
+    assert table_id() != table_id(emotions="sad")
+
+
 def test_a_time_range_after_the_last_frame_is_not_applied(
     analyzed: AnalysisFolder, open_video: OpenVideo
 ) -> None:
