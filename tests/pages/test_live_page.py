@@ -68,7 +68,7 @@ def component(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.delenv(ICE_VARIABLE, raising=False)
     monkeypatch.setattr("fer_studio.ui.webrtc.webrtc_streamer", draw)
-    monkeypatch.setattr("fer_studio.ui.webrtc._share_newest_frames_only", lambda: None)
+    monkeypatch.setattr("fer_studio.ui.webrtc._replace_relay", lambda: None)
     return arguments
 
 

@@ -23,7 +23,7 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.face_grid import face_grid
-from fer_studio.ui.gallery import FaceTexts, face_tile, page_of
+from fer_studio.ui.gallery import FaceTexts, choose_page, face_tile
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
@@ -203,7 +203,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     texts = face_texts(dataset, curation_state(dataset))
     clicked_row: int | None = None
     grid = st.grid(2, min_column_width=340, border=True)
-    for row in page_of(rows, key=key, page_size=_FACES_ON_PAGE):
+    for row in choose_page(rows, key=key, page_size=_FACES_ON_PAGE):
         with grid.cell():
             if _show_face(dataset, votes, int(row), texts):
                 clicked_row = int(row)
