@@ -360,6 +360,23 @@ def test_a_trial_that_a_dead_worker_left_behind_is_retried(
     assert (retried.value, retried.values) == (0.75, left.trials[0].values)
 
 
+def test_a_trial_whose_worker_died_before_its_first_report_is_retried(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in()
+    monkeypatch.setattr(search, "_HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(search, "_GRACE_SECONDS", 1)
+    study_setup_ = setup(str(tmp_path), trials=1)
+    create_study(study_setup_, settings)
+    search.open_study(study_setup_, settings).ask()
+    assert study_summary("first", settings).running == 1
+    summary = run_search("first", settings)
+    assert (summary.finished, summary.running, len(summary.trials)) == (1, 0, 1)
+
+
 def test_a_running_trial_of_an_earlier_version_is_retried(
     settings: Settings,
     tmp_path: Path,
