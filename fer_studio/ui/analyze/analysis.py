@@ -42,7 +42,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     start = time.monotonic()
     for done, (key, photo) in enumerate(unfinished):
         elapsed = time.monotonic() - start
-        if elapsed > _SILENT_SECONDS:
+        if done and elapsed > _SILENT_SECONDS:  # without a finished photo, there is no estimate
             left = elapsed / done * (len(unfinished) - done)
             so_far = f"{finished_before + done} of {len(photo_by_key)} photos analyzed"
             text = f"{so_far}, about {format_duration(max(left, 1))} left"
