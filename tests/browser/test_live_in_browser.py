@@ -273,8 +273,8 @@ def test_recording_is_off_by_default_and_gives_a_video_file(
     switch.click()
     video = page.get_by_test_id("stVideo")
     expect(video).to_be_visible()
-    # The server deletes the file when the recording is discarded.
-    expect(video).to_have_js_property("readyState", 4)
+    # The server deletes the file when the recording is discarded: until the browser reads no more.
+    expect(video).to_have_js_property("networkState", 1)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="MB").click()
     assert Path(waiting.value.path()).read_bytes()[4:8] == b"ftyp"

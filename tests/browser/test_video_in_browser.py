@@ -92,6 +92,8 @@ def test_upload_timeline_click_frame_rename_download(
     name, content = downloaded(page, "CSV")
     assert content.decode().splitlines()[1].startswith('"interview.mp4",0,0,1,')
 
+    # The server deletes the video: until the browser reads no more of it.
+    expect(page.locator("video")).to_have_js_property("networkState", 1)
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete this analysis").click()
     expect(page.get_by_text("Upload a video above")).to_be_visible()
