@@ -88,6 +88,9 @@ def test_three_classes_are_imported_trained_and_used(
 
     page.get_by_role("link", name="Train").first.click()
     choose(page, "Start from", SHIPPED)
+    # The page adapts the settings to this model, and would replace a value that is entered before.
+    expect(page.get_by_role("combobox", name="Freeze up to")).to_be_visible()
+    page.locator(IDLE).wait_for()
     fill(page, "Epochs", "2")
     page.get_by_role("radio", name="Advanced").click()
     page.get_by_text("Batch size, seed, precision").click()
