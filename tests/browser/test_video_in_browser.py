@@ -115,11 +115,13 @@ def test_the_page_s_answer_to_a_key_does_not_undo_the_next_keys(chromium: Browse
                 sizes: { lane: 26, person: 30, top: 22, bottom: 44, height: 66 },
             }
             window.sent = []
-            window.answer = (current) => draw({
-                data: { ...data, current },
-                parentElement: document.querySelector("main"),
-                setTriggerValue: (_, time) => window.sent.push(time),
-            })
+            window.answer = (current) => {
+                draw({
+                    data: { ...data, current },
+                    parentElement: document.querySelector("main"),
+                    setTriggerValue: (_, time) => window.sent.push(time),
+                })
+            }
             window.answer(null)
         }""",
         script.read_text(encoding="utf-8"),
