@@ -320,7 +320,6 @@ def test_threads_end_on_stop_on_reload_on_change_of_page_and_when_the_tab_is_clo
         start(page)
         page.reload()
         expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
-    assert_ended()
     start(page)
     page.get_by_role("link", name="Analyze photos").click()
     expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
