@@ -967,7 +967,7 @@ print(sorted({{"tensorflow", "keras", "jax", "torch", "tf2onnx"}} & set(sys.modu
         cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

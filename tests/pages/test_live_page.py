@@ -404,6 +404,22 @@ def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     assert len(playing.get("download_button")) == 2  # the stream continues
 
 
+def test_the_switch_follows_the_recording_and_a_refresh_does_not_set_it(playing: AppTest) -> None:
+    recording = processor(playing).video_recording
+    for is_running in (True, False):
+        if is_running:
+            recording.start()
+        else:
+            recording.stop()
+        playing.run()
+        assert_sound(playing)
+        assert playing.toggle(key="live_recording").value is is_running
+        # The browser would replace a click that this refresh does not know by this value.
+        playing.run()
+        assert playing.toggle(key="live_recording").value is is_running
+        assert not playing.toggle(key="live_recording").proto.set_value
+
+
 def test_a_full_record_is_reported(
     home: Settings, component: dict[str, Any], open_app: OpenApp, clock: Clock
 ) -> None:

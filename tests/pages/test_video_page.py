@@ -75,7 +75,7 @@ def open_video() -> OpenVideo:
     """``open_video(email="ada@example.org")``: the page, on a shared server with an address."""
 
     def call(email: str | None = None, **query: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         if email is not None:
             app.secrets, app.user = _SECRETS, user(email)
         app.switch_page("pages/video.py")

@@ -27,12 +27,17 @@ const LINE_COLOR = "#7A7A7A"
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const container = parentElement.querySelector(".emotion-timeline")
-  const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => redraw(state)) }
+  const state = STATES.get(parentElement) ?? {
+    observer: new ResizeObserver(() => redraw(state)),
+    sent: [],
+    isWaiting: false,
+  }
   if (!STATES.has(parentElement)) {
     STATES.set(parentElement, state)
     state.observer.observe(container)
   }
   Object.assign(state, { data, container, send: (time) => setTriggerValue("time", time) })
+  follow(state)
   redraw(state)
   return () => {
     state.observer.disconnect()
@@ -54,7 +59,27 @@ function redraw(state) {
     state.content = content
     if (hadFocus) state.times.focus({ preventScroll: true })
   }
-  mark(state, data.current)
+  mark(state, hasUnanswered(state) ? state.chosen : data.current)
+}
+
+// Compares the page's time with the times that were chosen here: until the page has answered the latest
+// choice, an answer to an earlier one must not undo it. Quick key presses would otherwise be lost.
+function follow(state) {
+  const { sent, answered, data } = state
+  const position = sent.lastIndexOf(data.current)
+  if (position >= 0) {
+    sent.splice(0, position + 1)
+  } else if (data.current !== answered) {
+    // Chosen elsewhere on the page.
+    sent.length = 0
+    clearTimeout(state.timer)
+    state.isWaiting = false
+  }
+  state.answered = data.current
+}
+
+function hasUnanswered({ sent, isWaiting }) {
+  return isWaiting || sent.length > 0
 }
 
 function draw(state, width, style) {
@@ -198,7 +223,12 @@ function choose(state, time, delay) {
   // The time is marked at once; the page updates its other elements later.
   mark(state, time)
   clearTimeout(state.timer)
-  state.timer = setTimeout(() => state.send(time), delay)
+  state.isWaiting = true
+  state.timer = setTimeout(() => {
+    state.isWaiting = false
+    state.sent.push(time)
+    state.send(time)
+  }, delay)
 }
 
 // Draws a line at the chosen time, with the time above it.
