@@ -34,7 +34,7 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
-from fer_studio.ui.train.configure import NEW_TRAINING, RUN, VIEW
+from fer_studio.ui.train.configure import RUN
 from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import show_outcome
 from fer_studio.ui.train.formatting import (
@@ -44,6 +44,7 @@ from fer_studio.ui.train.formatting import (
     format_started,
     run_titles,
 )
+from fer_studio.ui.train.no_runs import show_no_runs
 from fer_studio.ui.train.pending_queue import show_queue
 
 #: Seconds between two refreshes of the progress and of the curves of a running training.
@@ -61,7 +62,10 @@ def show_runs(settings: Settings) -> None:
     runs = list_runs(settings)
     if not runs:
         show_outcome()
-        _show_empty_state()
+        show_no_runs(
+            "**No training has been started yet.** Choose a dataset and a recipe, start the "
+            "training, and watch it here; a training on the demo set takes minutes."
+        )
         return
     show_queue(runs, settings)
     run = _choose_run(runs)
@@ -74,19 +78,6 @@ def show_runs(settings: Settings) -> None:
     curves = placed_fragment(_show_curves, run_every=_CURVES_SECONDS if is_live else None)
     curves(run, style, settings)
     show_details(run)
-
-
-def _show_empty_state() -> None:
-    with st.container(border=True):
-        st.markdown(
-            "**No training has been started yet.** Choose a dataset and a recipe, start the "
-            "training, and watch it here; a training on the demo set takes minutes."
-        )
-        st.button("New training", key="first_training", icon=":material/add:", on_click=_go_to_form)
-
-
-def _go_to_form() -> None:
-    st.session_state[VIEW] = NEW_TRAINING
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
