@@ -298,7 +298,7 @@ def test_the_baseline_and_faces_that_are_large_and_crisp(
 ) -> None:
     page = open_page("/dataset")
     share = np.mean(load_dataset("drawn", home).labels == 0)
-    expect(metric(page, "Majority-class baseline")).to_have_text(f"{100 * share:.1f} %")
+    expect(metric(page, "Majority baseline")).to_have_text(f"{100 * share:.1f} %")
     open_tab(page, "Browse images")
     pictures = page.get_by_role("main").locator("img")
     expect(pictures).to_have_count(24)

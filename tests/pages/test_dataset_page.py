@@ -208,7 +208,7 @@ def test_an_uploaded_table_is_imported_and_shown(
         "Validation": "21",
         "Test": "14",
         "Imbalance": "1.0 : 1",
-        "Majority-class baseline": "14.3 %",
+        "Majority baseline": "14.3 %",
     }
     # No file of the upload is left next to the dataset.
     assert [path.name for path in home.data_root.iterdir()] == ["faces-of-mine"]

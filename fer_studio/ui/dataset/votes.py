@@ -98,13 +98,13 @@ def _offer_import(dataset: OpenDataset) -> None:
             type=["csv"],
             key="votes_upload",
             max_upload_size=_MAX_UPLOAD_MB,
-            help="FER+'s fer2013new.csv, or a csv with the path of each image and its votes.",
+            help="FER+'s fer2013new.csv, or a CSV file with the path of each image and its votes.",
         )
         is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
     if not is_pressed:
         return
     if upload is None:
-        raise InputError("No file was chosen; drop the csv above, then press Add the votes.")
+        raise InputError("No file was chosen; drop the CSV file above, then press Add the votes.")
     require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Matching votes to images…"):
