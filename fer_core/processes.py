@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -51,7 +51,7 @@ def process_start(process_id: int) -> float | None:
 
 
 def is_process_alive(process_id: int, started: float | None) -> bool:
-    """Return True if exactly this process is still running.
+    """Return True if exactly this process is still running; False without psutil.
 
     Args:
         process_id: ID of the process, which the system may have reused for a later process.
@@ -93,8 +93,9 @@ def kill_with_children(process_id: int) -> None:
         raise PermissionError from error
     # The group is ended only if the process leads it. A job that was started by a shell script is
     # in the group of the script, which must not be ended.
-    if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
-        os.killpg(process_id, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # the process has just ended
+        if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
+            os.killpg(process_id, signal.SIGKILL)
     for member in processes:
         try:
             member.kill()
@@ -117,7 +118,7 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
         The descriptor of the open file; None if another process holds the lock.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened or locked.
     """
     deadline = time.monotonic() + timeout
     while True:
@@ -245,7 +246,9 @@ def spawn(
 
 @contextmanager
 def stop_on_signals(message: str) -> Iterator[threading.Event]:
-    """Set an event at the first interrupt or terminate signal; end the process at the second.
+    """Provide an event that the first interrupt or terminate signal sets.
+
+    The second signal ends the process.
 
     Args:
         message: Printed at the first signal.
