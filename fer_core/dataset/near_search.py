@@ -191,9 +191,9 @@ def copies_of_train(
         report: Called with the finished and the total work, in an arbitrary unit.
 
     Returns:
-        Three arrays, bool ``[k]``, which tell if an image is an exact copy of a training image; if
-        it is no exact copy, but a near-duplicate of one; and if it is, in addition, a
-        near-duplicate of a training image whose key is in ``model_keys``.
+        Three arrays, bool ``[k]``. They are True for exact copies of a training image; for
+        near-duplicates of one that are not exact copies; and for those near-duplicates whose
+        training image has a key in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)

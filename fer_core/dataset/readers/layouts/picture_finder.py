@@ -73,7 +73,7 @@ class PictureFinder:
         return _best_match(parents, same_name or group, folders_of(list_name))
 
     def has_other_versions(self, picture: str) -> bool:
-        """Return True if other versions of a picture exist, of which ``chosen_folder`` has one."""
+        """Return True if there is a ``chosen_folder``, and other pictures have the same stem."""
         stem = _stem(_key(picture.rpartition("/")[2]))
         return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
 
