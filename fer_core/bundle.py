@@ -310,7 +310,7 @@ def list_bundles(settings: Settings) -> list[Bundle]:
 
 
 def damaged_bundles(settings: Settings) -> list[str]:
-    """Return a sentence for each bundle that cannot be used."""
+    """Return a sentence for each bundle or folder that cannot be used."""
     return _scan_bundles(settings)[1]
 
 
@@ -321,8 +321,8 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     for root in settings.model_roots:
         named_folders += [(folder.name, folder) for folder in _visible_paths(root, errors)]
     run_bundles = [run / "bundle" for run in _visible_paths(settings.runs_root, errors)]
-    # Most runs of a large folder may have no bundle. They are removed first, because sorting
-    # accesses the disk for each item.
+    # Runs without a bundle, which may be most of a large folder, are left out before sorting,
+    # because sorting accesses the disk for each item.
     run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
     named_folders += [(folder.parent.name, folder) for folder in run_bundles]
     bundles: dict[str, Bundle] = {}
@@ -382,7 +382,7 @@ def default_bundle_name(settings: Settings) -> str | None:
 
 
 def default_bundle_folder(settings: Settings) -> Path | None:
-    """Return the folder of the default model; None if there is none or it does not exist."""
+    """Return the folder of the default model; None if none is set or its folder is missing."""
     name = default_bundle_name(settings)
     return None if name is None or not is_plain_name(name) else _folder_by_name(name, settings)
 

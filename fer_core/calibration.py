@@ -65,8 +65,8 @@ class Calibration:
     def minimum_confidence(self) -> float:
         """The confidence, 0 to 1, from which a prediction is shown as certain.
 
-        It is the threshold at which 80 % of the predictions on validation images were correct,
-        limited to 0.4 to 0.9. Without thresholds it is 0.4.
+        It is the lowest threshold at which the accuracy on validation images reaches 80 %, but at
+        least 0.4 and at most 0.9. It is 0.4 without thresholds, and 0.9 if no threshold reaches it.
         """
         if _CONFIDENT_ACCURACY not in self.thresholds:
             return LOWEST_MINIMUM_CONFIDENCE

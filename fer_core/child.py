@@ -50,7 +50,8 @@ class ChildError(Exception):
 
     Attributes:
         cause: "time" if it exceeded a time limit, "crash" if a signal ended it, otherwise "error".
-        detail: The last line of its standard error, or the number of the signal.
+        detail: The exceeded wall-clock limit, the signal, the last line of standard error, or the
+            exit code if standard error is empty.
     """
 
     def __init__(self, cause: Literal["time", "crash", "error"], detail: str) -> None:

@@ -92,8 +92,8 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         ValueError: There are fewer than 2 or more than 20 names, a name is invalid, or two names
-            differ only in upper and lower case. As for ``class_name``, the message has no full
-            stop.
+            are equal or differ only in upper and lower case. As for ``class_name``, the message has
+            no full stop.
     """
     classes = tuple(class_name(name) for name in names)
     if not MIN_CLASSES <= len(classes) <= MAX_CLASSES:
@@ -102,9 +102,12 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
         )
     by_key: dict[str, str] = {}
     for name in classes:
-        other = by_key.setdefault(class_key(name), name)
-        if other is not name:
+        other = by_key.get(class_key(name))
+        if other == name:
+            raise ValueError(f"the class name {name!r} occurs twice")
+        if other is not None:
             raise ValueError(f"the class names {other!r} and {name!r} differ only in case")
+        by_key[class_key(name)] = name
     return classes
 
 

@@ -34,10 +34,10 @@ def system_reason(error: BaseException) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the cause in the message of a Keras error: at most three lines and 400 characters.
+    """Return the cause that a Keras error names, on one line of about 400 characters at most.
 
-    Before the cause, Keras describes over many lines the object that it was building. In other
-    messages, the cause is the beginning of the message.
+    Before the cause, Keras describes over many lines the object that it was building; only the
+    class of this object is kept. In other messages, the cause is the beginning of the message.
     """
     text = str(error).strip()
     description, separator, cause = text.rpartition("Exception encountered:")

@@ -55,7 +55,7 @@ def process_start(process_id: int) -> float | None:
 
 
 def is_process_alive(process_id: int, started: float | None) -> bool:
-    """Return True if exactly this process is still running.
+    """Return True if exactly this process is still running; False without psutil.
 
     Args:
         process_id: ID of the process, which the system may have reused for a later process.
@@ -124,7 +124,7 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
         The descriptor of the open file; None if another process holds the lock.
 
     Raises:
-        OSError: The file cannot be opened.
+        OSError: The file cannot be opened or locked.
     """
     start = time.monotonic()
     while True:
@@ -255,7 +255,9 @@ def spawn(
 
 @contextmanager
 def stop_on_signals(message: str) -> Iterator[threading.Event]:
-    """Set an event at the first interrupt or terminate signal; end the process at the second.
+    """Provide an event that the first interrupt or terminate signal sets.
+
+    The second signal ends the process.
 
     Args:
         message: Printed at the first signal.

@@ -48,7 +48,7 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 #: The strict type of each plain type.
 _STRICT: dict[Any, Any] = {str: Text, bool: Flag, int: Integer, float: Number}
 
-#: What was expected, by pydantic's type of the error.
+#: What was expected, by pydantic's name of the error.
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing_size": "a whole number",
@@ -61,8 +61,8 @@ _EXPECTED = {
     "dataclass_type": "a JSON object",
     "tuple_type": "a list",
 }
-#: By pydantic's type of the error: the comparison for the message, and the key of the bound in the
-#: error's context.
+#: The comparison for the message, and the key of the bound in the error's context, by pydantic's
+#: name of the error.
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),

@@ -166,8 +166,8 @@ class WorkQueue:
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
     """Return a number between the last order of ``before`` and the first order of ``after``.
 
-    If one of the lists is empty, the number is 1 from the order at the other side. None if no float
-    is between the two orders.
+    If ``before`` is empty, the number is 1 below the first order; if ``after`` is empty, it is 1
+    above the last one. None if no float is between the two orders.
     """
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2

@@ -122,7 +122,7 @@ def _check_annotation(arguments: argparse.Namespace) -> None:
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """Return the paths of files, and the files in the paths of folders.
+    """Return the paths, with each folder replaced by the files in it.
 
     Raises:
         InputError: No path exists, or the folders contain no files.
@@ -170,7 +170,7 @@ class _AnnotatedPictures:
 def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Return the result of one file, and its picture; None if the file could not be decoded.
+    """Return the result of one file, and its picture, which is None if it could not be decoded.
 
     Args:
         path: The file, or ``_STANDARD_INPUT``.

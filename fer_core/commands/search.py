@@ -257,12 +257,12 @@ def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _parse_space(text: str) -> list[dict[str, Any]]:
     try:
-        dimensions = json.loads(text)
+        parameters = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"--space should be a list in JSON; received {text!r}.") from error
-    if not isinstance(dimensions, list) or not all(isinstance(item, dict) for item in dimensions):
+    if not isinstance(parameters, list) or not all(isinstance(item, dict) for item in parameters):
         raise InputError(f"--space should be a JSON list of objects; received {text!r}.")
-    return dimensions
+    return parameters
 
 
 def _answer(study: StudySummary) -> Answer:

@@ -103,7 +103,7 @@ def find_pairs(
         images: uint8 ``[n, 48, 48]``.
         rows: Row numbers, in ascending order if ``others`` is None.
         others: Row numbers of other images; None to compare ``rows`` with each other.
-        report: Called with the number of finished comparisons and of all comparisons.
+        report: Called with the finished and the total work, in an arbitrary unit.
     """
     rows = recognizable_rows(images, rows)
     second_rows = rows if others is None else recognizable_rows(images, others)
@@ -145,7 +145,7 @@ def join_near_duplicates(
         images: uint8 ``[n, 48, 48]``.
         rows: The images to compare, in ascending order; one image of each group of exact copies.
         groups: The groups of all ``n`` images; changed in place.
-        report: Called with the number of finished comparisons and of all comparisons.
+        report: Called with the finished and the total work, in an arbitrary unit.
 
     Returns:
         False if so many images look alike that not all candidates were verified.
@@ -188,11 +188,12 @@ def copies_of_train(
         rows: The row numbers of the images to look up, ``[k]``.
         train_rows: The row numbers of the training images.
         model_keys: ``content_keys`` of the images that a model was trained on; None for no model.
-        report: Called with the number of finished comparisons and of all comparisons.
+        report: Called with the finished and the total work, in an arbitrary unit.
 
     Returns:
-        Three arrays, bool ``[k]``: the image is an exact copy of a training image; it is not, but
-        it is a near-duplicate of one; it is a near-duplicate of a training image in ``model_keys``.
+        Three arrays, bool ``[k]``. They are True for exact copies of a training image; for
+        near-duplicates of one that are not exact copies; and for those near-duplicates whose
+        training image has a key in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)

@@ -25,6 +25,9 @@ class SplitChoice:
         validation_share: Share of the images that becomes validation, above 0 and below 0.5.
         test_share: Share of the images that becomes test, above 0 and below 0.5.
         seed: Seed of the random choice, 0 or above.
+
+    Raises:
+        InputError: A share or the seed is out of range.
     """
 
     validation_share: float = 0.1
@@ -62,10 +65,10 @@ def create_missing_splits(
     Images of one group stay together. Groups of two or more images are assigned first, the largest
     first, each to the split where it reduces the deviation from the requested class counts the most
     (chi-squared: squared differences divided by the requested counts). The assignment is improved
-    by moving single groups until no move reduces the deviation. Then single images fill up each
-    class to its rounded share. A class never loses its last training image. A group that is larger
-    than a split stays in train, and a split that would remain empty gets the smallest group that
-    train can spare.
+    by moving one group at a time until no move reduces the deviation. Then images without a group
+    fill up each class to its rounded share. A class never loses its last training image. A group
+    that is much larger than a split stays in train, and a split that would remain empty gets the
+    smallest group that train can spare.
 
     Args:
         labels: int8 ``[n]``.
@@ -215,7 +218,7 @@ class _GroupAssignment:
         return best
 
     def _improve(self) -> None:
-        """Move single groups to better splits until nothing changes."""
+        """Move one group at a time to a better split until nothing changes."""
         for _ in range(_MAX_PASSES):
             moves = 0
             for group in self._order:

@@ -34,7 +34,8 @@ class CachedPrediction:
 
     Attributes:
         labels: Labels of the images, int8 ``[n]``, to check that the file belongs to these images.
-        raw_probabilities: float32 ``[n, classes]``, before temperature scaling.
+        raw_probabilities: float32 ``[n, classes]``, before logit adjustment and temperature
+            scaling.
         is_leaked: Images that also appear in train, as exact copies or near-duplicates, bool
             ``[n]``.
         is_near_duplicate: Images that appear in train as near-duplicates only, bool ``[n]``.
@@ -52,8 +53,8 @@ class CachedPrediction:
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
     """Return the cache key of a bundle's predictions on a split.
 
-    It covers everything that the predictions depend on. The temperature is not part of it, because
-    probabilities are stored before temperature scaling.
+    It covers everything that the predictions depend on. The calibration is not part of it, because
+    probabilities are stored before logit adjustment and temperature scaling.
     """
     record = bundle.record
     parts = (

@@ -50,12 +50,13 @@ class CalibrationAnalysis:
     """Calibration before and after temperature scaling.
 
     Attributes:
-        uncalibrated: Probabilities of the network, without temperature scaling.
+        uncalibrated: Probabilities without temperature scaling, but after the logit adjustment of
+            the bundle, if it has one.
         calibrated: Probabilities at the temperature of the bundle, as the pages analyze and live
             show them.
         cross_validated: Probabilities of each fold at a temperature that was fitted on the other
-            folds. Publish the metrics of this state, because they are not too optimistic. None with
-            fewer than ``MIN_IMAGES`` images.
+            folds. Publish these metrics: a temperature fitted on the same images makes metrics too
+            optimistic. None with fewer than ``MIN_IMAGES`` images.
         fitted_temperature: The temperature fitted on all of these images; 1 with fewer than
             ``MIN_IMAGES`` images.
         folds: Number of folds of ``cross_validated``.
@@ -78,7 +79,7 @@ def analyze_calibration(
 
     Args:
         labels: True labels, ``[n]``.
-        raw: Probabilities before temperature scaling, ``[n, classes]``.
+        raw: Probabilities after logit adjustment and before temperature scaling, ``[n, classes]``.
         calibrated: Probabilities at ``temperature``, ``[n, classes]``.
         temperature: The temperature of the bundle.
     """

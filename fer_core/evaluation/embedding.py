@@ -74,13 +74,13 @@ def embed(
     """
     if method not in ("tsne", "pca"):
         raise ValueError(f"method should be either 'tsne' or 'pca'. Received: {method!r}")
-    rows = face_set.rows(split)
-    if len(rows) < _MIN_IMAGES:
+    all_rows = face_set.rows(split)
+    if len(all_rows) < _MIN_IMAGES:
         raise InputError(
-            f"An embedding needs at least {_MIN_IMAGES} images, and {split} has {len(rows)}; "
+            f"An embedding needs at least {_MIN_IMAGES} images, and {split} has {len(all_rows)}; "
             "choose another split."
         )
-    rows = _stratified(face_set.labels, rows, min(sample, MAX_SAMPLE), seed)
+    rows = _stratified(face_set.labels, all_rows, min(sample, MAX_SAMPLE), seed)
     steps = 2
     components = principal_components(features.values[rows], _COMPONENTS)
     if report is not None:
@@ -94,7 +94,8 @@ def embed(
         report(steps, steps)
     if points.shape[1] < 2:
         points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
-    note += f". Stratified sample of {len(rows):,} images."
+    selection = "Stratified sample of" if len(rows) < len(all_rows) else "All"
+    note += f". {selection} {len(rows):,} images."
     return Embedding(rows, np.asarray(points, np.float32), method, note)
 
 

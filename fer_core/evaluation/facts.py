@@ -33,8 +33,8 @@ class ResultFacts:
         is_fer2013: True if the images are FER2013's, on which human accuracy is 65 ± 5 %.
         is_test: True if test images are included.
         is_training_data: True if the model was trained on some of the images.
-        warnings: One sentence for each of these properties that is True, and further warnings, for
-            display.
+        warnings: Sentences for display: about drawn faces, test images, unknown training images,
+            classes that the model or the images lack, and a single image.
         left_out: Number of images that are not evaluated, by class; the model does not have these
             classes.
     """
@@ -70,16 +70,13 @@ def facts_on_dataset(
     rows = face_set.rows(split)
     present_splits = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
     warnings = [matched.warning] if matched.warning else []
-    if is_demo_data != bundle.record.is_demo:
-        if bundle.record.is_demo:
-            warnings.append(
-                "The model was trained on drawn faces, and these are photos: the metrics do not "
-                "show what a model trained on photos reaches."
-            )
-        else:
-            warnings.append(_DRAWN_FACES)
-    elif is_demo_data:
+    if is_demo_data:
         warnings.append(_DRAWN_FACES)
+    elif bundle.record.is_demo:
+        warnings.append(
+            "The model was trained on drawn faces, and these are photos: the metrics do not show "
+            "what a model trained on photos reaches."
+        )
     if "test" in present_splits:
         warnings.append(
             "These are test images. Evaluate on them once, for the final report: metrics become "

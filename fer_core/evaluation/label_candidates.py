@@ -125,7 +125,7 @@ def find_label_candidates(
         a suggestion; its explanation and notes say where the probabilities come from.
 
     Raises:
-        InputError: The split has too few images in total or per class.
+        InputError: ``split`` is ``all`` or unknown, or has too few images in total or per class.
     """
     rows = face_set.rows(split)
     if split == "all":
@@ -335,7 +335,7 @@ def find_non_faces(
         "non_faces",
         "Possibly not a face",
         "These images differ most from all others, or the face check finds no face in them.",
-        score_name="rank among all images by both scores (1: least like a face)",
+        score_name="rank among all images (1: least like a face)",
         rows=order,
         scores=ranks[order].astype(np.float32),
         reasons=[

@@ -155,6 +155,9 @@ def _last_feature_map(
 
     The outputs of nodes that keep the size (normalization, activation) are feature maps, too. The
     search ends at pooling, which changes the size.
+
+    Raises:
+        NoFeatureMapError: None of the tensors is a feature map.
     """
     feature_map: str | None = None
     is_channels_last = False
@@ -205,7 +208,11 @@ def _scores_before_softmax(
 def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """Return a network of some nodes; all inputs except ``input_name`` have to be constant."""
+    """Return a network of some nodes, whose inputs except ``input_name`` are constants.
+
+    Raises:
+        NoFeatureMapError: The nodes have another input that depends on the network's input.
+    """
     import onnx
     from onnx import helper
 

@@ -175,7 +175,7 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_n(self) -> int | None:
-        """Number of images that are not in train and have no copy there; None if unknown."""
+        """Number of images outside train without a (near-)duplicate in it; None if unknown."""
         return None if self.is_leaked is None else int((~self.is_leaked).sum())
 
     @property

@@ -179,8 +179,8 @@ def seen_images(
     """
     hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
     if hashes is None:
-        published = face_set if imported is None else imported
-        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_duplicate), published)
+        uncurated = face_set if imported is None else imported
+        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_duplicate), uncurated)
     start_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
@@ -199,16 +199,23 @@ def _seen_dataset(
     face_set: FaceSet,
     rows: NDArray[np.intp],
     leaks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    published: FaceSet,
+    uncurated: FaceSet,
 ) -> SeenImages | None:
     """Return what a model of an earlier version has seen; None if it is unknown.
 
     The record of the model contains the fingerprint and the class counts of its dataset. They show
     whether the model, or its starting model, was trained on this dataset.
+
+    Args:
+        bundle: The model.
+        face_set: The data.
+        rows: The evaluated images, ``[n]``.
+        leaks: ``is_leaked`` and ``is_near_duplicate`` of ``seen_images``.
+        uncurated: The data before curation.
     """
     record = bundle.record
-    is_training_data = _is_dataset(record.dataset, published)
-    is_starting_data = any(_is_dataset(dataset, published) for dataset in record.starting_datasets)
+    is_training_data = _is_dataset(record.dataset, uncurated)
+    is_starting_data = any(_is_dataset(dataset, uncurated) for dataset in record.starting_datasets)
     if not is_training_data and not is_starting_data:
         return None
     is_leaked, is_near_duplicate = leaks
@@ -222,7 +229,7 @@ def _seen_dataset(
     if record.config.get("exclude_leaks"):
         # The model was trained without the training images that appear in validation or test.
         is_copy = is_near_duplicate
-        leaking = content_keys(published.images[leaking_training_rows(published)])
+        leaking = content_keys(uncurated.images[leaking_training_rows(uncurated)])
         is_train = in_train & ~np.isin(content_keys(face_set.images[rows]), leaking)
     is_complete = not record.start or is_starting_data
     return SeenImages(is_train, splits == _VALIDATION, is_copy, no_image, start_model, is_complete)

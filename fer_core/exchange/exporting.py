@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle
+from fer_core.classes import positions_of, served_classes
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
 from fer_core.exchange.labels import META_SUFFIX, ExportMetadata
@@ -70,15 +71,16 @@ def export_model(
             current folder.
 
     Raises:
-        InputError: The bundle has no Keras model and the format needs one, an output file exists,
-            or the exported network does not return the same probabilities.
+        InputError: The bundle has no Keras model and the format needs one, an output file exists or
+            has another suffix, or the exported network cannot be written or read back, or does not
+            return the same probabilities.
     """
     target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
     if export_format != "onnx" and not (bundle.folder / KERAS_MODEL_FILE).is_file():
         raise InputError(
             f"The model {bundle.name!r} has no Keras model, so it can be exported as onnx only; "
-            "for other formats import it from its Keras file."
+            "for other formats, import the model from a Keras file first."
         )
     if not bundle.served_network.is_file():
         export_onnx(bundle)
@@ -135,6 +137,13 @@ def _check_not_existing(files: tuple[Path, ...]) -> None:
 
 def _metadata(bundle: Bundle) -> ExportMetadata:
     record = bundle.record
+    prior = bundle.calibration.class_prior
+    if prior is not None:
+        # A model trained here may have the emotions in another order than an imported one.
+        prior = tuple(
+            prior[position]
+            for position in positions_of(served_classes(record.labels), record.classes)
+        )
     return ExportMetadata(
         model=bundle.name,
         labels=record.labels,
@@ -143,7 +152,7 @@ def _metadata(bundle: Bundle) -> ExportMetadata:
         input_offset=record.input_offset,
         flip_averaging=record.flip_averaging,
         temperature=bundle.temperature,
-        class_prior=bundle.calibration.class_prior,
+        class_prior=prior,
         prior_exponent=bundle.calibration.prior_exponent,
     )
 
@@ -191,6 +200,9 @@ def _verify_export(
         bundle: The bundle that was exported.
         pixels: The input for both networks.
         expected: The probabilities that the served network of the bundle returns for this input.
+
+    Raises:
+        InputError: The file cannot be read back, or its network returns other probabilities.
     """
     description = f"The {export_format} export of {bundle.name!r}"
     try:

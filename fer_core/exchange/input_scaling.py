@@ -45,7 +45,7 @@ _RANGES: dict[Scale, tuple[float, float]] = {
 #: Usual limits of the spread after the scaling: half the difference of the highest and the lowest
 #: intensity.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
-#: Usual maximum distance from zero of the middle between these two intensities, in spreads.
+#: Usual maximum distance of the midpoint of these two intensities from 0, relative to the spread.
 _LARGEST_SHIFT = 1.2
 #: Usual limits of a mean that is subtracted without further scaling, for intensities of 0 to 255.
 _LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0
@@ -111,7 +111,7 @@ def scale_from_operations(model: onnx.ModelProto, path: Path) -> InferredScale:
         path: Path of the network's file, for messages.
 
     Raises:
-        InputError: The operations change the intensities in an unknown way.
+        InputError: The first operations do not show the range.
     """
     operations = input_operations(model)
     if not operations.changes_intensities and operations.next_operation in _LAYERS:
@@ -177,8 +177,8 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
     """Return the tensor in which the channels are joined again after each consumer selected one.
 
-    ``preprocess_input`` of Keras reverses the channels in this way. If the consumers do something
-    else, None is returned.
+    ``preprocess_input`` of Keras reverses the channels in this way. Return None if the consumers do
+    something else.
     """
     joined_tensors = set()
     for consumer in consumers:
@@ -235,7 +235,7 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a batch normalization; None if it was not trained.
+    """Return factor and offset of a batch normalization; None if unknown or not trained.
 
     Its scale and bias are ignored: only mean and variance show the range of the intensities.
     """
@@ -296,8 +296,8 @@ class Scaling:
 
         Args:
             scale: The range.
-            mean: The mean to subtract, in units of the range; None to subtract nothing.
-            std: The standard deviation to divide by after that; None to divide by nothing.
+            mean: The mean to subtract, in units of the range; None for no subtraction.
+            std: The standard deviation to divide by after that; None for no division.
         """
         factor, offset = SCALES[scale]
         means, deviations = np.asarray(mean or (0.0,)), np.asarray(std or (1.0,))

@@ -179,8 +179,8 @@ def parse_channels(text: str, option: str, *, is_positive: bool = False) -> tupl
         is_positive: True if the numbers have to be above 0.
 
     Raises:
-        InputError: The text is not one or three numbers, or a number that has to be positive is
-            not.
+        InputError: The text is not one or three numbers, or ``is_positive`` is True and a number is
+            not above 0.
     """
     try:
         values = tuple(float(part) for part in text.replace(" ", ",").split(",") if part)

@@ -150,7 +150,7 @@ def log_losses(
 
     Args:
         labels: True labels, ``[n]``.
-        probabilities: ``[n, classes]``; smaller values count as ``SMALLEST_PROBABILITY``.
+        probabilities: ``[n, classes]``; values below ``SMALLEST_PROBABILITY`` count as this value.
 
     Returns:
         float64 ``[n]``, at least 0.

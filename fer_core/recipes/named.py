@@ -260,8 +260,8 @@ def _gpu_recipe() -> Recipe:
     SGD with Nesterov momentum, a learning rate of 0.1 with warm-up and one cosine cycle, weight
     decay (5e-3 here equals 5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size
     128, label smoothing, mixup, weight averaging and flip averaging. Shift, zoom, rotation and
-    erasing are slightly stronger than in the two-core recipe, because five times the epochs with
-    twice the depth overfit more.
+    erasing are slightly stronger than in the two-core recipe, because a deeper network overfits
+    more in five times the epochs.
     """
     base = _two_core_recipe()
     return Recipe(

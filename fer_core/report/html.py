@@ -91,7 +91,7 @@ def html_report(
 def report_bibtex(
     result: EvaluationResult, bundle: Bundle, comparison: Comparison | None = None
 ) -> str:
-    """Return the works that a report cites as BibTeX."""
+    """Return BibTeX entries of the works that a report cites."""
     return bibtex(
         _cited_keys(describe_methods(result, bundle, data_title(result)), result, comparison)
     )
@@ -493,9 +493,9 @@ def _robustness_tables(result: EvaluationResult) -> list[tuple[str, list[str], l
 
 
 def _chart_markup(figure: Figure) -> str:
+    """Return a chart as HTML."""
     import plotly.graph_objects as go
 
-    """Return a chart as HTML."""
     # On a page, the theme determines the colors of the chart. The report has no theme.
     styled = go.Figure(figure.chart).update_layout(template="plotly_white")
     markup: str = styled.to_html(

@@ -60,7 +60,7 @@ class RayPool:
                 ``threads``.
             threads: Number of threads of each actor, and of CPUs that Ray reserves for it.
             memory_bytes: See ``Work.open``.
-            folder: The folder that relative paths are relative to.
+            folder: The base folder of relative paths.
             probe: A file of the job, which every node must be able to read.
             max_workers: Maximum number of actors.
 
@@ -184,7 +184,7 @@ class _Actor:
         return socket.gethostname(), probe is None or Path(probe).exists()
 
     def run(self, items: Sequence[Item]) -> bytes:
-        """Process files."""
+        """Process files; see ``run_task``."""
         return run_task(self._worker, items)
 
 
@@ -330,7 +330,11 @@ def _check_is_node(address: str) -> None:
 
 
 def _join(address: str, options: dict[str, Any]) -> None:
-    """Connect in a thread with a time limit, because Ray retries for a long time."""
+    """Connect in a thread with a time limit, because Ray retries for a long time.
+
+    Raises:
+        InputError: The cluster cannot be joined in time, or not at all.
+    """
     import ray
 
     errors: list[BaseException] = []

@@ -75,7 +75,7 @@ class Store:
 
     @contextmanager
     def opened(self, address: str) -> Iterator[IO[bytes]]:
-        """Open a file, of which only some parts are read.
+        """Open a file to read some parts of it.
 
         Raises:
             OSError: The file cannot be read.
@@ -118,7 +118,11 @@ class Store:
             self._client.rm_file(self._path(address))
 
     def exists(self, address: str) -> bool:
-        """Return True if a file or folder exists."""
+        """Return True if a file or folder exists.
+
+        Raises:
+            OSError: The store cannot be read.
+        """
         with _errors_as_os_errors():
             return bool(self._client.exists(self._path(address)))
 

@@ -85,7 +85,7 @@ def create_application(
 
     Args:
         engine: Analyzes the pictures; it is closed when the application shuts down.
-        limits: Upper bounds for clients.
+        limits: Limits on the size, number and duration of requests.
         keys: The valid API keys; if there are none, no key is required.
         metrics: Counts requests, pictures and faces.
         only_local: True if the service listens on this machine only.

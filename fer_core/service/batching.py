@@ -16,7 +16,7 @@ from fer_core.predictor import Predictor
 
 @dataclass
 class _PendingCrops:
-    """Crops of one picture, and the future of their probabilities."""
+    """The crops of one call, and the future of their probabilities."""
 
     crops: NDArray[np.uint8]
     result: Future[NDArray[np.float32]] = field(default_factory=Future)
@@ -104,7 +104,7 @@ class BatchingPredictor:
                 return
 
     def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
-        """Wait for a call; return all waiting calls, and True if no call will follow them."""
+        """Wait for a call; return the calls of a batch, and True if no call will follow them."""
         batch: list[_PendingCrops] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:

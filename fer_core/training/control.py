@@ -203,7 +203,7 @@ def _paused_status(status: RunStatus) -> RunStatus:
 def kill_run(run: RunFolder) -> None:
     """End a training's process and its child processes at once.
 
-    The checkpoint of the last finished epoch remains, and the run can be continued.
+    The checkpoint of the last finished epoch remains, and the run can be resumed.
 
     Raises:
         InputError: The training is not running, or its process belongs to another user.

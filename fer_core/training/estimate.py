@@ -57,7 +57,7 @@ _NOT_AFFECTING_SPEED = {
     "flip_averaging",
 }
 
-#: Settings that affect the duration of a step only by whether they are 0 or none, that is, off.
+#: Settings that affect the duration of a step only by being on or off (0 or None).
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -76,8 +76,8 @@ _SWITCHES = {
 
 #: Steps before the timed ones: they include the compilation of the network.
 _WARM_UP_STEPS = 2
-#: The timing ends when at least the minimum of steps took the measuring seconds, but at the latest
-#: after the maximum of steps.
+#: The timing ends after the minimum of steps if they took longer than the measuring seconds.
+#: Otherwise it goes on until this time has passed, or up to the maximum of steps.
 _MIN_STEPS = 3
 _MAX_STEPS = 50
 _MEASURING_SECONDS = 4.0

@@ -77,7 +77,7 @@ def delete_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Delete an analysis with everything that is stored for it.
 
     Raises:
-        InputError: The analysis is running, or cannot be removed.
+        InputError: The analysis is running, cannot be removed, or is not in ``analyses/``.
     """
     if folder.path.parent.resolve() != settings.analyses_root.resolve():
         raise InputError(f"{folder.path} is not in {settings.analyses_root}; delete it manually.")

@@ -161,6 +161,14 @@ class EditHistory:
     """The edits of an analysis on disk, with earlier versions for undo."""
 
     def __init__(self, folder: Path) -> None:
+        """Read the edits.
+
+        Args:
+            folder: The folder of the analysis.
+
+        Raises:
+            InputError: ``edits.json`` is damaged.
+        """
         self._path = folder / EDITS_FILE
         self._history = self._read()
 

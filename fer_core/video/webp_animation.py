@@ -58,7 +58,7 @@ class WebpAnimation:
 
     @property
     def seconds(self) -> float:
-        """The duration."""
+        """The duration of the animation, in seconds."""
         return sum(self._milliseconds) / 1000
 
     def frames(self, start: float, end: float) -> Iterator[AnimationFrame]:

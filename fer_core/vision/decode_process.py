@@ -27,7 +27,7 @@ def _serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     # Imported before the first request, because each request has a time limit. A machine that only
-    # trains may lack Pillow: a training needs it only for pictures of phones.
+    # trains may lack Pillow: a training needs it only for the picture formats of phones.
     with suppress(ImportError):
         import fer_core.vision.decode  # noqa: F401
     limit_memory(MAX_MEMORY)

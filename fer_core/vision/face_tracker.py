@@ -59,7 +59,8 @@ class Track:
             classification it also has crop, classes and smoothed probabilities.
         detected_at: Time of the latest matched detection, in seconds.
         detections: Number of matched detections.
-        is_followed: True if optical flow could follow the face into the latest frame.
+        is_followed: False if optical flow could not follow the face into the latest frame, and no
+            detection has been matched since.
         classified_at: Time of the latest classification, in seconds.
         raw_probabilities: Result of the latest classification without smoothing, float32
             ``[classes]``; None before the first one.

@@ -33,7 +33,7 @@ _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
 _MAX_RETURN_ERROR = 1.5
 #: Minimum number of reliable points to follow a face.
 _MIN_POINTS = 8
-#: Maximum change of a face's size between two frames; a larger change is a tracking failure.
+#: Maximum factor between a face's sizes in the two frames; a larger one is a tracking failure.
 _MAX_SCALE = 1.25
 
 
@@ -70,7 +70,7 @@ def follow(boxes: Sequence[FaceBox], before: FlowFrame, after: FlowFrame) -> lis
         after: The later frame, of the same size.
 
     Returns:
-        For each box the box in the later frame; None if it could not be followed.
+        For each box, its box in the later frame; None if the face could not be followed.
 
     Raises:
         ValueError: The frames differ in size.
@@ -128,7 +128,9 @@ def _moved(
     errors: NDArray[np.floating],
     factors: tuple[float, float],
 ) -> FaceBox | None:
-    """Return a box moved and scaled like the points on it; None if too few of them are reliable.
+    """Return a box moved and scaled like the points on it.
+
+    Return None if too few points are reliable, or if the size of the face changes too much.
 
     Args:
         box: Box in pixels of the full frame.

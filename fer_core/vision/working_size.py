@@ -10,7 +10,9 @@ _MAX_SIDE = 4096
 
 
 def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8], float, float]:
-    """Shrink a picture to an area of about ``pixels``; smaller pictures are not changed.
+    """Shrink a picture to an area of about ``pixels``, and to at most 4096 pixels per side.
+
+    A picture within both limits is not changed.
 
     The area is limited instead of the longer side, so that faces in a panorama remain large
     enough.

@@ -528,13 +528,14 @@ def test_yolos_classes_without_names_are_asked_about(write_files: WriteFiles, dr
         read_dataset(named)
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
 def test_yolos_labels_next_to_the_pictures_and_lists_of_the_splits(
-    write_files: WriteFiles, draw: Draw
+    write_files: WriteFiles, draw: Draw, end: str
 ) -> None:
     files = {"obj.names": b"sad\nhappy\n"}
     for number in range(4):
         files[f"obj_train_data/{number}.png"] = draw(number)
-        files[f"obj_train_data/{number}.txt"] = f"{number % 2} 0.5 0.5 1 1\n".encode()
+        files[f"obj_train_data/{number}.txt"] = f"{number % 2} 0.5 0.5 1 1{end}".encode()
     files["train.txt"] = b"data/obj_train_data/0.png\ndata/obj_train_data/1.png\n"
     files["valid.txt"] = b"data/obj_train_data/2.png\ndata/obj_train_data/3.png\n"
     faces = read_dataset(write_files(files))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +57,21 @@ def test_backslashes_and_accents_of_other_programs(
     for text in ("my\\ Zoe\u0308", "my Zo\u00eb"):
         assert checked_source(str(source.parent / text)).samefile(source)
         assert path_within_roots(text, allowed).samefile(source)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_a_failed_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "faces.csv"
+    path.touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"faces\.csv cannot be read \(Permission") as caught:
+        read_dataset(path)
+    assert "nothing was changed" not in str(caught.value)
 
 
 def test_an_address_is_not_a_path() -> None:

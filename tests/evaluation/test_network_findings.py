@@ -294,6 +294,15 @@ def test_the_embedding_groups_classes(faces: FaceSet, features: FaceFeatures, me
         assert (labels[away.argmin(axis=1)] == labels).mean() > 0.95
 
 
+def test_the_note_says_if_the_embedding_shows_a_sample(
+    faces: FaceSet, features: FaceFeatures
+) -> None:
+    sample = embed(faces, features, method="pca", sample=len(faces) - 1)
+    assert sample.note.endswith(f"Stratified sample of {len(sample.rows):,} images.")
+    whole = embed(faces, features, method="pca", sample=len(faces))
+    assert whole.note.endswith(f". All {len(faces):,} images.")
+
+
 def test_an_embedding_needs_some_images(faces: FaceSet, features: FaceFeatures) -> None:
     with pytest.raises(InputError, match="at least 10 images, and test has 0"):
         embed(faces, features, split="test")

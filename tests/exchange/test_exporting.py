@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fer_core.bundle import Bundle, load_bundle, write_calibration
+from fer_core.bundle import RECORD_FILE, Bundle, load_bundle, write_calibration
 from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.exchange import exporting
 from fer_core.exchange.exporting import ExportFormat, export_model
 from fer_core.exchange.importing import ImportRequest, import_model
+from fer_core.files import write_json
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
@@ -65,6 +67,28 @@ def test_an_exported_model_is_imported_unchanged(
     assert again.record.labels == ALPHABETICAL
     assert again.calibration == model.calibration
     assert "Temperature 1.500, imported" in (again.folder / "README.md").read_text()
+
+
+def test_the_prior_of_a_class_keeps_its_class_if_the_order_changes(
+    model: Bundle, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
+) -> None:
+    """A model trained here keeps the names of its dataset; an imported one has the emotions."""
+    names = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
+    record = replace(model.record, labels=names, recipe="three-conv-cnn-adam")
+    write_json(model.folder / RECORD_FILE, record.to_json())
+    prior = (0.1, 0.02, 0.03, 0.3, 0.15, 0.1, 0.3)
+    write_calibration(model.folder, Calibration(1.5, prior, 0.25, classes=names), "validation")
+    trained = load_bundle(model.folder)
+    assert trained.record.classes == names
+    exported = export_model(trained, "onnx", tmp_path)
+    again = import_model(exported.files[0], settings, ImportRequest(name="again"))
+    assert again.record.classes == EMOTIONS
+    assert again.calibration.class_prior == (0.1, 0.02, 0.03, 0.3, 0.1, 0.3, 0.15)
+    np.testing.assert_allclose(
+        load_predictor(again).probabilities(crops),
+        load_predictor(trained).probabilities(crops)[:, [0, 1, 2, 3, 5, 6, 4]],
+        atol=1e-5,
+    )
 
 
 def test_litert_computes_the_same_for_any_number_of_pictures(

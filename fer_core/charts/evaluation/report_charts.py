@@ -1,4 +1,4 @@
-"""The charts of the HTML report, with titles and captions."""
+"""The charts of the HTML report, with captions."""
 
 from __future__ import annotations
 

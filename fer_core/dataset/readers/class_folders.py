@@ -36,7 +36,7 @@ class _LabeledFace:
     """A face to read.
 
     Attributes:
-        label: As ``ClassRegister.label`` returns it.
+        label: As ``ClassRegister.count_and_label`` returns it.
         annotated: What the layout states about the face.
         name: The path of the picture; if it has several faces, with the number of the face.
     """

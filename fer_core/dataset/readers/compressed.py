@@ -42,7 +42,7 @@ def decompressed(
     Args:
         file: The compressed file, at its start.
         label: The name of the file in messages.
-        report: Called repeatedly with the number of compressed bytes read and of all of them.
+        report: Called repeatedly with the number of compressed bytes read and the total.
         limit: Maximum decompressed size in bytes; by default ``MAX_TOTAL_BYTES``.
 
     Raises:

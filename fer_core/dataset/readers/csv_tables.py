@@ -53,7 +53,8 @@ class FaceTable:
     def split(self) -> tuple[int, bool] | None:
         """The split that the user chose, or that the table's name states (``test.csv``).
 
-        The value is that of ``split_from_name``.
+        Index into ``SPLITS``, and True if it is an official test set of FER2013; None if neither
+        the user nor the name states a split.
         """
         if self.chosen_split is not None:
             return self.chosen_split, False
@@ -92,7 +93,10 @@ def find_tables(
 
 
 def _columns(sample: list[bytes], name: str, *, needs_header: bool) -> TableColumns | None:
-    """Return the columns of a table by its first lines; None if it is left out."""
+    """Return the columns of a table by its first lines.
+
+    Return None if it is not a table of faces, or if ``needs_header`` leaves it out.
+    """
     try:
         columns = table_columns(sample, PurePosixPath(name).name)
     except InputError:
@@ -126,7 +130,7 @@ def read_tables(
         split_choice: How missing splits are created.
         register: Gives the classes their labels.
         problems: Collects the rows that cannot be used.
-        report: Called repeatedly with the number of bytes read and of all bytes.
+        report: Called repeatedly with the number of bytes read and the total.
 
     Raises:
         InputError: No row can be used, or a table is damaged.

@@ -55,7 +55,7 @@ class FaceRows:
 
         Args:
             image: uint8 ``[48, 48]``.
-            label: As ``ClassRegister.label`` returns it.
+            label: As ``ClassRegister.count_and_label`` returns it.
             split: Index into ``SPLITS``.
             name: The origin of the face, such as the path of its picture.
             person: The person in the image; None if the source does not name one.
@@ -101,7 +101,7 @@ class FaceRows:
             report: Called repeatedly while images are compared to find copies.
 
         Raises:
-            InputError: The source has too few classes.
+            InputError: As for ``ClassRegister.finish``.
         """
         found_classes = register.finish(problems)
         labels = found_classes.positions[np.array(self._labels, dtype=np.int8)]

@@ -153,10 +153,10 @@ class NestedSource:
         """Add the files of an opened archive, in a folder with the name of the archive."""
         folder, _, file_name = archive.rpartition("/")
         stem = archive_stem(file_name) or file_name
-        # A file that is compressed alone, and an archive that contains a folder of its own name,
+        # A single compressed file, and an archive whose files are all in a folder of its own name,
         # need no further folder.
-        is_alone = list(inner_names) == [inner.label]
-        needs_folder = not is_alone and not _are_all_in(stem, inner_names)
+        is_single_file = list(inner_names) == [inner.label]
+        needs_folder = not is_single_file and not _are_all_in(stem, inner_names)
         parts = [folder, stem] if needs_folder else [folder]
         prefix = "".join(f"{part}/" for part in parts if part)
         for name in inner_names:

@@ -23,8 +23,8 @@ DATA_SUFFIXES = (
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: The content of files with the same suffix of data is no longer checked after this number of files
-#: that are not pictures. Often there is such a file for each picture.
+#: Files with a suffix of data are checked for the content of a picture. For each suffix, the checks
+#: end after this number of files that are not pictures: often there is one for each picture.
 _MAX_CHECKED = 100
 
 

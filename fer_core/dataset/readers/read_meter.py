@@ -15,7 +15,7 @@ class ReadMeter:
     Args:
         label: The name of the source in messages.
         total: Total number of bytes, as the source states it.
-        report: Called after each read with the number of bytes read and of all bytes.
+        report: Called after each read with the number of bytes read and the total.
     """
 
     def __init__(self, label: str, total: int, report: ProgressReport | None) -> None:

@@ -15,7 +15,7 @@ _BLOCK_BYTES = 2**20
 def without_repeated_tables(
     source: Source, tables: list[FaceTable], problems: ProblemLog
 ) -> list[FaceTable]:
-    """Return the tables without copies: of several equal tables, the one in the fewest folders.
+    """Return the tables without copies: of several equal tables, the least deeply nested one.
 
     Only tables of the same name and size are compared.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -25,13 +26,13 @@ from fer_core.dataset.readers.table_folder import TableFolderSource
 from fer_core.dataset.readers.tar_source import TarSource, is_tar
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.errors import InputError
-from fer_core.files import os_errors_as_input_errors
+from fer_core.files import cannot_read
 from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: Names in messages of tables and arrays that are not text, by suffix. The suffix is checked before
-#: the content, because some of these files, such as .xlsx, are also zip archives.
+#: What messages call files of tables and arrays that are not text, by suffix. The suffix is checked
+#: before the content, because some of these files, such as .xlsx, are also zip archives.
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
@@ -52,19 +53,19 @@ _MIN_PICTURES_IN_FOLDERS = 2
 def open_source(path: Path, report: ProgressReport | None = None) -> Source:
     """Open a folder or a file as a source; the caller closes the source.
 
-    The content of a file decides what kind of source it is. Archives inside a folder or archive are
-    opened, one level deep, unless there is a dataset outside them.
+    The kind of a file is recognized by its content, not only by its name. Archives inside a folder
+    or archive are opened, one level deep, unless there is a dataset outside them.
 
     Args:
         path: An existing folder or file.
-        report: Called while a file is decompressed, with the number of bytes read and of all bytes.
+        report: Called while a file is decompressed, with the number of bytes read and the total.
 
     Raises:
         InputError: The file cannot be read, is damaged, or is of a kind that is not supported.
     """
     if path.is_dir():
         return _with_inner_archives(FolderSource(path))
-    with os_errors_as_input_errors(f"{path} cannot be read"):
+    with _unreadable_as_input_error(path):
         file = path.open("rb")
     try:
         source = _open_file(file, path.name, report, path)
@@ -76,6 +77,15 @@ def open_source(path: Path, report: ProgressReport | None = None) -> Source:
     return _with_inner_archives(source)
 
 
+@contextmanager
+def _unreadable_as_input_error(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` into the ``InputError`` for a file that cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_read(path, error) from error
+
+
 def _with_listed_pictures(source: FileSource, path: Path) -> Source:
     """Add the pictures to a source that is a table of their paths; keep other sources unchanged."""
     if source.label != path.name:
@@ -83,7 +93,7 @@ def _with_listed_pictures(source: FileSource, path: Path) -> Source:
     tables = path_tables(source, [source.label])
     if not tables or tables[0].columns.pixels:
         return source
-    with closing(source), os_errors_as_input_errors(f"{path} cannot be read"):
+    with closing(source), _unreadable_as_input_error(path):
         return TableFolderSource(path, list(paths_in(source, tables[0])))
 
 
@@ -164,7 +174,8 @@ def _is_named_tar(name: str) -> bool:
 def _has_dataset(source: Source, names: list[str]) -> bool:
     """Return True if files are a dataset.
 
-    They are if they contain two pictures in folders, ten pictures anywhere, or a table of pixels.
+    They are one if they contain two pictures in folders, ten pictures anywhere, or a table of
+    pixels.
 
     Args:
         source: Contains the files.

@@ -18,8 +18,8 @@ from fer_core.dataset.readers.split_names import split_from_name
 _MAX_COPIES = 8
 #: Number of pairs of files that are compared first. Different trees usually differ in all of them.
 _SAMPLES = 3
-#: Two trees are compared if the other tree has files of the same name and class for at least this
-#: share of the files of the smaller tree.
+#: Two trees are compared if at least this share of the files of the smaller tree has a file of the
+#: same name and class in the larger tree.
 _MIN_SHARED = 0.5
 
 

@@ -73,7 +73,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     if not faces:
         return None
     for picture in files.pictures:
-        if picture not in faces and not finder.is_other_version(picture):
+        if picture not in faces and not finder.has_other_versions(picture):
             problems.add(picture, _NO_LINE, class_name="")
     used_lists = sorted(set(list_of_picture.values()))
     notes = [f"The classes were read from {', '.join(map(as_text, used_lists[:5]))}."]

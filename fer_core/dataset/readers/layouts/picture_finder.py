@@ -41,10 +41,10 @@ class PictureFinder:
     def find(self, list_name: str, text: str) -> str | SkipReason:
         """Return the picture that a path names, or why there is none.
 
-        The path is relative to the list or to the source. Otherwise the picture is found by the end
-        of its path, because lists often contain paths of another computer, and of several such
-        pictures the one in the folder of the list. Its suffix, its case and the Unicode form of its
-        accents may differ.
+        The path is first looked up relative to the list, then relative to the source. If both
+        fail, it may be a path of another computer. Then the pictures with its file name are
+        compared: the path that ends with the most equal folders is the best match; if several do,
+        the one nearest to the list. Suffix, letter case and the Unicode form of accents may differ.
 
         Args:
             list_name: The path of the list or table in the source.
@@ -63,7 +63,7 @@ class PictureFinder:
         if not parts:
             return NO_PICTURE
         *parents, name = parts
-        # In a name without a suffix, the text after a dot is not a suffix.
+        # If the list omits suffixes, a name may still contain a dot: then all of it is the stem.
         group = self._by_stem.get(_stem(name)) or self._by_stem.get(name, [])
         group = [picture for picture in group if not _is_other_split(parents, picture)]
         chosen = [picture for picture in group if folders_of(picture) == self.chosen_folder]
@@ -72,8 +72,8 @@ class PictureFinder:
         same_name = [picture for picture in group if _key(picture.rpartition("/")[2]) == name]
         return _best_match(parents, same_name or group, folders_of(list_name))
 
-    def is_other_version(self, picture: str) -> bool:
-        """Return True if a picture has other versions, of which one is in ``chosen_folder``."""
+    def has_other_versions(self, picture: str) -> bool:
+        """Return True if there is a ``chosen_folder``, and other pictures have the same stem."""
         stem = _stem(_key(picture.rpartition("/")[2]))
         return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
 

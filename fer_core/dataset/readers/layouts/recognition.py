@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from fer_core.classes import MAX_CLASSES
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES
 from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.class_numbers import class_number
 from fer_core.dataset.folder_emotions import emotion_of_folder
@@ -31,7 +31,11 @@ from fer_core.errors import InputError
 _MIN_SHARE = 0.5
 #: The layouts whose classes are in files of their own, the most specific one first.
 _READERS = (
-    *(read_ck_plus, read_affectnet, read_detection_files, read_path_tables, read_list_files),
+    read_ck_plus,
+    read_affectnet,
+    read_detection_files,
+    read_path_tables,
+    read_list_files,
     read_yolo,
 )
 
@@ -156,5 +160,6 @@ def _has_emotion(folder: str) -> bool:
 
 
 def _can_be_classes(pictures: Sequence[str]) -> bool:
-    """Return True if the innermost folders of the pictures have as many names as classes can."""
-    return 2 <= len({folders_of(name)[-1:] for name in pictures}) <= MAX_CLASSES
+    """Return True if a dataset can have as many classes as there are names of innermost folders."""
+    folder_names = {folders_of(name)[-1:] for name in pictures}
+    return MIN_CLASSES <= len(folder_names) <= MAX_CLASSES

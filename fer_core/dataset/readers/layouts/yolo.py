@@ -100,7 +100,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
 
 
 def _split_of_folders(folders: Folders) -> int | None:
-    """Return the split that the innermost of the folders with a split names; None without one."""
+    """Return the split of the innermost folder whose name states one; None if none does."""
     splits = [split[0] for folder in folders if (split := split_from_name(folder)) is not None]
     return splits[-1] if splits else None
 
@@ -119,7 +119,9 @@ def _label_files(files: SourceFiles) -> dict[str, str]:
     }
     # Other datasets may also have text files next to their pictures, with other content.
     for _, content in files.source.read_all(list(next_to_pictures.values())[:_CHECKED_FILES]):
-        if isinstance(content, SkipReason) or not all(map(_parsed, content.splitlines())):
+        if isinstance(content, SkipReason):
+            return {}
+        if not all(_parsed(line) for line in content.splitlines() if line.strip()):
             return {}
     return next_to_pictures
 

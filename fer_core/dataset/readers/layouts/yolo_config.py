@@ -51,7 +51,8 @@ class YoloConfig:
 def read_yolo_config(files: SourceFiles) -> YoloConfig:
     """Return the names of the classes and the folders of the splits.
 
-    The names are in ``data.yaml`` or in ``classes.txt``, the splits in ``data.yaml``.
+    The names are in ``data.yaml``, or in a list such as ``classes.txt``; the splits are in
+    ``data.yaml``.
 
     Args:
         files: The files of the source.
