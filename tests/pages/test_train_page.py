@@ -1224,7 +1224,7 @@ def test_a_search_is_created_started_and_listed(
     # A name that is taken.
     app.text_input(key="search_name").set_value("rates")
     app.button(key="create_search").click().run()
-    assert "There is already a study" in errors(app)[0]
+    assert "There is already a search" in errors(app)[0]
 
 
 def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
