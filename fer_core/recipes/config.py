@@ -46,8 +46,9 @@ def _setting(
         default: Default value of the field.
         group: A key of ``GROUPS``.
         label: Label of the field in forms.
-        description: What the setting does, in one line.
-        only_for: For each other field that matters, its values with which this field has an effect.
+        description: What the setting does, in one line. Choices have spaces instead of underscores,
+            as in the form.
+        only_for: The values of other fields with which this field has an effect, by field.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
@@ -255,7 +256,7 @@ class TrainingConfig:
         "one_hot",
         "loss",
         "Label encoding",
-        "integer: sparse categorical cross-entropy; one_hot: categorical cross-entropy",
+        "integer: sparse categorical cross-entropy; one hot: categorical cross-entropy",
     )
     label_smoothing: Number = _setting(
         0.0,
@@ -286,8 +287,8 @@ class TrainingConfig:
         "none",
         "data",
         "Class imbalance",
-        "class_weights: larger loss for rare classes; oversampling: all classes equally often; "
-        "square_root_sampling: each class in proportion to the square root of its size",
+        "class weights: larger loss for rare classes; oversampling: all classes equally often; "
+        "square root sampling: each class in proportion to the square root of its size",
     )
     imbalance_last_epochs: Integer | None = _setting(
         None,
@@ -383,7 +384,7 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        # By beginning of the message: whether the settings that need one_hot are used.
+        # Whether the settings that need one_hot are used, by the beginning of the error message.
         needs_one_hot = {
             "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
             "loss=focal needs": self.loss == "focal",

@@ -289,6 +289,8 @@ def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., 
     assert "Momentum has an effect only with Optimizer sgd." in words(app)
     app.text_input(key=FIND).set_value("epochs passes").run()
     assert "Shown next to the dataset or the recipe: Epochs." in words(app)
+    app.text_input(key=FIND).set_value("cross_entropy").run()
+    assert app.selectbox(key="setting_loss").label == "Loss"
     app.text_input(key=FIND).set_value("colour").run()
     assert "No setting contains “colour”" in words(app)
 
