@@ -85,14 +85,14 @@ class TrainingConfig:
 
     ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
     reduces the loss of easy images: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is given
-    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with
-    a gamma of 0 is cross-entropy.
+    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with a gamma of 0
+    is cross-entropy.
 
-    With ``targets`` other than *labels*, training and validation loss are the cross-entropy to the
-    votes, and accuracy, macro F1 and class sizes refer to the plurality of the votes (see
-    ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the deferred re-balancing of
-    Cao et al., "Learning imbalanced datasets with label-distribution-aware margin loss", NeurIPS
-    2019.
+    With ``targets`` other than *labels*, the targets of training and validation loss are the
+    distributions of the votes or their pluralities, and accuracy, macro F1 and class sizes refer to
+    the pluralities (see ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the
+    deferred re-balancing of Cao et al., "Learning imbalanced datasets with
+    label-distribution-aware margin loss", NeurIPS 2019.
 
     Raises:
         pydantic.ValidationError: A value is not valid; ``validated_config`` turns it into an

@@ -560,8 +560,8 @@ def study_details(name: str, settings: Settings) -> StudyDetails:
         # In a damaged database, a value can be missing or of another type.
         logger.exception("The trials of the search %s cannot be read", name)
         raise InputError(
-            f"The charts of the search {name!r} cannot be drawn ({first_line(error)}); its database "
-            "may be damaged: restore it from a backup, or create a new search."
+            f"The charts of the search {name!r} cannot be drawn ({first_line(error)}); its "
+            "database may be damaged: restore it from a backup, or create a new search."
         ) from error
 
 

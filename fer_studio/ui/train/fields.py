@@ -145,9 +145,7 @@ def _show_found(text: str, draft: Draft) -> None:
     """
     terms = text.lower().split()
     found = [
-        entry
-        for entry in setting_fields()
-        if all(term in _searched_text(entry) for term in terms)
+        entry for entry in setting_fields() if all(term in _searched_text(entry) for term in terms)
     ]
     if not found:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
