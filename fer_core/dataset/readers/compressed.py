@@ -42,9 +42,8 @@ def decompressed(
     Args:
         file: The compressed file, at its start.
         label: The name of the file in messages.
-        report: Called repeatedly with the number of compressed bytes read and of all of them.
-        limit: Maximum decompressed size in bytes, which other files of the source have left of
-            ``MAX_TOTAL_BYTES``; by default all of it.
+        report: Called repeatedly with the number of compressed bytes read and the total.
+        limit: Maximum decompressed size in bytes; by default ``MAX_TOTAL_BYTES``.
 
     Raises:
         InputError: The file is damaged or cut short, decompresses to more than the limit, or the
@@ -85,7 +84,10 @@ def decompressed(
 
 
 def _limit_text(limit: int | None) -> str:
-    """Return the limit of ``decompressed`` for a message."""
+    """Return the limit of ``decompressed`` for a message.
+
+    If there is one, it is what the other files of the source have left of ``MAX_TOTAL_BYTES``.
+    """
     total = f"{sources.MAX_TOTAL_BYTES >> 30} GB"
     if limit is None:
         return total
