@@ -1,8 +1,8 @@
 """The command line: everything that the pages do, without a browser.
 
 ``python -m fer_core <command> … [--json]``. The result goes to standard output, progress and
-messages to standard error. The exit code is 0, or 2 with one line on standard error if the request
-as a whole failed.
+messages to standard error. The exit code is 0 on success, 2 with one line on standard error if the
+request as a whole failed, and 130 if it was interrupted.
 """
 
 from __future__ import annotations

@@ -32,6 +32,11 @@ else:
     st.empty()
     if options is not None:
         results = analyze_photos(collection.photos, options)
-        show_results(collection.photos, results, options.detector)
+        show_results(
+            collection.photos,
+            results,
+            detector=options.detector,
+            classes=options.analyzer.predictor.classes,
+        )
     show_privacy()
     show_responsible_use()

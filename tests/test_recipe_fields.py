@@ -71,6 +71,16 @@ def test_a_field_applies_where_it_has_an_effect() -> None:
             assert set(values) <= set(FIELDS[other].choices)
 
 
+def test_choices_are_accepted_as_the_form_shows_them() -> None:
+    changes = {"imbalance": "square root sampling", "label_encoding": "one_hot"}
+    config = changed_config(TrainingConfig(label_encoding="integer"), changes)
+    assert (config.imbalance, config.label_encoding) == ("square_root_sampling", "one_hot")
+    with pytest.raises(InputError, match="Received: imbalance='class weight'"):
+        changed_config(TrainingConfig(), {"imbalance": "class weight"})
+    for field in FIELDS.values():
+        assert not [choice for choice in field.choices if "_" in choice and choice in field.help]
+
+
 def test_the_difference_of_two_configurations() -> None:
     first = TrainingConfig()
     second = changed_config(first, {"epochs": 7, "loss": "focal"})

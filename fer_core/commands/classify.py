@@ -100,7 +100,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if all(result.error is not None for result in results):
         raise no_file_error(len(results), results[0].error or "")
     if arguments.csv is not None:
-        write_file(arguments.csv, results_as_csv(results))
+        write_file(arguments.csv, results_as_csv(results, predictor.classes))
         print(f"written: {arguments.csv}", file=sys.stderr)
     if drawings is not None:
         pictures = counted(drawings.count, "picture")

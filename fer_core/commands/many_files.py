@@ -75,7 +75,10 @@ def add_many_files_arguments(
         "one of its nodes: that cluster",
     )
     group.add_argument(
-        "--workers", type=int, metavar="N", help="worker processes (default: one per core)"
+        "--workers",
+        type=int,
+        metavar="N",
+        help="worker processes (default: as many as cores and memory allow; without --out, one)",
     )
     group.add_argument(
         "--threads",

@@ -1,4 +1,4 @@
-"""Sentences about the classes of an import: which were combined, and which have no images."""
+"""Sentences about an import: combined classes, classes without images, and problems."""
 
 from __future__ import annotations
 

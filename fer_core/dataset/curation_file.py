@@ -304,8 +304,8 @@ class CurationFile:
                 one, because another user has changed the curation since, nothing is undone.
 
         Raises:
-            InputError: There is nothing to undo, another batch is the last one, or the dataset was
-                deleted.
+            InputError: There is nothing to undo, another batch is the last one, the dataset was
+                deleted, or the files cannot be read or written.
         """
         with self._locked():
             history = self._read_history()
@@ -322,8 +322,8 @@ class CurationFile:
             batch_id: The batch to apply, as for ``undo``.
 
         Raises:
-            InputError: There is nothing to redo, another batch is the last one, or the dataset was
-                deleted.
+            InputError: There is nothing to redo, another batch is the last one, the dataset was
+                deleted, or the files cannot be read or written.
         """
         with self._locked():
             history = self._read_history()

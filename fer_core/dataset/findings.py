@@ -32,7 +32,8 @@ class Finding:
     Attributes:
         kind: Short name, used by commands, files and caches.
         title: The heading of the finding.
-        explanation: One sentence for users who see a finding of this kind for the first time.
+        explanation: One or two sentences for users who see a finding of this kind for the first
+            time.
         score_name: Meaning of ``scores``, with their unit or range.
         rows: Row numbers in the dataset, intp ``[k]``; those of one group are adjacent.
         scores: One score per image, float32 ``[k]``.
@@ -267,8 +268,8 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
 
     Returns:
         *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with a
-        validation or test image and a training image; *repeats*: groups within one split, which are
-        the images that a group of *duplicates* has in this split, if there are two or more.
+        validation or test image and a training image; *repeats*: the images of a group that are in
+        the same split, if there are at least two.
     """
     audit = audit or audit_duplicates(face_set)
     # The largest groups first: they say most about the origin of the data.

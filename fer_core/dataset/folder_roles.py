@@ -87,7 +87,8 @@ def parse_folder_roles(texts: Iterable[str]) -> FolderRoles:
     """Parse the texts of ``--split``: ``FOLDER=ROLE``, or ``FOLDER=`` to leave a folder out.
 
     Raises:
-        InputError: A text has no ``=`` or nothing before it, or a role does not exist.
+        InputError: A text has no ``=`` or nothing before it, a folder is named twice, or a role
+            does not exist.
     """
     roles: list[tuple[str, Role]] = []
     for text in texts:

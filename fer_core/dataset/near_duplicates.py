@@ -135,8 +135,8 @@ def _near_leaks(
 ) -> dict[str, NDArray[np.intp]]:
     """Return the validation and test rows with a near-duplicate, but no exact copy, in train.
 
-    Pairs are used instead of groups: two images of a group may be no near-duplicates of each other,
-    and only a third image, which is a near-duplicate of both, connects them.
+    Pairs are used instead of groups, because two images of a group need not be near-duplicates of
+    each other: a third image, which is a near-duplicate of both, may connect them.
     """
     train_keys = np.unique(keys[face_set.rows("train")])
     first_keys, second_keys = keys[first], keys[second]

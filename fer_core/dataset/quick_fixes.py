@@ -27,8 +27,8 @@ class QuickFix:
         reason: The reason that its decisions state.
         source: The kind of finding that it fixes.
         needs_near: True if it needs the near-duplicates of the dataset.
-        depends_on_dropped: True if images that are dropped already change which other images it
-            drops: of two copies, the second one stays if the first one is dropped already.
+        depends_on_dropped: True if it drops other images when some are dropped already: of two
+            copies, it drops the second one unless the first one is dropped already.
     """
 
     name: str
@@ -60,7 +60,7 @@ QUICK_FIXES: tuple[QuickFix, ...] = (
     QuickFix(
         "drop-repeats",
         "Drop repeated images within train",
-        "Keeps only the first of training images with the same pixels and the same label.",
+        "Of training images with the same pixels and the same label, keeps only the first one.",
         "the same pixels with the same label are in train already",
         "repeats",
         depends_on_dropped=True,

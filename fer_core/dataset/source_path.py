@@ -40,7 +40,7 @@ def checked_source(
 
     Raises:
         InputError: The text is the address of a web page, or the path of only a part of a dataset:
-            a split, a class, the pictures without their labels, or a single file.
+            a split, a class, the pictures without their labels, or one of its files.
     """
     path = pasted_path(text)
     if path is None and "://" in text:

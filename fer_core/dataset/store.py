@@ -491,8 +491,8 @@ def _load(folder: Path) -> FaceSet:
 
 
 def _damaged(folder: Path, error: BaseException) -> InputError:
-    next_step = "it is copied again" if folder.name == DEMO_NAME else "import it again"
+    is_demo_set = folder.name == DEMO_NAME
+    next_step = ", and the demo set is copied again" if is_demo_set else " and import it again"
     return InputError(
-        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder and "
-        f"{next_step}."
+        f"The dataset in {folder} is damaged ({first_line(error)}); delete the folder{next_step}."
     )

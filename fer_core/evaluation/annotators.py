@@ -32,7 +32,7 @@ class VoteEvaluation:
         voted: Number of images with votes.
         no_votes: Number of images without votes.
         other_answer: Number of images on which an answer that is not a class, such as unknown, has
-            at least as many votes as every class.
+            at least as many votes as every class, single votes not counted.
         ties: Number of images on which emotions tie.
         cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
             included.

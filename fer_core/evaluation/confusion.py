@@ -30,9 +30,9 @@ def normalized_confusion(
 
 
 def cell_positions(result: EvaluationResult, true: int, predicted: int) -> NDArray[np.intp]:
-    """Return which images are in a cell of the confusion matrix, most confident predictions first.
+    """Return the positions, in the evaluation, of the images in a cell of the confusion matrix.
 
-    The result contains their positions in the evaluation.
+    The most confident predictions come first.
 
     Args:
         result: The evaluation.

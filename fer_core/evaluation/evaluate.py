@@ -65,7 +65,7 @@ def evaluate_split(
 
     Raises:
         InputError: The split does not exist or has no images, the model has none of their classes,
-            or the network cannot be used.
+            or the network or the image hashes of the model cannot be used.
     """
     return _evaluate(
         bundle,

@@ -101,7 +101,8 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
         second: The evaluation of the second model on the same images.
 
     Raises:
-        InputError: The images or classes differ, or it is unknown whether they are the same.
+        InputError: The images or their labels differ, it is unknown whether they are the same, or
+            no image has a class that both models have.
     """
     pair = _aligned(first, second)
     size = len(pair.classes) + pair.has_other_classes

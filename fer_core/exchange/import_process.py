@@ -118,7 +118,7 @@ def _run(path: Path, arguments: list[str], on_wait: Callable[[], None] | None) -
     except ChildError as failure:
         if failure.cause == "time":
             raise InputError(
-                f"{path} was not imported within {LIMITS.seconds / 60:.0f} minutes; import a "
+                f"{path} was not processed within {LIMITS.seconds / 60:.0f} minutes; import a "
                 "smaller network."
             ) from failure
         raise InputError(

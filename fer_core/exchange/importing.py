@@ -58,7 +58,7 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-#: A description of a change of a network.
+#: The description of a change that an import may make to a network.
 _SOFTMAX_ADDED = "its outputs did not sum to 1, so they are treated as logits: a softmax was added"
 
 
@@ -73,10 +73,10 @@ class ImportRequest:
         labels: The labels of the outputs in their order; None to read them from the metadata file.
         scale: The range of the pixel intensities; None to infer it.
         mean: The mean that was subtracted in training, in units of that range: one number, or one
-            for each channel; None for no mean. Without ``scale``, a value above 1 shows that the
-            range is 0 to 255.
+            for each channel; None for no mean.
         std: The standard deviation that images were divided by after that, in the same units; None
-            for none.
+            for none. Without ``scale``, a value above 1 in ``mean`` or ``std`` shows that the range
+            is 0 to 255.
         replace: True to replace an existing model of this name.
     """
 
@@ -114,7 +114,8 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
     Raises:
         InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
-            classes, or does not define the labels of its outputs. Nothing is written.
+            classes, or does not define the labels of its outputs; or another model has the name.
+            Nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:

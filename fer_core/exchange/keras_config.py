@@ -144,10 +144,10 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
         ) from error
     if not isinstance(config, dict) or config.get("class_name") not in MODEL_CLASSES:
         class_name = config.get("class_name") if isinstance(config, dict) else None
-        description = f"a {class_name!r}" if class_name else "no network"
+        description = f"describes a {class_name!r}" if class_name else "does not describe a network"
         raise InputError(
-            f"{path} describes {description} instead of a Sequential "
-            "or functional Keras model; write it with the model's to_json()."
+            f"{path} {description}; it should describe a Sequential or functional Keras model, as "
+            "the model's to_json() writes it."
         )
     # The training is not needed, and its losses and metrics are often custom code.
     config.pop("compile_config", None)
@@ -164,6 +164,7 @@ def check_config(config: Any, path: Path) -> None:
         InputError: The architecture names an object that is not allowed.
     """
     for node in dictionaries(config, path):
+        # "spec_name" is the class of a type of TensorFlow.
         for key in ("class_name", "spec_name"):
             if key in node:
                 _check_object(node, node[key], path)
@@ -242,7 +243,13 @@ def _not_allowed(name: str, path: Path) -> InputError:
 
 
 def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yield all JSON objects in a document. No recursion: the file determines the depth."""
+    """Yield all JSON objects in a document, at any depth.
+
+    Recursion is not used, because a damaged or hostile file may be nested too deeply for it.
+
+    Raises:
+        InputError: The document is too large.
+    """
     pending = [config]
     node_count = 0
     while pending:

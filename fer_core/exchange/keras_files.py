@@ -127,8 +127,8 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
     copy = folder / _WEIGHTS_MEMBER
     copy_hdf5(weights, copy, weights)
     with _open_hdf5(copy, weights) as file:
-        is_legacy = "layer_names" in file.attrs or "model_weights" in file
-    if is_legacy:
+        has_legacy_layout = "layer_names" in file.attrs or "model_weights" in file
+    if has_legacy_layout:
         copy = copy.rename(folder / _LEGACY_WEIGHTS)
     return _parts(
         path, "Keras architecture with weights", config, None, copy, weights_file=weights.name
@@ -347,8 +347,8 @@ def _check_network_size(text: str, path: Path) -> None:
             if parameters > _MAX_PARAMETERS or largest > _MAX_LAYER_VALUES:
                 raise InputError(
                     f"{path} describes a network of {parameters:,} weights with up to {largest:,} "
-                    f"values in a layer, more than the {_MAX_PARAMETERS:,} and "
-                    f"{_MAX_LAYER_VALUES:,} that can be imported; import a smaller network."
+                    f"values in a layer; at most {_MAX_PARAMETERS:,} weights and "
+                    f"{_MAX_LAYER_VALUES:,} values can be imported: import a smaller network."
                 )
         except InputError as error:
             errors.append(error)

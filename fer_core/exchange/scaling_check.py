@@ -33,7 +33,7 @@ class ScalingCandidate:
         scale: The range of the pixel intensities.
         mean: The mean that is subtracted, in units of that range; None to subtract nothing.
         std: The standard deviation by which the intensities are divided after the subtraction; None
-            to divide by nothing.
+            not to divide.
         accuracy: Share of the images that are classified correctly, 0 to 1.
     """
 
@@ -88,7 +88,8 @@ def check_scalings(
         The scalings, the most accurate first.
 
     Raises:
-        InputError: As ``import_model``; or the model has none of the classes.
+        InputError: As ``import_model``; or ``path`` is a folder, or the model has none of the
+            classes.
     """
     request = request or ImportRequest()
     if path.is_dir():

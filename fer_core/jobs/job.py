@@ -111,7 +111,7 @@ class Job:
         return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until the job is finished; return False if it is not after ``timeout`` seconds."""
+        """Wait until the job is finished; return False if ``timeout`` seconds were not enough."""
         return self._finished.wait(timeout)
 
     def finish(self) -> None:

@@ -64,8 +64,8 @@ class JobService:
             existing = self._jobs.get((kind.name, key))
             if existing is not None and not existing.is_finished:
                 return existing
-            # A finished job with this key is removed first: the new job would otherwise get its
-            # place in the dictionary, from which the first results are dropped first.
+            # Old results are dropped in the order of the dictionary. Without this removal, the new
+            # job would take the early position of a finished job with the same key.
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
             self._drop_old_results(kind)

@@ -20,7 +20,7 @@ class LiveControls:
         emphasis: How strongly rare classes are favored (see ``Emphasis``), for the session record.
         minimum_confidence: Faces with a lower score, 0 to 1, are marked as uncertain.
         smoothing_seconds: Time constant of the exponential average of the probabilities, 0 (off) to
-            3. Boxes approach detected boxes with half of it.
+            3. The time constant with which drawn boxes follow the detected ones is half as long.
         is_mirrored: True to show the picture as in a mirror.
         shows_boxes: True to draw the faces' boxes.
         shows_labels: True to draw track number, emotion and probability of each face.

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 RESAMPLES = 1000
 #: Maximum number of values that are drawn at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
-#: The 97.5 % quantile of the standard normal distribution: 95 % of it are between minus and plus
-#: this value.
+#: The 97.5 % quantile of the standard normal distribution: 95 % of the distribution are between
+#: this value and its negative.
 _NORMAL_QUANTILE = NormalDist().inv_cdf(0.975)
 
 

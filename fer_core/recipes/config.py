@@ -46,8 +46,9 @@ def _setting(
         default: Default value of the field.
         group: A key of ``GROUPS``.
         label: Label of the field in forms.
-        description: What the setting does, in one line.
-        only_for: For each other field that matters, its values with which this field has an effect.
+        description: What the setting does, in one line. Choices have spaces instead of underscores,
+            as in the form.
+        only_for: The values of other fields with which this field has an effect, by field.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
@@ -84,14 +85,14 @@ class TrainingConfig:
 
     ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
     reduces the loss of easy images: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is given
-    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with
-    a gamma of 0 is cross-entropy.
+    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with a gamma of 0
+    is cross-entropy.
 
-    With ``targets`` other than *labels*, training and validation loss are the cross-entropy to the
-    votes, and accuracy, macro F1 and class sizes refer to the plurality of the votes (see
-    ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the deferred re-balancing of
-    Cao et al., "Learning imbalanced datasets with label-distribution-aware margin loss", NeurIPS
-    2019.
+    With ``targets`` other than *labels*, the targets of training and validation loss are the
+    distributions of the votes or their pluralities, and accuracy, macro F1 and class sizes refer to
+    the pluralities (see ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the
+    deferred re-balancing of Cao et al., "Learning imbalanced datasets with
+    label-distribution-aware margin loss", NeurIPS 2019.
 
     Raises:
         pydantic.ValidationError: A value is not valid; ``validated_config`` turns it into an
@@ -255,7 +256,7 @@ class TrainingConfig:
         "one_hot",
         "loss",
         "Label encoding",
-        "integer: sparse categorical cross-entropy; one_hot: categorical cross-entropy",
+        "integer: sparse categorical cross-entropy; one hot: categorical cross-entropy",
     )
     label_smoothing: Number = _setting(
         0.0,
@@ -286,8 +287,8 @@ class TrainingConfig:
         "none",
         "data",
         "Class imbalance",
-        "class_weights: larger loss for rare classes; oversampling: all classes equally often; "
-        "square_root_sampling: each class in proportion to the square root of its size",
+        "class weights: larger loss for rare classes; oversampling: all classes equally often; "
+        "square root sampling: each class in proportion to the square root of its size",
     )
     imbalance_last_epochs: Integer | None = _setting(
         None,
@@ -383,7 +384,7 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        # By beginning of the message: whether the settings that need one_hot are used.
+        # Whether the settings that need one_hot are used, by the beginning of the error message.
         needs_one_hot = {
             "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
             "loss=focal needs": self.loss == "focal",

@@ -27,7 +27,7 @@ class SettingField:
     Attributes:
         name: Name of the field.
         label: Label of the field in forms.
-        help: What the setting does, in one line.
+        help: What the setting does, in one line; choices have spaces instead of underscores.
         group: A key of ``GROUPS``.
         kind: The kind of the field's value; *steps* are the pairs of ``schedule_steps``.
         default: Default value of the field.
@@ -253,6 +253,10 @@ def _read_text(setting: SettingField, value: Any) -> Any:
         return None if setting.is_optional else value
     if setting.kind == "boolean":
         return _TRUTH_VALUES.get(value.lower(), value)
+    # The form shows "class_weights" as "class weights"; both are accepted.
+    choice = value.replace(" ", "_")
+    if choice in setting.choices:
+        return choice
     try:
         return json.loads(value)
     except (ValueError, RecursionError):

@@ -29,7 +29,7 @@ class ScaleOptions:
         workers: Number of worker processes; None for as many as the cores and the memory allow.
         threads: Threads of each worker.
         worker_memory_mb: Memory of each worker, in megabytes. Files that need more become rows with
-            a message.
+            an error.
         part_files: Number of files in a part of the results.
         task_files: Number of files that a worker processes at a time; their faces share calls of
             the network.
@@ -44,7 +44,9 @@ class ScaleOptions:
     task_files: Integer = Field(default=32, ge=1, le=10_000)
 
     def local_workers(self) -> int:
-        """Return the number of processes on this machine: within its cores and free memory.
+        """Return the number of processes on this machine.
+
+        This is ``workers``; if it is None, as many as the cores and the free memory allow.
 
         Raises:
             InputError: The requested processes need more memory than this machine has.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from fer_core.vision.photo import PhotoResult
 
-#: Number of cropped faces from which on they are classified together.
+#: Cropped faces are classified together as soon as there are at least this many.
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture.
 _BASE_BYTES = 350 * 2**20
@@ -43,7 +43,7 @@ class PhotoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, for messages."""
+        """What the files are, in the plural, for messages."""
         return "pictures"
 
     def open(self, *, threads: int, memory_bytes: int) -> PhotoWorker:
@@ -197,7 +197,7 @@ def _read_stored(item: Item) -> bytes:
     if (item.size or 0) > MAX_PICTURE_BYTES:
         start = store.read(item.file, START_BYTES)
         if is_video(start):
-            return start
+            return start  # enough for the message that the file is a video
         raise InputError(too_large_text(item.name))
     # Reading one byte more than expected shows whether the file has grown.
     content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)

@@ -139,7 +139,7 @@ def _search(
         workers = _worker_count(ray.cluster_resources(), options)
         if setup.storage is None and sum(node["Alive"] for node in ray.nodes()) > 1:
             raise InputError(
-                f"The study {name!r} is stored on this machine only, and the Ray cluster has "
+                f"The search {name!r} is stored on this machine only, and the Ray cluster has "
                 "several nodes; create the search with --storage URL of a database that all nodes "
                 "can reach."
             )

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from fer_core.video.reader import VideoInfo
 
 #: Columns with the same value in all rows of a video.
-_VIDEO_COLUMNS = {
-    *("file", "video_width", "video_height", "video_seconds", "video_frames", "notes", "error"),
-}
+_VIDEO_COLUMNS = frozenset(
+    ("file", "video_width", "video_height", "video_seconds", "video_frames", "notes", "error")
+)
 
 #: Memory of a worker for a video up to Full HD. About 410 MB were measured.
 _BASE_BYTES = 600 * 2**20
@@ -56,7 +56,7 @@ class VideoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, for messages."""
+        """What the files are, in the plural, for messages."""
         return "videos"
 
     def open(self, *, threads: int, memory_bytes: int) -> VideoWorker:

@@ -111,7 +111,7 @@ class RequestGuard:
             raise _rejection(401, "A valid API key is required.", {"WWW-Authenticate": "Bearer"})
 
     def _declared_length(self, headers: dict[bytes, bytes]) -> int:
-        """Return the length of the body in bytes; 0 if the client does not declare it."""
+        """Check and return the length of the body in bytes; 0 if the client does not declare it."""
         text = headers.get(b"content-length", b"0")
         length = int(text) if text.isdigit() else 0
         self._check_length(length)
@@ -158,7 +158,11 @@ class RequestGuard:
         self._metrics.active.dec()
 
     def check_received(self, total: int) -> None:
-        """Check the number of bytes that were received, which may exceed the declared length."""
+        """Check the number of bytes that were received, which may exceed the declared length.
+
+        Raises:
+            HTTPException: The request is too large.
+        """
         self._check_length(total)
 
     @property

@@ -19,8 +19,8 @@ class ServiceLimits:
         file_bytes: Size of one file.
         request_bytes: Size of one request with all its files.
         files: Number of files in one request.
-        requests: Number of requests that are received, waiting or being analyzed. Further requests
-            are answered with 503.
+        requests: Number of requests that are being received, are waiting or are being analyzed.
+            Further requests are answered with 503.
         waiting_bytes: Total size of these requests in memory. Further requests are answered with
             503.
         header_seconds: Time for a client to send the header of a request. After this time the

@@ -54,7 +54,7 @@ def launch(
         The new run's folder.
 
     Raises:
-        InputError: As ``create_run``.
+        InputError: As ``create_run`` and ``start_pending_runs``.
     """
     run = create_run(setup, settings, start_file=start_file)
     try:

@@ -2,7 +2,8 @@
 
 The launcher writes ``config.json`` and copies the starting model. When the number of epochs
 changes, it rewrites ``config.json`` under the run's lock. Pages and commands write
-``control.json`` and ``label.json``. Only the training job writes the other files.
+``control.json`` and ``label.json``. The queue writes ``status.json`` of a run that cannot be
+started. Only the training job writes the other files.
 """
 
 from __future__ import annotations
@@ -108,7 +109,8 @@ class StartingModel:
         architecture: Architecture of the model.
         classes: Classes of the model, in the order of its outputs.
         digest: SHA-256 of the model's Keras file.
-        freeze: The stage up to which the network is not trained; None to train all layers.
+        freeze: The last stage that is not trained, like all stages before it; None to train all
+            layers.
         datasets: Name, fingerprint and class counts of the dataset on which the model was trained,
             and of the datasets of the models that its training started from.
     """
@@ -131,7 +133,7 @@ class RunSetup:
         config: The recipe's configuration with the requested changes.
         tracking: Other places where the run's metrics are logged.
         study: The search that the run belongs to as a trial; None if it belongs to none.
-        trial: The trial's number in that search.
+        trial: The trial's number in that search; None if the run belongs to none.
         changes: Later changes, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
         start: The model whose weights the run starts from; None for random weights.
@@ -214,7 +216,11 @@ class EpochRecord:
     seconds: Number
 
     def monitored(self, monitor: str) -> float:
-        """Return the validation metric that selects the best epoch; larger is better."""
+        """Return the number by which epochs are compared; larger is better.
+
+        It is the validation metric, negative for the loss. For *last* it is the number of the
+        epoch.
+        """
         if monitor == "loss":
             return -self.validation_loss
         if monitor == "last":
@@ -240,8 +246,8 @@ class RunStatus:
         process_started: Start time of the training process from ``process_start``; it distinguishes
             the process from a later one with the same ID. None if the system does not provide it.
         fingerprint: Fingerprint of the data that the run started with.
-        loss: Mean training loss of the current epoch; None between epochs.
-        accuracy: Accuracy on the same batches.
+        loss: Mean training loss of the current epoch so far; None between epochs.
+        accuracy: Training accuracy of the current epoch so far; None between epochs.
     """
 
     state: RunState
@@ -419,7 +425,7 @@ class RunFolder:
 
         The system releases the lock when the process ends, even after a crash.
 
-        Returns:
+        Yields:
             The content of ``config.json``.
 
         Raises:

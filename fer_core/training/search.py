@@ -245,7 +245,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
             raise
     except OSError as error:
         raise InputError(
-            f"The study cannot be stored in {folder} ({system_reason(error)}); check the folder's "
+            f"The search cannot be stored in {folder} ({system_reason(error)}); check the folder's "
             "permissions and the free space."
         ) from error
 
@@ -268,14 +268,14 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
     setup = _shared_setup(name, storage)
     locate_dataset(setup.data, settings)  # raises InputError if the dataset is missing
     folder = study_folder(name, settings)
-    with os_errors_as_input_errors(f"The study cannot be stored in {folder}"):
+    with os_errors_as_input_errors(f"The search cannot be stored in {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
         is_new = _write_setup(setup, folder)
     if not is_new:
         existing = read_study_setup(name, settings)
         if dataclasses.replace(existing, storage=None) != dataclasses.replace(setup, storage=None):
             raise InputError(
-                f"Another study on this machine is called {name!r}; to join the study of the "
+                f"Another search on this machine is called {name!r}; to join the search of the "
                 "storage, set FER_STUDIO_RUNS to another folder."
             )
         return existing
@@ -299,11 +299,11 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
         ) from error
     if study is None:
         known = ", ".join(names[:10]) or "none so far"
-        raise InputError(f"There is no study {name!r} in {address}; studies there: {known}.")
+        raise InputError(f"There is no search {name!r} in {address}; searches there: {known}.")
     if not isinstance(values, dict):
         raise InputError(
-            f"The study {name!r} was created by an earlier version of this program, which did not "
-            "store its setup for other machines; create a new study."
+            f"The search {name!r} was created by an earlier version of this program, which did not "
+            "store its setup for other machines; create a new search."
         )
     return study_setup(values | {"storage": storage})
 
@@ -358,7 +358,7 @@ def _live_workers(
 
 
 def _name_taken_message(name: str) -> str:
-    return f"There is already a study {name!r}; resume it, or choose another name."
+    return f"There is already a search {name!r}; resume it, or choose another name."
 
 
 def study_names(settings: Settings) -> list[str]:
@@ -374,10 +374,10 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
         InputError: No study has this name, or its file is damaged.
     """
     path = study_folder(name, settings) / _SETUP_FILE
-    with read_errors_as_input_errors(path, "create a new study with another name"):
+    with read_errors_as_input_errors(path, "create a new search with another name"):
         if not path.exists():
             known = ", ".join(study_names(settings)) or "none so far"
-            raise InputError(f"There is no study {name!r}; studies: {known}.")
+            raise InputError(f"There is no search {name!r}; searches: {known}.")
         return from_dict(StudySetup, read_json(path))
 
 
@@ -565,10 +565,10 @@ def study_details(name: str, settings: Settings) -> StudyDetails:
         return _details(study)
     except Exception as error:
         # In a damaged database, a value can be missing or of another type.
-        logger.exception("The trials of the study %s cannot be read", name)
+        logger.exception("The trials of the search %s cannot be read", name)
         raise InputError(
-            f"The charts of the study {name!r} cannot be drawn ({first_line(error)}); its database "
-            "may be damaged: restore it from a backup, or create a new study."
+            f"The charts of the search {name!r} cannot be drawn ({first_line(error)}); its "
+            "database may be damaged: restore it from a backup, or create a new search."
         ) from error
 
 
@@ -648,10 +648,10 @@ def open_study(
             _storage_advice(error)
             if setup.storage
             else f"restore {_DATABASE_FILE} in its folder and make it writable, or create a new "
-            "study"
+            "search"
         )
         raise InputError(
-            f"The storage of the study {setup.name!r} cannot be used ({first_line(error)}); "
+            f"The storage of the search {setup.name!r} cannot be used ({first_line(error)}); "
             f"{advice}."
         ) from error
     # A different seed for each worker and after each resume, so that no values are repeated. With

@@ -103,7 +103,8 @@ class ReadReport:
         damaged_frames: Number of frames that could not be decoded and were left out.
         resolutions: Width and height of the frames; another pair after each change.
         ended_at: The end of the last frame, in seconds.
-        is_truncated: True if the frames ended before the duration that the file states.
+        is_truncated: True if reading ended early, or if the frames ended before the duration that
+            the file states.
         error: Why reading ended early, in a few words; empty if it did not end early.
     """
 
@@ -172,17 +173,17 @@ def read_frames(
     Args:
         path: The file.
         name: Name of the video in messages; by default that of the path.
-        start: Time of the first frame, in seconds.
-        end: End of the range in seconds: frames from this time on are left out.
+        start: Start of the range in seconds: frames before this time are left out.
+        end: End of the range in seconds: frames at and after this time are left out.
         per_second: Number of frames per second: the first frame at or after each multiple of
             ``1 / per_second`` is returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Filled while the frames are read; None if the caller does not need it.
-        numbers_frames: False to save the time of counting the frames before ``start``; the index of
-            each frame is then wrong.
+        numbers_frames: False to save the time of counting the frames before ``start``; if ``start``
+            is above 0, the index of each frame is then wrong.
 
     Raises:
-        InputError: In the same cases as ``probe_video``.
+        InputError: The file is missing or is not a video.
     """
     name = name or path.name
     report = report if report is not None else ReadReport()

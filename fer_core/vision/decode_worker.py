@@ -55,17 +55,19 @@ def decode_in_worker(
 
     Raises:
         InputError: That function raised it.
-        ChildError: The time limit was exceeded, or the decoder crashed.
+        ChildError: The time limit was exceeded, the decoder crashed, or no worker could be started.
     """
     with _free_slots:
         answer = None
-        while answer is None:  # None: the idle worker had ended just before, so take another one
+        while answer is None:
             worker = _take_worker()
             try:
                 answer = worker.decode(content, name, seconds, gray=gray)
             except BaseException:
                 worker.close()
                 raise
+            if answer is None:  # the idle worker had ended just before, so take another one
+                worker.close()
         _idle_workers.append(worker)
     if isinstance(answer, str):
         raise InputError(answer)
@@ -87,7 +89,12 @@ class _Worker:
         self._answers = cast(BinaryIO, self._process.stdout)
         self._is_over_time = False
         # The worker sends an empty answer when it is ready.
-        self._receive(ANSWER.size)
+        try:
+            self._receive(ANSWER.size)
+        except EOFError as error:
+            failure = self._failure(0.0)
+            self.close()
+            raise failure from error
 
     def is_alive(self) -> bool:
         return self._process.poll() is None

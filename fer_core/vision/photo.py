@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from fer_core.classes import class_columns
 from fer_core.csv_text import csv_text
-from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.decode import decode_picture, full_size, picture_slot
@@ -221,15 +220,13 @@ def results_as_json(results: Sequence[PhotoResult]) -> str:
     return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
 
 
-def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...] = EMOTIONS) -> str:
+def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...]) -> str:
     """Return a CSV table with one line per face; a file without faces has a single line.
 
     Args:
         results: The results, all of one model.
-        classes: The classes of the model; used if no result has a face.
+        classes: The classes of the model, which are the columns of the probabilities.
     """
-    faces = (face for result in results for face in result.faces)
-    classes = next((face.classes for face in faces), classes)
     columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), *_LAST_COLUMNS)
     rows = (row for result in results for row in result.to_rows())
     return csv_text(columns, ([row.get(column) for column in columns] for row in rows))

@@ -92,7 +92,7 @@ class YuNetDetector:
         ]
 
     def _detect_at(self, image: NDArray[np.uint8], pixels: int) -> tuple[list[Face], float]:
-        """Detect faces in a picture shrunk to ``pixels``.
+        """Detect faces in a picture that is shrunk to at most about ``pixels`` pixels.
 
         Returns:
             Faces in pixels of ``image``, and the width of one pixel of the shrunk picture in
@@ -142,7 +142,7 @@ class _NetworkPool:
                 self._idle.append(network)
 
     def _load(self) -> cv2.FaceDetectorYN:
-        # The size is only the first one: each pass sets its own.
+        # The size is replaced: each pass sets its own.
         return cv2.FaceDetectorYN.create(
             str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_BOXES
         )

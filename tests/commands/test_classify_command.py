@@ -185,6 +185,19 @@ def test_a_table_and_drawings_are_written(
     assert "--csv cannot" in run("classify", astronaut, "--csv", table, "--out", out).refusal
 
 
+def test_a_table_without_faces_has_the_classes_of_the_model(
+    run: Callable, write_bundle_folder: Callable[..., Path], settings: Settings, tmp_path: Path
+) -> None:
+    labels = ["bored", "tired", "awake", "calm", "tense", "glad", "other"]
+    write_bundle_folder(settings.models_root / "moods", labels=labels)
+    picture, table = tmp_path / "wall.png", tmp_path / "faces.csv"
+    picture.write_bytes(blank_picture(400, 300))
+    assert run("classify", picture, "--model", "moods", "--csv", table).code == 0
+    heading, row = table.read_text().splitlines()
+    assert f"label,score,{','.join(labels)},is_confident" in heading
+    assert row.startswith(f"{picture},400,300,,")
+
+
 def test_a_picture_is_read_from_standard_input(
     run: Callable, default_bundle: Bundle, astronaut: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -249,7 +249,7 @@ def test_a_search_that_is_not_valid_is_refused(run: Callable, kaggle_zip: Path) 
     assert "list in JSON" in run(*start, "--space", "{").refusal
     assert "list of objects" in run(*start, "--space", "[3]").refusal
     assert "'colour' cannot be searched" in run(*start, "--space", '[{"field": "colour"}]').refusal
-    assert "There is no study 'x'" in run("search", "resume", "x").refusal
+    assert "There is no search 'x'" in run("search", "resume", "x").refusal
     assert run("search", "--json").document == []
 
 

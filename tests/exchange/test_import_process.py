@@ -51,5 +51,5 @@ def test_too_much_time_is_one_sentence(
     settings: Settings, network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_process, "LIMITS", Limits(16 * 1024**3, 900, 0.01))
-    with pytest.raises(InputError, match="was not imported within 0 minutes"):
+    with pytest.raises(InputError, match="was not processed within 0 minutes"):
         import_in_process(network, settings, ImportRequest(labels=("a", "b", "c")))

@@ -292,7 +292,7 @@ def test_a_giant_network_is_refused_before_it_is_built(
     path = rewritten(
         sample.file(".keras"), tmp_path / "m.keras", {"config.json": json.dumps(config).encode()}
     )
-    refused(path, "describes a network of .* weights .* more than")
+    refused(path, "describes a network of .* weights .* at most")
 
 
 def test_a_deeply_nested_architecture_is_refused(refused: Callable, tmp_path: Path) -> None:

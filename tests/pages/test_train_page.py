@@ -289,6 +289,8 @@ def test_settings_are_found_by_their_words(faces: str, open_view: Callable[..., 
     assert "Momentum has an effect only with Optimizer sgd." in words(app)
     app.text_input(key=FIND).set_value("epochs passes").run()
     assert "Shown next to the dataset or the recipe: Epochs." in words(app)
+    app.text_input(key=FIND).set_value("cross_entropy").run()
+    assert app.selectbox(key="setting_loss").label == "Loss"
     app.text_input(key=FIND).set_value("colour").run()
     assert "No setting contains “colour”" in words(app)
 
@@ -1224,7 +1226,7 @@ def test_a_search_is_created_started_and_listed(
     # A name that is taken.
     app.text_input(key="search_name").set_value("rates")
     app.button(key="create_search").click().run()
-    assert "There is already a study" in errors(app)[0]
+    assert "There is already a search" in errors(app)[0]
 
 
 def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(

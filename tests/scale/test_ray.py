@@ -122,7 +122,7 @@ def test_a_search_that_does_not_fit_the_cluster_is_not_created(
     command = ("search", "start", "second", "--recipe", "three-conv-cnn-adam", "--data", "demo")
     answer = run(*command, "--space", space, "--trials", 1, "--on", cluster, "--gpus", 1)
     assert "too few for 1 worker with 1 CPUs and 1 GPUs each" in answer.refusal
-    assert "There is no study 'second'" in run("search", "show", "second").refusal
+    assert "There is no search 'second'" in run("search", "show", "second").refusal
 
 
 def test_progress_is_reported_only_when_a_trial_is_complete(

@@ -193,7 +193,7 @@ def test_a_study_that_cannot_be_joined_is_refused(
     create_study(setup(tmp_path / "faces", storage), settings)
     root = tmp_path / "other"
     there = Settings(root / "data", root / "runs", root / "models")
-    with pytest.raises(InputError, match=r"no study 'second' in sqlite.*; studies there: first"):
+    with pytest.raises(InputError, match=r"no search 'second' in sqlite.*; searches there: first"):
         join_study("second", storage, there)
     with pytest.raises(InputError, match="cannot be a name"):
         join_study("../first", storage, there)
@@ -209,7 +209,7 @@ def test_a_study_that_cannot_be_joined_is_refused(
     assert join_study("first", storage, there).trials == 4
     local = Settings(tmp_path / "l", tmp_path / "l", tmp_path / "l")
     create_study(setup(tmp_path / "faces", None, trials=9), local)
-    with pytest.raises(InputError, match="Another study on this machine is called 'first'"):
+    with pytest.raises(InputError, match="Another search on this machine is called 'first'"):
         join_study("first", storage, local)
     (tmp_path / "faces").rmdir()
     with pytest.raises(InputError, match="no dataset and no path"):

@@ -244,7 +244,7 @@ def test_of_searches_that_start_at_the_same_moment_all_but_one_are_told(
     with ThreadPoolExecutor(4) as pool:
         results = sorted(pool.map(create, range(4)))
     assert results[-1] == "created"
-    assert all("already a study 'first'" in one for one in results[:-1])
+    assert all("already a search 'first'" in one for one in results[:-1])
     assert study_names(settings) == ["first"]
 
 
@@ -256,13 +256,13 @@ def test_studies_that_are_not_valid_are_refused(settings: Settings, tmp_path: Pa
         create_study(setup(str(tmp_path), config=votes), settings)
     with pytest.raises(InputError, match="cannot be a name"):
         create_study(setup(str(tmp_path), name="../x"), settings)
-    with pytest.raises(InputError, match="storage of the study 'first' cannot be used"):
+    with pytest.raises(InputError, match="storage of the search 'first' cannot be used"):
         create_study(setup(str(tmp_path), storage="nothing://here"), settings)
     assert study_names(settings) == []
     create_study(setup(str(tmp_path)), settings)
-    with pytest.raises(InputError, match="already a study 'first'"):
+    with pytest.raises(InputError, match="already a search 'first'"):
         create_study(setup(str(tmp_path)), settings)
-    with pytest.raises(InputError, match="no study 'second'; studies: first"):
+    with pytest.raises(InputError, match="no search 'second'; searches: first"):
         study_summary("second", settings)
     with pytest.raises(InputError, match="is not running"):
         stop_search("first", settings)
@@ -305,7 +305,7 @@ def test_damaged_tables_are_reported_in_one_sentence(
     """It opens, and Optuna raises any exception."""
     stand_in()
     damaged_study(settings, str(tmp_path), "delete from study_directions")
-    with pytest.raises(InputError, match="charts of the study 'first' cannot be drawn"):
+    with pytest.raises(InputError, match="charts of the search 'first' cannot be drawn"):
         study_details("first", settings)
 
 

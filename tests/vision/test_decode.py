@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS
 from fer_core.settings import PROJECT_ROOT
@@ -582,11 +583,23 @@ def test_a_worker_that_ended_while_idle_is_replaced(
         content = encoded(photo(), "TIFF", compression="tiff_lzw")
         assert decode_picture(content, "a").shape == (60, 80, 3)
     assert len(started_workers) == 2
+    assert ended._requests.closed and ended._answers.closed
+
+
+def test_a_worker_that_cannot_start_is_reported(
+    started_workers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr(decode_worker, "module_command", lambda module: command)
+    with pytest.raises(ChildError, match="exit code 3"):
+        decode_worker.decode_in_worker(b"x", "a.tif", 5.0)
+    assert "a.tif" in refusal(encoded(photo(), "TIFF", compression="tiff_lzw"), "a.tif")
 
 
 _FIVE_TIMES = """
 import resource, sys, threading
 from pathlib import Path
+from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.vision.decode import decode_picture
 

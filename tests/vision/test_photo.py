@@ -172,7 +172,7 @@ def test_the_json_text_keeps_unicode_names() -> None:
 
 
 def test_the_csv_has_one_line_per_face_or_file_without_faces() -> None:
-    rows = list(csv.DictReader(io.StringIO(results_as_csv([TWO_FACES, NO_FACE, BROKEN]))))
+    rows = list(csv.DictReader(io.StringIO(results_as_csv([TWO_FACES, NO_FACE, BROKEN], EMOTIONS))))
     assert [row["file"] for row in rows] == [
         "a, b.jpg",
         "a, b.jpg",
@@ -198,16 +198,22 @@ def test_the_csv_without_results_is_its_header() -> None:
         "file,width,height,face,x,y,box_width,box_height,label,score,angry,disgust,fear,happy,sad,"
         "surprise,neutral,is_confident,is_too_small,error\n"
     )
-    assert results_as_csv([]) == heading
-    assert results_as_csv([NO_FACE]).startswith(heading)
+    assert results_as_csv([], EMOTIONS) == heading
+    assert results_as_csv([NO_FACE], EMOTIONS).startswith(heading)
+
+
+def test_the_csv_without_faces_has_the_classes_of_the_model() -> None:
+    (row,) = csv.DictReader(io.StringIO(results_as_csv([NO_FACE], ("bored", "awake"))))
+    assert list(row)[9:-2] == ["score", "bored", "awake", "is_confident"]
+    assert row["bored"] == ""
 
 
 def test_a_name_with_quotes_and_line_breaks_survives_the_csv() -> None:
     name = 'a "quoted"\nname, with commas.jpg'
-    (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult(name, 2, 3)])))
+    (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult(name, 2, 3)], EMOTIONS)))
     assert row["file"] == name
 
 
 def test_a_name_that_is_a_formula_reaches_a_spreadsheet_as_text() -> None:
-    (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult("=1+1.jpg", 2, 3)])))
+    (row,) = csv.DictReader(io.StringIO(results_as_csv([PhotoResult("=1+1.jpg", 2, 3)], EMOTIONS)))
     assert row["file"] == "'=1+1.jpg"

@@ -1,4 +1,4 @@
-"""Decompress gzip, bzip2 and xz files, within a limit."""
+"""Decompress gzip, bzip2, xz and lzma files, within a limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
 _PIECE_BYTES = 2**20
-#: Maximum memory for decompressing an xz file; the highest preset level (9) needs 65 MB.
+#: Maximum memory for decompressing an xz or lzma file; the highest preset level (9) needs 65 MB.
 _XZ_MEMORY = 128 * 2**20
 _SIGNATURES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x5d\x00\x00": "lzma"}
 
@@ -59,8 +59,7 @@ def decompressed(
             total += len(piece)
             if total > (sources.MAX_TOTAL_BYTES if limit is None else limit):
                 raise InputError(
-                    f"{label} unpacks to more than {sources.MAX_TOTAL_BYTES >> 30} GB; pack a "
-                    "smaller part of it."
+                    f"{label} unpacks to more than {_limit_text(limit)}; pack a smaller part of it."
                 )
             unpacked.write(piece)
             if report is not None:
@@ -84,6 +83,17 @@ def decompressed(
     return unpacked
 
 
+def _limit_text(limit: int | None) -> str:
+    """Return the limit of ``decompressed`` for a message.
+
+    If there is one, it is what the other files of the source have left of ``MAX_TOTAL_BYTES``.
+    """
+    total = f"{sources.MAX_TOTAL_BYTES >> 30} GB"
+    if limit is None:
+        return total
+    return f"the {max(limit, 0) >> 20:,} MB that are left of the limit of {total}"
+
+
 def _pieces(file: BinaryIO | IO[bytes], kind: str | None) -> Iterator[bytes]:
     """Yield the decompressed content in pieces; ``kind`` is the result of ``compression``."""
     if kind in ("xz", "lzma"):
@@ -96,7 +106,7 @@ def _pieces(file: BinaryIO | IO[bytes], kind: str | None) -> Iterator[bytes]:
 
 
 def _xz_pieces(file: BinaryIO | IO[bytes]) -> Iterator[bytes]:
-    """Decompress xz streams with a memory limit, which ``LZMAFile`` does not have."""
+    """Decompress xz or lzma streams with a memory limit, which ``LZMAFile`` does not have."""
     compressed = file.read(_PIECE_BYTES)
     while compressed:
         decoder = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)

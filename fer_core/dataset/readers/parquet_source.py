@@ -212,7 +212,7 @@ def _is_text_or_number(kind: pyarrow.DataType) -> bool:
     from pyarrow import types
 
     checks = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
-    # A dictionary stores each different value once, such as the names of classes.
+    # A dictionary column stores each distinct value, such as the name of a class, only once.
     is_dictionary = types.is_dictionary(kind) and _is_text_or_number(kind.value_type)
     return is_dictionary or any(check(kind) for check in checks)
 

@@ -19,9 +19,9 @@ from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
 from fer_core.picture_header import HEADER_BYTES, heif_format, picture_format
 from fer_core.vision.decode_worker import decode_in_worker
 
-#: Maximum width and height in pixels. Larger pictures are photos, not face crops, and decoding them
-#: would only use memory.
-MAX_SIDE = 4096
+#: Maximum number of pixels. Larger pictures are photos, not face crops, and decoding them would
+#: only use memory.
+_MAX_PIXELS = 4096 * 4096
 #: Maximum time for decoding one picture, in seconds.
 MAX_DECODE_SECONDS = 20.0
 #: Pictures with more bytes, or with more pixels times scans, are decoded in a worker process, which
@@ -47,7 +47,7 @@ _EMPTY = SkipReason("is empty")
 _TOO_MANY_SCANS = SkipReason(
     f"is a JPEG with more than {MAX_JPEG_SCANS} scans, which would take minutes to decode"
 )
-_TOO_LARGE = SkipReason(f"has more than {MAX_SIDE}x{MAX_SIDE} pixels, too large for a face")
+_TOO_LARGE = SkipReason("has more than 4096x4096 pixels, too large for a face")
 
 
 def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
@@ -76,14 +76,14 @@ def _has_direct_format(content: bytes) -> bool:
 
 
 def _allowed_pixels(content: bytes) -> int | SkipReason:
-    """Return the number of pixels times scans, or why the file must not be decoded."""
+    """Return the number of pixels times JPEG scans, or why the file must not be decoded."""
     if not content:
         return _EMPTY
     # OpenCV allocates the memory that a header states before it reads the rest.
     pixels = _stated_pixels(content)
     if pixels is None:
         return _damaged(content)
-    if pixels > MAX_SIDE * MAX_SIDE:
+    if pixels > _MAX_PIXELS:
         return _TOO_LARGE
     scans = count_scans(content)
     return _TOO_MANY_SCANS if scans > MAX_JPEG_SCANS else pixels * max(scans, 1)
@@ -102,7 +102,7 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
         if error.cause == "time":
             return SkipReason(f"takes more than {MAX_DECODE_SECONDS:.0f} s to decode")
         return _damaged(content)
-    return _TOO_LARGE if picture.size > MAX_SIDE * MAX_SIDE else picture
+    return _TOO_LARGE if picture.size > _MAX_PIXELS else picture
 
 
 def _damaged(content: bytes) -> SkipReason:
@@ -183,8 +183,8 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
 def _tiff_tags(content: bytes) -> dict[int, int] | None:
     """Return the value of each tag in the first directory of a TIFF; None for other files.
 
-    If a tag has several values, the first one is returned. A value that is not an integer is 0.
-    This is faster than with a library.
+    Only tags with one integer of two or four bytes are read correctly, such as width, height and
+    compression. Values of other types are 0. This is faster than with a library.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(content[:4])
     if order is None:
@@ -220,6 +220,6 @@ def _stated_pixels_by_pillow(content: bytes) -> int | None:
             with Image.open(io.BytesIO(content)) as picture:
                 return picture.width * picture.height
     except Image.DecompressionBombError:
-        return MAX_SIDE * MAX_SIDE + 1  # more than the limit
+        return _MAX_PIXELS + 1
     except Exception:
         return None  # damaged files raise many types of errors

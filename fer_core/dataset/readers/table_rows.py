@@ -68,7 +68,8 @@ class RowParser:
         self._columns = columns
         self._register = register
         self._label_position, self._split_position = columns.label, columns.split
-        #: Width and height of the first picture, which all others must have; None before it.
+        #: Width and height of the first valid picture; all others must have the same size. None if
+        #: there was none yet.
         self._side: int | None = None
 
     def parse(self, line: bytes) -> TableRow | SkipReason | None:

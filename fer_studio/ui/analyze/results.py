@@ -43,17 +43,25 @@ _MAX_TABLE_HEIGHT = 300
 _CROP_WIDTH = 144
 
 
-def show_results(photos: list[Photo], results: list[PhotoResult], detector: str) -> None:
+def show_results(
+    photos: list[Photo], results: list[PhotoResult], *, detector: str, classes: tuple[str, ...]
+) -> None:
     """Draw the chosen photo with its faces, and the downloads.
 
     Several photos are also drawn as thumbnails and as a table.
+
+    Args:
+        photos: The photos.
+        results: The result of each photo.
+        detector: The title of the detector.
+        classes: The classes of the model.
     """
     chosen = chosen_index(photos)
     if len(results) > 1:
         _show_failed(results)
         _choose_photo(photos, results, chosen)
     _show_photo(photos[chosen], results[chosen], detector)
-    _show_downloads(photos, results, chosen)
+    _show_downloads(photos, results, chosen, classes)
     if len(results) > 1:
         _show_summary(results)
 
@@ -156,12 +164,14 @@ def _class_counts(result: PhotoResult) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.most_common())
 
 
-def _show_downloads(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
+def _show_downloads(
+    photos: list[Photo], results: list[PhotoResult], chosen: int, classes: tuple[str, ...]
+) -> None:
     result = results[chosen]
     with st.container(horizontal=True):
         offer_download(
             "CSV",
-            results_as_csv(results),
+            results_as_csv(results, classes),
             "emotions.csv",
             key="download_csv",
             hint="One row per face: file, box, label and all probabilities.",

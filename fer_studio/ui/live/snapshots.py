@@ -26,7 +26,8 @@ def show_snapshots(session: LiveSession) -> None:
     assert session.processor is not None  # it exists as soon as a model is loaded
     minimum = session.processor.controls.minimum_confidence
     results = [_with_minimum(result, minimum) for result in analyze_photos(photos, options)]
-    show_results(photos, results, title)
+    classes = session.analyzer.predictor.classes
+    show_results(photos, results, detector=title, classes=classes)
 
 
 def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:

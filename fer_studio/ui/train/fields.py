@@ -139,18 +139,13 @@ def _group_title(
 
 
 def _show_found(text: str, draft: Draft) -> None:
-    """Draw the settings that match a text: label, name, help and group contain each of its words.
+    """Draw the settings that match a text: each of its words is in a setting's texts or choices.
 
     Settings that are drawn elsewhere or have no effect are only named.
     """
     terms = text.lower().split()
     found = [
-        entry
-        for entry in setting_fields()
-        if all(
-            term in f"{entry.label} {entry.name} {entry.help} {GROUPS[entry.group]}".lower()
-            for term in terms
-        )
+        entry for entry in setting_fields() if all(term in _searched_text(entry) for term in terms)
     ]
     if not found:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
@@ -166,6 +161,12 @@ def _show_found(text: str, draft: Draft) -> None:
     without_effect = [entry for entry in found if entry not in applying]
     if without_effect:
         st.caption("; ".join(_requirement(entry) for entry in without_effect) + ".")
+
+
+def _searched_text(entry: SettingField) -> str:
+    """Return label, name, help, group and choices of a setting, in lower case."""
+    texts = (entry.label, entry.name, entry.help, GROUPS[entry.group], *entry.choices)
+    return " ".join(texts).lower()
 
 
 def _requirement(entry: SettingField) -> str:
