@@ -122,15 +122,3 @@ def test_a_status_counts_only_if_its_process_is_alive_and_at_work() -> None:
     assert not has_living_process(Status("running", OWN.process_id, -1.0))
     assert not has_living_process(Status("running", 2**22 + threading.get_native_id()))
     assert not has_living_process(None)
-
-
-def test_a_process_that_has_just_ended_is_killed_without_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def ended(_: int) -> int:
-        raise ProcessLookupError
-
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
-        monkeypatch.setattr(os, "getpgid", ended)
-        kill_with_children(child.pid)
-        assert child.wait(timeout=60) != 0
