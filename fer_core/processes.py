@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +21,10 @@ from fer_core.settings import PROJECT_ROOT, Settings, module_command
 
 #: Environment variable with the descriptor of an open file that holds a job's lock.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
+
+#: Maximum time to wait for processes that only check whether a file is locked. They hold a shared
+#: lock for a moment, unless the system suspends them just then.
+_CHECK_SECONDS = 30.0
 
 #: Tolerance between two readings of a process's start time, in seconds.
 _START_TOLERANCE = 1.0
@@ -93,8 +97,9 @@ def kill_with_children(process_id: int) -> None:
         raise PermissionError from error
     # The group is ended only if the process leads it. A job that was started by a shell script is
     # in the group of the script, which must not be ended.
-    if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
-        os.killpg(process_id, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # the process may just have ended
+        if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
+            os.killpg(process_id, signal.SIGKILL)
     for member in processes:
         try:
             member.kill()
@@ -111,7 +116,9 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
 
     Args:
         path: The file.
-        timeout: Seconds to wait for another process to release the lock.
+        timeout: Seconds to wait for another process to release the lock. Processes that only check
+            the lock (``is_locked``) do not count: if there is no other one, the function waits
+            longer for them.
 
     Returns:
         The descriptor of the open file; None if another process holds the lock.
@@ -119,13 +126,16 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
     Raises:
         OSError: The file cannot be opened.
     """
-    deadline = time.monotonic() + timeout
+    start = time.monotonic()
     while True:
         descriptor = os.open(path, os.O_RDONLY)
         if _try_lock(descriptor) and _is_same_file(path, descriptor):
             return descriptor
+        # A shared lock is possible next to those of processes that check the lock.
+        is_only_checked = _try_lock(descriptor, shared=True)
         os.close(descriptor)
-        if time.monotonic() >= deadline:
+        limit = max(timeout, _CHECK_SECONDS) if is_only_checked else timeout
+        if time.monotonic() - start >= limit:
             return None
         time.sleep(0.01)
 

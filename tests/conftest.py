@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+import math
 import os
 import sys
 import zipfile
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from fer_core.__main__ import main
 from fer_core.bundle import Bundle, BundleRecord, load_bundle
+from fer_core.commands import arguments
 from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import load_dataset
 from fer_core.emotions import EMOTIONS
@@ -352,14 +354,18 @@ def real_faces(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 def run(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Answered]:
-    """``run("recipes", "--json")``: a command in this process, with empty folders."""
+    """``run("recipes", "--json")``: a command in this process, with empty folders.
+
+    It prints no lines about the progress, whose number depends on the machine's speed.
+    """
+    monkeypatch.setattr(arguments, "_PROGRESS_SECONDS", math.inf)
     for name in ("data", "runs", "models", "analyses"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
 
-    def call(*arguments: object) -> Answered:
+    def call(*words: object) -> Answered:
         capsys.readouterr()
         try:
-            code = main([str(argument) for argument in arguments])
+            code = main([str(word) for word in words])
         except SystemExit as ending:  # raised by argparse
             assert isinstance(ending.code, int)
             code = ending.code

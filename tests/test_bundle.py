@@ -300,7 +300,7 @@ def test_of_two_threads_that_publish_one_name_only_one_succeeds(
         for seed in (1, 2)
     ]
     # Both have found the name free and have copied their files before either of them renames.
-    barrier = threading.Barrier(2, timeout=60)
+    barrier = threading.Barrier(2, timeout=300)
     monkeypatch.setattr(bundle_module, "_retitle_card", lambda *_: barrier.wait())
 
     def publish(source: Path) -> str:

@@ -67,7 +67,7 @@ def test_the_content_of_the_image_classifies_and_draws_a_page(image: Path) -> No
         "assert settings.models_root == Path.cwd() / 'models'\n"
         "assert find_bundle(None, settings).served_network.is_file()\n"
         "from streamlit.testing.v1 import AppTest\n"
-        "app = AppTest.from_file('app.py', default_timeout=180)\n"
+        "app = AppTest.from_file('app.py', default_timeout=300)\n"
         "app.switch_page('pages/analyze.py').run()\n"
         "assert not app.exception and app.title[0].value == 'Analyze photos'\n"
         "assert st.get_option('server.maxUploadSize') == 600\n"
@@ -78,7 +78,7 @@ def test_the_content_of_the_image_classifies_and_draws_a_page(image: Path) -> No
         env={"PATH": "/usr/bin:/bin", "HOME": str(image)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert child.returncode == 0, child.stderr
@@ -122,7 +122,7 @@ def test_the_command_of_the_image_serves_and_passes_its_health_check(image: Path
         command(served), cwd=image, env=environment, stdout=subprocess.DEVNULL
     ) as app:
         try:
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + 300
             while subprocess.run(check, capture_output=True, check=False).returncode:
                 assert app.poll() is None
                 assert time.monotonic() < deadline

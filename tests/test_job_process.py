@@ -1,17 +1,23 @@
 """The lock of a job on disk: one process at a time works on it."""
 
+import fcntl
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from fer_core import job_process
+from fer_core import job_process, processes
 from fer_core.errors import InputError
 from fer_core.job_process import has_living_process, is_job_running, take_job_lock
-from fer_core.processes import LOCK_VARIABLE, lock_file, process_start
+from fer_core.processes import LOCK_VARIABLE, kill_with_children, lock_file, process_start
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,39 @@ def test_a_busy_job_is_reported_and_keeps_its_request(
     with pytest.raises(InputError, match=r"^It is busy\.$"):
         take_job_lock(job, requests, "It is busy.")
     assert requests.exists()
+
+
+def test_a_process_that_checks_the_lock_delays_another_one_and_does_not_keep_it_out(
+    job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system suspends the checking process until the other one has tried once."""
+    check = os.open(job, os.O_RDONLY)
+    fcntl.flock(check, fcntl.LOCK_SH)
+
+    def resume(seconds: float) -> None:
+        fcntl.flock(check, fcntl.LOCK_UN)
+
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=resume)
+    monkeypatch.setattr(processes, "time", clock)
+    descriptor = lock_file(job)
+    assert descriptor is not None
+    os.close(descriptor)
+    fcntl.flock(check, fcntl.LOCK_SH)
+    monkeypatch.setattr(processes, "_CHECK_SECONDS", 0.0)
+    assert lock_file(job) is None
+    os.close(check)
+
+
+def test_a_process_that_ends_just_before_it_is_killed_is_not_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ended(process_id: int) -> int:
+        raise ProcessLookupError
+
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr(os, "getpgid", ended)
+    kill_with_children(process.pid)
+    assert process.wait(300) == -signal.SIGKILL
 
 
 def test_an_inherited_lock_keeps_the_request(

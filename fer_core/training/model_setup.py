@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -70,15 +71,15 @@ def compiled_model(
     if total_steps is not None:
         config = _with_limited_averaging(config, total_steps)
     keras.utils.set_random_seed(config.seed)
-    keras.config.set_dtype_policy(config.precision)
-    model = build_network(
-        config.architecture,
-        dropout_scale=config.dropout_scale,
-        any_size=bool(config.low_resolution_epochs),
-        class_count=len(classes),
-    )
-    if keras.backend.backend() == "tensorflow":
-        model = with_fused_normalization(model)
+    with _dtype_policy(config.precision):
+        model = build_network(
+            config.architecture,
+            dropout_scale=config.dropout_scale,
+            any_size=bool(config.low_resolution_epochs),
+            class_count=len(classes),
+        )
+        if keras.backend.backend() == "tensorflow":
+            model = with_fused_normalization(model)
     if start is not None:
         if start.weights is not None:
             model.set_weights(
@@ -106,6 +107,19 @@ def compiled_model(
     # variables of both.
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+@contextmanager
+def _dtype_policy(name: str) -> Iterator[None]:
+    """Create layers with this dtype policy; networks that are built later are not affected."""
+    import keras
+
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
 
 
 def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> TrainingConfig:
@@ -173,12 +187,10 @@ def float32_copy(
     This network is published. No weight is rounded, because weights are float32 in every training
     precision.
     """
-    import keras
-
-    keras.config.set_dtype_policy("float32")
-    model = build_network(
-        config.architecture, dropout_scale=config.dropout_scale, class_count=class_count
-    )
+    with _dtype_policy("float32"):
+        model = build_network(
+            config.architecture, dropout_scale=config.dropout_scale, class_count=class_count
+        )
     model.set_weights(weights)
     return model
 

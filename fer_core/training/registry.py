@@ -358,11 +358,18 @@ def _is_empty(path: Path) -> bool:
 
 
 def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
-    files = _read_files(path)
+    run = RunFolder(path)
+    # The files are read again if a process began or ended meanwhile. Otherwise the last report of a
+    # process that has just ended properly would look like that of a process that crashed.
+    while True:
+        was_active = is_active(run)
+        files = _read_files(path)
+        if is_active(run) == was_active:
+            break
     summary = files.summary
     if files.setup is None:
         return summary
-    if is_active(RunFolder(path)):
+    if was_active:
         return _active_summary(summary)
     if path in positions:
         return replace(

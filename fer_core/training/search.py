@@ -336,14 +336,19 @@ def report_worker(study: optuna.Study, name: str, *, is_alive: bool = True) -> N
 
 
 def _live_workers(
-    study: optuna.Study, trials: tuple[TrialSummary, ...]
+    attributes: dict[str, Any], trials: tuple[TrialSummary, ...]
 ) -> tuple[WorkerSummary, ...]:
-    """Return the workers on all machines that have reported within the grace period."""
+    """Return the workers on all machines that have reported within the grace period.
+
+    Args:
+        attributes: The user attributes of the study.
+        trials: The trials of the study.
+    """
     running = {trial.worker: trial.number for trial in trials if trial.state == "running"}
     now = time.time()
     names = sorted(
         key.removeprefix(_REPORT_ATTRIBUTE_PREFIX)
-        for key, last_report in study.user_attrs.items()
+        for key, last_report in attributes.items()
         if key.startswith(_REPORT_ATTRIBUTE_PREFIX)
         and isinstance(last_report, float)
         # The clock of another machine may be ahead of this one.
@@ -395,6 +400,9 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     """
     setup = read_study_setup(name, settings)
     study = open_study(setup, settings)
+    # The workers are read before the trials. Otherwise the last trial of a worker that has just
+    # completed it and ended would look interrupted.
+    has_workers_here, reports = bool(active_workers(name, settings)), study.user_attrs
     trials = tuple(_trial_summary(trial) for trial in current_trials(study))
     counts = {
         state: sum(trial.state == state for trial in trials)
@@ -404,11 +412,10 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
     best = pick_best(done, key=lambda trial: trial.value or 0.0) if done else None
     completed = counts["finished"] + counts["pruned"] + counts["failed"]
-    workers = _live_workers(study, trials)
+    workers = _live_workers(reports, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
-        if active_workers(name, settings)
-        or any(not _is_on_this_machine(worker.name) for worker in workers)
+        if has_workers_here or any(not _is_on_this_machine(worker.name) for worker in workers)
         else ("finished" if completed >= setup.trials else "stopped")
     )
     return StudySummary(

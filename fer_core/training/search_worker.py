@@ -13,7 +13,7 @@ import time
 import zlib
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fer_core.errors import InputError
 from fer_core.job_process import take_job_lock
@@ -97,6 +97,8 @@ class _Worker:
         seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
         self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)
         self._next_report = 0.0
+        #: Numbers of the running trials that ``_start_grace_periods`` has reported.
+        self._seen_trials: set[int] = set()
 
     def work(self) -> None:
         """Run trials until the study is complete or stopped, then report the end of this worker."""
@@ -136,11 +138,26 @@ class _Worker:
         import optuna
 
         optuna.storages.fail_stale_trials(self._study)
+        self._start_grace_periods()
         states = [trial.state.name for trial in current_trials(self._study)]
         if "WAITING" in states or len(states) < self._setup.trials:
             return "take"
         # A running trial has to be retried here if its worker dies.
         return "wait" if "RUNNING" in states else "done"
+
+    def _start_grace_periods(self) -> None:
+        """Report each running trial once, when this worker sees it for the first time.
+
+        A worker may die before the first report of its trial, and Optuna never retries a trial
+        without a report.
+        """
+        storage: Any = self._study._storage
+        for trial in self._study.get_trials(deepcopy=False):
+            is_new = trial.state.name == "RUNNING" and trial.number not in self._seen_trials
+            # A trial of an earlier version has no reports, although its worker may be alive.
+            if is_new and "worker" not in trial.user_attrs:
+                self._seen_trials.add(trial.number)
+                storage.record_heartbeat(trial._trial_id)
 
     def _retry_trials_of_earlier_versions(self) -> None:
         """Retry the trials that an earlier version of this program left running on this machine.

@@ -195,13 +195,20 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
     Raises:
         InputError: The settings are damaged.
     """
-    analysis, status = folder.read_settings(), folder.read_status()
+    analysis = folder.read_settings()
+    # The status is read again if a process began or ended meanwhile. Otherwise the last report of a
+    # process that has just ended properly would look like that of a process that crashed.
+    while True:
+        was_active = folder.is_active
+        status = folder.read_status()
+        if folder.is_active == was_active:
+            break
     position = pending.index(folder.id) + 1 if folder.id in pending else None
 
     def summary(state: ActualState, message: str) -> AnalysisSummary:
         return AnalysisSummary(folder, analysis, state, message, status, position)
 
-    if folder.is_active:
+    if was_active:
         if status is None or status.state != "running":
             return summary("starting", "starting")
         return summary("running", status.message)

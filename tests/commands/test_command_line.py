@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from fer_core.bundle import Bundle, set_default_bundle
+from fer_core.commands.arguments import ProgressLines
 from fer_core.emotions import EMOTIONS
 from fer_core.recipes import RECIPES
 from fer_core.settings import PROJECT_ROOT, Settings
@@ -43,6 +45,23 @@ def test_invalid_arguments_give_a_one_line_error(
     run: Callable, arguments: tuple[str, ...], words: str
 ) -> None:
     assert words in run(*arguments).refusal
+
+
+def test_progress_is_printed_every_two_seconds_with_the_time_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0])
+    monkeypatch.setattr("fer_core.commands.arguments.time", clock)
+    progress = ProgressLines("reading")
+    for done in range(11):
+        progress(done, 10)
+        now[0] += 0.75
+    assert capsys.readouterr().err.splitlines() == [
+        "reading: 30 %, about 5 s left",
+        "reading: 60 %, about 3 s left",
+        "reading: 90 %, about 1 s left",
+    ]
 
 
 def test_help_exits_without_error(run: Callable) -> None:

@@ -21,7 +21,11 @@ def requests() -> list[str]:
 
 
 @pytest.fixture
-def server(requests: list[str]) -> Iterator[str]:
+def server(requests: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    # On a busy machine, the server may take longer than a user would wait.
+    for name in ("_TIMEOUT_SECONDS", "_MAX_DOWNLOAD_SECONDS"):
+        monkeypatch.setattr(detector_files, name, 300.0)
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             requests.append(self.path)

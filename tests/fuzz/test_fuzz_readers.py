@@ -34,7 +34,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Any:
         env=os.environ | {"PYTHONPATH": str(PROJECT_ROOT), "OPENCV_LOG_LEVEL": "SILENT"},
         capture_output=True,
         text=True,
-        timeout=SECONDS * 3 + 300,
+        timeout=SECONDS * 3 + 1200,
         check=False,
     )
     last = folder / "last"

@@ -1,10 +1,10 @@
 import gc
+import itertools
 import sys
 import threading
 import time
 import tracemalloc
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -178,8 +178,8 @@ def test_an_error_is_logged_once_and_the_stream_continues(
     message = processor.snapshot().error or ""
     assert "RuntimeError: tensor of another shape" in message
     assert "choose another" in message
-    assert len(caplog.records) == 1
-    assert caplog.records[0].exc_info is not None
+    (logged,) = (one for one in caplog.records if one.name == "fer_core.live.processor")
+    assert logged.exc_info is not None
     part.error = None
     processor.controls = replace(controls, minimum_confidence=0.3)
     play(processor, [image] * 15, first=30)
@@ -337,14 +337,17 @@ def test_two_streams_that_share_model_and_detector_do_not_mix(controls: LiveCont
     processors[0].video_recording.start()
     # After their first frames, both streams are processed at the same time.
     barrier = threading.Barrier(2)
+    deadline = time.monotonic() + 300
 
     def stream(processor: LiveProcessor, left: int) -> None:
-        for number in range(3000):
+        for number in itertools.count():
             processor.process(scene((left, 150)), number / 30)
             if number == 0:
-                barrier.wait(60)
+                barrier.wait(300)
             if number >= 60 and len(processor.session_record.rows()):
                 return
+            if time.monotonic() > deadline:
+                return  # the test fails, because there are no rows
 
     threads = [
         threading.Thread(target=stream, args=pair) for pair in zip(processors, lefts, strict=True)
@@ -393,7 +396,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     assert len(processor.session_record) <= 3
     # A leak grows in each round; what threads of earlier tests allocate meanwhile does not. One
     # frame has 57,600 bytes; keeping 200 bytes of each would be 20,000 per round.
-    assert min(after - before for before, after in pairwise(memory)) < 15_000
+    assert min(after - before for before, after in itertools.pairwise(memory)) < 15_000
 
 
 def test_controls_out_of_range_raise(controls: LiveControls) -> None:

@@ -37,7 +37,14 @@ def draw_page(port: int, address: str) -> DrawnPage:
     request = BackMsg()
     request.rerun_script.page_name = address
     url = f"ws://127.0.0.1:{port}/_stcore/stream"
-    with connect(url, subprotocols=[Subprotocol("streamlit")], max_size=None) as socket:
+    with connect(
+        url,
+        subprotocols=[Subprotocol("streamlit")],
+        max_size=None,
+        # On a busy machine, the imports of the app block the server for longer than the defaults.
+        open_timeout=300,
+        ping_interval=None,
+    ) as socket:
         socket.send(request.SerializeToString())
         while True:
             message = ForwardMsg()

@@ -92,7 +92,7 @@ def running_app(installation: Installation, **variables: str) -> Iterator[int]:
         yield number
     finally:
         process.terminate()
-        process.wait(timeout=120)
+        process.wait(timeout=300)
     assert "Traceback" not in log.read_text(), log.read_text()
 
 
@@ -125,7 +125,7 @@ def test_a_session_is_refused_under_a_name_that_is_not_allowed(
 
 def _websocket_status(port: int, host: str) -> int:
     """The answer to a page of a host that asks for a session on itself."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", port, timeout=300)
     headers = {
         **{"Host": host, "Origin": f"https://{host}"},
         **{"Connection": "Upgrade", "Upgrade": "websocket"},
@@ -190,7 +190,7 @@ def test_what_is_not_installed_names_the_extra(
 START_A_TRAINING = """
 from streamlit.testing.v1 import AppTest
 from fer_studio.paths import MAIN_SCRIPT
-app = AppTest.from_file(str(MAIN_SCRIPT), default_timeout=120)
+app = AppTest.from_file(str(MAIN_SCRIPT), default_timeout=300)
 app.switch_page("pages/train.py").run()
 next(button for button in app.button if button.label == "Start training").click().run()
 print(*[error.value for error in app.error])

@@ -10,11 +10,12 @@ from typing import Any
 
 import psutil
 import pytest
+from free_port import free_port
 
 from fer_core.bundle import Bundle
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
-from fer_core.scale import ray_search
+from fer_core.scale import ray_pool, ray_search
 from fer_core.scale.ray_search import ray_search_options
 from fer_core.settings import Settings
 from fer_core.training import search
@@ -26,7 +27,7 @@ from fer_core.vision.sample import sample_picture
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster with two CPUs, started as users start one."""
-    port = 6391
+    port = free_port()
     head = subprocess.Popen(
         [
             *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"),
@@ -47,6 +48,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     head.kill()
     head.wait()
     head.stdout.close()
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, the cluster may take longer than a user would wait."""
+    for name in ("_CONNECT_SECONDS", "_CHANNEL_SECONDS", "_JOIN_SECONDS", "_READY_SECONDS"):
+        monkeypatch.setattr(ray_pool, name, 300.0)
 
 
 @pytest.fixture

@@ -88,13 +88,19 @@ def test_batches_are_the_same_with_any_number_of_workers(
 def test_an_epoch_that_is_left_early_leaves_no_thread(
     draw_faces: Callable[..., FaceSet],
 ) -> None:
-    before = threading.active_count()
+    # Threads of other tests may end meanwhile, so all threads together are not counted.
+    before = set(threading.enumerate())
     batches = TrainingBatches(draw_faces([0, 1, 2, 3] * 10), TrainingConfig(batch_size=2), 3)
     epoch = batches.epoch(0)
     next(epoch)
-    assert threading.active_count() > before
+    workers = [
+        thread
+        for thread in set(threading.enumerate()) - before
+        if thread.name.startswith("ThreadPoolExecutor")
+    ]
+    assert workers
     epoch.close()
-    assert threading.active_count() == before
+    assert not any(thread.is_alive() for thread in workers)
 
 
 def test_a_batch_is_never_larger_than_the_data(

@@ -240,13 +240,13 @@ def test_a_run_that_becomes_the_default_model_meanwhile_is_not_deleted(
 
     def late(path: Path, text: str) -> None:
         is_found.set()
-        may_write.wait(30)
+        may_write.wait(180)
         write(path, text)
 
     monkeypatch.setattr(bundle_module, "write_text", late)
     with ThreadPoolExecutor(2) as pool:
         change = pool.submit(set_default_bundle, "one", settings)
-        assert is_found.wait(30)
+        assert is_found.wait(180)
         deletion = pool.submit(delete_run, run, settings)
         # It waits: a folder that was deleted would disappear within this time.
         assert not wait([deletion], timeout=0.2).done

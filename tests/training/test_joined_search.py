@@ -41,7 +41,6 @@ from fer_core.settings import Settings
 from fer_core.training import search, search_worker
 root = Path(sys.argv[1])
 settings = Settings(root / "data", root / "runs", root / "models")
-search._HEARTBEAT_SECONDS, search._GRACE_SECONDS = 1, 2
 def launch(one, where, **_):
     (root / "busy").touch()
     while not (root / "go").exists():
@@ -94,8 +93,9 @@ def other_machine(root: Path, storage: str) -> Iterator["subprocess.Popen[bytes]
         cwd=PROJECT_ROOT,
     )
     try:
+        deadline = time.monotonic() + 300
         while not (root / "busy").exists():
-            assert process.poll() is None
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         yield process
     finally:
@@ -121,7 +121,7 @@ def test_two_processes_share_the_trials(
 
         monkeypatch.setattr(search_worker, "launch", launch)
         summary = run_search("first", settings)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     assert (summary.state, summary.finished, len(summary.trials)) == ("finished", 4, 4)
     assert launched == [1, 2, 3]
     here = f"{platform.node()} {os.getpid()}"
@@ -153,8 +153,8 @@ def test_the_trial_of_a_killed_worker_is_retried_on_another_machine(
         summary = run_search("first", settings)
     assert left.running == 1
     assert (summary.finished, summary.running, len(summary.trials)) == (2, 0, 2)
-    retried = max(summary.trials, key=lambda trial: trial.number)
-    assert retried.values == left.trials[0].values
+    # The retry comes before or after the second trial, depending on when it is found.
+    assert left.trials[0].values in [trial.values for trial in summary.trials]
     assert {trial.worker for trial in summary.trials} == {f"{platform.node()} {os.getpid()}"}
 
 

@@ -47,6 +47,14 @@ def test_smoothed_labels_are_weighed_class_by_class() -> None:
     assert value == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_the_precision_of_a_training_is_not_that_of_later_networks(precision: str) -> None:
+    config = validated_config({"architecture": "three_convolutions", "precision": precision})
+    model = compiled_model(config)
+    assert model.layers[1].dtype_policy.name == model.dtype_policy.name == precision
+    assert {layer.dtype_policy.name for layer in build_network("plain_nine").layers} == {"float32"}
+
+
 @pytest.mark.parametrize(
     ("total_steps", "momentum"),
     [(None, 0.999), (8_000, 0.999), (700, 0.99), (10, 0.5), (1, 0.5)],

@@ -199,6 +199,24 @@ def test_a_search_runs_its_trials_and_finds_the_best(
     assert set(details.curves) == set(range(6))
 
 
+def test_a_search_that_ends_while_its_state_is_read_was_not_stopped(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its only worker completes the last trial and ends just before the workers are counted."""
+    study_setup_ = setup(str(tmp_path), trials=1)
+    create_study(study_setup_, settings)
+    study = search.open_study(study_setup_, settings)
+    trial = study.ask()
+
+    def no_worker_any_more(*_: object) -> int:
+        study.tell(trial, 0.5)
+        return 0
+
+    monkeypatch.setattr(search, "active_workers", no_worker_any_more)
+    summary = study_summary("first", settings)
+    assert (summary.state, summary.finished) == ("finished", 1)
+
+
 def test_failed_trials_are_reported_and_count(
     settings: Settings, tmp_path: Path, stand_in: Callable[..., None]
 ) -> None:
@@ -358,6 +376,23 @@ def test_a_trial_that_a_dead_worker_left_behind_is_retried(
     assert len(summary.trials) == 2
     retried = next(trial for trial in summary.trials if trial.run_id == "left")
     assert (retried.value, retried.values) == (0.75, left.trials[0].values)
+
+
+def test_a_trial_whose_worker_died_before_its_first_report_is_retried(
+    settings: Settings,
+    tmp_path: Path,
+    stand_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stand_in()
+    monkeypatch.setattr(search, "_HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(search, "_GRACE_SECONDS", 1)
+    study_setup_ = setup(str(tmp_path), trials=1)
+    create_study(study_setup_, settings)
+    search.open_study(study_setup_, settings).ask()
+    assert study_summary("first", settings).running == 1
+    summary = run_search("first", settings)
+    assert (summary.finished, summary.running, len(summary.trials)) == (1, 0, 1)
 
 
 def test_a_running_trial_of_an_earlier_version_is_retried(

@@ -94,6 +94,29 @@ def test_one_analysis_runs_and_the_others_wait_in_order(
     assert list(spawned.locks) == [first.id]
 
 
+@pytest.mark.parametrize("answers", [(False, False), (True, False, False, False)])
+def test_an_analysis_that_ends_while_its_status_is_read_did_not_fail(
+    settings: Settings,
+    clip: Path,
+    spawned: Spawned,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: tuple[bool, ...],
+) -> None:
+    """It reports its end and releases its lock just before the first check that finds it free."""
+    folder = start_analysis(settings_for(clip), settings)
+    folder.write_status(AnalysisStatus(state="running", message="analyzing"))
+    left = iter(answers)
+
+    def is_active(_: AnalysisFolder) -> bool:
+        answer = next(left)
+        if not answer:
+            folder.write_status(AnalysisStatus(state="finished", message="done"))
+        return answer
+
+    monkeypatch.setattr(AnalysisFolder, "is_active", property(is_active))
+    assert summarize_analysis(folder, []).state == "finished"
+
+
 def test_an_upload_is_stored_and_invalid_ones_leave_nothing(
     settings: Settings, clip: Path, spawned: Spawned
 ) -> None:
