@@ -19,6 +19,8 @@ from fer_core.exchange.importing import ImportRequest, import_model
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
+
 ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 
