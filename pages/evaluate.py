@@ -1,4 +1,4 @@
-"""The evaluate page: metrics of a model, its mistakes, calibration and robustness."""
+"""Evaluate: metrics of a model, its mistakes, calibration and robustness."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ st.caption(
     "model and images that it was not trained on."
 )
 
-# Imported after the title is shown, because ONNX Runtime and Plotly are slow to import.
+# Imported after the first elements are drawn, because ONNX Runtime and Plotly take time to load.
 from fer_core.settings import load_settings
 from fer_studio.ui.evaluate.sections import show_sections
 from fer_studio.ui.evaluate.selection import select_evaluation

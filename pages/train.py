@@ -1,4 +1,4 @@
-"""Train: configure, launch, watch, compare and search."""
+"""Train: configure, start, watch and compare trainings, and search hyperparameters."""
 
 from fer_studio.ui.frame import open_page, show_responsible_use
 from fer_studio.ui.train.views import choose_view

@@ -155,15 +155,16 @@ def _train(
     budget: TimeBudget | None,
 ) -> TrainingOutcome:
     """Load the data, train, write the bundle, and report how the training ended."""
+    epochs_done = len(run.read_epochs())
+    progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
+    # The status has the process ID, which "kill" needs. The imports below can take seconds.
+    progress.prepare("preparing the data and the network", epochs_done)
     backend = prepare_backend()
     # Imported here, because only a training needs these modules.
     from fer_core.training.bundle_writer import write_bundle
     from fer_core.training.fit import FitContext, fit
     from fer_core.training.starting_model import starting_weights
 
-    epochs_done = len(run.read_epochs())
-    progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
-    progress.prepare("preparing the data and the network", epochs_done)
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
     face_set = load_dataset(setup.data, settings, class_choice=setup.class_choice)
     _check_fingerprint(setup, face_set, run, progress, epochs_done)

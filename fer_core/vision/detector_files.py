@@ -39,7 +39,7 @@ def is_yunet_available(settings: Settings) -> bool:
         state = path.stat()
         if state.st_size != YUNET_BYTES:
             return False
-        return _file_sha256(path, state.st_mtime_ns, state.st_size) == YUNET_SHA256
+        return _file_sha256(path, state.st_mtime_ns, state.st_ino) == YUNET_SHA256
     except OSError:
         # It does not exist, is a folder, or this user may not read it.
         return False
@@ -105,8 +105,11 @@ def _download(url: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _file_sha256(path: Path, modified_ns: int, size: int) -> str:
-    """Return the file's hash; time and size are part of the cache key to detect a new file."""
+def _file_sha256(path: Path, modified_ns: int, inode: int) -> str:
+    """Return the file's hash; time and inode are part of the cache key to detect a new file.
+
+    Two files that were written within a few milliseconds may have the same time.
+    """
     return file_sha256(path)
 
 

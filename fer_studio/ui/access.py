@@ -23,8 +23,8 @@ _LOG = logging.getLogger(__name__)
 def admission() -> Admission:
     """Return what the visitor of this session may do now.
 
-    The configuration is read at every call: a visitor whose e-mail address is removed from it loses
-    the role with the next click.
+    The configuration is read at every call, so that a visitor whose e-mail address is removed from
+    it loses the role with the next click.
     """
     try:
         return decide_admission(_secrets(), load_settings().login, st.user.to_dict(), time.time())

@@ -62,7 +62,7 @@ class _AddressState:
     Attributes:
         memory: The values of all pages as text, by the name under which they are remembered.
         page: The name of the open page.
-        arrivals: How often a page was opened.
+        arrivals: How often the session has opened a page.
         unread_parameters: The parameters of the address with which the page was opened, without
             those that a widget has read; empty after the first run of the page.
         is_whole_view: True if the address describes the whole view, because the visitor has
@@ -70,12 +70,12 @@ class _AddressState:
             default instead of the remembered value.
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         selections: The selections on the page, by the name of their parameter.
-        runs: How often a page was drawn as a whole.
+        runs: How often the session has drawn a page as a whole.
         problems: What is wrong with the address, by the key of the widget.
         problem_container: The container at the top of the page in which problems are shown.
         problem_elements: The elements that show the problems, by the key of the widget.
-        unsaved: The results that would be lost if the browser tab were closed: their version, by
-            their kind.
+        unsaved: The versions of the results that would be lost if the browser tab were closed, by
+            the kind of results.
     """
 
     memory: dict[str, str] = field(default_factory=dict)
@@ -123,7 +123,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
-        name: The name of the part, which is a fragment; by default, the whole page is drawn.
+        name: The name of the part, which is a fragment; by default, the part is the whole page.
     """
     state = _state()
     outer_part = _current_part.get()
@@ -242,7 +242,12 @@ def keep(
 
 
 def forget(key: str, *, memory: str | None = None) -> None:
-    """Forget a selection, for example after its object was deleted."""
+    """Forget a selection, so that its widget gets its default again.
+
+    Args:
+        key: The key of the widget.
+        memory: The name under which the selection is remembered; by default, the key.
+    """
     st.session_state.pop(key, None)
     _state().memory.pop(memory or key, None)
 

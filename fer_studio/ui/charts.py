@@ -91,28 +91,28 @@ def chart_frame(
         caption: How to read the chart; plain text.
         file: The name of downloaded files, without suffix; by default, the title.
     """
-    place = f"chart_{key}"
+    frame_key = f"chart_{key}"
     name = file_name(file or title)
-    with st.container(key=place, gap="xsmall"):
+    with st.container(key=frame_key, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain_text(title)}**", width="stretch")
             with st.popover(
                 "Download",
                 icon=":material/download:",
                 type="tertiary",
-                key=f"{place}_menu",
+                key=f"{frame_key}_menu",
                 help="Save the chart as a picture, or its data as a table.",
             ).container(gap="xsmall"):
                 _picture_buttons(
-                    key=f"{place}_pictures",
+                    key=f"{frame_key}_pictures",
                     data={
-                        "chart": _class_of(place),
+                        "chart": _class_of(frame_key),
                         "file": name,
                         "title": title,
                         "caption": caption,
                     },
                 )
-                offer_download("CSV", table, f"{name}.csv", key=f"{place}_csv", is_wide=True)
+                offer_download("CSV", table, f"{name}.csv", key=f"{frame_key}_csv", is_wide=True)
         yield
         if caption:
             st.caption(plain_text(caption))
@@ -124,5 +124,5 @@ def file_name(text: str) -> str:
 
 
 def _class_of(key: str) -> str:
-    """Return the class that Streamlit gives to the element with this key."""
+    """Return the CSS class that Streamlit gives to the element with this key."""
     return "st-key-" + re.sub(r"[^a-zA-Z0-9_-]", "-", key.strip())

@@ -26,6 +26,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 
+#: The title of each face detector. Its first word is short enough for a bar.
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
 _DETECTOR_HELP = (
     "Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar cascade, "
@@ -64,7 +65,7 @@ def model_choice_container(title_bar: DeltaGenerator, settings: Settings) -> Del
 
 
 def choose_model(settings: Settings) -> ModelChoice:
-    """Draw a bar with the model, the face detector, and a button with further settings."""
+    """Draw a bar to choose the model and the face detector, with a popover of further settings."""
     # The widgets have no labels, to take less space; the text of every option explains itself.
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=300):
@@ -125,9 +126,9 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 
 
 def bundle_title(bundle: Bundle) -> str:
-    """Return the name of a model with its accuracy on validation."""
+    """Return the title of a model with its validation accuracy; "on votes" if it learned votes."""
     name, accuracy = model_title(bundle), bundle.record.validation_accuracy
-    reference = " of votes" if bundle.record.learned_votes else ""
+    reference = " on votes" if bundle.record.learned_votes else ""
     if bundle.record.is_demo:
         # An accuracy on drawn faces cannot be compared with accuracies on real faces.
         return f"{name} (demo data)"
@@ -178,8 +179,8 @@ def _choose_detector(settings: Settings) -> str:
 def _offer_yunet(settings: Settings) -> None:
     with st.expander("Get the accurate detector", icon=":material/download:"):
         st.write(
-            "The detector YuNet finds more faces and fewer false ones. Its file has "
-            f"{YUNET_BYTES / 1000:.0f} kB and comes from OpenCV's model zoo (MIT license)."
+            "The detector YuNet finds more faces, and fewer regions that are not faces. The file "
+            f"({YUNET_BYTES / 1000:.0f} kB) comes from OpenCV's model zoo (MIT license)."
         )
         if st.button("Download YuNet", key="download_yunet"):
             try:
@@ -189,7 +190,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # The page draws the list of detectors again, with the new one selected.
+                # The page runs again: the new detector is the first of the list, the default.
                 forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

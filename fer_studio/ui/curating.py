@@ -31,7 +31,7 @@ from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import KeptError
 
 _CALLBACK_ERROR = KeptError("curation_error")
-#: Session state: the sentence that describes the last change, until it is shown.
+#: Session state: a sentence about the last change, until it is shown.
 _OUTCOME = "curation_done"
 #: The option of "Correct label" that gives each image the label suggested for it.
 _SUGGESTED = "as suggested"
@@ -53,8 +53,8 @@ class DecisionButton:
     Attributes:
         label: The label of the button.
         icon: The icon of the button.
-        shortcut: The key that presses the button on pages that show a single image. Streamlit
-            reserves R.
+        shortcut: The key that presses the button where a single image is shown; not R, which
+            Streamlit reserves.
         hint: The tooltip of the button.
         state: The state of the images after the decision, such as "dropped".
     """

@@ -14,8 +14,8 @@ _KEY = "decision_bar"
 #: ``st.bottom`` cannot be used: a section is a fragment, and cannot draw widgets outside of itself.
 _STYLE = f"""
 <style>
-/* The element around the bar is sticky, not the bar: the bar could not move within this element,
-   which is as tall as the bar. */
+/* The element around the bar is sticky: a sticky bar moves only within the element around it, and
+   this one is not taller than the bar. */
 :has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
   padding: 0.5rem 0; border-top: 1px solid gray;

@@ -74,10 +74,10 @@ def _generator(
 ) -> Callable[[], bytes]:
     """Return a function that returns the content of a file, and keeps the file on the server.
 
-    Streamlit deletes a file that was generated at a click after the next two runs of the session,
-    which may be refreshes of a fragment: within a fraction of a second, and before the browser has
-    requested the file. A file that belongs to the session stays until the next run of the whole
-    page, or until the next click generates another file.
+    Streamlit deletes a file that was generated at a click after the next two runs of the session.
+    These may be refreshes of a fragment, so that the file is deleted before the browser has
+    requested it. A file that belongs to the session stays until the next run of the whole page, or
+    until the next click generates another file.
     """
     context = get_script_run_ctx()
 

@@ -1,4 +1,4 @@
-"""An even grid of faces that can be clicked, as one element of the page.
+"""A grid of faces that can be clicked, as one element of the page.
 
 Streamlit's pictures cannot be clicked. A button and a checkbox for each of 24 faces would add about
 a hundred elements to the page.
@@ -92,8 +92,8 @@ def face_grid(
             on_toggle(int(row), bool(is_selected))
 
     container_key = f"face_place_{key}"
-    # The container has the height of the faces in a wide window before the browser has loaded the
-    # grid, so that the elements below do not move.
+    # Before the browser has loaded the grid, its container already has the height of the faces in a
+    # wide window, so that the elements below do not move.
     count = sum(len(group) for group in groups)
     height = _ROW_HEIGHT * math.ceil(count / _FACES_PER_ROW)
     with st.container(key=container_key, gap=None):

@@ -1,4 +1,4 @@
-"""Fragments that refresh themselves, and stay in their place."""
+"""Fragments that refresh themselves without replacing the elements below them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ def placed_fragment(
 ) -> Callable[Parameters, None]:
     """Turn a function into a fragment whose refreshes cannot replace the elements below it.
 
-    A refresh that the browser requested before a run of the whole page begins directly after that
-    run. Streamlit then drops what the run has drawn for the fragment and not yet sent. If that is
-    all of it, the browser moves the elements below the fragment up, and draws the refreshed
-    fragment over the first of them, which is missing until the page runs again (seen in Streamlit
-    1.67). In a container of its own, a fragment has no elements below it.
+    If the browser requests a refresh just before a run of the whole page, the refresh begins
+    directly after this run. Streamlit then drops the elements of the fragment that this run has
+    drawn but not yet sent. If it has sent none of them, the browser moves the elements below the
+    fragment up, and the refreshed fragment replaces the first of them, which is missing until the
+    page runs again (seen in Streamlit 1.67). In a container of its own, a fragment has no elements
+    below it.
 
     Args:
         draw: Draws the fragment.

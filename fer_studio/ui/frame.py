@@ -150,9 +150,10 @@ def _set_layout_and_styles() -> None:
 def _start_pending_work() -> None:
     """Start the pending runs and analyses of the queues, and remove stale temporary files.
 
-    This runs once per server, after its first page has been drawn, so that the page does not wait.
+    This runs once per server, after its first page has been drawn, so that this page does not wait
+    for it.
     """
-    # Imported here: most pages do not need them.
+    # Imported here, because most pages do not need these modules.
     from fer_core.errors import InputError
     from fer_core.settings import load_settings
     from fer_core.stale_files import remove_stale_temp_files
@@ -174,10 +175,10 @@ def _start_pending_work() -> None:
 def open_page(name: str) -> DeltaGenerator:
     """Begin a page. Every page file calls this first.
 
-    Streamlit also finds page files by their folder: on a fresh server, the first request for the
-    address of a page runs its file without ``app.py``. This function then draws the frame, so that
-    the page looks the same either way. If the visitor may not use the page, the reason is shown and
-    the run ends here.
+    On a fresh server, the first request for the address of a page runs the page's file without
+    ``app.py``, because Streamlit also finds page files by their folder. This function then calls
+    ``run_app``, so that the page looks the same either way. If the visitor may not use the page,
+    the reason is shown and the run ends here.
 
     Returns:
         The container next to the title, for the main selections of the page.

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from fer_studio.ui.face_grid import FaceTile, face_grid
 from fer_studio.ui.pictures import png_url
 
-#: Width of a face in screen pixels, two per image pixel.
+#: Width of a face on the page in screen pixels, two per pixel of the image.
 FACE_WIDTH = 96
 #: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
 #: pixels.
 _ENLARGEMENT = 2
-PAGE_SIZE = 24
-GROUPS_ON_PAGE = 12
+#: Number of faces, and of groups of faces, on one page of a gallery.
+PAGE_SIZE, GROUPS_ON_PAGE = 24, 12
 #: Maximum number of faces that are drawn of a group. FER2013's largest group has a few dozen faces,
 #: but a folder of copies may have thousands.
 _SHOWN_OF_GROUP = 24
@@ -34,16 +34,17 @@ def face_png(image: NDArray[np.uint8], *, gap: int = 0) -> bytes:
 
     Args:
         image: uint8 ``[height, width]``.
-        gap: Width of a transparent margin, in screen pixels at ``FACE_WIDTH``.
+        gap: Width of the transparent margins at the left and the right together, in screen pixels
+            of a face that is ``FACE_WIDTH`` wide.
     """
     picture = cv2.resize(
         image, None, fx=_ENLARGEMENT, fy=_ENLARGEMENT, interpolation=cv2.INTER_NEAREST
     )
     if gap:
-        sent_gap = gap * _ENLARGEMENT * image.shape[1] // FACE_WIDTH
+        margin = gap * _ENLARGEMENT * image.shape[1] // FACE_WIDTH // 2
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGRA)
         picture = cv2.copyMakeBorder(
-            picture, 0, 0, sent_gap // 2, sent_gap // 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
+            picture, 0, 0, margin, margin, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
         )
     return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
@@ -58,8 +59,8 @@ def show_faces(
 
     Args:
         images: Faces, uint8 ``[48, 48]`` each.
-        captions: The text below each; plain text or Markdown.
-        names: Alternative text for screen readers, instead of the caption.
+        captions: The text below each face; plain text or Markdown.
+        names: The alternative text of each face; by default, its caption.
     """
     if len(images):
         st.image(
@@ -72,13 +73,13 @@ def show_faces(
 
 @dataclass(frozen=True, eq=False)
 class FaceTexts:
-    """What a gallery shows of each face, by its row; plain text.
+    """Functions that return what a gallery shows of the face in a row, as plain text.
 
     Attributes:
         caption: The text below the face.
-        alternative_text: Also the tooltip.
+        alternative_text: The alternative text and tooltip of the face.
         mark: The decision about the face; empty if there is none.
-        color: A color next to the caption; empty for none.
+        color: The CSS color of a dot next to the caption; empty for no dot.
     """
 
     caption: Callable[[int], str]
@@ -87,7 +88,7 @@ class FaceTexts:
     color: Callable[[int], str] = lambda row: ""
 
 
-#: Opens a face: its row, and all rows of the gallery in their order.
+#: Opens a face; takes its row, and all rows of the gallery in their order.
 OpenFace = Callable[[int, NDArray[np.intp]], None]
 
 
@@ -110,7 +111,7 @@ def show_gallery(
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
-    shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
+    shown = [int(row) for row in choose_page(rows, key=key, page_size=page_size)]
     clicked = face_grid(
         [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
     )
@@ -139,7 +140,7 @@ def choose_faces(
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
-    shown = [int(row) for row in page_of(rows, key=key, page_size=page_size)]
+    shown = [int(row) for row in choose_page(rows, key=key, page_size=page_size)]
     _draw_selection_bar(rows, shown, key)
     _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
 
@@ -166,9 +167,9 @@ def choose_grouped_faces(
     if not groups:
         return
     rows = np.concatenate(groups)
-    page = page_of(np.arange(len(groups)), key=key, page_size=page_size)
+    page = choose_page(np.arange(len(groups)), key=key, page_size=page_size)
     shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
-    # Above the faces, where it is visible and does not move when the faces are drawn.
+    # The bar is above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
     _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
@@ -184,7 +185,17 @@ def _choose_shown(
     open_face: OpenFace,
     hidden: list[int] | None = None,
 ) -> None:
-    """Draw the faces of a page with checkboxes."""
+    """Draw the faces of a page with checkboxes.
+
+    Args:
+        images: All faces, uint8 ``[n, 48, 48]``.
+        shown: The rows of the faces on the page, by group.
+        rows: All rows of the gallery, for ``open_face``.
+        texts: The texts of each face.
+        key: Key of the gallery.
+        open_face: Called when a face is clicked.
+        hidden: For each group, the number of its faces that are not drawn; None for no groups.
+    """
     chosen = _selected_rows(key)
     on_page = [row for group in shown for row in group]
 
@@ -282,8 +293,10 @@ def _select_all(key: str, rows: list[int]) -> None:
     _selected_rows(key).update(rows)
 
 
-def page_of(rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE) -> NDArray[np.intp]:
-    """Draw the page numbers, if there are several pages, and return the rows of the open page."""
+def choose_page(
+    rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE
+) -> NDArray[np.intp]:
+    """Draw the page numbers, if there are several pages, and return the rows on the chosen page."""
     page_count = max(math.ceil(len(rows) / page_size), 1)
     page = 1
     if page_count > 1:

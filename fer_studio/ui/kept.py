@@ -181,7 +181,10 @@ def kept_slider(
 def kept_range(
     label: str, minimum: Number, maximum: Number, *, key: str, name: str, **settings: Any
 ) -> tuple[Number, Number]:
-    """Draw a slider with two handles that keeps its numbers; the default is the whole range."""
+    """Draw a slider with two handles that keeps its numbers; the default is the whole range.
+
+    See ``kept_selectbox`` for the arguments.
+    """
 
     def read(text: str) -> tuple[Number, Number]:
         low_text, _, high_text = text.partition(_SEPARATOR)
@@ -220,7 +223,7 @@ def kept_multiselect(
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
         # An empty selection is written as "|", because a missing parameter means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
-        # Pages treat an empty selection as no filter.
+        # Only the default is described; pages with an empty default treat it as no filter.
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )
     return st.multiselect(label, options, key=key, **settings)

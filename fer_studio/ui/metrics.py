@@ -17,7 +17,7 @@ _MIN_WIDTH = 140
 def metric_grid(columns: int) -> DeltaGenerator:
     """Return a container for metrics of equal width; with less space, it has fewer columns.
 
-    No metric moves while the browser loads the others, as in a container whose widths depend on the
-    metrics.
+    The widths do not depend on the metrics, so that no metric moves while the browser loads the
+    others.
     """
     return st.grid(columns, min_column_width=_MIN_WIDTH)

@@ -1,4 +1,4 @@
-"""Titles of models on pages: the model of a run has the title that users gave to the run."""
+"""Titles of models on pages: the model of a run has the name that users gave to the run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fer_core.bundle import Bundle
 
 
 def model_title(bundle: Bundle) -> str:
-    """Return the title of the run that a model belongs to, or the name of the model."""
+    """Return the name that users gave to the run of a model, or else the name of the model."""
     # The model of a run is in runs/<name>/bundle/, a published model in models/<name>/.
     if bundle.folder.parent.name != bundle.name:
         return bundle.name

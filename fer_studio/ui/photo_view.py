@@ -21,6 +21,7 @@ def _read_assets(*names: str) -> str:
     return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
+#: A row of thumbnails. The placeholders: its name for screen readers, and a further attribute.
 _STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}" {}></div>'
 #: Height of a row of thumbnails, as ``assets/strip.css`` defines it.
 _STRIP_HEIGHT = "8.1rem"
@@ -44,7 +45,7 @@ class Thumbnail:
 
     Attributes:
         title: The first line below the picture.
-        detail: The second line.
+        detail: The second line below the picture.
         color: The color of the border: red, green and blue, 0 to 255 each.
         picture: A JPEG file; None if the photo could not be decoded.
     """
@@ -117,7 +118,8 @@ def show_photo(
         "faces": face_entries(faces, size),
         "selected": selected,
     }
-    has_strip = sum(not face.is_too_small for face in faces) > 1
+    selectable_count = sum(not face.is_too_small for face in faces)
+    has_strip = selectable_count > 1
     container_key = f"photo_place_{key}"
     with st.container(key=container_key, gap=None):
         # assets/app.css reserves the height of the photo and of the row of faces below it.
@@ -129,7 +131,7 @@ def show_photo(
         _photo_view(
             key=key,
             data=data,
-            on_chosen_change=lambda: _report_choice(key, len(faces), on_choice),
+            on_chosen_change=lambda: _report_choice(key, selectable_count, on_choice),
         )
 
 
@@ -174,9 +176,9 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the position that the component has sent, if it is valid."""
+    """Call ``on_choice`` with the position that was clicked, one of ``count`` positions from 0."""
     chosen = st.session_state[key].chosen
-    # A client can send any value, so the position is checked.
+    # A client can send any value; invalid ones are ignored.
     if isinstance(chosen, int) and 0 <= chosen < count:
         on_choice(chosen)
 

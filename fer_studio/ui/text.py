@@ -9,6 +9,7 @@ from functools import lru_cache
 from fer_core.errors import InputError
 from fer_core.settings import load_settings
 
+#: The environment variables that set the app's folders.
 _ROOT_VARIABLES = ("FER_STUDIO_DATA", "FER_STUDIO_RUNS", "FER_STUDIO_MODELS", "FER_STUDIO_ANALYSES")
 
 
@@ -30,7 +31,7 @@ def without_server_paths(text: str) -> str:
     """
     if os.sep not in text:
         return text
-    for pattern, name in _short_names(tuple(os.environ.get(name) for name in _ROOT_VARIABLES)):
+    for pattern, name in _short_names(tuple(map(os.environ.get, _ROOT_VARIABLES))):
         text = pattern.sub(name, text)
     return text
 

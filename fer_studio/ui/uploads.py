@@ -1,4 +1,7 @@
-"""Limits of uploads. Browsers enforce the size limit of a file field, but other clients may not."""
+"""Limits of uploads. Browsers enforce the size limit of a file field, but other clients may not.
+
+A megabyte has 2**20 bytes, as in Streamlit's ``max_upload_size``.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from fer_core.errors import InputError
 
-#: Maximum number of characters in a name: each can take four bytes in UTF-8, and file systems allow
-#: 255 bytes.
+#: Maximum number of characters in a file name. File systems allow 255 bytes, and a character has up
+#: to four bytes in UTF-8.
 _MAX_NAME_LENGTH = 60
 
 
@@ -45,17 +48,17 @@ def file_name(text: str) -> str:
 def uploads_within_limits(
     uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
 ) -> tuple[list[UploadedFile], dict[str, str]]:
-    """Divide uploads into those within the limits and those beyond them.
+    """Divide uploaded photos into those within the limits and those beyond them.
 
     Args:
-        uploads: All uploads.
+        uploads: All uploaded photos.
         count: Maximum number of files.
         megabytes_each: Maximum size of each file.
         megabytes: Maximum total size.
 
     Returns:
-        The files within the limits, in their order; and for each other file a sentence with the
-        reason, by its ``file_id``.
+        The files within the limits, in their order; and for each other file, by its ``file_id``, a
+        sentence that says which limit it exceeds.
     """
     accepted: list[UploadedFile] = []
     rejected: dict[str, str] = {}

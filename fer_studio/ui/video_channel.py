@@ -2,8 +2,8 @@
 
 The callbacks of streamlit-webrtc delay every frame by the duration of at least one frame, repeat
 and encode old frames while a new one is processed, and end without a message when the callback
-raises. Here a thread processes only the newest frames, and only new frames are sent back. On a
-slow machine frames are skipped and counted, and the delay does not grow.
+raises. Here a thread processes only the newest frames, and each processed frame is sent once. On a
+slow machine frames are dropped and counted, so that the delay does not grow.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
+#: Units of a frame's timestamp per second; video in RTP has this rate.
 _CLOCK_RATE = 90_000
 _TIME_BASE = Fraction(1, _CLOCK_RATE)
 
@@ -77,10 +78,10 @@ class AnnotatedTrack(MediaStreamTrack):
         self._frames: asyncio.Queue[av.VideoFrame | None] = _NewestFrames()
         self._start = time.monotonic()
 
-    def show(self, frame: av.VideoFrame) -> None:
+    def send(self, frame: av.VideoFrame) -> None:
         """Send a frame. Must be called in the event loop."""
-        # The timestamp is the time of sending, not the camera's time: the time between capture and
-        # sending varies, and the browser would delay the picture to balance it.
+        # The timestamp is the time of sending. With the camera's time, the browser would delay the
+        # picture, because the time between capture and sending varies.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
         self._frames.put_nowait(frame)
@@ -119,7 +120,7 @@ class VideoChannel:
 
         Args:
             process: Annotates a frame; called in the channel's thread.
-            count_dropped: Called in the event loop with the number of skipped frames.
+            count_dropped: Called in the event loop with the number of frames that were dropped.
             on_end: Called in the channel's thread when the connection has ended for any reason.
         """
         self._process = process
@@ -150,7 +151,10 @@ class VideoChannel:
         threading.Thread(target=self._process_frames, name="live-video", daemon=True).start()
 
     def stop(self) -> None:
-        """End task, thread and output; may be called by any thread. Waiting frames are dropped."""
+        """End task, thread and output, without processing the frames that wait.
+
+        May be called in any thread.
+        """
         self._close()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._end_in_loop)
@@ -172,10 +176,10 @@ class VideoChannel:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)
                 with self._change:
-                    is_skipped = len(self._newest) == _MAX_WAITING
+                    drops_oldest = len(self._newest) == _MAX_WAITING
                     self._newest.append(frame)
                     self._change.notify_all()
-                if is_skipped:
+                if drops_oldest:
                     self._count_dropped(1)
         except MediaStreamError:
             pass  # the camera was switched off, or the browser disconnected
@@ -188,7 +192,7 @@ class VideoChannel:
         while (frame := self._next_frame()) is not None:
             result = self._annotate(frame)
             try:
-                self._loop.call_soon_threadsafe(self.output.show, result)
+                self._loop.call_soon_threadsafe(self.output.send, result)
             except RuntimeError:
                 break  # the server is shutting down
         self._on_end()

@@ -91,14 +91,14 @@ def show_webcam(
 
     Args:
         key: Key of the component; also the argument of ``stream_state``.
-        make_channel: Creates a channel for a connection.
-        ice_servers: Servers as returned by ``load_ice_servers``; empty on localhost.
+        make_channel: Creates a channel, which processes the frames of one connection.
+        ice_servers: Servers as returned by ``load_ice_servers``; may be empty on localhost.
         on_change: Called when the stream starts or ends.
 
     Raises:
         InputError: The connection that the browser requests cannot be set up.
     """
-    _share_newest_frames_only()
+    _replace_relay()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _forget_run_count(key)
     # Created at every run of the page, but the component uses only the channel that it gets when a
@@ -119,7 +119,7 @@ def _draw_component(
         webrtc_streamer(
             key=key,
             mode=WebRtcMode.SENDRECV,
-            # An empty list and not None, which would mean public servers on the internet.
+            # An empty list means no servers; None would mean public servers on the internet.
             rtc_configuration={"iceServers": ice_servers},
             media_stream_constraints={
                 "video": {
@@ -170,7 +170,8 @@ def _forget_run_count(key: str) -> None:
         context._last_rendered_run_count = None
 
 
-def _share_newest_frames_only() -> None:
+def _replace_relay() -> None:
+    """Make a ``NewestFrameRelay`` the relay that all streams of this server share, once."""
     runtime = Runtime.instance()
     if not isinstance(getattr(runtime, _SERVER_GLOBAL_RELAY_ATTR_NAME_, None), NewestFrameRelay):
         setattr(runtime, _SERVER_GLOBAL_RELAY_ATTR_NAME_, NewestFrameRelay())

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ from browser.helpers import IDLE, LAST_LINE
 from fer_core.settings import PROJECT_ROOT, Settings
 
 _TIMEOUT_MS = 60_000
+_HOOKS = Path(__file__).parent / "server_hooks"
+#: In the stack of the main thread, which is written last.
+_FIRST_FUNCTION = "_run_module_as_main"
 
 expect.set_options(timeout=_TIMEOUT_MS)
 
@@ -72,6 +76,21 @@ class Server:
             self.process.kill()
             self.process.wait()
 
+    def stacks(self) -> str:
+        """Return the function calls of every thread.
+
+        Raises:
+            AssertionError: The server does not write them.
+        """
+        path = _stacks_path(self.log_path)
+        start = path.stat().st_size
+        self.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while _FIRST_FUNCTION not in (text := path.read_bytes()[start:].decode()):
+            assert time.monotonic() < deadline, text
+            time.sleep(0.01)
+        return text
+
     def new_log(self) -> str:
         """Return what was logged since the last call."""
         with self.log_path.open("rb") as log:
@@ -79,6 +98,10 @@ class Server:
             content = log.read()
         self._checked += len(content)
         return content.decode("utf-8", errors="replace")
+
+
+def _stacks_path(log_path: Path) -> Path:
+    return log_path.with_name("stacks.txt")
 
 
 def _is_healthy(url: str) -> bool:
@@ -114,13 +137,17 @@ def start_server(
     ) -> Server:
         settings = settings or _new_home(tmp_path_factory.mktemp("home"), write_bundle_folder)
         port = free_port()
+        log_path = tmp_path_factory.mktemp("server") / "server.log"
         environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(
+                [str(_HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
+            "FER_STUDIO_TEST_STACKS": str(_stacks_path(log_path)),
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
             "FER_STUDIO_MODELS": str(settings.models_root),
             "FER_STUDIO_ANALYSES": str(settings.analyses_root),
         }
-        log_path = tmp_path_factory.mktemp("server") / "server.log"
         with log_path.open("wb") as log:
             process = subprocess.Popen(
                 [

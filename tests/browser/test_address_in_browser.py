@@ -44,7 +44,7 @@ def shows(page: Page, **query: str) -> None:
     def has() -> bool:
         return query.items() <= dict(parse_qsl(urlsplit(page.url).query)).items()
 
-    wait_until(page, has, f"{query} in the address", seconds=20)
+    wait_until(page, has, f"{query} in the address")
 
 
 def open_browse_view(page: Page) -> None:
@@ -78,7 +78,7 @@ def test_back_reload_and_a_shared_link_lead_to_the_same_view(
     page.go_back()
     settled(page, "Dataset")
     is_browse_view(page)
-    assert page.url == link
+    expect(page).to_have_url(link)
     page.go_forward()
     settled(page, "Evaluate")
     # A click on the page's name also remembers its view.
@@ -90,10 +90,10 @@ def test_back_reload_and_a_shared_link_lead_to_the_same_view(
     is_browse_view(page)
     shared = open_page(link.removeprefix(with_demo.url))
     is_browse_view(shared)
-    assert shared.url == link
+    expect(shared).to_have_url(link)
     invalid = open_page("/dataset?dataset=demo&tab=nothing")
     expect(invalid.get_by_text("The tab nothing is not available")).to_be_visible()
-    wait_until(invalid, lambda: "nothing" not in invalid.url, "a valid address", seconds=20)
+    wait_until(invalid, lambda: "nothing" not in invalid.url, "a valid address")
 
 
 def test_the_tab_asks_before_results_are_lost_on_every_page(
@@ -110,8 +110,10 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
         dialog.dismiss()
 
     page.on("dialog", stay)
+    # A component of the page, which the browser runs when it has loaded it, lets the browser ask.
+    page.wait_for_function("window.onbeforeunload && window.ferStudioUnsaved")
     page.close(run_before_unload=True)
-    wait_until(page, lambda: bool(asked), "a question", seconds=20)
+    wait_until(page, lambda: bool(asked), "a question")
     assert asked == ["beforeunload"]
     go(page, "Analyze photos")
     expect(page.get_by_text("1 earlier photo still in memory")).to_be_visible()
@@ -122,5 +124,4 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
         page,
         lambda: page.evaluate("window.ferStudioSaved === window.ferStudioUnsaved"),
         "no question",
-        seconds=20,
     )

@@ -17,7 +17,16 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import BAR_VALUE, BARS, assert_fits_the_width, downloaded, metric
+from browser.helpers import (
+    BAR_VALUE,
+    BARS,
+    IDLE,
+    appearing,
+    assert_fits_the_width,
+    downloaded,
+    metric,
+    wait_until,
+)
 from browser.helpers import upload as upload_files
 from fer_core.bundle import load_bundle
 from fer_core.emotions import EMOTIONS
@@ -97,19 +106,26 @@ def test_the_sample_picture_its_downloads_and_another_model(
     page = open_page("/analyze")
     choose_sample(page)
     expect(page.locator(BARS)).to_have_count(1)
+    page.locator(IDLE).wait_for()
     assert page.locator(f"{BARS} .bar-name").all_text_contents() == list(EMOTIONS)
     values = page.locator(BAR_VALUE).all_text_contents()
     assert all(text.endswith(" %") for text in values)
-    lengths = page.locator(f"{BARS} .bar-track").evaluate_all(
-        "tracks => tracks.map(track => 100 * track.firstChild.clientWidth / track.clientWidth)"
-    )
-    assert lengths == pytest.approx([float(text[:-2]) for text in values], abs=1)
+
+    def are_as_long_as_the_values() -> bool:
+        lengths = page.locator(f"{BARS} .bar-track").evaluate_all(
+            "tracks => tracks.map(track => 100 * track.firstChild.clientWidth / track.clientWidth)"
+        )
+        return bool(lengths == pytest.approx([float(text[:-2]) for text in values], abs=1))
+
+    # The browser may load the styles after the bars.
+    wait_until(page, are_as_long_as_the_values, "bars as long as their values")
     crop = page.get_by_alt_text("The network's input for face 1")
     expect(crop).to_be_visible()
     photo = page.get_by_alt_text("astronaut.png with 1")
     expect(photo).to_be_visible()
     for picture in (crop, photo):
-        assert picture.evaluate("image => image.complete && image.naturalWidth > 0")
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("image => image.naturalWidth > 0")
     assert_the_downloads_equal_the_output_of_the_command_line(page, server)
 
     before = page.locator(BAR_VALUE).all_text_contents()
@@ -194,15 +210,18 @@ def test_a_click_opens_a_photo_and_a_click_on_a_face_shows_its_probabilities(
     expect(boxes.nth(1)).to_have_css("border-width", "2px")
     expect(page.locator(".photo .label").first).to_have_css("font-size", "14px")
     expect(thumbnail(page, "1: ")).to_have_attribute("aria-selected", "true")
+    page.locator(IDLE).wait_for()
     # The pointer on a thumbnail shows which box it is, and a click on either selects the face.
     thumbnail(page, "3: ").hover()
     expect(boxes.nth(2)).to_have_class(re.compile("is-hovered"))
     thumbnail(page, "3: ").click()
     crop = page.get_by_alt_text("The network's input for face")
     expect(crop).to_have_attribute("alt", re.compile("face 3"))
+    page.locator(IDLE).wait_for()
     boxes.nth(1).click()
     expect(crop).to_have_attribute("alt", re.compile("face 2"))
     expect(thumbnail(page, "2: ")).to_have_attribute("aria-selected", "true")
+    page.locator(IDLE).wait_for()
     thumbnail(page, "2: ").press("ArrowLeft")
     expect(crop).to_have_attribute("alt", re.compile("face 1"))
     expect(page.locator(BARS)).to_have_count(1)
@@ -245,9 +264,12 @@ def test_on_a_phone_nothing_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
     expect(photo).to_be_visible()
     expect(page.locator(BAR_VALUE)).to_have_count(7)
     assert_fits_the_width(page)
-    # The result is visible without scrolling.
-    box = photo.bounding_box()
-    assert box is not None and box["y"] + box["height"] < 844
+
+    def is_visible_without_scrolling() -> bool:
+        box = photo.bounding_box()
+        return box is not None and box["y"] + box["height"] < 844
+
+    wait_until(page, is_visible_without_scrolling, "the result without scrolling")
 
 
 def test_in_dark_mode_the_page_and_its_bars_are_readable(open_page: OpenPage) -> None:
@@ -301,9 +323,8 @@ def test_many_photos_at_once_show_progress_and_are_all_analyzed(open_page: OpenP
     for number in range(25):
         size = 400 + number
         files.append((f"{number:02}.jpg", encoded(picture.resize((size, size)))))
-    upload(page, *files)
-    progress = page.get_by_test_id("stProgress")
-    expect(progress).to_contain_text("of 25 photos analyzed")
+    with appearing(page, "of 25 photos analyzed"):
+        upload(page, *files)
     expect(metric(page, "Photos")).to_have_text("25")
     expect(metric(page, "Faces")).to_have_text("25")
-    expect(progress).to_have_count(0)
+    expect(page.get_by_test_id("stProgress")).to_have_count(0)

@@ -13,7 +13,7 @@ import cv2
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.helpers import BAR_VALUE, IDLE, PLOTLY, upload
+from browser.helpers import BAR_VALUE, IDLE, PLOTLY, remove_datasets, upload
 from browser.test_live_in_browser import ONE_FACE, start
 from fer_core.bundle import find_bundle
 from fer_core.dataset.face_set import FaceSet
@@ -33,15 +33,14 @@ CLASSES = ("fear", "ahegao", "smug <b>")
 def home(server: Any) -> Iterator[Settings]:
     """The folders of the shared server with a shipped model; without data and runs."""
     settings: Settings = server.settings
-    roots = (settings.data_root, settings.runs_root)
-    for root in roots:
-        shutil.rmtree(root, ignore_errors=True)
+    remove_datasets(settings)
+    shutil.rmtree(settings.runs_root, ignore_errors=True)
     shutil.copytree(PROJECT_ROOT / "models" / SHIPPED, settings.models_root / SHIPPED)
     yield settings
     shutil.rmtree(settings.models_root / SHIPPED)
     (settings.models_root / "default").write_text("small\n")
-    for root in roots:
-        shutil.rmtree(root, ignore_errors=True)
+    remove_datasets(settings)
+    shutil.rmtree(settings.runs_root, ignore_errors=True)
 
 
 def archive_of(faces: FaceSet) -> bytes:
@@ -89,6 +88,9 @@ def test_three_classes_are_imported_trained_and_used(
 
     page.get_by_role("link", name="Train").first.click()
     choose(page, "Start from", SHIPPED)
+    # The page adapts the settings to this model, and would replace a value that is entered before.
+    expect(page.get_by_role("combobox", name="Freeze up to")).to_be_visible()
+    page.locator(IDLE).wait_for()
     fill(page, "Epochs", "2")
     page.get_by_role("radio", name="Advanced").click()
     page.get_by_text("Batch size, seed, precision").click()
@@ -104,6 +106,9 @@ def test_three_classes_are_imported_trained_and_used(
 
     page.get_by_role("link", name="Evaluate").first.click()
     choose(page, "Images", "mine")
+    page.get_by_role("button", name=re.compile("Evaluate on")).wait_for()
+    # Until the tabs of the other evaluation are no longer shown.
+    page.locator(IDLE).wait_for()
     page.get_by_role("button", name=re.compile("Evaluate on")).click()
     expect(page.get_by_role("tab", name="Confusion matrix")).to_be_visible()
     page.get_by_role("tab", name="Per class").click()

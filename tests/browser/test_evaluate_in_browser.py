@@ -12,7 +12,15 @@ import pytest
 from numpy.typing import NDArray
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser.helpers import IDLE, PLOTLY, assert_fits_the_width
+from browser.helpers import (
+    IDLE,
+    PLOTLY,
+    appearing,
+    assert_fits_the_width,
+    downloaded,
+    remove_datasets,
+    wait_until,
+)
 from fer_core.dataset.curation_file import CurationFile
 from fer_core.emotions import EMOTIONS
 from fer_core.settings import PROJECT_ROOT
@@ -47,7 +55,7 @@ def server(server: Any) -> Iterator[Any]:
     yield server
     shutil.rmtree(models / SHIPPED)
     (models / "default").write_text("small\n")
-    shutil.rmtree(server.settings.data_root, ignore_errors=True)
+    remove_datasets(server.settings)
 
 
 @pytest.fixture
@@ -73,8 +81,10 @@ def choose(page: Page, box: str, option: str) -> None:
 def evaluate_on_demo(page: Page) -> None:
     """Evaluate on the demo set, unless an earlier test has done so."""
     choose(page, "Images", "demo")
-    # Until the previous evaluation is no longer shown.
+    # Until the previous evaluation is no longer shown: first its title, at the end of the run its
+    # tabs.
     expect(page.get_by_text("on its own validation images")).to_have_count(0)
+    page.locator(IDLE).wait_for()
     evaluate = page.get_by_role("button", name=re.compile("Evaluate on"))
     summary = page.get_by_role("tab", name="Summary")
     expect(evaluate.or_(summary).first).to_be_visible()
@@ -159,15 +169,16 @@ def test_a_cell_its_faces_the_heat_map_and_the_report(
     other = dialog.get_by_role("img", name=f"with the heat map for {true}")
     expect(other).to_be_visible()
     assert other.get_attribute("src") != first
+    # A run that draws the dialog to its end would open it again.
+    page.locator(IDLE).wait_for()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 
     open_section(page, "Report")
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name="Report", exact=True).click()
-    assert waiting.value.suggested_filename == f"{SHIPPED}-on-demo-validation.html"
+    name, content = downloaded(page, "Report")
+    assert name == f"{SHIPPED}-on-demo-validation.html"
     report = tmp_path / "report.html"
-    waiting.value.save_as(report)
+    report.write_bytes(content)
     context = chromium.new_context(offline=True)
     read = context.new_page()
     failures: list[str] = []
@@ -192,15 +203,16 @@ def test_an_example_can_be_curated_in_its_dialog(
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_text("No decision about this image yet.")).to_be_visible()
     # The click comes before the server has received the text.
-    dialog.get_by_role("textbox", name="Reason").fill("no face visible")
-    dialog.get_by_role("button", name="Drop").click()
+    with appearing(page, "1 image dropped."):
+        dialog.get_by_role("textbox", name="Reason").fill("no face visible")
+        dialog.get_by_role("button", name="Drop").click()
     expect(dialog.get_by_text("Decision: dropped. no face visible")).to_be_visible()
-    expect(page.get_by_text("1 image dropped.")).to_be_visible()
     (entry,) = CurationFile(folder).read().entries
     assert (entry.action, entry.reason) == ("drop", "no face visible")
     dialog.get_by_role("button", name=re.compile("Undo:")).click()
     expect(dialog.get_by_text("No decision about this image yet.")).to_be_visible()
     assert len(CurationFile(folder).read()) == 0
+    page.locator(IDLE).wait_for()
 
     (folder / "dataset.json").rename(folder / "dataset.gone")
     try:
@@ -208,6 +220,7 @@ def test_an_example_can_be_curated_in_its_dialog(
         expect(dialog.get_by_text("There is no dataset 'demo'")).to_be_visible()
     finally:
         (folder / "dataset.gone").rename(folder / "dataset.json")
+    page.locator(IDLE).wait_for()
     dialog.get_by_role("button", name="Relabel").click()
     expect(dialog.get_by_text("Decision: relabeled as")).to_be_visible()
     # A run that draws the dialog to its end would open it again.
@@ -219,9 +232,13 @@ def test_an_example_can_be_curated_in_its_dialog(
     page.locator(IDLE).wait_for()
     evaluate_on_demo(page)
     page.get_by_text("Apply my data-cleaning decisions").click()
+    page.get_by_role("button", name=re.compile("Evaluate on")).wait_for()
+    # Until the tabs of the other evaluation are no longer shown.
+    page.locator(IDLE).wait_for()
     page.get_by_role("button", name=re.compile("Evaluate on")).click()
+    expect(page.get_by_role("tab", name="Summary")).to_be_visible(timeout=180_000)
     open_section(page, "Summary")  # the open section was remembered
-    expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible(timeout=180_000)
+    expect(page.get_by_text(re.compile("1 has a new label"))).to_be_visible()
     expect(page.get_by_text("images of demo (curated)")).to_be_visible()
     assert page.get_by_test_id("stException").count() == 0
     CurationFile(folder).undo()
@@ -252,12 +269,11 @@ def test_a_cell_can_be_selected_by_keyboard_and_by_class_names(
     expect(cell_sentence(page)).to_contain_text(expected_cell("surprise", "fear"))
     marked = page.locator('[role="gridcell"][aria-selected="true"]')
     expect(marked).to_have_text(expected_cell("surprise", "fear").split()[0])
+    page.locator(IDLE).wait_for()
     for kind in ("PNG", "SVG", "CSV"):
         page.get_by_role("button", name="Download", exact=True).click()
-        with page.expect_download() as waiting:
-            page.get_by_role("button", name=kind, exact=True).click()
-        saved = Path(waiting.value.path()).read_bytes()
-        assert waiting.value.suggested_filename == f"{SHIPPED}-confusion-matrix.{kind.lower()}"
+        name, saved = downloaded(page, kind)
+        assert name == f"{SHIPPED}-confusion-matrix.{kind.lower()}"
         assert saved.startswith(b"\x89PNG") or b"surprise" in saved
         page.keyboard.press("Escape")
 
@@ -276,8 +292,12 @@ def test_in_dark_mode_charts_and_cells_stay_readable(open_evaluate: Callable[...
     page = open_evaluate(color_scheme="dark")
     label = page.locator(f"{PLOTLY} .ytick text").first
     expect(label).to_be_visible()
-    color = label.evaluate("element => getComputedStyle(element).fill")
-    assert min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120
+
+    def is_bright() -> bool:
+        color = label.evaluate("element => getComputedStyle(element).fill")
+        return min(int(part) for part in re.findall(r"\d+", color)[:3]) > 120
+
+    wait_until(page, is_bright, "bright labels of the axis")
 
 
 def test_the_temperature_is_saved_and_confirmed(

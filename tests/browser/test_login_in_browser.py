@@ -35,7 +35,9 @@ def secrets(provider: IdentityProvider, tmp_path_factory: pytest.TempPathFactory
 
 
 def write_secrets(path: Path, provider: IdentityProvider, *, editors: list[str]) -> None:
-    path.write_text(
+    # By a rename: a running server may read the file at any time.
+    new = path.with_name("new.toml")
+    new.write_text(
         "[auth]\n"
         'redirect_uri = "http://localhost:{port}/oauth2callback"\n'
         f'cookie_secret = "{"0123456789abcdef" * 4}"\n'
@@ -44,6 +46,7 @@ def write_secrets(path: Path, provider: IdentityProvider, *, editors: list[str])
         f'server_metadata_url = "{provider.url}/.well-known/openid-configuration"\n'
         f'[access]\neditors = {json.dumps(editors)}\nviewers = ["*@example.org"]\n'
     )
+    new.replace(path)
 
 
 @pytest.fixture(scope="module")

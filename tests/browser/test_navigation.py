@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, assert_fits_the_width
+from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, assert_fits_the_width, wait_until
 from fer_studio.ui.frame import PAGES, PageEntry
 
 pytestmark = pytest.mark.browser
@@ -58,14 +58,18 @@ def frame(page: Page, name: str) -> dict[str, Any]:
     expect(links(page)).to_have_count(len(PAGES))
     expect(page.get_by_test_id("stHeaderLogo")).to_be_visible()
     expect(page.get_by_test_id("stSidebar")).to_have_count(0)
+    icon = page.locator("link[rel='shortcut icon']")
+    expect(icon).to_have_attribute("href", re.compile("^data:image/svg"))
+    here = page.locator("[data-testid='stTopNavLink'][aria-current='page']")
+    expect(here).to_have_text(entry.title, use_inner_text=True)
     box = page.get_by_test_id("stMainBlockContainer").bounding_box()
     assert box is not None
     return {
-        "icon": page.locator("link[rel='shortcut icon']").get_attribute("href"),
+        "icon": icon.get_attribute("href"),
         "logo": page.get_by_test_id("stHeaderLogo").get_attribute("src"),
         "navigation": links(page).all_inner_texts(),
         "addresses": links(page).evaluate_all("all => all.map(one => new URL(one.href).pathname)"),
-        "here": page.locator("[data-testid='stTopNavLink'][aria-current='page']").inner_text(),
+        "here": here.inner_text(),
         "left edge and width": (box["x"], box["width"]),
     }
 
@@ -164,8 +168,11 @@ def assert_every_control_has_a_name_and_every_picture_a_description(page: Page, 
     tree = page.locator("body").aria_snapshot()
     assert f'heading "{heading(next(one for one in PAGES if one.name == name))}"' in tree
     assert NAMELESS.findall(tree) == []
-    for picture in page.locator("img").all():
-        assert picture.get_attribute("alt"), picture.evaluate("image => image.outerHTML")
+    # In one step, because elements may be replaced in between.
+    nameless = page.locator("img").evaluate_all(
+        "all => all.filter(one => !one.alt).map(one => one.outerHTML)"
+    )
+    assert nameless == []
     headings = page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(one => one.tagName)")
     assert headings[0] == "H1"
     # Heading levels are not skipped.
@@ -215,7 +222,11 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
             page.emulate_media(color_scheme=scheme)
             expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
             assert_fits_the_width(page, f"{entry.name}, {scheme}")
-        # No tab is outside of the visible part of its row.
-        assert page.get_by_role("tablist").evaluate_all(
-            "lists => lists.every(list => list.scrollWidth <= list.clientWidth)"
+        wait_until(
+            page,
+            lambda: page.get_by_role("tablist").evaluate_all(
+                "lists => lists.every(list => list.scrollWidth <= list.clientWidth)"
+            ),
+            f"{entry.name}: every tab is in the visible part of its row",
+            seconds=60,
         )

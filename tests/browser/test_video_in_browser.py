@@ -12,10 +12,11 @@ import pytest
 from drawn_videos import at_rate, write_video
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import Server
-from browser.helpers import IDLE, downloaded, upload
+from browser.helpers import IDLE, downloaded, upload, wait_until
+from fer_core.settings import PROJECT_ROOT
 from fer_core.video.analyses import list_analyses
 from fer_core.vision.sample import sample_picture
 
@@ -50,17 +51,27 @@ def test_upload_timeline_click_frame_rename_download(
     expect(page.locator("video")).to_have_count(1)
     expect(page.get_by_text("The frame at 0:00.00")).to_be_visible()
 
-    box = timeline.locator(":scope > rect").bounding_box()
-    assert box is not None
-    # The recording lasts 1.14 s: the last frame is short.
-    place = 0.8 / 1.14
-    page.mouse.move(box["x"] + place * box["width"], box["y"] + 0.4 * box["height"])
-    expect(page.locator(".emotion-timeline .hint")).to_have_text(re.compile(r"Person 1, 0:00.8.*%"))
+    hint = page.locator(".emotion-timeline .hint")
+
+    def is_under_the_pointer() -> bool:
+        """Move the pointer to 0.8 s; until player and frame are loaded, the timeline may move."""
+        box = timeline.locator(":scope > rect").bounding_box()
+        assert box is not None
+        # The recording lasts 1.14 s: the last frame is short.
+        place = 0.8 / 1.14
+        page.mouse.move(box["x"] + place * box["width"], box["y"] + 0.4 * box["height"])
+        return re.match(r"Person 1, 0:00.8.*%", hint.inner_text(), re.DOTALL) is not None
+
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    page.wait_for_function("document.querySelector('video').readyState > 0")
+    wait_until(page, is_under_the_pointer, "the time under the pointer")
     page.mouse.down()
     page.mouse.up()
     expect(page.get_by_text("The frame at 0:00.80")).to_be_visible()
+    page.locator(IDLE).wait_for()
     timeline.press("Home")
     expect(page.get_by_text("The frame at 0:00.00")).to_be_visible()
+    page.locator(IDLE).wait_for()
     for _ in range(14):  # 0.8 s in steps of 5 %
         timeline.press("PageUp")
     expect(timeline).to_have_attribute("aria-valuetext", "0:00.8")
@@ -70,6 +81,7 @@ def test_upload_timeline_click_frame_rename_download(
     page.get_by_role("textbox", name="Name").fill("Eileen")
     page.get_by_role("textbox", name="Name").press("Enter")
     expect(page.get_by_text("Eileen: ").first).to_be_visible()
+    page.locator(IDLE).wait_for()
 
     page.get_by_role("tab", name="Downloads").click()
     name, content = downloaded(page, "JSON")
@@ -80,7 +92,57 @@ def test_upload_timeline_click_frame_rename_download(
     name, content = downloaded(page, "CSV")
     assert content.decode().splitlines()[1].startswith('"interview.mp4",0,0,1,')
 
+    # The server deletes the video: until the browser reads no more of it.
+    expect(page.locator("video")).to_have_js_property("networkState", 1)
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete this analysis").click()
     expect(page.get_by_text("Upload a video above")).to_be_visible()
     assert list_analyses(server.settings) == []
+
+
+def test_the_page_s_answer_to_a_key_does_not_undo_the_next_keys(chromium: Browser) -> None:
+    """On a slow server, further keys were pressed before the page showed the time of the first."""
+    page = chromium.new_page()
+    page.set_content('<main><div class="emotion-timeline" style="width: 600px"></div></main>')
+    script = PROJECT_ROOT / "fer_studio" / "ui" / "assets" / "emotion_timeline.js"
+    page.evaluate(
+        """async (script) => {
+            const address = "data:text/javascript," + encodeURIComponent(script)
+            const { default: draw } = await import(address)
+            const data = {
+                limits: [0, 10], ticks: [], persons: [], markers: [], label: "",
+                classes: [{ name: "happy", color: "red" }],
+                sizes: { lane: 26, person: 30, top: 22, bottom: 44, height: 66 },
+            }
+            window.sent = []
+            window.answer = (current) => {
+                draw({
+                    data: { ...data, current },
+                    parentElement: document.querySelector("main"),
+                    setTriggerValue: (_, time) => window.sent.push(time),
+                })
+            }
+            window.answer(null)
+        }""",
+        script.read_text(encoding="utf-8"),
+    )
+    timeline = page.get_by_role("slider", name="Time")
+    timeline.press("PageUp")
+    page.wait_for_function("sent.at(-1) === 0.5")
+    page.evaluate("answer(null)")  # a run of the page that began before the key was pressed
+    expect(timeline).to_have_attribute("aria-valuenow", "0.5")
+    timeline.press("PageUp")
+    page.evaluate("answer(0.5)")
+    expect(timeline).to_have_attribute("aria-valuenow", "1")
+    page.wait_for_function("sent.at(-1) === 1")
+    timeline.press("PageUp")
+    page.evaluate("answer(1)")
+    expect(timeline).to_have_attribute("aria-valuenow", "1.5")
+    page.wait_for_function("sent.at(-1) === 1.5")
+    page.evaluate("answer(1.5)")
+    expect(timeline).to_have_attribute("aria-valuenow", "1.5")
+    # A time that was chosen elsewhere on the page counts, also instead of a key that waits.
+    timeline.press("PageUp")
+    page.evaluate("answer(7)")
+    expect(timeline).to_have_attribute("aria-valuenow", "7")
+    page.close()

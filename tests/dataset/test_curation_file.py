@@ -315,20 +315,25 @@ def test_nothing_is_lost_between_threads(file: CurationFile, faces: FaceSet) -> 
     assert not list(file.folder.glob(".curation.*.csv"))
 
 
-def _change_in_process(folder: Path, faces: FaceSet, rows: range) -> None:
+def _change_in_process(folder: Path, faces: FaceSet, rows: range, start: Any) -> None:
+    start.wait(120)
     for row in rows:
         CurationFile(folder).change(decided(faces, row))
 
 
 def test_nothing_is_lost_between_processes(file: CurationFile, faces: FaceSet) -> None:
-    context = multiprocessing.get_context("fork")
+    # A forked process could wait forever for a lock that a thread of earlier tests holds.
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(2)
     processes = [
-        context.Process(target=_change_in_process, args=(file.folder, faces, range(n, 20, 2)))
+        context.Process(
+            target=_change_in_process, args=(file.folder, faces, range(n, 20, 2), start)
+        )
         for n in range(2)
     ]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(180)
         assert process.exitcode == 0
     assert len(file.read()) == 20

@@ -47,13 +47,13 @@ def test_an_import_is_loaded_unchanged_and_fast(
     name, imported = import_dataset(real_data / "fer2013.zip", settings)
     assert name == "fer2013"
     assert imported.fingerprint == real_faces.fingerprint
-    start = time.perf_counter()
+    # Processor time: on a busy machine, this process may have to wait.
+    start = time.process_time()
     loaded = load_dataset(name, settings)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert loaded.fingerprint == real_faces.fingerprint
     assert loaded.names == real_faces.names
-    # Half a second on a quiet machine; the margin is for a busy one.
-    assert seconds < 5
+    assert seconds < 5  # half a second on a quiet machine
 
 
 def test_the_archive_its_folder_and_its_table_give_the_same_faces(

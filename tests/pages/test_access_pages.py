@@ -231,7 +231,7 @@ def test_an_action_on_a_run_requires_the_role_at_the_click(email: str, is_run: b
         )
         show_outcome()
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=180)
     app.secrets, app.user = SECRETS, user(EDITOR)
     app.run()
     app.user = user(email)

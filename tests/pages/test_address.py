@@ -60,7 +60,7 @@ def open_script() -> Script:
     """``open_script(split="test")``: the first page at this address."""
 
     def call(**query: str) -> AppTest:
-        app = AppTest.from_function(two_pages, default_timeout=30)
+        app = AppTest.from_function(two_pages, default_timeout=180)
         for name, value in query.items():
             app.query_params[name] = value
         return run(app)

@@ -1,10 +1,12 @@
 """The analyze page without photos, with invalid files and with valid ones."""
 
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -588,6 +590,19 @@ def test_a_jump_to_the_page_through_the_app_looks_the_same(
     app.switch_page("pages/analyze.py").run()
     assert_sound(app)
     assert [element.label for element in app.main.selectbox] == before
+
+
+def test_a_pause_before_the_first_photo_is_no_error(
+    home: Settings, open_app: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server could divide by zero photos when it estimated the time left."""
+    moments = itertools.count(step=10)
+    monkeypatch.setattr(
+        "fer_studio.ui.analyze.analysis.time", SimpleNamespace(monotonic=lambda: next(moments))
+    )
+    app = upload(open_app(), ("one.jpg", wall()), ("two.jpg", wall()))
+    assert_sound(app)
+    assert len(app.dataframe[0].value) == 2
 
 
 def leave_and_return(app: AppTest) -> AppTest:

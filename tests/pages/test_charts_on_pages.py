@@ -28,7 +28,7 @@ def _script() -> None:
 
 
 def test_a_chart_has_a_title_a_caption_and_its_downloads() -> None:
-    app = AppTest.from_function(_script).run()
+    app = AppTest.from_function(_script, default_timeout=180).run()
     assert not app.exception
     assert [one.value for one in app.markdown] == [r"**Images of \*my\* faces**"]
     assert [one.value for one in app.caption] == ["Of both classes."]

@@ -711,11 +711,12 @@ def test_two_sessions_share_one_evaluation_and_both_can_stop_it(
 ) -> None:
     from fer_studio.ui.evaluate import evaluations
 
-    calls, proceed = [], threading.Event()
+    calls, has_started, proceed = [], threading.Event(), threading.Event()
     original = evaluations.evaluate_split
 
     def slow(*arguments: Any, report: Any = None, **options: Any) -> Any:
         calls.append(1)
+        has_started.set()
         assert proceed.wait(180)
         if report is not None:
             report(1, 2)
@@ -728,6 +729,7 @@ def test_two_sessions_share_one_evaluation_and_both_can_stop_it(
         button.click().run()
         assert_valid(app)
         assert "Stop" in [one.label for one in app.button]
+    assert has_started.wait(180)  # in another thread
     assert calls == [1]
     press(second, "Stop")
     proceed.set()

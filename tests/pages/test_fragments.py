@@ -16,7 +16,7 @@ def test_a_placed_fragment_has_no_elements_below_it() -> None:
         placed_fragment(draw, run_every=1.0)("refreshed")
         st.text("below")
 
-    app = AppTest.from_function(page).run()
+    app = AppTest.from_function(page, default_timeout=180).run()
     assert not app.exception
     above, place, below = app.main.children.values()
     assert (above.value, below.value) == ("above", "below")  # type: ignore[union-attr]

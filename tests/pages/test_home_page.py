@@ -21,7 +21,7 @@ def open_home() -> Callable[[], AppTest]:
     """The home page as a visitor first sees it."""
 
     def call() -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).run()
         assert not app.exception, app.exception
         assert [title.value for title in app.title] == ["Facial emotion recognition"]
         return app

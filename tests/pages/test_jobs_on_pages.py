@@ -74,7 +74,7 @@ def test_a_viewer_watches_an_editors_job_and_cannot_stop_it(
         assert job is not None
         show_progress(job, stop_key="stop_import")
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=180)
     app.secrets, app.user = SECRETS, user(VIEWER)
     app.run()
     assert app.get("progress")[0].proto.text.startswith("Importing")
@@ -123,7 +123,7 @@ def test_progress_that_was_drawn_for_another_role_runs_the_whole_page_again() ->
             _show_progress(job, "stop", Role.VIEWER)
             st.write("the same run")
 
-    app = AppTest.from_function(script).run()
+    app = AppTest.from_function(script, default_timeout=180).run()
     assert app.session_state.runs == 2
     assert not app.markdown
 
@@ -144,7 +144,7 @@ def test_a_fragment_of_a_visitor_without_the_role_runs_the_whole_page_again(
             leave_if_refused("train")
             st.write("drawn")
 
-    app = AppTest.from_function(script)
+    app = AppTest.from_function(script, default_timeout=180)
     app.secrets, app.user = SECRETS, user(email)
     app.run()
     assert app.session_state.runs == (1 if may_stay else 2)
@@ -165,5 +165,5 @@ def test_a_refused_stop_is_reported() -> None:
         )
         show_progress(job, stop_key="stop")
 
-    app = AppTest.from_function(script).run()
+    app = AppTest.from_function(script, default_timeout=180).run()
     assert "requires the role editor" in app.error[0].value

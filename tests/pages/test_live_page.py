@@ -68,7 +68,7 @@ def component(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.delenv(ICE_VARIABLE, raising=False)
     monkeypatch.setattr("fer_studio.ui.webrtc.webrtc_streamer", draw)
-    monkeypatch.setattr("fer_studio.ui.webrtc._share_newest_frames_only", lambda: None)
+    monkeypatch.setattr("fer_studio.ui.webrtc._replace_relay", lambda: None)
     return arguments
 
 
@@ -402,6 +402,22 @@ def test_clearing_the_record_updates_the_page(playing: AppTest) -> None:
     assert len(processor(playing).session_record) == 0
     assert not playing.dataframe
     assert len(playing.get("download_button")) == 2  # the stream continues
+
+
+def test_the_switch_follows_the_recording_and_a_refresh_does_not_set_it(playing: AppTest) -> None:
+    recording = processor(playing).video_recording
+    for is_running in (True, False):
+        if is_running:
+            recording.start()
+        else:
+            recording.stop()
+        playing.run()
+        assert_sound(playing)
+        assert playing.toggle(key="live_recording").value is is_running
+        # The browser would replace a click that this refresh does not know by this value.
+        playing.run()
+        assert playing.toggle(key="live_recording").value is is_running
+        assert not playing.toggle(key="live_recording").proto.set_value
 
 
 def test_a_full_record_is_reported(

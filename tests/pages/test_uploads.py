@@ -70,7 +70,7 @@ def test_progress_shows_names_as_they_are_written() -> None:
         title = "Importing ![x](http://evil.example/x.png)"
         show_progress(Job(JobKind("import", Role.EDITOR), "x", title), stop_key=None)
 
-    app = AppTest.from_function(script).run()
+    app = AppTest.from_function(script, default_timeout=180).run()
     (bar,) = app.get("progress")
     assert "![x]" not in bar.proto.text
     assert "evil.example" in bar.proto.text.replace("\\", "")

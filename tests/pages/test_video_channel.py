@@ -107,6 +107,8 @@ def test_slow_processing_drops_frames_and_counts_them() -> None:
         return image
 
     play(VideoChannel(slow, count_dropped=dropped.append), camera)
+    # The thread may have taken its last frame and not yet begun to process it.
+    wait_for(lambda: live_threads() == [])
     assert len(worked_on) < 20
     assert sum(dropped) > 30
     # Frames that wait at the end of the stream are neither processed nor counted.

@@ -1,7 +1,9 @@
 """The video page: empty, while a job runs, with results, with invalid files, on a shared server."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ from logins import SECRETS, user
 from streamlit.testing.v1 import AppTest
 
 from fer_core.access import Admission, Role
+from fer_core.errors import InputError
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.video import analysis_queue
 from fer_core.video.analyses import list_analyses
 from fer_core.video.analysis_folder import AnalysisFolder, AnalysisStatus
 from fer_core.video.analysis_job import run_analysis
 from fer_core.video.edits import EditHistory
+from fer_studio.ui.video.loaded_analysis import load_analysis
 
 OpenVideo = Callable[..., AppTest]
 #: A server on which Ada is not an editor.
@@ -71,7 +75,7 @@ def open_video() -> OpenVideo:
     """``open_video(email="ada@example.org")``: the page, on a shared server with an address."""
 
     def call(email: str | None = None, **query: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=60)
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         if email is not None:
             app.secrets, app.user = _SECRETS, user(email)
         app.switch_page("pages/video.py")
@@ -171,6 +175,25 @@ def test_videos_of_the_import_folder(
     assert summary.settings.keeps_video
 
 
+def test_videos_beyond_the_limit_are_mentioned(
+    home: Settings,
+    open_video: OpenVideo,
+    clip: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for number in range(3):
+        shutil.copy(clip, tmp_path / f"{number}.mp4")
+    monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", str(tmp_path))
+    monkeypatch.setattr("fer_studio.ui.video.new_analysis._MAX_FILES", 2)
+    app = open_video()
+    app.get("button_group")[0].set_value("Import folder").run()
+    app.text_input(key="video_path").set_value(".").run()
+    click(app, "video_start")
+    assert sorted(one.settings.video for one in list_analyses(home)) == ["0.mp4", "1.mp4"]
+    assert "Only the first 2 of 3 videos are analyzed" in texts(app.error)
+
+
 def test_progress_with_time_left_and_stop(
     home: Settings, open_video: OpenVideo, clip: Path
 ) -> None:
@@ -219,6 +242,46 @@ def test_results_show_the_first_moment_and_react_to_an_episode(
     app.run()
     assert "Person 1: sad 88 %" in texts(app.markdown)
     assert "The frame at 0:00.80" in texts(app.caption)
+
+
+def test_faces_beyond_the_limit_are_mentioned(
+    analyzed: AnalysisFolder, open_video: OpenVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "at this time are shown" not in texts(open_video().caption)
+    monkeypatch.setattr("fer_studio.ui.video.moment._MAX_FACES", 1)
+    app = open_video()
+    assert "The probabilities of 1 of the 2 faces at this time are shown" in texts(app.caption)
+    assert texts(app.markdown).count('class="fer-bars"') == 1
+
+
+def test_filters_that_leave_no_episode_are_explained(
+    analyzed: AnalysisFolder, open_video: OpenVideo
+) -> None:
+    app = open_video(analysis=analyzed.id, minimum="0.95")
+    assert "No episode matches the filters" in texts(app.info)
+
+
+def test_no_episode_stays_selected_when_the_filters_show_others(
+    analyzed: AnalysisFolder, open_video: OpenVideo
+) -> None:
+    def table_id(**query: str) -> str:
+        app = open_video(analysis=analyzed.id, **query)
+        (found,) = [one for one in app.dataframe if "Class" in one.value.columns]
+        return str(found.proto.id)
+
+    assert table_id() == table_id()
+    assert table_id() != table_id(emotions="sad")
+
+
+def test_a_time_range_after_the_last_frame_is_not_applied(
+    analyzed: AnalysisFolder, open_video: OpenVideo
+) -> None:
+    status = analyzed.read_status()
+    assert status is not None
+    analyzed.write_status(replace(status, seconds=5.0))
+    # The slider ends at 6, the next whole second after the last frame.
+    app = open_video(analysis=analyzed.id, time="5|6")
+    assert timelines(app)[0]["limits"] == [0.0, 5.0]
 
 
 def test_the_form_is_drawn_when_it_is_opened(
@@ -287,7 +350,7 @@ def test_downloads_are_offered_and_the_annotated_video_can_be_made(
     assert list_analyses(home)[0].state == "queued"
 
 
-def test_a_video_that_is_not_stored_any_more_shows_stored_pictures(
+def test_a_video_that_is_no_longer_stored_shows_stored_pictures(
     home: Settings, open_video: OpenVideo, clip: Path
 ) -> None:
     folder = AnalysisFolder(home.analyses_root / "20260101-120000-talk")
@@ -296,8 +359,8 @@ def test_a_video_that_is_not_stored_any_more_shows_stored_pictures(
     folder.create(settings_for(clip, source="source.mp4", keeps_video=False))
     run_analysis(folder, home, analyzer=drawn_analyzer())
     app = open_video()
-    assert "is not stored any more" in texts(app.info)
-    assert "a small stored picture of about this time" in texts(app.caption)
+    assert "is no longer stored" in texts(app.info)
+    assert "A small stored picture of about 0:00.00" in texts(app.caption)
     assert not app.error
     assert not [one for one in app.button if (one.key or "").startswith("video_draw_")]
 
@@ -320,6 +383,15 @@ def test_damaged_results_are_explained(
     (analyzed.path / damaged).write_text("{")
     app = open_video()
     assert f"{damaged} is damaged" in texts(app.error)
+
+
+def test_results_that_were_deleted_since_the_page_was_drawn_are_explained(
+    analyzed: AnalysisFolder, home: Settings
+) -> None:
+    (summary,) = list_analyses(home)
+    shutil.rmtree(analyzed.path)
+    with pytest.raises(InputError, match="no longer exist"):
+        load_analysis(summary)
 
 
 def test_an_analysis_is_deleted(analyzed: AnalysisFolder, open_video: OpenVideo) -> None:

@@ -80,10 +80,10 @@ def test_the_package_takes_our_relay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "streamlit_webrtc.relay.get_global_event_loop", lambda: pytest.fail("made its own relay")
     )
-    webrtc._share_newest_frames_only()
+    webrtc._replace_relay()
     relay = get_global_relay()
     assert isinstance(relay, NewestFrameRelay)
-    webrtc._share_newest_frames_only()
+    webrtc._replace_relay()
     assert get_global_relay() is relay
     # Needed while the default relay keeps all frames.
     assert MediaRelay.subscribe.__defaults__ == (True,)
@@ -93,7 +93,7 @@ def test_the_package_takes_our_relay(monkeypatch: pytest.MonkeyPatch) -> None:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The arguments of the component."""
     arguments: dict[str, Any] = {}
-    monkeypatch.setattr(webrtc, "_share_newest_frames_only", lambda: None)
+    monkeypatch.setattr(webrtc, "_replace_relay", lambda: None)
     monkeypatch.setattr(webrtc, "webrtc_streamer", lambda **given: arguments.update(given))
     return arguments
 

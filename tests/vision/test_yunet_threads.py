@@ -16,7 +16,7 @@ class RecordingNetwork:
     """In place of OpenCV's network: waits until two networks of one size run."""
 
     created = 0
-    both_run = threading.Barrier(2, timeout=30)
+    both_run = threading.Barrier(2, timeout=180)
 
     def __init__(self) -> None:
         self._use = threading.Lock()

@@ -1,7 +1,7 @@
 // Writes the selections of a page to the address, and asks before the tab is closed with unsaved results.
 //
-// data.page    the page that the selections belong to, such as "dataset"; empty if the page draws another
-//              such component later, which then writes the address
+// data.page    the page that the selections belong to, such as "dataset"; empty if this component should do
+//              nothing, because the page draws another one later
 // data.query   the selections as a query string, without "?"
 // data.unsaved the versions of the results that would be lost with this tab; empty if there are none
 export default function ({ data }) {

@@ -7,6 +7,8 @@
 //
 // The picture is composed of what the browser has drawn, in the colors of the current theme. Plotly's own
 // download button needs Plotly's toolbar, saves only one format, and omits title and caption.
+
+// Sizes in pixels of the screen; "height" is that of a line.
 const MARGIN = 16
 const TITLE = { size: 17, weight: 600, height: 26 }
 const CAPTION = { size: 12, weight: 400, height: 17 }
@@ -38,6 +40,7 @@ function compose(container, layers, data) {
     ...wrapped(data.title, TITLE, font, box.width).map((text) => ({ text, ...TITLE })),
     ...wrapped(data.caption, CAPTION, font, box.width).map((text) => ({ text, ...CAPTION })),
   ]
+  // The font size tells the lines of the title and of the caption apart.
   const titleHeight = lines.filter(({ size }) => size === TITLE.size).length * TITLE.height
   const captionHeight = lines.filter(({ size }) => size === CAPTION.size).length * CAPTION.height
   const top = MARGIN + titleHeight + (titleHeight ? 4 : 0)
@@ -60,8 +63,8 @@ function compose(container, layers, data) {
     positions[size] += lineHeight
   }
   const chart = element("g", { transform: `translate(${MARGIN}, ${top})` })
-  // The points that Plotly draws with WebGL are below the axes and texts. The canvas that is left out is
-  // invisible: with it, Plotly finds the point under the pointer.
+  // The points that Plotly draws with WebGL are below the axes and texts. The canvas "gl-canvas-pick" is
+  // invisible: Plotly uses it to find the point under the pointer.
   for (const canvas of container.querySelectorAll(".gl-container canvas:not(.gl-canvas-pick)")) {
     chart.append(imageOf(canvas))
   }
@@ -91,7 +94,7 @@ async function fontStyle(family) {
       const name = rule.style.fontFamily.replaceAll(/["']/g, "")
       const address = rule.style.getPropertyValue("src").match(/url\("?([^")]+)"?\)/)?.[1]
       if (!names.includes(name) || !address) continue
-      const file = await dataAddress(new URL(address, sheet.href ?? document.baseURI))
+      const file = await dataUrl(new URL(address, sheet.href ?? document.baseURI))
       style.textContent +=
         `@font-face { font-family: '${name}'; font-weight: ${rule.style.fontWeight || "normal"}; ` +
         `src: url('${file}'); }\n`
@@ -104,11 +107,11 @@ function readableRules(sheet) {
   try {
     return [...sheet.cssRules]
   } catch {
-    return [] // a browser does not show the rules of another host's style sheet
+    return [] // browsers do not let scripts read the rules of another host's style sheet
   }
 }
 
-async function dataAddress(address) {
+async function dataUrl(address) {
   const file = await (await fetch(address)).blob()
   return new Promise((resolve) => {
     const reader = new FileReader()

@@ -21,10 +21,12 @@ const STATES = new WeakMap()
 const MIN_CELL = 26
 // The maximum width of a matrix in pixels.
 const MAX_WIDTH = 720
+// The color of the cells: red, green and blue.
 const COLOR = [0, 114, 178]
 // The opacities of the color for the shares 0 and 1: texts are readable on all cells, in light and dark
 // themes.
 const [MIN_OPACITY, MAX_OPACITY] = [0.04, 0.8]
+// The change of row and column by key.
 const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -70,19 +72,21 @@ function matrix(state, width, style) {
   }
   const names = [...data.classes, "total"]
   const nameSize = width < 500 ? 11 : 13
-  // The space for the title of an axis, "true" or "predicted".
-  const axis = nameSize + 8
+  // The height of the title of the columns, "predicted", and the width of the title of the rows, "true".
+  const axisSize = nameSize + 8
   const nameWidth = widest(names, nameSize)
-  const left = axis + nameWidth + 8
-  const cell = Math.max((width - left - 1) / (count + 1), MIN_CELL)
-  // Whether the column names fit above their cells, or have to be rotated.
-  const isUpright = nameWidth + 4 <= cell
-  const top = axis + (isUpright ? nameSize + 8 : nameWidth + 8)
+  const left = axisSize + nameWidth + 8
+  const cellSize = Math.max((width - left - 1) / (count + 1), MIN_CELL)
+  // The names of the columns are horizontal if they fit, and otherwise vertical.
+  const isHorizontal = nameWidth + 4 <= cellSize
+  const top = axisSize + (isHorizontal ? nameSize + 8 : nameWidth + 8)
   const texts = [...data.texts.flat(), ...data.rows, ...data.columns, data.total]
   // The largest font size with which all numbers fit into their cells. If none fits, no numbers are drawn.
-  const numberSize = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cell - 4)
+  const numberSize = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cellSize - 4)
   const legendHeight = 46
-  const size = { width: left + cell * (count + 1) + 1, height: top + cell * (count + 1) + legendHeight }
+  const right = left + cellSize * (count + 1)
+  const bottom = top + cellSize * (count + 1)
+  const size = { width: right + 1, height: bottom + legendHeight }
   const svg = element("svg", {
     ...size,
     viewBox: `0 0 ${size.width} ${size.height}`,
@@ -102,49 +106,49 @@ function matrix(state, width, style) {
   const end = { "text-anchor": "end" }
   const faint = { "fill-opacity": 0.75 }
 
-  const across = left + (cell * count) / 2
-  write(svg, "predicted", across, axis / 2, { ...middle, ...faint, "aria-hidden": true })
-  const down = top + (cell * count) / 2
+  const centerX = left + (cellSize * count) / 2
+  write(svg, "predicted", centerX, axisSize / 2, { ...middle, ...faint, "aria-hidden": true })
+  const centerY = top + (cellSize * count) / 2
   write(svg, "true", 0, 0, {
     ...middle,
     ...faint,
-    transform: `translate(${axis / 2}, ${down}) rotate(-90)`,
+    transform: `translate(${axisSize / 2}, ${centerY}) rotate(-90)`,
     "aria-hidden": true,
   })
   const header = element("g", { role: "row" })
   names.forEach((name, column) => {
-    const x = left + cell * (column + 0.5)
-    const position = isUpright
-      ? { ...middle }
+    const x = left + cellSize * (column + 0.5)
+    const position = isHorizontal
+      ? middle
       : { "text-anchor": "start", transform: `translate(${x}, ${top - 6}) rotate(-90)` }
-    const [textX, textY] = isUpright ? [x, top - nameSize / 2 - 5] : [0, 0]
+    const [textX, textY] = isHorizontal ? [x, top - nameSize / 2 - 5] : [0, 0]
     write(header, name, textX, textY, { ...position, role: "columnheader", ...(column < count ? {} : faint) })
   })
   svg.append(header)
 
   names.forEach((name, row) => {
     const line = element("g", { role: "row" })
-    const y = top + cell * row
-    write(line, name, left - 6, y + cell / 2, { ...end, role: "rowheader", ...(row < count ? {} : faint) })
+    const y = top + cellSize * row
+    write(line, name, left - 6, y + cellSize / 2, { ...end, role: "rowheader", ...(row < count ? {} : faint) })
     names.forEach((_, column) => {
-      const x = left + cell * column
+      const x = left + cellSize * column
       if (row < count && column < count) {
-        line.append(dataCell(state, row, column, { x, y, cell, numberSize, write }))
+        line.append(dataCell(state, row, column, { x, y, cellSize, numberSize, write }))
       } else {
         const total = row < count ? data.rows[row] : column < count ? data.columns[column] : data.total
         const totalCell = element("g", { role: "gridcell" })
         const options = { ...middle, ...faint, "font-size": numberSize }
-        if (numberSize) write(totalCell, total, x + cell / 2, y + cell / 2, options)
+        if (numberSize) write(totalCell, total, x + cellSize / 2, y + cellSize / 2, options)
         line.append(totalCell)
       }
     })
     svg.append(line)
   })
-  svg.append(legend(data, left, top + cell * (count + 1) + 12, Math.min(cell * count, 260), nameSize, write))
+  svg.append(legend(data, left, bottom + 12, Math.min(cellSize * count, 260), nameSize, write))
   return svg
 }
 
-function dataCell(state, row, column, { x, y, cell, numberSize, write }) {
+function dataCell(state, row, column, { x, y, cellSize, numberSize, write }) {
   const { data } = state
   const group = element("g", {
     role: "gridcell",
@@ -158,8 +162,8 @@ function dataCell(state, row, column, { x, y, cell, numberSize, write }) {
     element("rect", {
       x: x + 1,
       y: y + 1,
-      width: cell - 2,
-      height: cell - 2,
+      width: cellSize - 2,
+      height: cellSize - 2,
       rx: 3,
       fill: `rgb(${COLOR})`,
       "fill-opacity": opacity(share ?? 0),
@@ -169,7 +173,7 @@ function dataCell(state, row, column, { x, y, cell, numberSize, write }) {
     }),
   )
   if (numberSize) {
-    write(group, data.texts[row][column], x + cell / 2, y + cell / 2, {
+    write(group, data.texts[row][column], x + cellSize / 2, y + cellSize / 2, {
       "text-anchor": "middle",
       "font-size": numberSize,
       "font-weight": row === column ? 600 : 400,
@@ -211,7 +215,7 @@ function legend(data, x, y, width, size, write) {
 function select(state, cell) {
   // The cell is marked at once; the page updates its other elements later.
   mark(state, cell)
-  cellAt(state, cell).focus({ preventScroll: false })
+  cellAt(state, cell).focus()
   state.send(cell)
 }
 
@@ -219,6 +223,7 @@ function cellAt({ container }, [row, column]) {
   return container.querySelector(`[data-cell="${row},${column}"]`)
 }
 
+// Shows which cell is selected.
 function mark(state, cell) {
   for (const group of state.container.querySelectorAll("[data-cell]")) {
     const isSelected = group.dataset.cell === cell.join(",")

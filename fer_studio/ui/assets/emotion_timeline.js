@@ -8,26 +8,36 @@
 // data.markers  named times: {seconds, name}
 // data.current  the chosen time, or null
 // data.label    what a screen reader says about the timeline
-// data.sizes    pixels: height of a lane, of a person's name, above, below, and of everything
+// data.sizes    {lane, person, top, bottom, height}: in pixels, the height of a lane, of a person's name, of
+//               the space above and below the lanes, and of the whole timeline
 //
 // Sends "time", in seconds, when a time is clicked, touched, or reached with the keyboard.
+
+// The state of each timeline on the page, by the element that contains it.
 const STATES = new WeakMap()
-// Share of the height of a lane that a value of 1 fills.
+// The height of a curve at the value 1, as a share of the height of its lane.
 const FILL = 0.86
-// The keys move by shares of the visible time; shift and page keys move further.
+// The arrow keys move by the first of these shares of the visible time, with Shift by the second one, like
+// the keys "page up" and "page down".
 const [STEP, LARGE_STEP] = [1 / 200, 1 / 20]
-// Time in milliseconds that a key press waits for the next one before the time is sent.
+// The time in milliseconds after a key press in which another one replaces it. Only then the time is sent.
 const KEY_DELAY = 150
+// The color of the lines at the chosen time and at markers.
 const LINE_COLOR = "#7A7A7A"
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  const place = parentElement.querySelector(".emotion-timeline")
-  const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => redraw(state)) }
+  const container = parentElement.querySelector(".emotion-timeline")
+  const state = STATES.get(parentElement) ?? {
+    observer: new ResizeObserver(() => redraw(state)),
+    sent: [],
+    isWaiting: false,
+  }
   if (!STATES.has(parentElement)) {
     STATES.set(parentElement, state)
-    state.observer.observe(place)
+    state.observer.observe(container)
   }
-  Object.assign(state, { data, place, send: (time) => setTriggerValue("time", time) })
+  Object.assign(state, { data, container, send: (time) => setTriggerValue("time", time) })
+  follow(state)
   redraw(state)
   return () => {
     state.observer.disconnect()
@@ -36,23 +46,44 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
 }
 
+// Draws the timeline, or only the chosen time if nothing else has changed.
 function redraw(state) {
-  const { data, place } = state
-  const width = Math.floor(place.clientWidth)
+  const { data, container } = state
+  const width = Math.floor(container.clientWidth)
   if (!width) return
-  const style = getComputedStyle(place)
-  const drawn = JSON.stringify([width, style.color, { ...data, current: null }])
-  if (drawn !== state.drawn) {
-    const hadFocus = place.contains(document.activeElement)
+  const style = getComputedStyle(container)
+  const content = JSON.stringify([width, style.color, { ...data, current: null }])
+  if (content !== state.content) {
+    const hadFocus = container.contains(document.activeElement)
     draw(state, width, style)
-    state.drawn = drawn
+    state.content = content
     if (hadFocus) state.times.focus({ preventScroll: true })
   }
-  mark(state, data.current)
+  mark(state, hasUnanswered(state) ? state.chosen : data.current)
+}
+
+// Compares the page's time with the times that were chosen here: until the page has answered the latest
+// choice, an answer to an earlier one must not undo it. Quick key presses would otherwise be lost.
+function follow(state) {
+  const { sent, answered, data } = state
+  const position = sent.lastIndexOf(data.current)
+  if (position >= 0) {
+    sent.splice(0, position + 1)
+  } else if (data.current !== answered) {
+    // Chosen elsewhere on the page.
+    sent.length = 0
+    clearTimeout(state.timer)
+    state.isWaiting = false
+  }
+  state.answered = data.current
+}
+
+function hasUnanswered({ sent, isWaiting }) {
+  return isWaiting || sent.length > 0
 }
 
 function draw(state, width, style) {
-  const { data, place } = state
+  const { data, container } = state
   const { sizes, persons, classes } = data
   const font = { small: width < 500 ? 11 : 12, name: 13 }
   const context = document.createElement("canvas").getContext("2d")
@@ -90,15 +121,16 @@ function draw(state, width, style) {
   const area = { x: left, y: sizes.top, width: right - left, height: bottom - sizes.top }
   times.append(element("rect", { ...area, fill: "transparent" }))
   const axis = element("g", { "aria-hidden": true })
-  let free = 0
+  // The position from which the next label does not overlap the previous one.
+  let freeFrom = 0
   for (const tick of data.ticks) {
     const x = state.xOf(tick.seconds)
     axis.append(line(x, sizes.top, bottom, { stroke: style.color, "stroke-opacity": 0.12 }))
-    // The last label must stay in the picture, and labels must not overlap on a phone.
-    const half = context.measureText(tick.text).width / 2
-    const middle = Math.min(x, width - half)
-    if (middle - half < free) continue
-    free = middle + half + 6
+    // The last label must stay in the picture. On a phone, labels that would overlap are left out.
+    const halfWidth = context.measureText(tick.text).width / 2
+    const middle = Math.min(x, width - halfWidth)
+    if (middle - halfWidth < freeFrom) continue
+    freeFrom = middle + halfWidth + 6
     write(axis, tick.text, middle, bottom + 14, { "font-size": font.small, "text-anchor": "middle" })
   }
   write(axis, "time (minutes:seconds)", (left + right) / 2, bottom + 34, {
@@ -110,21 +142,21 @@ function draw(state, width, style) {
   state.lanes = []
   persons.forEach((person, index) => {
     const top = sizes.top + index * (sizes.person + classes.length * sizes.lane)
-    const name = element("g", { "aria-hidden": true })
-    write(name, person.title, 0, top + sizes.person - 11, { "font-size": font.name, "font-weight": 600 })
-    svg.append(name)
-    classes.forEach((label, number) => {
+    const names = element("g", { "aria-hidden": true })
+    write(names, person.title, 0, top + sizes.person - 11, { "font-size": font.name, "font-weight": 600 })
+    svg.append(names)
+    classes.forEach(({ name, color }, number) => {
       const base = top + sizes.person + (number + 1) * sizes.lane
-      write(name, label.name, left - 8, base - sizes.lane * 0.35, { "font-size": font.small, "text-anchor": "end" })
+      write(names, name, left - 8, base - sizes.lane * 0.35, { "font-size": font.small, "text-anchor": "end" })
       times.append(line(base, left, right, { stroke: style.color, "stroke-opacity": 0.15 }, true))
       const path = curve(state, person, person.values[number], base, sizes.lane * FILL)
-      times.append(element("path", { d: path, fill: label.color, stroke: label.color, "stroke-width": 1 }))
-      state.lanes.push({ top: base - sizes.lane, bottom: base, person, label, values: person.values[number] })
+      times.append(element("path", { d: path, fill: color, stroke: color, "stroke-width": 1 }))
+      state.lanes.push({ top: base - sizes.lane, bottom: base, person, name, values: person.values[number] })
     })
   })
   for (const { seconds, name } of data.markers) {
-    const marker = { stroke: LINE_COLOR, "stroke-width": 1.5, "stroke-dasharray": "2 3" }
-    times.append(line(state.xOf(seconds), sizes.top - 4, bottom, marker))
+    const dotted = { stroke: LINE_COLOR, "stroke-width": 1.5, "stroke-dasharray": "2 3" }
+    times.append(line(state.xOf(seconds), sizes.top - 4, bottom, dotted))
     writeAbove(times, state, name, seconds, sizes.top - 8)
   }
   state.pointer = line(0, sizes.top, bottom, { stroke: style.color, "stroke-opacity": 0.5, visibility: "hidden" })
@@ -135,23 +167,24 @@ function draw(state, width, style) {
   state.hint = document.createElement("div")
   state.hint.className = "hint"
   state.hint.hidden = true
-  place.replaceChildren(svg, state.hint)
+  container.replaceChildren(svg, state.hint)
   listen(state, svg)
 }
 
-// Returns the outline of a curve as the path of an SVG; each part without absences is closed on its own.
+// Returns the filled area below a curve as the path of an SVG. Each time in which the person is present gives
+// a closed shape of its own.
 function curve({ xOf, data }, { seconds, step }, values, base, height) {
   const [start, end] = data.limits
-  const at = (time, value) =>
+  const pointAt = (time, value) =>
     `${xOf(Math.min(Math.max(time, start), end)).toFixed(1)},${(base - height * value).toFixed(1)}`
   const parts = []
   for (let first = 0; first < values.length; first++) {
     if (values[first] === null) continue
     let last = first
     while (last + 1 < values.length && values[last + 1] !== null) last++
-    const points = [at(seconds[first] - step / 2, 0)]
-    for (let point = first; point <= last; point++) points.push(at(seconds[point], values[point]))
-    points.push(at(seconds[last] + step / 2, 0))
+    const points = [pointAt(seconds[first] - step / 2, 0)]
+    for (let index = first; index <= last; index++) points.push(pointAt(seconds[index], values[index]))
+    points.push(pointAt(seconds[last] + step / 2, 0))
     parts.push(`M${points.join("L")}Z`)
     first = last
   }
@@ -169,29 +202,36 @@ function listen(state, svg) {
   times.onclick = (event) => choose(state, state.timeOf(position(event)[0]), 0)
   times.onkeydown = (event) => {
     const [start, end] = state.data.limits
-    const small = event.shiftKey ? LARGE_STEP : STEP
-    const now = state.chosen ?? start
-    const to = {
-      ArrowLeft: now - small * (end - start),
-      ArrowRight: now + small * (end - start),
-      PageDown: now - LARGE_STEP * (end - start),
-      PageUp: now + LARGE_STEP * (end - start),
+    const arrowStep = (event.shiftKey ? LARGE_STEP : STEP) * (end - start)
+    const pageStep = LARGE_STEP * (end - start)
+    const time = state.chosen ?? start
+    const newTime = {
+      ArrowLeft: time - arrowStep,
+      ArrowRight: time + arrowStep,
+      PageDown: time - pageStep,
+      PageUp: time + pageStep,
       Home: start,
       End: end,
     }[event.key]
-    if (to === undefined) return
+    if (newTime === undefined) return
     event.preventDefault()
-    choose(state, Math.min(Math.max(to, start), end), KEY_DELAY)
+    choose(state, Math.min(Math.max(newTime, start), end), KEY_DELAY)
   }
 }
 
 function choose(state, time, delay) {
-  // Marked at once; the page follows.
+  // The time is marked at once; the page updates its other elements later.
   mark(state, time)
   clearTimeout(state.timer)
-  state.timer = setTimeout(() => state.send(time), delay)
+  state.isWaiting = true
+  state.timer = setTimeout(() => {
+    state.isWaiting = false
+    state.sent.push(time)
+    state.send(time)
+  }, delay)
 }
 
+// Draws a line at the chosen time, with the time above it.
 function mark(state, time) {
   const { times, current, data } = state
   state.chosen = time
@@ -205,20 +245,22 @@ function mark(state, time) {
   writeAbove(current, state, formatTime(time), time, top - 8)
 }
 
+// Shows a line, the time and the value of the lane at the position of the mouse.
 function showHint(state, x, y) {
-  const lane = state.lanes.find((one) => y >= one.top && y < one.bottom)
+  const lane = state.lanes.find(({ top, bottom }) => y >= top && y < bottom)
   const time = state.timeOf(x)
   state.pointer.setAttribute("visibility", "visible")
-  const onLine = state.xOf(time)
-  state.pointer.setAttribute("x1", onLine)
-  state.pointer.setAttribute("x2", onLine)
+  // Not always x, because the mouse may be next to the time axis.
+  const lineX = state.xOf(time)
+  state.pointer.setAttribute("x1", lineX)
+  state.pointer.setAttribute("x2", lineX)
   state.hint.hidden = false
   state.hint.innerText = lane
-    ? `${lane.person.title}, ${formatTime(time)}\n${lane.label.name}: ${valueText(lane, time)}`
+    ? `${lane.person.title}, ${formatTime(time)}\n${lane.name}: ${valueText(lane, time)}`
     : formatTime(time)
   const { width, height } = state.hint.getBoundingClientRect()
-  const isRight = x + 12 + width > state.place.clientWidth
-  state.hint.style.left = `${isRight ? Math.max(x - 12 - width, 0) : x + 12}px`
+  const fitsRight = x + 12 + width <= state.container.clientWidth
+  state.hint.style.left = `${fitsRight ? x + 12 : Math.max(x - 12 - width, 0)}px`
   state.hint.style.top = `${Math.max(y - height - 8, 0)}px`
 }
 
@@ -227,6 +269,7 @@ function hideHint(state) {
   state.hint.hidden = true
 }
 
+// Returns the value of a lane at a time as a percentage; "not seen" if the person is absent.
 function valueText({ person: { seconds, step }, values }, time) {
   // Binary search for the first point that is not earlier.
   let [low, high] = [0, seconds.length]
@@ -241,7 +284,7 @@ function valueText({ person: { seconds, step }, values }, time) {
   return `${Math.round(100 * values[nearest])} %`
 }
 
-// As fer_core.video.timecode.format_time with one digit.
+// Formats a time like fer_core.video.timecode.format_time, with one decimal.
 function formatTime(seconds) {
   const tenths = Math.round(seconds * 10)
   const whole = Math.floor(tenths / 10)

@@ -1,4 +1,4 @@
-// Faces in an even grid. A click on a face opens it; faces can have checkboxes and be in groups.
+// A grid of faces. A click on a face opens it; faces can have checkboxes and be in groups.
 //
 // data.groups    the faces of each group: {row, image, caption, name, mark, color, isSelected}, as
 //                FaceTile in face_grid.py describes them; isSelected is null if there is no checkbox
@@ -27,8 +27,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     state.observer.disconnect()
     STATES.delete(parentElement)
   }
-  // Only changes are drawn: if the grid shows the same faces as before, their elements are updated, so
-  // that the focus stays.
+  // If the grid shows the same faces as before, their elements are updated and not replaced, so that the
+  // focus stays.
   if (state.content === content) return cleanUp
   const structure = JSON.stringify(data.groups.map((group) => group.map((face) => face.row)))
   if (state.structure === structure) {

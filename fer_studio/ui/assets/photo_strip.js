@@ -2,6 +2,8 @@
 //
 // data.items     {title, detail, color, picture} of each photo; "picture" is a data URL or null
 // data.selected  the position of the chosen photo
+//
+// Sends "chosen", the position of a clicked photo.
 export default function ({ data, parentElement, setTriggerValue }) {
   const strip = parentElement.querySelector(".strip")
   fillStrip(strip, data.items, data.selected, {

@@ -10,6 +10,8 @@
 // data.selected  the position of the selected face among those that can be selected
 //
 // Sends "chosen", the position of a clicked face among those that can be selected.
+
+// The state of each photo on the page, by the element that contains it.
 const VIEWS = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -18,8 +20,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const photo = parentElement.querySelector(".photo")
   const overlay = photo.querySelector("div")
   const strip = parentElement.querySelector(".strip")
-  const readable = data.faces.filter((face) => !face.isDot)
-  const isChoice = readable.length > 1
+  const selectable = data.faces.filter((face) => !face.isDot)
+  const isChoice = selectable.length > 1
 
   if (view.source !== data.picture) {
     URL.revokeObjectURL(view.url)
@@ -31,8 +33,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   photo.style.setProperty("--aspect", data.width / data.height)
   overlay.classList.toggle("is-choice", isChoice)
 
-  // The faces are drawn again if they or the picture of their thumbnails have changed. Otherwise only the
-  // selection is updated, so that the focus stays.
+  // The faces are drawn again if they or the photo, which their thumbnails show, have changed; the length of
+  // the photo's data URL is enough to notice this. Otherwise only the selection is updated, so that the focus
+  // stays.
   const content = JSON.stringify([data.faces, data.picture.length])
   const select = (position) => {
     mark(overlay, "is-selected", position)
@@ -45,15 +48,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   if (view.content !== content) {
     view.content = content
-    overlay.replaceChildren(...dots(data.faces), ...boxesAndLabels(readable, isChoice, select, hover))
+    overlay.replaceChildren(...dots(data.faces), ...boxesAndLabels(selectable, isChoice, select, hover))
     strip.hidden = !isChoice
     const paint = (element, face) => paintFace(element, face, view.url, data)
-    fillStrip(strip, isChoice ? readable : [], data.selected, { paint, select, hover })
+    fillStrip(strip, isChoice ? selectable : [], data.selected, { paint, select, hover })
   } else {
     markSelected(strip, data.selected)
   }
   mark(overlay, "is-selected", data.selected)
-  view.placeLabels = () => placeLabels(overlay, readable)
+  view.placeLabels = () => placeLabels(overlay, selectable)
   view.placeLabels()
   return () => {
     view.observer.disconnect()
@@ -120,15 +123,15 @@ function boxesAndLabels(faces, isChoice, select, hover) {
   return [...faceBoxes, ...labels]
 }
 
-// Gives the class to the box and the label of one face only; to none if the position is -1.
+// Gives a CSS class to the box and the label of one face only; to none if the position is -1.
 function mark(overlay, className, position) {
   for (const child of overlay.children) {
     child.classList.toggle(className, child.dataset.face === String(position))
   }
 }
 
-// Places each label above, below or inside its box; the largest faces first. A label that would
-// cover another one, or much of another face, is hidden until its face is hovered or selected.
+// Places each label above, below or inside its box; the largest faces first. A label that would cover
+// another one, or more than 20 % of another face, is hidden until its face is hovered or selected.
 function placeLabels(overlay, faces) {
   const [width, height] = [overlay.clientWidth, overlay.clientHeight]
   if (!width) return

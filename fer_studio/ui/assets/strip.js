@@ -41,8 +41,8 @@ function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) 
 }
 
 function markSelected(strip, selected) {
-  // The Tab key reaches one thumbnail only: the selected one, or the first if the selected one is on
-  // another page of the strip.
+  // The Tab key reaches one thumbnail only: the selected one, or the first if the strip does not contain the
+  // selected one.
   const reachable = selected in strip.children ? selected : 0
   ;[...strip.children].forEach((button, position) => {
     button.ariaSelected = position === selected

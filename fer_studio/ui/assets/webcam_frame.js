@@ -5,18 +5,18 @@ export default function ({ data, parentElement }) {
   const stage = parentElement.closest(".st-key-webcam_stage")
   if (!stage) return
   let frameRequest = 0
-  // The search for the component's frame ends after a minute (in milliseconds).
+  // After a minute, the search for the component's frame ends.
   const deadline = performance.now() + 60_000
 
   const addStyles = () => {
     cancelAnimationFrame(frameRequest)
-    const page = stage.querySelector("iframe")?.contentDocument
-    if (page?.getElementById("root")) {
-      if (page.getElementById("fer-studio")) return
-      const style = page.createElement("style")
+    const frame = stage.querySelector("iframe")?.contentDocument
+    if (frame?.getElementById("root")) {
+      if (frame.getElementById("fer-studio")) return
+      const style = frame.createElement("style")
       style.id = "fer-studio"
       style.textContent = data.css
-      page.head.append(style)
+      frame.head.append(style)
     } else if (stage.isConnected && performance.now() < deadline) {
       // Checked before every repaint of the browser, so that the component never appears without styles.
       frameRequest = requestAnimationFrame(addStyles)

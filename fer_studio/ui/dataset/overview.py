@@ -91,12 +91,14 @@ def _show_metrics(overview: Overview) -> None:
             f"{overview.reference}.",
         )
         st.metric(
-            "Majority-class baseline",
+            # On a phone there is no space for "Majority-class baseline".
+            "Majority baseline",
             "undefined" if majority is None else f"{100 * majority:.1f} %",
             border=True,
             height=METRIC_HEIGHT,
-            help=f"Accuracy on {evaluated_split} if a model always predicts the largest class of "
-            f"{overview.reference}" + (f", {overview.largest}." if overview.largest else "."),
+            help=f"Majority-class baseline: accuracy on {evaluated_split} if a model always "
+            f"predicts the largest class of {overview.reference}"
+            + (f", {overview.largest}." if overview.largest else "."),
         )
 
 

@@ -23,7 +23,7 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.face_grid import face_grid
-from fer_studio.ui.gallery import FaceTexts, face_tile, page_of
+from fer_studio.ui.gallery import FaceTexts, choose_page, face_tile
 from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import KeptError
 from fer_studio.ui.text import plain_text
@@ -98,13 +98,13 @@ def _offer_import(dataset: OpenDataset) -> None:
             type=["csv"],
             key="votes_upload",
             max_upload_size=_MAX_UPLOAD_MB,
-            help="FER+'s fer2013new.csv, or a csv with the path of each image and its votes.",
+            help="FER+'s fer2013new.csv, or a CSV file with the path of each image and its votes.",
         )
         is_pressed = st.form_submit_button("Add the votes", type="primary", key="votes_start")
     if not is_pressed:
         return
     if upload is None:
-        raise InputError("No file was chosen; drop the csv above, then press Add the votes.")
+        raise InputError("No file was chosen; drop the CSV file above, then press Add the votes.")
     require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Matching votes to images…"):
@@ -203,7 +203,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
     texts = face_texts(dataset, curation_state(dataset))
     clicked_row: int | None = None
     grid = st.grid(2, min_column_width=340, border=True)
-    for row in page_of(rows, key=key, page_size=_FACES_ON_PAGE):
+    for row in choose_page(rows, key=key, page_size=_FACES_ON_PAGE):
         with grid.cell():
             if _show_face(dataset, votes, int(row), texts):
                 clicked_row = int(row)

@@ -32,7 +32,9 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     leave_if_refused("live")
     # The recording also ends at its maximum length, or with the stream; the toggle then is off.
-    st.session_state[_TOGGLE] = recording.is_running
+    # Only another value is set: a refresh that began before a click would undo the click.
+    if st.session_state.get(_TOGGLE) != recording.is_running:
+        st.session_state[_TOGGLE] = recording.is_running
     maximum = duration_text(recording.max_seconds)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.toggle(

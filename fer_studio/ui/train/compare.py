@@ -22,6 +22,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.train.curve_style import choose_curve_style
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_titles
+from fer_studio.ui.train.no_runs import show_no_runs
 from fer_studio.ui.train.views import open_run
 
 #: Session key of the IDs of the selected runs.
@@ -41,11 +42,10 @@ def show_compare(settings: Settings) -> None:
     """Draw the section."""
     runs = list_runs(settings)
     if not runs:
-        with st.container(border=True):
-            st.markdown(
-                "**There are no runs to compare yet.** Each training appears here with its metrics "
-                "as soon as it is started."
-            )
+        show_no_runs(
+            "**There are no runs to compare yet.** Each training appears here with its metrics as "
+            "soon as it is started."
+        )
         return
     matching_runs, is_grouped = _filter_runs(runs)
     default_model = default_bundle_name(settings)

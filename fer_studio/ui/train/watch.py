@@ -43,8 +43,9 @@ from fer_studio.ui.train.formatting import (
     format_started,
     run_titles,
 )
+from fer_studio.ui.train.no_runs import show_no_runs
 from fer_studio.ui.train.pending_queue import show_queue
-from fer_studio.ui.train.views import NEW_TRAINING, RUN, VIEW
+from fer_studio.ui.train.views import RUN
 
 #: Seconds between two refreshes of the progress and of the curves of a running training.
 _PROGRESS_SECONDS = 1.0
@@ -61,7 +62,10 @@ def show_runs(settings: Settings) -> None:
     runs = list_runs(settings)
     if not runs:
         show_outcome()
-        _show_empty_state()
+        show_no_runs(
+            "**No training has been started yet.** Choose a dataset and a recipe, start the "
+            "training, and watch it here; a training on the demo set takes minutes."
+        )
         return
     show_queue(runs, settings)
     run = _choose_run(runs)
@@ -76,19 +80,6 @@ def show_runs(settings: Settings) -> None:
     )
     curves_and_log(run, style, settings)
     show_details(run)
-
-
-def _show_empty_state() -> None:
-    with st.container(border=True):
-        st.markdown(
-            "**No training has been started yet.** Choose a dataset and a recipe, start the "
-            "training, and watch it here. A training on the demo set takes a few minutes."
-        )
-        st.button("New training", key="first_training", icon=":material/add:", on_click=_open_form)
-
-
-def _open_form() -> None:
-    st.session_state[VIEW] = NEW_TRAINING
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:

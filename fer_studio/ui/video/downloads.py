@@ -19,13 +19,17 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, subtitles_of
 
 
 def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
-    """Draw the buttons of all downloads. Names, merges and exclusions apply to all files."""
+    """Draw the buttons of all downloads.
+
+    All files follow the user's names, merges and exclusions; the annotated video follows those that
+    applied when it was made.
+    """
     table, names = analysis.table, analysis.edits.name_by_person
     stem = PurePath(analysis.settings.video).stem or "video"
     key = analysis.key
     st.caption(
-        "All files contain your names and merges, and leave out excluded persons. docs/video.md "
-        "explains the columns."
+        "The files contain the names that you gave, with persons merged and left out as you chose. "
+        "docs/video.md explains the columns."
     )
     with st.container(horizontal=True):
         offer_download(
@@ -40,26 +44,26 @@ def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
             lambda: to_parquet(table, names),
             f"{stem}-faces.parquet",
             key=f"video_parquet_{key}",
-            hint="The same table, smaller and with types, for pandas, R or DuckDB.",
+            hint="The same table in a smaller file with data types, for pandas, R or DuckDB.",
         )
         offer_download(
             "JSON",
-            lambda: _json(analysis),
+            lambda: _json_file(analysis),
             f"{stem}-emotions.json",
             key=f"video_json_{key}",
-            hint="Summary, episodes, markers and the table by columns.",
+            hint="The summary, the episodes, the markers, and the table as a list per column.",
         )
         offer_download(
             "Subtitles",
             lambda: subtitles_of(analysis),
             f"{stem}-emotions.vtt",
             key=f"video_vtt_{key}",
-            hint="The dominant class of each person, as WebVTT.",
+            hint="The dominant class of each person at each time, as WebVTT.",
         )
-    _show_annotated(analysis, stem, settings)
+    _show_annotated_video(analysis, stem, settings)
 
 
-def _show_annotated(analysis: LoadedAnalysis, stem: str, settings: Settings) -> None:
+def _show_annotated_video(analysis: LoadedAnalysis, stem: str, settings: Settings) -> None:
     path, key = analysis.folder.path / ANNOTATED_FILE, analysis.key
     with st.container(horizontal=True, vertical_alignment="center"):
         if path.is_file():
@@ -77,15 +81,15 @@ def _show_annotated(analysis: LoadedAnalysis, stem: str, settings: Settings) -> 
             "Make it again" if path.is_file() else "Make the annotated video",
             key=f"video_draw_{key}",
             icon=":material/draw:",
-            on_click=_draw,
+            on_click=_make_video,
             args=(key, blur_key, settings),
-            help="Draws boxes, labels and the current names into the video. This takes about as "
-            "long as the video lasts.",
+            help="Draws boxes, labels and the current names into a copy of the video. This takes "
+            "about as long as the video lasts.",
         )
         st.checkbox("Blur the faces", key=blur_key, value=analysis.settings.blurs)
 
 
-def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
+def _make_video(analysis_id: str, blur_key: str, settings: Settings) -> None:
     blurs = bool(st.session_state.get(blur_key))
     run_on_analysis(
         analysis_id,
@@ -94,7 +98,7 @@ def _draw(analysis_id: str, blur_key: str, settings: Settings) -> None:
     )
 
 
-def _json(analysis: LoadedAnalysis) -> bytes:
+def _json_file(analysis: LoadedAnalysis) -> bytes:
     document = analysis_document(
         analysis.table, analysis.settings, analysis.edits, threshold=DEFAULT_THRESHOLD
     )

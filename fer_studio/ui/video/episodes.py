@@ -1,4 +1,4 @@
-"""The list of episodes. A click on a row chooses the start of the episode."""
+"""The table of episodes. A click on a row chooses the time at which the episode starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
     ]
     if not episodes:
         st.info(
-            "No class reaches the minimum probability; lower it in the filters.",
+            "No episode matches the filters. Lower the minimum probability, or show more persons, "
+            "classes or time.",
             icon=":material/search_off:",
         )
         return
@@ -35,7 +36,9 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
         st.caption(
             f"The table shows the first {len(listed_episodes):,} of {len(episodes):,} episodes."
         )
-    table_key = f"video_episodes_{analysis.key}_{filters.threshold:g}"
+    # Another key for other episodes, so that the selected row does not stay selected when it shows
+    # another episode.
+    table_key = f"video_episodes_{analysis.key}_{hash(tuple(listed_episodes))}"
 
     def choose() -> None:
         rows = st.session_state[table_key]["selection"]["rows"]
@@ -62,8 +65,8 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
         column_config={
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
             "Peak": st.column_config.ProgressColumn(
-                min_value=0.0, max_value=1.0, format="percent", help="Largest probability."
+                min_value=0.0, max_value=1.0, format="percent", help="Largest smoothed probability."
             ),
         },
     )
-    st.caption("Select a row to see the start of the episode.")
+    st.caption("Select a row to see the frame at which the episode starts.")

@@ -25,14 +25,14 @@ def run_on_analysis(
 ) -> None:
     """Run an action of a button on an analysis, and keep the message of an ``InputError``.
 
-    The analysis is read again, because since the page was drawn, it may have been deleted, or the
-    visitor may have lost the access to it.
+    The analysis is read again: since the page was drawn, it may have been deleted, or the visitor
+    may have lost access to it.
     """
 
     def run() -> None:
         summary = find_analysis(analysis_id, settings, admission())
         if summary is None:
-            raise InputError("This analysis does not exist any more; reload the page.")
+            raise InputError("This analysis no longer exists; reload the page.")
         action(summary)
 
     run_action(run)

@@ -37,16 +37,16 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
     titles = analysis.titles
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}
-    # The persons who are seen longest.
-    default_persons = sorted(titles, key=lambda person: -seconds_seen.get(person, 0.0))
-    default_persons = sorted(default_persons[:_DEFAULT_PERSONS])
+    longest_seen_first = sorted(titles, key=lambda person: -seconds_seen.get(person, 0.0))
+    default_persons = sorted(longest_seen_first[:_DEFAULT_PERSONS])
     classes = list(analysis.settings.classes)
     start, end = analysis.limits
     with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{analysis.key}"):
         persons = kept_multiselect(
             "Persons",
             list(titles),
-            # A merge changes the options, and a stored choice of a merged person would be invalid.
+            # A merge or an exclusion changes the options; a choice that was stored under the same
+            # key could contain a person who is no longer one of them.
             key=f"video_persons_{analysis.key}_{'-'.join(map(str, titles))}",
             name="persons",
             default=default_persons,
@@ -60,7 +60,7 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
             default=classes,
         )
         limits = (start, end)
-        # The slider has whole seconds, which are too coarse for a shorter video.
+        # The steps of the slider are whole seconds, which are too coarse for a shorter range.
         if end - start > 2:
             low, high = kept_range(
                 "Time (seconds)",
@@ -70,7 +70,10 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
                 name="time",
                 step=1.0,
             )
-            limits = (max(low, start), min(high, end)) if high > low else limits
+            chosen_start, chosen_end = max(low, start), min(high, end)
+            # A range without length cannot be drawn.
+            if chosen_start < chosen_end:
+                limits = (chosen_start, chosen_end)
         threshold = kept_slider(
             "Episodes: minimum probability",
             0.1,
@@ -84,8 +87,8 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
         )
     hidden = len(titles) - len(persons)
     if hidden:
-        people = "1 person is" if hidden == 1 else f"{hidden} persons are"
-        st.caption(f"{people} hidden by the filters.")
+        persons_are = "1 person is" if hidden == 1 else f"{hidden} persons are"
+        st.caption(f"{persons_are} hidden by the filters.")
     if limits != analysis.limits:
         st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")
     classes = [name for name in classes if name in chosen_classes]

@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from fer_core.charts.video import PersonLanes, emotion_lanes
+from fer_core.errors import InputError
 from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.analysis_folder import ANNOTATED_FILE, PLAYER_FILE, AnalysisFolder
 from fer_core.video.analysis_job import MAX_PLAYER_BYTES
@@ -64,7 +65,7 @@ class LoadedAnalysis:
 
     @property
     def source(self) -> Path | None:
-        """The video; None if it was deleted."""
+        """The path of the video; None if the file no longer exists."""
         path = self.folder.source_path(self.settings)
         return path if path.is_file() else None
 
@@ -73,20 +74,30 @@ def load_analysis(summary: AnalysisSummary) -> LoadedAnalysis:
     """Return the results of an analysis.
 
     Raises:
-        InputError: The table or the edits are missing or damaged.
+        InputError: The table is missing or damaged, or the edits are damaged.
     """
     edits = EditHistory(summary.folder.path).current
     path = summary.folder.table_path
-    key = str(path), path.stat().st_mtime_ns, repr((edits.merged, edits.excluded))
-    table, persons = _edited_table(*key, edits)
-    return LoadedAnalysis(summary, edits, table, persons, _limits(summary, table), key)
+    try:
+        modified = path.stat().st_mtime_ns
+    except OSError as error:
+        raise InputError(
+            "The results of this analysis no longer exist; reload the page."
+        ) from error
+    rows_key = str(path), modified, repr((edits.merged, edits.excluded))
+    table, persons = _edited_table(*rows_key, edits)
+    return LoadedAnalysis(summary, edits, table, persons, _limits(summary, table), rows_key)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _edited_table(
     path: str, modified: int, edits_key: str, _edits: Edits
 ) -> tuple[FaceTable, list[int]]:
-    """Return the stored table after merges and exclusions, and all persons after merges."""
+    """Return the stored table after merges and exclusions, and all persons after merges.
+
+    ``modified`` and ``edits_key`` are only part of the cache key: the version of the file, and the
+    merges and exclusions in ``_edits``.
+    """
     stored_table = read_table(Path(path))
     persons = sorted({_edits.person_of(person) for person in stored_table.persons})
     return _edits.apply(stored_table), persons
@@ -100,13 +111,13 @@ _BY_ROWS: dict[str | type[Any], Callable[[Any], Any]] = {
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
 def episodes_of(analysis: LoadedAnalysis, threshold: float) -> list[Episode]:
-    """Return the episodes of all persons."""
+    """Return the episodes of all persons; see ``find_episodes``."""
     return find_episodes(analysis.table, threshold)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False, hash_funcs=_BY_ROWS)
 def summaries_of(analysis: LoadedAnalysis, threshold: float) -> list[PersonSummary]:
-    """Return the summary of every person."""
+    """Return the summary of every person; see ``summarize``."""
     return summarize(analysis.table, threshold)
 
 
@@ -122,7 +133,7 @@ def lanes_of(
 
 
 def subtitles_of(analysis: LoadedAnalysis) -> str:
-    """Return the dominant emotion of each person as WebVTT."""
+    """Return subtitles with the dominant class of each person, as the text of a WebVTT file."""
     return _subtitles(analysis, analysis.edits.name_by_person)
 
 
@@ -132,14 +143,22 @@ def _subtitles(analysis: LoadedAnalysis, names: dict[int, str]) -> str:
 
 
 def player_file(analysis: LoadedAnalysis) -> Path | None:
-    """Return a file that browsers can play and whose times are those of the table, or None."""
+    """Return a file that browsers can play and whose times are those of the table.
+
+    Returns:
+        The copy that the job made for the player, the video itself, or the annotated video; None if
+        no file is suitable.
+
+    Raises:
+        InputError: The video cannot be read.
+    """
     copy = analysis.folder.path / PLAYER_FILE
     if copy.is_file():
         return copy
     source = analysis.source
     if source is not None and source.stat().st_size <= MAX_PLAYER_BYTES:
-        state = source.stat()
-        if _plays(str(source), state.st_mtime_ns, state.st_size, analysis.settings.video):
+        status = source.stat()
+        if _is_playable(str(source), status.st_mtime_ns, status.st_size, analysis.settings.video):
             return source
     annotated = analysis.folder.path / ANNOTATED_FILE
     # The annotated video has the times of the table only if the range begins at 0.
@@ -147,7 +166,7 @@ def player_file(analysis: LoadedAnalysis) -> Path | None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _plays(path: str, modified: int, size: int, name: str) -> bool:
+def _is_playable(path: str, modified: int, size: int, name: str) -> bool:
     """Return True if browsers can play a file; its time and size are only part of the cache key."""
     return probe_video(Path(path), name).plays_in_browsers
 

@@ -14,15 +14,16 @@ from fer_studio.ui.video.persons import change_edits
 
 
 def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
-    """Draw the markers and the field for a new one."""
+    """Draw the field for a new marker, and the markers."""
     key = analysis.key
-    moment = chosen_time(key)
-    if moment is None:
-        moment = analysis.limits[0]
+    seconds = chosen_time(key)
+    if seconds is None:
+        seconds = analysis.limits[0]
+    # Another key after each change of the markers, so that the field is empty again.
     name_key = f"video_marker_{key}_{len(analysis.edits.markers)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
-            f"New marker at {format_time(moment, 1)}",
+            f"New marker at {format_time(seconds, 1)}",
             key=name_key,
             max_chars=MAX_NAME_LENGTH,
             placeholder="question 3",
@@ -33,12 +34,12 @@ def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
             key=f"video_add_marker_{key}",
             icon=":material/bookmark_add:",
             on_click=_add,
-            args=(key, moment, name_key, settings),
+            args=(key, seconds, name_key, settings),
         )
     if not analysis.edits.markers:
         st.caption(
-            "Click on the timeline, then enter a name for this time. The JSON download contains "
-            "the markers."
+            "A marker is a named time of the video: click on the timeline, then enter a name for "
+            "this time. The JSON download contains the markers."
         )
     for index, marker in enumerate(analysis.edits.markers):
         with st.container(horizontal=True, vertical_alignment="center"):

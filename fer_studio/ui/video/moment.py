@@ -1,4 +1,4 @@
-"""The chosen time: the frame with boxes, and every face with its probabilities."""
+"""The frame at the chosen time, with a box for each face, and the probabilities of the faces."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from fer_studio.ui.video.picture_place import picture_place
 
 #: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
 _NEAR_SECONDS = 0.6
+#: Height, width and color channels of the crop that shows a face next to its probabilities.
 _CROP_SHAPE = (96, 96, 3)
-#: Side of the crop relative to the geometric mean of the box's sides.
+#: Side of this crop relative to the geometric mean of the box's sides.
 _CROP_SCALE = 1.2
-_MAX_FACES = 9
-_FACES_PER_LINE = 3
+#: Maximum number of faces that are shown with their probabilities, and their number in a row.
+_MAX_FACES, _FACES_IN_ROW = 9, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,9 @@ class Picture:
 
     Attributes:
         image: RGB, uint8 ``[height, width, 3]``.
-        seconds: Time of the picture.
-        is_exact: False for a small stored picture of a slightly different time.
+        seconds: Time of the picture, in seconds.
+        is_exact: True if this is the frame of the video at this time; False if it is the small
+            stored picture nearest to this time.
     """
 
     image: NDArray[np.uint8]
@@ -51,12 +53,12 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """The moment that the user chose.
+    """The analyzed frame with faces that is nearest to the chosen time, if it is near enough.
 
     Attributes:
-        seconds: Time of the moment.
-        rows: The persons in the nearest analyzed frame.
-        picture: Picture of the moment; None if none is stored.
+        seconds: Time of this frame in seconds; the chosen time if no frame with faces is near.
+        rows: The faces in this frame, one per row; empty if no frame with faces is near.
+        picture: Picture of this time; None if there is neither a video nor a stored picture.
     """
 
     seconds: float
@@ -71,10 +73,10 @@ def chosen_moment(analysis: LoadedAnalysis) -> Moment:
     if chosen is None:
         chosen = float(table.seconds[0]) if len(table) else analysis.limits[0]
     frame = table.nearest_frame(chosen)
-    # No frame has the number -1: an empty table.
+    # No frame has the number -1, so this selects no rows if there are no faces.
     rows = table.in_frame(-1 if frame is None else frame)
     if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
-        rows = rows.selected(np.zeros(0, np.int64))
+        rows = table.in_frame(-1)
     seconds = float(rows.seconds[0]) if len(rows) else chosen
     return Moment(seconds, rows, _picture(analysis, seconds))
 
@@ -86,24 +88,31 @@ def show_frame(analysis: LoadedAnalysis, moment: Moment) -> None:
         return
     with picture_place(analysis, "frame"):
         _show_picture(analysis, moment.picture, moment.rows)
-    exactness = "" if moment.picture.is_exact else ", a small stored picture of about this time"
-    st.caption(f"The frame at {format_time(moment.seconds, 2)}{exactness}")
+    kind = "The frame at" if moment.picture.is_exact else "A small stored picture of about"
+    st.caption(f"{kind} {format_time(moment.seconds, 2)}")
 
 
 def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
-    """Draw each face of the moment with its probabilities."""
+    """Draw the faces of the moment with their probabilities, at most ``_MAX_FACES`` of them."""
     if not len(moment.rows):
         st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
         return
-    face_rows = [moment.rows.selected(np.array([row])) for row in range(len(moment.rows))]
-    for start in range(0, min(len(face_rows), _MAX_FACES), _FACES_PER_LINE):
-        columns = st.columns(_FACES_PER_LINE)
-        for column, row in zip(columns, face_rows[start : start + _FACES_PER_LINE], strict=False):
+    count = len(moment.rows)
+    face_rows = [moment.rows.selected(np.array([row])) for row in range(min(count, _MAX_FACES))]
+    for start in range(0, len(face_rows), _FACES_IN_ROW):
+        columns = st.columns(_FACES_IN_ROW)
+        for column, row in zip(columns, face_rows[start : start + _FACES_IN_ROW], strict=False):
             with column:
                 _show_face(analysis, row, moment.picture)
+    if count > _MAX_FACES:
+        st.caption(
+            f"The probabilities of {_MAX_FACES} of the {count} faces at this time are shown. The "
+            "downloads contain all faces."
+        )
 
 
 def _picture(analysis: LoadedAnalysis, seconds: float) -> Picture | None:
+    """Return the frame at a time or, without it, the nearest stored picture; None without both."""
     source = analysis.source
     if source is not None:
         try:
@@ -122,7 +131,7 @@ def _picture(analysis: LoadedAnalysis, seconds: float) -> Picture | None:
 
 @st.cache_resource(max_entries=24, show_spinner=False)
 def _still(path: str, modified: int, seconds: float, name: str) -> NDArray[np.uint8] | None:
-    # ``modified`` is only part of the cache key: a replaced file is read again.
+    # modified is only part of the cache key: a replaced file is read again.
     frame = read_still(Path(path), seconds, name)
     return None if frame is None else frame.image
 
@@ -144,6 +153,7 @@ def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -
 
 
 def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None) -> None:
+    """Draw a face and its probabilities; ``row`` is a table with the one row of the face."""
     face, person = _face(row, 0), int(row.person[0])
     title = analysis.edits.title(person)
     with st.container(border=True):
@@ -176,7 +186,7 @@ def _face(rows: FaceTable, row: int) -> Face:
 
 
 def _factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
-    """Return the factors from pixels of the video to those of the picture."""
+    """Return the factors that scale x and y from pixels of the video to pixels of the picture."""
     status = analysis.summary.status
     if status is None or not status.width or not status.height:
         return 1.0, 1.0

@@ -1,4 +1,4 @@
-"""The form of a new analysis: files, options, and how long the file is stored."""
+"""The form for a new analysis: videos, model, options, and how long an upload is stored."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ ANALYSIS = "analysis"
 
 #: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
-#: Maximum number of files that are analyzed at one click.
+#: Maximum number of videos that are analyzed at one click.
 _MAX_FILES = 20
-#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
-#: one.
+#: Maximum number of videos whose errors are shown after one click.
+_MAX_ERRORS = 3
+#: Session key of the number of the current uploader. A new number replaces the uploader with an
+#: empty one.
 _UPLOADER = "video_upload_round"
 #: Session key that is True after a click on the button for the sample video.
 _SAMPLE_REQUESTED = "video_sample_requested"
-#: The source in the settings of an upload. ``start_analysis`` replaces it by the name of the stored
-#: file.
+#: The source in the settings of an upload. ``start_analysis`` replaces it with the name of the
+#: stored file.
 _UPLOADED = "source"
-#: Analyzed frames per second by title; None for every frame.
+#: Number of analyzed frames per second by title; None for every frame.
 _RATES: dict[str, float | None] = {
     "Every frame": None,
     "10 per second": 10.0,
@@ -50,6 +52,7 @@ _RATES: dict[str, float | None] = {
     "2 per second": 2.0,
     "1 per second": 1.0,
 }
+#: The options for an uploaded file.
 _KEEP, _DELETE = "Keep it until I delete the analysis", "Delete it when the analysis has ended"
 
 
@@ -60,9 +63,9 @@ class _AnalyzerChoice:
     Attributes:
         name: The name of the model.
         classes: The classes of the model, in its order.
-        emphasis: The emphasis on rare classes.
+        emphasis: How strongly rare classes are favored.
         detector: The name of the face detector.
-        minimum_confidence: Predictions of the model with a lower score, 0 to 1, are not confident.
+        minimum_confidence: Minimum score of a confident prediction of the model, 0 to 1.
     """
 
     name: str
@@ -73,15 +76,15 @@ class _AnalyzerChoice:
 
 
 def show_new_analysis(settings: Settings) -> None:
-    """Draw the form, and start the analyses that it requests."""
-    model = _choose_model(settings)
-    if model is None:
+    """Draw the form, and start the analyses that the user requests."""
+    analyzer = _choose_analyzer(settings)
+    if analyzer is None:
         return
     if st.session_state.pop(_SAMPLE_REQUESTED, False):
-        run_action(lambda: _start_sample(model, settings))
+        run_action(lambda: _start_sample(analyzer, settings))
         st.rerun()
     uploads: Sequence[UploadedFile] = ()
-    text = ""
+    path = ""
     # The options are next to the files and not below them, because the height of the upload changes
     # while the page loads.
     files, options = st.columns([3, 2], gap="medium")
@@ -105,29 +108,29 @@ def show_new_analysis(settings: Settings) -> None:
                 "after the other.",
             )
         else:
-            roots = (
-                ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
-            )
-            text = st.text_input(
+            path = st.text_input(
                 "Path on this server",
                 key="video_path",
                 placeholder="interviews/talk.mp4",
                 help="A video or a folder of videos. FER_STUDIO_IMPORT_ROOTS names the folders "
                 "from which this page may read.",
             )
+            roots = (
+                ", ".join(f"`{root}`" for root in _import_roots(settings)) or "none is configured"
+            )
             st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
     with options:
-        template = _choose_options(model, is_upload=source == "Upload")
-    is_ready = bool(uploads) or bool(text.strip())
+        template = _choose_options(analyzer, is_upload=source == "Upload")
+    has_videos = bool(uploads) or bool(path.strip())
     if st.button(
         "Analyze",
         type="primary",
         icon=":material/play_arrow:",
         key="video_start",
-        disabled=not is_ready or template is None,
+        disabled=not has_videos or template is None,
     ):
         assert template is not None
-        run_action(lambda: _start(template, uploads, text, settings))
+        run_action(lambda: _start(template, uploads, path, settings))
         st.rerun()
 
 
@@ -151,7 +154,8 @@ def _request_sample() -> None:
     st.session_state[_SAMPLE_REQUESTED] = True
 
 
-def _choose_model(settings: Settings) -> _AnalyzerChoice | None:
+def _choose_analyzer(settings: Settings) -> _AnalyzerChoice | None:
+    """Draw the selections; return None if no model can be used. The page then shows the reason."""
     choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
@@ -165,10 +169,10 @@ def _choose_model(settings: Settings) -> _AnalyzerChoice | None:
     return _AnalyzerChoice(bundle.name, tuple(classes), emphasis, detector, minimum)
 
 
-def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSettings | None:
-    """Draw the options; return the settings of the analysis, or None if they are not valid.
+def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSettings | None:
+    """Draw the options; return the settings for an analysis, or None if they are not valid.
 
-    The settings do not name a file yet; ``_start`` sets ``video`` and ``source`` for each file.
+    The settings do not name a video yet; ``_start`` sets ``video`` and ``source`` for each video.
     """
     rate_column, start_column, end_column = st.columns([2, 1, 1])
     rate = rate_column.selectbox(
@@ -187,7 +191,8 @@ def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSetti
             "Annotated video",
             value=False,
             key="video_annotates",
-            help="An MP4 with boxes, labels and the original sound. It can also be made later.",
+            help="An MP4 with boxes, labels and the original sound. It can also be made later, as "
+            "long as the video is stored.",
         )
         blurs = st.checkbox(
             "Blur the faces in it",
@@ -222,12 +227,12 @@ def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSetti
         return AnalysisSettings(
             video="video",
             source=_UPLOADED,
-            model=model.name,
-            classes=model.classes,
-            detector=model.detector,
-            emphasis=model.emphasis,
+            model=analyzer.name,
+            classes=analyzer.classes,
+            detector=analyzer.detector,
+            emphasis=analyzer.emphasis,
             per_second=_RATES[rate],
-            minimum_confidence=model.minimum_confidence,
+            minimum_confidence=analyzer.minimum_confidence,
             start=parse_time(start_text) if start_text.strip() else 0.0,
             end=parse_time(end_text) if end_text.strip() else None,
             annotates=annotates,
@@ -239,40 +244,49 @@ def _choose_options(model: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSetti
     except InputError as error:
         show_error(error)
     except ValueError:
+        # The fields allow no other invalid value.
         show_error("The end of the range should be after its start; change one of them.")
     return None
 
 
 def _start(
-    template: AnalysisSettings, uploads: Sequence[UploadedFile], text: str, settings: Settings
+    template: AnalysisSettings, uploads: Sequence[UploadedFile], path: str, settings: Settings
 ) -> None:
-    """Start an analysis of each file; an error in one file does not prevent the other analyses.
+    """Start an analysis of each video.
+
+    A video that cannot be analyzed does not prevent the analyses of the others. The page then shows
+    the newest analysis that was started.
 
     Args:
         template: The settings of all analyses.
-        uploads: The uploaded files; empty to analyze ``text``.
-        text: The path of a video, or of a folder of videos, on this server.
+        uploads: The uploaded videos; empty to analyze the videos at ``path``.
+        path: The path of a video, or of a folder of videos, on this server.
         settings: The root folders of the program.
 
     Raises:
-        InputError: The path is not allowed, or an analysis could not be started.
+        InputError: The visitor may not analyze videos, an upload is too large, the path is not
+            allowed, there are too many videos, or an analysis could not be started. In the last two
+            cases, other analyses were started.
     """
     admission().require(Role.VIEWER)
-    sources: list[tuple[str, Path | None, BinaryIO | None]] = []
+    # Of each video: its name, its path if it is not an upload, and its content if it is one.
+    videos: list[tuple[str, Path | None, BinaryIO | None]] = []
     if uploads:
         for upload in uploads[:_MAX_FILES]:
             check_size(upload, MAX_UPLOAD_MB)
-            sources.append((file_name(upload.name), None, upload))
+            videos.append((file_name(upload.name), None, upload))
+        count = len(uploads)
     else:
         roots = replace(settings, import_roots=_import_roots(settings))
-        path = path_within_roots(text, roots)
-        sources = [(video.name, video, None) for video in _videos_in(path)]
+        paths = _videos_at(path_within_roots(path, roots))
+        videos = [(video.name, video, None) for video in paths[:_MAX_FILES]]
+        count = len(paths)
     errors = []
-    for name, source, content in sources:
+    for name, source, content in videos:
         analysis = replace(
             template,
             video=name,
-            source=str(source) if source is not None else _UPLOADED,
+            source=_UPLOADED if source is None else str(source),
             keeps_video=template.keeps_video or source is not None,
         )
         try:
@@ -282,23 +296,29 @@ def _start(
         else:
             st.session_state[ANALYSIS] = folder.id
     # The analyses store the uploads now; a new uploader lets the server free its memory.
-    if len(errors) < len(sources):
+    if len(errors) < len(videos):
         st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
+    errors = errors[:_MAX_ERRORS]
+    if count > len(videos):
+        errors.append(
+            f"Only the first {_MAX_FILES} of {count:,} videos are analyzed; choose the others "
+            "afterwards."
+        )
     if errors:
-        raise InputError(" ".join(errors[:3]))
+        raise InputError(" ".join(errors))
 
 
-def _start_sample(model: _AnalyzerChoice, settings: Settings) -> None:
+def _start_sample(analyzer: _AnalyzerChoice, settings: Settings) -> None:
     admission().require(Role.VIEWER)
     analysis = AnalysisSettings(
         video=SAMPLE_NAME,
         source=_UPLOADED,
-        model=model.name,
-        classes=model.classes,
-        detector=model.detector,
-        emphasis=model.emphasis,
+        model=analyzer.name,
+        classes=analyzer.classes,
+        detector=analyzer.detector,
+        emphasis=analyzer.emphasis,
         per_second=10.0,
-        minimum_confidence=model.minimum_confidence,
+        minimum_confidence=analyzer.minimum_confidence,
         prepares_player=True,
         owner=admission().person,
     )
@@ -307,8 +327,12 @@ def _start_sample(model: _AnalyzerChoice, settings: Settings) -> None:
     st.session_state[ANALYSIS] = folder.id
 
 
-def _videos_in(path: Path) -> list[Path]:
-    """Return the path itself, or the videos in it if it is a folder."""
+def _videos_at(path: Path) -> list[Path]:
+    """Return the path itself, or the videos in it if it is a folder.
+
+    Raises:
+        InputError: The folder contains no videos.
+    """
     if not path.is_dir():
         return [path]
     videos = sorted(
@@ -318,9 +342,9 @@ def _videos_in(path: Path) -> list[Path]:
     )
     if not videos:
         raise InputError(f"{plain_text(path.name)} contains no videos; choose another folder.")
-    return videos[:_MAX_FILES]
+    return videos
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders to read from; on a shared server without the default ``Downloads``."""
+    """Return the folders to read from; if others can reach the app, without ``Downloads``."""
     return settings.import_roots if is_private() else settings.shared_import_roots

@@ -14,6 +14,7 @@ from fer_studio.ui.video.feedback import run_on_analysis
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
+#: Width of the picture of a person in pixels.
 _PORTRAIT_WIDTH = 72
 
 
@@ -21,13 +22,12 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
     """Draw a table with one row per person."""
     rows = []
     for summary in summaries_of(analysis, filters.threshold):
-        count = sum(summary.episodes.values())
         rows.append(
             {
                 "Person": analysis.edits.title(summary.person),
                 "Seen (s)": round(summary.seconds_seen, 1),
                 **{label: round(share, 2) for label, share in summary.shares.items()},
-                "Episodes": count,
+                "Episodes": sum(summary.episodes.values()),
                 "Changes": sum(summary.transitions.values()),
             }
         )
@@ -43,13 +43,14 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
         },
     )
     st.caption(
-        "A percentage is the share of a person's time in which the class was the most probable."
+        "A percentage is the share of a person's time in which the class was the most probable. "
+        "Changes: how often another class became the most probable one."
     )
 
 
 def show_persons(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the persons with their names and actions."""
-    edits, key = analysis.edits, analysis.key
+    key = analysis.key
     history = EditHistory(analysis.folder.path)
     st.button(
         "Undo",
@@ -61,11 +62,11 @@ def show_persons(analysis: LoadedAnalysis, settings: Settings) -> None:
         help="Undoes the last change of a person or marker.",
     )
     for person in analysis.all_persons:
-        _show_person(analysis, person, edits, settings)
+        _show_person(analysis, person, settings)
 
 
-def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: Settings) -> None:
-    key = analysis.key
+def _show_person(analysis: LoadedAnalysis, person: int, settings: Settings) -> None:
+    edits, key = analysis.edits, analysis.key
     is_excluded = person in edits.excluded
     other_persons = [number for number in analysis.all_persons if number != person]
     with st.container(border=True):
@@ -84,10 +85,13 @@ def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: 
                 last = format_time(float(rows.seconds[-1]), 1)
                 st.caption(f"Person {person}, {first} to {last}")
             with st.container(horizontal=True, vertical_alignment="bottom"):
-                name_key = f"video_name_{key}_{person}_{edits.names.get(str(person), '')}"
+                name = edits.names.get(str(person), "")
+                # Another key for another name, so that the field also shows a name that a merge or
+                # "Undo" has changed.
+                name_key = f"video_name_{key}_{person}_{name}"
                 st.text_input(
                     "Name",
-                    value=edits.names.get(str(person), ""),
+                    value=name,
                     key=name_key,
                     max_chars=MAX_NAME_LENGTH,
                     placeholder=f"Person {person}",
@@ -107,19 +111,20 @@ def _show_person(analysis: LoadedAnalysis, person: int, edits: Edits, settings: 
                         on_change=_merge,
                         args=(key, person, merge_key, settings),
                         width=180,
-                        help="If one person was tracked as two: this person becomes the other one.",
+                        help="Use this if one person was tracked as two: the faces of this person "
+                        "then belong to the other one.",
                     )
                 st.button(
                     "Include" if is_excluded else "Exclude",
                     key=f"video_exclude_{key}_{person}",
                     icon=":material/visibility:" if is_excluded else ":material/visibility_off:",
-                    on_click=_exclude,
+                    on_click=_set_excluded,
                     args=(key, person, not is_excluded, settings),
                 )
 
 
 def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits], Edits]) -> None:
-    """Apply a change to the edits of an analysis and store the result; a callback of a button.
+    """Apply a change to the edits of an analysis and store the result; for callbacks of buttons.
 
     Args:
         analysis_id: The ID of the analysis.
@@ -149,7 +154,7 @@ def _merge(analysis_id: str, person: int, merge_key: str, settings: Settings) ->
         change_edits(analysis_id, settings, lambda edits: edits.with_merge(person, int(target)))
 
 
-def _exclude(analysis_id: str, person: int, is_excluded: bool, settings: Settings) -> None:
+def _set_excluded(analysis_id: str, person: int, is_excluded: bool, settings: Settings) -> None:
     change_edits(
         analysis_id,
         settings,

@@ -9,8 +9,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 
-#: Usual ratios of width to height, by their name in app.css. A style with the exact ratio would
-#: reach the browser after the picture.
+#: Usual ratios of width to height, by their name in app.css. The exact ratio of a video would need
+#: a style of its own, which would reach the browser after the picture.
 _SHAPES = {"16-9": 16 / 9, "3-2": 3 / 2, "4-3": 4 / 3, "1-1": 1.0, "3-4": 3 / 4, "9-16": 9 / 16}
 
 

@@ -29,15 +29,15 @@ def show_player(analysis: LoadedAnalysis) -> None:
         st.info(
             "Browsers cannot play this file. Click on the timeline to see its frames."
             if is_stored
-            else f"{plain_text(analysis.settings.video)} is not stored any more. Click on the "
+            else f"{plain_text(analysis.settings.video)} is no longer stored. Click on the "
             "timeline to see stored pictures.",
             icon=":material/videocam_off:",
         )
         return
-    moment = chosen_time(analysis.key)
+    seconds = chosen_time(analysis.key)
     st.video(
         str(path),
-        start_time=int(moment if moment is not None else analysis.limits[0]),
+        start_time=int(seconds if seconds is not None else analysis.limits[0]),
         subtitles={"Emotions": subtitles_of(analysis)} if len(analysis.table) else None,
         alt=f"The video {analysis.settings.video}",
     )

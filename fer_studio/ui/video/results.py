@@ -25,7 +25,7 @@ from fer_studio.ui.video.timeline import show_timeline
 
 @st.fragment
 def show_results(summary: AnalysisSummary, settings: Settings) -> None:
-    """Draw the results. A click reruns only this part of the page."""
+    """Draw the results as a fragment: a click in them reruns only this part of the page."""
     leave_if_refused("video")
     show_feedback()
     try:

@@ -1,4 +1,4 @@
-"""The layout of the video page: a new analysis, the choice of an analysis, and its results."""
+"""The layout of the video page: the form for a new analysis, the choice of one, and its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_s
 from fer_studio.ui.video.results import show_results
 from fer_studio.ui.video.state_view import show_state
 
-#: Session state: whether the form of a new analysis was open in this visit.
+#: Session state: True if the form for a new analysis has been open in this session.
 _FORM_OPENED = "video_form_opened"
 
 
@@ -27,12 +27,13 @@ def show_video(settings: Settings) -> None:
         "New analysis",
         icon=":material/add:",
         expanded=not analyses,
-        # Another key after the first analysis, so that it closes then.
+        # Another key once there is an analysis, so that the form closes after the first one.
         key="video_new" if analyses else "video_first",
         on_change="rerun",
     )
     # The form is not drawn before it is opened, because the browser would load its elements before
-    # the results. From then on it is, because its files and options would be lost.
+    # the results. Once opened, it is also drawn while it is closed; otherwise its files and options
+    # would be lost.
     if form.open or not analyses:
         st.session_state[_FORM_OPENED] = True
     if st.session_state.get(_FORM_OPENED):
@@ -63,11 +64,16 @@ def show_video(settings: Settings) -> None:
 
 
 def _title(summary: AnalysisSummary) -> str:
-    analysis = summary.settings
+    """Return the text of an analysis in the selection, such as "talk.mp4, every frame, … UTC"."""
+    settings = summary.settings
     range_text = ""
-    if analysis.start or analysis.end is not None:
-        end = "the end" if analysis.end is None else format_time(analysis.end)
-        range_text = f", {format_time(analysis.start)} to {end}"
-    rate = "every frame" if analysis.per_second is None else f"{analysis.per_second:g} per second"
-    day = analysis.created[:16].replace("T", " ")
-    return f"{analysis.video}, {rate}{range_text}, {day} UTC"
+    if settings.start or settings.end is not None:
+        end = "the end" if settings.end is None else format_time(settings.end)
+        range_text = f", {format_time(settings.start)} to {end}"
+    rate = (
+        "every frame"
+        if settings.per_second is None
+        else f"{settings.per_second:g} frames per second"
+    )
+    created = settings.created[:16].replace("T", " ")  # an ISO 8601 time, without the seconds
+    return f"{settings.video}, {rate}{range_text}, {created} UTC"

@@ -25,7 +25,7 @@ from fer_studio.ui.video.feedback import run_on_analysis
 
 #: Seconds between two refreshes of an analysis that is running or pending.
 _REFRESH_SECONDS = 1.0
-#: Color and icon of each state, shown next to its name.
+#: Color and icon of the badge with the name of each state.
 _STYLES: dict[ActualState, tuple[str, str]] = {
     "queued": ("gray", ":material/schedule:"),
     "starting": ("blue", ":material/hourglass_top:"),
@@ -48,7 +48,7 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
         st.rerun()
-    # A pending analysis is not started by the previous job if that job was killed.
+    # The previous job usually starts the next one in the queue, but not if it was killed.
     if summary.state == "queued":
         continue_analysis_queue(settings)
     color, icon = _STYLES[summary.state]

@@ -19,7 +19,8 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, lanes_of, summar
 
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "emotion_timeline.js").read_text(encoding="utf-8")
 _STYLE = (Path(__file__).parents[1] / "assets" / "emotion_timeline.css").read_text(encoding="utf-8")
-#: Sizes in pixels, sent to the component, which draws with them.
+#: Heights in pixels: of a lane, of the name above the lanes of a person, and of the space above and
+#: below all lanes. The component gets them with its data.
 _LANE_HEIGHT, _PERSON_HEIGHT, _TOP, _BOTTOM = 26, 30, 22, 44
 
 _component = st.components.v2.component(
@@ -27,13 +28,14 @@ _component = st.components.v2.component(
     html='<div class="emotion-timeline">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # In the page itself, where the download of the picture finds it.
+    # Without isolation, the chart is an element of the page itself, where the script that downloads
+    # its picture finds it.
     isolate_styles=False,
 )
 
 
 def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
-    """Draw the timeline."""
+    """Draw the curves of the persons and classes that the filters show."""
     if not filters.persons or not filters.classes:
         st.info("Choose at least one person and one class in the filters.")
         return
@@ -58,7 +60,7 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
             caption="Click on a lane to see that time. The height of a lane shows the smoothed "
             "probability.",
         ),
-        # The height is the space of the timeline until the browser has loaded it.
+        # The height reserves the space of the timeline until the browser has loaded it.
         st.container(
             key=f"{chart_key}_place",
             gap=None,
@@ -83,18 +85,18 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
 
 
 def timeline_height(persons: int, classes: int) -> int:
-    """Return the height of the timeline in pixels."""
+    """Return the height in pixels of a timeline with these numbers of persons and classes."""
     return _TOP + persons * (_PERSON_HEIGHT + classes * _LANE_HEIGHT) + _BOTTOM
 
 
 def timeline_data(
     lanes: Sequence[PersonLanes], colors: Mapping[str, str], limits: tuple[float, float]
 ) -> dict[str, Any]:
-    """Return curves, colors, axis and sizes of the timeline, as ``emotion_timeline.js`` takes them.
+    """Return curves, colors, axis and sizes in the format that ``emotion_timeline.js`` expects.
 
     Args:
-        lanes: The curves of the persons, from the top.
-        colors: Their classes, in the order of ``PersonLanes.values``, and the color of each.
+        lanes: The curves of each person, from the top.
+        colors: The color of each class, in the order of the classes in ``PersonLanes.values``.
         limits: First and last time in seconds.
     """
     return {
@@ -124,10 +126,11 @@ def timeline_data(
 
 
 def _description(analysis: LoadedAnalysis, filters: Filters) -> str:
+    """Return what a screen reader says: the most frequent class of each person."""
     parts = []
     for summary in summaries_of(analysis, filters.threshold):
         if summary.person in filters.persons:
             label = max(summary.shares, key=lambda name: summary.shares[name])
-            share = 100 * summary.shares[label]
-            parts.append(f"{analysis.edits.title(summary.person)}: {label} {share:.0f} % of time")
+            title, percent = analysis.edits.title(summary.person), 100 * summary.shares[label]
+            parts.append(f"{title}: {label} {percent:.0f} % of the time")
     return "Emotions over time. " + "; ".join(parts)
