@@ -373,3 +373,12 @@ def run(
         return Answered(code, captured.out, captured.err)
 
     return call
+
+
+@pytest.fixture
+def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let trainings end without the export to ONNX, which takes longer than short trainings.
+
+    Their bundles are as on a machine that cannot export.
+    """
+    monkeypatch.setattr("fer_core.training.bundle_writer.can_export_onnx", lambda: False)

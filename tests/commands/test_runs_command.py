@@ -36,7 +36,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 300) ->
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.2)  # each look runs a command
+        time.sleep(0.05)
 
 
 def figures(folder: RunFolder) -> list[dict[str, Any]]:
@@ -63,11 +63,27 @@ def state(run: Callable, folder: RunFolder) -> dict[str, Any]:
     return document
 
 
-def test_one_runs_the_next_waits_and_a_stopped_one_lets_it_begin(
-    run: Callable, kaggle_zip: Path, settings: Settings
+def wait_for_state(run: Callable, folder: RunFolder, expected: str) -> dict[str, Any]:
+    """Wait until a run's process has written this state, and return what ``runs show`` says."""
+
+    def is_written() -> bool:  # reading one small file; the command reads many
+        status = folder.read_status()
+        return status is not None and status.state == expected
+
+    wait_until(is_written, f"{folder.path.name} is not {expected}")
+    if expected != "paused":
+        wait_until(lambda: not is_active(folder), "its process did not end")
+    document = state(run, folder)
+    assert document["state"] == expected
+    return document
+
+
+def test_runs_wait_for_each_other_are_paused_stopped_killed_and_continued(
+    run: Callable, kaggle_zip: Path, settings: Settings, tmp_path: Path
 ) -> None:
+    """In one test, because each process of a training takes seconds to start."""
     first = launched(run, kaggle_zip, "--epochs", 1000, "--tensorboard")
-    second = launched(run, kaggle_zip, "--epochs", 2)
+    second = launched(run, kaggle_zip, "--epochs", 1000)
     third = launched(run, kaggle_zip, "--epochs", 1)
     assert [one.path.name for one in active_runs(settings)] == [first.path.name]
     assert run("runs", "queue", "--json").document["waiting"] == [second.path.name, third.path.name]
@@ -79,34 +95,21 @@ def test_one_runs_the_next_waits_and_a_stopped_one_lets_it_begin(
     wait_until(lambda: len(first.read_epochs()) >= 1, "no epoch came")
     assert state(run, first)["state"] == "running"
     run("runs", "pause", first.path.name)
-    wait_until(lambda: state(run, first)["state"] == "paused", "it did not pause")
+    wait_for_state(run, first, "paused")
     before = len(first.read_epochs())
     run("runs", "go-on", first.path.name)
     wait_until(lambda: len(first.read_epochs()) > before, "it did not go on")
 
     run("runs", "stop", first.path.name)
-    wait_until(lambda: not is_active(first), "it did not stop")
-    stopped = state(run, first)
-    assert (stopped["state"], stopped["has_bundle"]) == ("stopped", True)
+    assert wait_for_state(run, first, "stopped")["has_bundle"]
     assert list((first.path / "tensorboard").rglob("events.out.tfevents.*"))
     assert not (first.path / "control.json").exists()
 
     # The end of the one begins the other, without anybody else.
-    wait_until(lambda: second.read_status() is not None, "the next one did not begin")
-    wait_until(lambda: state(run, second)["state"] == "finished", "the next one did not end")
-    log = (second.path / "train.log").read_text()
-    assert log.count("epoch 2/2:") == 1  # once, and not once more from standard error
-    listed = {one["id"]: one["state"] for one in run("runs", "--json").document}
-    assert listed[second.path.name] == "finished"
-
-
-def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
-    run: Callable, kaggle_zip: Path, settings: Settings, tmp_path: Path
-) -> None:
-    killed = launched(run, kaggle_zip, "--epochs", 1000)
-    wait_until(lambda: len(killed.read_epochs()) >= 1, "no epoch came")
+    killed = second
+    wait_until(lambda: len(killed.read_epochs()) >= 1, "the next one did not begin")
     run("runs", "pause", killed.path.name)
-    wait_until(lambda: state(run, killed)["state"] == "paused", "it did not pause")
+    wait_for_state(run, killed, "paused")
     status = killed.read_status()
     assert status is not None
     os.kill(status.process_id, signal.SIGKILL)
@@ -121,7 +124,9 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     # The learning rate is constant: so many epochs and one more are the same as all at once.
     epochs = len(killed.read_epochs()) + 1
     run("runs", "continue", killed.path.name, "--epochs", epochs)
-    wait_until(lambda: state(run, killed)["state"] == "finished", "it did not end")
+    wait_for_state(run, killed, "finished")
+    log = (killed.path / "train.log").read_text()
+    assert log.count(f"epoch {epochs}/{epochs}:") == 1  # not once more from standard error
     arguments = ("--data", kaggle_zip, "--epochs", epochs, "--run-dir", tmp_path / "whole")
     assert run("train", *SMALL, *arguments, "--json").document["epochs"] == epochs
     lines = figures(killed)
@@ -131,36 +136,24 @@ def test_a_killed_run_is_failed_and_continued_gives_the_uninterrupted_curve(
     assert change.changes == {"epochs": [1000, epochs]}
     refusal = run("runs", "continue", killed.path.name).refusal
     assert f"is complete after {epochs} epochs" in refusal
+    listed = {one["id"]: one["state"] for one in run("runs", "--json").document}
+    assert listed[first.path.name] == "stopped"
+    assert listed[killed.path.name] == "finished"
 
 
-def test_other_data_than_at_the_start_of_the_run_are_refused(
-    run: Callable, tmp_path: Path, draw_faces: Callable, png: Callable
+def test_a_failed_write_reports_what_is_saved_and_other_data_are_refused(
+    run: Callable, tmp_path: Path, settings: Settings, draw_faces: Callable, png: Callable
 ) -> None:
-    folder = tmp_path / "faces"
+    """Each time, the run is resumed after its first epoch."""
+    data = tmp_path / "faces"
     faces = draw_faces([number % 7 for number in range(56)])
     for number, image in enumerate(faces.images):
-        path = folder / ("train" if number < 42 else "validation") / "happy" / f"{number}.png"
+        path = data / ("train" if number < 42 else "validation") / "happy" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(image))
-    arguments = ("--data", folder, "--epochs", 1, "--run-dir", tmp_path / "run", "--json")
-    assert run("train", *SMALL, *arguments).document["state"] == "finished"
-    run("runs", "extend", tmp_path / "run", "--epochs", 2)
-    (folder / "train" / "happy" / "0.png").write_bytes(png(np.full((48, 48), 9, np.uint8)))
-    changed = run("train", "--resume", tmp_path / "run")
-    assert (changed.code, "has changed since this run was launched" in changed.err) == (2, True)
-    assert len(RunFolder(tmp_path / "run").read_epochs()) == 1
-    shutil.rmtree(folder)
-    gone = run("train", "--resume", tmp_path / "run")
-    assert (gone.code, "no dataset and no path" in gone.err) == (2, True)
-    status = RunFolder(tmp_path / "run").read_status()
-    assert status is not None and status.state == "failed"
-
-
-def test_a_failed_write_reports_what_is_saved(
-    run: Callable, kaggle_zip: Path, settings: Settings
-) -> None:
     folder = RunFolder(settings.runs_root / "one")
-    run("train", *SMALL, "--data", kaggle_zip, "--epochs", 1, "--run-dir", folder.path)
+    arguments = ("--data", data, "--epochs", 1, "--run-dir", folder.path, "--json")
+    assert run("train", *SMALL, *arguments).document["state"] == "finished"
     assert state(run, folder)["state"] == "finished"
     run("runs", "extend", folder.path, "--epochs", 2)
     # A folder has the path of the checkpoint.
@@ -172,6 +165,17 @@ def test_a_failed_write_reports_what_is_saved(
     assert document["state"] == "failed"
     assert "epoch 1 is saved" in document["reason"]
     assert "ended: " in document["log"]
+
+    shutil.rmtree(checkpoint)
+    (data / "train" / "happy" / "0.png").write_bytes(png(np.full((48, 48), 9, np.uint8)))
+    changed = run("train", "--resume", folder.path)
+    assert (changed.code, "has changed since this run was launched" in changed.err) == (2, True)
+    assert len(folder.read_epochs()) == 1
+    shutil.rmtree(data)
+    gone = run("train", "--resume", folder.path)
+    assert (gone.code, "no dataset and no path" in gone.err) == (2, True)
+    status = folder.read_status()
+    assert status is not None and status.state == "failed"
 
 
 def test_runs_are_labelled_and_deleted(

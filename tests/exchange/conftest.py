@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from fer_core.child import Limits
+from fer_core.exchange import hdf5_copy, onnx_trial
 from fer_core.keras_backend import prepare_backend
 
 prepare_backend()
@@ -181,3 +184,19 @@ def _onnx_model(
 def onnx_model() -> Callable[..., onnx.ModelProto]:
     """``onnx_model(shape=("n", 1, 48, 48), softmax=True)``: a tiny network, channels first."""
     return _onnx_model
+
+
+@pytest.fixture
+def no_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Copy HDF5 files and try ONNX networks in this process; starting another one takes a second.
+
+    The tests of commands and of unsafe, damaged and costly files use the child processes.
+    """
+    for module in (hdf5_copy, onnx_trial):
+
+        def run_here(
+            name: str, arguments: list[str], limits: Limits, module: ModuleType = module
+        ) -> str:
+            return str(module._run_in_child(arguments))
+
+        monkeypatch.setattr(module, "run_child", run_here)

@@ -21,6 +21,8 @@ from fer_core.files import write_json
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
+
 ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 
 

@@ -17,6 +17,8 @@ from fer_core.exchange.onnx_export import load_keras_model
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
+
 ALPHABETICAL = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
 KNOWN = ImportRequest(labels=EMOTIONS)
 

@@ -19,6 +19,8 @@ from fer_core.settings import Settings
 
 KNOWN = ImportRequest(labels=EMOTIONS)
 
+in_this_process = pytest.mark.usefixtures("no_child_process")
+
 
 def answers(bundle: Bundle, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     return load_predictor(bundle).probabilities(crops)
@@ -46,6 +48,7 @@ def test_a_network_exported_by_keras_is_served_unchanged(
     assert "ONNX network `tiny.onnx`" in (bundle.folder / "README.md").read_text()
 
 
+@in_this_process
 @pytest.mark.parametrize("batch", ["n", 1])
 @pytest.mark.parametrize("softmax", [True, False])
 def test_channels_first_one_by_one_and_logits_are_served(
@@ -67,6 +70,7 @@ def test_channels_first_one_by_one_and_logits_are_served(
     assert bundle.record.parameters == 48 * 48 * 7
 
 
+@in_this_process
 def test_a_network_with_a_fixed_inner_batch_size_is_run_one_by_one(
     onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
 ) -> None:
@@ -77,6 +81,7 @@ def test_a_network_with_a_fixed_inner_batch_size_is_run_one_by_one(
     assert "one image at a time" in changes(bundle)
 
 
+@in_this_process
 @pytest.mark.parametrize(
     ("operation", "value", "scale"),
     [("Mul", 1 / 255, 1), ("Div", 255, 1), ("Sub", 127.5, 1), ("Mul", 2, 1 / 255)],
@@ -99,6 +104,7 @@ def test_a_network_that_scales_its_input_gets_bytes(
     assert bundle.record.input_scale == pytest.approx(scale)
 
 
+@in_this_process
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
@@ -118,6 +124,7 @@ def test_another_kind_of_network_is_refused(
     assert list(settings.models_root.iterdir()) == []
 
 
+@in_this_process
 def test_custom_operations_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
@@ -132,6 +139,7 @@ def with_external_weights(model: onnx.ModelProto, path: Path, location: str = "n
     return path
 
 
+@in_this_process
 def test_weights_in_another_file_become_part_of_the_network(
     onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
 ) -> None:
@@ -148,6 +156,7 @@ def test_weights_in_another_file_become_part_of_the_network(
     ]
 
 
+@in_this_process
 def test_missing_cut_or_distant_weights_are_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
@@ -174,6 +183,7 @@ def test_missing_cut_or_distant_weights_are_refused(
     assert not settings.models_root.is_dir() or list(settings.models_root.iterdir()) == []
 
 
+@in_this_process
 def test_functions_in_a_network_are_dissolved(
     onnx_model: Callable, settings: Settings, tmp_path: Path, crops: NDArray[np.uint8]
 ) -> None:
@@ -199,14 +209,12 @@ def test_functions_in_a_network_are_dissolved(
     np.testing.assert_allclose(answers(bundle, crops), values, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "shape", [("n", 1, 16, 16), ("n", 3, 64, 48), ("n", 40, 56, 3), (1, 3, 512, 512)]
-)
-def test_squares_and_rectangles_of_16_to_512_pixels_are_served(
-    onnx_model: Callable, settings: Settings, tmp_path: Path, shape: tuple[Any, ...]
+def check_size(
+    model: onnx.ModelProto, settings: Settings, path: Path, shape: tuple[Any, ...]
 ) -> None:
-    onnx.save(onnx_model(shape=shape), tmp_path / "net.onnx")
-    bundle = import_model(tmp_path / "net.onnx", settings, KNOWN)
+    """A network of this input is imported and classifies a face."""
+    onnx.save(model, path)
+    bundle = import_model(path, settings, KNOWN)
     height, width, channels = bundle.record.input_shape
     assert {height, width, channels} == set(shape[1:])
     crop = np.full((1, 48, 48), 99, np.uint8)
@@ -216,6 +224,22 @@ def test_squares_and_rectangles_of_16_to_512_pixels_are_served(
     assert any("stretched" in one for one in source.assumptions) is (height != width)
 
 
+@in_this_process
+@pytest.mark.parametrize("shape", [("n", 1, 16, 16), ("n", 3, 64, 48), ("n", 40, 56, 3)])
+def test_small_squares_and_rectangles_are_served(
+    onnx_model: Callable, settings: Settings, tmp_path: Path, shape: tuple[Any, ...]
+) -> None:
+    check_size(onnx_model(shape=shape), settings, tmp_path / "net.onnx", shape)
+
+
+def test_the_largest_images_are_served_within_the_limits_of_the_child_process(
+    onnx_model: Callable, settings: Settings, tmp_path: Path
+) -> None:
+    shape = (1, 3, 512, 512)
+    check_size(onnx_model(shape=shape), settings, tmp_path / "net.onnx", shape)
+
+
+@in_this_process
 def test_mean_and_standard_deviation_of_each_channel_become_part_of_the_network(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:
@@ -238,6 +262,7 @@ def test_mean_and_standard_deviation_of_each_channel_become_part_of_the_network(
         import_model(tmp_path / "gray.onnx", settings, request)
 
 
+@in_this_process
 def test_a_loop_is_refused(onnx_model: Callable, settings: Settings, tmp_path: Path) -> None:
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["still"])],
@@ -255,6 +280,7 @@ def test_a_loop_is_refused(onnx_model: Callable, settings: Settings, tmp_path: P
         import_model(tmp_path / "net.onnx", settings, KNOWN)
 
 
+@in_this_process
 def test_a_tensor_too_large_to_serve_is_refused(
     onnx_model: Callable, settings: Settings, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_the_table_contains_every_layer_that_both_versions_have() -> None:
     assert listed - tested == WITHOUT_A_NETWORK
 
 
+@pytest.mark.usefixtures("no_child_process")
 @pytest.mark.parametrize("name", ["nested.h5", "nested.keras", "sequential.h5", "sequential.keras"])
 def test_nested_models_are_served_with_equal_results(
     files: Path, settings: Settings, name: str
@@ -158,6 +159,7 @@ def _missing_connection(config: dict[str, Any]) -> None:
     config["config"]["layers"][-1]["inbound_nodes"] = [[["nowhere", 0, 0, {}]]]
 
 
+@pytest.mark.usefixtures("no_child_process")
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -16,6 +16,8 @@ from fer_core.exchange.labels import parse_labels
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("no_child_process")
+
 FERPLUS = "neutral,happiness,surprise,sadness,anger,disgust,fear,contempt"
 
 

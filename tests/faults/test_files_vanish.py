@@ -24,6 +24,8 @@ def home(
 ) -> Iterator[Settings]:
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
+    # There is no browser that must set the width of the page before the first element.
+    monkeypatch.setattr("fer_studio.ui.frame._LAYOUT_SECONDS", 0)
     monkeypatch.chdir(PROJECT_ROOT)
     st.cache_resource.clear()
     for name in ("small", "other"):
@@ -37,7 +39,7 @@ def home(
 @pytest.fixture
 def open_page(home: Settings) -> OpenPage:
     def call(name: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180).run()
+        app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
         app = app.switch_page(f"pages/{name}.py").run()
         assert app.title[0].value
         return app

@@ -43,7 +43,9 @@ def train(settings: Settings, name: str, **values: Any) -> TrainingOutcome:
     return run_training(run, settings)
 
 
-def test_dropped_train_copies_are_named_in_the_record(settings: Settings, faces: FaceSet) -> None:
+def test_dropped_train_copies_are_named_in_the_record(
+    settings: Settings, faces: FaceSet, without_onnx: None
+) -> None:
     file = CurationFile(settings.data_root / "drawn")
     change = file.change(quick_fix_entries("drop-train-copies", faces, Curation()))
     outcome = train(settings, "curated")

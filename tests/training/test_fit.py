@@ -245,11 +245,12 @@ def test_a_missing_checkpoint_is_reported(tiny_faces: FaceSet, tmp_path: Path) -
         fit(config(), tiny_faces, run)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_a_run_in_half_precision_can_be_resumed(
-    tiny_faces: FaceSet, tmp_path: Path, precision: str
-) -> None:
-    values = config(precision=precision, averaging_momentum=0.5)
+def test_a_run_in_half_precision_can_be_resumed(tiny_faces: FaceSet, tmp_path: Path) -> None:
+    """With float16, the checkpoint contains the scale of the loss as well.
+
+    ``test_train_job.py`` trains with bfloat16, which has no such scale.
+    """
+    values = config(precision="mixed_float16", averaging_momentum=0.5)
     run = run_in(tmp_path / "run", values)
     steps = iter(range(100))
     stopped = fit(values, tiny_faces, run, stop_when(lambda: next(steps) == 4))

@@ -93,7 +93,7 @@ def test_no_epoch_is_started_that_would_exceed_the_time_budget(
 
 
 def test_several_periods_give_the_same_run_as_one(tiny_faces: FaceSet, tmp_path: Path) -> None:
-    config = replace(CONFIG, epochs=3)
+    config = replace(CONFIG, epochs=2)
     whole, sliced = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "sliced")
     for run in (whole, sliced):
         run.create(RunSetup("tiny", "faces", config))
@@ -104,10 +104,10 @@ def test_several_periods_give_the_same_run_as_one(tiny_faces: FaceSet, tmp_path:
         around = FitContext(has_time_for=lambda seconds, left=left: next(left))  # type: ignore[misc]
         result = fit(config, tiny_faces, sliced, context=around)
         sizes.append(len(result.epochs))
-    assert sizes == [1, 2, 3]
+    assert sizes == [1, 2]
     assert not result.was_stopped
     assert without_timings(result.epochs) == without_timings(expected.epochs)
-    for name in (BEST_WEIGHTS, "checkpoint-00003.npz"):
+    for name in (BEST_WEIGHTS, "checkpoint-00002.npz"):
         one, other = whole.load_arrays(name), sliced.load_arrays(name)
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[key], other[key]) for key in one)
@@ -131,7 +131,7 @@ def begun(settings: Settings, data: str, **changes: Any) -> RunFolder:
 
 
 def test_a_time_budget_leaves_a_bundle_and_explains_how_to_resume(
-    settings: Settings, data: str
+    settings: Settings, data: str, without_onnx: None
 ) -> None:
     run = begun(settings, data, epochs=2)
     clock = Clock()
@@ -150,8 +150,10 @@ def test_a_time_budget_leaves_a_bundle_and_explains_how_to_resume(
     assert log.count("resume with --resume") == 1
 
 
-def test_a_budget_without_a_finished_epoch_is_reported(settings: Settings, data: str) -> None:
-    run = begun(settings, data)
+def test_a_budget_without_a_finished_epoch_is_reported(
+    settings: Settings, data: str, without_onnx: None
+) -> None:
+    run = begun(settings, data, epochs=1)
     # Over within the first epoch's steps.
     budget = TimeBudget(1, clock=Clock(step=29))
     with pytest.raises(InputError, match=r"No epoch was finished in 1 minutes, .*more --minutes"):
@@ -161,7 +163,9 @@ def test_a_budget_without_a_finished_epoch_is_reported(settings: Settings, data:
     assert run_training(run, settings).state == "finished"
 
 
-def test_a_budget_shorter_than_an_epoch_before_is_reported(settings: Settings, data: str) -> None:
+def test_a_budget_shorter_than_an_epoch_before_is_reported(
+    settings: Settings, data: str, without_onnx: None
+) -> None:
     run = begun(settings, data, epochs=2)
     first = TimeBudget(1, clock=Clock())
     first.is_enough_for = lambda seconds: seconds == 0  # type: ignore[method-assign]

@@ -23,6 +23,7 @@ from fer_core.evaluation.evaluate import evaluate_split, stored_votes
 from fer_core.files import read_arrays
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig, validated_config
+from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 from fer_core.training.batches import Batch, TrainingBatches, class_weights, epoch_order
 from fer_core.training.fit import FitContext, fit
@@ -148,7 +149,26 @@ def timeless(result: Any) -> list[Any]:
     return [replace(record, seconds=0.0, images_per_second=0.0) for record in result.epochs]
 
 
-def test_a_run_on_votes_is_resumed_exactly(voted: FaceSet, tmp_path: Path) -> None:
+def two_convolutions(dropout_scale: float, shape: Any, class_count: int) -> Any:
+    """Build a network for any size with layers of plain_eight's kinds, but few."""
+    import keras
+    from keras import layers
+
+    inputs = tensor = keras.Input(shape)
+    for filters in (4, 8):
+        tensor = layers.Conv2D(filters, 3, padding="same", use_bias=False)(tensor)
+        tensor = layers.ReLU()(layers.BatchNormalization()(tensor))
+        tensor = layers.MaxPooling2D()(tensor)
+    tensor = layers.GlobalAveragePooling2D()(tensor)
+    tensor = layers.Dropout(0.3 * dropout_scale)(tensor)
+    return keras.Model(inputs, layers.Softmax()(layers.Dense(class_count)(tensor)))
+
+
+def test_a_run_on_votes_is_resumed_exactly(
+    voted: FaceSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = replace(ARCHITECTURES["plain_eight"], build=two_convolutions)
+    monkeypatch.setitem(ARCHITECTURES, "plain_eight", small)
     values = config(
         epochs=3,
         low_resolution_epochs=1,
@@ -252,7 +272,9 @@ def train(settings: Settings, name: str, **values: Any) -> TrainingOutcome:
     return run_training(run, settings)
 
 
-def test_the_bundle_says_what_was_learned(settings: Settings, imported: FaceSet) -> None:
+def test_the_bundle_says_what_was_learned(
+    settings: Settings, imported: FaceSet, without_onnx: None
+) -> None:
     outcome = train(settings, "voted", epochs=1)
     assert outcome.bundle is not None
     record = outcome.bundle.record
@@ -317,7 +339,9 @@ def test_contempt_is_learned_from_votes_as_an_eighth_class(
     assert evaluate_against_votes(result, counts).result.n == votes["n"]
 
 
-def test_a_run_keeps_the_votes_of_its_start(settings: Settings, imported: FaceSet) -> None:
+def test_a_run_keeps_the_votes_of_its_start(
+    settings: Settings, imported: FaceSet, without_onnx: None
+) -> None:
     first = train(settings, "begun", epochs=1)
     remove_votes(settings.data_root / "drawn")
     again = run_training(first.run, settings)
