@@ -45,7 +45,7 @@ class VotedFace:
     """A picture with a label that has more votes than all others.
 
     Attributes:
-        label: As ``ClassRegister.label`` returns it.
+        label: As ``ClassRegister.count_and_label`` returns it.
         split: Index into ``SPLITS``.
         box: The position of the face in the picture.
     """
