@@ -68,7 +68,8 @@ class Admission:
         is_shared: True if roles are configured, even if the configuration is invalid.
         person: The e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
-        providers: The identity providers to log in with; empty if login is not possible.
+        providers: The identity providers to log in with; empty for viewers and editors, and if
+            login is not possible.
         reason: Why the visitor has no role, as a sentence; empty for viewers and editors.
     """
 

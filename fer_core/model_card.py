@@ -11,7 +11,7 @@ from typing import Any
 from fer_core.bundle import MODEL_CARD_FILE, Bundle, BundleRecord, require_changeable_bundle
 from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS, EMOTIONS8
-from fer_core.errors import InputError
+from fer_core.errors import InputError, system_reason
 from fer_core.files import os_errors_as_input_errors, write_text
 from fer_core.metrics.formatting import UNDEFINED, number, percent
 
@@ -65,8 +65,8 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
         The path of the card.
 
     Raises:
-        InputError: The evaluation belongs to another model, or the card is not UTF-8 text or cannot
-            be written.
+        InputError: The evaluation belongs to another model, the model is part of the installed
+            package, or the card is not UTF-8 text or cannot be read or written.
     """
     if document["model"] != bundle.name:
         raise InputError(
@@ -81,6 +81,10 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
         card = model_card(bundle.name, bundle.record, bundle.calibration)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text; restore or delete it.") from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({system_reason(error)}); check its permissions."
+        ) from error
     # The model may have been calibrated again since the card was written.
     temperature = f"Temperature {bundle.temperature:.3f}"
     card = re.sub(r"^Temperature \d+\.\d+", temperature, card, flags=re.MULTILINE)

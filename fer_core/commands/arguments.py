@@ -84,8 +84,9 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: For commands that accept an imported dataset or a path: the classes of data from a
-            path without these options, for the help text. Empty for commands that import a source.
+        default: Text for the help of a command that accepts imported datasets and paths: which
+            classes the data from a path have without these options. Empty for a command that
+            imports a source.
     """
     if default:
         begin, after_seven, end = "for data read from a path, map", "", f" (default: {default})"

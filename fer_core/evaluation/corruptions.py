@@ -29,7 +29,8 @@ class Corruption:
         name: Identifier of the corruption.
         title: Name of the corruption for display.
         unit: Unit of the strengths.
-        neutral_strength: The strength that leaves the image unchanged.
+        neutral_strength: The strength at which results for the unchanged image are shown; ``apply``
+            is not called with it.
         strengths: The measured strengths, from mild to severe.
         apply: Corrupts one image.
     """

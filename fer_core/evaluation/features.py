@@ -1,7 +1,7 @@
 """Feature vectors of faces: the input of the last layer of a model.
 
-The graph of the served network gets the input of its last layer with weights as an additional
-output, which ONNX Runtime returns together with the probabilities. No training library is needed.
+In the graph of the served network, the input of the last layer with weights becomes another
+output. ONNX Runtime then returns it with the probabilities. No training library is needed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def bundle_features(
         report: Called with the number of processed images and their total.
 
     Raises:
-        InputError: The bundle has no served network, or its last layer cannot be determined.
+        InputError: The bundle has no served network, the network is damaged, or its last layer
+            cannot be determined.
     """
     network = bundle.served_network
     check_network_file(network, bundle.name)

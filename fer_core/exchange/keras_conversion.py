@@ -31,7 +31,7 @@ def modern_config(
         legacy: True if Keras 1 or 2 wrote the file.
 
     Returns:
-        The architecture, and a description of each change.
+        The architecture, and descriptions of the changes that the model card lists: removed layers.
 
     Raises:
         InputError: The configuration does not have the structure of a Keras architecture, or has an

@@ -36,7 +36,8 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
 
     Args:
         model: The model.
-        file: A checked HDF5 file.
+        file: A checked HDF5 file. A second file may be written to its folder, which should be
+            temporary.
         config: The architecture that the model was built from.
 
     Raises:

@@ -56,8 +56,9 @@ def export_onnx(bundle: Bundle) -> Path:
         The path of ``model.onnx``.
 
     Raises:
-        InputError: A package is missing, the Keras model is missing or unsafe, or the two networks
-            differ by more than ``TOLERANCE``.
+        InputError: The model is part of the installed package, a package is missing, Keras runs on
+            another backend than TensorFlow, the Keras model is missing, damaged or unsafe or cannot
+            be converted, or the outputs differ by more than ``TOLERANCE``.
     """
     require_changeable_bundle(bundle.folder)  # raises InputError for a shipped model
     require_onnx_export()

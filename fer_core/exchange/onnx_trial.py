@@ -81,7 +81,7 @@ def prepare_network(
 
     Raises:
         InputError: The network is damaged, unsafe, exceeds the limits, is not a classifier of 2 to
-            20 classes, or does not show the scaling by its operations.
+            20 classes, or its operations do not show the scaling.
     """
     values = None if scaling is None else asdict(scaling)
     arguments = ["prepare", str(path), str(served), json.dumps(values)]

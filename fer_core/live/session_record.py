@@ -21,7 +21,7 @@ from fer_core.vision.face import NOT_SURE, Face
 #: Number of recorded rows per second and person: enough for any expression, and 36,000 rows per
 #: hour for two persons.
 _ROWS_PER_SECOND = 5.0
-#: Maximum number of rows: about ten hours of one person, 12 MB.
+#: Maximum number of rows: about ten hours of one person, 16 MB.
 _MAX_ROWS = 180_000
 #: Maximum time for which a row counts in ``shares``. In a longer gap the person was not in the
 #: picture.
@@ -39,13 +39,13 @@ _CONTEXT_COLUMNS = (
 
 @dataclass(frozen=True)
 class RecordContext:
-    """The settings with which a row was recorded, and the size of the picture of its box.
+    """The settings with which a row was recorded, and the size of the picture at that time.
 
     Attributes:
         model: The name of the model.
         detector: The name of the detector.
         emphasis: How strongly rare classes are favored, see ``Emphasis``.
-        minimum_confidence: The minimum score of a certain label, 0 to 1.
+        minimum_confidence: The score from which a label is shown as certain, 0 to 1.
         smoothing_seconds: Time constant of the smoothed probabilities.
         is_mirrored: True if the picture is shown and recorded as in a mirror.
         width: Width of the picture in pixels.

@@ -182,7 +182,10 @@ _AUGMENTATIONS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("brightness_share", lambda value: f"brightness changes by up to {_percent(value)}"),
     ("contrast_share", lambda value: f"contrast changes by up to {_percent(value)}"),
     ("blur_probability", lambda value: f"Gaussian blur with probability {value:g}"),
-    ("noise_share", lambda value: f"Gaussian noise with a deviation of up to {_percent(value)}"),
+    (
+        "noise_share",
+        lambda value: f"Gaussian noise with a standard deviation of up to {_percent(value)}",
+    ),
     (
         "erasing_probability",
         lambda value: f"random erasing with probability {value:g} {cite('zhong2020erasing')}",
@@ -242,14 +245,14 @@ def _prediction(bundle: Bundle) -> str:
     calibration = bundle.calibration
     sentences = []
     if bundle.record.flip_averaging:
-        sentences.append("Predictions are the mean over a face and its mirror image.")
+        sentences.append("Predictions were the mean over a face and its mirror image.")
     if calibration.class_prior is not None and calibration.prior_exponent:
         sentences.append(
             "Logits were adjusted by the class shares of the training targets "
             f"{cite('menon2021longtail')} with exponent {calibration.prior_exponent:g}."
         )
     if calibration.temperature == 1:
-        sentences.append("Probabilities are those of the network, without calibration.")
+        sentences.append("Probabilities were those of the network, without calibration.")
     else:
         sentences.append(
             f"Probabilities were calibrated by temperature scaling {cite('guo2017calibration')} "

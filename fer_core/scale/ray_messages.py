@@ -27,9 +27,9 @@ class _LoggedLines(io.TextIOBase):
 def logged_standard_output() -> Iterator[None]:
     """Turn standard output into messages of the log with the level INFO, which commands hide.
 
-    Standard output is reserved for the document of a command. Ray would print to it the last lines
-    of the log of each lost node. This program reports itself what the loss of a node means for the
-    files or trials.
+    Standard output is reserved for the document of a command, but Ray prints the last log lines of
+    each lost node to it. The commands themselves report what the loss of a node means for the files
+    or trials.
     """
     with redirect_stdout(_LoggedLines()):
         yield

@@ -16,8 +16,8 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
     """Delete a run's folder and its entry in the queue permanently.
 
     Raises:
-        InputError: The run is being trained, its model is the default model, it is not in
-            ``runs/``, or it cannot be removed.
+        InputError: The run does not exist, is being trained or is not in ``runs/``, its model is
+            the default model, or it cannot be removed.
     """
     if run.path.parent.resolve() != settings.runs_root.resolve() or run.path.name.startswith("."):
         raise InputError(

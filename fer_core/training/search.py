@@ -217,8 +217,9 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     """Create a study; ``launch_search`` or ``run_search`` runs its trials.
 
     Raises:
-        InputError: The name is taken or not valid, the dataset does not exist or has no votes to
-            learn, the space does not match the configuration, or the storage cannot be used.
+        InputError: A package is missing, the name is taken or not valid, the dataset does not exist
+            or has no votes to learn, the space does not match the configuration, or the storage
+            cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
@@ -259,8 +260,9 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
         settings: Settings with the location of ``runs/``.
 
     Raises:
-        InputError: The storage cannot be used or has no such study, its dataset is missing here, or
-            another study on this machine has this name.
+        InputError: A package is missing, the name is not valid, the storage cannot be used or has
+            no such study, its dataset is missing here, or another study on this machine has this
+            name.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
@@ -547,7 +549,7 @@ class StudyDetails:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,
             Optuna's default), with a sum of 1; empty if the finished trials have fewer than two
             different values of the metric.
-        curves: The monitored metric by epoch, for each trial by number.
+        curves: For each trial, by its number: the monitored metric by epoch.
     """
 
     importances: dict[str, float]
@@ -599,13 +601,13 @@ def open_study(
     Args:
         setup: The study's setup.
         settings: Settings with the location of ``runs/``.
-        worker: The number of the worker; each worker samples different values.
+        worker: A number that differs between workers, so that they sample different values.
         create: True to create the study if it does not exist.
         has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
             are retried.
 
     Raises:
-        InputError: The storage cannot be used.
+        InputError: A package is missing, or the storage cannot be used.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     import optuna
@@ -695,7 +697,11 @@ def worker_path(folder: Path, number: int) -> Path:
 
 @contextmanager
 def trial_lock(folder: Path) -> Iterator[None]:
-    """Prevent the study's other workers on this machine from creating a trial."""
+    """Prevent the study's other workers on this machine from creating a trial.
+
+    Raises:
+        InputError: Another process holds the lock for more than 60 seconds.
+    """
     path = folder / _TRIAL_LOCK_FILE
     path.touch()
     descriptor = lock_file(path, timeout=60.0)

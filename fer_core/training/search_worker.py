@@ -66,7 +66,8 @@ def run_search(
         stop: An event that ends the work, as ``stop_search`` does; None for no such event.
 
     Raises:
-        InputError: The study cannot be read, or a worker with this number is running.
+        InputError: The study cannot be read, a worker with this number is running, or no run can be
+            launched, for example because the dataset was deleted or the disk is full.
     """
     setup, folder = read_study_setup(name, settings), study_folder(name, settings)
     path = worker_path(folder, worker)
@@ -92,7 +93,7 @@ class _Worker:
         self._folder = study_folder(setup.name, settings)
         self._stop = stop
         self._name = worker_name()
-        # Each worker needs another seed to sample other values. With a shared storage the seed
+        # Workers with the same seed would sample the same values. With a shared storage the seed
         # comes from the name, because the numbers of workers are unique on one machine only.
         seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
         self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)

@@ -104,7 +104,7 @@ class RunTracking:
             mlflow.end_run()
 
     def _mlflow_callback(self, uri: str) -> Any:
-        """Start a run in MLflow, or resume the one of this run, and return the callback for it."""
+        """Start this run's MLflow run, or resume it if it exists, and return its callback."""
         # MLflow sends usage data to its developers unless this is set before its import.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow

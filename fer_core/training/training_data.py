@@ -95,12 +95,20 @@ def training_size(
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows that a configuration trains on."""
+    """Return the rows that a configuration trains on.
+
+    Raises:
+        InputError: The configuration learns votes, and the data have none.
+    """
     return _with_targets(face_set, _without_leaks(face_set, config), config)
 
 
 def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows on which a configuration is validated."""
+    """Return the rows on which a configuration is validated.
+
+    Raises:
+        InputError: The configuration learns votes, and the data have none.
+    """
     return _with_targets(face_set, face_set.rows("validation"), config)
 
 

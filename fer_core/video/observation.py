@@ -34,7 +34,7 @@ _LOST_AFTER_SECONDS = 1.5
 _TOLERANCE = 1e-6
 #: Maximum memory of the pictures of one interval.
 _MAX_INTERVAL_BYTES = 96 << 20
-#: Number of waiting crops from which on they are classified together.
+#: Confirmed faces wait until there are at least this many; then they are classified together.
 _BATCH_SIZE = 32
 _PORTRAIT_SHAPE = (96, 96, 3)
 #: Side of a portrait relative to FER2013's square, which ends at the chin.
@@ -187,7 +187,7 @@ class FaceObserver:
         return rows
 
     def end_segment(self) -> dict[str, Any]:
-        """Observe the waiting frames, and return the state for the next segment as JSON.
+        """Observe the waiting frames, and return the state for the next segment as JSON values.
 
         Optical flow does not continue from the last frame. Therefore the next segment has the same
         results whether this observer continues or a new process restores the state.

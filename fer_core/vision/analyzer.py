@@ -107,6 +107,9 @@ class Analyzer:
 
         Returns:
             The same faces in the same order with probabilities and classes.
+
+        Raises:
+            ValueError: A face has no crop.
         """
         if not faces:
             return []

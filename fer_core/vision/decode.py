@@ -116,6 +116,9 @@ def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture like ``decode_picture``, but always in this process.
 
     Decoders that read the whole file in one call have no time limit.
+
+    Raises:
+        InputError: As for ``decode_picture``.
     """
     image = _open(content, name)
     _check_size(image, name)

@@ -16,7 +16,7 @@ START_BYTES = 64
 def files_in(folder: Path) -> list[Path]:
     """Return the files in a folder at any depth, sorted.
 
-    Hidden files and folders, ``__MACOSX``, ``.ipynb_checkpoints`` and thumbnails are skipped.
+    Hidden files, thumbnails and the files of operating systems are skipped, see ``skipped_names``.
 
     Args:
         folder: The folder.

@@ -479,6 +479,18 @@ def test_a_record_that_is_not_an_object_is_reported(
     ]
 
 
+def test_a_damaged_first_record_is_reported_with_the_number_of_its_line(
+    four_pictures: dict[str, bytes], write_files: WriteFiles
+) -> None:
+    lines = b'\n{"file_name": "a.p\n' + json_lines(four())
+    files = {f"images/{name}": data for name, data in four_pictures.items()}
+    faces = read_dataset(write_files(files | {"labels.jsonl": lines}))
+    assert len(faces) == 4
+    assert [(p.name, p.reason) for p in faces.problems] == [
+        ("labels.jsonl:2", "has fewer columns than the first line")
+    ]
+
+
 def test_a_picture_of_another_split_is_not_taken(
     four_pictures: dict[str, bytes], write_files: WriteFiles
 ) -> None:

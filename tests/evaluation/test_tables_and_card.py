@@ -167,11 +167,15 @@ def test_the_card_of_an_imported_model_is_updated_after_calibration(
         assert sentence not in text and "Temperature 1.600, fitted on" in text
 
 
-def test_a_card_of_another_model_or_not_utf8_is_an_input_error(
+def test_a_card_of_another_model_or_not_readable_is_an_input_error(
     bundle: Bundle, document: dict[str, Any]
 ) -> None:
     with pytest.raises(InputError, match="not to 'small'"):
         write_evaluation_card(bundle, document | {"model": "another"})
     (bundle.folder / "README.md").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(InputError, match="is not UTF-8 text"):
+        write_evaluation_card(bundle, document)
+    (bundle.folder / "README.md").unlink()
+    (bundle.folder / "README.md").mkdir()
+    with pytest.raises(InputError, match="cannot be read"):
         write_evaluation_card(bundle, document)

@@ -18,10 +18,14 @@ JSON_SUFFIXES = (".json", *JSON_LINES_SUFFIXES)
 _MAX_JSON_BYTES = 64 * 2**20
 #: Maximum length of a value, in characters; longer ones are cut.
 _MAX_VALUE = 10_000
+#: The row of a damaged record. It has too few fields, so it is reported.
+_DAMAGED_ROW = b" "
 
 
 def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the rows of a table with their numbers, from 1; JSON is converted to CSV.
+    """Yield the rows of a table, each with a number for messages; JSON is converted to CSV.
+
+    The number is that of the row's first line or, in a JSON document, that of the record, from 1.
 
     Args:
         name: The file name; its suffix tells JSON from text.
@@ -34,21 +38,21 @@ def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None
     if lower.endswith(JSON_LINES_SUFFIXES):
         yield from _csv_rows(_records_of_lines(file))
     elif lower.endswith(JSON_SUFFIXES):
-        yield from _csv_rows(_records(file))
+        yield from _csv_rows(enumerate(_records(file), start=1))
     else:
         yield from table_lines(file)
 
 
-def _records_of_lines(file: Readable) -> Iterator[Mapping[str, Any] | None]:
-    """Yield the record of each line; None for a line that is not a record."""
-    for _, line in text_lines(file):
+def _records_of_lines(file: Readable) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
+    """Yield the number and the record of each line; None for a line that is not a record."""
+    for number, line in text_lines(file):
         if line is None or not line.strip():
             continue
         try:
             record = parse_json(line.decode("utf-8", "replace"))
         except ValueError:
             record = None
-        yield record if isinstance(record, dict) else None
+        yield number, record if isinstance(record, dict) else None
 
 
 def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
@@ -84,17 +88,23 @@ def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
 
 
 def _csv_rows(
-    records: Iterable[Mapping[str, Any] | None],
+    records: Iterable[tuple[int, Mapping[str, Any] | None]],
 ) -> Iterator[tuple[int, bytes | None]]:
-    """Yield records as numbered lines of CSV, after a header with the keys of the first record."""
+    """Yield numbered records as lines of CSV, after a header with the keys of the first record."""
     names: list[str] = []
-    for number, record in enumerate(records, start=1):
+    damaged_before_header: list[int] = []
+    for number, record in records:
+        if record is None and not names:
+            # The header has to be the first line, so this row is reported after it.
+            damaged_before_header.append(number)
+            continue
         if record is None:
-            yield number, b" "  # a row with too few fields, which is reported
+            yield number, _DAMAGED_ROW
             continue
         if not names:
             names = list(record)
             yield number, _csv_line(names)
+            yield from ((damaged, _DAMAGED_ROW) for damaged in damaged_before_header)
         yield number, _csv_line([_text(record.get(name)) for name in names])
 
 

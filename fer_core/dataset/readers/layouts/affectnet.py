@@ -49,7 +49,7 @@ def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         problems: Collects the pictures and rows that cannot be used.
 
     Returns:
-        None if the source has neither such tables nor such files.
+        The layout; None if the source has neither such tables nor such files.
     """
     tables = [
         name

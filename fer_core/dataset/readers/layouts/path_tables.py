@@ -61,7 +61,7 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         problems: Collects the rows and pictures that cannot be used.
 
     Returns:
-        None if no table names a picture of the source.
+        The layout; None if no table names a picture of the source.
 
     Raises:
         InputError: It is not clear which column of a table is which.
@@ -116,6 +116,9 @@ def add_listed_pictures(
         layout: The layout to which the pictures are added.
         without_class: The pictures that are in no class folder.
         problems: Collects the tables that are not used.
+
+    Raises:
+        InputError: It is not clear which column of a table is which.
     """
     tables = path_tables(files.source, files.names, needs_header=True)
     # The problems are discarded, because most of them are about pictures in class folders, which
