@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.charts.table import chart_csv
 from fer_studio.ui.downloads import offer_download
@@ -79,7 +80,7 @@ def show_chart(
 @contextlib.contextmanager
 def chart_frame(
     title: str, *, key: str, table: Callable[[], str], caption: str = "", file: str = ""
-) -> Iterator[None]:
+) -> Iterator[DeltaGenerator]:
     """Draw a title and a download menu, then the body, which draws one chart, then a caption.
 
     ``show_chart`` does this for Plotly charts; this function is for others, such as Vega-Lite.
@@ -90,12 +91,16 @@ def chart_frame(
         table: Returns the data of the chart as the text of a CSV file; called at the download.
         caption: How to read the chart; plain text.
         file: The name of downloaded files, without suffix; by default, the title.
+
+    Yields:
+        An empty container next to the download menu, for controls of this chart.
     """
     frame_key = f"chart_{key}"
     name = file_name(file or title)
     with st.container(key=frame_key, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain_text(title)}**", width="stretch")
+            controls = st.container(width="content")
             with st.popover(
                 "Download",
                 icon=":material/download:",
@@ -113,7 +118,7 @@ def chart_frame(
                     },
                 )
                 offer_download("CSV", table, f"{name}.csv", key=f"{frame_key}_csv", is_wide=True)
-        yield
+        yield controls
         if caption:
             st.caption(plain_text(caption))
 

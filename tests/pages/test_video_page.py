@@ -235,7 +235,9 @@ def test_results_show_the_first_moment_and_react_to_an_episode(
     markdown = texts(app.markdown)
     assert markdown.count('class="fer-bars"') == 2
     assert "Person 1: happy 88 %" in markdown and "Person 2: angry 88 %" in markdown
-    assert "The frame at 0:00.00" in texts(app.caption)
+    captions = texts(app.caption)
+    assert "The frame at 0:00.00, with unsmoothed probabilities" in captions
+    assert "Subtitles: smoothed probabilities" in captions
     (episodes,) = [table.value for table in app.dataframe if "Class" in table.value.columns]
     assert list(episodes["Class"]) == ["happy", "angry", "sad"]
     app.session_state[f"video_time_{analyzed.id}"] = 0.8

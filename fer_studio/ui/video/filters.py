@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_core.video.timecode import format_time
@@ -32,8 +33,8 @@ class Filters:
     threshold: float
 
 
-def choose_filters(analysis: LoadedAnalysis) -> Filters:
-    """Draw the filters in a popover, with a caption if they hide something."""
+def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
+    """Draw the filters in a popover in ``place``, and a caption if they hide something."""
     titles = analysis.titles
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}
@@ -41,7 +42,12 @@ def choose_filters(analysis: LoadedAnalysis) -> Filters:
     default_persons = sorted(longest_seen_first[:_DEFAULT_PERSONS])
     classes = list(analysis.settings.classes)
     start, end = analysis.limits
-    with st.popover("Filters", icon=":material/filter_list:", key=f"video_filters_{analysis.key}"):
+    with place.popover(
+        "Filters",
+        icon=":material/filter_list:",
+        type="tertiary",
+        key=f"video_filters_{analysis.key}",
+    ):
         persons = kept_multiselect(
             "Persons",
             list(titles),

@@ -89,7 +89,9 @@ def show_frame(analysis: LoadedAnalysis, moment: Moment) -> None:
     with picture_place(analysis, "frame"):
         _show_picture(analysis, moment.picture, moment.rows)
     kind = "The frame at" if moment.picture.is_exact else "A small stored picture of about"
-    st.caption(f"{kind} {format_time(moment.seconds, 2)}")
+    caption = f"{kind} {format_time(moment.seconds, 2)}"
+    # The subtitles of the player show other percentages.
+    st.caption(f"{caption}, with unsmoothed probabilities" if len(moment.rows) else caption)
 
 
 def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:

@@ -15,10 +15,16 @@ from fer_studio.ui.video.picture_place import picture_place
 
 
 def reserve_player(analysis: LoadedAnalysis) -> DeltaGenerator:
-    """Return a container for the player, with the shape of the video if there is a player."""
+    """Return a container for the player, with the shape of the video if there is a player.
+
+    Below it, a caption says what the percentages in the subtitles are.
+    """
     if _playable_file(analysis) is None:
         return st.container()
-    return picture_place(analysis, "player")
+    place = picture_place(analysis, "player")
+    if len(analysis.table):
+        st.caption("Subtitles: smoothed probabilities, averaged over each period")
+    return place
 
 
 def show_player(analysis: LoadedAnalysis) -> None:

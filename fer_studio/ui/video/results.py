@@ -14,13 +14,15 @@ from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.video.downloads import show_downloads
 from fer_studio.ui.video.episodes import show_episodes
 from fer_studio.ui.video.feedback import show_feedback
-from fer_studio.ui.video.filters import choose_filters
 from fer_studio.ui.video.loaded_analysis import load_analysis
 from fer_studio.ui.video.markers import show_markers
 from fer_studio.ui.video.moment import chosen_moment, show_faces, show_frame
 from fer_studio.ui.video.persons import show_persons, show_summary
 from fer_studio.ui.video.player import reserve_player, show_player
 from fer_studio.ui.video.timeline import show_timeline
+
+#: Width of the player and the frame together, in pixels.
+_PICTURES_WIDTH = 992
 
 
 @st.fragment
@@ -45,15 +47,16 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
         )
         show_downloads(analysis, settings)
         return
-    filters = choose_filters(analysis)
     # The player is drawn after the frame, the timeline and the faces, because it loads slowly.
-    left, right = st.columns(2, gap="medium")
+    # Full-width pictures would push the timeline out of view.
+    with st.container(width=_PICTURES_WIDTH):
+        left, right = st.columns(2, gap="medium")
     with left:
         player = reserve_player(analysis)
     moment = chosen_moment(analysis)
     with right:
         show_frame(analysis, moment)
-    show_timeline(analysis, filters)
+    filters = show_timeline(analysis)
     show_faces(analysis, moment)
     with player:
         show_player(analysis)

@@ -14,7 +14,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_sample_offer
 from fer_studio.ui.video.results import show_results
-from fer_studio.ui.video.state_view import show_state
+from fer_studio.ui.video.state_view import show_notes, show_state
 
 #: Session state: True if the form for a new analysis has been open in this session.
 _FORM_OPENED = "video_form_opened"
@@ -44,18 +44,21 @@ def show_video(settings: Settings) -> None:
         show_sample_offer(settings)
         return
     by_id = {summary.folder.id: summary for summary in analyses}
-    chosen = kept_selectbox(
-        "Analysis",
-        list(by_id),
-        key=ANALYSIS,
-        name="analysis",
-        is_always_shown=True,
-        format_func=lambda analysis_id: _title(by_id[analysis_id]),
-        help="The newest first. The selection is part of the page's address, so you can bookmark "
-        "it.",
-    )
-    summary = by_id[chosen]
-    show_state(summary, settings)
+    with st.container(horizontal=True, gap="small", key="video_bar"):
+        # Without a label, because it would move the elements below when the browser draws it.
+        chosen = kept_selectbox(
+            "Analysis",
+            list(by_id),
+            key=ANALYSIS,
+            name="analysis",
+            is_always_shown=True,
+            format_func=lambda analysis_id: _title(by_id[analysis_id]),
+            label_visibility="collapsed",
+            width=560,
+        )
+        summary = by_id[chosen]
+        show_state(summary, settings)
+    show_notes(summary)
     if summary.folder.table_path.is_file() and not summary.is_pending:
         try:
             show_results(summary, settings)

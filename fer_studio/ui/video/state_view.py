@@ -42,6 +42,15 @@ def show_state(summary: AnalysisSummary, settings: Settings) -> None:
     placed_fragment(_show, run_every=run_every)(summary.folder.id, summary.is_pending, settings)
 
 
+def show_notes(summary: AnalysisSummary) -> None:
+    """Say why an analysis has stopped or failed, and draw its notes."""
+    if summary.state in ("failed", "stopped"):
+        st.markdown(plain_text(as_sentence(summary.message)))
+    if summary.status is not None and not summary.is_pending:
+        for note in summary.status.notes:
+            st.warning(plain_text(note), icon=":material/warning:")
+
+
 def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     """Draw the current state; if the analysis has ended or was deleted, redraw the whole page."""
     leave_if_refused("video")
@@ -54,8 +63,6 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     color, icon = _STYLES[summary.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=color, icon=icon)  # type: ignore[arg-type]
-        if summary.state in ("failed", "stopped"):
-            st.markdown(plain_text(as_sentence(summary.message)))
         _show_actions(summary, settings)
     if summary.state == "running" and summary.status is not None:
         status = summary.status
@@ -63,9 +70,6 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
         st.progress(share, _progress_text(summary))
     elif summary.state in ("queued", "starting"):
         st.progress(0.0, as_sentence(summary.message))
-    if summary.status is not None and not summary.is_pending:
-        for note in summary.status.notes:
-            st.warning(plain_text(note), icon=":material/warning:")
 
 
 def _progress_text(summary: AnalysisSummary) -> str:

@@ -14,7 +14,7 @@ from fer_core.charts.video import PersonLanes, lanes_csv, time_ticks
 from fer_core.classes import class_colors
 from fer_studio.ui.charts import chart_frame
 from fer_studio.ui.video.chosen_time import choose_time, chosen_time
-from fer_studio.ui.video.filters import Filters
+from fer_studio.ui.video.filters import Filters, choose_filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, lanes_of, summaries_of
 
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "emotion_timeline.js").read_text(encoding="utf-8")
@@ -34,16 +34,32 @@ _component = st.components.v2.component(
 )
 
 
-def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
-    """Draw the curves of the persons and classes that the filters show."""
-    if not filters.persons or not filters.classes:
-        st.info("Choose at least one person and one class in the filters.")
-        return
-    titles = {person: analysis.titles[person] for person in filters.persons}
-    lanes = lanes_of(analysis, titles, tuple(filters.classes), filters.limits)
+def show_timeline(analysis: LoadedAnalysis) -> Filters:
+    """Draw the curves of the persons and classes that the filters show; return the filters."""
+    chart_key = f"video_timeline_{analysis.key}"
+    lanes: list[PersonLanes] = []
+    with chart_frame(
+        "Emotions over time",
+        key=chart_key,
+        table=lambda: lanes_csv(lanes, filters.classes),
+        caption="Click on a lane to see that time. The height of a lane shows the smoothed "
+        "probability.",
+    ) as controls:
+        filters = choose_filters(analysis, controls)
+        if filters.persons and filters.classes:
+            titles = {person: analysis.titles[person] for person in filters.persons}
+            lanes = lanes_of(analysis, titles, tuple(filters.classes), filters.limits)
+            _show_lanes(analysis, filters, lanes, chart_key)
+        else:
+            st.info("Choose at least one person and one class in the filters.")
+    return filters
+
+
+def _show_lanes(
+    analysis: LoadedAnalysis, filters: Filters, lanes: list[PersonLanes], chart_key: str
+) -> None:
     color_by_class = class_colors(analysis.table.classes)
     colors = {name: color_by_class[name] for name in filters.classes}
-    chart_key = f"video_timeline_{analysis.key}"
 
     def choose() -> None:
         # A client can send any value.
@@ -52,21 +68,12 @@ def show_timeline(analysis: LoadedAnalysis, filters: Filters) -> None:
             start, end = filters.limits
             choose_time(analysis.key, min(max(float(time), start), end))
 
-    with (
-        chart_frame(
-            "Emotions over time",
-            key=chart_key,
-            table=lambda: lanes_csv(lanes, filters.classes),
-            caption="Click on a lane to see that time. The height of a lane shows the smoothed "
-            "probability.",
-        ),
-        # The height reserves the space of the timeline until the browser has loaded it.
-        st.container(
-            key=f"{chart_key}_place",
-            gap=None,
-            height=timeline_height(len(lanes), len(filters.classes)),
-            border=False,
-        ),
+    # The height reserves the space of the timeline until the browser has loaded it.
+    with st.container(
+        key=f"{chart_key}_place",
+        gap=None,
+        height=timeline_height(len(lanes), len(filters.classes)),
+        border=False,
     ):
         _component(
             key=chart_key,
