@@ -21,9 +21,9 @@ ASSETS = Path(__file__).parent / "assets"
 
 #: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: The time in which a browser changes the width of the empty page and loads the styles. With 0.1
-#: seconds, a busy browser still drew the first elements without the styles in one of four loads.
-_LAYOUT_SECONDS = 0.25
+#: The time in which a browser changes the width of the empty page and loads the styles. With 0.05
+#: seconds, a busy browser still drew the first elements in the narrow page.
+_LAYOUT_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
