@@ -50,7 +50,8 @@ def calibrate_bundle(
 
     Raises:
         InputError: The evaluation belongs to another model or another split, uses drawn faces for a
-            model of real faces, or has too few images; or the bundle folder cannot be written.
+            model of real faces, has too few images, or is against labels although the model learned
+            votes; or the bundle folder cannot be written.
     """
     if result.bundle_name != bundle.name:
         raise InputError(
