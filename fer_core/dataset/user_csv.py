@@ -24,7 +24,7 @@ class CsvKind:
         expected: The columns in messages: "the columns name, key, action".
         example: The file to provide, for the message about a file that is far too large.
         max_bytes: Larger files are rejected.
-        synonyms: Maps other names of a column, in lower case, to its name in ``required``.
+        synonyms: Maps other names of a column, in lower case, to its expected name.
     """
 
     name: str
