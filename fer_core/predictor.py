@@ -1,7 +1,8 @@
 """``Predictor``: 48x48 face crops in, probabilities out. All predictions go through this class.
 
-It scales the pixel intensities, runs the network, averages over the mirror image, puts the classes
-in order and calibrates. The network runs on ONNX Runtime; TensorFlow is not imported.
+It scales the pixel intensities, runs the network, averages the outputs for a crop and its mirror
+image, puts the classes in order and calibrates. The network runs on ONNX Runtime; TensorFlow is not
+imported.
 """
 
 from __future__ import annotations

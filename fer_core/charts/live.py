@@ -203,10 +203,14 @@ def _curves(
     is_person = rows.persons == person
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percentages = 100.0 * rows.probabilities[is_person]
+    # The number of gaps before each row. It is counted before the rows are downsampled, which makes
+    # the time between them longer.
+    gaps = np.cumsum(np.diff(seconds, prepend=seconds[:1]) > _GAP_SECONDS, dtype=np.int64)
     step = max(math.ceil(len(seconds) / _MAX_POINTS), 1)
     # Steps are counted from the end, so that the latest point is always shown.
     seconds, percentages = seconds[::-step][::-1], percentages[::-step][::-1]
-    first_after_gap = set((np.flatnonzero(np.diff(seconds) > _GAP_SECONDS) + 1).tolist())
+    gaps = gaps[::-step][::-1]
+    first_after_gap = set((np.flatnonzero(np.diff(gaps)) + 1).tolist())
     curves: dict[str, list[list[float | None]]] = {}
     for lane, name in enumerate(names):
         base = len(names) - 1 - lane

@@ -16,7 +16,7 @@ from fer_core.training.seed_groups import spread_by_epoch
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Maximum number of points per chart. More points cannot be distinguished on a screen.
+#: Maximum number of points per curve. More points cannot be distinguished on a screen.
 MAX_POINTS = 400
 
 #: Colors of the curves, readable on white and on black; the line styles differ, too.

@@ -49,7 +49,9 @@ def emotion_lanes(
     classes: Sequence[str],
     limits: tuple[float, float],
 ) -> list[PersonLanes]:
-    """Return the curves of a timeline, with at most 600 points each.
+    """Return the curves of a timeline, with at most 600 points each, and gaps.
+
+    A gap, where the person is absent, is an additional point of NaN.
 
     Args:
         table: The faces of the video.

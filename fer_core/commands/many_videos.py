@@ -49,7 +49,8 @@ def analyze_many_videos(
     if arguments.annotate or arguments.blur:
         raise InputError(
             "--annotate and --blur work without worker processes, and only for paths of files and "
-            "folders; omit --on, --workers, --files-from, patterns and addresses."
+            "folders; omit patterns, addresses, --files-from, --on, --workers, --threads, "
+            "--worker-memory and --part-files."
         )
     options = scale_options(arguments, part_files=PART_FILES, task_files=1)
     analyzer = portable_analyzer(

@@ -309,7 +309,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     spellings = [spelling for spelling in path_spellings(text) if spelling]
     text = unquoted_path(text)
-    # An absolute path is tried as it is: joined to the empty path, it stays the same.
+    # The empty path is for a text that begins with "~", which is not the home folder inside a root.
     parents = (Path(), *settings.import_roots)
     for candidate in (str(parent / spelling) for spelling in spellings for parent in parents):
         path = existing_path(candidate)

@@ -24,7 +24,7 @@ class CsvKind:
         expected: The columns in messages: "the columns name, key, action".
         example: The file to provide, for the message about a file that is far too large.
         max_bytes: Larger files are rejected.
-        synonyms: The name of a column by its other names in files, in lower case.
+        synonyms: Maps other names of a column, in lower case, to its expected name.
     """
 
     name: str
@@ -72,7 +72,8 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         kind: The expected kind of file.
 
     Raises:
-        InputError: The file is too large, is not text, or lacks a column.
+        InputError: The file is too large or not text, or its first line cannot be read or lacks a
+            column.
     """
     if len(content) > kind.max_bytes:
         raise InputError(

@@ -33,9 +33,9 @@ class VoteTargets:
         kind: How votes are converted to targets.
         targets: float32 ``[n, classes]``; a row sums to 1, or to 0 where the image has no usable
             votes.
-        left_out: Images without a target, per split and reason: *no votes*; *other answer*, where
-            an answer that is not a class has at least as many votes as every class; *tie*, for
-            ``votes_majority``, where classes tie for the first place.
+        left_out: Number of images without a target, by split and reason: *no votes*; *other
+            answer*, where an answer that is not a class has at least as many votes as every class;
+            *tie*, for ``votes_majority``, where classes tie for the first place.
     """
 
     kind: VoteTargetKind

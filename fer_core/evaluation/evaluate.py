@@ -59,7 +59,8 @@ def evaluate_split(
         settings: Contains the cache folder.
         dataset_name: The name of the data, for messages and reports.
         is_demo_data: Whether the data is the drawn demo set.
-        curation: Fingerprint of the applied curation; None without one.
+        curation: Fingerprint of the curation that was applied to ``face_set``; None if there is
+            none.
         predictor: The predictor of the bundle, if it is already open.
         report: Called with the number of predicted images and their total.
 
@@ -189,8 +190,8 @@ def evaluate_curated(
     """Evaluate a bundle on a split after the curation decisions were applied.
 
     The rows of the result are rows of ``curated.faces``. The dataset is named "... (curated)" and a
-    warning says what the curation changed, because metrics on curated images cannot be
-    compared with metrics on the published images.
+    warning says what the curation changed, because metrics on curated images cannot be compared
+    with metrics on the published images.
 
     Args:
         bundle: The model.
@@ -361,7 +362,11 @@ def _predict(
     class_count: int,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Return probabilities before temperature scaling, float32 ``[n, classes]``."""
+    """Return probabilities before logit adjustment and temperature scaling.
+
+    Returns:
+        float32 ``[n, classes]``.
+    """
     probabilities = np.empty((len(rows), class_count), dtype=np.float32)
     for start in range(0, len(rows), _CHUNK_SIZE):
         if report is not None:

@@ -169,7 +169,15 @@ def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.Mo
 
 
 def _named_layer(model: keras.Model, text: str) -> str | None:
-    """Return the layer that a message or the name of an operation contains; None without one."""
+    """Return a description of the layer that is named in ``text``; None if none is.
+
+    Args:
+        model: The model.
+        text: A message, or the name of an operation.
+
+    Returns:
+        The name and the class of the layer, such as "layer 'gru' (GRU)".
+    """
     layers = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
     matches = [name for name in layers if f"/{name}/" in text or f"/{name}_" in text]
     if not matches:

@@ -18,7 +18,7 @@ _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin"
 
 
 def check_file(path: Path) -> None:
-    """Make sure that a file exists, is not too large, and is not of a kind that runs code.
+    """Make sure that a file exists, is not empty or too large, and is of no kind that runs code.
 
     Raises:
         InputError: The file does not meet these conditions.

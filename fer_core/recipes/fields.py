@@ -38,8 +38,8 @@ class SettingField:
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is a value too.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
-        applies: Pairs of another field and its values with which this field has an effect; all
-            pairs have to hold.
+        applies: When this field has an effect: pairs of another field and the values that it may
+            have. All pairs have to hold; without any, the field always has an effect.
     """
 
     name: str
@@ -193,7 +193,7 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
     Args:
         config: The configuration to copy.
         changes: New values by field; a string is converted to the field's type (``"none"`` to
-            None).
+            None if the field is optional).
 
     Raises:
         InputError: A field does not exist, or a value is not valid; the message says which.

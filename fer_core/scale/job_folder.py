@@ -51,9 +51,9 @@ _MAX_JSON_BYTES = 64 * 2**20
 #: Number of threads that read the counts of finished parts.
 _READING_THREADS = 16
 
-#: In an object store, the driver renews its lock after this time, in seconds.
+#: In an object store, the process that runs the job renews its lock in this interval, in seconds.
 _RENEWAL_SECONDS = 15.0
-#: A lock that was not renewed for this time is ignored, because its driver has died.
+#: A lock that was not renewed for this time is ignored, because its process has died.
 _DEAD_SECONDS = 60.0
 
 
@@ -64,7 +64,7 @@ class JobRecord:
     Attributes:
         format: The version of the layout of the folder.
         work: The description of the work.
-        folder: The folder that relative paths are relative to.
+        folder: The folder to which relative paths among the inputs refer.
         inputs: The inputs of the user: paths, patterns, addresses, lists of files.
         files: The number of files.
         part_files: The number of files in each part; the last part may have fewer.
@@ -348,6 +348,7 @@ class _Folder:
         raise NotImplementedError
 
     def read(self, name: str, limit: int) -> bytes:
+        """Return the content of a file, at most ``limit`` bytes."""
         raise NotImplementedError
 
     def opened(self, name: str, *, whole: bool) -> Any:
@@ -473,7 +474,7 @@ class _RemoteFolder(_Folder):
             self.delete(_LOCK_FILE)
 
     def _last_renewal(self) -> float | None:
-        """Return when a driver last renewed its lock, in seconds since 1970; None if not locked."""
+        """Return when the lock was last renewed, in seconds since 1970; None if not locked."""
         if not self._store.exists(f"{self._address}/{_LOCK_FILE}"):
             return None
         try:

@@ -19,7 +19,8 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.work import Work
 
-#: The job fails if this number of workers die before they are ready and none is ready in between.
+#: The job fails if this number of workers die before they are ready, and none becomes ready in
+#: between.
 _MAX_FAILED_STARTS = 3
 #: Time in seconds after which a process that does not end by itself is killed.
 _END_SECONDS = 5.0
@@ -48,7 +49,7 @@ class LocalPool:
             workers: Number of processes.
             threads: Number of threads of each process.
             memory_bytes: See ``Work.open``.
-            folder: The folder that relative paths are relative to.
+            folder: The folder to which relative paths refer.
         """
         self.size = workers
         self._start_message = _StartMessage(work, threads, memory_bytes, folder)
@@ -155,8 +156,8 @@ def _end_reason(code: int | None) -> str:
 def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
     """Process tasks until the driver, which started this process, dies or closes the connection.
 
-    The answers are pairs: ("ready", None) before the first task, ("refused", message) instead of
-    it if the work cannot be loaded, and for each task ("done", rows) or ("failed", reason).
+    The answers are pairs. The first one is ("ready", None), or ("refused", message) if the work
+    cannot be loaded. After each task follows ("done", rows) or ("failed", reason).
     """
     # Ctrl-C reaches all processes of a terminal. The driver decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -124,13 +124,13 @@ def _listen(options: ServiceOptions) -> socket.socket:
 
 
 def _time_limited_protocol(header_seconds: float) -> type[H11Protocol]:
-    """Return uvicorn's protocol with a time limit for the header of a request.
+    """Return uvicorn's protocol with a time limit until the header of a request is complete.
 
     uvicorn itself waits forever for a client that sends the header byte by byte.
     """
 
     class TimeLimitedProtocol(H11Protocol):
-        """Closes a connection on which no request begins in time."""
+        """Closes a connection on which no complete header of a request arrives in time."""
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)

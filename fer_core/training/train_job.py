@@ -103,8 +103,9 @@ def run_training(
 
     Raises:
         InputError: The data or the checkpoint are unusable, the dataset changed since the run was
-            launched, another process trains the run, or the time budget is too short for one epoch.
-            ``status.json`` holds the reason.
+            launched, or the time budget is too short for one epoch; ``status.json`` holds the
+            reason. Or the folder contains no valid run, or another process trains the run; then
+            ``status.json`` does not change.
         MemoryError: There was not enough memory; ``status.json`` says what to do.
     """
     try:

@@ -20,10 +20,10 @@ _VIDEO_SIGNATURES = (
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Kinds of chunks that contain a text or a color profile.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-#: Maximum size of a text; larger texts are removed. A text may contain EXIF data with the
-#: orientation of the picture, which are smaller.
+#: Maximum size of a text in bytes; larger texts are removed. Smaller texts are kept, because one of
+#: them may contain the EXIF data with the orientation of the picture.
 _MAX_TEXT_BYTES = 200_000
-#: Maximum size of all texts of a file together; the texts after this size are removed.
+#: Maximum size of all texts of a file together in bytes. The texts that exceed it are removed.
 _MAX_TEXTS_BYTES = 2_000_000
 
 
@@ -62,7 +62,7 @@ def open_avif(file: io.BytesIO) -> Image.Image:
 
 
 def without_large_texts(content: bytes) -> bytes:
-    """Return a PNG file without large texts and color profiles, which Pillow refuses to read.
+    """Return a PNG file without the texts and color profiles that are too large for Pillow.
 
     Other files, and PNG files without such content, are returned as they are.
     """
@@ -105,13 +105,16 @@ def _text_bytes(kind: bytes, data: bytes) -> int:
     """
     if kind == b"tEXt":
         return len(data)
-    # Keyword, a zero byte, and one or more further fields before the compressed data.
-    _, _, packed = data.partition(b"\0")
+    # A chunk begins with a keyword and a zero byte. In zTXt and iCCP, the method of the compression
+    # (one byte) follows. In iTXt, there are a flag and the method (one byte each), then a language
+    # and a translated keyword, each with a zero byte at its end.
+    _, _, fields = data.partition(b"\0")
+    packed = fields[1:]
     if kind == b"iTXt":
-        if packed[:1] != b"\1":  # the flag of a compressed text
+        if fields[:1] != b"\1":  # the flag of a compressed text
             return len(data)
-        packed = packed[1:].split(b"\0", 2)[-1]
+        packed = fields[2:].split(b"\0", 2)[-1]
     try:
-        return len(zlib.decompressobj().decompress(packed[1:], _MAX_TEXT_BYTES + 1)) + len(data)
+        return len(zlib.decompressobj().decompress(packed, _MAX_TEXT_BYTES + 1)) + len(data)
     except zlib.error:
         return len(data)

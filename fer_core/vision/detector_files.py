@@ -108,7 +108,8 @@ def _download(url: str) -> bytes:
 def _file_sha256(path: Path, modified_ns: int, inode: int) -> str:
     """Return the file's hash; time and inode are part of the cache key to detect a new file.
 
-    Two files that were written within a few milliseconds may have the same time.
+    The time alone is not enough: two files that were written within a few milliseconds may have the
+    same time.
     """
     return file_sha256(path)
 

@@ -106,6 +106,16 @@ def test_many_points_are_downsampled_and_the_latest_is_kept() -> None:
     assert data[-1][0] == pytest.approx(119.8)
 
 
+def test_downsampling_adds_no_gaps_and_keeps_those_of_the_record() -> None:
+    # About one row per second, so that every second of them is drawn.
+    seconds = [number * 0.9 for number in range(130)]
+    away = [*seconds[:100], *(second + 3.0 for second in seconds[100:])]
+    for times, count in ((seconds, 0), (away, 1)):
+        record = rows(times, [1] * 130, ["sad"] * 130)
+        data = emotion_timeline(record, [1], end=times[-1])["series"][0]["data"]
+        assert sum(position is None for _, position, _ in data) == count
+
+
 def test_of_many_classes_the_most_probable_ones_have_lanes() -> None:
     classes = tuple(f"class {number:02}" for number in range(20))
     probabilities = np.zeros((1, 20), np.float32)

@@ -152,6 +152,7 @@ def test_a_picture_may_contain_several_faces(
                     {"image_id": 1, "category_id": 2, "bbox": [70.0, 30.0, 20.0, 20.0]},
                     {"image_id": 1, "category_id": 2, "bbox": [70, 30, 0, 20]},
                     {"image_id": 7, "category_id": 2, "bbox": [70, 30, 20, 20]},
+                    {"image_id": [1], "category_id": {}, "bbox": [70, 30, 20, 20]},
                 ],
             }
         ),
@@ -163,7 +164,7 @@ def test_a_picture_may_contain_several_faces(
     assert [faces.classes[label] for label in faces.labels.tolist()] == ["sad", "happy"]
     reasons = {
         "corners": ["repeats a picture; only its first row counts"],
-        "COCO": ["has a box that is not four numbers"],
+        "COCO": ["has a box that is not four numbers or has no area"],
         "ExpW": [],
     }
     assert [p.reason for p in faces.problems] == reasons[kind]

@@ -301,7 +301,9 @@ def test_a_damaged_picture_of_a_phone_is_refused() -> None:
         assert "cannot be decoded" in refusal(content, "IMG_1.HEIC")
 
 
-@pytest.mark.parametrize("chunk", ["tEXt", "zTXt", "iTXt", "iTXt compressed", "iCCP"])
+@pytest.mark.parametrize(
+    "chunk", ["tEXt", "zTXt", "iTXt", "iTXt compressed", "iTXt with a translated keyword", "iCCP"]
+)
 def test_megabytes_of_text_in_a_png_are_skipped(chunk: str) -> None:
     picture = photo(40, 30)
     text = b"a" * 3_000_000
@@ -310,6 +312,7 @@ def test_megabytes_of_text_in_a_png_are_skipped(chunk: str) -> None:
         "zTXt": b"Comment\0\0" + zlib.compress(text),
         "iTXt": b"Comment\0\0\0en\0\0" + text,
         "iTXt compressed": b"Comment\0\1\0en\0\0" + zlib.compress(text),
+        "iTXt with a translated keyword": b"Comment\0\1\0de\0Text\0" + zlib.compress(text),
         "iCCP": b"Profile\0\0" + zlib.compress(text),
     }[chunk]
     kind = chunk[:4].encode()

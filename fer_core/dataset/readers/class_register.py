@@ -13,8 +13,8 @@ from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_ques
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
-#: Maximum number of class names that are counted; all further names are counted together. A source
-#: with more names probably has a damaged column, or does not contain classes.
+#: Maximum number of class names that are counted one by one; further names are counted as one. A
+#: source with more names probably has a damaged column, or does not contain classes.
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
 #: Maximum length of a name in lists, in characters; longer names are cut.
@@ -66,10 +66,10 @@ class ClassRegister:
         self._target_labels = {class_key(name): label for label, name in enumerate(self._targets)}
 
     def set_number_names(self, names: Iterable[str]) -> None:
-        """Set the names of the source's class numbers; call it before ``count_and_label``.
+        """Find out what the class numbers of the source mean; call it before ``count_and_label``.
 
         Args:
-            names: All classes of the source.
+            names: All classes of the source; those that are numbers show where the numbers begin.
 
         Raises:
             InputError: See ``ClassChoice.with_numbers``.

@@ -26,9 +26,10 @@ _MAX_XML_BYTES = 2**20
 _MAX_NAME = 100
 
 _NO_BOX = SkipReason("has no box of a face in the annotations")
-_BAD_BOX = SkipReason("has a box that is not four numbers")
+_BAD_BOX = SkipReason("has a box that is not four numbers or has no area")
 
-#: The path of a picture, the class of a face in it, and the box of the face; None if it is invalid.
+#: The path of a picture, the class of a face in it, and the box of the face, which is None if the
+#: file states no valid box.
 _FoundFace = tuple[str, str, Box | None]
 
 
@@ -93,12 +94,18 @@ def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_FoundF
 
 
 def _coco_faces(document: dict[str, Any]) -> Iterator[_FoundFace]:
-    pictures = {item.get("id"): item.get("file_name") for item in _records(document["images"])}
-    classes = {item.get("id"): item.get("name") for item in _records(document["categories"])}
+    pictures = {_id(item, "id"): item.get("file_name") for item in _records(document["images"])}
+    classes = {_id(item, "id"): item.get("name") for item in _records(document["categories"])}
     for item in _records(document["annotations"]):
-        path, name = pictures.get(item.get("image_id")), classes.get(item.get("category_id"))
+        path, name = pictures.get(_id(item, "image_id")), classes.get(_id(item, "category_id"))
         if isinstance(path, str) and name is not None:
             yield path, str(name), _box(item.get("bbox"))
+
+
+def _id(item: dict[str, Any], key: str) -> int | float | str | None:
+    """Return the ID in an object; None if it is neither a number nor a text."""
+    value = item.get(key)
+    return value if isinstance(value, int | float | str) else None
 
 
 def _is_create_ml(document: Any) -> bool:
