@@ -56,7 +56,8 @@ class OpenDataset:
 
     def split_of(self, row: int) -> str:
         """Return the split of the face in a row."""
-        return SPLITS[self.faces.splits[row]]
+        split: str = SPLITS[self.faces.splits[row]]
+        return split
 
     def caption(self, row: int) -> str:
         """Return the class and split of the face in a row."""

@@ -16,8 +16,8 @@ from fer_studio.ui.pictures import png_url
 
 #: Width of a face in ``show_faces`` in screen pixels, two per pixel of the image.
 FACE_WIDTH = 96
-#: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
-#: pixels.
+#: Factor by which faces are enlarged before they are sent, so that the browser blurs only the
+#: edges of their pixels.
 _ENLARGEMENT = 2
 #: Number of faces, and of groups of faces, on one page of a gallery. 24 fills the rows of every
 #: number of columns in face_grid.css.
