@@ -54,9 +54,14 @@ class OpenDataset:
         """The fingerprint of the data, for caches."""
         return self.faces.fingerprint
 
+    def split_of(self, row: int) -> str:
+        """Return the split of the face in a row."""
+        split: str = SPLITS[self.faces.splits[row]]
+        return split
+
     def caption(self, row: int) -> str:
         """Return the class and split of the face in a row."""
-        return f"{self.faces.class_of(row)} · {SPLITS[self.faces.splits[row]]}"
+        return f"{self.faces.class_of(row)} · {self.split_of(row)}"
 
     def title(self, row: int) -> str:
         """Return the name, class and split of the face in a row, as Markdown."""

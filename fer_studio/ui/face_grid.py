@@ -19,8 +19,11 @@ from fer_studio.ui.style import style_container
 
 _ASSETS = Path(__file__).parent / "assets"
 
-#: Height of a row of faces in pixels, and number of faces in a row in a window of 1440 pixels.
-_ROW_HEIGHT, _FACES_PER_ROW = 129, 11
+#: Numbers of columns of a grid that is as wide as the page, by the minimum width of the window in
+#: pixels; see face_grid.css.
+_COLUMNS = {0: 8, 1720: 12}
+#: Space beside the page, and height of the texts of a face, in pixels.
+_MARGIN, _TEXT_HEIGHT = 160, 40
 
 _component = st.components.v2.component(
     "fer_studio_face_grid",
@@ -38,6 +41,7 @@ class FaceTile:
         row: The row of the face in the dataset.
         image: The face as a PNG file.
         caption: The text below the face; plain text, like all other texts.
+        detail: A second line below the caption; empty for none.
         name: The alternative text and tooltip of the face.
         mark: The decision about the face; empty if there is none.
         color: The CSS color of a dot next to the caption; empty for no dot.
@@ -50,6 +54,7 @@ class FaceTile:
     name: str
     mark: str = ""
     color: str = ""
+    detail: str = ""
     is_selected: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -58,6 +63,7 @@ class FaceTile:
             "row": self.row,
             "image": png_url(self.image),
             "caption": self.caption,
+            "detail": self.detail,
             "name": self.name,
             "mark": self.mark,
             "color": self.color,
@@ -92,12 +98,9 @@ def face_grid(
             on_toggle(int(row), bool(is_selected))
 
     container_key = f"face_place_{key}"
-    # Before the browser has loaded the grid, its container already has the height of the faces in a
-    # wide window, so that the elements below do not move.
     count = sum(len(group) for group in groups)
-    height = _ROW_HEIGHT * math.ceil(count / _FACES_PER_ROW)
     with st.container(key=container_key, gap=None):
-        style_container(container_key, f"min-height: {height}px;")
+        style_container(container_key, _reserved_height(count))
         clicked: int | None = _component(
             key=key,
             data={
@@ -110,3 +113,19 @@ def face_grid(
             on_toggled_change=report_toggle,
         ).opened
     return clicked
+
+
+def _reserved_height(count: int) -> str:
+    """Return the styles with which the container of a grid has the height of its faces.
+
+    It has this height before the browser has loaded the grid, so that the elements below do not
+    move. In a grid that is narrower than the page, the faces are higher.
+    """
+    heights = {}
+    for width, columns in _COLUMNS.items():
+        row_height = f"((100vw - {_MARGIN}px) / {columns} + {_TEXT_HEIGHT}px)"
+        heights[width] = f"min-height: calc({math.ceil(count / columns)} * {row_height});"
+    return " ".join(
+        height if width == 0 else f"@media (min-width: {width}px) {{ {height} }}"
+        for width, height in heights.items()
+    )

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from fer_studio.ui.face_grid import FaceTile, face_grid
 from fer_studio.ui.pictures import png_url
 
-#: Width of a face on the page in screen pixels, two per pixel of the image.
+#: Width of a face in ``show_faces`` in screen pixels, two per pixel of the image.
 FACE_WIDTH = 96
-#: Factor by which faces are enlarged before they are sent, so that the browser does not blur their
-#: pixels.
+#: Factor by which faces are enlarged before they are sent, so that the browser blurs only the
+#: edges of their pixels.
 _ENLARGEMENT = 2
-#: Number of faces, and of groups of faces, on one page of a gallery.
+#: Number of faces, and of groups of faces, on one page of a gallery. 24 fills the rows of every
+#: number of columns in face_grid.css.
 PAGE_SIZE, GROUPS_ON_PAGE = 24, 12
 #: Maximum number of faces that are drawn of a group. FER2013's largest group has a few dozen faces,
 #: but a folder of copies may have thousands.
@@ -80,12 +81,14 @@ class FaceTexts:
         alternative_text: The alternative text and tooltip of the face.
         mark: The decision about the face; empty if there is none.
         color: The CSS color of a dot next to the caption; empty for no dot.
+        detail: A second line below the caption; empty for none.
     """
 
     caption: Callable[[int], str]
     alternative_text: Callable[[int], str]
     mark: Callable[[int], str] = lambda row: ""
     color: Callable[[int], str] = lambda row: ""
+    detail: Callable[[int], str] = lambda row: ""
 
 
 #: Opens a face; takes its row, and all rows of the gallery in their order.
@@ -101,7 +104,7 @@ def show_gallery(
     open_face: OpenFace,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Draw faces in pages; a click opens a face.
+    """Draw faces in pages, the page numbers below; a click opens a face.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
@@ -111,10 +114,12 @@ def show_gallery(
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
+    place = st.container()
     shown = [int(row) for row in choose_page(rows, key=key, page_size=page_size)]
-    clicked = face_grid(
-        [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
-    )
+    with place:
+        clicked = face_grid(
+            [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
+        )
     if clicked in shown:
         open_face(clicked, rows)
 
@@ -238,6 +243,7 @@ def face_tile(
         name=texts.alternative_text(row),
         mark=texts.mark(row),
         color=texts.color(row),
+        detail=texts.detail(row),
         is_selected=is_selected,
     )
 

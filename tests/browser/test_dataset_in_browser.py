@@ -293,20 +293,28 @@ def test_a_folder_deleted_while_the_page_is_open_is_reported(
     expect(page.get_by_text("There is no dataset yet.")).to_be_visible()
 
 
-def test_the_baseline_and_faces_that_are_large_and_crisp(
-    open_page: OpenPage, home: Settings
-) -> None:
+def test_the_baseline_and_large_faces_in_complete_rows(open_page: OpenPage, home: Settings) -> None:
     page = open_page("/dataset")
     share = np.mean(load_dataset("drawn", home).labels == 0)
     expect(metric(page, "Majority baseline")).to_have_text(f"{100 * share:.1f} %")
     open_tab(page, "Browse images")
     pictures = page.get_by_role("main").locator("img")
-    expect(pictures).to_have_count(24)
+    expect(pictures).to_have_count(72)
     picture = pictures.first
     expect(picture).to_have_attribute("alt", re.compile(r"^(train|validation|test)/"))
-    # 2x2 screen pixels for each image pixel
-    expect(picture).to_have_js_property("naturalHeight", 96)
-    expect(picture).to_have_js_property("clientHeight", 96)
+    places = [one.bounding_box() for one in pictures.all()]
+    left = {round(place["x"]) for place in places if place is not None}
+    assert len(left) == 8  # 72 faces in 9 complete rows
+    assert all(place is not None and place["width"] == place["height"] > 120 for place in places)
+    page.locator(IDLE).wait_for()
+    # The page numbers are below the faces; the next page starts with its first face.
+    pages = page.get_by_test_id("stPagination").filter(visible=True)
+    pages.get_by_role("button", name="2").click()
+    expect(pictures).to_have_count(12)
+    expect(picture).to_be_in_viewport()
+    page.locator(IDLE).wait_for()
+    pages.get_by_role("button", name="1").click()
+    expect(pictures).to_have_count(72)
     page.locator(IDLE).wait_for()
 
     # A click opens the face; keys lead to the next one and decide about it.

@@ -43,21 +43,25 @@ def draw_faces_natively(
 ) -> SimpleNamespace:
     """Draw the faces as one element, and for each a button and, if it has one, a checkbox."""
     faces = [face for group in data["groups"] for face in group]
+    captions = [" · ".join(filter(None, (face["caption"], face["detail"]))) for face in faces]
     opened = None
     if faces:
         st.image(
             [base64.b64decode(face["image"].partition(",")[2]) for face in faces],
-            caption=[" · ".join(filter(None, (face["caption"], face["mark"]))) for face in faces],
+            caption=[
+                " · ".join(filter(None, (caption, face["mark"])))
+                for caption, face in zip(captions, faces, strict=True)
+            ],
             alt=[face["name"] for face in faces],
         )
-    for face in faces:
+    for caption, face in zip(captions, faces, strict=True):
         row, box = face["row"], f"{key}_box_{face['row']}"
-        if st.button(face["caption"], key=f"{key}_open_{row}"):
+        if st.button(caption, key=f"{key}_open_{row}"):
             opened = row
         if face["isSelected"] is not None:
             st.session_state[box] = face["isSelected"]
             st.checkbox(
-                face["caption"],
+                caption,
                 key=box,
                 on_change=lambda row=row, box=box: _toggle(key, row, box, on_toggled_change),
             )

@@ -184,7 +184,7 @@ def test_the_page_opens_with_the_stored_predictions(
     assert "210 images" in plain(app.markdown)
     # A bundle does not record which of them appear in train.
     assert "Leak-free accuracy" not in metrics(app)
-    assert any("selected on these validation images" in text for text in texts(app.warning))
+    assert "selected on these validation images" in plain(app.markdown)
 
 
 @pytest.mark.parametrize("name", list(SECTIONS))
@@ -402,7 +402,7 @@ def test_mistakes_can_be_filtered_by_finding(
     assert metrics(app)["Leak-free accuracy"] == "undefined"
     assert "Its validation images" in plain(app.markdown)
     assert "Includes copies of training images" in plain(app.markdown)
-    assert "21 copies or near-duplicates of its training images" in plain(app.caption)
+    assert "21 images are copies or near-duplicates of training images" in plain(app.markdown)
     open_section(app, "Mistakes")
     options = app.selectbox(key="mistakes_finding").options
     assert "Also appears in train" in options
@@ -457,7 +457,7 @@ def test_test_images_are_marked_before_and_after(with_data: Settings, open_app: 
     assert "on them once" in plain(app.markdown)
     evaluate(app)
     assert "Test images" in plain(app.markdown)
-    assert any("test images" in text for text in texts(app.warning))
+    assert "These are test images." in plain(app.markdown)
 
 
 def test_robustness_is_measured_on_request(with_data: Settings, open_app: OpenApp) -> None:
@@ -543,7 +543,7 @@ def test_a_split_that_lacks_emotions_shows_them_as_undefined(
     splits = ["train", "validation", "validation", "validation"]
     import_faces(draw_faces([0, 0, 3, 3], splits=splits), "poor")
     app = evaluate(choose_data(open_app(), "poor"))
-    assert "These images do not include" in " ".join(texts(app.warning))
+    assert "These images do not include" in plain(app.markdown)
     open_section(app, "Per class")
     recalls = app.dataframe[0].value["Recall"]
     assert recalls.isna().tolist() == [False, True, True, False, True, True, True]
@@ -579,7 +579,7 @@ def test_a_single_image_has_metrics_without_intervals(
     app = evaluate(choose_data(open_app(), "lone"))
     assert metrics(app)["Accuracy"] in ("0.0 %", "100.0 %")
     assert {metric.delta for metric in app.metric} == {""}
-    assert "single image" in " ".join(texts(app.warning))
+    assert "single image" in plain(app.markdown)
     for name in SECTIONS:
         open_section(app, name)
 
@@ -879,7 +879,7 @@ def test_the_curation_is_applied_on_request(
     correct = int((predicted == dataset.labels[rows]).sum())
     assert metrics(app)["Accuracy"] == f"{100 * (correct + 1) / 20:.1f} %"
     assert "validation images of tiny (curated): 20 images" in plain(app.markdown)
-    (warning,) = [text for text in texts(app.warning) if "curation is applied" in text]
+    (warning,) = [text for text in texts(app.markdown) if "curation is applied" in text]
     assert "1 is left out and 1 has a new label" in warning
     # Saved: a new server shows both evaluations at once.
     import streamlit as st

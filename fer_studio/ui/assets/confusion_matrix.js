@@ -1,4 +1,5 @@
-// A confusion matrix of square cells, as wide as its container, with totals and a legend of the colors.
+// A confusion matrix, as wide as its container, with totals and a legend of the colors. Its cells are square,
+// or lower if the matrix would otherwise be too high for the window.
 //
 // data.title    what a screen reader says about the matrix
 // data.classes  the names of the classes
@@ -16,11 +17,14 @@
 
 // The state of each matrix on the page, by the element that contains it.
 const STATES = new WeakMap()
-// The minimum width of a cell in pixels, so that a finger can hit it. A matrix that is therefore wider than
-// its container scrolls to the side.
+// The minimum width and height of a cell in pixels, so that a finger can hit it. A matrix that is therefore
+// wider than its container scrolls to the side.
 const MIN_CELL = 26
 // The maximum width of a matrix in pixels.
 const MAX_WIDTH = 720
+// The height of the elements above the matrix, and the minimum of the height that limits the cells, in pixels.
+// app.css contains both numbers as well.
+const [HEIGHT_ABOVE, MIN_HEIGHT] = [480, 320]
 // The color of the cells: red, green and blue.
 const COLOR = [0, 114, 178]
 // The opacities of the color for the shares 0 and 1: texts are readable on all cells, in light and dark
@@ -31,15 +35,20 @@ const STEPS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRi
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const container = parentElement.querySelector(".confusion-matrix")
-  const state = STATES.get(parentElement) ?? { observer: new ResizeObserver(() => redraw(state)) }
+  const state = STATES.get(parentElement) ?? {
+    observer: new ResizeObserver(() => redraw(state)),
+    onResize: () => redraw(state),
+  }
   if (!STATES.has(parentElement)) {
     STATES.set(parentElement, state)
     state.observer.observe(container)
+    window.addEventListener("resize", state.onResize)
   }
   Object.assign(state, { data, container, send: (cell) => setTriggerValue("cell", cell) })
   redraw(state)
   return () => {
     state.observer.disconnect()
+    window.removeEventListener("resize", state.onResize)
     STATES.delete(parentElement)
   }
 }
@@ -49,11 +58,12 @@ function redraw(state) {
   const { data, container } = state
   const width = Math.min(container.clientWidth, MAX_WIDTH)
   if (!width) return
+  const maxHeight = Math.max(window.innerHeight - HEIGHT_ABOVE, MIN_HEIGHT)
   const style = getComputedStyle(container)
-  const content = JSON.stringify([width, style.color, { ...data, selected: null }])
+  const content = JSON.stringify([width, maxHeight, style.color, { ...data, selected: null }])
   if (content !== state.content) {
     const hadFocus = container.contains(document.activeElement)
-    container.replaceChildren(matrix(state, width, style))
+    container.replaceChildren(matrix(state, width, maxHeight, style))
     state.content = content
     mark(state, data.selected)
     if (hadFocus) cellAt(state, data.selected).focus()
@@ -62,7 +72,7 @@ function redraw(state) {
   }
 }
 
-function matrix(state, width, style) {
+function matrix(state, width, maxHeight, style) {
   const { data } = state
   const count = data.classes.length
   const context = document.createElement("canvas").getContext("2d")
@@ -76,16 +86,19 @@ function matrix(state, width, style) {
   const axisSize = nameSize + 8
   const nameWidth = widest(names, nameSize)
   const left = axisSize + nameWidth + 8
-  const cellSize = Math.max((width - left - 1) / (count + 1), MIN_CELL)
+  const cellWidth = Math.max((width - left - 1) / (count + 1), MIN_CELL)
   // The names of the columns are horizontal if they fit, and otherwise vertical.
-  const isHorizontal = nameWidth + 4 <= cellSize
+  const isHorizontal = nameWidth + 4 <= cellWidth
   const top = axisSize + (isHorizontal ? nameSize + 8 : nameWidth + 8)
+  const legendHeight = 46
+  const cellHeight = Math.min(cellWidth, Math.max((maxHeight - top - legendHeight) / (count + 1), MIN_CELL))
   const texts = [...data.texts.flat(), ...data.rows, ...data.columns, data.total]
   // The largest font size with which all numbers fit into their cells. If none fits, no numbers are drawn.
-  const numberSize = [16, 15, 14, 13, 12, 11, 10, 9].find((size) => widest(texts, size) <= cellSize - 4)
-  const legendHeight = 46
-  const right = left + cellSize * (count + 1)
-  const bottom = top + cellSize * (count + 1)
+  const numberSize = [16, 15, 14, 13, 12, 11, 10, 9].find(
+    (size) => widest(texts, size) <= cellWidth - 4 && size <= cellHeight - 4,
+  )
+  const right = left + cellWidth * (count + 1)
+  const bottom = top + cellHeight * (count + 1)
   const size = { width: right + 1, height: bottom + legendHeight }
   const svg = element("svg", {
     ...size,
@@ -106,9 +119,9 @@ function matrix(state, width, style) {
   const end = { "text-anchor": "end" }
   const faint = { "fill-opacity": 0.75 }
 
-  const centerX = left + (cellSize * count) / 2
+  const centerX = left + (cellWidth * count) / 2
   write(svg, "predicted", centerX, axisSize / 2, { ...middle, ...faint, "aria-hidden": true })
-  const centerY = top + (cellSize * count) / 2
+  const centerY = top + (cellHeight * count) / 2
   write(svg, "true", 0, 0, {
     ...middle,
     ...faint,
@@ -117,7 +130,7 @@ function matrix(state, width, style) {
   })
   const header = element("g", { role: "row" })
   names.forEach((name, column) => {
-    const x = left + cellSize * (column + 0.5)
+    const x = left + cellWidth * (column + 0.5)
     const position = isHorizontal
       ? middle
       : { "text-anchor": "start", transform: `translate(${x}, ${top - 6}) rotate(-90)` }
@@ -128,27 +141,27 @@ function matrix(state, width, style) {
 
   names.forEach((name, row) => {
     const line = element("g", { role: "row" })
-    const y = top + cellSize * row
-    write(line, name, left - 6, y + cellSize / 2, { ...end, role: "rowheader", ...(row < count ? {} : faint) })
+    const y = top + cellHeight * row
+    write(line, name, left - 6, y + cellHeight / 2, { ...end, role: "rowheader", ...(row < count ? {} : faint) })
     names.forEach((_, column) => {
-      const x = left + cellSize * column
+      const x = left + cellWidth * column
       if (row < count && column < count) {
-        line.append(dataCell(state, row, column, { x, y, cellSize, numberSize, write }))
+        line.append(dataCell(state, row, column, { x, y, cellWidth, cellHeight, numberSize, write }))
       } else {
         const total = row < count ? data.rows[row] : column < count ? data.columns[column] : data.total
         const totalCell = element("g", { role: "gridcell" })
         const options = { ...middle, ...faint, "font-size": numberSize }
-        if (numberSize) write(totalCell, total, x + cellSize / 2, y + cellSize / 2, options)
+        if (numberSize) write(totalCell, total, x + cellWidth / 2, y + cellHeight / 2, options)
         line.append(totalCell)
       }
     })
     svg.append(line)
   })
-  svg.append(legend(data, left, bottom + 12, Math.min(cellSize * count, 260), nameSize, write))
+  svg.append(legend(data, left, bottom + 12, Math.min(cellWidth * count, 260), nameSize, write))
   return svg
 }
 
-function dataCell(state, row, column, { x, y, cellSize, numberSize, write }) {
+function dataCell(state, row, column, { x, y, cellWidth, cellHeight, numberSize, write }) {
   const { data } = state
   const group = element("g", {
     role: "gridcell",
@@ -162,8 +175,8 @@ function dataCell(state, row, column, { x, y, cellSize, numberSize, write }) {
     element("rect", {
       x: x + 1,
       y: y + 1,
-      width: cellSize - 2,
-      height: cellSize - 2,
+      width: cellWidth - 2,
+      height: cellHeight - 2,
       rx: 3,
       fill: `rgb(${COLOR})`,
       "fill-opacity": opacity(share ?? 0),
@@ -173,7 +186,7 @@ function dataCell(state, row, column, { x, y, cellSize, numberSize, write }) {
     }),
   )
   if (numberSize) {
-    write(group, data.texts[row][column], x + cellSize / 2, y + cellSize / 2, {
+    write(group, data.texts[row][column], x + cellWidth / 2, y + cellHeight / 2, {
       "text-anchor": "middle",
       "font-size": numberSize,
       "font-weight": row === column ? 600 : 400,

@@ -1,6 +1,6 @@
 // A grid of faces. A click on a face opens it; faces can have checkboxes and be in groups.
 //
-// data.groups    the faces of each group: {row, image, caption, name, mark, color, isSelected}, as
+// data.groups    the faces of each group: {row, image, caption, detail, name, mark, color, isSelected}, as
 //                FaceTile in face_grid.py describes them; isSelected is null if there is no checkbox
 // data.isGrouped true to draw a frame around each group
 // data.hidden    for each group, a text about faces that are not drawn; empty if all are drawn
@@ -35,6 +35,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     data.groups.flat().forEach((face, index) => fill(state.tiles[index], face))
   } else {
     state.tiles = []
+    const isFirst = !state.structure
     grid.replaceChildren(
       ...data.groups.flatMap((group, number) => {
         const tiles = group.map((face) => tile(face, send))
@@ -42,6 +43,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
         return data.isGrouped ? [framed(tiles, data.hidden[number])] : tiles
       }),
     )
+    // The page numbers may be below the faces: the next page starts with its first face.
+    if (!isFirst && grid.getBoundingClientRect().top < 0) grid.scrollIntoView()
   }
   grid.classList.toggle("grouped", data.isGrouped)
   align(grid)
@@ -90,7 +93,8 @@ function tile(face, send) {
     label.append(box)
     picture.append(label)
   }
-  tileElement.append(picture, created("div", "caption"), created("div", "mark"))
+  picture.append(created("div", "mark"))
+  tileElement.append(picture, created("div", "caption"), created("div", "detail"))
   fill(tileElement, face)
   return tileElement
 }
@@ -105,11 +109,12 @@ function fill(tileElement, face) {
   caption.textContent = face.caption
   caption.style.setProperty("--dot", face.color || "transparent")
   caption.classList.toggle("dotted", Boolean(face.color))
+  tileElement.querySelector(".detail").textContent = face.detail
   tileElement.querySelector(".mark").textContent = face.mark
   const box = tileElement.querySelector("input")
   if (box) {
     box.checked = face.isSelected
-    box.setAttribute("aria-label", face.caption)
+    box.setAttribute("aria-label", [face.caption, face.detail].filter(Boolean).join(" · "))
   }
   tileElement.classList.toggle("selected", Boolean(face.isSelected))
   tileElement.classList.toggle("decided", Boolean(face.mark))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.charts.dataset import difference_map, intensity_lines
 from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
@@ -22,7 +23,12 @@ from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
+#: Number of faces on a page of the gallery: a multiple of 24, which fills complete rows.
+_PAGE_SIZE = 72
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
+
+#: Keys of the containers of the filters of views with many filters.
+_FILTER_KEYS = {"Gallery": "gallery_choice", "Augmentation": "preview_choice"}
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
@@ -53,22 +59,38 @@ _PREVIEW_SEEDS = "browse_preview_seed"
 
 @section
 def show_browsing(dataset: OpenDataset) -> None:
-    """Draw the selection of a view, and the selected view."""
-    view = kept_segments(
-        "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
-    )
+    """Draw the selection of a view with its filters, and the selected view."""
+    # By the keys of the containers, app.css places the filters next to the views if there is space,
+    # and reserves their space on a phone.
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="browse_choice"
+    ):
+        with st.container(width="content", key="browse_views"):
+            view = kept_segments(
+                "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
+            )
+        filters = st.container(
+            horizontal=True,
+            vertical_alignment="center",
+            gap="small",
+            key=_FILTER_KEYS.get(view, "browse_filters"),
+        )
     if view == "Gallery":
-        _show_gallery(dataset)
+        _show_gallery(dataset, filters)
     elif view == "Mean faces":
-        _show_mean_faces(dataset)
+        _show_mean_faces(dataset, filters)
     elif view == "Pixel intensities":
-        _show_intensities(dataset)
+        _show_intensities(dataset, filters)
     else:
-        _show_augmentation(dataset)
+        _show_augmentation(dataset, filters)
 
 
-def _choose_images(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
-    """Draw the selections of class and split, and return the rows that match both."""
+def _choose_images(dataset: OpenDataset, key: str) -> tuple[NDArray[np.intp], str]:
+    """Draw the selections of class and split.
+
+    Returns:
+        The rows that match both, and the split, which may be "all".
+    """
     classes = dataset.faces.classes
     class_name = kept_selectbox(
         "Class",
@@ -77,48 +99,52 @@ def _choose_images(dataset: OpenDataset, key: str) -> NDArray[np.intp]:
         name="class",
         format_func=lambda name: name or "all",
         is_in_bar=True,
-        width=180,
+        width=150,
     )
-    rows = dataset.faces.rows(_choose_split(dataset, key))
+    split = _choose_split(dataset, key)
+    rows = dataset.faces.rows(split)
     if class_name != _ALL:
         rows = rows[dataset.faces.labels[rows] == classes.index(class_name)]
-    return rows
+    return rows, split
 
 
-def _show_gallery(dataset: OpenDataset) -> None:
-    # With this key, app.css reserves the space of the fields on a phone.
-    with st.container(horizontal=True, vertical_alignment="center", key="gallery_choice"):
-        rows = _choose_images(dataset, "gallery")
+def _show_gallery(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+    with filters:
+        rows, split = _choose_images(dataset, "gallery")
         order = kept_selectbox(
             "Order",
             list(_ORDERS),
             key="gallery_order",
             name="order",
             is_in_bar=True,
-            width=300,
+            width=250,
         )
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
             st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
+        st.caption(counted(len(rows), "image"), width="content")
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
         return
     ordered, format_value = _ordered(dataset, rows, order)
-    st.caption(counted(len(rows), "image"))
     state = curation_state(dataset)
+    has_several_splits = split == "all" and len(dataset.faces.present_splits) > 1
 
-    def caption(row: int) -> str:
-        value = "" if format_value is None else f" · {format_value(row)}"
-        return f"{dataset.caption(row)}{value}"
+    def detail(row: int) -> str:
+        value = "" if format_value is None else format_value(row)
+        return " · ".join(
+            filter(None, (value, dataset.split_of(row) if has_several_splits else ""))
+        )
 
     show_gallery(
         dataset.faces.images,
         ordered,
-        face_texts(dataset, state, caption=caption),
+        face_texts(dataset, state, detail=detail),
         open_face=FaceDrawer(dataset, "gallery").opener,
         # The key changes with the order and the filters, so that the new images start at the first
         # page. The first 64 rows are enough to distinguish two orders. The mask makes the hash
         # positive.
         key=f"gallery_{hash((dataset.key, ordered[:64].tobytes(), len(ordered))) & 0xFFFFFFFF:x}",
+        page_size=_PAGE_SIZE,
     )
 
 
@@ -171,8 +197,9 @@ def _means(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.
     )
 
 
-def _show_mean_faces(dataset: OpenDataset) -> None:
-    split = _choose_split(dataset, "means")
+def _show_mean_faces(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+    with filters:
+        split = _choose_split(dataset, "means")
     means = _means(dataset.key, split, dataset)
     st.caption(
         "The mean of all images of a class, with stretched contrast. It shows what these faces "
@@ -231,7 +258,7 @@ def _choose_split(dataset: OpenDataset, key: str) -> str:
         key=f"{key}_split",
         name="split",
         is_in_bar=True,
-        width=180,
+        width=160,
     )
 
 
@@ -246,8 +273,9 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
     }
 
 
-def _show_intensities(dataset: OpenDataset) -> None:
-    split = _choose_split(dataset, "gray")
+def _show_intensities(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+    with filters:
+        split = _choose_split(dataset, "gray")
     histograms = _histograms(dataset.key, split, dataset)
     show_chart(
         intensity_lines(histograms, dataset.faces.classes),
@@ -258,8 +286,8 @@ def _show_intensities(dataset: OpenDataset) -> None:
     )
 
 
-def _show_augmentation(dataset: OpenDataset) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
+def _show_augmentation(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+    with filters:
         recipe = kept_selectbox(
             "Recipe",
             list(RECIPES),
@@ -269,7 +297,7 @@ def _show_augmentation(dataset: OpenDataset) -> None:
             is_in_bar=True,
             width=320,
         )
-        rows = _choose_images(dataset, "preview")
+        rows, _ = _choose_images(dataset, "preview")
         is_new_face = st.button("Another face", icon=":material/face:", key="preview_face")
         are_new_variants = st.button(
             "Other variants", icon=":material/shuffle:", key="preview_shuffle"

@@ -47,22 +47,28 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     # The selection and the state of imports have their own containers, so that the position of the
     # following elements never changes. Streamlit identifies containers and fragments by their
     # position: one that moves is replaced in the browser, and a click on it at that moment is lost.
-    selection, import_state = st.container(), st.container()
+    # In app.css, a closed form is next to the selection, and an open one below it.
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="dataset_choice"
+    ):
+        selection = st.container(horizontal=True, width="content", key="dataset_selection")
+        import_form = st.expander(
+            "Import a dataset",
+            expanded=not names,
+            icon=":material/add:",
+            key="import_open",
+            on_change="rerun",
+        )
+    import_state = st.container()
     name = None
     if names:
         with selection:
             name = _draw_selection(names, settings)
-    with import_state:
-        show_import_state()
-    with st.expander(
-        "Import a dataset",
-        expanded=not names,
-        icon=":material/add:",
-        key="import_open",
-        on_change="rerun",
-    ) as import_form:
+    with import_form:
         if import_form.open or not names:
             show_import(settings)
+    with import_state:
+        show_import_state()
     if name is None:
         _show_empty_state(settings)
         return None
@@ -75,22 +81,19 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
     """Draw the selection and the button for deletion; return the name of the selected dataset."""
-    with st.container(horizontal=True, vertical_alignment="center"):
-        name = kept_selectbox(
-            "Dataset",
-            names,
-            key="dataset",
-            name="dataset",
-            is_always_shown=True,
-            format_func=lambda name: (
-                f"{name} (drawn, not real faces)" if name == DEMO_NAME else name
-            ),
-            is_in_bar=True,
-            width=360,
-            on_change=forget_notice,
-        )
-        if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
-            _confirm_deletion(name, settings)
+    name = kept_selectbox(
+        "Dataset",
+        names,
+        key="dataset",
+        name="dataset",
+        is_always_shown=True,
+        format_func=lambda name: f"{name} (drawn, not real faces)" if name == DEMO_NAME else name,
+        is_in_bar=True,
+        width=360,
+        on_change=forget_notice,
+    )
+    if st.button("Delete…", icon=":material/delete:", key="delete_dataset"):
+        _confirm_deletion(name, settings)
     return name
 
 

@@ -40,7 +40,7 @@ from fer_studio.ui.uploads import read_upload
 #: Session key of the last import of decisions: the name of the dataset, and the result.
 _IMPORT_RESULT = "curation_import"
 #: Maximum number of faces below the table of decisions.
-_MAX_FACES = 12
+_MAX_FACES = 24
 #: Maximum number of unreadable lines of a curation file that are listed.
 _MAX_PROBLEMS = 20
 #: Maximum size of an uploaded curation file. Decisions about all images of FER2013 take less than

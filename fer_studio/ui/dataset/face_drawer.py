@@ -68,6 +68,7 @@ def face_texts(
     state: CurationState,
     *,
     caption: Callable[[int], str] | None = None,
+    detail: Callable[[int], str] | None = None,
     note: Callable[[int], str] = lambda row: "",
 ) -> FaceTexts:
     """Return what galleries of this page show of each face: class, split, decision.
@@ -75,12 +76,14 @@ def face_texts(
     Args:
         dataset: The dataset.
         state: The decisions about its images.
-        caption: Returns the text below the face in a row; by default its class and split.
+        caption: Returns the text below the face in a row; by default its class.
+        detail: Returns the second line of this text; by default the split.
         note: Returns a text to append to the alternative text of the face in a row.
     """
     colors = class_colors(dataset.faces.classes)
     return FaceTexts(
-        caption=caption or dataset.caption,
+        caption=caption or dataset.faces.class_of,
+        detail=detail or dataset.split_of,
         alternative_text=lambda row: (
             f"{dataset.faces.names[row]}, {dataset.caption(row)}{note(row)}"
         ),

@@ -161,9 +161,15 @@ def _show_faces(drawer: FaceDrawer, finding: Finding, state: CurationState, key:
         text = faces.class_of(row)
         if row in drawer.suggested:
             text += f" → {faces.classes[drawer.suggested[row]]}?"
-        return f"{text} · {SPLITS[faces.splits[row]]}" if finding.is_grouped else text
+        return text
 
-    texts = face_texts(dataset, state, caption=caption, note=lambda row: f". {drawer.reasons[row]}")
+    texts = face_texts(
+        dataset,
+        state,
+        caption=caption,
+        detail=lambda row: dataset.split_of(row) if finding.is_grouped else "",
+        note=lambda row: f". {drawer.reasons[row]}",
+    )
     if finding.is_grouped:
         choose_grouped_faces(faces.images, finding.groups, texts, key=key, open_face=drawer.opener)
     else:

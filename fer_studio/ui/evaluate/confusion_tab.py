@@ -22,8 +22,6 @@ _SCALES: dict[str, Scale] = {
 }
 #: Session keys of the true and the predicted class of the selected cell.
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
-#: Number of faces per page.
-_PAGE_SIZE = 20
 #: Width in CSS pixels; on narrower screens, the matrix is as wide as the page.
 _MATRIX_WIDTH = 680
 
@@ -115,4 +113,4 @@ def _show_cell(evaluation: LoadedEvaluation) -> None:
     if evaluation.faces is None:
         explain_missing_images("To see their faces")
     positions = cell_positions(evaluation.result, row, column)
-    show_images(evaluation, positions, key="cell", page_size=_PAGE_SIZE)
+    show_images(evaluation, positions, key="cell")

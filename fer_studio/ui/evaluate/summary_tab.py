@@ -23,8 +23,7 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
     """Show the overall metrics, warnings and a chart; against votes, also annotator agreement."""
     result = evaluation.result
     _show_metrics(result)
-    for warning in result.warnings:
-        st.warning(plain_text(warning), icon=":material/warning:")
+    _show_warnings(result)
     show_chart(
         summary_intervals(result),
         title="Accuracy with 95 % intervals",
@@ -36,6 +35,21 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
     )
     if evaluation.votes is not None:
         show_annotators(evaluation.votes)
+
+
+def _show_warnings(result: EvaluationResult) -> None:
+    """Show the warnings in small lines; the badges next to the title show the most important ones.
+
+    Args:
+        result: The evaluation.
+    """
+    if result.warnings:
+        st.markdown(
+            "  \n".join(
+                f":orange[:material/warning:] :small[{plain_text(warning)}]"
+                for warning in result.warnings
+            )
+        )
 
 
 def _show_metrics(result: EvaluationResult) -> None:
@@ -83,7 +97,8 @@ def _show_metrics(result: EvaluationResult) -> None:
 
 def _explanation(result: EvaluationResult) -> str:
     sentences = [
-        *([] if result.seen is None else [result.seen.summary]),
+        # The warnings contain the numbers of images that the model has seen.
+        *([] if result.seen is None or result.seen.warnings else [result.seen.summary]),
         "Intervals are 95 % bootstrap intervals.",
         "The majority-class baseline, which always predicts "
         f"{result.classes[result.majority_class]}, reaches {percent(result.baseline_accuracy)}.",
