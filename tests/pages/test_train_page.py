@@ -694,7 +694,9 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, calibration error (ECE) 0.012" in words(app)
+    # The accuracy of the model is that of the best epoch, so it is not repeated.
+    assert "Calibration error (ECE) on validation: 0.012." in words(app)
+    assert "54.0 %" not in words(app)
     assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
         labels(app)
     )
@@ -717,6 +719,23 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert default_bundle_name(home) == "mine"
     assert not app.button(key="delete").disabled
     assert (home.models_root / "mine" / "bundle.json").is_file()
+
+
+def test_the_message_of_a_finished_training_is_shown_without_what_the_page_repeats(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    run = make_run(home, "one", epochs=4, state="finished", message="to be replaced")
+    write_bundle_folder(run.bundle_path, metrics={"validation": {"accuracy": 0.541}})
+    message = f"stopped: validation accuracy 54.1 %, macro F1 0.270; bundle in {run.bundle_path}"
+    run.write_status(RunStatus("stopped", message, epoch=4, epochs=50))
+    app = open_view("Runs")
+    assert "stopped" in badges(app)
+    assert "Stopped:" not in words(app)
+    assert words(app).count("54.1 %") == 1  # the exported model's, which differs from the epoch's
+    assert "Its folder is runs/one/bundle." in words(app)
+    run.write_status(RunStatus("stopped", f"{message}; the loss became NaN", epoch=4, epochs=50))
+    app.run()
+    assert "The loss became NaN." in words(app)
 
 
 def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
@@ -747,8 +766,8 @@ def test_a_run_is_named_noted_and_deleted(
     app.button(key="save_label_one").click().run()
     assert_sound(app)
     assert (read_label(run).name, read_label(run).note) == ("my run", "good")
-    assert "my run" in app.selectbox(key="run").options
-    assert app.caption[0].value.startswith("one · ")
+    assert "Run: my run" in app.selectbox(key="run").options
+    assert app.caption[0].value.startswith("2 of 50 epochs · one · ")
     app.button(key="delete").click().run()
     assert_sound(app)
     assert not run.path.exists()
@@ -977,7 +996,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
         assert not {"Stop", "Continue training", "Reuse settings"} & set(labels(app))
     app.selectbox(key="run").set_value("half").run()
     assert_sound(app)
-    assert "2 of 50 epochs" in app.get("progress")[0].proto.text
+    assert "2 of 50 epochs" in words(app)
     assert "damaged" in errors(app)[0]  # its model
     app.button_group[0].set_value("Compare").run()
     assert_sound(app)
