@@ -1099,6 +1099,23 @@ def test_chosen_runs_are_overlaid_with_their_differences(
     assert app.selectbox(key="run").value == "one"
 
 
+def test_the_three_best_finished_runs_are_compared_until_others_are_selected(
+    home: Settings, open_view: Callable[..., AppTest]
+) -> None:
+    for name, epochs in (("one", 1), ("two", 2), ("three", 3), ("four", 4)):
+        make_run(home, name, epochs=epochs, state="finished")
+    make_run(home, "best", epochs=5, state="failed")
+    make_run(home, "new")
+    app = open_view("Compare")
+    assert list(app.dataframe[0].value["Run"]) == ["best", "four", "three", "two", "one", "new"]
+    (chart,) = app.get("plotly_chart")
+    curves = json.loads(chart.proto.spec)["data"]
+    assert [curve["name"] for curve in curves] == ["four", "three", "two"]
+    app = open_view("Compare", compared_runs=[])
+    assert not app.get("plotly_chart")
+    assert "Click the left end" in words(app)
+
+
 def test_runs_that_differ_in_their_seed_are_one_row_with_mean_and_deviation(
     home: Settings, open_view: Callable[..., AppTest]
 ) -> None:
@@ -1266,10 +1283,13 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     assert "2 of 4 trials: 2 finished" in app.get("progress")[0].proto.text
     assert "Best: trial 1, validation accuracy 50.0 %" in words(app)
     table = app.dataframe[0].value
-    assert list(table["Trial"]) == [2, 1, 0]
+    # The best trial is first, the running one is last.
+    assert list(table["Trial"]) == [1, 0, 2]
+    assert list(table["Best"]) == ["★", "", ""]
     # The run of trial 0 is on the machine that trained it.
-    assert list(table["Run"].fillna("")) == ["", "/train?view=Runs&run=run-1", ""]
-    assert list(table["Worker"]) == ["lab-0 17", "lab-1 17", "lab-0 17"]
+    assert list(table["Run"].fillna("")) == ["/train?view=Runs&run=run-1", "", ""]
+    assert list(table["Worker"]) == ["lab-1 17", "lab-0 17", "lab-0 17"]
+    assert "Problem" not in table.columns  # no trial has one
     assert r"Workers: **lab\-0 17** trial 2, **lab\-1 17** between trials." in [
         caption.value for caption in app.caption
     ]
@@ -1281,6 +1301,26 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     app.button(key="open_best").click().run()
     assert_sound(app)
     assert app.selectbox(key="run").value == "run-1"
+
+
+def test_the_best_trial_is_first_also_for_a_metric_that_is_minimized(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    create_study(setup_from_form(values(trials=3, monitor="loss"), [RATE]), home)
+    study = load_study("rates", home)
+    for loss in (1.5, 0.5, 1.0):
+        trial = study.ask()
+        trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+        trial.set_user_attr(WORKER_ATTRIBUTE, "lab-0 17")
+        trial.report(loss, 1)
+        study.tell(trial, loss)
+    app = open_view("Search")
+    assert "finished" in badges(app)
+    assert not app.get("progress")
+    assert "3 of 3 trials: 3 finished." in words(app)
+    table = app.dataframe[0].value
+    assert list(table["Trial"]) == [1, 2, 0]
+    assert "Worker" not in table.columns  # it is the same for all
 
 
 def test_a_damaged_study_is_reported(
