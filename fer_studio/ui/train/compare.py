@@ -68,7 +68,9 @@ def show_compare(settings: Settings) -> None:
         titles = run_titles(matching_runs)
         rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
     selected = _choose_rows(groups, rows)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    # With this key, app.css reserves the space of the row on a phone.
+    key = "compare_style" if selected else None
+    with st.container(horizontal=True, vertical_alignment="bottom", key=key):
         if selected:
             metric_name = _choose_metric()
             style = choose_curve_style()
