@@ -37,7 +37,7 @@ _MINIMAL = "minimal page"
 _SECTIONS = {
     "New training": "Start training",
     "Runs": "Learning rate",
-    "Compare": "Click the left end",
+    "Compare": "Differences in the settings",
 }
 
 

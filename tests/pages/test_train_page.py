@@ -696,7 +696,9 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert (values["Macro F1"], values["Best epoch"]) == ("0.270", "4")
     assert len(app.get("vega_lite_chart")) == 4
     assert "epoch 4 done" in app.code[0].value
-    assert "accuracy 54.0 %, macro F1 0.270, calibration error (ECE) 0.012" in words(app)
+    # The accuracy of the model is that of the best epoch, so it is not repeated.
+    assert "Calibration error (ECE) on validation: 0.012." in words(app)
+    assert "54.0 %" not in words(app)
     assert {"Use as default", "Publish", "Delete permanently", "Continue training"} <= set(
         labels(app)
     )
@@ -719,6 +721,23 @@ def test_a_finished_run_shows_its_figures_curves_and_model(
     assert default_bundle_name(home) == "mine"
     assert not app.button(key="delete").disabled
     assert (home.models_root / "mine" / "bundle.json").is_file()
+
+
+def test_the_message_of_a_finished_training_is_shown_without_what_the_page_repeats(
+    home: Settings, open_view: Callable[..., AppTest], write_bundle_folder: Callable[..., Path]
+) -> None:
+    run = make_run(home, "one", epochs=4, state="finished", message="to be replaced")
+    write_bundle_folder(run.bundle_path, metrics={"validation": {"accuracy": 0.541}})
+    message = f"stopped: validation accuracy 54.1 %, macro F1 0.270; bundle in {run.bundle_path}"
+    run.write_status(RunStatus("stopped", message, epoch=4, epochs=50))
+    app = open_view("Runs")
+    assert "stopped" in badges(app)
+    assert "Stopped:" not in words(app)
+    assert words(app).count("54.1 %") == 1  # the exported model's, which differs from the epoch's
+    assert "Its folder is runs/one/bundle." in words(app)
+    run.write_status(RunStatus("stopped", f"{message}; the loss became NaN", epoch=4, epochs=50))
+    app.run()
+    assert "The loss became NaN." in words(app)
 
 
 def test_the_model_of_a_run_that_learned_votes_is_measured_against_them(
@@ -749,8 +768,8 @@ def test_a_run_is_named_noted_and_deleted(
     app.button(key="save_label_one").click().run()
     assert_sound(app)
     assert (read_label(run).name, read_label(run).note) == ("my run", "good")
-    assert "my run" in app.selectbox(key="run").options
-    assert app.caption[0].value.startswith("one · ")
+    assert "Run: my run" in app.selectbox(key="run").options
+    assert app.caption[0].value.startswith("2 of 50 epochs · one · ")
     app.button(key="delete").click().run()
     assert_sound(app)
     assert not run.path.exists()
@@ -979,7 +998,7 @@ def test_broken_folders_are_shown_with_a_sentence_and_do_not_affect_others(
         assert not {"Stop", "Continue training", "Reuse settings"} & set(labels(app))
     app.selectbox(key="run").set_value("half").run()
     assert_sound(app)
-    assert "2 of 50 epochs" in app.get("progress")[0].proto.text
+    assert "2 of 50 epochs" in words(app)
     assert "damaged" in errors(app)[0]  # its model
     app.button_group[0].set_value("Compare").run()
     assert_sound(app)
@@ -1080,6 +1099,23 @@ def test_chosen_runs_are_overlaid_with_their_differences(
     assert default_bundle_name(home) == "one"
     app.button(key="open_run").click().run()
     assert app.selectbox(key="run").value == "one"
+
+
+def test_the_three_best_finished_runs_are_compared_until_others_are_selected(
+    home: Settings, open_view: Callable[..., AppTest]
+) -> None:
+    for name, epochs in (("one", 1), ("two", 2), ("three", 3), ("four", 4)):
+        make_run(home, name, epochs=epochs, state="finished")
+    make_run(home, "best", epochs=5, state="failed")
+    make_run(home, "new")
+    app = open_view("Compare")
+    assert list(app.dataframe[0].value["Run"]) == ["best", "four", "three", "two", "one", "new"]
+    (chart,) = app.get("plotly_chart")
+    curves = json.loads(chart.proto.spec)["data"]
+    assert [curve["name"] for curve in curves] == ["four", "three", "two"]
+    app = open_view("Compare", compared_runs=[])
+    assert not app.get("plotly_chart")
+    assert "Click the left end" in words(app)
 
 
 def test_runs_that_differ_in_their_seed_are_one_row_with_mean_and_deviation(
@@ -1249,10 +1285,13 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     assert "2 of 4 trials: 2 finished" in app.get("progress")[0].proto.text
     assert "Best: trial 1, validation accuracy 50.0 %" in words(app)
     table = app.dataframe[0].value
-    assert list(table["Trial"]) == [2, 1, 0]
+    # The best trial is first, the running one is last.
+    assert list(table["Trial"]) == [1, 0, 2]
+    assert list(table["Best"]) == ["★", "", ""]
     # The run of trial 0 is on the machine that trained it.
-    assert list(table["Run"].fillna("")) == ["", "/train?view=Runs&run=run-1", ""]
-    assert list(table["Worker"]) == ["lab-0 17", "lab-1 17", "lab-0 17"]
+    assert list(table["Run"].fillna("")) == ["/train?view=Runs&run=run-1", "", ""]
+    assert list(table["Worker"]) == ["lab-1 17", "lab-0 17", "lab-0 17"]
+    assert "Problem" not in table.columns  # no trial has one
     assert r"Workers: **lab\-0 17** trial 2, **lab\-1 17** between trials." in [
         caption.value for caption in app.caption
     ]
@@ -1264,6 +1303,26 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     app.button(key="open_best").click().run()
     assert_sound(app)
     assert app.selectbox(key="run").value == "run-1"
+
+
+def test_the_best_trial_is_first_also_for_a_metric_that_is_minimized(
+    home: Settings, faces: str, open_view: Callable[..., AppTest]
+) -> None:
+    create_study(setup_from_form(values(trials=3, monitor="loss"), [RATE]), home)
+    study = load_study("rates", home)
+    for loss in (1.5, 0.5, 1.0):
+        trial = study.ask()
+        trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+        trial.set_user_attr(WORKER_ATTRIBUTE, "lab-0 17")
+        trial.report(loss, 1)
+        study.tell(trial, loss)
+    app = open_view("Search")
+    assert "finished" in badges(app)
+    assert not app.get("progress")
+    assert "3 of 3 trials: 3 finished." in words(app)
+    table = app.dataframe[0].value
+    assert list(table["Trial"]) == [1, 2, 0]
+    assert "Worker" not in table.columns  # it is the same for all
 
 
 def test_a_damaged_study_is_reported(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from fer_core.bundle import (
+    BundleRecord,
     check_name_is_free,
     default_bundle_name,
     load_bundle,
@@ -45,63 +46,95 @@ _MAX_MODEL_NAME = 64
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
-    """Draw the buttons that the run's state allows."""
+    """Draw what the run's state allows, as parts of a row: at most two buttons, and a menu.
+
+    Only the first ones have icons, so that all fit next to each other on a phone.
+    """
     folder = RunFolder(run.path)
-    with st.container(horizontal=True):
-        if run.is_active:
-            if run.state == "paused":
-                _button("Resume", "resume", ":material/play_arrow:", lambda: request_resume(folder))
-            else:
-                _button(
-                    "Pause",
-                    "pause",
-                    ":material/pause:",
-                    lambda: request_pause(folder),
-                    help="Pauses after the current step; the process keeps its memory.",
-                )
+    if run.is_active:
+        if run.state == "paused":
+            _button("Resume", "resume", ":material/play_arrow:", lambda: request_resume(folder))
+        else:
             _button(
-                "Stop",
-                "stop",
-                ":material/stop:",
-                lambda: request_stop(folder),
-                success_message="Stopping: the best epoch so far becomes a model.",
-                help="Ends after the current step and keeps the best epoch so far as a model.",
+                "Pause",
+                "pause",
+                ":material/pause:",
+                lambda: request_pause(folder),
+                help="Pauses after the current step; the process keeps its memory.",
             )
-            with st.popover("Kill…", icon=":material/dangerous:", key="kill_popover"):
-                st.markdown(
-                    "Ends the process at once. The current epoch is lost and no model is written; "
-                    "the run can be continued after its last finished epoch."
-                )
-                _button("Kill now", "kill", ":material/dangerous:", lambda: _kill(folder, settings))
-        if run.can_continue:
-            _show_continue(run, settings)
+        _button(
+            "Stop",
+            "stop",
+            ":material/stop:",
+            lambda: request_stop(folder),
+            success_message="Stopping: the best epoch so far becomes a model.",
+            help="Ends after the current step and keeps the best epoch so far as a model.",
+        )
+    elif run.has_bundle:
+        _show_use_as_default(run, settings)
+    if run.can_continue:
+        _show_continue(run, settings)
+    if run.state == "queued":
+        _show_reuse(run)
+        return
+    with st.popover("More", key="more_actions"):
         if run.config is not None:
-            st.button(
-                "Reuse settings",
-                key="reuse_settings",
-                icon=":material/edit:",
-                on_click=reuse_settings,
-                args=(run,),
-                help="Fills the form of a new training with this run's settings.",
+            _show_reuse(run)
+            st.divider()
+        if run.is_active:
+            st.markdown(
+                "Kill ends the process at once. The current epoch is lost and no model is written; "
+                "the run can be continued after its last finished epoch."
             )
-        if not run.is_active and run.state != "queued":
-            with st.popover("Delete…", icon=":material/delete:", key="delete_popover"):
-                is_default = is_default_model(folder, settings)
-                st.markdown(
-                    "The default model is in this run's folder: publish a copy as the default, or "
-                    "choose another default model, before you delete the run."
-                    if is_default
-                    else f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and "
-                    "model permanently."
-                )
-                st.button(
-                    "Delete permanently",
-                    key="delete",
-                    icon=":material/delete:",
-                    disabled=is_default,
-                    on_click=_delete,
-                    args=(run, settings),
-                )
+            _button("Kill now", "kill", ":material/dangerous:", lambda: _kill(folder, settings))
+        else:
+            _show_delete(run, settings)
+
+
+def _show_use_as_default(run: RunSummary, settings: Settings) -> None:
+    is_default = default_bundle_name(settings) == run.id
+    st.button(
+        "Default model" if is_default else "Use as default",
+        key="use_as_default",
+        icon=":material/star:",
+        disabled=is_default,
+        on_click=run_action,
+        args=(
+            lambda: set_default_bundle(run.id, settings),
+            f"{run.title} is now the default model.",
+        ),
+        help="All pages and commands use the default model unless you select another one.",
+    )
+
+
+def _show_reuse(run: RunSummary) -> None:
+    st.button(
+        "Reuse settings",
+        key="reuse_settings",
+        icon=":material/edit:",
+        on_click=reuse_settings,
+        args=(run,),
+        help="Fills the form of a new training with this run's settings.",
+    )
+
+
+def _show_delete(run: RunSummary, settings: Settings) -> None:
+    is_default = is_default_model(RunFolder(run.path), settings)
+    st.markdown(
+        "The default model is in this run's folder: publish a copy as the default, or choose "
+        "another default model, before you delete the run."
+        if is_default
+        else f"Deletes {plain_text(run.title)} with its curves, log, checkpoint and model "
+        "permanently."
+    )
+    st.button(
+        "Delete permanently",
+        key="delete",
+        icon=":material/delete:",
+        disabled=is_default,
+        on_click=_delete,
+        args=(run, settings),
+    )
 
 
 def _button(
@@ -134,7 +167,7 @@ def _delete(run: RunSummary, settings: Settings) -> None:
 
 def _show_continue(run: RunSummary, settings: Settings) -> None:
     is_finished = run.state == "finished"
-    with st.popover("Continue…", icon=":material/resume:", key="continue_popover"):
+    with st.popover("Continue…", key="continue_popover"):
         st.markdown(
             f"Continues after epoch {run.epoch:,} with the saved optimizer state. Runs that are "
             "pending now start first."
@@ -232,41 +265,43 @@ def _save_label(run: RunSummary, name_key: str, note_key: str) -> None:
 
 
 def show_model(run: RunSummary, settings: Settings) -> None:
-    """Draw the metrics of the run's model, and the buttons and links to use it."""
+    """Draw what is known about the run's model, and the buttons and links to use it."""
     try:
         bundle = load_bundle(run.bundle_path, run.id)
     except InputError as error:
         show_error(error)
         return
-    metrics = bundle.record.metrics.get("validation", {})
-    reference = ""
-    if bundle.record.learned_votes:
-        metrics, reference = metrics.get("votes", {}), " against the plurality of the votes"
     is_default = default_bundle_name(settings) == run.id
     with st.container(border=True):
         st.markdown("**Trained model**" + (" · default model" if is_default else ""))
         st.caption(
-            f"Validation{reference}, measured with the exported model: accuracy "
-            f"{format_percent(metrics.get('accuracy'))}, macro F1 "
-            f"{_three_digits(metrics.get('macro_f1'))}, calibration error (ECE) "
-            f"{_three_digits(metrics.get('ece'))}. All pages list it as {plain_text(run.title)}."
+            f"{_model_metrics(run, bundle.record)} All pages list the model as "
+            f"{plain_text(run.title)}. Its folder is {plain_text(str(run.bundle_path))}."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.button(
-                "Use as default",
-                key="use_as_default",
-                icon=":material/star:",
-                disabled=is_default,
-                on_click=run_action,
-                args=(
-                    lambda: set_default_bundle(run.id, settings),
-                    f"{run.title} is now the default model.",
-                ),
-                help="All pages and commands use the default model unless you select another one.",
-            )
+            if run.is_active:  # otherwise this button is in the row of actions
+                _show_use_as_default(run, settings)
+            show_model_links(run.id)
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
                 _show_publish(run, settings)
-            show_model_links(run.id)
+
+
+def _model_metrics(run: RunSummary, record: BundleRecord) -> str:
+    """Return the metrics of the model that differ from those of the best epoch, as a sentence."""
+    metrics = record.metrics.get("validation", {})
+    reference = ""
+    if record.learned_votes:
+        metrics, reference = metrics.get("votes", {}), " against the plurality of the votes"
+    accuracy, macro_f1 = metrics.get("accuracy"), metrics.get("macro_f1")
+    ece = _three_digits(metrics.get("ece"))
+    shown = (format_percent(run.validation_accuracy), _three_digits(run.macro_f1))
+    if not reference and (format_percent(accuracy), _three_digits(macro_f1)) == shown:
+        return f"Calibration error (ECE) on validation: {ece}."
+    return (
+        f"Validation{reference}, measured with the exported model: accuracy "
+        f"{format_percent(accuracy)}, macro F1 {_three_digits(macro_f1)}, calibration error (ECE) "
+        f"{ece}."
+    )
 
 
 def _three_digits(value: object) -> str:

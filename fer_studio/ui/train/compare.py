@@ -8,7 +8,12 @@ from typing import Any
 import streamlit as st
 
 from fer_core.bundle import default_bundle_name, set_default_bundle
-from fer_core.charts.training import COMPARED_METRICS, compared_curves, grouped_curves
+from fer_core.charts.training import (
+    COMPARED_METRICS,
+    ComparedMetric,
+    compared_curves,
+    grouped_curves,
+)
 from fer_core.csv_text import csv_text
 from fer_core.recipes import setting_fields
 from fer_core.settings import Settings
@@ -19,7 +24,7 @@ from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
 from fer_studio.ui.tables import table_height
-from fer_studio.ui.train.curve_style import choose_curve_style
+from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.formatting import format_value, run_titles
 from fer_studio.ui.train.no_runs import show_no_runs
@@ -27,6 +32,10 @@ from fer_studio.ui.train.views import open_run
 
 #: Session key of the IDs of the selected runs.
 _SELECTED_IDS = "compared_runs"
+#: Number of rows that are selected until the user selects others.
+_PRESELECTED = 3
+#: Maximum height of the table in pixels. The curves below it begin on the first screen.
+_MAX_TABLE_HEIGHT = 275
 #: Maximum number of selected rows whose curves and settings are shown.
 _MAX_COMPARED = 12
 #: Maximum number of points of the small curve in each row of the table.
@@ -50,14 +59,21 @@ def show_compare(settings: Settings) -> None:
     matching_runs, is_grouped = _filter_runs(runs)
     default_model = default_bundle_name(settings)
     if is_grouped:
-        groups = seed_groups(matching_runs)
+        groups = sorted(seed_groups(matching_runs), key=_accuracy, reverse=True)
         rows = [_group_row(group) for group in groups]
     else:
+        # The best run is first. Runs without a finished epoch are last, the newest first.
+        matching_runs.sort(key=lambda run: run.validation_accuracy or 0.0, reverse=True)
         groups = [SeedGroup((run,)) for run in matching_runs]
         titles = run_titles(matching_runs)
         rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
     selected = _choose_rows(groups, rows)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    # With this key, app.css reserves the space of the row on a phone.
+    key = "compare_style" if selected else None
+    with st.container(horizontal=True, vertical_alignment="bottom", key=key):
+        if selected:
+            metric_name = _choose_metric()
+            style = choose_curve_style()
         offer_download(
             "CSV",
             lambda: runs_as_csv(matching_runs),
@@ -70,9 +86,14 @@ def show_compare(settings: Settings) -> None:
     if not selected:
         st.caption("Click the left end of one or more rows to see their curves and differences.")
         return
-    _show_curves(selected, is_grouped=is_grouped)
+    _show_curves(selected, metric_name, style, is_grouped=is_grouped)
     if len(selected) > 1:
         _show_differences([group.runs[0] for group in selected])
+
+
+def _accuracy(group: SeedGroup) -> float:
+    """Return the mean accuracy of a group; 0 if no run has finished an epoch."""
+    return 0.0 if group.accuracy is None else group.accuracy.mean
 
 
 def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
@@ -192,14 +213,16 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
 def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
     """Draw the table and return the groups of the selected rows.
 
+    Until the user selects others, the best rows with a finished run are selected.
+
     Args:
-        groups: The runs of each row; a single run if seeds are not grouped.
+        groups: The runs of each row, the best first; a single run if seeds are not grouped.
         rows: The cells of each row by column.
     """
     ids_by_row = [[run.id for run in group.runs] for group in groups]
     # Streamlit stores the selection as row numbers. If the list of runs changes, a new key creates
     # a new table, in which the same runs are selected.
-    previous_ids: list[str] = st.session_state.get(_SELECTED_IDS, [])
+    previous_ids: list[str] = st.session_state.get(_SELECTED_IDS, _best_ids(groups))
     default_rows = [row for row, ids in enumerate(ids_by_row) if set(ids) & set(previous_ids)]
     key = hash(tuple(map(tuple, ids_by_row))) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
@@ -209,7 +232,7 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
         selection_mode="multi-row",
         selection_default={"selection": {"rows": default_rows}},
         key=f"runs_table_{key:x}",
-        height=table_height(len(rows), maximum=400),
+        height=table_height(len(rows), maximum=_MAX_TABLE_HEIGHT),
         placeholder="-",
         alt=f"{len(rows)} rows of runs with their metrics",
         column_config={
@@ -241,10 +264,21 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
     # Runs that the filter hides stay selected.
     ids_in_table = {run_id for ids in ids_by_row for run_id in ids}
     hidden_ids = [run_id for run_id in previous_ids if run_id not in ids_in_table]
-    st.session_state[_SELECTED_IDS] = hidden_ids + [
-        run_id for row in selected_rows for run_id in ids_by_row[row]
-    ]
+    selected_ids = hidden_ids + [run_id for row in selected_rows for run_id in ids_by_row[row]]
+    # As long as there is no finished run, nothing is kept, so that later ones are selected.
+    if selected_ids or _SELECTED_IDS in st.session_state:
+        st.session_state[_SELECTED_IDS] = selected_ids
     return [groups[row] for row in selected_rows]
+
+
+def _best_ids(groups: list[SeedGroup]) -> list[str]:
+    """Return the IDs of the runs in the first rows that have a finished run with an accuracy."""
+    best = [
+        group
+        for group in groups
+        if _accuracy(group) and any(run.state == "finished" for run in group.runs)
+    ]
+    return [run.id for group in best[:_PRESELECTED] for run in group.runs]
 
 
 def _show_actions(group: SeedGroup, settings: Settings) -> None:
@@ -273,16 +307,23 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
         )
 
 
-def _show_curves(selected: list[SeedGroup], *, is_grouped: bool) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        metric_name = kept_segments(
-            "Curves",
-            list(COMPARED_METRICS),
-            key="compared_metric",
-            name="curves",
-            format_func=lambda name: COMPARED_METRICS[name][0],
-        )
-        style = choose_curve_style()
+def _choose_metric() -> ComparedMetric:
+    return kept_segments(
+        "Curves",
+        list(COMPARED_METRICS),
+        key="compared_metric",
+        name="curves",
+        format_func=lambda name: COMPARED_METRICS[name][0],
+    )
+
+
+def _show_curves(
+    selected: list[SeedGroup],
+    metric_name: ComparedMetric,
+    style: CurveStyle,
+    *,
+    is_grouped: bool,
+) -> None:
     compared = selected[:_MAX_COMPARED]
     if len(selected) > _MAX_COMPARED:
         st.caption(f"The first {_MAX_COMPARED} of {len(selected)} rows are shown.")

@@ -31,7 +31,7 @@ def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
     Args:
         log_label: The label of the toggle.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="large"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         smoothing = kept_slider(
             "Smoothing",
             0.0,
@@ -40,7 +40,7 @@ def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
             name="smoothing",
             default=0.0,
             step=0.05,
-            width=260,
+            width=180,
             help="The weight of earlier epochs in an exponential moving average; 0 for no "
             "smoothing. A curve of a single run also shows its values before smoothing.",
         )

@@ -85,7 +85,9 @@ def show_search(settings: Settings) -> None:
             "unpromising trials are ended early. You can then train longer with the best settings."
         )
         return
-    name = kept_selectbox("Search", names, key=STUDY, name="study", is_always_shown=True)
+    name = kept_selectbox(
+        "Search", names, key=STUDY, name="study", is_always_shown=True, is_in_bar=True
+    )
     try:
         is_running = study_summary(name, settings).state == "running"
     except InputError as error:
@@ -359,20 +361,31 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
             f"{counted(setup.config.epochs, 'epoch')} per trial, "
             f"optimized for validation {_MONITORS[setup.monitor]}."
         )
-    st.progress(
-        min(ended / setup.trials, 1.0),
-        text=f"{ended} of {setup.trials} trials: {summary.finished} finished, "
-        f"{summary.pruned} ended early, {summary.failed} failed; {summary.running} running",
-    )
+        if summary.state == "finished":
+            st.caption(f"{_trials_text(summary, ended)}.")
+    if summary.state != "finished":
+        st.progress(min(ended / setup.trials, 1.0), text=_trials_text(summary, ended))
     _show_workers(summary)
     _show_study_actions(summary, settings)
     if summary.best_trial is not None:
         _show_best(summary, settings)
     if summary.trials:
-        _show_trials(summary, settings)
         _show_figures(summary, ended, settings)
+        _show_trials(summary, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
+
+
+def _trials_text(summary: StudySummary, ended: int) -> str:
+    """Return how many trials have ended in which way, and how many are running."""
+    counts = {
+        "finished": summary.finished,
+        "ended early": summary.pruned,
+        "failed": summary.failed,
+        "running": summary.running,
+    }
+    parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return f"{ended} of {summary.setup.trials} trials" + (f": {parts}" if parts else "")
 
 
 def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
@@ -467,31 +480,53 @@ def _sampled_text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else format_value(value)
 
 
+def sorted_trials(summary: StudySummary) -> list[TrialSummary]:
+    """Return the trials in the order of the table.
+
+    Finished trials come first, the best one at the top, then those that were ended early, whose
+    values are from fewer epochs, then those without a value, the newest first.
+    """
+    sign = 1 if summary.setup.monitor == "loss" else -1
+    return sorted(
+        summary.trials,
+        key=lambda trial: (
+            trial.value is None,
+            trial.state != "finished",
+            0.0 if trial.value is None else sign * trial.value,
+            -trial.number,
+        ),
+    )
+
+
 def _show_trials(summary: StudySummary, settings: Settings) -> None:
+    """Draw the table of trials, the best first; trials without a value are last."""
     is_share = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
+    # A single worker, or a column without content, says nothing about a trial.
+    has_workers = len({trial.worker for trial in summary.trials}) > 1
+    has_problems = any(trial.problem for trial in summary.trials)
     rows = [
         {
+            "Best": "★" if trial.number == summary.best_trial else "",
             "Trial": trial.number,
             "State": trial.state,
             "Value": None if trial.value is None else (100 if is_share else 1) * trial.value,
-            "Worker": trial.worker or None,
         }
+        | ({"Worker": trial.worker or None} if has_workers else {})
         | {labels.get(key, key): _sampled_text(sampled) for key, sampled in trial.values.items()}
-        | {
-            "Run": _run_address(trial, settings),
-            "Problem": as_sentence(trial.problem),
-        }
-        for trial in reversed(summary.trials)
+        | {"Run": _run_address(trial, settings)}
+        | ({"Problem": as_sentence(trial.problem)} if has_problems else {})
+        for trial in sorted_trials(summary)
     ]
     st.dataframe(
         rows,
         hide_index=True,
         key=f"trials_{summary.name}",
-        height=table_height(len(rows), maximum=300),
+        height=table_height(len(rows), maximum=400),
         placeholder="-",
         alt=f"{len(rows)} trials with their values",
         column_config={
+            "Best": st.column_config.TextColumn(width=50, help="★ marks the best trial."),
             "Trial": st.column_config.NumberColumn(width="small"),
             "Value": st.column_config.NumberColumn(
                 format="%.1f %%" if is_share else "%.4f",
@@ -532,7 +567,7 @@ def _show_figures(summary: StudySummary, ended: int, settings: Settings) -> None
             }
             if name == "parallel":
                 # ``show_chart`` offers the points of a chart as a table. This chart has none, and
-                # the table of trials above contains its data.
+                # the table of trials below contains its data.
                 st.plotly_chart(figure, config={"displayModeBar": False}, **options)
                 st.caption(caption)
             else:

@@ -1,7 +1,8 @@
-"""Runs: the queue, and the progress, curves, actions and log of one run."""
+"""Runs: the queue, and the progress, actions, metrics, curves, model and log of one run."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,9 @@ _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 #: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
+#: The part of the message at the end of a training that contains the metrics of the model and its
+#: location.
+_MODEL_MESSAGE = re.compile(r".*; bundle in .*[/\\]bundle\b[,;]? ?")
 #: Session keys of the computed curves, by the name of their chart, and of the last measurement of
 #: the process of a run.
 _CURVES, _RESOURCES = "run_curves", "run_resources"
@@ -70,20 +74,22 @@ def show_runs(settings: Settings) -> None:
     show_queue(runs, settings)
     run = _choose_run(runs)
     is_live = _is_live(run)
-    progress = placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS if is_live else None)
-    progress(run, settings)
+    if is_live:
+        placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS)(run, settings)
+    else:
+        # Not a fragment, so that a button updates the whole page, such as the model below.
+        _show_progress(run, settings)
+    seconds = _CURVES_SECONDS if is_live else None
+    style = choose_curve_style("Logarithmic loss")
+    placed_fragment(_show_curves, run_every=seconds)(run, style, settings)
     if run.has_bundle:
         show_model(run, settings)
-    style = choose_curve_style("Logarithmic loss")
-    curves_and_log = placed_fragment(
-        _show_curves_and_log, run_every=_CURVES_SECONDS if is_live else None
-    )
-    curves_and_log(run, style, settings)
+    placed_fragment(_show_log, run_every=seconds)(run, settings)
     show_details(run)
 
 
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
-    """Draw the select box of runs, and what the selected run is; return the run.
+    """Draw the select box of runs and return the selected run.
 
     Active runs come first, then pending ones, then the others, the newest first.
 
@@ -98,24 +104,28 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
         key=RUN,
         name=RUN,
         is_always_shown=True,
+        is_in_bar=True,
         format_func=titles.__getitem__,
-        help="Running and pending runs come first, then the newest ones. The selection is part of "
-        "the page's address, so you can bookmark it.",
     )
-    run = by_id[chosen]
-    _show_identity(run)
-    return run
+    return by_id[chosen]
 
 
-def _show_identity(run: RunSummary) -> None:
-    """Draw what the run is: its ID, recipe, data, and when it was started or created."""
-    parts = [run.id] if run.name else []
+def _identity(run: RunSummary) -> str:
+    """Return what the run is, as Markdown: its epochs, ID, recipe, data, and its start."""
+    parts = []
+    if run.config is not None and not run.is_active and (run.state != "queued" or run.epoch):
+        parts += [f"{run.epoch:,} of {run.epochs:,} epochs"]
+    if run.name:
+        parts += [run.id]
     if run.config is not None:
         parts += [f"{run.recipe} on {run.data}, seed {run.seed}"]
     if run.started is not None:
         is_started = run.is_active or run.status is not None
         parts += [f"{'started' if is_started else 'created'} {format_started(run)}"]
-    st.caption(" · ".join(map(plain_text, parts)))
+    text = " · ".join(map(plain_text, parts))
+    if is_demo(run.data):
+        text += ". Demo data: drawn faces. The metrics do not apply to real faces."
+    return text
 
 
 def _is_live(run: RunSummary) -> bool:
@@ -129,7 +139,7 @@ def _layout_state(run: RunSummary) -> tuple[bool, bool]:
 
 
 def _show_progress(drawn: RunSummary, settings: Settings) -> None:
-    """Draw what changes every second: state, progress, speed and actions.
+    """Draw what changes every second: state, actions, progress and metrics.
 
     Args:
         drawn: The run at the time when the whole page was drawn.
@@ -141,48 +151,58 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
         continue_queue(settings)  # a run whose process was killed did not start the next run
         st.rerun()  # the whole page, which also starts or ends the refreshes
     color, icon = STATE_STYLES[run.state]
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="run_bar"):
         st.badge(run.state, color=color, icon=icon)
-        if run.state in ("failed", "damaged"):
-            st.error(plain_text(as_sentence(run.reason)))
-        elif run.is_silent:
-            st.warning(plain_text(as_sentence(run.reason)))
-        elif run.reason and not _is_reason_in_bars(run):
-            st.markdown(plain_text(as_sentence(run.reason)))
-    if is_demo(run.data):
-        st.caption("Demo data: drawn faces. The metrics do not apply to real faces.")
-    if run.config is not None:
-        _show_bars(run)
-        _show_metrics(run)
-    show_actions(run, settings)
+        st.caption(_identity(run), width="stretch")
+        show_actions(run, settings)
     show_outcome()
+    _show_reason(run)
+    if run.config is not None:
+        if run.is_active:
+            _show_bars(run)
+        _show_metrics(run)
+
+
+def _show_reason(run: RunSummary) -> None:
+    """Draw how the run ended, why it failed, or what it is doing, unless it is shown elsewhere."""
+    # The metrics are shown above the curves, and the location of the model is shown below them.
+    reason = _MODEL_MESSAGE.sub("", run.reason) if run.has_bundle else run.reason
+    text = plain_text(as_sentence(reason))
+    if not text or _is_reason_in_bars(run):
+        return
+    if run.state in ("failed", "damaged"):
+        st.error(text)
+    elif run.is_silent:
+        st.warning(text)
+    else:
+        st.markdown(text)
 
 
 def _is_reason_in_bars(run: RunSummary) -> bool:
     """Return True if the progress bars show what ``run.reason`` says, which is epoch and step."""
+    if run.is_silent:
+        return False
     return run.state == "running" and run.status is not None and run.status.steps > 0
 
 
 def _show_bars(run: RunSummary) -> None:
-    """Draw a progress bar for all epochs and, during a training, one for the current epoch."""
+    """Draw a progress bar for all epochs of an active run and one for the current epoch."""
     status = run.status
     share = run.epoch / max(run.epochs, 1)
     text = f"{run.epoch:,} of {run.epochs:,} epochs"
-    if run.is_active and status is not None and status.steps:
-        step_share = min(status.step / status.steps, 1.0)
-        # Between two epochs, the status is still that of the finished epoch. ``run.epoch`` counts
-        # this epoch already, so its steps must not be added.
-        if status.epoch > run.epoch:
-            share += step_share / max(run.epochs, 1)
-        if status.seconds_left is not None:
-            text += f" · about {format_duration(status.seconds_left)} left"
+    if status is None or not status.steps:
         st.progress(min(share, 1.0), text=text)
-        st.progress(step_share, text=_step_text(status))
         return
-    if run.state == "finished":
-        st.caption(f"{text}.")
-    elif run.state != "queued" or run.epoch:
-        st.progress(min(share, 1.0), text=text)
+    step_share = min(status.step / status.steps, 1.0)
+    # Between two epochs, the status is still that of the finished epoch. ``run.epoch`` counts this
+    # epoch already, so its steps must not be added.
+    if status.epoch > run.epoch:
+        share += step_share / max(run.epochs, 1)
+    if status.seconds_left is not None:
+        text += f" · about {format_duration(status.seconds_left)} left"
+    left, right = st.columns(2)
+    left.progress(min(share, 1.0), text=text)
+    right.progress(step_share, text=_step_text(status))
 
 
 def _step_text(status: RunStatus) -> str:
@@ -324,26 +344,24 @@ _CHART_ROWS = (
 )
 
 
-def _show_curves_and_log(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
+def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
     leave_if_refused("train")
     run = run_summary(run.path, settings)
     epochs = read_run_epochs(run.path)
     if epochs:
-        for row in _CHART_ROWS:
-            for column, chart in zip(st.columns(len(row)), row, strict=True):
-                with column:
-                    mark = " (◆ best epoch)" if chart.marks_best else ""
-                    st.markdown(f"**{chart.title}**{mark}")
-                    curves = _cached_curves(chart, run, epochs, style)
-                    # The chart has no key, so that it stays the same element while its rows grow.
-                    st.vega_lite_chart(
-                        curves.rows,
-                        curves.specification,
-                        width="stretch",
-                        alt=f"{chart.alt} by epoch of {run.title}",
-                    )
+        # With this key, app.css reserves the space of the charts.
+        with st.container(key="run_curves"):
+            for row in _CHART_ROWS:
+                for column, chart in zip(st.columns(len(row)), row, strict=True):
+                    with column:
+                        _show_curve(chart, run, epochs, style)
     elif run.is_active:
         st.info("The curves appear after the first epoch.", icon=":material/show_chart:")
+
+
+def _show_log(run: RunSummary, settings: Settings) -> None:
+    leave_if_refused("train")
+    run = run_summary(run.path, settings)
     text = log_tail(run.path, _LOG_LINES)
     if text:
         # The expander is empty until it is opened, because the code element is a large download for
@@ -357,6 +375,21 @@ def _show_curves_and_log(run: RunSummary, style: CurveStyle, settings: Settings)
         )
         if log.open:
             log.code(without_server_paths(text), language=None, height=300)
+
+
+def _show_curve(
+    chart: _Chart, run: RunSummary, epochs: Sequence[EpochRecord], style: CurveStyle
+) -> None:
+    mark = " (◆ best epoch)" if chart.marks_best else ""
+    st.markdown(f"**{chart.title}**{mark}")
+    curves = _cached_curves(chart, run, epochs, style)
+    # The chart has no key, so that it stays the same element while its rows grow.
+    st.vega_lite_chart(
+        curves.rows,
+        curves.specification,
+        width="stretch",
+        alt=f"{chart.alt} by epoch of {run.title}",
+    )
 
 
 def _cached_curves(
