@@ -1,4 +1,6 @@
-"""The command line: everything that the pages do, without a browser.
+"""The command line: what the pages do, without a browser.
+
+A few functions exist on the pages only, such as live video and the deletion of a dataset.
 
 ``python -m fer_core <command> … [--json]``. The result goes to standard output, progress and
 messages to standard error. The exit code is 0 on success, 2 with one line on standard error if the
@@ -36,7 +38,7 @@ PROGRAM = "python -m fer_core"
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports invalid arguments in one line, in the format of all other errors."""
+    """Reports invalid arguments in one line, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")

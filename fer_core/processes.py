@@ -31,7 +31,7 @@ _START_TOLERANCE = 1.0
 
 
 def process_start(process_id: int) -> float | None:
-    """Return the start time of a process in seconds; None if there is no such process or time.
+    """Return the start time of a process in seconds; None if it is unknown.
 
     On Linux the time counts from the machine's start. A time since 1970 would change whenever the
     machine's clock is set, and a live process would not be recognized.
@@ -116,9 +116,9 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
 
     Args:
         path: The file.
-        timeout: Seconds to wait for another process to release the lock. Processes that only check
-            the lock (``is_locked``) do not count: if there is no other one, the function waits
-            longer for them.
+        timeout: Seconds to wait for another process to release the lock. While the only holders are
+            processes that check the lock (``is_locked``), the function waits longer, because they
+            release it soon.
 
     Returns:
         The descriptor of the open file; None if another process holds the lock.
@@ -131,7 +131,7 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
         descriptor = os.open(path, os.O_RDONLY)
         if _try_lock(descriptor) and _is_same_file(path, descriptor):
             return descriptor
-        # A shared lock is possible next to those of processes that check the lock.
+        # Processes that check the lock hold shared locks, which do not exclude another shared lock.
         is_only_checked = _try_lock(descriptor, shared=True)
         os.close(descriptor)
         limit = max(timeout, _CHECK_SECONDS) if is_only_checked else timeout

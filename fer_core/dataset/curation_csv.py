@@ -44,7 +44,7 @@ def curation_csv(curation: Curation) -> str:
 def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = None) -> Curation:
     """Read a curation's CSV file.
 
-    Columns are found by name, in any order; ``split``, ``reason``, ``source`` and ``time`` may be
+    Columns are found by name, in any order; all except ``name``, ``key`` and ``action`` may be
     missing, and a missing split means train. If an image is in several lines, the last line counts.
 
     Args:

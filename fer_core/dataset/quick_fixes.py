@@ -195,7 +195,8 @@ def _blanks(face_set: FaceSet) -> NDArray[np.intp]:
     return np.sort(np.concatenate([quality.blank_rows(), quality.nearly_blank_rows()]))
 
 
-#: Functions that return the rows that a quick fix would drop, for those that need no other data.
+#: Functions that return the rows to drop, by the name of the quick fix: only for quick fixes that
+#: need no data other than the dataset.
 _ROWS_TO_DROP: dict[str, Callable[[FaceSet], NDArray[np.intp]]] = {
     "drop-train-copies": leaking_training_rows,
     "drop-conflicts": _conflicts,

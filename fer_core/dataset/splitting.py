@@ -65,10 +65,10 @@ def create_missing_splits(
     Images of one group stay together. Groups of two or more images are assigned first, the largest
     first, each to the split where it reduces the deviation from the requested class counts the most
     (chi-squared: squared differences divided by the requested counts). The assignment is improved
-    by moving one group at a time until no move reduces the deviation. Then images without a group
-    fill up each class to its rounded share. A class never loses its last training image. A group
-    that is much larger than a split stays in train, and a split that would remain empty gets the
-    smallest group that train can spare.
+    by moving one group at a time until no move reduces the deviation, in at most ``_MAX_PASSES``
+    passes. Then images without a group fill up each class to its rounded share. A class never loses
+    its last training image. A group that is much larger than a split stays in train, and a split
+    that would remain empty gets the smallest group that train can spare.
 
     Args:
         labels: int8 ``[n]``.
@@ -218,7 +218,7 @@ class _GroupAssignment:
         return best
 
     def _improve(self) -> None:
-        """Move one group at a time to a better split until nothing changes."""
+        """Move one group at a time to a better split, in a limited number of passes."""
         for _ in range(_MAX_PASSES):
             moves = 0
             for group in self._order:
@@ -232,7 +232,7 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each empty split the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # Classes with single images, which will be moved to the split later.
+            # Classes with at least two single images, which may be moved to the split later.
             can_fill = self._single > 1
             if self._assigned[position].any() or np.any(
                 np.round(self._requested[position, can_fill]) > 0

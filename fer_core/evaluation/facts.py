@@ -33,8 +33,9 @@ class ResultFacts:
         is_fer2013: True if the images are FER2013's, on which human accuracy is 65 ± 5 %.
         is_test: True if test images are included.
         is_training_data: True if the model was trained on some of the images.
-        warnings: Sentences for display: about drawn faces, test images, unknown training images,
-            classes that the model or the images lack, and a single image.
+        warnings: Sentences for display: about drawn faces, test images, a model that was selected
+            on these images, unknown training images, classes that the model or the images lack, and
+            a single image.
         left_out: Number of images that are not evaluated, by class; the model does not have these
             classes.
     """

@@ -1,7 +1,7 @@
 """Feature vectors of faces: the input of the last layer of a model.
 
-In the graph of the served network, the input of the last layer with weights becomes another
-output. ONNX Runtime then returns it with the probabilities. No training library is needed.
+The input of the last layer with weights is added to the outputs of the served network, so that ONNX
+Runtime returns it together with the probabilities. No training library is needed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import onnx
 
 #: Maximum length of a feature vector. Longer ones are projected to this length, so that the vectors
-#: of 32,000 images take 64 MB.
+#: of 32,000 images take about 64 MB.
 MAX_FEATURES = 512
 
 _BATCH_SIZE = 64

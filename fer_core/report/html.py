@@ -75,7 +75,7 @@ def html_report(
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
         warnings=(*demo_warning, *result.warnings),
         sections=sections,
-        # Plotly's script and the markup that it generates are the only unescaped parts.
+        # Plotly's script and the markup of its charts are the only unescaped parts.
         plotly_js=Markup(get_plotlyjs()) if any(figures.values()) else "",
         draw=lambda figure: Markup(_chart_markup(figure)),
         methods=methods.paragraphs,
@@ -147,8 +147,8 @@ def _sections(
             [
                 *charts("balance"),
                 numbering.table(
-                    "Images per class: those evaluated here, and those of the dataset that the "
-                    "model was trained on.",
+                    "Images per class: those evaluated here, and those in the train split of the "
+                    "model's data.",
                     ["class", "evaluated", "share", "training", "share"],
                     _balance_rows(result, bundle),
                 ),
@@ -400,8 +400,8 @@ def _summary_rows(result: EvaluationResult) -> list[list[str]]:
     ]
     if result.leak_free_accuracy is not None and result.split != "train":
         title = (
-            f"Accuracy on the {result.leak_free_n:,} images outside train, without a copy or "
-            "near-duplicate in it"
+            f"Accuracy on the {result.leak_free_n:,} images outside train that have no copy or "
+            "near-duplicate in train"
         )
         rows.append([title, *_percent_cells(result.leak_free_accuracy)])
     return rows

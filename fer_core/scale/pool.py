@@ -19,6 +19,7 @@ class Task:
         start: The position of the first file in the part.
         items: The files.
         failures: How often a worker has died or raised an error while it processed these files.
+            The halves of a divided task start with a lower number.
     """
 
     part: int
@@ -77,7 +78,7 @@ def run_task(worker: Worker, items: Sequence[Item]) -> bytes:
     """Process files and return their rows as an Arrow IPC stream; called by the workers.
 
     Args:
-        worker: The work, with its model loaded.
+        worker: The opened ``Work`` of the pool, with its model loaded.
         items: The files.
     """
     import pyarrow as pa

@@ -24,8 +24,8 @@ class ApiKeys:
         """Check and hash the keys.
 
         Raises:
-            InputError: A key is too short or contains other characters than printable ASCII. The
-                message does not contain the key.
+            InputError: A key is too short or too long, or contains a space or a character that
+                is not printable ASCII. The message does not contain the key.
         """
         self._hashes = []
         for number, key in enumerate(keys, start=1):

@@ -39,8 +39,8 @@ class StartingWeights:
         weights: Weights of the network, in Keras's order; None if the weights are replaced later
             anyway, for example by those of a checkpoint.
         classes: Classes of the network, in the order of its outputs.
-        freeze: The last stage that is not trained, like all stages before it; None to train all
-            layers.
+        freeze: The last of the frozen stages; it and all stages before it are not trained. None to
+            train all layers.
     """
 
     weights: list[NDArray[Any]] | None

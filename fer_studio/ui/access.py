@@ -59,7 +59,7 @@ def leave_if_refused(page: str) -> None:
 
 
 def is_private() -> bool:
-    """Return True if only the user who started the app can reach it."""
+    """Return True if the app can be reached only from this machine, and no roles are configured."""
     return not admission().is_shared and not _is_reachable()
 
 
@@ -97,7 +97,7 @@ def _is_reachable() -> bool:
     address = st.get_option("server.address")
     if not address or not _is_local(address):
         return True
-    # A proxy on this machine forwards the host name that the browser has requested.
+    # A proxy on this machine may forward the host name that the browser has requested.
     host = st.context.headers.get("Host")
     return host is not None and not _is_local(urlsplit(f"//{host}").hostname or "")
 

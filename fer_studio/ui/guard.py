@@ -29,7 +29,7 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
-        # The pages with such sections require at least the role that the evaluate page requires.
+        # The dataset page also uses this; its sections check its higher role themselves.
         leave_if_refused("evaluate")
         try:
             with address_part(draw.__name__):

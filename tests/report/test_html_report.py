@@ -158,7 +158,7 @@ def test_the_values_are_those_of_the_result(outline: Outline, result: Evaluation
     assert accuracy.value is not None and accuracy.low is not None and accuracy.high is not None
     assert f"{100 * accuracy.value:.1f} %" in text
     assert f"({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %)" in text
-    assert "the 100 images outside train, without a copy or near-duplicate in it" in text
+    assert "the 100 images outside train that have no copy or near-duplicate in train" in text
     assert "Human accuracy on FER2013 is 65 ± 5 %" in text
     assert "calibrated, temperature 1.250" in text
     assert "undefined" in text

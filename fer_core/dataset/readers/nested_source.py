@@ -58,7 +58,7 @@ class NestedSource:
         self._has_dataset = has_dataset
         self.label = outer.label
         self._inner: list[Source] = []
-        #: Number of files in the opened archives, and number of bytes of archives and files.
+        #: Number of files in the opened archives; bytes of the archives plus those of the files.
         self._totals = ArchiveTotals()
         #: The opened archive and the path in it, by the path that ``names`` returns.
         self._locations: dict[str, tuple[Source, str]] = {}
@@ -90,7 +90,7 @@ class NestedSource:
         """Add the files of one archive, or report why it cannot be opened.
 
         Raises:
-            InputError: The archives together exceed a limit.
+            InputError: The archives together contain too many files.
         """
         # Both the archive and its unpacked content count, because both may be on the disk.
         bytes_left = sources.MAX_TOTAL_BYTES - self._totals.size

@@ -31,8 +31,9 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     leave_if_refused("live")
-    # The recording also ends at its maximum length, or with the stream; the toggle then is off.
-    # Only another value is set: a refresh that began before a click would undo the click.
+    # The recording also ends at its maximum length, or with the stream; the toggle is then switched
+    # off. The toggle is not set if its value is right already: a refresh that began before a click
+    # would undo the click.
     if st.session_state.get(_TOGGLE) != recording.is_running:
         st.session_state[_TOGGLE] = recording.is_running
     maximum = duration_text(recording.max_seconds)
@@ -52,7 +53,7 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
         show_error(recording.error)
     content = recording.result
     if st.session_state.pop(_DISCARDED, False):
-        st.rerun()  # the page sets which results are unsaved
+        st.rerun()  # only a rerun of the page updates which results are unsaved
     if st.session_state.get(_WAS_RUNNING, False) != recording.is_running:
         # Only a rerun of the page changes the refresh interval of this fragment.
         st.session_state[_WAS_RUNNING] = recording.is_running

@@ -46,9 +46,9 @@ _MAX_MODEL_NAME = 64
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
-    """Draw what the run's state allows, as parts of a row: at most two buttons, and a menu.
+    """Draw a row with the actions that the run's state allows: at most two, and the menu "More".
 
-    Only the first ones have icons, so that all fit next to each other on a phone.
+    The buttons have icons, "Continue…" and "More" have none, so that all fit in a row on a phone.
     """
     folder = RunFolder(run.path)
     if run.is_active:
@@ -146,7 +146,7 @@ def _button(
     success_message: str = "",
     help: str | None = None,  # noqa: A002 (the same name as in Streamlit)
 ) -> None:
-    """Draw a button whose action is run, and whose outcome is kept, by ``run_action``."""
+    """Draw a button that calls ``run_action``, which runs the action and keeps its outcome."""
     st.button(
         label, key=key, icon=icon, on_click=run_action, args=(action, success_message), help=help
     )
@@ -170,7 +170,7 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
     with st.popover("Continue…", key="continue_popover"):
         st.markdown(
             f"Continues after epoch {run.epoch:,} with the saved optimizer state. Runs that are "
-            "pending now start first."
+            "already pending start first."
         )
         key = f"continue_epochs_{run.id}"
         st.number_input(
@@ -287,7 +287,10 @@ def show_model(run: RunSummary, settings: Settings) -> None:
 
 
 def _model_metrics(run: RunSummary, record: BundleRecord) -> str:
-    """Return the metrics of the model that differ from those of the best epoch, as a sentence."""
+    """Return a sentence with the calibration error of the model.
+
+    It also states accuracy and macro F1 if they differ from those that the page shows for the run.
+    """
     metrics = record.metrics.get("validation", {})
     reference = ""
     if record.learned_votes:

@@ -84,8 +84,8 @@ _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 #: The beginning of the session keys of the uploaders, and the session key of the number of uploads.
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
-#: Session key of the outcome of filling the form from a file or a run: a pair of True for success
-#: and the message.
+#: Session key of the outcome of filling the form from a file or a run: a pair, namely
+#: True for success or False for failure, and the message.
 _LOAD_MESSAGE = "load_message"
 
 #: The error of the last start of a training.

@@ -189,8 +189,8 @@ def _show_options() -> None:
             key=_SCALE,
             format_func=titles.__getitem__,
             help="The range of the pixel intensities that the network was trained on. It can often "
-            "be read from the network's first operations. A network that begins with a layer is "
-            "assumed to expect 0 to 1.",
+            "be read from the network's first operations. If the network begins directly with a "
+            "layer, such as a convolution, 0 to 1 is assumed.",
         )
     with mean_column:
         st.text_input(
@@ -382,8 +382,8 @@ class _ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file with the network.
-        weights: For an architecture ``.json``, the name of the file with its weights; None if there
-            are no or several further files, and for other networks.
+        weights: For an architecture ``.json`` with exactly one file next to it that is not
+            metadata, the name of that file; otherwise None.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
@@ -500,7 +500,7 @@ def _with_files(
 
 @contextmanager
 def _stored(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
-    """Store the uploads in a hidden folder until the end; yield the path of the network."""
+    """Store the uploads in a hidden folder, deleted at the end; yield the path of the network."""
     root = settings.models_root
     with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ def show_notes(summary: AnalysisSummary) -> None:
 
 
 def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
-    """Draw the current state; if the analysis has ended or was deleted, redraw the whole page."""
+    """Draw the current state; redraw the whole page if the analysis starts, ends or is deleted."""
     leave_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
