@@ -99,7 +99,8 @@ def run_child(
         encoding="utf-8",
         errors="replace",
         # With ``on_wait``, the child leads a new session, so that all processes of the session can
-        # be ended. The child starts its own children without ``on_wait``: in the same session.
+        # be ended. Its own children stay in this session, because it starts them without
+        # ``on_wait``.
         start_new_session=on_wait is not None,
     ) as child:
         try:

@@ -26,7 +26,7 @@ def _no_keys() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class ImageHashes:
-    """The images that a model has seen, as sorted and distinct content keys.
+    """The images that a model has seen, as content keys; sorted and distinct if read from a file.
 
     Attributes:
         train: Keys of the training images, int64 ``[k]``.

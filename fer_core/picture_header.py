@@ -7,8 +7,8 @@ import re
 #: Number of bytes that ``picture_format`` needs.
 HEADER_BYTES = 64
 
-#: HEIC and AVIF pictures use a container format of video files. Brands, four bytes each, state in
-#: its header what a file contains.
+#: HEIC and AVIF pictures use a container format of video files. In its header, brands of four bytes
+#: state what the file contains.
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _AVIF_BRANDS = (b"avif", b"avis")
 _SIGNATURES = (

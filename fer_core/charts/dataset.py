@@ -233,13 +233,13 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
 
     Args:
         before: Number of images by class, as imported.
-        after: Number of images by class, as used in training.
+        after: Number of images by class, with the decisions applied.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     colors = class_colors(before)
-    for name, counts, pattern in (("as imported", before, "/"), ("used in training", after, "")):
+    for name, counts, pattern in (("as imported", before, "/"), ("with decisions", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
             x=plot_texts(before),

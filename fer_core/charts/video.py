@@ -49,9 +49,9 @@ def emotion_lanes(
     classes: Sequence[str],
     limits: tuple[float, float],
 ) -> list[PersonLanes]:
-    """Return the curves of a timeline, with at most 600 points each, and gaps.
+    """Return the curves of a timeline, with at most 600 points each.
 
-    A gap, where the person is absent, is an additional point of NaN.
+    Where the person is absent, a curve has a gap: points of NaN, which may exceed the 600.
 
     Args:
         table: The faces of the video.

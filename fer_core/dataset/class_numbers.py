@@ -17,7 +17,7 @@ class ClassOrder:
     Attributes:
         names: The names in the order of the numbers.
         usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
-            if the numbers of a source can begin at 0 or at 1.
+            if the numbers of a source do not show whether they begin at 0 or at 1.
         title: The name of the order in messages.
         non_expressions: The names of the numbers after those of ``names``, such as "none". They are
             used only if the numbers of a source begin at 0.
@@ -67,7 +67,8 @@ class ClassOrder:
         return {number: name_of[number] for number in numbers if number in name_of}
 
 
-#: The orders of public datasets, by the name that ``--class-order`` accepts.
+#: The orders of public datasets and the alphabetical order, by the name that ``--class-order``
+#: accepts.
 CLASS_ORDERS: dict[str, ClassOrder] = {
     name: ClassOrder(tuple(classes.split()), first, title, tuple(non_expressions.split()))
     for name, title, first, classes, non_expressions in (

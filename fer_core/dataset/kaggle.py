@@ -69,7 +69,7 @@ def import_from_kaggle(
 
 @contextmanager
 def _download_folder(root: Path) -> Iterator[Path]:
-    """Create a temporary folder to download to, inside ``data/`` and so on the same disk."""
+    """Create a temporary folder to download to, in ``data/``: on the same disk as the datasets."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("kaggle", root) as folder:
         yield folder

@@ -15,8 +15,8 @@ from fer_core.evaluation.result import EvaluationResult
 def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
     """Return the complete evaluation as one JSON document.
 
-    It contains the document of ``evaluate --json`` (``EvaluationResult.to_json``) and intervals,
-    curves, calibration, slices and robustness. Undefined values are null.
+    It contains the document of ``evaluate --json`` (``EvaluationResult.to_json``) and metrics with
+    intervals, calibration, coverage, slices and robustness. Undefined values are null.
     """
     calibration, coverage = result.calibration, result.coverage
     document = {

@@ -139,7 +139,8 @@ def _metadata(bundle: Bundle) -> ExportMetadata:
     record = bundle.record
     prior = bundle.calibration.class_prior
     if prior is not None:
-        # A model trained here may have the emotions in another order than an imported one.
+        # The prior is in the order of ``record.classes``, which may differ from that of
+        # ``served_classes`` in a model that was trained here.
         prior = tuple(
             prior[position]
             for position in positions_of(served_classes(record.labels), record.classes)

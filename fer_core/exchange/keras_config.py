@@ -57,7 +57,8 @@ _NEW_AUGMENTATION = split_names(
     """
 )
 
-#: All layers that are active in training only. Some exporters leave them active.
+#: Layers of augmentation and noise, which are active in training only. An import replaces them by
+#: identity layers, because some exporters leave them active.
 AUGMENTATION = _NEW_AUGMENTATION | split_names(
     """
     AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
@@ -158,13 +159,14 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 def check_config(config: Any, path: Path) -> None:
     """Reject an architecture that could run code.
 
-    Modules of other packages that contain Keras are replaced, in place, by those of ``keras``.
+    Modules with another name of the package, such as ``tf_keras.layers``, are replaced, in place,
+    by those of ``keras``.
 
     Raises:
         InputError: The architecture names an object that is not allowed.
     """
     for node in dictionaries(config, path):
-        # "spec_name" is the class of a type of TensorFlow.
+        # "spec_name" is the name of a class that describes a TensorFlow type.
         for key in ("class_name", "spec_name"):
             if key in node:
                 _check_object(node, node[key], path)

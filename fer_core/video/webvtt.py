@@ -34,6 +34,6 @@ def _format_time(seconds: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    # A line break would end the cue, and "-->" would start another one.
+    # An empty line would end the cue, and "-->" would start another one.
     text = " ".join(text.split())
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -182,7 +182,7 @@ def test_a_face_dropped_with_the_keyboard_and_a_quick_fix_with_its_csv(
         press(page, "Drop 1")
     assert decided(home) == ["train/angry/000.png drop"]
     open_tab(page, "Clean up")
-    expect(page.get_by_text("Effect on training")).to_be_visible()
+    expect(page.get_by_text("Effect of your decisions")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("41")
     bar = page.locator(".st-key-decision_bar")
     expect(bar).to_contain_text("1 decision: 1 dropped")

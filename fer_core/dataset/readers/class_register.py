@@ -13,8 +13,9 @@ from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_ques
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
-#: Maximum number of class names that are counted one by one; further names are counted as one. A
-#: source with more names probably has a damaged column, or does not contain classes.
+#: Maximum number of class names that are counted one by one; further names that are left out are
+#: counted as one. A source with more names probably has a damaged column, or does not contain
+#: classes.
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
 #: Maximum length of a name in lists, in characters; longer names are cut.
@@ -27,8 +28,8 @@ class FoundClasses:
 
     Attributes:
         classes: The class list of the dataset.
-        positions: The position in ``classes`` by preliminary label, int8; see
-            ``ClassRegister.count_and_label``.
+        positions: The position in ``classes`` of each class, by its preliminary label from
+            ``ClassRegister.count_and_label``, int8.
         source_classes: The classes of the source, in the order of ``sorted_classes``.
     """
 
@@ -84,7 +85,8 @@ class ClassRegister:
             is_number: True if the class is a number in a table.
 
         Returns:
-            A preliminary label; None if the class is left out.
+            A preliminary label, which ``FoundClasses.positions`` later maps to the final one; None
+            if the class is left out.
 
         Raises:
             InputError: The class is not renamed and its name is invalid, or there are too many
@@ -148,8 +150,8 @@ class ClassRegister:
             problems: Collects the classes that are left out.
 
         Raises:
-            InputError: There are fewer than two classes, or a class that should become another one
-                was not found.
+            InputError: There are fewer than two classes, a class that should become another one was
+                not found, or the user has to say which emotions the class numbers are.
         """
         self.ask_for_numbers()
         missing = [name for name, _ in self.choice.changes if class_key(name) not in self._names]

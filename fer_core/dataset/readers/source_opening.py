@@ -31,8 +31,9 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: What messages call files of tables and arrays that are not text, by suffix. The suffix is checked
-#: before the content, because some of these files, such as .xlsx, are also zip archives.
+#: Descriptions, for messages, of files with tables or arrays that are not text, by suffix. The
+#: suffix is checked before the content, because some of these files, such as .xlsx, are also zip
+#: archives.
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
@@ -144,8 +145,9 @@ def _open_file(
         return ParquetSource(file, name)
     if is_tar(file):
         return TarSource(file, name)
-    # The content of an incomplete download is not recognized as an archive. Archives are therefore
-    # recognized by their names too, so that the message can say that the archive is incomplete.
+    # The content of an incomplete download may not be recognized as an archive. Archives are
+    # therefore recognized by their names too, so that the message can say that the archive is
+    # incomplete.
     if name.lower().endswith(".zip") or zipfile.is_zipfile(file):
         return ZipSource(path or Path(name), file=file)
     if _is_named_tar(name):

@@ -1,4 +1,4 @@
-"""The section "Clean up": decisions about all images, quick fixes, and the effect on training."""
+"""The section "Clean up": all decisions about images, their effect, and quick fixes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
 @section
 def show_cleaning(dataset: OpenDataset) -> None:
-    """Draw the effect of all decisions on training, the quick fixes, and the list of decisions."""
+    """Draw the effect of all decisions, the quick fixes, and the list of decisions."""
     state = curation_state(dataset)
     # The effect has its own container, so that the quick fixes keep their position when it changes.
     # Otherwise the browser would replace their buttons, and lose a click.
@@ -80,7 +80,7 @@ def _applied(
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
     """Return the images after curation, and the number of images by split and class.
 
-    ``key`` and ``content_key`` are only part of the cache key.
+    ``key`` and ``content_key`` are the cache key; nothing else is done with them.
     """
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
@@ -92,15 +92,15 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     summary = curated.summary
     if summary is None:
         st.info(
-            "There are no decisions: training uses the dataset as imported.",
+            "No decision changes the dataset: training uses the dataset as imported.",
             icon=":material/healing:",
         )
         return
     st.info(
-        f"{summary}. Training applies these decisions and records them in the model; evaluation "
-        "applies them on request.",
+        f"{summary}. Training applies the decisions about training images and records them in the "
+        "model; evaluation applies decisions on request.",
         icon=":material/healing:",
-        title="Effect on training",
+        title="Effect of your decisions",
     )
     if curated.warning:
         st.warning(plain_text(curated.warning), icon=":material/warning:")
@@ -129,7 +129,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
                 title=f"Images of {split} before and after your decisions",
                 key=f"effect_{split}",
                 file=f"{dataset.name}-{split}-decisions",
-                alt=f"Images of {split} per class, as imported and as used in training",
+                alt=f"Images of {split} per class, as imported and with your decisions",
             )
 
 

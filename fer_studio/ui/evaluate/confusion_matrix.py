@@ -35,8 +35,8 @@ _component = st.components.v2.component(
     html='<div class="confusion-matrix">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # Without a shadow root, in which the script that downloads the picture would not find the
-    # element.
+    # The element gets no shadow root, because the script that downloads the picture would not find
+    # it in one.
     isolate_styles=False,
 )
 
@@ -127,7 +127,10 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
 
 
 def _normalizing_class(scale: Scale) -> str:
-    """Return the class whose images are 100 % of a cell's color; for counts, as for rows."""
+    """Return the kind of class that the shares refer to: true or predicted.
+
+    If the cells show counts, their colors still show shares: those of the true class.
+    """
     return "predicted class" if scale == "column" else "true class"
 
 
