@@ -136,7 +136,7 @@ def _is_live(run: RunSummary) -> bool:
 def _layout_state(run: RunSummary) -> tuple[bool, bool, bool]:
     """Return the values on which everything outside the refreshed parts of the page depends.
 
-    These are the list of pending runs, the refreshes, and the buttons of the model.
+    These are the list of pending runs, the refreshes, and the model.
     """
     return run.state == "queued", run.is_active, run.has_bundle
 
