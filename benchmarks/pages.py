@@ -71,9 +71,9 @@ def _browse_images(page: Page) -> None:
     page.locator('[data-testid="stMain"] img').locator("visible=true").first.wait_for()
 
 
-def _epochs(page: Page) -> None:
-    page.get_by_role("tab", name="Epochs, batch size, precision").click()
-    page.get_by_label("Batch size", exact=True).locator("visible=true").first.wait_for()
+def _advanced(page: Page) -> None:
+    page.get_by_role("radio", name="Advanced").click()
+    page.get_by_text("Batch size, seed, precision").wait_for()
 
 
 def _confusion(page: Page) -> None:
@@ -86,7 +86,7 @@ _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "analyze": ("sample picture analyzed", _sample),
     "live": ("snapshot mode", _snapshots),
     "dataset": ("gallery", _browse_images),
-    "train": ("other settings tab", _epochs),
+    "train": ("advanced settings", _advanced),
     "evaluate": ("confusion matrix", _confusion),
 }
 

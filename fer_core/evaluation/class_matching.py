@@ -81,14 +81,6 @@ def match_rows(
     return MatchedRows(rows[is_known], labels[is_known], left_out)
 
 
-def common_classes(face_set: FaceSet, model_classes: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes of a dataset that a model has."""
-    positions = _positions(face_set.classes, model_classes)
-    return tuple(
-        name for name, position in zip(face_set.classes, positions, strict=True) if position >= 0
-    )
-
-
 def _positions(classes: Sequence[str], model_classes: Sequence[str]) -> NDArray[np.int8]:
     """Return the index of each class among the model's classes; -1 if it is not one of them."""
     positions = [match_class(name, model_classes) for name in classes]

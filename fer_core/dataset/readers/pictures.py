@@ -124,12 +124,6 @@ def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(face, dtype=np.uint8)
 
 
-def decode_face(content: bytes) -> NDArray[np.uint8] | SkipReason:
-    """Decode a picture to a face, uint8 ``[48, 48]``, or return why it is skipped."""
-    picture = decode_gray(content)
-    return picture if isinstance(picture, SkipReason) else to_face(picture)
-
-
 def _stated_pixels(content: bytes) -> int | None:
     """Return the number of pixels that the header of a picture states; None for other files."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):

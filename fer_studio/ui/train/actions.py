@@ -70,7 +70,7 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             success_message="Stopping: the best epoch so far becomes a model.",
             help="Ends after the current step and keeps the best epoch so far as a model.",
         )
-    elif run.has_bundle:
+    elif run.has_bundle and run.state != "queued":
         _show_use_as_default(run, settings)
     if run.can_continue:
         _show_continue(run, settings)
@@ -279,7 +279,9 @@ def show_model(run: RunSummary, settings: Settings) -> None:
             f"{plain_text(run.title)}. Its folder is {plain_text(str(run.bundle_path))}."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            if run.is_active:  # otherwise this button is in the row of actions
+            # Otherwise the button is in the row of actions. While this row is refreshed, a click
+            # in it would not update the text above.
+            if run.is_active or run.state == "queued":
                 _show_use_as_default(run, settings)
             show_model_links(run.id)
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):

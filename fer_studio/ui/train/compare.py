@@ -32,7 +32,7 @@ from fer_studio.ui.train.views import open_run
 
 #: Session key of the IDs of the selected runs.
 _SELECTED_IDS = "compared_runs"
-#: Number of rows that are selected until the user selects others.
+#: Maximum number of rows that are selected when the table is drawn for the first time.
 _PRESELECTED = 3
 #: Maximum height of the table in pixels. The curves below it begin on the first screen.
 _MAX_TABLE_HEIGHT = 275
@@ -213,7 +213,7 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
 def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
     """Draw the table and return the groups of the selected rows.
 
-    Until the user selects others, the best rows with a finished run are selected.
+    When it is drawn for the first time, the best rows with a finished run are selected.
 
     Args:
         groups: The runs of each row, the best first; a single run if seeds are not grouped.

@@ -133,9 +133,12 @@ def _is_live(run: RunSummary) -> bool:
     return run.is_active or run.state == "queued"
 
 
-def _layout_state(run: RunSummary) -> tuple[bool, bool]:
-    """Return the values on which everything outside the refreshed parts of the page depends."""
-    return _is_live(run), run.has_bundle
+def _layout_state(run: RunSummary) -> tuple[bool, bool, bool]:
+    """Return the values on which everything outside the refreshed parts of the page depends.
+
+    These are the list of pending runs, the refreshes, and the model.
+    """
+    return run.state == "queued", run.is_active, run.has_bundle
 
 
 def _show_progress(drawn: RunSummary, settings: Settings) -> None:
