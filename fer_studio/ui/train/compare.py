@@ -59,11 +59,10 @@ def show_compare(settings: Settings) -> None:
     matching_runs, is_grouped = _filter_runs(runs)
     default_model = default_bundle_name(settings)
     if is_grouped:
-        groups = sorted(seed_groups(matching_runs), key=_accuracy, reverse=True)
+        groups = sorted(seed_groups(matching_runs), key=_rank, reverse=True)
         rows = [_group_row(group) for group in groups]
     else:
-        # The best run is first. Runs without a finished epoch are last, the newest first.
-        matching_runs.sort(key=lambda run: run.validation_accuracy or 0.0, reverse=True)
+        matching_runs.sort(key=lambda run: _rank(SeedGroup((run,))), reverse=True)
         groups = [SeedGroup((run,)) for run in matching_runs]
         titles = run_titles(matching_runs)
         rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
@@ -89,6 +88,16 @@ def show_compare(settings: Settings) -> None:
     _show_curves(selected, metric_name, style, is_grouped=is_grouped)
     if len(selected) > 1:
         _show_differences([group.runs[0] for group in selected])
+
+
+def _rank(group: SeedGroup) -> tuple[bool, float]:
+    """Return the sort key of a row: active runs are first, the newest on top, then the best ones.
+
+    The accuracy of an active run changes with each epoch. If it decided, a click on the table could
+    meet another order, which discards the selection.
+    """
+    is_active = any(run.is_active for run in group.runs)
+    return is_active, 0.0 if is_active else _accuracy(group)
 
 
 def _accuracy(group: SeedGroup) -> float:
@@ -216,7 +225,7 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
     When it is drawn for the first time, the best rows with a finished run are selected.
 
     Args:
-        groups: The runs of each row, the best first; a single run if seeds are not grouped.
+        groups: The runs of each row, in the order of the table; a single run if seeds are not grouped.
         rows: The cells of each row by column.
     """
     ids_by_row = [[run.id for run in group.runs] for group in groups]
