@@ -225,7 +225,8 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
     When it is drawn for the first time, the best rows with a finished run are selected.
 
     Args:
-        groups: The runs of each row, in the order of the table; a single run if seeds are not grouped.
+        groups: The runs of each row, in the order of the table. If seeds are not grouped, each row
+            has a single run.
         rows: The cells of each row by column.
     """
     ids_by_row = [[run.id for run in group.runs] for group in groups]
