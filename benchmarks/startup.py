@@ -29,7 +29,7 @@ def measure() -> list[Measurement]:
                     page = browser.new_page()
                     page.set_default_timeout(120_000)
                     start = time.perf_counter()
-                    page.goto(server.url)
+                    page.goto(f"{server.url}/analyze")
                     page.get_by_test_id("stFileUploader").first.wait_for()
                     durations.append(time.perf_counter() - start)
                     page.locator(IDLE).wait_for()
