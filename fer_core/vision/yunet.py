@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.detector_files import YUNET
 from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
@@ -53,7 +54,7 @@ _PARALLEL_PASSES = 2
 class YuNetDetector:
     """Runs YuNet on up to three sizes of a picture, so that both near and far faces are found."""
 
-    name = "yunet"
+    name = YUNET
     geometry = YUNET_GEOMETRY
 
     def __init__(self, path: Path) -> None:

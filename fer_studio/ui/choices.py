@@ -11,10 +11,10 @@ from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundl
 from fer_core.calibration import EMPHASES, Emphasis
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.vision.detect import detector_names
 from fer_core.vision.detector_files import (
     YUNET_BYTES,
     YUNET_FILE_NAME,
+    detector_names,
     download_yunet,
     is_yunet_available,
     yunet_path,
