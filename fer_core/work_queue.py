@@ -23,7 +23,7 @@ _LOCK_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file of the queue."""
+    """An entry of the queue. The entry with the lowest ``order`` is the next one."""
 
     order: float
     name: str
@@ -73,6 +73,7 @@ class WorkQueue:
         if order is not None:
             self._write(name, order)  # atomic, because only one file changes
             return
+        # No number is left between the two neighbors, so all entries get new ones.
         others.insert(index, _Entry(0.0, name))
         for number, entry in enumerate(others, start=1):
             self._write(entry.name, number)
@@ -93,8 +94,8 @@ class WorkQueue:
             The names of the started entries.
 
         Raises:
-            InputError: The queue cannot be locked or written, or ``start`` raised the error; the
-                entry then stays in the queue.
+            InputError: The queue cannot be locked or written, or ``start`` raised an
+                ``InputError``. The entry of that ``start`` stays in the queue.
         """
         started: list[str] = []
         if not self.names():
@@ -114,7 +115,8 @@ class WorkQueue:
         """Keep every other thread and process from changing the queue.
 
         Raises:
-            InputError: The queue cannot be written, or another process keeps it locked.
+            InputError: The queue cannot be written, or another process keeps it locked for too
+                long.
         """
         # Imported here because the import is slow and pages often only read the queue.
         from filelock import FileLock, Timeout
