@@ -1,4 +1,4 @@
-"""The options of the analyze page: the model, the face detector, and whether it is used at all."""
+"""The options of the analyze page: the model, the face detector, and whether to detect faces."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Options:
     Attributes:
         analyzer: The chosen model and detector, ready to use.
         key: Identifies the options; results with different keys may differ.
-        whole: True to classify every picture as one face; None to detect faces, except in pictures
-            that already are cropped faces. See ``Analyzer.analyze``.
+        whole: True to classify every picture as one face; None to detect faces, and to classify a
+            whole picture only if it is already a cropped face. See ``Analyzer.analyze``.
         detector: The title of the detector.
     """
 
@@ -41,8 +41,8 @@ def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | N
         title_bar: The container next to the title.
 
     Returns:
-        The options; None if there is no model, or if the model or the detector cannot be opened. In
-        this case the page shows the reason.
+        The options; None if there is no model, or if the model or the detector cannot be opened. If
+        it is None, the page shows the reason.
     """
     with model_choice_container(title_bar, settings):
         choice = choose_model(settings)
