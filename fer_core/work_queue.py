@@ -152,7 +152,7 @@ class WorkQueue:
         write_json(self._path(name), {"order": order, "queued": time.time()})
 
     def _entries(self) -> list[_Entry]:
-        """Return the queue in order; an unreadable entry counts as the last one."""
+        """Return the entries in order; unreadable entries come last."""
         entries = []
         for path in self._folder.glob("[!.]*.json"):
             try:
@@ -168,8 +168,9 @@ class WorkQueue:
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
     """Return a number between the last order of ``before`` and the first order of ``after``.
 
-    If ``before`` is empty, the number is 1 below the first order; if ``after`` is empty, it is 1
-    above the last one. None if no float is between the two orders.
+    If ``before`` is empty, the number is 1 below the first order of ``after``. If ``after`` is
+    empty, the number is 1 above the last order of ``before``. Return None if no float is between
+    the two orders.
     """
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2

@@ -37,9 +37,9 @@ class PhotoResult:
         faces: The faces, from left to right. In results of ``crop_photo``, the faces are not
             classified yet.
         error: One sentence on why the file could not be analyzed; None on success.
-        analyzed_size: If the picture was reduced because it is too large, width and height of the
-            reduced picture. The boxes of the faces are then in pixels of the reduced picture. None
-            if the picture was not reduced.
+        analyzed_size: If the picture was reduced because it is too large, the width and height of
+            the reduced picture. The boxes of the faces are then in pixels of the reduced picture.
+            None if the picture was not reduced.
     """
 
     file: str
@@ -91,7 +91,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the file's rows of the table: one row per face, or a single row without faces."""
+        """Return the rows of the file in the CSV table: one per face, or one if there are none."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]
@@ -125,8 +125,8 @@ def analyze_photo(
             faces, None to decide by the picture; see ``Analyzer.analyze``.
 
     Returns:
-        The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
-        be decoded.
+        The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None instead of the
+        picture if the file could not be decoded.
     """
     with picture_slot(content):
         return _analyze(content, name, partial(analyzer.analyze, whole=whole))

@@ -35,8 +35,8 @@ def read_picture(path: Path) -> bytes:
     recognizes the video and rejects it.
 
     Raises:
-        InputError: There is no readable file at the path, or it is larger than
-            ``MAX_PICTURE_BYTES``.
+        InputError: There is no readable file at the path, or the file is larger than
+            ``MAX_PICTURE_BYTES`` and not a video.
     """
     # Imported here, because listing files does not need Pillow.
     from fer_core.vision.decode_formats import is_video

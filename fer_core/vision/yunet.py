@@ -17,11 +17,12 @@ from fer_core.vision.working_size import shrink_to
 # faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the width and height of
 # YuNet's box. The picture's center is 0.3 % of the box's width to the left of the box's center, and
 # 0.9 % of its height above it. FER2013 was cropped with OpenCV's frontal-face cascade. On photos
-# (39 faces), the square of this cascade confirms the values: its side is 1.117 +- 0.105 times that
-# mean, and its center is 1.2 % right of the box's center and 1.3 % above it. These are medians; a
-# spread (+-) is half the distance from the 16th to the 84th percentile.
-# The geometric mean of width and height is more stable than either of them: an open mouth lengthens
-# the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
+# (39 faces), the square of this cascade confirms the values: the side of the square is 1.117 +-
+# 0.105 times the geometric mean, and its center is 1.2 % right of the box's center and 1.3 % above
+# it. All these values are medians; a spread (+-) is half the distance from the 16th to the 84th
+# percentile. The geometric mean of width and height is more stable than the width or the height: an
+# open mouth lengthens the box, and a turned head narrows it. With the geometric mean, surprised
+# faces are cropped like other faces.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
 #: Minimum score of a face.
@@ -75,7 +76,8 @@ class YuNetDetector:
         Returns:
             Faces with a box in whole pixels and a detection score.
         """
-        # Shrunk once for all passes: reading a 60-megapixel picture takes longer than a pass.
+        # The picture is shrunk once for all passes, because reading a picture of 60 megapixels
+        # takes longer than a pass.
         image, factor_x, factor_y = shrink_to(image, _FINE_PIXELS)
         pixels = image.shape[0] * image.shape[1]
         medium, medium_scale = self._detect_at(image, _MEDIUM_PIXELS)

@@ -50,7 +50,7 @@ def require_editor() -> None:
 
 
 def leave_if_refused(page: str) -> None:
-    """If the visitor may no longer open the page, rerun the whole page, which then says why.
+    """If the visitor may no longer open the page, rerun the whole page, which shows the reason.
 
     Every fragment calls this function first, because a fragment can run without the page around it.
 

@@ -124,7 +124,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
-        name: The name of a fragment; by default, the part is the whole page.
+        name: The name of the part if it is a fragment; by default, the part is the whole page.
     """
     state = _state()
     outer_part = _current_part.get()

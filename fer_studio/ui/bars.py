@@ -119,7 +119,7 @@ def _show_bars(description: str, bars: Iterable[tuple[str, float, str, str]]) ->
 def _with_class_names(votes_by_answer: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:
     """Return the votes with the dataset's name of each class.
 
-    The classes come first, in their order, and then the other answers.
+    The classes come first, in the order of ``classes``. The other answers follow.
     """
     columns = answer_columns(classes)
     votes = {

@@ -107,9 +107,9 @@ class CurationState:
     match: CurationMatch
 
     def mark(self, row: int) -> str:
-        """Return a short text about the decision on the image in a row.
+        """Return the decision about the image with this row, as "dropped", "kept" or "now happy".
 
-        Such a text is "dropped", "kept" or "now happy". It is empty without a decision.
+        The text is empty if there is no decision.
         """
         entry = self.match.by_row.get(row)
         if entry is None:

@@ -107,8 +107,8 @@ def run_app() -> None:
             help=entry.help,
             url_path=None if entry is PAGES[0] else entry.name,
             default=entry is PAGES[0],
-            # A page that the visitor may not use is only hidden, because it can still be opened by
-            # its address, and then says why it is refused.
+            # A page that the visitor may not use is hidden instead of removed, so that its address
+            # leads to a page with the reason.
             visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES

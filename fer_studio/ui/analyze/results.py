@@ -121,13 +121,13 @@ def photo_color(result: PhotoResult) -> tuple[int, int, int]:
 
 def _show_summary(results: list[PhotoResult]) -> None:
     face_count = sum(len(result.faces) for result in results)
-    failed = sum(result.error is not None for result in results)
-    faceless = sum(1 for result in results if result.error is None and not result.faces)
+    failed_count = sum(result.error is not None for result in results)
+    faceless_count = sum(1 for result in results if result.error is None and not result.faces)
     with st.grid(4, min_column_width=120):
         st.metric("Photos", len(results), border=True, height="stretch")
         st.metric("Faces", face_count, border=True, height="stretch")
-        st.metric("No face", faceless, border=True, height="stretch")
-        st.metric("Failed", failed, border=True, height="stretch")
+        st.metric("No face", faceless_count, border=True, height="stretch")
+        st.metric("Failed", failed_count, border=True, height="stretch")
     rows = [
         {
             "Photo": result.file,
@@ -248,13 +248,13 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
         if readable:
             number, face = readable[chosen]
             _show_face(face, number if len(result.faces) > 1 else None)
-        too_small = len(result.faces) - len(readable)
-        if too_small:
-            verb = "is" if too_small == 1 else "are"
+        too_small_count = len(result.faces) - len(readable)
+        if too_small_count:
+            verb = "is" if too_small_count == 1 else "are"
             subject = (
                 "The face"
                 if len(result.faces) == 1
-                else f"{too_small:,} of the {len(result.faces):,} faces"
+                else f"{too_small_count:,} of the {len(result.faces):,} faces"
             )
             st.caption(
                 f"{subject} {verb} {TOO_SMALL}: less than {SMALLEST_READABLE_SIDE:.0f} pixels wide "

@@ -89,7 +89,7 @@ def shown_picture(photo: Photo) -> bytes:
 
 
 def discard_pictures(photo_keys: frozenset[str]) -> None:
-    """Remove the displayed picture and the thumbnails of photos whose key is not given."""
+    """Remove the displayed picture and the thumbnails, except those of photos with these keys."""
     stored = st.session_state.get(_PICTURE)
     if stored is not None and stored[0] not in photo_keys:
         del st.session_state[_PICTURE]

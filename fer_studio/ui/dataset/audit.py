@@ -46,7 +46,7 @@ _EXPLANATIONS = {
     _MAP: "All faces as points, close to each other if a model finds them similar.",
 }
 _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
-#: The picture on the card of a finding is one of this number of its first images.
+#: The picture on the card of a finding is chosen among this number of its first images.
 _EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
 

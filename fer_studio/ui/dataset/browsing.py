@@ -27,7 +27,7 @@ from fer_studio.ui.text import plain_text
 _PAGE_SIZE = 72
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
-#: For each view with many filters, the key of the container that contains them; for app.css.
+#: The key of the container with the filters, for views with many filters; see app.css.
 _FILTER_KEYS = {"Gallery": "gallery_choice", "Augmentation": "preview_choice"}
 
 _SHUFFLED = "at random"

@@ -149,7 +149,7 @@ def _folders_to_choose(source: ImportSource, report: SourceReport) -> tuple[Spli
 def _choose_classes(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassChoice | None:
-    """Draw a field for each class; return the choice, or None if it is not possible."""
+    """Draw a field for each class; return the choice, or None if the choice is not possible."""
     order = _choose_order(source_classes, scheme, key)
     default_choice = ClassChoice(scheme, order=order)
     choice = ClassChoice(scheme, _choose_changes(source_classes, default_choice, key), order)

@@ -76,9 +76,9 @@ def face_texts(
     Args:
         dataset: The dataset.
         state: The decisions about its images.
-        caption: Returns the text below a face from the face's row; by default, the class.
-        detail: Returns the second line of this text from the row; by default, the split.
-        note: Returns the end of the alternative text of a face from the row; by default, nothing.
+        caption: Returns the text below the face with a given row; by default, the class.
+        detail: Returns the second line of this text; by default, the split.
+        note: Returns a text to append to the alternative text of the face; by default, nothing.
     """
     colors = class_colors(dataset.faces.classes)
     return FaceTexts(

@@ -65,7 +65,7 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 def last_comparison(key: str) -> Comparison | None:
     """Return the comparison that this session showed last.
 
-    Return None if its first model was evaluated with another key.
+    Return None if the first evaluation of this comparison has another key.
 
     Args:
         key: The key of the first model's evaluation.
@@ -109,7 +109,7 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
 
 
 def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
-    """Return the second evaluation against votes; without votes, say what to do, return None."""
+    """Return the second evaluation against votes; show a hint and return None without votes."""
     counts = vote_counts(second)
     if counts is None:
         st.info(

@@ -127,7 +127,7 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
 
 
 def _normalizing_class(scale: Scale) -> str:
-    """Return whether the shares are those of the images of a true or of a predicted class.
+    """Return to which class the shares are relative: "true class" or "predicted class".
 
     If the cells show counts, their colors show shares of the true class.
     """

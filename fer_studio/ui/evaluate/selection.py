@@ -177,7 +177,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
     keep_choice(
         key,
-        # An address can request votes together with the curation, which does not apply to votes.
+        # The curation does not apply to votes, although an address can request both.
         [_LABELS] if is_curated else [_LABELS, _VOTES],
         name="truth",
         noun="kind of true classes",

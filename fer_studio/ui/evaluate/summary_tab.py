@@ -20,7 +20,7 @@ from fer_studio.ui.text import plain_text
 
 @section
 def show_summary(evaluation: LoadedEvaluation) -> None:
-    """Show overall metrics, warnings and a chart; for votes, also the annotator agreement."""
+    """Show overall metrics, warnings, a chart, and the annotator agreement if votes are used."""
     result = evaluation.result
     _show_metrics(result)
     _show_warnings(result)
