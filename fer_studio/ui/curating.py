@@ -288,7 +288,7 @@ def _decide(selected: SelectedImages, action: str) -> None:
         if entries and not applicable:
             raise InputError(
                 "All selected images were relabeled before, and a decision about several images "
-                "does not replace their labels; select a single image, or undo its decision first."
+                "does not replace their labels; select a single image, or undo their decisions."
             )
         return applicable
 
@@ -296,8 +296,8 @@ def _decide(selected: SelectedImages, action: str) -> None:
         clear_selection(selected.gallery)
         if relabeled_before:
             st.session_state[_OUTCOME] += (
-                f" Not changed: {counted(relabeled_before, 'image')} relabeled before; change such "
-                "images one by one."
+                f" Not changed: {counted(relabeled_before, 'image')} that had been relabeled; "
+                "change such images one by one."
             )
 
 

@@ -200,7 +200,7 @@ def _show_downloads(
                 lambda: _annotated_archive(photos, results),
                 "emotions.zip",
                 key="download_archive",
-                hint="A zip of every photo with a face. Many photos take a while.",
+                hint="A zip file of all photos that have faces. Many photos take a while.",
             )
 
 

@@ -79,7 +79,7 @@ def show_embedding(dataset: OpenDataset) -> None:
     embedding = result_of(job)
     st.caption(
         f"Model: **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point to see "
-        "its face, or select several with a box or lasso."
+        "its face, or select several points with a box or lasso."
     )
     _show_map(dataset, embedding.rows, embedding.points)
 

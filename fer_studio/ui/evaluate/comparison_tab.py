@@ -154,7 +154,7 @@ def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Compari
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "
-        "that exactly one of them classifies correctly."
+        "that exactly one of the models classifies correctly."
     )
     _show_classes(comparison)
     _show_examples(first, second, comparison)

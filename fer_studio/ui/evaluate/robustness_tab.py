@@ -140,9 +140,9 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
             st.rerun()
         st.caption(
             f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
-            "corruptions of several strengths. This takes a few seconds to a few minutes and runs "
-            "in the background. The curves are kept until the server stops, and the report "
-            "includes them."
+            "corruptions of several strengths. The measurement takes a few seconds to a few "
+            "minutes and runs in the background. The curves are kept until the server stops, and "
+            "the report includes them."
         )
         return
     _show_curves(result_of(job))

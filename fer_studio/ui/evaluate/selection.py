@@ -251,14 +251,14 @@ def _offer_evaluation(request: EvaluationRequest) -> None:
     name = plain_text(request.bundle.name)
     with st.container(border=True):
         st.markdown(
-            f"**{name} has not been evaluated on {_images_title(request, count)} yet.** This takes "
-            "a few seconds per thousand images and runs in the background. The result is saved, so "
-            "that it opens at once next time."
+            f"**{name} has not been evaluated on {_images_title(request, count)} yet.** The "
+            "evaluation takes a few seconds per thousand images and runs in the background. The "
+            "result is saved, so that it opens at once next time."
         )
         if request.split in ("test", "all"):
             st.markdown(
-                ":material/warning: This includes test images. Evaluate on them once, after you "
-                "have chosen the model."
+                ":material/warning: These images include test images. Evaluate on test images "
+                "once, after you have chosen the model."
             )
         if st.button(
             f"Evaluate on {count:,} images",
