@@ -135,8 +135,8 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 f"{100 * agreeing:.1f} %",
                 border=True,
                 height="stretch",
-                help="Share of the images with votes in which more annotators chose the label than "
-                "any other answer.",
+                help="Share of the images whose label has more votes than any other answer. Images "
+                "without votes are not counted.",
             )
             st.metric(
                 "Annotator agreement",

@@ -53,7 +53,7 @@ def _show_warnings(result: EvaluationResult) -> None:
 
 
 def _show_metrics(result: EvaluationResult) -> None:
-    # All training images are in train, so none of them is leak-free.
+    # No image of train is leak-free, so the metric is omitted for this split.
     leak_free_accuracy = None if result.split == "train" else result.leak_free_accuracy
     with metric_grid(5 if leak_free_accuracy is None else 6):
         show_share(
