@@ -257,8 +257,8 @@ def _offer_evaluation(request: EvaluationRequest) -> None:
         )
         if request.split in ("test", "all"):
             st.markdown(
-                ":material/warning: These images include test images. Evaluate on test images "
-                "once, after you have chosen the model."
+                ":material/warning: This evaluation includes test images. Evaluate on them once, "
+                "after you have chosen the model."
             )
         if st.button(
             f"Evaluate on {count:,} images",
