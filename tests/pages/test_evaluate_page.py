@@ -1017,7 +1017,7 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Accuracy on clear images"]
     # One tie and one image that is not a face are left out.
-    assert "Left out: 1 image with tied votes, 1 on which no class has more votes" in plain(
+    assert "Left out: 1 image with tied votes; 1 on which an answer such as unknown" in plain(
         app.caption
     )
     app = open_section(app, "Per class")

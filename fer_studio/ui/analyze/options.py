@@ -1,4 +1,4 @@
-"""The options of the analyze page: the model, the face detector, and whether it is used at all."""
+"""The options of the analyze page: the model, the face detector, and whether to detect faces."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Options:
     Attributes:
         analyzer: The chosen model and detector, ready to use.
         key: Identifies the options; results with different keys may differ.
-        whole: True to classify every picture as one face; None to detect faces, except in pictures
-            that already are cropped faces. See ``Analyzer.analyze``.
+        whole: True to classify every picture as one face; None to detect faces, and to classify a
+            whole picture only if it is already a cropped face. See ``Analyzer.analyze``.
         detector: The title of the detector.
     """
 
@@ -78,8 +78,8 @@ def open_options(selections: Selections, settings: Settings) -> Options | None:
     """Open the selected model and detector.
 
     Returns:
-        The options; None if there is no model, or if the model or the detector cannot be opened. In
-        this case the page shows the reason.
+        The options; None if there is no model, or if the model or the detector cannot be opened. If
+        it is None, the page shows the reason.
     """
     bundle, emphasis = selections.model.bundle, selections.model.emphasis
     detector = selections.model.detector

@@ -23,7 +23,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-#: Session key of the message that the temperature was saved, and the error if it was not.
+#: The session key of the message that the temperature was saved, and the error if saving failed.
 _SUCCESS, _SAVE_ERROR = "temperature_written", KeptError("temperature_not_written")
 
 
@@ -124,7 +124,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
         "predicted class never changes."
     )
-    # Half of the last digit that is shown above.
+    # Both temperatures are shown with three decimals.
     is_same = abs(fitted - current) < 0.0005
     if is_same:
         st.caption(":material/check: The model already uses this temperature.")
@@ -138,7 +138,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
 
 
 def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
-    """Return why no temperature for these images can be saved; None if one can be saved."""
+    """Return why the temperature fitted on these images cannot be saved; None if it can."""
     record, result = evaluation.bundle.record, evaluation.result
     reasons = (
         (not may_edit(), ":material/lock: Only editors can save a temperature to the model."),
@@ -153,7 +153,8 @@ def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
         ),
         (
             result.split != "validation",
-            "A temperature is fitted on validation images. To save one, select that split above.",
+            "A temperature is fitted on validation images. To save a temperature, select the "
+            "validation split above.",
         ),
         (result.n < MIN_IMAGES, f"At least {MIN_IMAGES} images are needed to fit a temperature."),
         (

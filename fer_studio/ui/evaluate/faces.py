@@ -1,4 +1,4 @@
-"""The images of an evaluation as a gallery, or if it has no images, its predictions as a table."""
+"""Show the images of an evaluation, or the predictions of an evaluation without images."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def explain_missing_images(purpose: str) -> None:
 def show_images(
     evaluation: LoadedEvaluation, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> None:
-    """Show images of an evaluation in a given order; without images, their predictions.
+    """Show images in a gallery; if the evaluation has no images, show the predictions in a table.
 
     Args:
         evaluation: The evaluation.
-        positions: Positions of the images in the result of the evaluation.
+        positions: Positions of the images in the result of the evaluation, in the order to show.
         key: Key of the widgets. A hash of the images is appended, so that other images start on
             their first page.
         page_size: Images per page.
@@ -92,7 +92,7 @@ def _show_pages(
     key: str,
     page_size: int,
 ) -> None:
-    """Show faces; a click opens one."""
+    """Show a gallery of faces; a click on a face opens it in the drawer."""
     dataset_rows = evaluation.dataset_rows
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     show_gallery(
