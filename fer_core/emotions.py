@@ -10,9 +10,9 @@ EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surpri
 #: The seven emotions and contempt, as in FER+, CK+ and AffectNet.
 EMOTIONS8: tuple[str, ...] = (*EMOTIONS, "contempt")
 
-#: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be
-#: distinguished with the common color vision deficiencies, and a violet for contempt; the gray of
-#: neutral is readable on white and on black.
+#: The color of each emotion in all charts and boxes. The colors are those of Okabe and Ito, which
+#: can be distinguished with the common color vision deficiencies, a violet for contempt, and a gray
+#: for neutral that is readable on white and on black.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -53,7 +53,7 @@ def emotion_from_name(name: str, emotions: Sequence[str] = EMOTIONS) -> str | No
     """Map the name of a class in any dataset to an emotion.
 
     Args:
-        name: A folder's or column's name in any case, such as ``"Happiness"``.
+        name: The name, in upper or lower case, such as ``"Happiness"``.
         emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
