@@ -79,7 +79,8 @@ def _copy_groups(file: h5py.File, copy: h5py.File, path: Path) -> None:
     pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, copy, 0)]
     object_count = 0
     size = 0
-    # Addresses of the objects in the file. An object with two names could contain itself.
+    # The addresses of the objects in the file show whether an object has two names. Such an object
+    # is rejected, because it could contain itself.
     addresses = {h5py.h5o.get_info(file.id).addr}
     while pending:
         group, group_copy, depth = pending.pop()
