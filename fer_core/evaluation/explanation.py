@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 GRAD_CAM = "grad-cam"
 OCCLUSION = "occlusion"
 
-#: Step of the numerical derivative, as a share of the standard deviation of the feature maps: small
-#: enough for a derivative, large enough for float32.
+#: Step of the numerical derivative, as a share of the standard deviation of the feature maps. It is
+#: small enough to approximate a derivative, and large enough for the precision of float32.
 _STEP_SHARE = 0.02
-#: Side and stride of the squares that cover the face, in pixels.
+#: Side of the squares that cover parts of the face, and distance between two squares, in pixels.
 _PATCH, _STRIDE = 12, 6
 
 _SIDE = INPUT_SHAPE[0]
@@ -36,7 +36,7 @@ class Explanation:
 
     Attributes:
         heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
-        emotion: Index of the emotion.
+        emotion: Index of the class.
         method: ``grad-cam`` or ``occlusion``.
         note: One sentence on how to interpret the heat map.
     """
@@ -83,7 +83,7 @@ class Explainer:
 
         Args:
             crop: Gray, uint8 ``[48, 48]``, the input of the predictor.
-            emotion: Index of the emotion, usually the predicted one.
+            emotion: Index of the class, usually of the predicted class.
 
         Raises:
             ValueError: ``crop`` has another shape or type, or the index is out of range.
@@ -113,7 +113,7 @@ class _HeatMap(Protocol):
 
 def _choose_method(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
     """Return Grad-CAM, or occlusion if the network has no feature map."""
-    # A gray square, because only the shapes of the results matter.
+    # The sample is gray, because only the shapes of the results matter.
     sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
     try:
         return _GradCam(cut_network(model, sample), record)
@@ -128,9 +128,10 @@ class _GradCam:
     localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
     convolution, with negative values set to 0. The weight of a feature map is the mean derivative
     of the emotion's score with respect to the values of the map. The sum of these derivatives is
-    the derivative with respect to a constant that is added to the whole map. A central difference
-    approximates it: the head (the network after this convolution) computes the score for the map
-    plus a small step and for the map minus this step. One batch contains both changes of all maps.
+    the derivative with respect to a constant that is added to the whole map. This derivative is
+    approximated by a central difference: the head (the network after this convolution) computes the
+    score for the map plus a small step and for the map minus this step. One batch contains both
+    changes of all maps.
     """
 
     method = GRAD_CAM
@@ -149,12 +150,12 @@ class _GradCam:
         pixels = network_input(crop[np.newaxis], self._record)
         heat = self._map_of_image(pixels, emotion)
         if self._record.flip_averaging:
-            # The prediction is the mean over the face and its mirror image, so the map is too.
+            # The prediction is the mean over the face and its mirror image, and so is the heat map.
             heat = (heat + self._map_of_image(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
         return _resized_and_scaled(heat)
 
     def _map_of_image(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one image in the size of the feature map, not scaled."""
+        """Return the heat map of one image. It has the size of the feature maps, and any scale."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
@@ -230,7 +231,7 @@ def overlay(
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
     enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    # Transparent where the map is low, so that the black of the color map does not darken the face.
+    # The color is transparent where the heat map is low, because the color map has black for 0.
     opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
     # OpenCV's colors are BGR; the result is RGB.
     blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]
