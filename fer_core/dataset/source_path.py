@@ -118,8 +118,8 @@ def partial_dataset_problem(path: Path, roots: Sequence[Path] | None = None) -> 
 def _source_problem(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> str | None:
     """Return a message if a path should not be imported; None if it can be imported.
 
-    In addition to ``partial_dataset_problem``, this is the case for the folder of one of several
-    splits, unless the user gave this folder a role.
+    A path should not be imported if ``partial_dataset_problem`` returns a message, or if it is the
+    folder of one of several splits and the user gave this folder no role.
     """
     problem = partial_dataset_problem(path, roots)
     if problem is not None:

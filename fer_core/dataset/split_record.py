@@ -19,7 +19,7 @@ class SplitGroups:
         created: The names of the splits that the import created.
         kept_together: The kinds of images that stay in one split: *persons* (images of one person),
             *near-copies* (near-duplicates), *exact copies*; empty if images were not grouped.
-        groups: Number of groups. An image that belongs to no other image counts as a group.
+        groups: Number of groups. A single image without copies or a known person counts as a group.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
         persons: Number of known persons.

@@ -19,7 +19,7 @@ _MAX_PASSES = 10
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """How missing splits are created. The user chooses this at import; the dataset records it.
+    """How missing splits are created. The choice is made at import and stored with the dataset.
 
     Attributes:
         validation_share: Share of the images that becomes validation, above 0 and below 0.5.
@@ -139,8 +139,8 @@ def _assign_single_images(
 class _GroupAssignment:
     """The assignment of groups of two or more images to splits.
 
-    In this class, the position of a split is 0 for train, and 1 or 2 for the missing splits in the
-    order of ``missing``.
+    The methods identify a split by a position: 0 for train, and 1 or 2 for the missing splits in
+    the order of ``missing``.
 
     Args:
         labels: int8 ``[n]``.
@@ -175,7 +175,7 @@ class _GroupAssignment:
         np.add.at(self._counts, (self._group_of_row, class_positions), 1)
         #: Number of images without a group, by class.
         self._single = totals - self._counts.sum(axis=0)
-        # Single images are shuffled with the seed itself. [seed, 1] gives other random numbers.
+        # Single images are shuffled with ``seed``. The seed [seed, 1] gives other random numbers.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
         #: The groups, the largest first.
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
@@ -236,7 +236,8 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each empty split the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # A class with at least two single images: one of them may be moved to the split later.
+            # True for classes with at least two single images. Such images may be moved to the
+            # split later.
             can_fill = self._single > 1
             if self._assigned[position].any() or np.any(
                 np.round(self._requested[position, can_fill]) > 0

@@ -140,8 +140,8 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # Only this user may read the temporary folder itself. A new folder inside it can be
-            # read by others after the renaming.
+            # Only this user may read the temporary folder. Therefore, the data are written to a new
+            # folder inside it, which other users can read after the renaming.
             new_folder = temporary / folder.name
             new_folder.mkdir()
             yield new_folder

@@ -1,7 +1,7 @@
 """Read CSV files that users make and edit. The whole file is in memory; columns are found by name.
 
-If a row cannot be read, the rows after it are read all the same. Tables of faces are too large for
-memory, so ``fer_core.dataset.readers`` reads them as a stream.
+If a row cannot be read, the next rows are still read. Tables of faces are too large for memory, so
+``fer_core.dataset.readers`` reads them as a stream.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         raise InputError(
             f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
         ) from error
-    # With newline="", lines end where they end for csv.reader. Its line_num counts these lines.
+    # With newline="", the text is split into the same lines that ``reader.line_num`` counts.
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
     try:

@@ -63,7 +63,7 @@ class VoteTable:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``.
         images: The name of the picture of each row; empty if the row has no name.
         splits: The split of each row; None if the row has no split.
-        problems: One sentence per line that could not be read, for the first of these lines.
+        problems: One sentence about each line that could not be read, up to ``_MAX_PROBLEMS``.
         skipped: Number of lines that could not be read.
     """
 
@@ -107,8 +107,8 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             skipped += 1
             if len(problems) < _MAX_PROBLEMS:
                 problems.append(f"{label}, line {row.line}: {first_line(error)}.")
-            # The rows of the official file are matched by position, so that a line that cannot be
-            # read must not change the positions of the next lines.
+            # The rows of the official file are matched by position. Therefore, a line that cannot
+            # be read must not change the positions of the next lines.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
         counts.append(votes)
         images.append(image)
@@ -171,12 +171,12 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
 
 
 def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position in the table of each image whose name the table contains.
+    """Match images to the rows of a table of votes by name.
 
-    The keys of the result are rows of the dataset. Names are compared from the end of the path. Two
-    pictures of different emotions may have the same file name, so longer parts of the path are
-    compared first. If a table contains a name several times, because equal pictures share a name,
-    the first row with this name counts.
+    The result maps rows of the dataset to positions in the table. Names are compared from the end
+    of the path. Two pictures of different emotions may have the same file name, so longer parts of
+    the path are compared first. If a table contains a name several times, because equal pictures
+    share a name, the first row with this name counts.
     """
     matched: dict[int, int] = {}
     used_positions: set[int] = set()
@@ -219,10 +219,10 @@ def _by_path_end(
 
 
 def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position in the table of votes of each image that was read from a table of faces.
+    """Match images to rows of a table of votes by the line that each image was read from.
 
-    The keys of the result are rows of the dataset. If the splits of the dataset and of the table of
-    votes do not agree, the result is empty.
+    The result maps rows of the dataset to positions in the table of votes. It is empty if the
+    splits of the dataset and of the table do not agree.
     """
     positions: dict[int, int] = {}
     for row, name in enumerate(face_set.names):
@@ -236,8 +236,8 @@ def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
         (row, split) for row, position in positions.items() if (split := table.splits[position])
     ]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
-    # If all faces are training faces in the table, the dataset's other splits were created from
-    # training faces, so that the splits cannot be compared.
+    # If all faces in the table are training faces, the other splits of the dataset were created
+    # from training faces. In this case, the splits cannot be compared.
     is_training_only = {split for _, split in named} == {"train"}
     is_same_order = bool(named) and (is_training_only or agreeing >= _MIN_EQUAL_SPLITS * len(named))
     return positions if is_same_order else {}

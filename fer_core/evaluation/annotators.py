@@ -119,7 +119,7 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
     annotator_agreement, model_agreement = leave_one_out_agreement(
         evaluated_counts, votes_result.predicted, answer_columns(result.classes)
     )
-    # With the tolerance, a share that is below CLEAR_SHARE only by a rounding error is enough.
+    # With the tolerance, an image is clear even if a rounding error lowers its share a little.
     is_clear = evaluated_counts.max(axis=1) >= CLEAR_SHARE * evaluated_counts.sum(axis=1) - 1e-9
     return VoteEvaluation(
         result=votes_result,
@@ -138,7 +138,7 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
 
 
 def _with_votes_warning(votes_result: EvaluationResult, count: int) -> EvaluationResult:
-    """Say in the warnings and in the name of the dataset that the true classes come from votes.
+    """Return an evaluation whose warnings and dataset name say that the true classes are votes.
 
     Args:
         votes_result: The evaluation with the plurality of the votes as the true class.
@@ -146,8 +146,8 @@ def _with_votes_warning(votes_result: EvaluationResult, count: int) -> Evaluatio
     """
     if not votes_result.n:
         raise InputError(
-            f"None of the {count:,} {votes_result.split} images has an emotion with the most "
-            "votes; import votes for this split, or evaluate against the labels."
+            f"There is none among the {count:,} {votes_result.split} images on which one emotion "
+            "has the most votes; import votes for this split, or evaluate against the labels."
         )
     warning = (
         "The true class is the plurality of annotator votes, without answers that have a single "

@@ -27,8 +27,8 @@ from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Number of images that are predicted between two progress reports. It is a multiple of the batch
-#: size, and their prediction takes about a tenth of a second.
+#: Number of images that are predicted between two progress reports, in about a tenth of a second.
+#: The number is a multiple of the batch size.
 _CHUNK_SIZE = 128
 
 
@@ -156,7 +156,7 @@ def has_cached_predictions(
     *,
     curation: str | None = None,
 ) -> bool:
-    """Return True if ``evaluate_split`` would find all predictions and leaks in the cache.
+    """Return True if the cache contains everything that ``evaluate_split`` needs.
 
     Args:
         bundle: The model.

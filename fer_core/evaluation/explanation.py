@@ -155,7 +155,7 @@ class _GradCam:
         return _resized_and_scaled(heat)
 
     def _map_of_image(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """Return the heat map of one image. It has the size of the feature maps, and any scale."""
+        """Return the heat map of one image, in the size of the feature maps and not yet scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
@@ -231,7 +231,7 @@ def overlay(
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
     enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    # The color is transparent where the heat map is low, because the color map has black for 0.
+    # The color is transparent where the heat map is low, because its color for 0 is black.
     opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
     # OpenCV's colors are BGR; the result is RGB.
     blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]

@@ -61,13 +61,13 @@ class Comparison:
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
         only_first_positions: The positions of the ``only_first`` images in the second evaluation,
-            because the wrong predictions are in that evaluation. The order is by decreasing
-            confidence of the first model.
+            because the wrong predictions are in that evaluation. The images are ordered by
+            decreasing confidence of the first model.
         only_second_positions: The positions of the ``only_second`` images in the first evaluation,
-            because the wrong predictions are in that evaluation. The order is by decreasing
-            confidence of the second model.
+            because the wrong predictions are in that evaluation. The images are ordered by
+            decreasing confidence of the second model.
         both_wrong_positions: The positions of the ``both_wrong`` images in the first evaluation.
-            The order is by decreasing confidence of the first model.
+            The images are ordered by decreasing confidence of the first model.
         p_value: The p-value of McNemar's test.
         test: The variant of McNemar's test.
         per_class: The classes that both models have, in the order of the first model.

@@ -57,7 +57,7 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     Args:
         model: The served network, with one input and one output.
         sample: One input image, float32 ``[1, height, width, channels]``. The network is run with
-            it to determine the sizes of the tensors.
+            this image to determine the sizes of the tensors.
 
     Raises:
         NoFeatureMapError: There is no such tensor, or one of the two parts cannot be run.

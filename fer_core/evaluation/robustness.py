@@ -33,7 +33,7 @@ def measure_robustness(
         result: Evaluation of the model on ``face_set``.
         face_set: The data.
         names: Names of the corruptions; by default all.
-        max_images: Maximum number of images, to limit the time. They are sampled at random.
+        max_images: Maximum number of images, to limit the time. The images are sampled at random.
         seed: Seed of the sample and of the random corruptions.
         report: Called with the number of finished predictions and the number of all predictions. An
             exception that ``report`` raises stops the measurement.

@@ -190,7 +190,7 @@ def seen_images(
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
     # An image that is not in train may have the pixels of an image that the model was trained on.
     # If these pixels are also in train, or in a validation image of the model, the image is a copy.
-    # Otherwise it is the training image itself, and the dataset was split in another way then.
+    # Otherwise it is the training image itself, and the dataset was split differently for training.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
     if is_near_duplicate_of_trained is None:
@@ -210,7 +210,7 @@ def _seen_dataset(
     """Return which images a model of an earlier version has seen; None if unknown.
 
     The record of the model contains the fingerprint and the class counts of the dataset that the
-    model, or its starting model, was trained on. They show whether it is this dataset.
+    model, or its starting model, was trained on. These values show whether it was ``uncurated``.
 
     Args:
         bundle: The model.
@@ -242,7 +242,7 @@ def _seen_dataset(
 
 
 def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
-    """Return True if a recorded dataset is ``face_set``, even with its images in another order."""
+    """Return True if a recorded dataset is ``face_set``. The order of the images may differ."""
     if not recorded.get("fingerprint"):
         return False
     return bool(

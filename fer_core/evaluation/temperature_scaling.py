@@ -50,8 +50,8 @@ def calibrate_bundle(
 
     Raises:
         InputError: The evaluation belongs to another model or another split, uses drawn faces for a
-            model of real faces, has too few images, or compares with labels although the model was
-            trained on votes; or the folder of the bundle cannot be written.
+            model of real faces, has too few images, or uses labels although the model was trained
+            on votes; or the folder of the bundle cannot be written.
     """
     if result.bundle_name != bundle.name:
         raise InputError(

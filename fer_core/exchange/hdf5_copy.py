@@ -75,7 +75,7 @@ def _copy_groups(file: h5py.File, copy: h5py.File, path: Path) -> None:
     import h5py
 
     _copy_attributes(file, copy)
-    # A group, its copy and its depth.
+    # Each entry is a group, the copy of the group, and the depth of the group.
     pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, copy, 0)]
     object_count = 0
     size = 0

@@ -101,7 +101,7 @@ class ImportRequest:
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
-    """Publish a model as a bundle in ``models/``. It may come from a bundle, a run or a file.
+    """Publish the model of another bundle, of a run or of a file as a bundle in ``models/``.
 
     Args:
         path: The folder of a bundle or run, a ``.keras``, ``.h5`` or ``.onnx`` file, or an

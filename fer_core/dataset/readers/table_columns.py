@@ -50,7 +50,7 @@ _PATHS = (
 )
 #: Names of the four columns of the box of a face, which are two corners (``_CORNERS``) or a corner
 #: and the size (``_SIZES``). The corners are looked for first, because a table with corners may
-#: also have a width and a height: those of the picture.
+#: also have columns with the width and the height of the picture.
 _CORNERS = (
     *(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1")),
     *(("left", "top", "right", "bottom"), ("bboxx1", "bboxy1", "bboxx2", "bboxy2")),
@@ -70,8 +70,8 @@ _QUOTED = re.compile(rb' *"((?:[^"]|"")*)"')
 #: Replaces brackets and separators by spaces.
 _TO_SPACES = bytes.maketrans(b"[](),;|", b"       ")
 
-#: Maximum length of a field that the csv module reads. The module allows to change this limit, but
-#: only for the whole process.
+#: Maximum length of a field that the csv module reads. This limit can be changed only for the whole
+#: process.
 _MAX_CSV_FIELD = 131_072
 
 
@@ -146,7 +146,7 @@ def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
 def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
     """Split a line into fields.
 
-    Lines are split one by one, so that a quote that is not closed affects only its own row.
+    Each line is split on its own, so that a quote that is not closed affects only its own row.
     """
     if b'"' not in line:
         return line.split(delimiter)
@@ -298,7 +298,7 @@ def _pixel_columns(
     for position, key in enumerate(keys):
         if key in _POSSIBLE_PIXELS and _contains_pixels(rows, position, len(keys)):
             return (position,)
-    # For the position of each column that may be one pixel: the one or two numbers in its name.
+    # Maps the position of each column that may be one pixel to the numbers in the column's name.
     numbers = {
         position: tuple(int(number or -1) for number in match.groups())
         for position, name in enumerate(names)
@@ -313,9 +313,9 @@ def _pixel_columns(
 
 
 def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None:
-    """Return the position of the column of paths, found by suffixes of its values or by its name.
+    """Return the position of the column of paths; None if there is none.
 
-    The result is None if the table has no such column.
+    The column is recognized by the suffixes of its values, or by its name.
     """
     positions = range(len(keys))
     for group in _PATHS:

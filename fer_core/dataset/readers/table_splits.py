@@ -18,7 +18,7 @@ _LEFT_OUT = SkipReason("was left out as requested")
 def tables_with_roles(
     tables: Sequence[FaceTable], roles: FolderRoles, problems: ProblemLog
 ) -> list[FaceTable]:
-    """Give tables the splits that the user chose, and leave out the tables that the user left out.
+    """Return the tables that the user did not leave out, with the splits that the user chose.
 
     Args:
         tables: The tables of a source.

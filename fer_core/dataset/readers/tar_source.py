@@ -109,7 +109,7 @@ class TarSource:
         Args:
             member: The member.
             name: The result of ``inside_path`` for the member's name. It is None also for the root
-                folder of the archive (``./``), which is no reason for a message.
+                folder of the archive (``./``), which is ignored without a message.
         """
         if member.issym() or member.islnk():
             return sources.LINK
