@@ -28,7 +28,7 @@ _MAX_ENTRIES = 2_000
 def checked_source(
     text: str, roles: FolderRoles | None = None, roots: Sequence[Path] | None = None
 ) -> Path:
-    """Return the path of a dataset that a user typed or copied.
+    """Check the path of a dataset that a user typed or copied, and return it.
 
     Args:
         text: The path; spaces and quotes around it are removed, and ``~`` is the home folder.
@@ -160,7 +160,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
 
 
 def _header(path: Path) -> bytes:
-    """Return the first bytes of a file in lower case; none if it cannot be read."""
+    """Return the first bytes of a file in lower case; empty if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(_HEADER_BYTES).lower()
@@ -220,7 +220,7 @@ def _may_read(folder: Path, roots: Sequence[Path] | None) -> bool:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted; none if the folder cannot be read.
+    """Return the names of the folders in a folder, sorted; empty if the folder cannot be read.
 
     Hidden folders and links are left out.
     """

@@ -157,11 +157,11 @@ def _groupings(
 
     # Near-duplicates are searched once, also among the images of one person, so that they are known
     # if persons must be ignored.
-    near = groups_of_copies()
-    is_complete = join_near_duplicates(images, first_rows, near, report)
+    near_duplicate_groups = groups_of_copies()
+    is_complete = join_near_duplicates(images, first_rows, near_duplicate_groups, report)
     if persons.persons:
         groups = groups_of_copies()
-        groups.join_equal(near.roots())
+        groups.join_equal(near_duplicate_groups.roots())
         groups.join_equal(persons.keys, persons.rows)
         count = len(persons.persons)
         count_text = "one person" if count == 1 else f"{count:,} persons"
@@ -174,7 +174,7 @@ def _groupings(
             is_complete,
         )
     yield _Grouping(
-        near,
+        near_duplicate_groups,
         (NEAR_DUPLICATES, EXACT_COPIES),
         "Nearly all images are near-duplicates of each other, so they are in several splits, and "
         "results on validation and test will be far too optimistic.",

@@ -1,4 +1,4 @@
-"""The record of the splits that an import created: which images it kept in one split."""
+"""The record of the splits that an import created, and of the images that it kept together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SplitGroups:
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
         is_complete: False if so many images look alike that not all near-duplicates were verified.
-        warnings: One sentence for each way in which the splits differ from the requested ones.
+        warnings: One sentence for each way in which the splits differ from the requested splits.
     """
 
     created: tuple[str, ...]

@@ -334,7 +334,7 @@ def load_dataset(
     *,
     class_choice: ClassChoice | None = None,
 ) -> FaceSet:
-    """Load a dataset by its name, or read one from a path without importing it.
+    """Load a dataset by its name, or read a dataset from a path without importing it.
 
     The demo set is copied to ``data/demo/`` on first use; from then on it is an imported dataset.
 

@@ -74,14 +74,14 @@ class Votes:
         return self.total > 0
 
     @property
-    def matched(self) -> int:
+    def matched_count(self) -> int:
         """Number of images with votes."""
         return int(self.has_votes.sum())
 
     @property
-    def unmatched(self) -> int:
+    def unmatched_count(self) -> int:
         """Number of images without votes."""
-        return len(self) - self.matched
+        return len(self) - self.matched_count
 
     @property
     def not_face_votes(self) -> NDArray[np.uint8]:

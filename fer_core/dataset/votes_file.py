@@ -145,9 +145,9 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
     for row, position in positions.items():
         counts[row] = table.counts[position]
-    copies = _copy_to_duplicates(counts, face_set)
+    copies = _copy_votes_to_duplicates(counts, face_set)
     votes = Votes(counts, label, "", face_set.classes)
-    if not votes.matched:
+    if not votes.matched_count:
         raise InputError(
             f"The votes in {label} cannot be matched to this dataset: the file does not name any "
             "of its pictures (fer2013new.csv fits FER+'s own folders and a dataset imported "
@@ -162,7 +162,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
             "order."
         )
     method = "by the names of pictures" if is_matched_by_name else "by their position in the table"
-    note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {method}"
+    note = f"{votes.matched_count:,} of {len(votes):,} images have votes, matched {method}"
     if copies:
         note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
@@ -192,8 +192,8 @@ def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     return matched
 
 
-def _copy_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
-    """Give exact copies of images with votes the same votes, and return the number of these copies.
+def _copy_votes_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
+    """Copy the votes of images to exact copies without votes, and return the number of the latter.
 
     A group of copies whose images have different votes is left unchanged.
     """

@@ -21,7 +21,7 @@ from fer_core.metrics import (
 
 #: Number of folds in which temperatures are cross-validated.
 FOLDS = 5
-#: Minimum number of images to fit a temperature; with fewer, the result depends mostly on chance.
+#: Minimum number of images to fit a temperature. With fewer images, the result is mostly random.
 MIN_IMAGES = 20
 
 

@@ -1,4 +1,4 @@
-"""Match the classes of a dataset with those of a model, by name."""
+"""Match the classes of a dataset with the classes of a model, by name."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from fer_core.evaluation.features import FaceFeatures
 from fer_core.evaluation.label_candidates import principal_components
 from fer_core.progress import ProgressReport
 
-#: Maximum number of points. More would overlap, and t-SNE would take very long.
+#: Maximum number of points. More points would overlap, and t-SNE would take very long.
 MAX_SAMPLE = 5000
 
 #: Number of principal components to which t-SNE is applied.

@@ -75,8 +75,8 @@ class Explainer:
                 f"({first_line(error)}); restore the file or choose another model."
             ) from error
         self._classes = predictor.classes
-        self._heat_map = _choose_method(model, bundle.record, predictor)
-        self.method = self._heat_map.method
+        self._heat_map_method = _choose_method(model, bundle.record, predictor)
+        self.method = self._heat_map_method.method
 
     def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
         """Return the heat map of an emotion.
@@ -97,12 +97,16 @@ class Explainer:
             raise ValueError(
                 f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
             )
-        heat = self._heat_map.heat(crop, emotion)
-        note = self._heat_map.note if heat.any() else "No region of this face supports this class."
+        heat = self._heat_map_method.heat(crop, emotion)
+        note = (
+            self._heat_map_method.note
+            if heat.any()
+            else "No region of this face supports this class."
+        )
         return Explanation(heat, emotion, self.method, note)
 
 
-class _HeatMap(Protocol):
+class _HeatMapMethod(Protocol):
     """A method that computes heat maps."""
 
     method: str
@@ -111,7 +115,9 @@ class _HeatMap(Protocol):
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]: ...
 
 
-def _choose_method(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
+def _choose_method(
+    model: onnx.ModelProto, record: BundleRecord, predictor: Predictor
+) -> _HeatMapMethod:
     """Return Grad-CAM, or occlusion if the network has no feature map."""
     # The sample is gray, because only the shapes of the results matter.
     sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
@@ -146,7 +152,7 @@ class _GradCam:
         self._positions = record.output_positions
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
         heat = self._map_of_image(pixels, emotion)
         if self._record.flip_averaging:
@@ -187,7 +193,7 @@ class _Occlusion:
         )
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
         positions = [(top, left) for top in starts for left in starts]
         # The first image stays unchanged.

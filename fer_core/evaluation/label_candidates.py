@@ -31,7 +31,7 @@ from fer_core.progress import ProgressReport
 #: Number of folds of the out-of-fold predictions.
 FOLDS = 5
 
-#: Number of principal components for the linear classifier; more are slower and not better.
+#: Number of principal components for the linear classifier. More components are slower, not better.
 _COMPONENTS = 96
 
 #: Number of nearest neighbors whose mean distance is the outlier score.
@@ -111,7 +111,7 @@ def find_label_candidates(
     hashes: ImageHashes | None = None,
     report: ProgressReport | None = None,
 ) -> Finding:
-    """Rank the images of a split whose label is probably wrong.
+    """Rank the images of a split by how probably their labels are wrong.
 
     Args:
         face_set: The data.
@@ -159,7 +159,7 @@ def find_label_candidates(
     else:
         explanation = _OUT_OF_FOLD
         labels = face_set.labels[rows]
-        _check_enough(labels, len(face_set.classes), split)
+        _check_enough_images(labels, len(face_set.classes), split)
         probabilities = _out_of_fold(
             features.values[rows],
             labels,
@@ -219,7 +219,7 @@ def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:
         return None
 
 
-def _check_enough(labels: NDArray[np.int8], class_count: int, split: str) -> None:
+def _check_enough_images(labels: NDArray[np.int8], class_count: int, split: str) -> None:
     counts = np.bincount(labels, minlength=class_count)
     present = counts[counts > 0]
     if len(present) < 2 or present.min() < FOLDS:

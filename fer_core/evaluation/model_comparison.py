@@ -107,7 +107,7 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
         InputError: The images or their labels differ, the dataset of an evaluation is unknown, or
             no image has a class that both models have.
     """
-    pair = _aligned(first, second)
+    pair = _align(first, second)
     size = len(pair.classes) + pair.has_other_classes
     # A table of image counts: true class, first prediction, second prediction.
     cells = (pair.labels * size + pair.first_predicted) * size + pair.second_predicted
@@ -182,11 +182,12 @@ class _Pair:
     second_positions: NDArray[np.intp]
 
 
-def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
+def _align(first: EvaluationResult, second: EvaluationResult) -> _Pair:
     """Return the images and classes that two evaluations have in common.
 
     Raises:
-        InputError: There are no such images, or the images or their labels differ.
+        InputError: No image has a class that both models have, or the images or their labels
+            differ.
     """
     in_second = [match_class(name, second.classes) for name in first.classes]
     matches = [(index, match) for index, match in enumerate(in_second) if match is not None]

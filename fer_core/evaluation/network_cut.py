@@ -117,7 +117,7 @@ def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
-    """Return the tensors that all paths from input to output pass through, in order.
+    """Return the tensors that all paths from input to output pass through, in execution order.
 
     After such a tensor is computed, no earlier tensor that depends on the input is used.
     """
@@ -209,10 +209,10 @@ def _scores_before_softmax(
 def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """Return a network of some nodes, whose inputs except ``input_name`` are constants.
+    """Return a network of the given nodes, with ``input_name`` as its only input.
 
     Raises:
-        NoFeatureMapError: The nodes have another input that depends on the network's input.
+        NoFeatureMapError: The nodes have another input that is not a constant.
     """
     import onnx
     from onnx import helper

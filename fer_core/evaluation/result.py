@@ -144,7 +144,7 @@ class EvaluationResult:
 
     @cached_property
     def is_correct(self) -> NDArray[np.bool_]:
-        """True where the most probable class is the true one, bool ``[n]``."""
+        """True where the most probable class is the true class, bool ``[n]``."""
         return np.asarray(self.predicted == self.labels)
 
     # Overall metrics

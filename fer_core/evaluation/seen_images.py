@@ -34,8 +34,8 @@ class SeenImages:
         is_validation: True for images that the model was validated on, bool ``[n]``.
         is_copy: True for images that are not training images, but copies or near-duplicates of the
             model's training images, bool ``[n]``.
-        is_start: True for training images of the starting model, from whose weights the training
-            started, bool ``[n]``.
+        is_train_of_start_model: True for training images of the starting model, bool ``[n]``. The
+            training of the model started from the weights of the starting model.
         start_model: The name of the starting model; empty if unknown.
         is_complete: False if the training images of the starting model are not recorded.
     """
@@ -43,7 +43,7 @@ class SeenImages:
     is_train: NDArray[np.bool_]
     is_validation: NDArray[np.bool_]
     is_copy: NDArray[np.bool_]
-    is_start: NDArray[np.bool_]
+    is_train_of_start_model: NDArray[np.bool_]
     start_model: str = ""
     is_complete: bool = True
 
@@ -55,12 +55,12 @@ class SeenImages:
     @property
     def is_unseen(self) -> NDArray[np.bool_]:
         """True for images that the model has not seen, bool ``[n]``."""
-        return ~(self.is_train | self.is_validation | self.is_copy | self.is_start)
+        return ~(self.is_train | self.is_validation | self.is_copy | self.is_train_of_start_model)
 
     @property
     def includes_training_images(self) -> bool:
         """True if the weights of the model were fitted to some of the images."""
-        return bool(self.is_train.any() or self.is_start.any())
+        return bool(self.is_train.any() or self.is_train_of_start_model.any())
 
     def subset(self, positions: NDArray[np.intp]) -> SeenImages:
         """Return the values for the images at the given positions."""
@@ -68,7 +68,7 @@ class SeenImages:
             self.is_train[positions],
             self.is_validation[positions],
             self.is_copy[positions],
-            self.is_start[positions],
+            self.is_train_of_start_model[positions],
             self.start_model,
             self.is_complete,
         )
@@ -80,7 +80,7 @@ class SeenImages:
             "training": int(self.is_train.sum()),
             "validation": int(self.is_validation.sum()),
             "copies_of_training": int(self.is_copy.sum()),
-            "starting_model": int(self.is_start.sum()),
+            "starting_model": int(self.is_train_of_start_model.sum()),
             "unseen": int(self.is_unseen.sum()),
         }
 
@@ -112,11 +112,13 @@ class SeenImages:
                 f"{_subject(self.is_train, 'a training image', 'training images')} of the model: "
                 "metrics on training images are far too optimistic."
             )
-        if self.is_start.any():
+        if self.is_train_of_start_model.any():
+            training_images = _subject(
+                self.is_train_of_start_model, "a training image", "training images"
+            )
             sentences.append(
-                f"{_subject(self.is_start, 'a training image', 'training images')} of "
-                f"{self.start_model}, from which the training started: metrics on them are far too "
-                "optimistic."
+                f"{training_images} of {self.start_model}, from which the training started: "
+                "metrics on them are far too optimistic."
             )
         if self.is_validation.any():
             sentences.append(
@@ -176,7 +178,7 @@ def seen_images(
         imported: The data before curation; None if no curation was applied.
 
     Returns:
-        None if it is unknown what the model has seen.
+        The images that the model has seen; None if unknown.
 
     Raises:
         InputError: The hashes in the bundle are damaged.
@@ -196,8 +198,10 @@ def seen_images(
     if is_near_duplicate_of_trained is None:
         is_near_duplicate_of_trained = is_near_duplicate
     is_copy |= is_near_duplicate_of_trained & ~is_train
-    is_start = np.isin(keys, hashes.start) & ~is_train & ~is_copy
-    return SeenImages(is_train, is_validation, is_copy, is_start, start_model, hashes.is_complete)
+    is_train_of_start_model = np.isin(keys, hashes.start) & ~is_train & ~is_copy
+    return SeenImages(
+        is_train, is_validation, is_copy, is_train_of_start_model, start_model, hashes.is_complete
+    )
 
 
 def _seen_dataset(

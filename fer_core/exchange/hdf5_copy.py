@@ -2,7 +2,7 @@
 
 A damaged HDF5 file can crash the HDF5 library and the process that uses the library. Therefore a
 child process reads the file, rejects content that no model needs and writes the rest to a new file.
-The app opens only that copy.
+The app opens only the new file.
 """
 
 from __future__ import annotations

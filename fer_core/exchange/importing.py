@@ -114,8 +114,8 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
     Raises:
         InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
-            classes, or does not define the labels of its outputs; or another model has the name.
-            Nothing is written.
+            classes, or does not define the labels of its outputs; or another model has the name. In
+            all of these cases, nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:

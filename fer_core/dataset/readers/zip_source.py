@@ -47,8 +47,8 @@ class ZipSource:
         #: The number and size of all members; set by ``names``.
         self.totals = ArchiveTotals()
 
-    def _opened(self) -> zipfile.ZipFile:
-        """Return the archive, which is opened only once because reading its directory is slow."""
+    def _open_archive(self) -> zipfile.ZipFile:
+        """Open the archive at the first call, because reading its directory is slow; return it."""
         if self._archive is None:
             if self._file is None:
                 self._file = self._path.open("rb")
@@ -60,7 +60,7 @@ class ZipSource:
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
         try:
-            entries = self._opened().infolist()
+            entries = self._open_archive().infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"{self.label} is not a complete zip archive ({error_text(error)}); download or "
@@ -130,7 +130,7 @@ class ZipSource:
     def open(self, name: str) -> Iterator[ByteStream]:
         """See ``Source``."""
         entry = self._members[name]
-        with self._opened().open(entry) as member:
+        with self._open_archive().open(entry) as member:
             yield ByteStream(member, entry.file_size)
 
     def close(self) -> None:
