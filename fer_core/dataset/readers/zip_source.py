@@ -48,7 +48,7 @@ class ZipSource:
         self.totals = ArchiveTotals()
 
     def _open_archive(self) -> zipfile.ZipFile:
-        """Open the archive at the first call, because reading its directory is slow; return it."""
+        """Return the archive. Only the first call opens it, because opening it is slow."""
         if self._archive is None:
             if self._file is None:
                 self._file = self._path.open("rb")
