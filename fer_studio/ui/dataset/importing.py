@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from fer_core.access import Role
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
-from fer_core.dataset.source_path import other_splits, part_of_dataset
+from fer_core.dataset.source_path import other_splits, partial_dataset_problem
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import (
@@ -422,7 +422,7 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
         return None
     roots = _import_roots(settings)
     path = path_within_roots(text, replace(settings, import_roots=roots))
-    problem = part_of_dataset(path, roots)
+    problem = partial_dataset_problem(path, roots)
     if problem is not None:
         raise InputError(problem)
     status = path.stat()

@@ -148,7 +148,7 @@ def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
             "`python -m fer_core evaluate --against votes --calibrate`.",
         ),
         (
-            result.is_against_votes,
+            result.has_vote_labels,
             'This model learned labels. To fit a temperature, select "Against labels" above.',
         ),
         (

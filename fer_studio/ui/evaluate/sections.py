@@ -64,9 +64,8 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
     masks = {
-        # ``is_start`` marks training images of another model, from whose weights the training of
-        # this model started.
-        "training images": seen.is_train | seen.is_start,
+        # The training of the model started from the weights of the starting model.
+        "training images": seen.is_train | seen.is_train_of_start_model,
         "validation images": seen.is_validation,
     }
     badges = [

@@ -68,7 +68,7 @@ def _show_metrics(result: EvaluationResult) -> None:
                 f"Accuracy on the {result.leak_free_n:,} images that are not in train and have no "
                 "copy there, whatever the label of the copy. "
                 f"{result.n - (result.leak_free_n or 0):,} images are left out; "
-                f"{result.near_duplicates or 0:,} of them have only a near-duplicate in train "
+                f"{result.near_duplicate_count or 0:,} of them have only a near-duplicate in train "
                 "(the same photo with other pixels).",
             )
         show_number(
