@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
 #: Minimum standard deviation of the pixel intensities of an image that shows something. FER2013's
-#: blank images have a single intensity; its darkest real faces are well above this value.
+#: blank images have a single intensity; the deviations of its darkest real faces are well above
+#: this value.
 BLANK_DEVIATION = 2.0
 
 

@@ -65,7 +65,7 @@ class FaceSet:
         images: uint8 ``[n, 48, 48]``, pixel intensities.
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        names: The origin of each of the ``n`` images, such as its path in the source.
+        names: The origin of each of the ``n`` images, such as the path of its file in the source.
         problems: The files and rows that were skipped on reading, and why. Of each kind of reason,
             at most a thousand files and rows have an entry; one more entry counts all others.
         skipped_files: The skipped files, counted by class, suffix and reason. The same files are in
@@ -74,11 +74,11 @@ class FaceSet:
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None if models are trained on the labels.
         split_groups: How the images were grouped for splits that the import created; None if the
-            splits come from the source, or if an earlier version created them.
+            splits come from the source, or if an earlier version of FER Studio created them.
         classes: The names of the classes; ``labels`` and the columns of ``targets`` refer to their
             positions.
-        source_classes: The classes of the source, and the classes that they became; empty if
-            unknown.
+        source_classes: The classes of the source, each with the class of the dataset to which it
+            was mapped; empty if unknown.
         notes: Sentences about how the source was read.
 
     Raises:

@@ -10,7 +10,7 @@ from fer_core.classes import validated_classes
 from fer_core.emotions import EMOTIONS
 from fer_core.files import read_json
 
-#: The record of a dataset: its name, source, classes, splits and the choices of the import.
+#: The record of a dataset: how it was imported, its classes, and the skipped files.
 RECORD_FILE = "dataset.json"
 FACES_FILE = "faces.npz"
 

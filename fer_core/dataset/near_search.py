@@ -363,8 +363,8 @@ class _Tiles:
     def _first_column(self, start: int) -> int:
         """Return the first column to compare with the rows from ``start``.
 
-        If the hashes are compared with each other, all pairs in earlier columns were already
-        compared when these columns were rows.
+        If the hashes are compared with each other, the pairs in the columns before ``start`` were
+        already compared, with rows and columns exchanged.
         """
         return start if self._is_symmetric else 0
 
@@ -401,8 +401,8 @@ class _Tiles:
             even: Product of the even frequencies of the two hashes, ``[p]``.
             odd: Product of the odd frequencies of the two hashes, ``[p]``.
         """
-        # A tile on the diagonal contains pairs of an image with itself, and contains some pairs
-        # twice, in both orders.
+        # If the hashes are compared with each other, a tile on the diagonal contains pairs of an
+        # image with itself, and some pairs twice, in both orders. Keep one order of each pair.
         is_pair = first < second if self._is_symmetric else np.ones(len(first), bool)
         similarities = (even + odd, even - odd)
         masks = [is_pair & (similarity > _CANDIDATE_SIMILARITY) for similarity in similarities]

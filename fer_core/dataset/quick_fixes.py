@@ -31,8 +31,8 @@ class QuickFix:
         source: The kind of finding whose images the quick fix drops.
         needs_near: True if the quick fix needs the near-duplicates of the dataset.
         depends_on_dropped: True if the earlier drops of the curation change which images the quick
-            fix drops. For example, "drop-repeats" normally keeps the first of two copies and drops
-            the second copy. If the first copy was dropped earlier, it keeps the second copy.
+            fix drops. For example, ``drop-repeats`` keeps the first of two copies and drops the
+            second copy. If the first copy was dropped earlier, ``drop-repeats`` keeps the second.
     """
 
     name: str

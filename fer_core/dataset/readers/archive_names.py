@@ -69,7 +69,7 @@ def is_archive(name: str) -> bool:
 
 
 def archive_stem(name: str) -> str | None:
-    """Return the name of an archive without its suffix; None if such files cannot be read."""
+    """Return the name of a readable archive without its suffix; None for any other name."""
     lower = name.lower()
     suffix = next((suffix for suffix in READ_SUFFIXES if lower.endswith(suffix)), None)
     return None if suffix is None else name[: -len(suffix)]

@@ -38,7 +38,8 @@ class _LabeledFace:
     Attributes:
         label: As ``ClassRegister.count_and_label`` returns it.
         annotated: What the layout states about the face.
-        name: The path of the picture, followed by the number of the face if there are several.
+        name: The path of the picture. If the picture has several faces, the number of the face
+            follows the path.
     """
 
     label: int

@@ -87,8 +87,8 @@ def _limit_text(limit: int | None) -> str:
     """Return the text of a limit for a message.
 
     Args:
-        limit: The number of bytes that the other files of the source have left of
-            ``MAX_TOTAL_BYTES``; None if all of these bytes are left.
+        limit: The part of ``MAX_TOTAL_BYTES`` that the other files of the source leave, in bytes.
+            None if there are no other files.
     """
     total = f"{sources.MAX_TOTAL_BYTES >> 30} GB"
     if limit is None:

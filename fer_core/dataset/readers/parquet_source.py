@@ -192,7 +192,7 @@ class _Column:
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
-    """Return the first column of bytes or of structs with a field ``bytes``; None if missing."""
+    """Return the first column of bytes, or of structs with a field ``bytes``, if there is one."""
     from pyarrow import types
 
     for column in schema:
@@ -232,7 +232,7 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def _texts(values: list[Any], names: list[str] | None) -> list[str]:
-    """Return the values of a column as texts; if ``names`` are given, replace class numbers."""
+    """Return the values of a column as texts; ``names`` replace class numbers if not None."""
     if names is None:
         return ["" if value is None else " ".join(str(value).split()) for value in values]
     name_of = {number: str(name) for number, name in enumerate(names)}

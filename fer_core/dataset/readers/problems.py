@@ -60,9 +60,8 @@ class ProblemLog:
         Args:
             name: The path of the file, or the table and the number of the row.
             skip: Why the file or row is skipped.
-            class_name: The class of the file, to count the file in ``skipped_files`` as well; an
-                empty text if the class is unknown. None not to count it there: for rows, and for
-                files that need no class.
+            class_name: The class of a file that ``skipped_files`` counts too; an empty text if the
+                class is unknown. None for rows, and for files that it does not count.
         """
         kind = skip.kind or skip.reason
         if class_name is not None:

@@ -17,7 +17,7 @@ def without_repeated_tables(
 ) -> list[FaceTable]:
     """Return the tables without copies.
 
-    Of several equal tables, the one in the fewest folders is kept. Only tables with the same name
+    Of several equal tables, the least deeply nested table is kept. Only tables with the same name
     and size are compared.
 
     Args:

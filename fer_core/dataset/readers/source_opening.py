@@ -87,9 +87,9 @@ def _unreadable_as_input_error(path: Path) -> Iterator[None]:
 
 
 def _with_listed_pictures(source: FileSource, path: Path) -> Source:
-    """Return a table together with the pictures whose paths it contains.
+    """Return a table with the paths of pictures as a source that also contains these pictures.
 
-    A source without paths of pictures is returned unchanged.
+    Any other source is returned unchanged.
     """
     if source.label != path.name:
         return source  # the table was decompressed: it is not a file next to its pictures
@@ -178,7 +178,8 @@ def _is_named_tar(name: str) -> bool:
 def _has_dataset(source: Source, names: list[str]) -> bool:
     """Return True if files are a dataset.
 
-    A dataset contains two pictures in folders, ten pictures anywhere, or a table of pixels.
+    A dataset contains two or more pictures in folders, ten or more pictures anywhere, or a table of
+    pixels.
 
     Args:
         source: Contains the files.

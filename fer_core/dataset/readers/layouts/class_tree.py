@@ -22,8 +22,8 @@ _NO_FOLDER = SkipReason("is not in a folder named after a class")
 #: Maximum number of pictures without a class that are listed for one folder. If a folder contains
 #: more of them, only the folder and their number are listed.
 _MAX_LISTED = 3
-#: Minimum number of different codes in a source. Only one or two different folder names like codes
-#: may be the initials of persons.
+#: Minimum number of different codes in a source. One or two folder names that look like codes may
+#: be the initials of persons.
 _MIN_CODES = 3
 #: Codes of emotions in JAFFE and KDEF.
 _FOLDER_CODES = {
@@ -163,9 +163,10 @@ def _replace_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:
-    """Return the position of the folder with the role of a class, or else of the last emotion.
+    """Return the position of the class folder that the user or the name of an emotion determines.
 
-    Return None if there is no such folder.
+    If the user chose no folder of the path as a class, it is the last folder with the name of an
+    emotion. Return None if there is no such folder.
     """
     role_position, role = roles.role_of(path) or (None, None)
     if role == "class":

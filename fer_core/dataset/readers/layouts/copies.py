@@ -96,7 +96,7 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
 
 
 def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
-    """Return the number of pictures in the first tree, but not in the second tree."""
+    """Return the number of pictures that are in the first tree, but not in the second tree."""
     first, second = trees
     is_inside = len(second) > len(first) and second[: len(first)] == first
     return sizes[first] - (sizes[second] if is_inside else 0)
@@ -120,7 +120,7 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
 
 
 def _split(name: str, layout: Layout) -> int | None:
-    """Return the split that the list or the folders of a picture name; None if they do not."""
+    """Return the split that the list or the folders of a picture name; None without a split."""
     list_split = layout.faces[name][0].split
     return _split_of_folder(name.rpartition("/")[0]) if list_split is None else list_split
 

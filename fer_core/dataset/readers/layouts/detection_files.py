@@ -157,7 +157,7 @@ def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_FoundFa
     for name, content in files.source.read_all(names):
         if isinstance(content, SkipReason) or len(content) > _MAX_XML_BYTES:
             continue
-        # Skip files with declarations, because entities can make a small file fill the memory.
+        # Skip files with declarations: declared entities can make a small file fill the memory.
         if b"<!" in content:
             continue
         try:

@@ -54,7 +54,8 @@ class AnnotatedFace:
             the class is not the name of a folder. They may name the split or the person.
         subfolders: The folders below the folder of the class.
         split: Index into ``SPLITS`` if the split comes, for example, from a list, a table or the
-            file name. In this case, folders do not matter for the split. Otherwise None.
+            file name. In this case, ``parent_folders`` and ``subfolders`` do not matter for the
+            split. Otherwise None.
         has_official_split: True if ``split`` comes from an official name of FER2013's test sets.
         person: The person, if the layout names the person; otherwise None.
         box: The position of the face; None if the whole picture is the face.

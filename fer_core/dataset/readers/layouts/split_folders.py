@@ -104,7 +104,8 @@ def find_split_folders(
 
     The user has to decide about a folder above the classes that names no split, unless the folder
     contains all pictures, contains the folder of a split or is in one, or is a numbered person.
-    ``Layout.asks_user_about_all_folders`` states further exceptions.
+    If ``layout.asks_user_about_all_folders`` is False, the user only has to decide about such a
+    folder if it is next to a folder that names a split.
 
     Args:
         layout: The faces of the source.
@@ -336,7 +337,10 @@ def _class_folder(face: AnnotatedFace) -> Folders:
 
 
 def _are_persons(names: Collection[str]) -> bool:
-    """Return True if folders are persons by their names; 1, 2, 3 are rather parts of a dataset."""
+    """Return True if folders with these names are numbered persons.
+
+    Single digits are not enough, because 1, 2 and 3 may be the parts of a dataset.
+    """
     return are_persons(names) and any(len(name) > 1 for name in names)
 
 
