@@ -326,7 +326,7 @@ class _Tiles:
     ) -> None:
         self._is_symmetric = others is None
         second_hashes = hashes if others is None else others
-        #: The factors of two matrix products: of the even frequencies, and of the odd ones.
+        #: The factors of two matrix products: one of the even and one of the odd frequencies.
         self._factors = tuple(
             _with_frequencies(hashes, second_hashes, mask) for mask in (~_IS_ODD, _IS_ODD)
         )
@@ -426,7 +426,7 @@ def _with_frequencies(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return both arrays of hashes with only the frequencies for which ``mask`` is true.
 
-    If ``others`` is ``hashes``, return one array twice, to save memory.
+    If ``others`` is ``hashes``, the result contains the same array twice, to save memory.
     """
     selected = hashes[:, mask]
     return selected, selected if others is hashes else others[:, mask]

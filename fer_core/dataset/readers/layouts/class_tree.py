@@ -40,7 +40,7 @@ def read_class_tree(
     The class is the last folder named after an emotion. If there is none, it is a folder next to
     folders of other classes, or else the first folder inside the folder of the split.
 
-    A folder below the folder of the class names the person: ``<class>/<subject>/picture``.
+    A folder below the folder of the class may name the person: ``<class>/<subject>/picture``.
 
     Args:
         pictures: The paths of the pictures.

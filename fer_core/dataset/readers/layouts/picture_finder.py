@@ -84,7 +84,7 @@ class PictureFinder:
 def _best_match(
     parents: Sequence[str], group: Sequence[str], list_folder: Folders
 ) -> str | SkipReason:
-    """Return the picture with the most folders in common with a path, and then with a list.
+    """Return the picture that shares the most folders with a path, and then with a list.
 
     Args:
         parents: The folders of the path.

@@ -28,7 +28,7 @@ _LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 @dataclass(frozen=True)
 class SplitFolder:
-    """A folder with a role in the division of a source into splits.
+    """A folder that is a split or a class, is left out, or about which the user has to decide.
 
     Attributes:
         name: The name of the folder, or its path in the source if several folders have this name.
@@ -71,7 +71,8 @@ class SourceSplits:
     Attributes:
         by_folders: The split of a face. The key consists of the parent folders and the subfolders
             of the face, as in ``AnnotatedFace``.
-        folders: The folders with a role. Those about which the user has to decide come first.
+        folders: The folders that have a role or about which the user has to decide. The folders
+            about which the user has to decide come first.
         notes: Sentences about folders that are not splits.
         undecided_keys: The keys of ``by_folders`` about which the user has to decide.
     """
@@ -235,7 +236,7 @@ class _SplitFinder:
         }
         #: Folders that contain a folder that names a split.
         self._split_parents = {parent for parent, _ in split_folders}
-        #: True if a folder has a usual name of the validation split, and not one such as "eval".
+        #: True if a folder has a usual name of the validation split; "eval" is not such a name.
         self._has_validation = any(
             split_from_name(folder) == (SPLITS.index("validation"), False)
             and not is_evaluation_name(folder)
