@@ -65,7 +65,8 @@ class _AddressState:
         page: The name of the open page.
         arrivals: How often the session has opened a page.
         unread_parameters: Those parameters of the address with which the page was opened that no
-            widget has read yet; empty after the first run of the page.
+            widget has read yet; empty after the first run of the page that shows its content.
+        is_content_pending: True if the current run of the page does not show its content yet.
         is_whole_view: True if the address describes the whole view, because the visitor has
             reached it with "back" or "forward". A selection that the address omits then gets its
             default instead of the remembered value.
@@ -83,6 +84,7 @@ class _AddressState:
     page: str = ""
     arrivals: int = 0
     unread_parameters: dict[str, str] = field(default_factory=dict)
+    is_content_pending: bool = False
     is_whole_view: bool = False
     drawn_keys: set[str] = field(default_factory=set)
     selections: dict[str, _DrawnSelection] = field(default_factory=dict)
@@ -112,6 +114,7 @@ def open_address(page: str) -> None:
         state.is_whole_view = is_back
         state.drawn_keys.clear()
         state.problems.clear()
+    state.is_content_pending = False
     state.selections.clear()
     state.problem_container = st.container()
     state.problem_elements.clear()
@@ -154,8 +157,9 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
             updates the address at its end.
     """
     if part == _WHOLE_PAGE:
-        # Now all widgets have been drawn and have read their parameters.
-        state.unread_parameters, state.is_whole_view = {}, False
+        if not state.is_content_pending:
+            # Now all widgets have been drawn and have read their parameters.
+            state.unread_parameters, state.is_whole_view = {}, False
         state.runs += 1
     _component(
         # The component is drawn even if it writes nothing, so that the elements below keep their
@@ -165,7 +169,8 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
         data={
             "page": state.page if is_last else "",
             "query": urlencode(
-                {
+                state.unread_parameters
+                | {
                     parameter: selection.text
                     for parameter, selection in state.selections.items()
                     if selection.text
@@ -243,6 +248,15 @@ def keep(
         _current_part.get(), write(value) if is_in_address else ""
     )
     return key
+
+
+def set_content_pending() -> None:
+    """Keep the parameters that no widget has read; called in a run that cannot show the content.
+
+    Example: the address names a tab of an evaluation that the user has yet to start. The tab is
+    opened in the first run that draws it, and the address contains it until then.
+    """
+    _state().is_content_pending = True
 
 
 def forget(key: str, *, memory: str | None = None) -> None:

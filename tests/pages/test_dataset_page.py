@@ -713,7 +713,7 @@ def test_a_failed_search_for_near_duplicates_is_not_called_running(
     assert "Exact duplicates" in plain(app.markdown)
     app.session_state["audit_finding"] = "near_duplicates"
     settled(app)
-    assert texts(app.info) == ["Near-duplicates: search failed"]
+    assert texts(app.warning) == ["Near-duplicates: search failed"]
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:

@@ -49,6 +49,7 @@ _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scat
 #: The picture on the card of a finding is chosen among this number of its first images.
 _EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
+_SEARCH_FAILED = "search failed"
 
 
 @section
@@ -63,7 +64,7 @@ def show_audit(dataset: OpenDataset) -> None:
             near = near_result(dataset)
         except InputError as error:
             show_error(error)
-            near_status = "search failed"
+            near_status = _SEARCH_FAILED
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     keep_choice(
@@ -86,7 +87,10 @@ def show_audit(dataset: OpenDataset) -> None:
         _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info(f"Near-duplicates: {near_status}", icon=":material/hourglass:")
+        has_failed = near_status == _SEARCH_FAILED
+        show = st.warning if has_failed else st.info
+        icon = ":material/error:" if has_failed else ":material/hourglass:"
+        show(f"Near-duplicates: {near_status}", icon=icon)
 
 
 def _show_switch(titles: dict[str, str]) -> None:

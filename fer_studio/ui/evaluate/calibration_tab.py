@@ -113,7 +113,8 @@ def _show_calibration_errors(states: dict[str, CalibrationState]) -> None:
 def _show_temperature(evaluation: LoadedEvaluation) -> None:
     reason = _reason_not_to_save(evaluation)
     if reason is not None:
-        st.caption(reason)
+        # Not a caption, because the contrast of code in a caption would be too low.
+        st.markdown(f":small[{reason}]")
         return
     fitted, current = (
         evaluation.result.calibration.fitted_temperature,

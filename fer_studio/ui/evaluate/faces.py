@@ -21,7 +21,7 @@ from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
 from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
-from fer_studio.ui.tables import table_height
+from fer_studio.ui.tables import percent_column, table_height
 from fer_studio.ui.text import plain_text
 
 #: Maximum number of rows in the table of predictions.
@@ -165,9 +165,9 @@ def _show_table(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str
                 "Image": int(result.rows[position]),
                 "True": result.classes[result.labels[position]],
                 "Predicted": result.classes[result.predicted[position]],
-                "Confidence": float(result.confidence[position]),
+                "Confidence": 100 * float(result.confidence[position]),
                 **{
-                    name: float(result.probabilities[position, index])
+                    name: 100 * float(result.probabilities[position, index])
                     for index, name in enumerate(columns)
                 },
             }
@@ -177,10 +177,7 @@ def _show_table(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str
         height=table_height(len(listed_positions), maximum=400),
         key=f"{key}_rows",
         alt="Images with their true and predicted classes and all probabilities",
-        column_config={
-            title: st.column_config.NumberColumn(format="percent")
-            for title in ("Confidence", *columns)
-        },
+        column_config={title: percent_column() for title in ("Confidence", *columns)},
     )
     if len(positions) > len(listed_positions):
         st.caption(

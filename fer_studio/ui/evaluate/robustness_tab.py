@@ -21,6 +21,7 @@ from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.tables import percent_column
 
 ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
@@ -67,7 +68,9 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                     "From": score_slice.low,
                     "To": score_slice.high,
                     "Images": score_slice.n,
-                    "Accuracy": score_slice.accuracy.value,
+                    "Accuracy": None
+                    if score_slice.accuracy.value is None
+                    else 100 * score_slice.accuracy.value,
                     "Accuracy, 95 %": percent_interval(score_slice.accuracy),
                 }
                 for slicing in slicings
@@ -78,7 +81,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
             column_config={
                 "From": st.column_config.NumberColumn(format="%.1f"),
                 "To": st.column_config.NumberColumn(format="%.1f"),
-                "Accuracy": st.column_config.NumberColumn(format="percent"),
+                "Accuracy": percent_column(),
             },
         )
 

@@ -12,6 +12,7 @@ from fer_core.dataset.store import DEMO_NAME
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.access import admission
+from fer_studio.ui.address import set_content_pending
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
@@ -91,7 +92,10 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         with split_container:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
         evaluation = _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
-        return None if evaluation is None else _choose_truth(evaluation, truth_container)
+        if evaluation is None:
+            set_content_pending()
+            return None
+        return _choose_truth(evaluation, truth_container)
     except InputError as error:
         show_error(error)
         return None
