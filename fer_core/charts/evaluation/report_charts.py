@@ -28,7 +28,8 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: The minimum confidence marked in the coverage chart, which has no slider in the report.
+#: The minimum confidence that is marked in the coverage chart. Unlike the page, the report has no
+#: slider for it.
 _MARKED_CONFIDENCE = 0.5
 
 
@@ -39,7 +40,7 @@ def report_figures(
     epochs: Sequence[EpochRecord] = (),
     comparison: Comparison | None = None,
 ) -> dict[str, list[tuple[str, go.Figure]]]:
-    """Return the charts of the report by section, each as its caption and its figure.
+    """Return pairs of a caption and a chart, by section of the report.
 
     Args:
         result: The evaluation. Charts of slices and robustness are included if it contains them.
