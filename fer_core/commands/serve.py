@@ -25,11 +25,11 @@ _LIMIT_HELP = {
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
     "requests": "requests at the same time; further requests are answered with 503",
-    "waiting_bytes": "total size of the requests that are being received, wait, or are being "
-    "analyzed",
+    "waiting_bytes": "total size of all requests at the same time; further requests are answered "
+    "with 503",
     "header_seconds": "seconds for a client to send the header of a request",
     "upload_seconds": "seconds for a client to send the body of a request",
-    "analysis_seconds": "seconds to analyze the files of a request",
+    "analysis_seconds": "seconds from the end of an upload to the answer",
     "shutdown_seconds": "seconds for requests to finish after a signal to terminate",
 }
 
@@ -50,7 +50,7 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         dest="models",
         metavar="BUNDLE",
-        help="a model's name or folder; may be repeated, the first is the default",
+        help="a model's name or folder; may be repeated, the first model is the default",
     )
     add_detector_argument(parser)
     parser.add_argument(
