@@ -1,4 +1,4 @@
-"""Sentences about an import: combined classes, classes without images, and problems."""
+"""Sentences about an import: about combined classes, classes without images, and problems."""
 
 from __future__ import annotations
 
