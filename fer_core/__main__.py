@@ -114,7 +114,7 @@ def main(
         return 130
     except BrokenPipeError:
         # The program that reads the output, such as "head", has closed the pipe. At exit, Python
-        # writes the rest of the output, which must not fail again.
+        # writes the rest of the output. It is discarded, so that this does not fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # The system refused an operation (permission, space, length of a name). This is not a

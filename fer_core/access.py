@@ -40,7 +40,7 @@ class Role(IntEnum):
 #: Pages for editors only.
 EDITOR_PAGES = frozenset({"dataset", "train"})
 
-#: Streamlit's name for the provider that is configured in ``[auth]`` itself.
+#: Streamlit's name for a provider that is configured in ``[auth]`` instead of ``[auth.NAME]``.
 DEFAULT_PROVIDER = "default"
 
 _SECTION = "[access] in secrets.toml"
@@ -67,7 +67,7 @@ class Admission:
     Attributes:
         role: The visitor's role.
         is_shared: True if roles are configured, even if the configuration is invalid.
-        person: The e-mail address; empty if it is not known.
+        person: The visitor's e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
         providers: The identity providers to log in with. Empty if the visitor is a viewer or an
             editor, or if login is not possible.
@@ -88,7 +88,7 @@ class Admission:
     def require(self, role: Role) -> None:
         """Check that the visitor has this role or a higher one.
 
-        Call it when the visitor performs an action, not when the page is drawn.
+        Call this method when the visitor performs an action, not when the page is drawn.
 
         Raises:
             InputError: The visitor's role is lower.
@@ -330,7 +330,7 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
     if not _is_url(address) or not str(address).endswith("/oauth2callback"):
         raise InputError(
             "redirect_uri in [auth] in secrets.toml should be the app's address followed by "
-            "/oauth2callback, with https:// unless it is localhost."
+            "/oauth2callback, and it should begin with https:// unless the host is localhost."
         )
     secret = auth.get("cookie_secret")
     if not isinstance(secret, str) or len(secret) < _MIN_COOKIE_SECRET_LENGTH:

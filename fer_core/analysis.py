@@ -49,8 +49,8 @@ def analyze(
         model: The name of a model, or its folder; by default the default model.
         detector: ``"yunet"`` or ``"haar"``; by default the best available detector.
         whole: True to classify the whole picture as one face, False to classify only detected
-            faces; by default a small square picture without a detected face is classified as a
-            whole.
+            faces. By default, detected faces are classified; a small square picture without a
+            detected face is classified as a whole.
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and

@@ -66,9 +66,9 @@ class ModelSource:
     Attributes:
         file: The file's name.
         format: A description of the file's format.
-        weights_file: The name of the accompanying file with the weights, if any.
+        weights_file: The name of a separate file with the weights; None if there is none.
         changes: Descriptions of the changes that were needed to serve the model.
-        assumptions: Descriptions of assumptions about what the file does not specify.
+        assumptions: Descriptions of what was assumed because the file does not specify it.
     """
 
     file: str
@@ -94,7 +94,7 @@ class BundleRecord:
         config: The complete configuration of the training; empty for an imported model.
         seed: Seed of the training.
         dataset: Name, fingerprint and number of images per split of the training data.
-        curation: Description of what was excluded or relabeled in the data; None if nothing was.
+        curation: Description of the excluded and relabeled images; None if there are none.
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
         metrics: Metrics by split, measured with the published predictor.
         versions: Versions of Python and the libraries.
@@ -103,9 +103,9 @@ class BundleRecord:
         targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
             the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
             bundles of earlier versions, which were trained on labels.
-        start: The model whose weights the training started from: the fields of ``StartingModel``
-            and *head* (kept, reordered or replaced). Empty for random weights, and for imported
-            models.
+        start: The model whose weights the training started from: the fields of ``StartingModel``,
+            and ``head``, which says whether the last layer was kept, reordered or replaced. Empty
+            for random weights, and for imported models.
     """
 
     labels: tuple[str, ...]
@@ -213,8 +213,8 @@ class Bundle:
         name: Name of the bundle; for the bundle of a run, the run's name.
         folder: Folder of the bundle.
         record: The content of its ``bundle.json``.
-        calibration: The content of its ``calibration.json``; without that file, probabilities are
-            served unchanged.
+        calibration: The content of its ``calibration.json``. If this file is missing, probabilities
+            are not changed.
     """
 
     name: str

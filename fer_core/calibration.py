@@ -42,8 +42,8 @@ class Calibration:
             is None, it is unknown, and there is no logit adjustment.
         prior_exponent: Exponent from 0 to 1. Probabilities are divided by the class prior raised to
             this power.
-        thresholds: The lowest confidence threshold at which the predictions on validation images
-            reach an accuracy, by this accuracy in percent; None if no threshold reaches it.
+        thresholds: For each accuracy in percent, the lowest confidence threshold at which the
+            predictions on validation images reach this accuracy; None if no threshold reaches it.
         classes: The names of the classes.
     """
 

@@ -1,7 +1,7 @@
 """Process untrusted files in a child process, with limits for its memory and time.
 
 A hostile or damaged file can crash the library that reads the file, or make the library use all
-memory or CPU time. If a child process reads the file, only the child process ends.
+memory or CPU time. If a child process reads the file, only this child process ends.
 """
 
 from __future__ import annotations

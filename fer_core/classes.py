@@ -140,8 +140,8 @@ def match_class(name: str, classes: Sequence[str]) -> int | None:
     """Return the position of a class in a class list; None if the list has no such class.
 
     Names match if they differ only in case, or if they are names of the same emotion. A name that
-    differs only in case has priority. If there is no such name, but several names of the emotion,
-    the result is None.
+    differs only in case has priority. If the list has no such name but several names of the
+    emotion, the result is None.
     """
     keys = [class_key(label) for label in classes]
     key = class_key(name)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: The color of answers that are not classes.
 ANSWER_GRAY = "#B8B8B8"
 
-#: An axis for values from 0 to 100 %. It is longer, so that the text next to a bar of 100 % fits.
+#: An axis of shares in percent. It extends beyond 100 %, so that the text next to a full bar fits.
 PERCENT_AXIS = {
     "range": [0, 118],
     "dtick": 50,

@@ -22,7 +22,7 @@ _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 
 def _pattern(shape: str) -> dict[str, object]:
-    """Return white lines over the color of a bar; none for an empty shape."""
+    """Return Plotly's pattern of white lines over a bar. An empty shape means no lines."""
     return {"shape": shape, "fillmode": "overlay", "fgcolor": "white", "size": 6, "solidity": 0.3}
 
 
@@ -148,7 +148,7 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
 
     Args:
         difference: float64 ``[48, 48]``, the first mean minus the second, in pixel intensities.
-        first: The class that is brighter where the difference is positive.
+        first: The class whose mean face is brighter where the difference is positive.
         second: The other class.
     """
     import plotly.graph_objects as go

@@ -48,7 +48,7 @@ def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
     """Return the numbers of the persons who were seen last, in increasing order.
 
     Args:
-        rows: Rows of the record.
+        rows: Rows of the record of the session.
         max_count: Maximum number of persons.
     """
     numbers, distances_from_end = np.unique(rows.persons[::-1], return_index=True)
@@ -91,7 +91,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
     """Return the probabilities over time, with a lane for each class and a column for each person.
 
     Args:
-        rows: Rows of the record.
+        rows: Rows of the record of the session.
         persons: The numbers of the persons to draw, from the left; at least one.
         end: The latest time to show, in seconds since the start of the record.
     """

@@ -95,7 +95,7 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
 
 
 def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: str) -> go.Scatter:
-    """Return the value of a class as a point with its interval, or "undefined".
+    """Return the value of a class as a point with its interval, or the word "undefined".
 
     Args:
         name: The class name as ``plot_text`` returns it.

@@ -247,7 +247,7 @@ def grouped_curves(
     smoothing: float = 0.0,
     is_log: bool = False,
 ) -> go.Figure:
-    """Draw the mean of one metric over the runs of each group, in a band of ± 1 standard deviation.
+    """Draw the mean of a metric over the runs of each group, with a band of ± 1 standard deviation.
 
     A group is drawn up to the last epoch that all its runs have finished. A group of one run has no
     band.
@@ -467,7 +467,10 @@ def _live_curves(
 
 
 def _add_raw_curves(specification: dict[str, Any]) -> None:
-    """Add the unsmoothed curves behind the smoothed ones, and mark the best epoch on the former."""
+    """Add the unsmoothed curves to a Vega-Lite specification.
+
+    They are drawn behind the smoothed curves, and the best epoch is marked on them.
+    """
     line, _, best_marker, _ = specification["layer"]
     raw_values = {**line["encoding"]["y"], "field": "raw"}
     best_marker["encoding"] = {"y": raw_values}

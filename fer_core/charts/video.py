@@ -56,7 +56,7 @@ def emotion_lanes(
 
     Args:
         table: The faces of the video.
-        titles: The persons to draw, from the top, with their names.
+        titles: The names of the persons to draw by their numbers, from the top.
         classes: The classes to draw.
         limits: First and last time to draw, in seconds.
     """

@@ -89,15 +89,15 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
             imports a source.
     """
     if default:
-        begin, after_seven, end = "for data read from a path: ", "", f" (default: {default})"
+        prefix, default_mark, suffix = "for data read from a path. ", "", f" (default: {default})"
     else:
-        begin, after_seven, end = "", " (default)", ""
+        prefix, default_mark, suffix = "", " (default)", ""
     parser.add_argument(
         "--classes",
         choices=CLASS_SCHEMES,
-        help=f"{begin}emotions maps the classes by name to the seven emotions{after_seven}, "
-        "emotions8 maps them to the seven emotions and contempt, folders keeps the names of the "
-        f"folders or of the table{end}",
+        help=f"{prefix}emotions: map the classes by name to the seven emotions{default_mark}; "
+        "emotions8: map them to the seven emotions and contempt; folders: keep the names of the "
+        f"folders or of the table{suffix}",
     )
     parser.add_argument(
         "--map",
@@ -111,7 +111,7 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
     parser.add_argument(
         "--class-order",
         metavar="ORDER",
-        help="the classes in the order of their numbers, if they are numbers: "
+        help="if the classes of the source are numbers, their names in the order of the numbers: "
         f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
     )
 

@@ -115,7 +115,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _check_annotation(arguments: argparse.Namespace) -> None:
     """Raise ``InputError`` if other options do not fit ``--annotate``."""
     if arguments.out is None:
-        raise InputError("--annotate needs --out, the folder for the drawn pictures.")
+        raise InputError("--annotate needs --out, the folder for the annotated pictures.")
     if is_for_many_files(arguments, arguments.paths) or "://" in arguments.out:
         raise InputError(
             "--annotate cannot be combined with patterns, addresses, --files-from, --on, "

@@ -178,9 +178,9 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _curation_and_faces(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # Find decisions by the stored name. This includes images that are no longer in the dataset.
+    # The search by stored names also finds decisions about images that the dataset no longer has.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
-    # Find decisions by the current name, which may differ from the name at the time of a decision.
+    # The search by current names also finds decisions about images that had another name before.
     matched = match_curation(curation, face_set).by_row
     identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:

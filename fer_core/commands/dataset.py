@@ -1,4 +1,4 @@
-"""``dataset``: import, classes, info, audit, demo. Other modules add curate, findings and votes."""
+"""The subcommands of ``dataset``. Other modules add ``curate``, ``findings`` and ``votes``."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ def add_parser(subparsers: Any) -> None:
     fetch_parser = add_command(
         commands, "fetch", "download the recommended face detector if it is missing", _fetch
     )
-    fetch_parser.add_argument("--url", default=YUNET_URL, help="where to download it from")
+    fetch_parser.add_argument("--url", default=YUNET_URL, help="the address of the download")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Imported here, because it loads OpenCV, which ``fetch`` does not need.
+    # Imported here, because the module loads OpenCV, which ``fetch`` does not need.
     from fer_core.vision.detect import detector_names
 
     names = detector_names(settings)

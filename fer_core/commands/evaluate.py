@@ -62,8 +62,8 @@ def add_parser(subparsers: Any) -> None:
         "--against",
         choices=["labels", "votes"],
         default="labels",
-        help="the true classes: the dataset's labels (default), or the plurality of its "
-        "annotators' votes, together with the agreement between the annotators",
+        help="what counts as the true class of an image. labels: its label (default); votes: the "
+        "most frequent vote of its annotators; votes also shows how often the annotators agree",
     )
     parser.add_argument(
         "--curated",
@@ -79,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also measure accuracy under image corruptions, and include it in the files",
+        help="also measure accuracy under image corruptions, for the output files",
     )
     parser.add_argument(
         "--report",
@@ -95,13 +95,16 @@ def add_parser(subparsers: Any) -> None:
         "--bibtex",
         type=Path,
         metavar="FILE.bib",
-        help="write the publications that the report cites as BibTeX",
+        help="write a BibTeX file of the publications that the report cites",
     )
     parser.add_argument(
         "--assessment", type=Path, metavar="FILE.json", help="write the complete evaluation as JSON"
     )
     parser.add_argument(
-        "--predictions", type=Path, metavar="FILE.csv", help="write one line per image"
+        "--predictions",
+        type=Path,
+        metavar="FILE.csv",
+        help="write a line with the prediction for each image",
     )
     parser.add_argument(
         "--write-card", action="store_true", help="write the metrics into the model card"

@@ -1,4 +1,4 @@
-"""``classify`` for many files: workers on this machine or on Ray write Parquet files, the parts."""
+"""``classify`` for many files. Worker processes write the results as parts in Parquet format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``video`` for many files: workers on this machine or on Ray write Parquet files, the parts."""
+"""``video`` for many files. Worker processes write the results as parts in Parquet format."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def analyze_many_videos(
     Args:
         arguments: The parsed arguments of ``video``.
         settings: Contains the path of the models.
-        analysis_settings_for: Returns the settings of the analyses with an analyzer. They are the
-            same for all videos.
+        analysis_settings_for: Returns the settings for an analyzer. They are the same for all
+            videos.
 
     Raises:
         InputError: The job cannot be run, or not a single video could be analyzed.

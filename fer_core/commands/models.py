@@ -56,12 +56,12 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--weights",
         type=Path,
-        help="the weights of an architecture .json (default: the file next to it)",
+        help="the weights of an architecture .json (default: the weights file next to it)",
     )
     import_parser.add_argument(
         "--labels",
         metavar="ANGRY,DISGUST,…",
-        help="the names of the 2 to 20 outputs, in their order",
+        help="the names of the 2 to 20 classes, in the order of the network's outputs",
     )
     scales = ", ".join(f"{name}: {description}" for name, description in SCALE_RANGES.items())
     import_parser.add_argument(
@@ -88,7 +88,7 @@ def add_parser(subparsers: Any) -> None:
         help="do not import the model, but show its accuracy on a dataset with each usual scaling",
     )
     import_parser.add_argument(
-        "--replace", action="store_true", help="replace the model that has this name"
+        "--replace", action="store_true", help="replace an existing model of the same name"
     )
     export_parser = add_command(
         commands, "export", "export a model to a file, or add model.onnx to its bundle", _export

@@ -39,10 +39,13 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "serve", "classify pictures over HTTP", _run)
     defaults = ServiceOptions()
     parser.add_argument(
-        "--host", default=defaults.host, help=f"the address (default: {defaults.host})"
+        "--host", default=defaults.host, help=f"the address to listen on (default: {defaults.host})"
     )
     parser.add_argument(
-        "--port", type=int, default=defaults.port, help=f"the port (default: {defaults.port})"
+        "--port",
+        type=int,
+        default=defaults.port,
+        help=f"the port to listen on (default: {defaults.port})",
     )
     parser.add_argument(
         "--model",

@@ -85,8 +85,8 @@ def distance_from_class_mean(
 ) -> NDArray[np.float32]:
     """Return the distance of each face from the mean face of its class.
 
-    Both are normalized for brightness and contrast first. Without this, dark images would have the
-    largest distances.
+    Both faces are first normalized for brightness and contrast. Without this, dark images would
+    have the largest distances.
 
     Args:
         images: uint8 ``[n, 48, 48]``.

@@ -22,7 +22,9 @@ CLASS_SCHEMES: tuple[ClassScheme, ...] = get_args(ClassScheme)
 
 @dataclass(frozen=True)
 class ClassChoice:
-    """How the classes of a source are mapped to those of a dataset; chosen at import and recorded.
+    """How the classes of a source are mapped to those of a dataset.
+
+    The choice is made at import and stored with the dataset.
 
     Attributes:
         scheme: ``emotions`` and ``emotions8`` map names and synonyms to the seven or eight
@@ -54,7 +56,7 @@ class ClassChoice:
 
     @cached_property
     def _changed_targets(self) -> dict[str, str | None]:
-        """``changes`` as a dictionary, with the ``class_key`` of the class of the source as key."""
+        """The new names in ``changes``, by the ``class_key`` of the class of the source."""
         targets: dict[str, str | None] = {}
         for name, new_name in self.changes:
             if class_key(name) in targets:

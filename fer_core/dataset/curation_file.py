@@ -71,7 +71,7 @@ class CurationImport:
 
     Attributes:
         change: The effect of the imported decisions.
-        problems: A sentence for each line that could not be read.
+        problems: Sentences about lines that could not be read, see ``Curation.problems``.
         warning: A sentence about images that the dataset does not have; None if there are none.
             The decisions about them are stored, too.
     """

@@ -20,7 +20,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
     """Plot the numbers of images. The color of a cell shows its share of the row.
 
     Args:
-        counts: int64 ``[classes, classes]``, rows true, columns predicted.
+        counts: int64 ``[classes, classes]``. Rows are true classes, columns are predicted classes.
         classes: Class names in order.
     """
     import plotly.graph_objects as go

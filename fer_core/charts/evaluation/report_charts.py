@@ -46,7 +46,7 @@ def report_figures(
         result: The evaluation. Charts of slices and robustness are included if it contains them.
         training_counts: Number of training images per class; None if unknown.
         epochs: The epochs of the model's training; empty if unknown.
-        comparison: The comparison with a second model; None without one.
+        comparison: The comparison with a second model; None if there is no second model.
     """
     figures = {
         "summary": [
@@ -65,8 +65,8 @@ def report_figures(
         "classes": _class_figures(result),
         "confusion": [
             (
-                "Confusion matrix: rows are true classes, columns predicted ones; the color is the "
-                "share of the row.",
+                "Confusion matrix: rows are true classes, columns are predicted classes. The color "
+                "shows the share of the row.",
                 confusion_heatmap(result.confusion, result.classes),
             )
         ],
@@ -101,7 +101,7 @@ def report_figures(
     if comparison is not None:
         figures["comparison"] = [
             (
-                f"Recall of {comparison.second_name} minus that of {comparison.first_name}, with "
+                f"Recall of {comparison.second_name} minus recall of {comparison.first_name}, with "
                 "paired 95 % bootstrap intervals.",
                 difference_intervals(comparison, "recall"),
             )
@@ -127,8 +127,8 @@ def _class_figures(result: EvaluationResult) -> list[tuple[str, go.Figure]]:
     if any(class_result.precision_recall is not None for class_result in result.per_class):
         figures.append(
             (
-                "Precision and recall: each class against the rest, by decreasing threshold on its "
-                "probability.",
+                "Precision and recall: each class against the rest, for decreasing thresholds on "
+                "the probability of the class.",
                 precision_recall_lines(result.per_class),
             )
         )
