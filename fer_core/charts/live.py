@@ -2,7 +2,7 @@
 
 The charts are redrawn every few seconds next to a running video. Each redraw with Plotly would
 block the video in the browser for a tenth of a second. Therefore, unlike the other charts, these
-are option objects of Apache ECharts, which draws on a canvas.
+charts are option objects of Apache ECharts, which draws on a canvas.
 """
 
 from __future__ import annotations

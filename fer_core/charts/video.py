@@ -56,7 +56,8 @@ def emotion_lanes(
 
     Args:
         table: The faces of the video.
-        titles: The names of the persons to draw by their numbers, from the top.
+        titles: The name of each person to draw, by the person's number. The first person is at the
+            top.
         classes: The classes to draw.
         limits: First and last time to draw, in seconds.
     """

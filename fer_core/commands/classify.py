@@ -172,7 +172,9 @@ class _AnnotatedPictures:
 def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Return the result of one file, and the picture; None if the picture could not be decoded.
+    """Return the result of one file and its picture.
+
+    If the picture could not be decoded, None is returned instead of it.
 
     Args:
         path: The file, or ``_STANDARD_INPUT``.

@@ -305,7 +305,7 @@ def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         return (
             f"The class {'number' if len(unknown_names) == 1 else 'numbers'} {numbers_text} "
             f"{'is' if len(unknown_names) == 1 else 'are'} not in {choice.order.title}; add "
-            f"{changes} (--map {unknown_names[0]}= leaves one out)."
+            f"{changes} (--map {unknown_names[0]}= leaves the class {unknown_names[0]} out)."
         )
     return (
         f"The classes are numbers ({numbers_text}), and each dataset numbers the emotions in its "
