@@ -1,10 +1,10 @@
-"""The command line: what the pages do, without a browser.
+"""The command line. It does what the pages do, without a browser.
 
 A few functions exist on the pages only, such as live video and the deletion of a dataset.
 
-``python -m fer_core <command> … [--json]``. The result goes to standard output, progress and
-messages to standard error. The exit code is 0 on success, 2 with one line on standard error if the
-request as a whole failed, and 130 if it was interrupted.
+``python -m fer_core <command> … [--json]`` writes the result to standard output, and progress and
+messages to standard error. The exit code is 0 on success, 2 if the command as a whole failed, and
+130 if it was interrupted. If the command failed, one line on standard error states the reason.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ def main(
     """Run one command.
 
     Args:
-        arguments: The words after the program's name; by default those of this process.
+        arguments: The words after the program's name; by default the arguments of this process.
         program: See ``build_parser``.
         other_commands: See ``build_parser``.
 
     Returns:
-        The exit code: 0 on success, 2 if the request failed, 130 if it was interrupted.
+        The exit code: 0 on success, 2 if the command failed, 130 if it was interrupted.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may contain characters that the terminal's encoding lacks.
@@ -99,7 +99,8 @@ def main(
     try:
         answer = parsed.run(parsed, load_settings())
         if parsed.json:
-            # Printed piece by piece: the results of a large job are read while they are printed.
+            # The text is written piece by piece, because the results of a large job are read from
+            # its folder only while they are written.
             json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
             print()
         else:
@@ -113,10 +114,11 @@ def main(
         return 130
     except BrokenPipeError:
         # The program that reads the output, such as "head", has closed the pipe. At exit, Python
-        # writes the rest of the output, which must not fail again.
+        # writes the rest of the output. It is discarded, so that this does not fail, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        # Refused by the system (permission, space, length of a name): not a defect of the program.
+        # The system refused an operation (permission, space, length of a name). This is not a
+        # defect of the program.
         reason = system_reason(error)
         where = f"{error.filename}: " if error.filename else ""
         print(

@@ -8,8 +8,8 @@ e-mail address determines their role::
     editors = ["ada@example.org"]
     viewers = ["*@example.org"]
 
-An invalid configuration closes the app. This module does not perform the login: it receives the
-claims of the identity provider.
+If the configuration is invalid, the app is closed: no visitor may do anything. This module does not
+perform the login: it receives the claims of the identity provider.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from fer_core.settings import LOGIN_VARIABLE, LoginSetting
 class Role(IntEnum):
     """What a visitor may do. A higher role includes the lower roles.
 
-    A viewer uses models and data: analyze, live, video, evaluate. An editor also changes datasets,
-    curation, runs and models.
+    A viewer may open all pages except ``EDITOR_PAGES``. An editor may also change datasets,
+    decisions about images, runs and models.
     """
 
     NONE = 0
@@ -40,7 +40,7 @@ class Role(IntEnum):
 #: Pages for editors only.
 EDITOR_PAGES = frozenset({"dataset", "train"})
 
-#: Streamlit's name for the provider that is configured in ``[auth]`` itself.
+#: Streamlit's name for a provider that is configured in ``[auth]`` instead of ``[auth.NAME]``.
 DEFAULT_PROVIDER = "default"
 
 _SECTION = "[access] in secrets.toml"
@@ -49,11 +49,12 @@ _KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
 _DEFAULT_HOURS = 24.0
 #: Maximum of ``login_hours``: Streamlit's own cookie expires after 30 days.
 _MAX_HOURS = 720.0
-#: Minimum length of the cookie secret: an attacker who guesses it can forge logins.
+#: Minimum length of the cookie secret. An attacker who guesses the secret can forge logins.
 _MIN_COOKIE_SECRET_LENGTH = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
-#: E-mail addresses without quotes: quoted ones may contain a second "@".
+#: E-mail addresses. Addresses with quotation marks are rejected, because they may contain a second
+#: "@".
 _ADDRESS_PATTERN = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 #: Entries for all e-mail addresses of a domain, such as ``*@example.org``.
 _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
@@ -61,15 +62,15 @@ _DOMAIN_PATTERN = re.compile(r"\*@[A-Za-z0-9.-]*[A-Za-z0-9-]")
 
 @dataclass(frozen=True)
 class Admission:
-    """What a visitor may do now; if the visitor may do nothing, also the reason.
+    """What a visitor may do now, and the reason if the visitor may do nothing.
 
     Attributes:
         role: The visitor's role.
         is_shared: True if roles are configured, even if the configuration is invalid.
-        person: The e-mail address; empty if it is not known.
+        person: The visitor's e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
-        providers: The identity providers to log in with; empty for viewers and editors, and if
-            login is not possible.
+        providers: The identity providers to log in with. Empty if the visitor is a viewer or an
+            editor, or if login is not possible.
         reason: Why the visitor has no role, as a sentence; empty for viewers and editors.
     """
 
@@ -87,7 +88,7 @@ class Admission:
     def require(self, role: Role) -> None:
         """Check that the visitor has this role or a higher one.
 
-        Call it when the visitor performs an action, not when the page is drawn.
+        Call this method when the visitor performs an action, not when the page is drawn.
 
         Raises:
             InputError: The visitor's role is lower.
@@ -107,8 +108,10 @@ class AccessRules:
     """A valid access configuration.
 
     Attributes:
-        editors: E-mail addresses, and ``*@domain`` for all addresses of a domain; lower case.
-        viewers: The same for viewers. An address in both lists is that of an editor.
+        editors: The e-mail addresses of the editors in lower case; ``*@domain`` stands for all
+            addresses of a domain.
+        viewers: The e-mail addresses of the viewers, in the same form. An address in both lists
+            belongs to an editor.
         providers: The identity providers to log in with.
         login_hours: How long a login is valid.
         trusted_issuers: Providers (values of the claim ``iss``) whose e-mail addresses are accepted
@@ -155,7 +158,7 @@ class AccessRules:
         return Admission(Role.NONE, True, person, is_logged_in, self.providers, reason)
 
     def _login_error(self, claims: Mapping[str, Any], now: float) -> str:
-        """Return why the login is not valid; empty if it is."""
+        """Return why the login is not valid; an empty text if the login is valid."""
         if claims.get("is_logged_in") is not True:
             return "This server requires a login; log in to continue."
         since = claims.get("iat")
@@ -172,8 +175,9 @@ class AccessRules:
         return claims.get("iss") in self.trusted_issuers
 
     def _role_of(self, email: str) -> Role:
-        # The address is ASCII here. Otherwise lower() could turn another letter, such as the Kelvin
-        # sign, into an ASCII letter, so that the result would be another person's address.
+        # The address contains only ASCII characters here. In other addresses, lower() could turn a
+        # letter such as the Kelvin sign into an ASCII letter, and the result could be the address
+        # of another person.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
         for name, role in _LISTS.items():
@@ -185,7 +189,7 @@ class AccessRules:
 def decide_admission(
     secrets: Mapping[str, Any], login: LoginSetting, claims: Mapping[str, Any], now: float
 ) -> Admission:
-    """Determine what a visitor may do. An invalid configuration closes the app.
+    """Determine what a visitor may do: nothing if the configuration is invalid.
 
     Args:
         secrets: The content of ``secrets.toml``.
@@ -206,7 +210,7 @@ def closed_admission(reason: str) -> Admission:
     """Return the admission of every visitor while the app is closed.
 
     Args:
-        reason: Why it is closed, as a sentence.
+        reason: Why the app is closed, as a sentence.
     """
     return Admission(
         Role.NONE,
@@ -216,7 +220,9 @@ def closed_admission(reason: str) -> Admission:
 
 
 def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules | None:
-    """Read and check the configuration. Messages never contain a value, which may be a secret.
+    """Read and check the configuration.
+
+    Error messages never contain a value of the configuration, because it may be a secret.
 
     Args:
         secrets: The content of ``secrets.toml``.
@@ -275,10 +281,11 @@ def _parse_addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
             '["ada@example.org", "*@example.org"].'
         )
     for number, entry in enumerate(entries, start=1):
-        is_person = (
+        is_single_address = (
             isinstance(entry, str) and "*" not in entry and _ADDRESS_PATTERN.fullmatch(entry)
         )
-        if not is_person and not (isinstance(entry, str) and _DOMAIN_PATTERN.fullmatch(entry)):
+        is_domain = isinstance(entry, str) and _DOMAIN_PATTERN.fullmatch(entry)
+        if not is_single_address and not is_domain:
             raise InputError(
                 f"Entry {number} of {key} in {_SECTION} should be an address such as "
                 "ada@example.org, or *@example.org for all addresses of a domain."
@@ -302,7 +309,7 @@ def _parse_issuers(value: object) -> tuple[str, ...]:
     if (
         isinstance(value, str)
         or not isinstance(value, Sequence)
-        or not all(_is_address(issuer) for issuer in value)
+        or not all(_is_url(issuer) for issuer in value)
     ):
         raise InputError(
             f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
@@ -312,14 +319,18 @@ def _parse_issuers(value: object) -> tuple[str, ...]:
 
 
 def _parse_providers(auth: object) -> tuple[str, ...]:
-    """Return the names of the identity providers; each one must be configured completely."""
+    """Return the names of the identity providers.
+
+    Raises:
+        InputError: A provider is not configured completely, or another value is not valid.
+    """
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")
     address = auth.get("redirect_uri")
-    if not _is_address(address) or not str(address).endswith("/oauth2callback"):
+    if not _is_url(address) or not str(address).endswith("/oauth2callback"):
         raise InputError(
             "redirect_uri in [auth] in secrets.toml should be the app's address followed by "
-            "/oauth2callback, with https:// unless it is localhost."
+            "/oauth2callback, and it should begin with https:// unless the host is localhost."
         )
     secret = auth.get("cookie_secret")
     if not isinstance(secret, str) or len(secret) < _MIN_COOKIE_SECRET_LENGTH:
@@ -348,15 +359,15 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)
-            is_valid = _is_address(value) if key == "server_metadata_url" else value
+            is_valid = _is_url(value) if key == "server_metadata_url" else value
             if not isinstance(value, str) or not is_valid:
                 expected = "an address that begins with https://" if "url" in key else "a text"
                 raise InputError(f"{key} in {where} in secrets.toml should be {expected}.")
     return tuple(sections)
 
 
-def _is_address(value: object) -> bool:
-    """Return True for an https:// address, or an http:// address of this machine."""
+def _is_url(value: object) -> bool:
+    """Return True for an https:// URL, or an http:// URL of this machine."""
     if not isinstance(value, str):
         return False
     try:

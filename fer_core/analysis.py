@@ -1,4 +1,4 @@
-"""``analyze``: the faces of a picture in one call, for scripts.
+"""``analyze`` detects and classifies the faces of a picture in one call, for scripts.
 
 Example::
 
@@ -47,10 +47,10 @@ def analyze(
             uint8 ``[height, width, 3]``, or gray, uint8 ``[height, width]``. OpenCV's frames are
             BGR: pass ``frame[:, :, ::-1]``.
         model: The name of a model, or its folder; by default the default model.
-        detector: ``"yunet"`` or ``"haar"``; by default the best one that is available.
+        detector: ``"yunet"`` or ``"haar"``; by default the best available detector.
         whole: True to classify the whole picture as one face, False to classify only detected
-            faces; by default a small square picture without a detected face is classified as a
-            whole.
+            faces. By default, detected faces are classified; a small square picture without a
+            detected face is classified as a whole.
 
     Returns:
         The faces from left to right, each with ``box``, ``label``, ``score`` and
@@ -60,8 +60,8 @@ def analyze(
     Raises:
         InputError: The file is not a picture or cannot be read, or there is no such model or
             detector.
-        TypeError: ``picture`` is of another type.
-        ValueError: Pixels have another shape or type.
+        TypeError: ``picture`` has another type.
+        ValueError: The array of pixels has another shape or dtype.
     """
     import numpy as np
 
@@ -111,12 +111,13 @@ def _faces_in_file(content: bytes, name: str, analyzer: Analyzer, whole: bool | 
 def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
     settings = load_settings()
     bundle = find_bundle(model, settings)
-    # The content of the bundle is part of the key: a model can be replaced while a script runs.
+    # The key depends on the content of the bundle, because a model can be replaced while a script
+    # runs.
     return _loaded_analyzer(_BundleKey(bundle.content_key, bundle, settings), detector)
 
 
 class _BundleKey:
-    """A bundle as the key of a cache: two keys are equal if content and settings are equal."""
+    """A bundle as the key of a cache. Two keys are equal if content and settings are equal."""
 
     def __init__(self, content_key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle

@@ -1,10 +1,11 @@
-"""Bundles: trained models as folders, and how they are read, listed, found and published.
+"""Read, list, find and publish bundles. A bundle is a folder with a trained model.
 
-``models/<name>/`` holds ``bundle.json`` (the record), ``model.onnx`` (the network that is served),
-``model.keras``, ``calibration.json`` (temperature and class prior), ``predictions.npz`` (validation
-labels and probabilities), ``image_hashes.npz`` (hashes of the images that the model has seen),
-``metrics.jsonl`` (the metrics of each epoch of the training) and ``README.md`` (the model card).
-The bundle of a run, ``runs/<id>/bundle/``, is listed under the run's name.
+``models/<name>/`` holds ``bundle.json`` (the record: origin, input format and metrics),
+``model.onnx`` (the network that is used for predictions), ``model.keras``, ``calibration.json``
+(temperature and class prior), ``predictions.npz`` (validation labels and probabilities),
+``image_hashes.npz`` (hashes of the training and validation images), ``metrics.jsonl`` (the metrics
+of each training epoch) and ``README.md`` (the model card). The bundle of a run,
+``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -45,15 +46,16 @@ KERAS_MODEL_FILE = "model.keras"
 CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
 MODEL_CARD_FILE = "README.md"
-#: The metrics of each epoch of the training, in the format of the file with the same name in the
-#: run's folder; missing in bundles of earlier versions.
+#: The metrics of each training epoch. The run's folder has a file of the same name and format.
+#: Bundles of earlier versions lack the file.
 TRAINING_CURVES_FILE = "metrics.jsonl"
 _DEFAULT_FILE = "default"
 _DEFAULT_LOCK = ".default.lock"
-#: Maximum number of characters that are read from ``models/default``: a damaged file may be long.
+#: Maximum number of characters that are read from ``models/default``, because a damaged file may be
+#: long.
 _MAX_DEFAULT_CHARACTERS = 200
 
-#: Names in ``models/`` that are not bundles: the default's name and the folder of the detectors.
+#: Names that no bundle may have, because ``models/`` contains a file and a folder with these names.
 _RESERVED_NAMES = (_DEFAULT_FILE, "detectors")
 
 
@@ -63,10 +65,10 @@ class ModelSource:
 
     Attributes:
         file: The file's name.
-        format: A description of its format.
-        weights_file: The name of the accompanying file with the weights, if any.
+        format: A description of the file's format.
+        weights_file: The name of a separate file with the weights; None if there is none.
         changes: Descriptions of the changes that were needed to serve the model.
-        assumptions: Descriptions of assumptions about what the file does not specify.
+        assumptions: Descriptions of what was assumed because the file does not specify it.
     """
 
     file: str
@@ -92,7 +94,7 @@ class BundleRecord:
         config: The complete configuration of the training; empty for an imported model.
         seed: Seed of the training.
         dataset: Name, fingerprint and number of images per split of the training data.
-        curation: Description of what was excluded or relabeled in the data; None if nothing was.
+        curation: Description of the excluded and relabeled images; None if there are none.
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
         metrics: Metrics by split, measured with the published predictor.
         versions: Versions of Python and the libraries.
@@ -101,9 +103,9 @@ class BundleRecord:
         targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
             the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
             bundles of earlier versions, which were trained on labels.
-        start: The model whose weights the training started from: the fields of ``StartingModel``
-            and *head* (kept, reordered or replaced). Empty for random weights, and for imported
-            models.
+        start: The model whose weights the training started from: the fields of ``StartingModel``,
+            and ``head``, which says whether the last layer was kept, reordered or replaced. Empty
+            for random weights, and for imported models.
     """
 
     labels: tuple[str, ...]
@@ -126,7 +128,7 @@ class BundleRecord:
     start: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check the values beyond their types.
+        """Check values whose types are already checked.
 
         Raises:
             ValueError: The labels are not a class list, or the scale is not above 0.
@@ -153,7 +155,7 @@ class BundleRecord:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of predictions, in their order.
+        """The classes in the order of the probabilities of a prediction.
 
         Labels that are the seven or eight emotions in another order become ``EMOTIONS`` or
         ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
@@ -188,7 +190,10 @@ class BundleRecord:
 
     @property
     def starting_datasets(self) -> tuple[dict[str, Any], ...]:
-        """The training data of the models that the training started from, each like ``dataset``."""
+        """The training data of the models that the training started from.
+
+        Each entry has the format of ``dataset``.
+        """
         datasets = self.start.get("datasets", ())
         if not isinstance(datasets, (list, tuple)):
             return ()
@@ -208,8 +213,8 @@ class Bundle:
         name: Name of the bundle; for the bundle of a run, the run's name.
         folder: Folder of the bundle.
         record: The content of its ``bundle.json``.
-        calibration: The content of its ``calibration.json``; without that file, probabilities are
-            served unchanged.
+        calibration: The content of its ``calibration.json``. If this file is missing, probabilities
+            are not changed.
     """
 
     name: str
@@ -302,7 +307,7 @@ def require_changeable_bundle(folder: Path) -> None:
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:
-    """Return all usable bundles: the published ones by name, then those of runs, newest first.
+    """Return all usable bundles: published bundles by name, then bundles of runs, newest first.
 
     Damaged bundles are omitted; ``damaged_bundles`` describes them.
     """
@@ -321,8 +326,8 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     for root in settings.model_roots:
         named_folders += [(folder.name, folder) for folder in _visible_paths(root, errors)]
     run_bundles = [run / "bundle" for run in _visible_paths(settings.runs_root, errors)]
-    # Runs without a bundle, which may be most of a large folder, are left out before sorting,
-    # because sorting accesses the disk for each item.
+    # Sorting accesses the disk for each item, so runs without a bundle, which may be most of a
+    # large folder, are left out first.
     run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
     named_folders += [(folder.parent.name, folder) for folder in run_bundles]
     bundles: dict[str, Bundle] = {}
@@ -337,9 +342,9 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
 
 
 def _visible_paths(root: Path, errors: list[str]) -> list[Path]:
-    """Return the paths in a folder without hidden ones, sorted; empty if the folder is missing.
+    """Return the sorted paths in a folder, without hidden ones; none if the folder is missing.
 
-    If the permission to read it is missing, a sentence is appended to ``errors``.
+    If the permission to read the folder is missing, append a sentence to ``errors``.
     """
     try:
         return sorted(path for path in root.iterdir() if not path.name.startswith("."))
@@ -351,7 +356,7 @@ def _visible_paths(root: Path, errors: list[str]) -> list[Path]:
 
 
 def _may_be_bundle(folder: Path) -> bool:
-    """Return True if a folder has a record, or if that cannot be determined."""
+    """Return True if a folder has a ``bundle.json``, or if the permission to check is missing."""
     try:
         (folder / RECORD_FILE).stat()
     except PermissionError:
@@ -364,12 +369,16 @@ def _may_be_bundle(folder: Path) -> bool:
 def _last_change(folder: Path) -> int:
     try:
         return (folder / RECORD_FILE).stat().st_mtime_ns
-    except OSError:  # its run is just being deleted
+    except OSError:  # the bundle is being deleted, together with its run
         return 0
 
 
 def default_bundle_name(settings: Settings) -> str | None:
-    """Return the name in ``models/default``, or the shipped default; None without either."""
+    """Return the name of the default model; None if there is none.
+
+    ``models/default`` contains this name. If the file is missing, empty or unreadable, the default
+    model of the installed package is used.
+    """
     for root in settings.model_roots:
         try:
             with (root / _DEFAULT_FILE).open(encoding="utf-8") as file:
@@ -382,7 +391,7 @@ def default_bundle_name(settings: Settings) -> str | None:
 
 
 def default_bundle_folder(settings: Settings) -> Path | None:
-    """Return the folder of the default model; None if none is set or its folder is missing."""
+    """Return the folder of the default model; None if there is no default or no such folder."""
     name = default_bundle_name(settings)
     return None if name is None or not is_plain_name(name) else _folder_by_name(name, settings)
 
@@ -400,7 +409,7 @@ def default_model_lock(settings: Settings) -> Iterator[None]:
     Raises:
         OSError: The lock file cannot be created.
     """
-    # Imported here because it takes a tenth of a second to load.
+    # Imported here, because the import takes a tenth of a second.
     from filelock import FileLock
 
     settings.models_root.mkdir(parents=True, exist_ok=True)
@@ -409,7 +418,7 @@ def default_model_lock(settings: Settings) -> Iterator[None]:
 
 
 def set_default_bundle(name: str, settings: Settings) -> None:
-    """Make a published bundle, or the bundle of a run, the default.
+    """Make a published bundle, or the bundle of a run, the default model.
 
     Raises:
         InputError: No bundle has this name, or ``models/`` cannot be written.
@@ -419,7 +428,8 @@ def set_default_bundle(name: str, settings: Settings) -> None:
     with os_errors_as_input_errors(failure), default_model_lock(settings):
         find_bundle(name, settings)  # raises InputError if there is no such bundle
         if name not in (bundle.name for bundle in list_bundles(settings)):
-            # A relative path is valid only in the folder where the command was entered.
+            # Only names are stored, because a relative path would be valid only in the folder in
+            # which the command was entered.
             raise InputError(
                 f"{name!r} is a path, not the name of a model; copy it to models/ first, with "
                 f"'python -m fer_core models import {name}'."
@@ -428,10 +438,11 @@ def set_default_bundle(name: str, settings: Settings) -> None:
 
 
 def find_bundle(name: str | None, settings: Settings) -> Bundle:
-    """Find a bundle by name or path; the default one for None.
+    """Find a bundle by its name or path.
 
     Args:
-        name: A published bundle's or a run's name, or the path of a bundle's or run's folder.
+        name: The name of a published bundle or of a run, or the path of the folder of a bundle or
+            of a run; None for the default model.
         settings: Settings with the location of ``models/`` and ``runs/``.
 
     Raises:
@@ -498,10 +509,10 @@ def _name_is_taken(name: str) -> InputError:
 
 
 def replace_bundle(source: Path, name: str, settings: Settings) -> None:
-    """Publish a complete bundle under a name that is taken, and remove the old bundle of this name.
+    """Publish a complete bundle under the name of another bundle, and remove the other bundle.
 
     Args:
-        source: The new bundle's folder in ``models/``; it is renamed.
+        source: The folder of the new bundle in ``models/``; this folder is renamed.
         name: The name of the bundle to replace.
         settings: Settings with the location of ``models/``.
 
@@ -522,7 +533,7 @@ def publish_bundle(
         source: A bundle's folder or a run's folder that holds one.
         settings: Settings with the location of ``models/``.
         name: Name of the copy; by default the name of the run or folder.
-        make_default: True to make it the default model.
+        make_default: True to make the copy the default model.
 
     Raises:
         InputError: The source is not a complete bundle, the name is taken or not valid, or
@@ -532,7 +543,7 @@ def publish_bundle(
     name = name or bundle.name
     with new_bundle_folder(name, settings) as temporary:
         for file in sorted(bundle.folder.iterdir()):
-            # Anything in the folder that is not a file of a bundle is not published.
+            # The folder may contain other files. Only the files of a bundle are published.
             if file.name in _BUNDLE_FILES and file.is_file():
                 shutil.copyfile(file, temporary / file.name)
         _retitle_card(temporary / MODEL_CARD_FILE, bundle.name, name)
@@ -543,11 +554,11 @@ def publish_bundle(
 
 @contextmanager
 def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
-    """Provide an empty folder to fill; on exit it is published in ``models/`` with the name.
+    """Provide an empty folder for the files of a bundle, and publish it in ``models/`` on exit.
 
     Raises:
-        InputError: The name is invalid, is already taken or is taken while the body runs, or
-            ``models/`` cannot be written.
+        InputError: The name is invalid, the name is taken on entry or on exit, or ``models/``
+            cannot be written.
     """
     check_name_is_free(name, settings)
     with os_errors_as_input_errors(
@@ -561,7 +572,7 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
 
 
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
-    """Set the title of a model card to the published name."""
+    """Replace the old name in the title of a model card by the new name."""
     if card.is_file():
         # As bytes, because a card that users have edited may have another encoding.
         content = card.read_bytes()

@@ -14,7 +14,7 @@ from fer_core.errors import InputError
 from fer_core.files import read_errors_as_input_errors, read_json
 from fer_core.metrics import adjust_for_prior, apply_temperature
 
-#: The emphasis on rare classes: none, as calibrated, or stronger than calibrated.
+#: The emphasis on rare classes: none, as calibrated (``default``), or stronger than calibrated.
 Emphasis = Literal["none", "default", "strong"]
 EMPHASES: tuple[Emphasis, ...] = get_args(Emphasis)
 
@@ -24,10 +24,11 @@ _STRONG_EXPONENT_INCREMENT = 0.25
 #: The accuracy in percent that confident predictions should reach; a key of
 #: ``Calibration.thresholds``.
 _CONFIDENT_ACCURACY = "80"
-#: The lowest minimum confidence, which also applies without thresholds: below it the most probable
-#: of seven classes is often not much more probable than the next.
+#: The lowest possible minimum confidence. It also applies to a calibration without thresholds.
+#: Below 0.4, the most probable of seven classes is often not much more probable than the second.
 LOWEST_MINIMUM_CONFIDENCE = 0.4
-#: The highest minimum confidence, which also applies if no threshold reaches that accuracy.
+#: The highest possible minimum confidence. It also applies if no threshold reaches the accuracy
+#: ``_CONFIDENT_ACCURACY``.
 _HIGHEST_MINIMUM_CONFIDENCE = 0.9
 
 
@@ -37,11 +38,12 @@ class Calibration:
 
     Attributes:
         temperature: A temperature above 1 softens probabilities, one below 1 sharpens them.
-        class_prior: Share of each class in the training targets, in the order of ``classes``;
-            None if unknown; then no adjustment is made.
-        prior_exponent: 0 to 1; the power of the prior that probabilities are divided by.
-        thresholds: By accuracy in percent: the lowest confidence threshold at which the
-            predictions on validation images reach the accuracy; None if no threshold does.
+        class_prior: Share of each class in the training targets, in the order of ``classes``. If it
+            is None, it is unknown, and there is no logit adjustment.
+        prior_exponent: Exponent from 0 to 1. Probabilities are divided by the class prior raised to
+            this power.
+        thresholds: For each accuracy in percent, the lowest confidence threshold at which the
+            predictions on validation images reach this accuracy; None if no threshold reaches it.
         classes: The names of the classes.
     """
 
@@ -66,7 +68,8 @@ class Calibration:
         """The confidence, 0 to 1, from which a prediction is shown as certain.
 
         It is the lowest threshold at which the accuracy on validation images reaches 80 %, but at
-        least 0.4 and at most 0.9. It is 0.4 without thresholds, and 0.9 if no threshold reaches it.
+        least 0.4 and at most 0.9. If there are no thresholds, it is 0.4. If no threshold reaches
+        80 %, it is 0.9.
         """
         if _CONFIDENT_ACCURACY not in self.thresholds:
             return LOWEST_MINIMUM_CONFIDENCE
@@ -76,7 +79,7 @@ class Calibration:
         return min(max(threshold, LOWEST_MINIMUM_CONFIDENCE), _HIGHEST_MINIMUM_CONFIDENCE)
 
     def exponent(self, emphasis: Emphasis = "default") -> float:
-        """Return the exponent for an emphasis on rare classes."""
+        """Return the exponent of the class prior for an emphasis on rare classes."""
         if self.class_prior is None or emphasis == "none":
             return 0.0
         if emphasis == "strong":
@@ -88,7 +91,7 @@ class Calibration:
     ) -> NDArray[np.float32]:
         """Adjust probabilities of the network, float32 ``[n, classes]``, by the class prior only.
 
-        Temperature scaling follows; ``calibrated`` does both.
+        ``calibrated`` also applies the temperature.
         """
         if self.class_prior is None:
             return probabilities
@@ -99,13 +102,15 @@ class Calibration:
     ) -> NDArray[np.float32]:
         """Apply logit adjustment and temperature scaling to probabilities of the network.
 
-        Probabilities and result are float32 ``[n, classes]``.
+        The argument and the result are float32 ``[n, classes]``.
         """
         return apply_temperature(self.adjusted(probabilities, emphasis), self.temperature)
 
 
 def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS) -> Calibration:
-    """Read ``calibration.json``; without the file the probabilities are unchanged.
+    """Read ``calibration.json``.
+
+    If the file is missing, return a calibration that leaves probabilities unchanged.
 
     Args:
         path: The file.
@@ -141,7 +146,8 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
             f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "
             f"restore or delete {path}."
         )
-    shares = calibration.class_prior or (1.0,)  # (1.0,) is valid: an unknown prior is accepted
+    # An unknown prior is accepted, so it is replaced by a valid one.
+    shares = calibration.class_prior or (1.0,)
     if not (
         0 <= calibration.prior_exponent <= 1
         and all(share >= 0 for share in shares)

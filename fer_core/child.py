@@ -1,7 +1,7 @@
 """Process untrusted files in a child process, with limits for its memory and time.
 
-A hostile or damaged file can crash the library that reads it, or make it use all memory or
-CPU time. In a child process, this ends only the child.
+A hostile or damaged file can crash the library that reads the file, or make the library use all
+memory or CPU time. If a child process reads the file, only this child process ends.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
+#: Exit code of a child process that rejected the file.
 _REJECTED_EXIT_CODE = 3
 #: Seconds between two calls of ``on_wait``.
 _WAIT_SECONDS = 0.5
@@ -36,8 +37,8 @@ class Limits:
 
     Attributes:
         memory: Address space, in bytes. Not enforced on Windows.
-        cpu_seconds: CPU time of all its threads together. Not enforced on Windows.
-        seconds: Wall-clock time from its start to its end.
+        cpu_seconds: CPU time of all threads of the process together. Not enforced on Windows.
+        seconds: Wall-clock time from the start to the end of the process.
     """
 
     memory: int
@@ -49,7 +50,8 @@ class ChildError(Exception):
     """A child process ended without a result.
 
     Attributes:
-        cause: "time" if it exceeded a time limit, "crash" if a signal ended it, otherwise "error".
+        cause: "time" if the process exceeded a time limit, "crash" if a signal ended the process
+            for another reason, "error" in all other cases.
         detail: The exceeded wall-clock limit, the signal, the last line of standard error, or the
             exit code if standard error is empty.
     """
@@ -98,9 +100,9 @@ def run_child(
         stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        # With ``on_wait``, the child leads a new session, so that all processes of the session can
-        # be ended. Its own children stay in this session, because it starts them without
-        # ``on_wait``.
+        # If ``on_wait`` is given, the child leads a new session, so that the child and its own
+        # children can be ended together. Its own children stay in the session, because the child
+        # starts them without ``on_wait``.
         start_new_session=on_wait is not None,
     ) as child:
         try:
@@ -140,7 +142,7 @@ def _output_of(
 
 
 def _end_session(leader: subprocess.Popen[str]) -> None:
-    """Kill all processes of the session of a process."""
+    """Kill all processes of the session that a process leads."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
@@ -148,16 +150,17 @@ def _end_session(leader: subprocess.Popen[str]) -> None:
 
 def child_environment() -> dict[str, str]:
     """Return the environment variables for a child process with a memory limit."""
-    # A single memory arena, because one per thread would use up the limited address space.
+    # The allocator uses a single memory arena, because an arena per thread would use up the limited
+    # address space.
     return os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def child_main(work: Callable[[list[str]], str]) -> int:
-    """Apply the limits to this process, which is the child, and do the work.
+    """Apply the limits to this process, which is the child, and call a function.
 
     Args:
-        work: Receives the arguments of ``run_child`` and returns the result for the parent. It
-            raises ``InputError`` to reject the file.
+        work: The function. It receives the arguments of ``run_child``, and returns the result for
+            the parent process or raises ``InputError`` to reject the file.
 
     Returns:
         The exit code.
@@ -192,7 +195,7 @@ def limit_memory(memory: int) -> None:
     if resource is None:
         return
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    # No core dump: it would be as large as the memory limit allows.
+    # Core dumps are switched off, because a core dump could be as large as the memory limit.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -200,8 +203,8 @@ def limit_cpu_time(seconds: int) -> None:
     """End this process after it has used this CPU time, counted from now on.
 
     Args:
-        seconds: CPU time of all its threads together. Not enforced on Windows. A later call
-            replaces the limit.
+        seconds: CPU time of all threads of this process together. Not enforced on Windows. A later
+            call replaces the limit.
     """
     if resource is None:
         return

@@ -27,8 +27,8 @@ _FORBIDDEN_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
 #: Characters that change the direction of the text after them.
 _DIRECTION_CHARACTERS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-#: Colors of classes that are not emotions. Any two of these and of the emotions' colors can be
-#: distinguished, with normal vision, protanopia and deuteranopia, on white and on black.
+#: Colors of classes that are not emotions. Any two colors, of this list or of the emotions, can be
+#: distinguished on white and on black, with normal vision, protanopia and deuteranopia.
 _FURTHER_COLORS = (
     "#884422",
     "#EEAA66",
@@ -43,7 +43,7 @@ _FURTHER_COLORS = (
     "#884444",
     "#AA4400",
 )
-#: All colors in the order in which classes that are not emotions get them. Gray is the last one,
+#: All colors, in the order in which classes that are not emotions get them. Gray is the last color,
 #: because it is less distinctive.
 _PALETTE = (
     *(EMOTION_COLORS[name] for name in ("sad", "happy", "disgust", "angry", "surprise", "fear")),
@@ -57,8 +57,8 @@ def class_name(text: str) -> str:
     """Return the name of a class in its stored form: NFC, with single spaces.
 
     Raises:
-        ValueError: The name is empty, too long, or contains control characters. The message has no
-            full stop, because callers put it into a sentence.
+        ValueError: The name has no visible character, is too long, or contains control characters.
+            The message has no full stop, because callers put it into a sentence.
     """
     categories = {unicodedata.category(character) for character in text.strip()}
     if categories & _FORBIDDEN_CATEGORIES or set(text) & _DIRECTION_CHARACTERS:
@@ -121,11 +121,11 @@ def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
-    """Return the position of each class in a list of labels that names the same classes.
+    """Return the position of each class in another list of the same classes.
 
     Args:
         classes: The classes.
-        labels: Labels in another order, or with the names of another dataset.
+        labels: The same classes, possibly in another order or with other names of the emotions.
 
     Raises:
         ValueError: A class is not among the labels.
@@ -139,8 +139,9 @@ def positions_of(classes: Sequence[str], labels: Sequence[str]) -> list[int]:
 def match_class(name: str, classes: Sequence[str]) -> int | None:
     """Return the position of a class in a class list; None if the list has no such class.
 
-    Names match if they differ only in case, or if they are names of the same emotion. If several
-    names of the list are names of this emotion, and none differs only in case, the result is None.
+    Names match if they differ only in case, or if they are names of the same emotion. A name that
+    differs only in case has priority. If the list has no such name but several names of the
+    emotion, the result is None.
     """
     keys = [class_key(label) for label in classes]
     key = class_key(name)
@@ -199,13 +200,13 @@ def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str,
 def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Return names in the order of a new class list: emotions first, in FER2013's order.
 
-    The other names follow in alphabetical order; numbers in them are compared as numbers.
+    The other names follow in alphabetical order. Numbers in names are compared as numbers.
     """
 
     def sort_key(name: str) -> tuple[int, list[tuple[int, int, str]]]:
         emotion = emotion_from_name(name, EMOTIONS8)
         order = len(EMOTIONS8) if emotion is None else EMOTIONS8.index(emotion)
-        # Longer numbers are divided, because int() rejects very long ones.
+        # Numbers of more than 18 digits are divided, because int() rejects very long numbers.
         parts = re.findall(r"\d{1,18}|\D+", class_key(name))
         # The first item of each tuple sorts numbers before text, so that an int is never compared
         # with a text.

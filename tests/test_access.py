@@ -171,7 +171,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"auth": AUTH | {"redirect_uri": "https://faces.example.org/"}, "access": ACCESS}, "redirect"),
     (
         {"auth": AUTH | {"redirect_uri": "http://a.org/oauth2callback"}, "access": ACCESS},
-        "https:// unless it is localhost",
+        "https:// unless the host is localhost",
     ),
     ({"auth": AUTH | {"cookie_secret": "short"}, "access": ACCESS}, "cookie_secret"),
     ({"auth": AUTH | {"cookie_secret": 7}, "access": ACCESS}, "cookie_secret"),

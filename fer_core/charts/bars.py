@@ -1,4 +1,4 @@
-"""Horizontal bar charts with one bar per class or other answer of annotators, such as unknown."""
+"""Horizontal bar charts with one bar per class, or per answer of annotators, such as "unknown"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: The color of answers that are not classes.
 ANSWER_GRAY = "#B8B8B8"
 
-#: An axis from 0 to 100 %. It is a little longer, so that the text of a full bar fits.
+#: An axis of shares in percent. It extends beyond 100 %, so that the text next to a full bar fits.
 PERCENT_AXIS = {
     "range": [0, 118],
     "dtick": 50,
@@ -32,10 +32,10 @@ def horizontal_bars(
     axis: Mapping[str, Any],
     gap: float = 0.25,
 ) -> go.Figure:
-    """Return bars from the top down, with a text at the end of each.
+    """Return bars from the top down, with a text at the end of each bar.
 
     Args:
-        values: Values by class or other answer, from the top down.
+        values: Values by class or answer, from the top down.
         texts: The text at the end of each bar.
         hover: Hover template with Plotly's ``%{x}`` and ``%{y}``.
         colors: Colors by class; bars without a color are gray.

@@ -17,12 +17,12 @@ from fer_core.dataset.face_set import SPLITS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Pattern of the bars by split; the color shows the class.
+#: Pattern of the bars of each split. The color of a bar shows its class.
 _PATTERNS = {"train": "", "validation": "/", "test": "x"}
 
 
 def _pattern(shape: str) -> dict[str, object]:
-    """Return white lines over the color of a bar; none for an empty shape."""
+    """Return Plotly's pattern of white lines over a bar. An empty shape means no lines."""
     return {"shape": shape, "fillmode": "overlay", "fgcolor": "white", "size": 6, "solidity": 0.3}
 
 
@@ -75,7 +75,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
             hovertemplate=f"%{{x}}: %{{y:.1f}} % of {split}<extra></extra>",
         )
         # The legend shows the pattern of each split in gray, because the colors of the bars show
-        # classes. Its entry is this trace without bars.
+        # classes. This trace has no bars, and is only the entry of the split in the legend.
         figure.add_bar(
             x=[None],
             y=[None],
@@ -144,11 +144,11 @@ def intensity_lines(
 
 
 def difference_map(difference: NDArray[np.float64], first: str, second: str) -> go.Figure:
-    """Draw where the mean face of one class is brighter or darker than another's.
+    """Draw where the mean face of one class is brighter or darker than that of another class.
 
     Args:
         difference: float64 ``[48, 48]``, the first mean minus the second, in pixel intensities.
-        first: The class that is brighter where the difference is positive.
+        first: The class whose mean face is brighter where the difference is positive.
         second: The other class.
     """
     import plotly.graph_objects as go
@@ -189,7 +189,7 @@ def embedding_map(
     rows: NDArray[np.intp],
     classes: Sequence[str],
 ) -> go.Figure:
-    """Draw an embedding: faces as points, close to each other if a network finds them similar.
+    """Draw faces as points. Faces that a network finds similar are close to each other.
 
     Args:
         points: Positions, float32 ``[m, 2]``.
@@ -250,7 +250,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
             showlegend=False,
             hovertemplate=f"%{{x}}: %{{y:,}} images {name}<extra></extra>",
         )
-        # The entry in the legend is a trace without bars, as in share_bars.
+        # This trace has no bars, and is only an entry in the legend, as in share_bars.
         figure.add_bar(
             x=[None], y=[None], name=name, marker={"color": GRAY, **style}, offsetgroup=name
         )
@@ -266,11 +266,11 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
 
 
 def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
-    """Draw how often the most frequent answer of the annotators is the label, by label.
+    """Draw for each class how often annotators agree with the label.
 
     Args:
-        share_by_class: Share of the images of each class, 0 to 1; None if no image of the class has
-            votes.
+        share_by_class: Share of the images of each class whose label is the most frequent answer of
+            the annotators, 0 to 1; None if no image of the class has votes.
     """
     percentages = {name: 100 * share for name, share in share_by_class.items() if share is not None}
     return horizontal_bars(

@@ -1,4 +1,4 @@
-"""Names of classes in charts: their text for Plotly, and the height that a chart needs for them."""
+"""The text of class names for Plotly, and the height of a chart for a number of classes."""
 
 from __future__ import annotations
 

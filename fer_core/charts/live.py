@@ -1,8 +1,8 @@
 """Charts of a live session: emotions over time, and shares of time.
 
-Unlike the other charts, these are option objects of Apache ECharts, which draws on a canvas. The
-charts are redrawn every few seconds next to a running video. Each redraw with Plotly would block
-the video in the browser for a tenth of a second.
+The charts are redrawn every few seconds next to a running video. Each redraw with Plotly would
+block the video in the browser for a tenth of a second. Therefore, unlike the other charts, these
+charts are option objects of Apache ECharts, which draws on a canvas.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from fer_core.live.session_record import RecordRows
 #: The argument of Streamlit's ``echarts_chart``: https://echarts.apache.org/en/option.html
 ChartOption = dict[str, Any]
 
-#: Minimum pause after which the curves have a gap, because the person was not in the picture.
+#: If there are no rows of a person for longer than this, the person was not in the picture, and the
+#: curves have a gap.
 _GAP_SECONDS = 1.5
-#: Possible lengths of the timeline in seconds. The first one that contains the whole record is
-#: used. Of a longer record, the last two minutes are shown.
+#: Possible lengths of the timeline in seconds. The first length that covers the whole session is
+#: used. If the session is longer than two minutes, its last two minutes are shown.
 _SPANS = (15.0, 30.0, 60.0, 120.0)
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
@@ -32,7 +33,7 @@ _MAX_LANES = 8
 _LANE_SHARE = 0.9
 #: Format of the numbers in tooltips.
 _PERCENT_FORMAT = "%.0f %%"
-#: Color of the time in which the class was uncertain; no class has this gray.
+#: Color of the time in which the class was uncertain. No class has this color.
 _UNCERTAIN_COLOR = "#C9C9C9"
 _LEGEND = {"top": 0, "left": 0, "type": "scroll", "icon": "roundRect"}
 
@@ -47,7 +48,7 @@ def persons_seen_last(rows: RecordRows, max_count: int) -> list[int]:
     """Return the numbers of the persons who were seen last, in increasing order.
 
     Args:
-        rows: Rows of the record.
+        rows: Rows of the record of the session.
         max_count: Maximum number of persons.
     """
     numbers, distances_from_end = np.unique(rows.persons[::-1], return_index=True)
@@ -78,15 +79,19 @@ def timeline_height(class_count: int) -> int:
 
 
 def timeline_span(end: float) -> float:
-    """Return the length of the timeline in seconds: 15 s at first, and up to two minutes."""
+    """Return the length of the timeline in seconds: one of ``_SPANS``.
+
+    Args:
+        end: The latest time to show, in seconds since the start of the record.
+    """
     return next((span for span in _SPANS if end <= span), _SPANS[-1])
 
 
 def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> ChartOption:
-    """Return the probabilities over time: a lane for each class, a column for each person.
+    """Return the probabilities over time, with a lane for each class and a column for each person.
 
     Args:
-        rows: Rows of the record.
+        rows: Rows of the record of the session.
         persons: The numbers of the persons to draw, from the left; at least one.
         end: The latest time to show, in seconds since the start of the record.
     """
@@ -130,8 +135,8 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                 "min": round(start, 1),
                 "max": round(start + span, 1),
                 "interval": span / 3,
-                # A later start is between two regular labels, and its own label could overlap
-                # one of them.
+                # If the axis does not start at 0, its start is between two regular labels, and
+                # the label of the start could overlap one of them.
                 "axisLabel": {"formatter": "{value} s", "showMinLabel": start == 0.0},
                 "name": "seconds since the first face" if column == 0 else "",
                 "nameLocation": "middle",
@@ -182,7 +187,8 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                     "origin": len(names) - 1 - lane,
                 },
                 "emphasis": {"disabled": True},
-                # Time, position, and the probability, which the tooltip shows.
+                # A point consists of time, position and probability. The tooltip shows the
+                # probability.
                 "encode": {"x": 0, "y": 1, "tooltip": [2]},
                 "data": points,
             }
@@ -203,8 +209,8 @@ def _curves(
     is_person = rows.persons == person
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percentages = 100.0 * rows.probabilities[is_person]
-    # The number of gaps before each row. It is counted before the rows are downsampled, which makes
-    # the time between them longer.
+    # The number of gaps before each row. Gaps are counted before downsampling, because downsampling
+    # lengthens the time between rows.
     gaps = np.cumsum(np.diff(seconds, prepend=seconds[:1]) > _GAP_SECONDS, dtype=np.int64)
     step = max(math.ceil(len(seconds) / _MAX_POINTS), 1)
     # Steps are counted from the end, so that the latest point is always shown.

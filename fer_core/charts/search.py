@@ -14,12 +14,12 @@ from fer_core.training.search import StudyDetails, StudySummary, TrialSummary
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Color scale from the worst to the best value; readable on white and on black, and for color-blind
-#: people.
+#: Color scale from the worst to the best value. It is readable on white and on black, also for
+#: color-blind people.
 _SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
 _HEIGHT = 340
 
-#: Title of each metric that a search can optimize, and whether it is drawn in percent.
+#: For each metric that a search can optimize: its title, and True if it is drawn in percent.
 MONITOR_TITLES = {
     "accuracy": ("validation accuracy", True),
     "macro_f1": ("validation macro F1", False),
@@ -31,9 +31,10 @@ def search_figures(study: StudySummary, details: StudyDetails) -> dict[str, go.F
     """Return the charts for which a search has enough trials.
 
     Returns:
-        Charts by name: *history* (value of each trial), *importance* (of each setting), *parallel*
-        (settings and value of each trial), *slice* (value against each setting) and *intermediate*
-        (value by epoch).
+        Charts by name: *history* (value of each trial), *importance* (importance of each setting),
+        *parallel* (settings and value of each trial), *slice* (value against each setting) and
+        *intermediate* (value by epoch). "Value" is the value of the metric that the search
+        optimizes.
     """
     finished = [
         trial for trial in study.trials if trial.state == "finished" and trial.value is not None
@@ -98,7 +99,7 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
         xaxis={
             "title": {"text": "trial"},
             "tickformat": "d",
-            # Half a trial of space, so that the first and last marker are not cut.
+            # The axis is half a trial longer at both ends, so that no marker is cut.
             "range": [-0.5, max(trial.number for trial in study.trials) + 0.5],
         },
         yaxis=_value_axis(study),
@@ -143,7 +144,7 @@ def _parallel(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figur
     title, is_percent = MONITOR_TITLES[study.setup.monitor]
     values = [_value(trial, study) for trial in finished]
     dimensions = [
-        *(_dimension(name, study, finished) for name in _sampled(study, finished)),
+        *(_dimension(name, study, finished) for name in _sampled_settings(study, finished)),
         {
             "label": f"{title} (%)" if is_percent else title,
             "values": values,
@@ -166,7 +167,7 @@ def _parallel(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figur
 
 
 def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary]) -> dict[str, Any]:
-    """Return the axis of one setting for parallel coordinates."""
+    """Return the axis of one setting in the chart of parallel coordinates."""
     values = [trial.values.get(name) for trial in finished]
     label = plot_text(_labels()[name])
     if not _is_number(values):
@@ -196,7 +197,7 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    names = _sampled(study, finished)
+    names = _sampled_settings(study, finished)
     figure = make_subplots(
         rows=1, cols=max(len(names), 1), shared_yaxes=True, horizontal_spacing=0.03
     )
@@ -240,7 +241,7 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
 
 
 def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
-    """Draw the metric of each trial by epoch, the best trial in front."""
+    """Draw the metric of each trial by epoch, with the best trial in front."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -277,7 +278,7 @@ def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
 
 
 def _value(trial: TrialSummary, study: StudySummary) -> float:
-    """Return the value of a finished or pruned trial as it is drawn."""
+    """Return the value of a finished or pruned trial in the unit in which it is drawn."""
     assert trial.value is not None
     return trial.value * _factor(study)
 
@@ -302,8 +303,8 @@ def _value_axis(study: StudySummary) -> dict[str, Any]:
     }
 
 
-def _sampled(study: StudySummary, trials: Sequence[TrialSummary]) -> list[str]:
-    """Return the settings of the search space that at least one trial has sampled, in order."""
+def _sampled_settings(study: StudySummary, trials: Sequence[TrialSummary]) -> list[str]:
+    """Return the settings that at least one trial has sampled, in the order of the search space."""
     return [
         parameter.field
         for parameter in study.setup.space.parameters

@@ -1,8 +1,8 @@
 """The template of all Plotly charts: colors, margins, legends, axes with units, lines, labels.
 
-Shares are drawn in percent: their values in a chart are 0 to 100, and their texts are like
-"68.3 %". The page draws titles and captions, which are added to downloaded pictures. Fonts,
-backgrounds and grid lines are those of the theme, light or dark.
+Shares are drawn in percent: their values in a chart are 0 to 100, and their texts have the form
+"68.3 %". The page draws the titles and captions; downloaded pictures contain them, too. The light
+or dark theme determines fonts, backgrounds and grid lines.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 
 #: Color of lines that belong to no class; readable on white and on black.
 GRAY = "#8A8A8A"
-#: Colors of the first and second line that is not a class: Okabe and Ito's blue and vermilion.
+#: Colors of the first and the second line if the lines do not stand for classes: Okabe and Ito's
+#: blue and vermilion.
 FIRST_COLOR, SECOND_COLOR = "#0072B2", "#D55E00"
 
-#: Margins in pixels. The right one leaves space for the last tick label, which exceeds the axis.
+#: Margins in pixels. The right margin leaves space for the last tick label, which extends beyond
+#: the end of the axis.
 MARGIN = {"l": 0, "r": 24, "t": 12, "b": 44}
 
-#: A legend above the plot; it wraps to the width.
+#: A legend above the plot.
 LEGEND_ABOVE = {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0}
 #: A legend below the plot, for long names, which need several lines on a phone.
 LEGEND_BELOW = {"orientation": "h", "yanchor": "top", "y": -0.2, "x": 0}
@@ -93,10 +95,10 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
 
 
 def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: str) -> go.Scatter:
-    """Return the value of a class as a point with its interval, or "undefined".
+    """Return the value of a class as a point with its interval, or the word "undefined".
 
     Args:
-        name: The class as ``plot_text``.
+        name: The class name as ``plot_text`` returns it.
         estimate: The value of the class.
         color: The color of the class.
         text: The text above the point of a defined value; may be empty.
@@ -119,7 +121,7 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
 
 
 def diagonal(name: str = "") -> go.Scatter:
-    """Return the dashed line from (0, 0) to (100, 100) percent, a reference for curves."""
+    """Return the dashed line from (0, 0) to (100, 100) percent as a reference for curves."""
     import plotly.graph_objects as go
 
     return go.Scatter(
@@ -178,7 +180,7 @@ def percent_whiskers(estimates: Sequence[Estimate], color: str | None = None) ->
 
 
 def whiskers(estimates: Sequence[Estimate], color: str | None = None) -> dict[str, Any]:
-    """Return error bars from intervals; length 0 where an interval is undefined."""
+    """Return error bars from intervals. If an interval is undefined, its bar has the length 0."""
 
     def length(estimate: Estimate, end: float | None) -> float:
         return 0.0 if estimate.value is None or end is None else abs(end - estimate.value)

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def chart_csv(figure: go.Figure) -> str:
     """Return the data of a chart as the text of a CSV file.
 
-    A chart of points, lines or bars has a row per point: the name of its series if there are
-    several, its x and y, and the ends of its interval if the chart has intervals. A heat map has a
-    row per cell: x, y and value. Columns are named after the axes, with "(%)" for shares.
-    Reference lines and undefined values are omitted.
+    For points, lines or bars, the file has a row for each point. The row contains the name of the
+    series if there are several series, x and y, and the ends of the interval if the chart has
+    intervals. For a heat map, the file has a row with x, y and value for each cell. Columns are
+    named after the axes, with "(%)" for shares. Reference lines and undefined values are omitted.
 
     Args:
         figure: A figure of scatter plots and bars, or of one heat map.
@@ -34,10 +34,10 @@ def chart_table(figure: go.Figure) -> tuple[list[str], list[list[object]]]:
     if heat_maps:
         return _heat_map_table(figure, heat_maps[0])
     traces = [trace for trace in figure.data if _has_data(trace)]
-    is_named = len(traces) > 1 and any(trace.name for trace in traces)
+    has_series_names = len(traces) > 1 and any(trace.name for trace in traces)
     has_interval = any(_interval_axis(trace) for trace in traces)
     columns = [
-        *(["series"] if is_named else []),
+        *(["series"] if has_series_names else []),
         _axis_name(figure, "x"),
         _axis_name(figure, "y"),
         *(["low", "high"] if has_interval else []),
@@ -45,7 +45,7 @@ def chart_table(figure: go.Figure) -> tuple[list[str], list[list[object]]]:
     rows: list[list[object]] = []
     for trace in traces:
         for point, ends in _points(trace):
-            name = [_plain(trace.name or "")] if is_named else []
+            name = [_plain(trace.name or "")] if has_series_names else []
             rows.append([*name, *point, *(ends if has_interval else [])])
     return columns, rows
 
@@ -69,7 +69,7 @@ def _heat_map_table(figure: go.Figure, trace: Any) -> tuple[list[str], list[list
 
 
 def _has_data(trace: Any) -> bool:
-    """Return True if a trace has data; reference lines and entries for the legend have none."""
+    """Return True if a trace has data. Reference lines and entries for the legend have no data."""
     if trace.hoverinfo == "skip":
         return False
     return any(value is not None for value in _column(trace.x))
@@ -84,7 +84,10 @@ def _interval_axis(trace: Any) -> str | None:
 
 
 def _points(trace: Any) -> Iterator[tuple[list[object], list[object]]]:
-    """Yield x and y, and both ends of the interval, of each point."""
+    """Yield two lists for each point: its x and y, and the two ends of its interval.
+
+    The ends are None if the interval is undefined.
+    """
     axis = _interval_axis(trace)
     bars = trace[f"error_{axis}"] if axis else None
     # A trace that contains only a text stands for an undefined value (class_point in style.py).
@@ -93,7 +96,7 @@ def _points(trace: Any) -> Iterator[tuple[list[object], list[object]]]:
         if not is_defined or x is None or y is None:
             continue
         ends: list[object] = [None, None]
-        # A bar without length stands for an undefined interval.
+        # An error bar of length 0 stands for an undefined interval.
         if bars is not None and (bars.arrayminus[index] or bars.array[index]):
             value = float(x if axis == "x" else y)
             ends = [_cell(value - bars.arrayminus[index]), _cell(value + bars.array[index])]
@@ -105,7 +108,7 @@ def _column(values: Any) -> list[Any]:
 
 
 def _cell(value: Any) -> object:
-    """Return a value as a cell: text without markup, numbers to six digits, NaN as empty."""
+    """Return a value as a cell: text without markup, a number with six digits, or None for NaN."""
     if isinstance(value, str):
         return _plain(value)
     number = float(value)
@@ -117,8 +120,8 @@ def _cell(value: Any) -> object:
 def _axis_name(figure: go.Figure, axis: str, default: str = "") -> str:
     """Return the title of an axis with the unit of its ticks.
 
-    Without a title, it is ``default``; if this is empty, "class" for an axis of texts, otherwise
-    the letter of the axis.
+    If the axis has no title, use ``default`` as its title. If ``default`` is empty, too, use
+    "class" for an axis of texts, and the letter of the axis for an axis of numbers.
     """
     layout = figure.layout[f"{axis}axis"]
     title = _plain(layout.title.text or "") or default

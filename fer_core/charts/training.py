@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Maximum number of points per curve. More points cannot be distinguished on a screen.
 MAX_POINTS = 400
 
-#: Colors of the curves, readable on white and on black; the line styles differ, too.
+#: Colors of the curves, readable on white and on black. The line styles of the curves differ, too.
 _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST_COLOR = "#E69F00"
@@ -28,17 +28,17 @@ _BEST_COLOR = "#E69F00"
 _MAX_MARKED = 12
 
 _LOG_SCALE: dict[str, Any] = {"type": "log", "nice": False}
-#: Opacity of a curve before smoothing, which is drawn behind the smoothed curve, and of the band of
-#: a standard deviation.
+#: Opacity of the unsmoothed curve behind a smoothed curve, and of the band of a standard deviation.
 _RAW_OPACITY, _BAND_OPACITY = 0.25, 0.2
 
-#: Colors of compared runs (Okabe and Ito's palette); further runs use them with other line styles.
+#: Colors of compared runs (Okabe and Ito's palette). Further runs have the same colors with other
+#: line styles.
 _RUN_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8A8A")
 _RUN_STYLES = ("solid", "dash", "dot", "dashdot")
 
 ComparedMetric = Literal["validation_accuracy", "validation_macro_f1", "validation_loss", "loss"]
 
-#: Title of each metric for comparing runs, and whether it is drawn in percent.
+#: For each metric by which runs are compared: its title, and True if it is drawn in percent.
 COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
     "validation_accuracy": ("Validation accuracy", True),
     "validation_macro_f1": ("Validation macro F1", False),
@@ -47,8 +47,10 @@ COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
 }
 
 
-def downsampled(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
-    """Return the positions of the values that preserve the shape of a curve.
+def downsampled_positions(
+    values: Sequence[float | None], max_points: int = MAX_POINTS
+) -> list[int]:
+    """Return the positions of those values that preserve the shape of a curve.
 
     The curve is divided into sections of equal length. The result contains the lowest and the
     highest value of each section, and the first and the last value of the curve.
@@ -81,8 +83,8 @@ def smoothed(values: Sequence[float | None], smoothing: float) -> list[float | N
         values: The curve; None is a gap, also in the result.
         smoothing: The weight of the earlier values, from 0 (no smoothing) to below 1.
     """
-    # ``average`` starts with the value 0, whose weight is ``weight``. The division by 1 - weight
-    # removes its influence.
+    # ``average`` starts at 0, and ``weight`` is the weight that this start value still has in
+    # ``average``. The division by ``1 - weight`` removes its influence.
     average, weight = 0.0, 1.0
     result: list[float | None] = []
     for value in values:
@@ -97,16 +99,17 @@ def smoothed(values: Sequence[float | None], smoothing: float) -> list[float | N
 
 @dataclass(frozen=True)
 class LiveCurves:
-    """A chart that grows: rows of data, and a constant Vega-Lite specification.
+    """A chart that grows while a training runs.
 
-    Streamlit redraws a Plotly figure, blank at first, whenever anything in it changes. Here only
-    the rows change, and the existing chart is updated without flicker.
+    If anything in a Plotly figure changes, Streamlit draws the figure anew, and it is blank for a
+    moment. In this chart only the rows change, so that the browser updates the existing chart
+    without flicker.
 
     Attributes:
-        rows: ``{"epoch", "curve", "value", "is_best", "is_point"}`` for each point of each curve,
-            and with smoothing also ``"raw"``, the value before smoothing. ``is_best`` marks the
-            best epoch; ``is_point`` is True if the point gets a marker.
-        specification: The Vega-Lite specification without data.
+        rows: A dictionary for each point of each curve, with the keys ``epoch``, ``curve``,
+            ``value``, ``is_best`` (True at the best epoch) and ``has_marker``. If the curves are
+            smoothed, ``raw`` is the value before smoothing.
+        specification: The Vega-Lite specification without data, which never changes.
     """
 
     rows: list[dict[str, Any]]
@@ -212,7 +215,7 @@ def compared_curves(
     Args:
         runs: The epochs of each run by its title.
         metric_name: A key of ``COMPARED_METRICS``.
-        smoothing: See ``smoothed``; the curve before smoothing is drawn behind the smoothed one.
+        smoothing: See ``smoothed``. The unsmoothed curve is drawn behind the smoothed curve.
         is_log: True for a logarithmic axis.
     """
     title, is_percent = COMPARED_METRICS[metric_name]
@@ -244,7 +247,7 @@ def grouped_curves(
     smoothing: float = 0.0,
     is_log: bool = False,
 ) -> go.Figure:
-    """Draw the mean of one metric over the runs of each group, in a band of ± 1 standard deviation.
+    """Draw the mean of a metric over the runs of each group, with a band of ± 1 standard deviation.
 
     A group is drawn up to the last epoch that all its runs have finished. A group of one run has no
     band.
@@ -252,7 +255,7 @@ def grouped_curves(
     Args:
         groups: The epochs of each run of a group, by the title of the group.
         metric_name: A key of ``COMPARED_METRICS``.
-        smoothing: See ``smoothed``; means and deviations are smoothed.
+        smoothing: See ``smoothed``. Means and deviations are smoothed.
         is_log: True for a logarithmic axis.
     """
     title, is_percent = COMPARED_METRICS[metric_name]
@@ -278,7 +281,7 @@ def grouped_curves(
 
 
 def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
-    """Draw training and validation accuracy by epoch, in percent, for documents."""
+    """Draw training and validation accuracy by epoch, in percent, for the HTML report."""
     return _split_lines(
         epochs,
         "accuracy",
@@ -291,7 +294,7 @@ def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
 
 
 def loss_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
-    """Draw training and validation loss by epoch, for documents."""
+    """Draw training and validation loss by epoch, for the HTML report."""
     return _split_lines(
         epochs,
         "loss (cross-entropy)",
@@ -362,12 +365,15 @@ def _add_curve(
     line: dict[str, Any],
     number_format: str | None,
 ) -> None:
-    """Add a curve; without a number format, it is in the background and has no hover text."""
+    """Add a curve to a figure.
+
+    If ``number_format`` is None, the curve is faint, has no hover text and is not in the legend.
+    """
     import plotly.graph_objects as go
 
-    positions = downsampled(values)
+    positions = downsampled_positions(values)
     is_background = number_format is None
-    # Markers, because a line through a single point is invisible.
+    # A curve of few points gets markers, because a line through a single point is invisible.
     has_markers = len(positions) <= _MAX_MARKED and not is_background
     figure.add_trace(
         go.Scatter(
@@ -431,12 +437,12 @@ def _live_curves(
 ) -> LiveCurves:
     """Return the rows and the specification of a chart of curves."""
     smoothed_curves = {name: smoothed(values, smoothing) for name, values in curves.items()}
-    # All curves have the same positions, which include the best epoch.
+    # All curves have points at the same epochs. The best epoch is one of them.
     positions = sorted(
         {
             position
             for values in curves.values()
-            for position in downsampled(values, _points_per_curve(curves))
+            for position in downsampled_positions(values, _points_per_curve(curves))
         }
         | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
     )
@@ -446,8 +452,9 @@ def _live_curves(
             "curve": name,
             "value": smoothed_curves[name][position],
             "is_best": epochs[position].epoch == best_epoch and name == "validation",
-            # Markers, because a line through a single point is invisible.
-            "is_point": len(epochs) <= _MAX_MARKED,
+            # A curve of few points gets markers, because a line through a single point is
+            # invisible.
+            "has_marker": len(epochs) <= _MAX_MARKED,
         }
         | ({"raw": values[position]} if smoothing else {})
         for name, values in curves.items()
@@ -460,7 +467,10 @@ def _live_curves(
 
 
 def _add_raw_curves(specification: dict[str, Any]) -> None:
-    """Draw the values before smoothing behind the curves, and mark the best epoch on them."""
+    """Add the unsmoothed curves to a Vega-Lite specification.
+
+    They are drawn behind the smoothed curves, and the best epoch is marked on them.
+    """
     line, _, best_marker, _ = specification["layer"]
     raw_values = {**line["encoding"]["y"], "field": "raw"}
     best_marker["encoding"] = {"y": raw_values}
@@ -469,8 +479,8 @@ def _add_raw_curves(specification: dict[str, Any]) -> None:
     specification["layer"].insert(0, {"mark": mark, "encoding": encoding})
 
 
-def _field(name: str) -> str:
-    """Escape the name of a column for Vega-Lite, which reads dots and brackets as a path."""
+def _escaped_field(name: str) -> str:
+    """Escape the name of a field for Vega-Lite, which reads dots and brackets as a path."""
     return re.sub(r"""([\\.\[\]'"])""", r"\\\1", name)
 
 
@@ -485,7 +495,10 @@ def _specification(
     number_format: str,
     scale: dict[str, Any],
 ) -> dict[str, Any]:
-    """Return the specification: lines, markers, the best epoch, and a tooltip for each epoch."""
+    """Return the Vega-Lite specification.
+
+    The chart has lines, markers, a marker of the best epoch, and a tooltip for each epoch.
+    """
     value = {
         "field": "value",
         "type": "quantitative",
@@ -505,7 +518,7 @@ def _specification(
             "columns": 4,
             "symbolType": "stroke",
             "symbolStrokeWidth": 3,
-            # Otherwise the legend is as faint as the curves behind the smoothed ones.
+            # Without this, the lines in the legend are as faint as the unsmoothed curves.
             "symbolOpacity": 1,
         },
     }
@@ -518,7 +531,7 @@ def _specification(
         },
         "legend": None,
     }
-    # One row per epoch with the values of all curves, for the tooltip.
+    # The pivoted data have one row per epoch with the values of all curves, for the tooltip.
     pivot = {"pivot": "curve", "value": "value", "groupby": ["epoch"]}
     return {
         "height": 290,
@@ -537,7 +550,7 @@ def _specification(
                 "encoding": {"y": value, "color": color, "strokeDash": dash},
             },
             {
-                "transform": [{"filter": "datum.is_point"}],
+                "transform": [{"filter": "datum.has_marker"}],
                 "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
                 "encoding": {"y": value, "color": color},
             },
@@ -577,7 +590,7 @@ def _specification(
                         {"field": "epoch", "type": "quantitative", "title": "epoch"},
                         *(
                             {
-                                "field": _field(name),
+                                "field": _escaped_field(name),
                                 "type": "quantitative",
                                 "format": number_format,
                                 "title": name,

@@ -12,16 +12,16 @@ from fer_core.csv_text import csv_text
 from fer_core.video.face_table import FaceTable
 from fer_core.video.timecode import format_time
 
-#: Maximum number of points of a lane. More cannot be distinguished on a screen.
+#: Maximum number of points of a lane. More points cannot be distinguished on a screen.
 _MAX_POINTS = 600
-#: A person is absent between two rows if the time between them is more than this multiple of the
-#: usual time between rows.
+#: A person is absent between two points if the time between them is more than this multiple of the
+#: usual time between points.
 _ABSENCE_STEPS = 4
-#: Minimum time in seconds that a point of a lane covers, so that a single row is visible.
+#: Minimum time in seconds that a point of a lane covers, so that a single point is visible.
 _MIN_STEP = 0.02
-#: Possible distances between labels on the time axis, in seconds, and the maximum number of such
-#: distances on an axis.
+#: Possible distances between labels on the time axis, in seconds.
 _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+#: Maximum number of such distances on an axis.
 _MAX_TICK_STEPS = 8
 
 
@@ -49,13 +49,15 @@ def emotion_lanes(
     classes: Sequence[str],
     limits: tuple[float, float],
 ) -> list[PersonLanes]:
-    """Return the curves of a timeline, with at most 600 points each.
+    """Return the curves of a timeline.
 
-    Where the person is absent, a curve has a gap: points of NaN, which may exceed the 600.
+    Each curve has at most 600 points, and an additional point of NaN in each gap. A gap is a time
+    in which the person is absent.
 
     Args:
         table: The faces of the video.
-        titles: The persons to draw, from the top, with their names.
+        titles: The name of each person to draw, by the person's number. The first person is at the
+            top.
         classes: The classes to draw.
         limits: First and last time to draw, in seconds.
     """
@@ -73,7 +75,11 @@ def emotion_lanes(
 def downsampled(
     seconds: NDArray[np.float64], values: NDArray[np.float32], start: float, end: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Reduce curves to the points that a chart can show, and keep their peaks.
+    """Reduce curves to at most 600 points, and keep their peaks.
+
+    If at most 600 times are shown, they and their values are returned unchanged. Otherwise the
+    shown time is divided into 600 equal parts. A part becomes a point at its middle with the
+    largest value of each curve in the part, or NaN if the part contains no time.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.
@@ -82,9 +88,7 @@ def downsampled(
         end: The last time that is shown.
 
     Returns:
-        The middles of 600 equal parts of the time, float64 ``[points]``, and the largest values in
-        each part, float64 ``[points, curves]``; NaN in parts without values. If there are at most
-        600 times, these times and their values.
+        The times, float64 ``[points]``, and the values, float64 ``[points, curves]``.
     """
     is_shown = (seconds >= start) & (seconds <= end)
     seconds, values = seconds[is_shown], values[is_shown]
@@ -94,7 +98,7 @@ def downsampled(
     part = np.minimum(((seconds - start) / width).astype(int), _MAX_POINTS - 1)
     is_filled = np.bincount(part, minlength=_MAX_POINTS) > 0
     peaks = np.full((_MAX_POINTS, values.shape[1]), np.nan)
-    # Times increase, so the values of a part are next to each other.
+    # The times increase, so all values of a part are next to each other.
     first = np.flatnonzero(np.diff(part, prepend=-1))
     peaks[is_filled] = np.fmax.reduceat(values, first, axis=0)
     middles = start + (np.arange(_MAX_POINTS, dtype=np.float64) + 0.5) * width
@@ -102,7 +106,7 @@ def downsampled(
 
 
 def lanes_csv(lanes: Sequence[PersonLanes], classes: Sequence[str]) -> str:
-    """Return the curves as the text of a CSV file, a row per person and point.
+    """Return the curves as the text of a CSV file, with a row per person and point.
 
     Args:
         lanes: The curves of each person.
@@ -118,7 +122,7 @@ def lanes_csv(lanes: Sequence[PersonLanes], classes: Sequence[str]) -> str:
 
 
 def time_ticks(start: float, end: float) -> list[tuple[float, str]]:
-    """Return round times between two times in seconds, each with its text."""
+    """Return the labels of a time axis: round times from ``start`` to ``end``, with their texts."""
     span = max(end - start, 0.5)
     steps = (step for step in _TICK_STEPS if span / step <= _MAX_TICK_STEPS)
     step = next(steps, _TICK_STEPS[-1])

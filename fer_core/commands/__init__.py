@@ -16,8 +16,8 @@ class Answer:
     """The result of a command.
 
     Attributes:
-        document: Printed as JSON if the command is called with ``--json``.
-        text: Printed if the command is called without ``--json``.
+        document: The content of the JSON document that ``--json`` prints.
+        text: The text that is printed without ``--json``.
     """
 
     document: Any

@@ -80,23 +80,24 @@ def parse_changes(texts: list[str], epochs: int | None) -> dict[str, Any]:
 
 
 def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> None:
-    """Add the options that say how the classes of a source become those of a dataset.
+    """Add the options that say how the classes of a source are mapped to those of a dataset.
 
     Args:
         parser: The command's parser.
-        default: Text for the help of a command that accepts imported datasets and paths: which
-            classes the data from a path have without these options. Empty for a command that
+        default: For a command that accepts imported datasets and paths: a text that says in the
+            help which classes data from a path get without these options. Empty for a command that
             imports a source.
     """
     if default:
-        begin, after_seven, end = "for data read from a path, map", "", f" (default: {default})"
+        prefix, default_mark, suffix = "for data read from a path. ", "", f" (default: {default})"
     else:
-        begin, after_seven, end = "map", " (default)", ""
+        prefix, default_mark, suffix = "", " (default)", ""
     parser.add_argument(
         "--classes",
         choices=CLASS_SCHEMES,
-        help=f"{begin} the classes to the seven emotions by name{after_seven}, to the eight with "
-        f"contempt, or keep the names of the folders or the table{end}",
+        help=f"{prefix}emotions: map the classes by name to the seven emotions{default_mark}; "
+        "emotions8: map them to the seven emotions and contempt; folders: keep the names of the "
+        f"folders or of the table{suffix}",
     )
     parser.add_argument(
         "--map",
@@ -104,13 +105,13 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
         action="append",
         default=[],
         metavar="OLD=NEW",
-        help="rename a class of the source or combine it with others (scared=fear); OLD= leaves it "
-        "out",
+        help="rename a class of the source or combine it with others (scared=fear); OLD= leaves "
+        "the class out",
     )
     parser.add_argument(
         "--class-order",
         metavar="ORDER",
-        help="the classes in the order of their numbers, if they are numbers: "
+        help="if the classes of the source are numbers, their names in the order of the numbers: "
         f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
     )
 
@@ -122,8 +123,8 @@ def class_choice_of(
 
     Args:
         arguments: The arguments of the command.
-        default: The choice whose scheme is used without ``--classes``; by default the scheme of the
-            seven emotions.
+        default: A choice whose scheme is used if the option ``--classes`` is missing; by default
+            the scheme of the seven emotions.
 
     Raises:
         InputError: The options are not valid.
@@ -143,7 +144,7 @@ def class_choice_of_path(
     """Return the class choice for data that are an imported dataset or a path.
 
     Args:
-        arguments: The arguments of the command, with ``data`` and those of ``add_class_options``.
+        arguments: The arguments of the command: ``data`` and the options of ``add_class_options``.
         settings: Contains the path of ``data/``.
         default: As for ``class_choice_of``.
 
@@ -170,7 +171,7 @@ def load_data(
     """Load the dataset that the arguments name, and print the progress.
 
     Args:
-        arguments: The arguments of the command, with ``data`` and those of ``add_class_options``.
+        arguments: The arguments of the command: ``data`` and the options of ``add_class_options``.
         settings: Contains the path of ``data/``.
         default: As for ``class_choice_of``.
 
@@ -223,7 +224,7 @@ def text_table(header: list[str], rows: list[list[str]]) -> str:
 
 
 class ProgressLines:
-    """Prints the progress of slow work, with the estimated time left, to standard error.
+    """Prints the progress of a slow operation, with the estimated time left, to standard error.
 
     Args:
         activity: The beginning of each line, such as "reading".
@@ -239,7 +240,7 @@ class ProgressLines:
 
         Args:
             done: Number of finished steps.
-            total: Number of all steps. If it changes, a new phase of the work has begun.
+            total: Number of all steps. If this number changes, a new phase has begun.
         """
         now = time.monotonic()
         if self._total not in (None, total):

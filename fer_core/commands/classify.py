@@ -25,7 +25,8 @@ from fer_core.phrases import counted
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings
 
-# Imported inside the functions: a machine that only trains may lack OpenCV.
+# The functions import these modules when they need them, because a machine that is used only for
+# training may lack OpenCV.
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -59,7 +60,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--annotate",
         action="store_true",
-        help="write each picture with its faces and labels drawn, into the folder of --out",
+        help="write a copy of each picture, with boxes and labels on its faces, to the folder "
+        "--out",
     )
     add_many_files_arguments(
         parser,
@@ -89,7 +91,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     drawings = _AnnotatedPictures(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
-    # None: the analyzer recognizes pictures that are already face crops.
+    # If ``whole`` is None, the analyzer recognizes pictures that are already face crops.
     whole = True if arguments.whole else None
     for number, path in enumerate(files, start=1):
         result, image = _classify(path, analyzer, whole=whole)
@@ -114,11 +116,11 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 def _check_annotation(arguments: argparse.Namespace) -> None:
     """Raise ``InputError`` if other options do not fit ``--annotate``."""
     if arguments.out is None:
-        raise InputError("--annotate needs --out, the folder for the drawn pictures.")
+        raise InputError("--annotate needs --out, the folder for the annotated pictures.")
     if is_for_many_files(arguments, arguments.paths) or "://" in arguments.out:
         raise InputError(
-            "--annotate works without worker processes, and only for paths of files and folders; "
-            "omit --on, --workers, --files-from, patterns and addresses."
+            "--annotate cannot be combined with patterns, addresses, --files-from, --on, "
+            "--workers, --threads, --worker-memory and --part-files; omit these."
         )
 
 
@@ -171,7 +173,9 @@ class _AnnotatedPictures:
 def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Return the result of one file, and its picture, which is None if it could not be decoded.
+    """Return the result of one file and its picture.
+
+    If the picture could not be decoded, None is returned instead of it.
 
     Args:
         path: The file, or ``_STANDARD_INPUT``.
@@ -195,7 +199,7 @@ def _classify(
 
 
 def _text(entry: dict[str, Any]) -> str:
-    """Format the document's entry of one file as text for the terminal."""
+    """Format the entry of one file in the JSON document as text for the terminal."""
     file, error = entry["file"], entry["error"]
     if error is not None:
         # Most messages begin with the name of the file.
@@ -211,7 +215,7 @@ def _text(entry: dict[str, Any]) -> str:
 
 
 def _label(face: dict[str, Any]) -> str:
-    """Return the text for a face in the document, the same as on an annotated picture."""
+    """Return the text for a face. An annotated picture shows the same text."""
     from fer_core.vision.face import NOT_SURE, TOO_SMALL
 
     if face["is_too_small"]:

@@ -77,7 +77,7 @@ def _curation_and_faces(data: str, settings: Settings) -> tuple[CurationFile, Fa
     Raises:
         InputError: There is no such dataset, or the data are read from a path.
     """
-    # The images are loaded first, because this stores the demo set at its first use.
+    # The images are loaded first, because loading stores the demo set at its first use.
     face_set = load_dataset(data, settings, ProgressLines())
     file = curation_file(data, settings)
     if file is None:
@@ -125,7 +125,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
-    """Return the rows of images by name, each row once.
+    """Return the rows of the images with these names, each row once.
 
     Raises:
         InputError: A name belongs to no image.
@@ -178,9 +178,9 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     file, face_set = _curation_and_faces(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
-    # The stored names also find decisions about images that the dataset no longer has.
+    # The search by stored names also finds decisions about images that the dataset no longer has.
     identities = {entry.identity for entry in curation.entries if entry.name in names}
-    # The current names also find decisions that were made when an image had another name.
+    # The search by current names also finds decisions about images that had another name before.
     matched = match_curation(curation, face_set).by_row
     identities |= {entry.identity for row, entry in matched.items() if face_set.names[row] in names}
     if not identities:

@@ -1,4 +1,4 @@
-"""``dataset``: import, info, audit and demo; ``curate`` and ``findings`` have their own modules."""
+"""The subcommands of ``dataset``. Other modules add ``curate``, ``findings`` and ``votes``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from fer_core.dataset.store import (
 )
 from fer_core.settings import Settings
 
-#: Maximum number of rows of the table of skipped files, and of lines for the other problems.
+#: Maximum number of rows in the table of skipped files, and of lines about other problems.
 _MAX_LISTED = 20
 _SOURCE_HELP = "a folder, an archive (zip, tar), a table or a Parquet file"
 
@@ -102,7 +102,7 @@ def _add_folder_option(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FOLDER=SPLIT",
         help="the role of a folder that is not recognized by its name: train, validation, test or "
-        "class; FOLDER= leaves it out",
+        "class; FOLDER= leaves the folder out",
     )
 
 
@@ -135,7 +135,7 @@ def _folder_table(folders: Sequence[SplitFolder]) -> str:
         [
             folder.name,
             f"{folder.count:,}",
-            # None is undecided, and an empty role leaves the folder out.
+            # None means that the role is not decided. An empty role leaves the folder out.
             "(not known)" if folder.role is None else folder.role or "(left out)",
         ]
         for folder in folders
@@ -223,7 +223,7 @@ def _info_text(face_set: FaceSet) -> str:
 def _skipped_lines(face_set: FaceSet) -> list[str]:
     """Return a table of the skipped files by class and suffix, and a line for each other problem.
 
-    The table has at most ``_MAX_LISTED`` rows, and at most as many lines follow.
+    The table has at most ``_MAX_LISTED`` rows. At most ``_MAX_LISTED`` other problems are listed.
     """
     lines = []
     files_in_table = face_set.skipped_files[:_MAX_LISTED]
@@ -238,7 +238,7 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
             for files in files_in_table
         ]
         lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
-    # Problems with these reasons are about the files that are counted in the table.
+    # Problems with these reasons concern files that the table counts.
     table_reasons = {files.reason for files in face_set.skipped_files}
     other_problems = [
         problem for problem in face_set.problems if problem.reason not in table_reasons

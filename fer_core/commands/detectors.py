@@ -8,7 +8,13 @@ from typing import Any
 from fer_core.commands import Answer
 from fer_core.commands.arguments import add_command
 from fer_core.settings import Settings
-from fer_core.vision.detector_files import YUNET_URL, download_yunet, is_yunet_available, yunet_path
+from fer_core.vision.detector_files import (
+    YUNET_URL,
+    detector_names,
+    download_yunet,
+    is_yunet_available,
+    yunet_path,
+)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -18,13 +24,10 @@ def add_parser(subparsers: Any) -> None:
     fetch_parser = add_command(
         commands, "fetch", "download the recommended face detector if it is missing", _fetch
     )
-    fetch_parser.add_argument("--url", default=YUNET_URL, help="where to download it from")
+    fetch_parser.add_argument("--url", default=YUNET_URL, help="the address of the download")
 
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Imported here, because it loads OpenCV, which ``fetch`` does not need.
-    from fer_core.vision.detector_files import detector_names
-
     names = detector_names(settings)
     document = [{"name": name, "default": name == names[0]} for name in names]
     lines = [f"{name} (default)" if name == names[0] else name for name in names]

@@ -62,8 +62,8 @@ def add_parser(subparsers: Any) -> None:
         "--against",
         choices=["labels", "votes"],
         default="labels",
-        help="the true classes: the dataset's labels (default), or the plurality of its "
-        "annotators' votes, together with the agreement between the annotators",
+        help="what counts as the true class of an image. labels: its label (default); votes: the "
+        "most frequent vote of its annotators; votes also shows how often the annotators agree",
     )
     parser.add_argument(
         "--curated",
@@ -74,12 +74,12 @@ def add_parser(subparsers: Any) -> None:
         "--calibrate",
         action="store_true",
         help="first fit the temperature on the validation split and save it; with --against "
-        "votes also the emphasis on rare classes",
+        "votes, also fit and save the emphasis on rare classes",
     )
     parser.add_argument(
         "--robustness",
         action="store_true",
-        help="also measure accuracy under image corruptions, and include it in the files",
+        help="also measure accuracy under image corruptions, for the output files",
     )
     parser.add_argument(
         "--report",
@@ -92,13 +92,19 @@ def add_parser(subparsers: Any) -> None:
         "--latex", type=Path, metavar="FILE.tex", help="write the tables of the report as LaTeX"
     )
     parser.add_argument(
-        "--bibtex", type=Path, metavar="FILE.bib", help="write the works that the report cites"
+        "--bibtex",
+        type=Path,
+        metavar="FILE.bib",
+        help="write a BibTeX file of the publications that the report cites",
     )
     parser.add_argument(
         "--assessment", type=Path, metavar="FILE.json", help="write the complete evaluation as JSON"
     )
     parser.add_argument(
-        "--predictions", type=Path, metavar="FILE.csv", help="write one line per image"
+        "--predictions",
+        type=Path,
+        metavar="FILE.csv",
+        help="write a line with the prediction for each image",
     )
     parser.add_argument(
         "--write-card", action="store_true", help="write the metrics into the model card"
@@ -120,7 +126,9 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if arguments.against == "votes":
         votes = _imported_votes(arguments.data, face_set, settings)
         vote_record = VoteRecord(votes, vote_targets(votes, face_set, "votes_distribution"))
-    evaluate = partial(_evaluate, arguments, face_set, settings, curated=curated, votes=vote_record)
+    evaluate = partial(
+        _evaluate, arguments, face_set, settings, curated=curated, vote_record=vote_record
+    )
     if arguments.calibrate:
         bundle = _calibrate(bundle, face_set, vote_record, evaluate)
     result, against_votes = evaluate(bundle)
@@ -152,12 +160,13 @@ def _evaluate(
     bundle: Bundle,
     *,
     curated: CuratedFaceSet | None,
-    votes: VoteRecord | None,
+    vote_record: VoteRecord | None,
 ) -> tuple[EvaluationResult, VoteEvaluation | None]:
     """Evaluate a bundle against labels or votes; a second call reads the cached predictions.
 
     Returns:
-        The evaluation, and its comparison with the votes; None for an evaluation against labels.
+        The evaluation, and its comparison with the votes. The comparison is None if ``vote_record``
+        is None.
     """
     options: dict[str, Any] = {
         "dataset_name": Path(arguments.data).name,
@@ -168,28 +177,28 @@ def _evaluate(
     if curated is not None:
         return evaluate_curated(bundle, face_set, curated, split, settings, **options), None
     result = evaluate_split(bundle, face_set, split, settings, **options)
-    if votes is None:
+    if vote_record is None:
         return result, None
-    against_votes = evaluate_against_votes(result, votes.votes.counts[result.rows])
+    against_votes = evaluate_against_votes(result, vote_record.votes.counts[result.rows])
     return against_votes.result, against_votes
 
 
 def _calibrate(
     bundle: Bundle,
     face_set: FaceSet,
-    votes: VoteRecord | None,
+    vote_record: VoteRecord | None,
     evaluate: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
 ) -> Bundle:
-    """Fit and save the temperature; with votes, also the logit adjustment.
+    """Fit and save the temperature and, if there are votes, the logit adjustment.
 
     Returns:
         The bundle with its new calibration.
     """
-    if votes is None:
+    if vote_record is None:
         return calibrate_bundle(bundle, evaluate(bundle)[0])
     # The logit adjustment is fitted to predictions without calibration.
     uncalibrated = replace(bundle, calibration=Calibration())
-    return calibrate_bundle(bundle, evaluate(uncalibrated)[0], votes.class_prior(face_set))
+    return calibrate_bundle(bundle, evaluate(uncalibrated)[0], vote_record.class_prior(face_set))
 
 
 def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
@@ -222,7 +231,7 @@ def _write_files(
     bundle: Bundle,
     result: EvaluationResult,
     face_set: FaceSet,
-    votes: VoteEvaluation | None,
+    against_votes: VoteEvaluation | None,
 ) -> None:
     """Write the requested files and print their paths."""
     for warning in result.warnings:
@@ -250,14 +259,14 @@ def _write_files(
         )
         result = replace(result, robustness=curves)
     document = evaluation_document(result)
-    if votes is not None:
-        document["votes"] = votes.to_json()
+    if against_votes is not None:
+        document["votes"] = against_votes.to_json()
     if arguments.assessment:
         write_file(arguments.assessment, json.dumps(document, indent=2) + "\n")
         _print_message(f"wrote {arguments.assessment}")
     if arguments.report:
         images = None if arguments.no_faces else face_set.images
-        write_file(arguments.report, _html_report(result, bundle, votes, images))
+        write_file(arguments.report, _html_report(result, bundle, against_votes, images))
         _print_message(f"wrote {arguments.report}")
     if arguments.write_card:
         _print_message(f"wrote {write_evaluation_card(bundle, document)}")
@@ -266,7 +275,7 @@ def _write_files(
 def _html_report(
     result: EvaluationResult,
     bundle: Bundle,
-    votes: VoteEvaluation | None,
+    against_votes: VoteEvaluation | None,
     images: NDArray[np.uint8] | None,
 ) -> str:
     # Plotly is slow to import, and only the report needs it.
@@ -277,7 +286,7 @@ def _html_report(
     figures = report_figures(
         result, training_counts=training_counts(bundle), epochs=bundle_epochs(bundle.folder)
     )
-    return html_report(result, bundle, figures, votes=votes, images=images)
+    return html_report(result, bundle, figures, votes=against_votes, images=images)
 
 
 def _print_message(line: str) -> None:

@@ -1,4 +1,7 @@
-"""``dataset findings`` lists the images of a finding, ``dataset votes`` compares FER+'s votes."""
+"""``dataset findings`` lists the images of a finding.
+
+``dataset votes`` adds FER+'s votes to a dataset, removes them, and compares them with the labels.
+"""
 
 from __future__ import annotations
 
@@ -55,11 +58,12 @@ def add_parser(commands: Any) -> None:
         metavar="KIND",
         help=f"one of {', '.join(KINDS)}. duplicates: images with the same pixels, in any split; "
         "conflicts: duplicates with different labels; leaks: duplicates in train and in another "
-        "split; repeats: duplicates within one split; near_...: the same for copies whose pixels "
-        "differ; blanks: images with one intensity, or nearly one; mislabelled: labels that "
-        "are probably wrong according to a model; non_faces: images that probably show no face; "
-        "disputed: no answer has more than half of FER+'s votes; outvoted: more than half chose "
-        "one other class; not_face_votes: more than half saw no face",
+        "split; repeats: duplicates within one split; near_duplicates, near_conflicts and "
+        "near_leaks: the same for copies whose pixels differ; blanks: images with one intensity, "
+        "or nearly one; mislabelled: labels that are probably wrong according to a model; "
+        "non_faces: images that probably show no face; disputed: no answer has more than half of "
+        "FER+'s votes; outvoted: more than half of the votes are for one class other than the "
+        "label; not_face_votes: more than half of the votes say that there is no face",
     )
     findings.add_argument(
         "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"

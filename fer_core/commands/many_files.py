@@ -1,4 +1,4 @@
-"""``classify`` for many files: worker processes or Ray write the results as parts in Parquet."""
+"""``classify`` for many files. Worker processes write the results as parts in Parquet format."""
 
 from __future__ import annotations
 
@@ -70,15 +70,16 @@ def add_many_files_arguments(
         "--on",
         default=None,
         metavar="PLACE",
-        help="local: worker processes on this machine (default with --out); ray: a running Ray "
-        "cluster, or a new one on this machine; ray://HOST:10001 from any machine, or HOST:PORT on "
-        "one of its nodes: that cluster",
+        help="where the workers run. local: on this machine (default with --out); ray: on the Ray "
+        "cluster of this machine, which is started if it does not run; ray://HOST:10001: on the "
+        "cluster with this address; HOST:PORT: the same, if this machine is a node of the cluster",
     )
     group.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="worker processes (default: as many as cores and memory allow; without --out, one)",
+        help="number of worker processes (default: as many as cores and memory allow; one without "
+        "--out)",
     )
     group.add_argument(
         "--threads",
@@ -96,12 +97,12 @@ def add_many_files_arguments(
         "--part-files",
         type=int,
         metavar="N",
-        help=f"files in a part of the results (default: {part_files})",
+        help=f"number of files per part of the results (default: {part_files})",
     )
 
 
 def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bool:
-    """Return True if the arguments request worker processes, or inputs that only these can read.
+    """Return True if the arguments request worker processes, or inputs that need them.
 
     Args:
         arguments: The parsed arguments of ``add_many_files_arguments``; ``--out`` is ignored.
@@ -115,7 +116,7 @@ def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bo
 
 
 def job_inputs(paths: Sequence[str], lists: Sequence[Path]) -> list[str]:
-    """Return the inputs of a job in the form in which its folder records them.
+    """Return the inputs of a job in the form in which the job's folder stores them.
 
     Args:
         paths: The paths, patterns and addresses in the arguments.
@@ -129,14 +130,14 @@ def scale_options(arguments: argparse.Namespace, **defaults: int) -> ScaleOption
 
     Args:
         arguments: The parsed arguments of ``add_many_files_arguments``.
-        defaults: Values of options for which this command has other defaults, by field.
+        defaults: The defaults of the command that differ from those of ``ScaleOptions``, by field.
 
     Raises:
         InputError: A value is not valid, or Ray is not installed.
     """
     backend, address = parse_backend(arguments.on or "local", os.environ)
     if backend == "ray":
-        # Checked here, before the job is recorded in the folder of its results.
+        # The package is checked here, before the job's folder is written.
         require_packages("--on ray needs", "scale", "ray")
     requested = {
         field: getattr(arguments, name)
@@ -161,7 +162,7 @@ def classify_many_files(
     Args:
         arguments: The parsed arguments of ``classify``.
         settings: Contains the path of the models.
-        text_of: Formats the document's entry of one file as text for the terminal.
+        text_of: Formats the entry of one file in the JSON document as text for the terminal.
 
     Raises:
         InputError: The job cannot be run, or not a single file could be read.
@@ -213,9 +214,10 @@ def no_file_error(count: int, first_error: str) -> InputError:
 
 
 class StoredFiles(list[dict[str, Any]]):
-    """The entries of a job, read part by part while the document is printed.
+    """The entries of all files in the JSON document of a job.
 
-    It is a subclass of ``list``, because ``json.dump`` writes no other iterables.
+    They are read part by part while the document is printed. The class is a subclass of ``list``,
+    because ``json.dump`` accepts no other iterables.
     """
 
     def __init__(self, folder: JobFolder, record: JobRecord) -> None:
@@ -225,7 +227,7 @@ class StoredFiles(list[dict[str, Any]]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._folder.rows(self._record):
-            # As without worker processes, an entry has the key "note" only if there is a note.
+            # A row always has the key "note". An entry has this key only if there is a note.
             if row["note"] is None:
                 del row["note"]
             yield row
@@ -236,7 +238,7 @@ class StoredFiles(list[dict[str, Any]]):
 
 @contextmanager
 def _result_folder(out: str | None) -> Iterator[JobFolder]:
-    """Provide the folder ``--out``; without ``--out`` a temporary folder."""
+    """Provide the folder ``--out``, or a temporary folder if the option is missing."""
     if out is not None:
         yield JobFolder(out)
         return

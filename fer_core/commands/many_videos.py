@@ -1,4 +1,4 @@
-"""``video`` for many files: worker processes or Ray write the results as parts in Parquet."""
+"""``video`` for many files. Worker processes write the results as parts in Parquet format."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from fer_core.settings import Settings
 if TYPE_CHECKING:
     from fer_core.video.analysis_settings import AnalysisSettings
 
-#: Number of videos of a part. A restart repeats unfinished parts, and one video may take an hour.
+#: Number of videos per part. After an interruption, an unfinished part is analyzed from its start,
+#: and a single video may take an hour.
 PART_FILES = 1
 
 
@@ -38,8 +39,8 @@ def analyze_many_videos(
     Args:
         arguments: The parsed arguments of ``video``.
         settings: Contains the path of the models.
-        analysis_settings_for: Returns the settings of an analysis with this analyzer, which are the
-            same for all videos.
+        analysis_settings_for: Returns the settings for an analyzer. They are the same for all
+            videos.
 
     Raises:
         InputError: The job cannot be run, or not a single video could be analyzed.
@@ -48,9 +49,8 @@ def analyze_many_videos(
 
     if arguments.annotate or arguments.blur:
         raise InputError(
-            "--annotate and --blur work without worker processes, and only for paths of files and "
-            "folders; omit patterns, addresses, --files-from, --on, --workers, --threads, "
-            "--worker-memory and --part-files."
+            "--annotate and --blur cannot be combined with patterns, addresses, --files-from, "
+            "--on, --workers, --threads, --worker-memory and --part-files; omit these."
         )
     options = scale_options(arguments, part_files=PART_FILES, task_files=1)
     analyzer = portable_analyzer(
@@ -76,7 +76,7 @@ def analyze_many_videos(
         error = next(iter(StoredVideos(folder, result.record, work)))["error"]
         raise InputError(error if summary["files"] == 1 else f"No video was analyzed: {error}")
     text = (
-        f"{counted(summary['files'], 'video')} with {counted(summary['faces'], 'row')} of faces; "
+        f"{counted(summary['files'], 'video')} with {counted(summary['faces'], 'detected face')}; "
         f"{summary['errors']:,} could not be analyzed\n"
         f"{counted(summary['parts'], 'part')} in {folder}"
     )
@@ -89,15 +89,16 @@ def analyze_many_videos(
 
 
 def _announce(pool: Pool) -> None:
-    """Print that the work has begun, because the first video may take long."""
+    """Print that the analysis has begun, because the first video may take long."""
     workers = counted(pool.size, "worker")
     print(f"analyzing with {workers}; progress is shown per video", file=sys.stderr, flush=True)
 
 
 class StoredVideos(list[dict[str, Any]]):
-    """The entries of a job, read part by part while the document is printed.
+    """The entries of all videos in the JSON document of a job.
 
-    It is a subclass of ``list``, because ``json.dump`` writes no other iterables.
+    They are read part by part while the document is printed. The class is a subclass of ``list``,
+    because ``json.dump`` accepts no other iterables.
     """
 
     def __init__(self, folder: JobFolder, record: JobRecord, work: VideoWork) -> None:

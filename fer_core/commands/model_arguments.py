@@ -14,8 +14,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="the emphasis on rare classes: as calibrated (default), none, or stronger "
-        "than calibrated",
+        help="the emphasis on rare classes: none, as calibrated (default), or stronger than "
+        "calibrated (strong)",
     )
     add_detector_argument(parser)
 

@@ -56,19 +56,19 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--weights",
         type=Path,
-        help="the weights of an architecture .json (default: the file next to it)",
+        help="the weights of an architecture .json (default: the weights file next to it)",
     )
     import_parser.add_argument(
         "--labels",
         metavar="ANGRY,DISGUST,…",
-        help="the names of the 2 to 20 outputs, in their order",
+        help="the names of the 2 to 20 classes, in the order of the network's outputs",
     )
     scales = ", ".join(f"{name}: {description}" for name, description in SCALE_RANGES.items())
     import_parser.add_argument(
         "--scale",
         metavar="|".join(SCALE_RANGES),
         help=f"the pixel intensities that the network was trained on ({scales}; default: "
-        "inferred from the operations before its first layer; unit if there are none)",
+        "inferred from the operations before the first layer, or unit if there are none)",
     )
     import_parser.add_argument(
         "--mean",
@@ -79,18 +79,19 @@ def add_parser(subparsers: Any) -> None:
     import_parser.add_argument(
         "--std",
         metavar="S",
-        help="the standard deviation by which images were divided in training, given like --mean",
+        help="the standard deviation by which images were divided in training, in the form of "
+        "--mean",
     )
     import_parser.add_argument(
         "--check-on",
         metavar="DATA",
-        help="import nothing, and show the accuracy of each usual scaling on a dataset",
+        help="do not import the model, but show its accuracy on a dataset with each usual scaling",
     )
     import_parser.add_argument(
-        "--replace", action="store_true", help="replace the model that has this name"
+        "--replace", action="store_true", help="replace an existing model of the same name"
     )
     export_parser = add_command(
-        commands, "export", "export a model to a file, or complete its bundle", _export
+        commands, "export", "export a model to a file, or add model.onnx to its bundle", _export
     )
     export_parser.add_argument("name", help="a model's name, or a bundle's or run's folder")
     export_parser.add_argument(
@@ -101,7 +102,8 @@ def add_parser(subparsers: Any) -> None:
     export_parser.add_argument(
         "--output",
         type=Path,
-        help="the file, or a folder for it (default: the current folder, named like the model)",
+        help="the file to write, or a folder for it (default: a file in the current folder that is "
+        "named like the model)",
     )
     default_parser = add_command(commands, "default", "make a model the default", _default)
     default_parser.add_argument("name", help="a model's name")
@@ -140,7 +142,12 @@ def _accuracy_text(bundle: Bundle) -> str:
 
 
 def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
-    """Return the entry of a model in the document; ``default`` is the default model's name."""
+    """Return the entry of a model in the JSON document.
+
+    Args:
+        bundle: The model.
+        default: The name of the default model.
+    """
     record = bundle.record
     return {
         "name": bundle.name,

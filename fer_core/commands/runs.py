@@ -34,7 +34,7 @@ _RUN_HELP = "a run's folder under runs/, or a path"
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``runs`` with its actions; without an action it lists the runs."""
+    """Add ``runs`` with its actions. Without an action, the command lists the runs."""
     parser = add_command(subparsers, "runs", "list, control and delete runs", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list every run with its state", _list)
@@ -67,8 +67,8 @@ def add_parser(subparsers: Any) -> None:
     extend.add_argument(
         "--epochs", type=int, metavar="N", required=True, help="the new total number of epochs"
     )
-    queue.add_argument("--add", metavar="RUN", help="add a run at the end")
-    queue.add_argument("--remove", metavar="RUN", help="remove a run")
+    queue.add_argument("--add", metavar="RUN", help="add a run to the end of the queue")
+    queue.add_argument("--remove", metavar="RUN", help="remove a run from the queue")
     queue.add_argument("--move", metavar="RUN", help="move a run to the position --to")
     queue.add_argument(
         "--to",

@@ -51,14 +51,14 @@ _STOPPING = "stopping; the search and its running trials can be resumed"
 
 
 def add_parser(subparsers: Any) -> None:
-    """Add ``search`` with its actions; without an action it lists the searches."""
+    """Add ``search`` with its actions. Without an action, the command lists the searches."""
     parser = add_command(subparsers, "search", "search for better settings", _list)
     actions = parser.add_subparsers(metavar="ACTION", parser_class=type(parser))
     add_command(actions, "list", "list the searches on this machine", _list)
     start = add_command(actions, "start", "create a search and run it", _start)
     resume = add_command(actions, "resume", "resume a search after a stop or a crash", _resume)
     join = add_command(
-        actions, "join", "work on a search of another process or machine through its storage", _join
+        actions, "join", "run trials of a search that another process or machine started", _join
     )
     show = add_command(actions, "show", "show one search with its trials", _show)
     stop = add_command(actions, "stop", "stop a search; it can be resumed", _stop)
@@ -76,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         metavar="KEY=VALUE",
         dest="changes",
-        help="a setting of all trials, instead of the recipe's value",
+        help="change one setting of the recipe for all trials, for example learning_rate=0.001",
     )
     start.add_argument(
         "--space",
@@ -109,8 +109,10 @@ def add_parser(subparsers: Any) -> None:
             "--on",
             metavar="PLACE",
             default="local",
-            help="local (default); ray: a running Ray cluster, or a new one on this machine; "
-            "ray://HOST:10001 from any machine, or HOST:PORT on one of its nodes: that cluster",
+            help="where the trials run. local: on this machine (default); ray: on the Ray cluster "
+            "of this machine, which is started if it does not run; ray://HOST:10001: on the "
+            "cluster with this address; HOST:PORT: the same, if this machine is a node of the "
+            "cluster",
         )
         subparser.add_argument(
             "--cpus",
@@ -124,7 +126,7 @@ def add_parser(subparsers: Any) -> None:
             type=float,
             metavar="N",
             default=0.0,
-            help="with --on ray: GPUs per trial; with 0.5 two trials share one (default: 0)",
+            help="with --on ray: GPUs per trial; with 0.5, two trials share a GPU (default: 0)",
         )
         subparser.add_argument(
             "--background", action="store_true", help="run in the background and return at once"
@@ -178,7 +180,7 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
         }
     )
     if cluster is not None:
-        return _run_on(cluster, arguments.name, settings, new_setup=setup)
+        return _run_on_cluster(cluster, arguments.name, settings, new_setup=setup)
     create_study(setup, settings)
     return _run_or_launch(arguments, settings, worker=0)
 
@@ -194,7 +196,7 @@ def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
     cluster = _cluster(arguments)
     read_study_setup(arguments.name, settings)  # raises InputError if there is no such search
     if cluster is not None:
-        return _run_on(cluster, arguments.name, settings)
+        return _run_on_cluster(cluster, arguments.name, settings)
     return _run_or_launch(arguments, settings, worker=arguments.worker)
 
 
@@ -207,7 +209,7 @@ class _Cluster:
 
 
 def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
-    """Return the cluster of ``--on``; None for this machine."""
+    """Return the Ray cluster that ``--on`` selects; None if the search runs without Ray."""
     backend, address = parse_backend(arguments.on, os.environ)
     if backend != "ray":
         return None
@@ -220,10 +222,17 @@ def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
     return _Cluster(address, ray_search_options(arguments.workers, arguments.cpus, arguments.gpus))
 
 
-def _run_on(
+def _run_on_cluster(
     cluster: _Cluster, name: str, settings: Settings, *, new_setup: StudySetup | None = None
 ) -> Answer:
-    """Run a search on a cluster; a search that does not exist yet is created from ``new_setup``."""
+    """Run a search on a cluster.
+
+    Args:
+        cluster: The cluster.
+        name: The name of the search.
+        settings: Contains the paths of ``data/`` and ``runs/``.
+        new_setup: The setup of a search that does not exist yet; None for an existing search.
+    """
     with stop_on_signals(_STOPPING) as stop:
         search_on_ray(
             name,

@@ -25,11 +25,11 @@ _LIMIT_HELP = {
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
     "requests": "requests at the same time; further requests are answered with 503",
-    "waiting_bytes": "total size of the requests that are being received, wait, or are being "
-    "analyzed",
+    "waiting_bytes": "total size of all requests at the same time; further requests are answered "
+    "with 503",
     "header_seconds": "seconds for a client to send the header of a request",
     "upload_seconds": "seconds for a client to send the body of a request",
-    "analysis_seconds": "seconds to analyze the files of a request",
+    "analysis_seconds": "seconds from the end of an upload to the answer",
     "shutdown_seconds": "seconds for requests to finish after a signal to terminate",
 }
 
@@ -39,10 +39,13 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "serve", "classify pictures over HTTP", _run)
     defaults = ServiceOptions()
     parser.add_argument(
-        "--host", default=defaults.host, help=f"the address (default: {defaults.host})"
+        "--host", default=defaults.host, help=f"the address to listen on (default: {defaults.host})"
     )
     parser.add_argument(
-        "--port", type=int, default=defaults.port, help=f"the port (default: {defaults.port})"
+        "--port",
+        type=int,
+        default=defaults.port,
+        help=f"the port to listen on (default: {defaults.port})",
     )
     parser.add_argument(
         "--model",
@@ -50,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
         default=[],
         dest="models",
         metavar="BUNDLE",
-        help="a model's name or folder; may be repeated, the first is the default",
+        help="a model's name or folder; may be repeated, the first model is the default",
     )
     add_detector_argument(parser)
     parser.add_argument(

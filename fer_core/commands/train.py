@@ -53,15 +53,15 @@ def add_parser(subparsers: Any) -> None:
         "--from",
         dest="start",
         metavar="BUNDLE",
-        help="start from the weights of this model (name, folder or run) instead of random ones; "
-        "its architecture is used, and its recipe unless --recipe is given, with a tenth of the "
-        "recipe's learning rate",
+        help="start from the weights of this model (name, folder or run) instead of random "
+        "weights; the run has the architecture of this model and a tenth of the recipe's learning "
+        "rate; without --recipe, the recipe of this model is used",
     )
     parser.add_argument(
         "--freeze",
         metavar="STAGE",
-        help="with --from, do not train the network up to and including this stage, for example "
-        "stage2",
+        help="with --from, do not train the stages of the network up to and including this stage, "
+        "for example stage2",
     )
     parser.add_argument(
         "--epochs", type=int, metavar="N", help="number of epochs (default: that of the recipe)"
@@ -85,8 +85,8 @@ def add_parser(subparsers: Any) -> None:
         type=float,
         metavar="N",
         help="stop before the first epoch that would not finish within N minutes from now, and "
-        "write the bundle so far; --resume RUN_DIR --minutes N resumes, and the result equals that "
-        "of an uninterrupted training",
+        "write the bundle so far; --resume RUN_DIR continues the training, and the result is the "
+        "same as without the interruption",
     )
     parser.add_argument(
         "--publish", metavar="NAME", help="also copy the finished bundle to models/NAME"
@@ -104,14 +104,14 @@ def add_parser(subparsers: Any) -> None:
 
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
-    # Created first, so that the time for reading the data is part of the budget.
+    # The budget is created first, so that it includes the time for reading the data.
     budget = None if arguments.minutes is None else TimeBudget(arguments.minutes)
     if arguments.estimate:
         return _estimate(arguments, settings)
     if arguments.queue:
         return _launch(arguments, settings)
     if arguments.publish is not None:
-        # Checked before hours of training, not after.
+        # The name is checked before hours of training, not after them.
         check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
     try:
@@ -185,7 +185,7 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
         arguments.start,
         arguments.freeze,
     )
-    # Without these options, the arguments are empty lists and False instead of None.
+    # If one of these options is missing, its value is an empty list or False instead of None.
     has_other_options = arguments.changes or arguments.changed_classes or arguments.tensorboard
     if has_other_options or any(value is not None for value in options_with_value):
         raise InputError(

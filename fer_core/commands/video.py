@@ -22,7 +22,8 @@ from fer_core.scale.job_folder import is_job
 from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 
-# Imported inside the functions: a machine that only trains may lack OpenCV and PyAV.
+# The functions import these modules when they need them, because a machine that is used only for
+# training may lack OpenCV and PyAV.
 if TYPE_CHECKING:
     from fer_core.scale.portable_analyzer import PortableAnalyzer
     from fer_core.video.analysis_folder import AnalysisFolder
@@ -109,9 +110,9 @@ def add_parser(subparsers: Any) -> None:
     )
     add_many_files_arguments(
         parser,
-        out_help="the folder for the results: one folder per video. With a pattern, an address or "
-        "another option of this group, it contains parts in the Parquet format instead. Repeat "
-        "the command to continue after an interruption",
+        out_help="the folder for the results, with a folder for each video. If you use a pattern, "
+        "an address or another option of this group, the folder contains parts in the Parquet "
+        "format instead. Repeat the command to continue after an interruption",
         is_out_required=True,
         part_files=PART_FILES,
     )
@@ -147,7 +148,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         predictor.minimum_confidence,
     )
     request = _VideoRequest(arguments, analyzer, analyzer_choice, settings)
-    # Raises InputError for invalid options, so that these are reported once and before any work.
+    # This call only checks the options, so that invalid options are reported once, before the first
+    # video is analyzed.
     _settings(files[0], arguments, analyzer_choice)
     entries, errors = [], []
     for number, video in enumerate(videos, start=1):
@@ -161,21 +163,21 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
-    """Return how the settings of an analysis name the model.
+    """Return the name or the folder by which a later analysis finds the same model.
 
     Args:
         arguments: The arguments of the command.
-        name: The name of the model, which is returned unless ``--model`` is a folder.
+        name: The name of the model.
 
     Returns:
-        The absolute path of the folder or the name, so that a later analysis finds the same model.
+        The absolute path of the folder if ``--model`` is a folder, otherwise ``name``.
     """
     path = existing_path(arguments.model or "")
     return str(path.resolve()) if path is not None and path.is_dir() else name
 
 
 def _files(paths: list[Path]) -> list[Path]:
-    """Return the paths of files, and the videos in the paths of folders.
+    """Return the paths, with each folder replaced by the videos in it.
 
     Raises:
         InputError: No path exists, or the folders contain no videos.
@@ -269,7 +271,10 @@ def _frames_per_second(text: str | None) -> float | None:
 
 
 def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
-    """Analyze one video and return its entry in the document, with the message of an InputError."""
+    """Analyze one video, and return its entry in the JSON document.
+
+    If the analysis raises ``InputError``, the entry contains the message of the error.
+    """
     try:
         outcome = _analyze(video, request, title)
     except InputError as error:
@@ -334,7 +339,7 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
 
 
 def _write_tables(outcome: AnalysisOutcome) -> None:
-    """Write the table as CSV, and the complete document as JSON, next to the Parquet file."""
+    """Write the table of faces as CSV, and the complete analysis as JSON, into the folder."""
     from fer_core.files import os_errors_as_input_errors, replaced_file
     from fer_core.video.documents import analysis_document
     from fer_core.video.edits import Edits

@@ -1,4 +1,4 @@
-"""The entry of a video in the document of ``video``, and its text for the terminal."""
+"""The entry of a video in the JSON document of ``video``, and the entry's text for the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def failed_video_entry(file: str, out: str, error: str) -> dict[str, Any]:
 
     Args:
         file: The path or address of the video.
-        out: The folder or address that the results of the video would have.
+        out: The folder or address for the results of the video.
         error: The reason, in one sentence.
     """
     return {
@@ -80,9 +80,10 @@ def video_text(entry: dict[str, Any]) -> str:
     from fer_core.video.timecode import format_time
 
     if entry["error"] is not None:
-        error_names_file = entry["error"].startswith(Path(entry["file"]).name)
-        return str(entry["error"]) if error_names_file else f"{entry['file']}: {entry['error']}"
-    # Longer lines of persons are cut, but not to fewer than 60 characters.
+        has_file_name = entry["error"].startswith(Path(entry["file"]).name)
+        return str(entry["error"]) if has_file_name else f"{entry['file']}: {entry['error']}"
+    # The line of a person is cut to the width of the terminal, or to 60 characters in a narrower
+    # terminal.
     max_length = max(shutil.get_terminal_size().columns, 60)
     lines = [
         f"{entry['file']}: {entry['frames']:,} frames, {entry['state']}; results in {entry['out']}"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 
-#: Number of images that are converted to floats or int64 at a time; a conversion of all images
-#: would take eight times their memory.
+#: Number of images that are converted to float32 or int64 at a time. A conversion of all images
+#: would take up to eight times their memory.
 _CHUNK = 2048
 
 #: Number of different pixel intensities.
@@ -45,7 +45,7 @@ def mean_faces(
         classes: The names of the classes.
 
     Returns:
-        A mean face, float64 ``[48, 48]``, 0 to 255, by class name, in the order of ``classes``.
+        The mean faces, float64 ``[48, 48]``, 0 to 255, by class name, in the order of ``classes``.
     """
     return {
         name: mean_face(images[labels == index])
@@ -85,16 +85,16 @@ def distance_from_class_mean(
 ) -> NDArray[np.float32]:
     """Return the distance of each face from the mean face of its class.
 
-    The face and the mean face are normalized for brightness and contrast first; otherwise dark
-    images would have the largest distances.
+    Both faces are first normalized for brightness and contrast. Without this, dark images would
+    have the largest distances.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         labels: int8 ``[n]``.
 
     Returns:
-        float32 ``[n]``: one minus the correlation with the mean face, 0 (the mean face itself) to 2
-        (its negative); 1 for an image with a single intensity.
+        float32 ``[n]``, one minus the correlation with the mean face: from 0 (the mean face itself)
+        to 2 (the negative of the mean face); 1 for an image with a single intensity.
     """
     distances = np.ones(len(images), dtype=np.float32)
     for label in np.unique(labels):

@@ -22,21 +22,23 @@ CLASS_SCHEMES: tuple[ClassScheme, ...] = get_args(ClassScheme)
 
 @dataclass(frozen=True)
 class ClassChoice:
-    """How the classes of a source are mapped to those of a dataset; chosen at import and recorded.
+    """How the classes of a source are mapped to those of a dataset.
+
+    The choice is made at import and stored with the dataset.
 
     Attributes:
         scheme: ``emotions`` and ``emotions8`` map names and synonyms to the seven or eight
             emotions and leave out all other classes; ``folders`` keeps the names of the source.
         changes: Exceptions from the scheme: pairs of a class of the source and the class of the
-            dataset that it becomes; None to leave the class out.
-        order: The names of classes that have a number instead of a name, in the order of the
-            numbers; None if it is not known.
-        number_names: Pairs of a class number in the source and its name in ``order``; empty until
-            ``with_numbers`` adds them.
+            dataset that it becomes. The second item is None if the class is left out.
+        order: If the classes of the source are numbers, the names that these numbers stand for;
+            None if the names are not known.
+        number_names: Pairs of a class number of the source and the name that it stands for. Empty
+            until ``with_numbers`` looks up the names in ``order``.
 
     Raises:
-        InputError: The scheme does not exist, a class is mapped twice, or a class should become one
-            that the scheme does not have or whose name is invalid.
+        InputError: The scheme does not exist, a class is mapped twice, or a class is mapped to a
+            class that the scheme does not have or whose name is invalid.
     """
 
     scheme: ClassScheme = "emotions"
@@ -54,7 +56,7 @@ class ClassChoice:
 
     @cached_property
     def _changed_targets(self) -> dict[str, str | None]:
-        """The class of the dataset, or None, for the key of each class in ``changes``."""
+        """The new names in ``changes``, by the ``class_key`` of the class of the source."""
         targets: dict[str, str | None] = {}
         for name, new_name in self.changes:
             if class_key(name) in targets:
@@ -63,10 +65,10 @@ class ClassChoice:
         return targets
 
     def _validated(self, name: str, new_name: str) -> str:
-        """Return the class of the dataset that a class becomes, in the spelling of the dataset.
+        """Return the new name of a class in the spelling of the dataset.
 
         Raises:
-            InputError: The scheme does not have this class, or its name is invalid.
+            InputError: The scheme has no class with the new name, or the new name is invalid.
         """
         if self.fixed_classes is not None:
             emotion = emotion_from_name(new_name, self.fixed_classes)
@@ -91,12 +93,12 @@ class ClassChoice:
         return EMOTIONS if self.scheme == "emotions" else EMOTIONS8
 
     def target(self, name: str, *, is_number: bool = False) -> str | None:
-        """Return what a class of the source becomes; None to leave it out.
+        """Return the class of the dataset that a class of the source becomes; None to leave it out.
 
         Args:
             name: The name of the class in the source.
-            is_number: True for a number in a table, where 0 to 6 are FER2013's numbers of the
-                seven emotions unless ``order`` is given.
+            is_number: True if the name is a number in a table. Unless ``number_names`` contains the
+                number, 0 to 6 are FER2013's numbers of the seven emotions.
 
         Raises:
             InputError: The class keeps its name, and this name is invalid.
@@ -125,13 +127,13 @@ class ClassChoice:
         return dict(self.number_names)
 
     def with_numbers(self, names: Iterable[str]) -> ClassChoice:
-        """Return this choice with ``number_names``; unchanged if it has no order.
+        """Return this choice with ``number_names``, or unchanged if ``order`` is None.
 
         Args:
             names: The names of the classes of the source.
 
         Raises:
-            InputError: The numbers could begin at 0 or at 1.
+            InputError: It is not clear whether the numbers begin at 0 or at 1.
         """
         if self.order is None:
             return self
@@ -143,19 +145,19 @@ class ClassChoice:
         }
         return replace(self, number_names=tuple(sorted(self.order.names_of(numbers).items())))
 
-    def named_number(self, name: str) -> str | None:
-        """Return the name of a class number in ``order``; None for all other classes."""
+    def name_for_number(self, name: str) -> str | None:
+        """Return the name that a class number of the source stands for; None for other classes."""
         number = class_number(name)
         return None if number is None else self._names_by_number.get(number)
 
     def is_omitted(self, name: str) -> bool:
-        """Return True if ``changes`` leave a class out."""
+        """Return True if ``changes`` leave a class of the source out."""
         key = class_key(name)
         return key in self._changed_targets and self._changed_targets[key] is None
 
     @property
     def changed_keys(self) -> set[str]:
-        """The keys of the classes in ``changes``."""
+        """The keys of the classes of the source that ``changes`` contain."""
         return set(self._changed_targets)
 
 
@@ -166,9 +168,9 @@ def choice_for_model(classes: Iterable[str]) -> ClassChoice:
         classes: The classes of the model.
 
     Returns:
-        The scheme of the seven or the eight emotions if all classes of the model are emotions.
-        Otherwise the scheme that keeps the names of the source, which are later matched with those
-        of the model.
+        The scheme of the seven or the eight emotions if all classes of the model are emotions. For
+        other models, the scheme that keeps the names of the source. These names are later matched
+        with the classes of the model.
     """
     names = tuple(classes)
     schemes: tuple[tuple[ClassScheme, tuple[str, ...]], ...] = (
@@ -187,7 +189,7 @@ def parse_class_changes(texts: Iterable[str]) -> tuple[tuple[str, str | None], .
     ``OLD=NEW`` renames a class or combines classes, ``OLD=`` leaves a class out.
 
     Raises:
-        InputError: A text has no ``=``, or nothing before it.
+        InputError: A text has no ``=``, or no name before it.
     """
     changes: list[tuple[str, str | None]] = []
     for text in texts:
@@ -223,11 +225,11 @@ def with_targets(
 ) -> tuple[SourceClass, ...]:
     """Return the classes of a source with the targets that a choice gives them.
 
-    The target of a class that would keep an invalid name is None.
+    If a class would keep an invalid name, its target is None.
     """
     result = []
     source_classes = tuple(source_classes)
-    # If the numbers could begin at 0 or at 1, they stay unnamed.
+    # If it is not clear whether the class numbers begin at 0 or at 1, they get no names.
     with suppress(InputError):
         choice = choice.with_numbers(source_class.name for source_class in source_classes)
     for source_class in source_classes:
@@ -240,11 +242,14 @@ def with_targets(
 
 
 def choice_problem(source_classes: Sequence[SourceClass], choice: ClassChoice) -> str | None:
-    """Return why a source cannot be imported with a choice, in one sentence; None if it can be.
+    """Return a sentence that says why a source cannot be imported with a choice.
 
     Args:
         source_classes: The classes of the source, at least one.
         choice: How these classes are mapped to those of the dataset.
+
+    Returns:
+        The sentence; None if the source can be imported.
     """
     try:
         choice = choice.with_numbers(source_class.name for source_class in source_classes)
@@ -276,7 +281,7 @@ def choice_problem(source_classes: Sequence[SourceClass], choice: ClassChoice) -
 
 
 #: In a table with the classes 0 to 7, class 7 is the eighth emotion if at least this share of the
-#: rows has class 7. If fewer rows have it, they are errors in the table.
+#: rows has class 7. If the share is smaller, the rows with class 7 are errors in the table.
 _MIN_SHARE_OF_CLASS_7 = 0.01
 
 
@@ -288,7 +293,8 @@ def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         choice: How these classes are mapped to those of the dataset, after ``with_numbers``.
 
     Returns:
-        None if there are no class numbers, or if all of them are known or may stay numbers.
+        The sentence; None if there are no class numbers, or if all of them are known or may stay
+        numbers.
     """
     unknown_names = unknown_numbers(source_classes, choice)
     if not unknown_names:
@@ -299,7 +305,7 @@ def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         return (
             f"The class {'number' if len(unknown_names) == 1 else 'numbers'} {numbers_text} "
             f"{'is' if len(unknown_names) == 1 else 'are'} not in {choice.order.title}; add "
-            f"{changes} (--map {unknown_names[0]}= leaves one out)."
+            f"{changes} (--map {unknown_names[0]}= leaves the class {unknown_names[0]} out)."
         )
     return (
         f"The classes are numbers ({numbers_text}), and each dataset numbers the emotions in its "
@@ -322,7 +328,7 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         for source_class in source_classes
         if class_number(source_class.name) is not None
         and class_key(source_class.name) not in choice.changed_keys
-        and choice.named_number(source_class.name) is None
+        and choice.name_for_number(source_class.name) is None
     ]
     if len(numbered) > MAX_CLASSES:
         return []  # so many numbers are not class numbers
@@ -330,15 +336,15 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         counts = {int(source_class.name): source_class.count for source_class in numbered}
         has_0_to_7 = counts.keys() >= set(range(8))
         is_7_rare = counts.get(7, 0) < _MIN_SHARE_OF_CLASS_7 * sum(counts.values())
-        # If class 0 occurs, class 7 is an error in the table, unless 0 to 7 all occur and class 7
-        # is not rare.
+        # The numbers are unknown if class 7 occurs without class 0, or if all classes from 0 to 7
+        # occur and class 7 is not rare. In other cases, class 7 is an error in the table.
         if 7 not in counts or (0 in counts and (not has_0_to_7 or is_7_rare)):
             return []
     return [source_class.name for source_class in numbered]
 
 
 def merged_classes(source_classes: Iterable[SourceClass]) -> dict[str, list[str]]:
-    """Return the classes of the source that were combined, by the class that they became.
+    """Return the names of combined classes of the source, by the class of the dataset.
 
     Classes of the dataset that come from a single class of the source are left out.
     """

@@ -1,4 +1,4 @@
-"""Classes given as numbers: recognize them, and name them by a known or given order."""
+"""Recognize classes that are given as numbers, and find the names that the numbers stand for."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from fer_core.errors import InputError
 
 @dataclass(frozen=True)
 class ClassOrder:
-    """The names of numbered classes.
+    """The names that class numbers stand for.
 
     Attributes:
         names: The names in the order of the numbers.
         usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
             if the numbers of a source do not show whether they begin at 0 or at 1.
         title: The name of the order in messages.
-        non_expressions: The names of the numbers after those of ``names``, such as "none". They are
-            used only if the numbers of a source begin at 0.
+        non_expressions: Names for the numbers that follow those of ``names`` and stand for no
+            expression, such as "none". They are used only if the numbers of a source begin at 0.
     """
 
     names: tuple[str, ...]
@@ -35,7 +35,8 @@ class ClassOrder:
             numbers: The numbers of a source, at least one.
 
         Raises:
-            InputError: The numbers can begin at 0 or at 1, and the usual first number is not known.
+            InputError: The numbers do not show whether they begin at 0 or at 1, and
+                ``usual_first`` is None.
         """
         if 0 in numbers:
             return 0
@@ -51,7 +52,7 @@ class ClassOrder:
         )
 
     def names_of(self, numbers: Collection[int]) -> dict[int, str]:
-        """Return the name of each number; numbers that the order does not have are left out.
+        """Return the name of each number. Numbers that are not in this order are left out.
 
         Args:
             numbers: The numbers of a source; may be empty.
@@ -92,7 +93,8 @@ def parse_class_order(text: str) -> ClassOrder:
     """Parse ``--class-order``: the name of a known order, or names separated by commas.
 
     Raises:
-        InputError: The text is neither, or a name occurs twice.
+        InputError: The text is not a known order and has fewer than two names, an empty name, or a
+            name twice.
     """
     known_order = CLASS_ORDERS.get(_order_key(text))
     if known_order is not None:
@@ -129,7 +131,8 @@ def class_number(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-#: A word for "class" or its abbreviation, if any; leading zeros; the number; ".0" as in a float.
+#: Matches an optional word for "class", such as "label" or "cls", optional leading zeros, the class
+#: number, and an optional ".0" after it.
 _NUMBERED = re.compile(
     r"(?:(?:class|label|emotion|expression|expr|exp|cls|emo|c|l|e)[-_. ]*)?"
     r"0{0,4}(\d{1,2})(?:\.0*)?",

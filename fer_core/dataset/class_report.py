@@ -1,4 +1,4 @@
-"""Sentences about an import: combined classes, classes without images, and problems."""
+"""Sentences about an import: about combined classes, classes without images, and problems."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fer_core.dataset.statistics import class_counts
 
 
 def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
-    """Return sentences about classes without images, in the dataset or in one of its splits."""
+    """Return sentences about classes that have no image in the dataset or in one of its splits."""
     by_split = {split: counts for split, counts in class_counts(face_set).items() if counts}
     splits_without = {
         name: [split for split, counts in by_split.items() if not counts[name]]

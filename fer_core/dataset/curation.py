@@ -1,8 +1,8 @@
 """Curation: decisions about single images, and a dataset with these decisions applied.
 
 The pixels and labels of an imported dataset never change. Decisions are stored separately and can
-be undone: *drop* excludes an image, *relabel* gives it another class, *keep* marks it as checked
-and correct, so that quick fixes do not change it.
+be undone. The decision *drop* excludes an image, *relabel* gives an image another class, and *keep*
+marks an image as checked and correct, so that quick fixes do not change it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fer_core.phrases import counted
 
 ACTIONS: tuple[str, ...] = ("drop", "relabel", "keep")
 
-#: Maximum length of a reason or source, in characters; longer texts would be unreadable in a
+#: Maximum length of a reason or a source, in characters. Longer texts would be hard to read in a
 #: spreadsheet.
 _MAX_TEXT_LENGTH = 500
 
@@ -90,7 +90,7 @@ class Curation:
     Attributes:
         entries: The decisions, oldest first.
         problems: A sentence for each of the first thousand lines that could not be read, and one
-            sentence with the number of further ones.
+            sentence with the number of further unreadable lines.
         unreadable: The text of every line that could not be read.
     """
 
@@ -108,9 +108,9 @@ class Curation:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over all drops and new labels.
+        """SHA-256 of all decisions except *keep*, which has no effect on a dataset.
 
-        It is equal for curations with the same effect on a dataset: *keep* has none.
+        Curations with the same effect on a dataset have the same fingerprint.
         """
         lines = sorted(
             json.dumps([entry.name, entry.key, entry.split, entry.action, entry.label])
@@ -121,7 +121,7 @@ class Curation:
 
 
 def key_text(key: int) -> str:
-    """Return a content key, as ``content_keys`` returns it, as sixteen hexadecimal digits."""
+    """Format a key of ``content_keys`` as sixteen hexadecimal digits."""
     # The mask converts the signed key to an unsigned number.
     return f"{int(key) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
 
@@ -268,21 +268,21 @@ class CurationMatch:
 def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
     """Find the images that the decisions of a curation are about.
 
-    An image is identified by its name together with its pixels. If no image matches, because the
-    same data were imported from another layout with other names, the image is identified by its
-    pixels and its split. Several equal images in one split are identified by their pixels only if
-    all of them have the same decision.
+    A decision is about the image with the stored name and pixels. There may be no such image,
+    because the same data were imported from another layout with other names. In this case, the
+    decision is about the image with the stored pixels and split. Several equal images in one split
+    are found in this way only if all of them have the same decision.
     """
     if not curation.entries:
         return CurationMatch({}, ())
     keys = [key_text(key) for key in content_keys(face_set.images)]
-    # An archive may contain two equal files with the same name, so an identity may have several
-    # rows.
+    # An archive may contain two files with the same name and content, so an identity may have
+    # several rows.
     rows_by_identity: dict[Identity, list[int]] = {}
     for row, identity in enumerate(zip(face_set.names, keys, strict=True)):
         rows_by_identity.setdefault(identity, []).append(row)
     by_row: dict[int, CurationEntry] = {}
-    # Decisions without an image of the same name, by split and key.
+    # Decisions for which no image has the stored name and pixels, by split and key.
     renamed: dict[tuple[str, str], list[CurationEntry]] = {}
     for entry in curation.entries:
         rows = rows_by_identity.get(entry.identity)
@@ -321,7 +321,8 @@ def without_relabeled(
         face_set: The dataset as imported.
     """
     earlier = match_curation(curation, face_set).by_row
-    # The name in an earlier decision may differ, if the data were imported from another layout.
+    # Use the current name of the image. The name in the earlier decision may differ, because the
+    # data may have been imported from another layout.
     relabeled = {
         (face_set.names[row], entry.key)
         for row, entry in earlier.items()
@@ -336,11 +337,11 @@ class CuratedFaceSet:
 
     Attributes:
         faces: The remaining images, with the new labels.
-        rows: The row in the imported dataset of each image in ``faces``, intp ``[m]``.
+        rows: For each image in ``faces``, its row in the imported dataset, intp ``[m]``.
         dropped: Number of dropped images per split.
-        relabeled: Number of images with another label than in the imported dataset, per split.
-        copies_dropped: Number of dropped training images whose pixels are also in validation or
-            test.
+        relabeled: Number of images whose label differs from the imported label, per split.
+        copies_dropped: Number of dropped training images that have the same pixels as an image in
+            validation or test.
         fingerprint: Fingerprint of the curation.
         match: The images that the decisions are about.
     """
@@ -365,7 +366,7 @@ class CuratedFaceSet:
 
     @property
     def summary(self) -> str | None:
-        """The changes as text, for a model's record; None if nothing was changed."""
+        """The changes as text, for a model's ``bundle.json``; None if nothing was changed."""
         parts = []
         for split in SPLITS:
             name = "training" if split == "train" else split
@@ -386,11 +387,11 @@ class CuratedFaceSet:
         return ", ".join(parts) or None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the counts and the fingerprint, for a model's record."""
+        """Return the counts and the fingerprint, for JSON files."""
         return {
             "fingerprint": self.fingerprint,
             "dropped": self.dropped,
-            # The key keeps the spelling that published models have.
+            # The key keeps the spelling in the files of published models.
             "relabelled": self.relabeled,
             "train_copies_dropped": self.copies_dropped,
             "unknown_images": len(self.unknown),
@@ -431,7 +432,7 @@ def apply_curation(
             labels[row] = _label(entry, face_set)
             is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
-                # A decision about this image has priority over the votes.
+                # The decision has priority over the annotators' votes about the image.
                 targets[row] = np.eye(len(face_set.classes), dtype=np.float32)[labels[row]]
     rows = np.flatnonzero(keep)
     in_train = face_set.splits == SPLITS.index("train")

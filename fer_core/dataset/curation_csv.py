@@ -1,4 +1,7 @@
-"""A curation as CSV: the stored and the exported file, which users can also write by hand."""
+"""Write and read curations as CSV. The stored files and the exported files have this format.
+
+Users can also write such a file by hand.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from fer_core.dataset.curation import Curation, CurationEntry, Identity, one_lin
 from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.errors import first_line
 
-#: Maximum number of unreadable lines that are described by a sentence; further ones are counted.
+#: Maximum number of unreadable lines that are described by a sentence. Further unreadable lines are
+#: only counted.
 MAX_PROBLEMS = 1_000
 
 _COLUMNS = tuple(field.name for field in fields(CurationEntry))
@@ -44,8 +48,8 @@ def curation_csv(curation: Curation) -> str:
 def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = None) -> Curation:
     """Read a curation's CSV file.
 
-    Columns are found by name, in any order; all except ``name``, ``key`` and ``action`` may be
-    missing, and a missing split means train. If an image is in several lines, the last line counts.
+    Columns are found by name, in any order. All columns except ``name``, ``key`` and ``action`` may
+    be missing. A missing split means train. If an image is in several lines, the last line counts.
 
     Args:
         content: The content of the file; UTF-8, with or without a byte order mark.
@@ -66,7 +70,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     undescribed = 0
     for row in table.rows:
         try:
-            # A row that cannot be divided into cells has an error instead of them.
+            # If the row cannot be divided into cells, ``cells`` is the error.
             if isinstance(row.cells, csv.Error):
                 raise row.cells
             # Cells may be missing at the end of a line.
@@ -78,7 +82,8 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
             else:
                 undescribed += 1
             continue
-        # The image's earlier line is removed first, so that the new one is added at the end.
+        # The entry of an earlier line about the image is removed first, so that the new entry is
+        # added at the end.
         entries.pop(entry.identity, None)
         entries[entry.identity] = entry
     if undescribed:

@@ -1,8 +1,8 @@
-"""``data/<name>/curation.csv``: the decisions about a dataset's images, reversible.
+"""``data/<name>/curation.csv``: the decisions about a dataset's images, with undo and redo.
 
-Several tabs and processes may change this file at once. ``curation-undo.json`` next to it records
-the decisions that the last changes replaced. Both files are written under the dataset's lock, each
-by a rename.
+Several tabs and processes may change this file at the same time. ``curation-undo.json`` in the same
+folder contains the decisions that the last changes replaced. Each file is replaced by a rename
+while the lock of the dataset is held.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class CurationImport:
 
     Attributes:
         change: The effect of the imported decisions.
-        problems: A sentence for each line that could not be read.
+        problems: Sentences about lines that could not be read, see ``Curation.problems``.
         warning: A sentence about images that the dataset does not have; None if there are none.
             The decisions about them are stored, too.
     """
@@ -101,7 +101,7 @@ class _RecordedBatch:
     Attributes:
         id: Identifies the batch.
         summary: The change in a few words: "312 images dropped".
-        before: The earlier decision about each changed image; None if it had no decision.
+        before: The earlier decision about each changed image; None if the image had no decision.
         undoes_images: True if ``undo_images`` made this change.
     """
 
@@ -111,7 +111,7 @@ class _RecordedBatch:
     undoes_images: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document that ``from_json`` reads."""
+        """Return the batch in the form that ``from_json`` reads."""
         before = [
             [*identity, None if entry is None else asdict(entry)]
             for identity, entry in sorted(self.before.items())
@@ -121,10 +121,10 @@ class _RecordedBatch:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> _RecordedBatch:
-        """Read a recorded batch, of this or of an earlier version.
+        """Read a batch that this version or an earlier version of the program recorded.
 
         Raises:
-            ValueError, KeyError, TypeError: The document is damaged.
+            ValueError, KeyError, TypeError: The recorded batch is damaged.
         """
         before: dict[Identity, CurationEntry | None] = {}
         for name, key, values in document["before"]:
@@ -159,8 +159,8 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
         settings: Contains the path of ``data/``.
 
     Returns:
-        The curation; None for data that are read from a path without being imported, because they
-        have no curation, and for the demo set before its first use.
+        The curation. None for data that are read from a path, because only imported data have a
+        curation, and for the demo set before its first use.
 
     Raises:
         InputError: There is no such dataset and no such path.
@@ -202,7 +202,7 @@ class CurationFile:
         return parse_curation(content, self.path.name, stored_classes(self.folder))
 
     def change(self, entries: Iterable[CurationEntry]) -> CurationChange:
-        """Store decisions, in one batch; earlier decisions about the same images are replaced.
+        """Store decisions in one batch. They replace earlier decisions about the same images.
 
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
@@ -213,7 +213,7 @@ class CurationFile:
     def change_with(self, decide: Callable[[Curation], Iterable[CurationEntry]]) -> CurationChange:
         """Store decisions that depend on the earlier decisions, in one batch.
 
-        No other process can change the earlier decisions in the meantime.
+        While ``decide`` runs, no other process can change the earlier decisions.
 
         Args:
             decide: Returns the new decisions, given all earlier ones. If it raises an exception,
@@ -234,7 +234,7 @@ class CurationFile:
         """Remove decisions, in one batch.
 
         Args:
-            identities: Names and keys of the images, as an entry's ``identity``.
+            identities: The identities of the images.
 
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
@@ -250,13 +250,13 @@ class CurationFile:
         return self._update(compute)
 
     def undo_images(self, identities: Iterable[Identity]) -> CurationChange:
-        """Undo the last decision about each of these images and no other image, in one batch.
+        """Undo the last decision about each of these images, in one batch.
 
-        The previous decision about the image applies again. If the image had none, or if its
-        changes are no longer recorded, its decision is removed.
+        The previous decision about the image applies again. If there was no previous decision, or
+        if it is no longer recorded, the last decision is only removed.
 
         Args:
-            identities: Names and keys of the images, as an entry's ``identity``.
+            identities: The identities of the images.
 
         Raises:
             InputError: The dataset was deleted, or the file cannot be read or written.
@@ -300,12 +300,12 @@ class CurationFile:
         """Undo the last batch of changes.
 
         Args:
-            batch_id: The batch to undo; None for the last one. If this batch is no longer the last
-                one, because another user has changed the curation since, nothing is undone.
+            batch_id: The batch to undo; None for the last batch. If another user has changed the
+                curation since, so that this batch is no longer the last one, nothing is undone.
 
         Raises:
-            InputError: There is nothing to undo, another batch is the last one, the dataset was
-                deleted, or the files cannot be read or written.
+            InputError: There is nothing to undo, ``batch_id`` is not the last batch, the dataset
+                was deleted, or the files cannot be read or written.
         """
         with self._locked():
             history = self._read_history()
@@ -319,11 +319,11 @@ class CurationFile:
         """Apply the last undone batch again.
 
         Args:
-            batch_id: The batch to apply, as for ``undo``.
+            batch_id: The batch to apply again, as for ``undo``.
 
         Raises:
-            InputError: There is nothing to redo, another batch is the last one, the dataset was
-                deleted, or the files cannot be read or written.
+            InputError: There is nothing to redo, ``batch_id`` is not the last undone batch, the
+                dataset was deleted, or the files cannot be read or written.
         """
         with self._locked():
             history = self._read_history()
@@ -341,13 +341,13 @@ class CurationFile:
         Args:
             batch: The last batch that can be undone or redone.
             verb: What happens to the batch: "undone" or "redone".
-            expected_id: The batch that the caller means; None for the last one.
+            expected_id: The batch that the caller expects; None to accept any batch.
 
         Returns:
             The change, and the batch that reverts it.
 
         Raises:
-            InputError: ``batch`` is not the batch that the caller means.
+            InputError: ``batch`` is not the batch that the caller expects.
         """
         _check_last(batch, expected_id, verb)
         old = self._entries()
@@ -367,7 +367,7 @@ class CurationFile:
         Args:
             compute: Returns all decisions after the change and the summary of the change, given all
                 decisions before it.
-            undoes_images: Whether ``undo_images`` makes the change.
+            undoes_images: True if ``undo_images`` makes the change.
         """
         with self._locked():
             old = self._entries()
@@ -387,7 +387,8 @@ class CurationFile:
     def _entries(self) -> _Entries:
         """Return the stored decisions before a change.
 
-        The change writes decisions only, so the lines that could not be read are saved first.
+        The change will overwrite lines of the file that cannot be read, so these lines are first
+        saved to another file.
         """
         curation = self.read()
         if curation.unreadable:
@@ -395,23 +396,24 @@ class CurationFile:
         return {entry.identity: entry for entry in curation.entries}
 
     def _save_unreadable(self, curation: Curation) -> None:
-        """Append the unreadable lines of a curation to a file of their own."""
+        """Append the unreadable lines of a curation to ``curation-unreadable.csv``."""
         path = self.folder / _UNREADABLE_FILE
         earlier = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         if earlier and not earlier.endswith("\n"):
             earlier += "\n"
         text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable)
-        # The lines are there already if an earlier process was killed before it wrote the curation.
+        # If an earlier process was killed before it wrote the curation, the file already contains
+        # these lines.
         if not earlier.endswith(text):
             with replaced_file(path) as temporary:
                 temporary.write_text(earlier + text, encoding="utf-8")
 
     def _write(self, curation: Curation, history: _History) -> None:
-        """Replace the decisions and the history, or, on a full disk, neither of them.
+        """Replace the file of the decisions and the file of the history.
 
-        The file of the decisions is renamed first, because the ``with`` statement closes its last
-        context first. If the process is killed between the two renames, the change is stored but
-        cannot be undone.
+        If the disk is full, neither file is replaced. The file of the decisions is renamed first,
+        because the ``with`` statement closes its last context first. If the process is killed
+        between the two renames, the change is stored but cannot be undone.
         """
         document = {
             "batches": [batch.to_json() for batch in history.done],
@@ -460,7 +462,12 @@ def _check_last(batch: _RecordedBatch, expected_id: str | None, verb: str) -> No
 
 
 def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
-    """Return ``old`` with these decisions; None removes the decision about an image."""
+    """Return ``old`` with other decisions.
+
+    Args:
+        old: The earlier decisions.
+        decisions: The new decision about each image; None to have no decision about it.
+    """
     new = dict(old)
     for identity, entry in decisions.items():
         if entry is None:
@@ -473,9 +480,9 @@ def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | Non
 def _previous_decisions(
     batches: tuple[_RecordedBatch, ...], identities: set[Identity]
 ) -> dict[Identity, CurationEntry | None]:
-    """Return the decision before the last one about each image, None if there was none.
+    """Return for each image the decision before its last decision; None if it was the first.
 
-    Images without a recorded change are left out. An undo of single images cancels the change
+    Images without a recorded change are left out. A batch of ``undo_images`` cancels the batch
     before it, so that a second undo goes one decision further back.
     """
     replaced: dict[Identity, list[CurationEntry | None]] = {}

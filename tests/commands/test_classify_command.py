@@ -181,7 +181,7 @@ def test_a_table_and_drawings_are_written(
         assert np.abs(np.asarray(picture).astype(int) - Image.open(astronaut)).max() > 60
     assert "--annotate needs --out" in run("classify", astronaut, "--annotate").refusal
     workers = ("--annotate", "--out", out, "--on", "local")
-    assert "omit --on" in run("classify", astronaut, *workers).refusal
+    assert "--annotate cannot be combined" in run("classify", astronaut, *workers).refusal
     assert "--csv cannot" in run("classify", astronaut, "--csv", table, "--out", out).refusal
 
 

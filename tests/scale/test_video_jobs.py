@@ -84,7 +84,7 @@ def test_worker_processes_give_the_tables_of_one_process(
     }
     text = run(*command).out
     assert text.splitlines() == [
-        f"3 videos with {len(table)} rows of faces; 1 could not be analyzed",
+        f"3 videos with {len(table)} detected faces; 1 could not be analyzed",
         f"3 parts in {out}",
         "3 videos were complete already",
     ]
@@ -225,7 +225,7 @@ def test_a_class_with_the_name_of_a_column_of_the_job(work: VideoWork) -> None:
         (("{clips}", "--workers", "0"), "workers should be at least 1"),
         (
             ("{clips}", "--workers", "1", "--blur"),
-            "--annotate and --blur work without worker processes",
+            "--annotate and --blur cannot be combined with patterns",
         ),
         (("{clips}", "--workers", "1", "--every", "often"), "--every expects frames per second"),
         (("{clips}", "--workers", "1", "--model", "none"), "There is no model 'none'"),

@@ -55,7 +55,7 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
         height=400,
         margin=MARGIN,
         showlegend=False,
-        # Slightly longer than 100 %, so that a line at 100 % is not cut.
+        # The axes are slightly longer than 100 %, so that a line at 100 % is not cut.
         xaxis=percent_axis("mean confidence of the bin", 0, 101),
         yaxis=percent_axis("accuracy in the bin", 0, 101),
     )

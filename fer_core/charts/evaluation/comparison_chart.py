@@ -1,4 +1,4 @@
-"""Difference of two models per class."""
+"""The differences between two models per class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]) -> go.Figure:
-    """Plot the metric of the second model minus that of the first per class, with paired intervals.
+    """Plot the second model's metric minus the first model's per class, with paired intervals.
 
     Args:
         comparison: The comparison of the two models.
@@ -29,7 +29,7 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    # The axis reaches at least to ±0.05.
+    # The axis reaches to ±0.05 or further.
     extent = 0.05
     colors = class_colors(class_comparison.name for class_comparison in comparison.per_class)
     for class_comparison in comparison.per_class:
@@ -59,7 +59,8 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
         margin=MARGIN,
         showlegend=False,
         xaxis={
-            # The axis is symmetric: the first model is better on the left, the second on the right.
+            # The axis is symmetric. On the left of 0 the first model is better, on the right the
+            # second model.
             "range": [-1.1 * extent, 1.1 * extent],
             "tickformat": "+.2f",
             "title": {

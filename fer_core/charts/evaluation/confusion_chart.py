@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Figure:
-    """Plot the numbers of images; the color of a cell is its share of the row.
+    """Plot the numbers of images. The color of a cell shows its share of the row.
 
     Args:
-        counts: int64 ``[classes, classes]``, rows true, columns predicted.
+        counts: int64 ``[classes, classes]``. Rows are true classes, columns are predicted classes.
         classes: Class names in order.
     """
     import plotly.graph_objects as go

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Metric = Literal["f1", "precision", "recall"]
 METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recall": "recall"}
 
-#: Height of a chart of curves with up to eight classes, in pixels.
+#: Height of a chart with curves of up to eight classes, in pixels.
 _CURVE_HEIGHT = 420
 
 
@@ -65,14 +65,14 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
         margin=MARGIN,
         showlegend=False,
         xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
-        # Space for the value above the uppermost point.
+        # The axis leaves space for the number above the uppermost point.
         yaxis=class_axis([class_result.name for class_result in classes], top=-0.8),
     )
     return figure
 
 
 def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
-    """Plot the one-vs-rest ROC curve of each class; the diagonal is chance."""
+    """Plot the one-vs-rest ROC curve of each class. The diagonal shows random predictions."""
     import plotly.graph_objects as go
 
     figure = go.Figure(diagonal("chance"))
@@ -126,7 +126,7 @@ def _add_curves(
         figure: The figure.
         curves: For each curve: the class, x and y from 0 to 1, and a summary for the legend.
         classes: All classes, which determine the colors.
-        hover: Hover template after the name, with Plotly's ``%{x}`` and ``%{y}``.
+        hover: Hover template after the name of the class, with Plotly's ``%{x}`` and ``%{y}``.
         shape: Plotly's shape of the line.
     """
     import plotly.graph_objects as go
@@ -149,7 +149,7 @@ def _with_percent_axes(
     figure: go.Figure, x_title: str, y_title: str, *, class_count: int
 ) -> go.Figure:
     figure.update_layout(
-        # The legend below needs a line for every few classes.
+        # The more classes there are, the more lines the legend below the plot needs.
         height=height_for(class_count, usual_height=_CURVE_HEIGHT, per_class=10),
         margin=MARGIN,
         showlegend=True,
@@ -167,7 +167,7 @@ def threshold_lines(
 
     Args:
         curve: The values. A line has a gap where its metric is undefined.
-        class_name: The class, whose color all three lines have; they differ by their dashes.
+        class_name: The class. All three lines have its color and differ in their dashes.
         threshold: The threshold marked by a vertical line, 0 to 1.
         classes: All classes, which determine the colors.
     """

@@ -28,7 +28,8 @@ from fer_core.training.run_folder import EpochRecord
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: The minimum confidence marked in the coverage chart, which has no slider in the report.
+#: The minimum confidence that is marked in the coverage chart. Unlike the page, the report has no
+#: slider for it.
 _MARKED_CONFIDENCE = 0.5
 
 
@@ -39,13 +40,13 @@ def report_figures(
     epochs: Sequence[EpochRecord] = (),
     comparison: Comparison | None = None,
 ) -> dict[str, list[tuple[str, go.Figure]]]:
-    """Return the charts of the report by section, each as its caption and its figure.
+    """Return pairs of a caption and a chart, by section of the report.
 
     Args:
         result: The evaluation. Charts of slices and robustness are included if it contains them.
         training_counts: Number of training images per class; None if unknown.
         epochs: The epochs of the model's training; empty if unknown.
-        comparison: The comparison with a second model; None without one.
+        comparison: The comparison with a second model; None if there is no second model.
     """
     figures = {
         "summary": [
@@ -64,8 +65,8 @@ def report_figures(
         "classes": _class_figures(result),
         "confusion": [
             (
-                "Confusion matrix: rows are true classes, columns predicted ones; the color is the "
-                "share of the row.",
+                "Confusion matrix: rows are true classes, columns are predicted classes. The color "
+                "shows the share of the row.",
                 confusion_heatmap(result.confusion, result.classes),
             )
         ],
@@ -100,7 +101,7 @@ def report_figures(
     if comparison is not None:
         figures["comparison"] = [
             (
-                f"Recall of {comparison.second_name} minus that of {comparison.first_name}, with "
+                f"Recall of {comparison.second_name} minus recall of {comparison.first_name}, with "
                 "paired 95 % bootstrap intervals.",
                 difference_intervals(comparison, "recall"),
             )
@@ -126,8 +127,8 @@ def _class_figures(result: EvaluationResult) -> list[tuple[str, go.Figure]]:
     if any(class_result.precision_recall is not None for class_result in result.per_class):
         figures.append(
             (
-                "Precision and recall: each class against the rest, by decreasing threshold on its "
-                "probability.",
+                "Precision and recall: each class against the rest, for decreasing thresholds on "
+                "the probability of the class.",
                 precision_recall_lines(result.per_class),
             )
         )

@@ -62,15 +62,15 @@ def _range_text(low: float, high: float) -> str:
     low_text, high_text = (
         f"{value:,.0f}" if high >= 10 else f"{value:.2g}" for value in (low, high)
     )
-    # Two lines, so that five labels fit side by side in a narrow chart.
+    # The text has two lines, so that five labels fit side by side in a narrow chart.
     return low_text if low_text == high_text else f"{low_text}<br>to {high_text}"
 
 
 def robustness_lines(curve: RobustnessCurve) -> go.Figure:
     """Plot accuracy with intervals against the strength of a corruption.
 
-    The strengths are categories, from the unchanged images to the most severe corruption, because
-    in some units a smaller number is more severe.
+    The strengths are drawn as categories, from the unchanged images to the most severe corruption.
+    They are not drawn as numbers, because in some units a smaller number is more severe.
     """
     import plotly.graph_objects as go
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def summary_intervals(result: EvaluationResult) -> go.Figure:
     """Plot accuracy, leak-free, balanced and top-2 accuracy as points with intervals.
 
-    A dashed line shows the majority-class baseline. A band shows human accuracy, if it is known.
-    Both are drawn only in the row of the accuracy, because the other metrics cannot be compared
-    with them.
+    A dashed line shows the majority-class baseline. If human accuracy is known, a band shows it.
+    The line and the band are drawn only in the row of the accuracy, because the other metrics
+    cannot be compared with them.
     """
     import plotly.graph_objects as go
 
@@ -48,7 +48,7 @@ def summary_intervals(result: EvaluationResult) -> go.Figure:
         )
     )
     label_style = {"yref": "paper", "y": 1, "yanchor": "bottom", "showarrow": False}
-    # The accuracy is the first category: its center is at 0. Each category is 1 high.
+    # The accuracy is the first category, so its center is at 0. Each category is 1 high.
     accuracy_row = {"yref": "y", "y0": -0.5, "y1": 0.5}
     baseline = 100 * result.baseline_accuracy
     line = {"color": GRAY, "dash": "dash", "width": 2}

@@ -202,6 +202,6 @@ class ClassRegister:
         if self.choice.is_omitted(name):
             return "was left out as requested"
         count = "seven" if self.choice.scheme == "emotions" else "eight"
-        number_name = self.choice.named_number(name)
+        number_name = self.choice.name_for_number(name)
         meaning = "" if number_name is None else f"({number_name}) "
         return f"{meaning}is not one of the {count} emotions"
