@@ -2,8 +2,8 @@
 
 Keras builds every class and function that a config names. This module accepts only layers,
 initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
-before Keras reads it, so that a file cannot choose code to run. The list is closed on purpose:
-additions of a later version of Keras are rejected until they have been reviewed.
+before Keras reads it, so that a file cannot choose code to run. What a later version of Keras adds
+is rejected too, until it has been reviewed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ AUGMENTATION = _NEW_AUGMENTATION | split_names(
 )
 
 #: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``. None
-#: of them takes a function or reads a file.
+#: of these operations takes a function or reads a file.
 _OPERATIONS = split_names(
     """
     Abs Absolute Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip
@@ -126,11 +126,11 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
     """Parse an architecture and check that it contains only allowed objects.
 
     Args:
-        text: The JSON document.
-        path: The file that contains it, for messages.
+        text: The architecture as JSON.
+        path: The file that contains the architecture, for messages.
 
     Returns:
-        The architecture, without the configuration of the training.
+        The architecture, without the settings of the training.
 
     Raises:
         InputError: The text is not an architecture, or names anything but known layers of Keras.
@@ -150,7 +150,8 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
             f"{path} {description}; it should describe a Sequential or functional Keras model, as "
             "the model's to_json() writes it."
         )
-    # The training is not needed, and its losses and metrics are often custom code.
+    # These settings of the training are not needed, and often name losses or metrics that are
+    # custom code.
     config.pop("compile_config", None)
     check_config(config, path)
     return config
@@ -159,7 +160,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 def check_config(config: Any, path: Path) -> None:
     """Reject an architecture that could run code.
 
-    Modules with another name of the package, such as ``tf_keras.layers``, are replaced, in place,
+    In ``config``, the names of modules of other packages, such as ``tf_keras.layers``, are replaced
     by those of ``keras``.
 
     Raises:
@@ -245,12 +246,13 @@ def _not_allowed(name: str, path: Path) -> InputError:
 
 
 def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yield all JSON objects in a document, at any depth.
+    """Yield all dictionaries in an architecture, at any depth.
 
-    Recursion is not used, because a damaged or hostile file may be nested too deeply for it.
+    This function is not recursive, because a damaged or hostile file may be nested too deeply for
+    recursion.
 
     Raises:
-        InputError: The document is too large.
+        InputError: The architecture is too large.
     """
     pending = [config]
     node_count = 0
