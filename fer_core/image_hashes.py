@@ -35,8 +35,9 @@ class ImageHashes:
         train: Keys of the training images, int64 ``[k]``.
         validation: Keys of the images on which the checkpoint and the calibration were selected,
             int64.
-        start: Keys of the training images of the models that the training started from, int64.
-        is_complete: False if the training started from a model whose training images are unknown.
+        start: Keys of the images on which the starting model, its own starting model and so on were
+            trained, int64.
+        is_complete: False if one of these models does not record its training images.
     """
 
     train: NDArray[np.int64]

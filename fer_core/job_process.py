@@ -64,7 +64,8 @@ def start_job(
             not called if the calling process ends first.
 
     Returns:
-        False if the job does not exist any more, or another process works on it.
+        True if the process was started; False if the job does not exist any more, or another
+        process works on it.
 
     Raises:
         OSError: The log cannot be written, the old request cannot be removed, or the system cannot

@@ -184,10 +184,10 @@ def _evaluation_section(data: str, document: dict[str, Any]) -> str:
 
 
 def _unseen_sentence(seen: dict[str, Any] | None) -> str:
-    """Return a sentence with the number of images that were not used to train the model.
+    """Return a sentence with the number of evaluated images that were not used to train the model.
 
     The sentence is empty if this number is 0 or unknown. The warnings of the evaluation state how
-    many images were used to train the model.
+    many evaluated images were used to train the model.
     """
     if seen is None or not seen["unseen"]:
         return ""

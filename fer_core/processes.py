@@ -153,7 +153,7 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _is_same_file(path: Path, descriptor: int) -> bool:
-    """Return False if the file at a path has been replaced or removed since it was opened."""
+    """Return True unless the file at a path was replaced or removed after it was opened."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -2,8 +2,8 @@
 
 Keras builds every class and function that a config names. This module accepts only layers,
 initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
-before Keras reads it, so that a file cannot choose code to run. What a later version of Keras adds
-is rejected too, until it has been reviewed.
+before Keras reads it, so that a file cannot choose code to run. Objects that a later version of
+Keras adds are rejected too, until someone has reviewed them and added them to the lists below.
 """
 
 from __future__ import annotations
@@ -95,10 +95,12 @@ _OTHER_CLASSES = split_names(
     """
 )
 
-#: Classes under which Keras 2 records arithmetic, together with the name of a TensorFlow function.
+#: Classes of the layers in which Keras 2 records arithmetic. Such a layer names a TensorFlow
+#: function.
 LEGACY_OPERATIONS = split_names("TFOpLambda SlicingOpLambda")
 
-#: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
+#: Activations. Keras finds other functions by name too, such as losses, but they are not part of a
+#: network's arithmetic.
 _FUNCTIONS = split_names(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
@@ -111,7 +113,7 @@ _CLASSES = (
     _LAYERS | _NEW_AUGMENTATION | _OPERATIONS | _OTHER_CLASSES | _VALUES | frozenset(MODEL_CLASSES)
 )
 
-#: Names that the package ``keras`` has in other packages and versions.
+#: Names under which other packages and versions contain the package ``keras``.
 _PACKAGE = re.compile(r"(?:tf_keras|tensorflow\.python\.keras|tensorflow\.keras)(?=\.|$)")
 #: Modules of ``keras`` that contain the allowed objects.
 _MODULE = re.compile(
@@ -133,7 +135,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
         The architecture, without the settings of the training.
 
     Raises:
-        InputError: The text is not an architecture, or names anything but known layers of Keras.
+        InputError: The text is not an architecture, or names an object that is not allowed.
     """
     if len(text) > _MAX_CONFIG_BYTES:
         raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
@@ -208,7 +210,7 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
 
 
 def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
-    """Reject a TensorFlow function that has no operation in Keras 3."""
+    """Reject a TensorFlow function for which Keras 3 has no operation."""
     config = node.get("config")
     function = config.get("function") if isinstance(config, dict) else None
     if not isinstance(function, str) or function not in FUNCTIONS:
@@ -221,7 +223,7 @@ def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
 
 
 def _check_value(node: dict[str, Any], path: Path) -> None:
-    """Reject a tensor that does not consist of numbers, because Keras passes it to NumPy."""
+    """Reject a constant that does not consist of numbers; Keras would pass it to NumPy."""
     config = node.get("config")
     if node["class_name"] not in ("__tensor__", "__numpy__"):
         return

@@ -46,7 +46,7 @@ def modern_config(
             _modernize_model(node, path)
         elif "class_name" in node and isinstance(node.get("config"), dict):
             _modernize_layer(node)
-        # If a layer is called with training=True, an export passes this value to all later layers.
+        # If this value of a call were kept, an export would pass it to all later layers.
         if isinstance(node.get("training"), bool):
             del node["training"]
         for key in ("batch_shape", "batch_input_shape"):
@@ -87,7 +87,7 @@ def _modernize_layer(node: dict[str, Any]) -> None:
 
 
 def _modernize_model(node: dict[str, Any], path: Path) -> None:
-    """Give a model the structure of Keras 3: named layers, an input layer, a module."""
+    """Give a model the structure of Keras 3: a list of layers with a name, input and module."""
     config = node.get("config")
     if isinstance(config, list):
         config = {"name": "sequential", "layers": config}

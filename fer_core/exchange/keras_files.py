@@ -42,8 +42,8 @@ _OLD_LAYOUT_WEIGHTS = "model.h5"
 #: Maximum number of files in an archive.
 _MAX_MEMBERS = 1000
 
-#: Usual names of the file with the weights for an architecture ``NAME.json``: what follows
-#: ``NAME``, the most common ending first.
+#: Usual endings of the file with the weights, which has the same name as the architecture
+#: ``NAME.json`` except for the ending. The most common ending is the first one.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
 #: Maximum number of weights (600 MB), slightly more than VGG16 has.
@@ -268,7 +268,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         )
     if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):
         raise InputError(f"{path} contains too many files, or one name twice; save it with Keras.")
-    # The declared sizes can be trusted, because zipfile never reads more than that from a member.
+    # The declared sizes can be trusted, because zipfile never reads more bytes from a member than
+    # its declared size.
     if sum(member.file_size for member in members) > MAX_BYTES:
         raise InputError(
             f"{path} unpacks to more than {MAX_BYTES / 2**20:,.0f} MB, more than can be imported; "

@@ -18,8 +18,8 @@ class Operation:
         name: The class of the operation.
         module: The module of the class in ``keras.src.ops``.
         tensors: Names of the function's arguments that may be tensors, without the first argument.
-        settings: For each argument of the function that is not a tensor, its name and the name of
-            the setting of the class that replaces it.
+        settings: Pairs of names: an argument of the function that is not a tensor, and the setting
+            of the class that replaces this argument.
         ignored: Names of arguments of the function that have no effect.
     """
 

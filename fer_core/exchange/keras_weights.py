@@ -161,7 +161,7 @@ def _set_layer(layer: keras.Layer, arrays: NamedArrays) -> None:
 
 
 def _leaves(layer: keras.Layer) -> list[keras.Layer]:
-    """Return the layers with weights in a nested model, or ``[layer]`` if it has weights itself."""
+    """Return ``layer`` if it has weights; for a nested model, return its layers with weights."""
     if layer.__class__.__name__ not in MODEL_CLASSES:
         return [layer] if layer.weights else []
     leaves = [leaf for nested_layer in layer.layers for leaf in _leaves(nested_layer)]

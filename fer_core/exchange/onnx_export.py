@@ -39,7 +39,7 @@ def require_onnx_export() -> None:
     """Make sure that this process can convert a Keras model to ONNX.
 
     Raises:
-        InputError: A package is missing, or Keras runs on another backend.
+        InputError: A package is missing, or Keras runs on another backend than TensorFlow.
     """
     require_packages("The export of Keras models needs", "train", "keras", *_EXPORT_PACKAGES)
     if prepare_backend() != "tensorflow":

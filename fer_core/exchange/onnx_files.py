@@ -290,7 +290,7 @@ def write_served(
         path: Where to write.
         softmax: True to add a softmax.
         one_by_one: True for a batch size of 1, even if the network declares a variable batch size.
-        scaling: The scaling of intensities of 0 to 255 to add; None to add none.
+        scaling: The scaling to add, for intensities of 0 to 255; None to add none.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -313,7 +313,7 @@ def write_served(
         steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
     # The input of the first step, then the outputs of all steps; the last is the network's input.
     tensor_names = [f"fer_pixels_{number}" for number in range(len(steps))] + [input_value.name]
-    # In reverse, because each node is inserted at the beginning.
+    # The nodes are created in reverse order, because each one is inserted at the beginning.
     for number, (operation, constants, options) in reversed(list(enumerate(steps))):
         node = helper.make_node(
             operation, [tensor_names[number], *constants], [tensor_names[number + 1]], **options

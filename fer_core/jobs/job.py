@@ -28,7 +28,7 @@ class JobKind:
 
     Attributes:
         name: Identifies the kind. A job is identified by this name and its own key.
-        role: The role that starting and cancelling such a job requires.
+        role: The role that a visitor needs to start or cancel such a job.
         max_parallel: Maximum number of jobs of this kind that run at the same time; further jobs
             wait. None for no limit.
         max_finished: Maximum number of finished jobs, with their results, that are kept.

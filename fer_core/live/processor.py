@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 #: Time per frame for classification. If this time is too short for all faces, the faces take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
-#: Minimum time between two classifications of a face: expressions change more slowly, and the
-#: probabilities are smoothed.
+#: Minimum time between two classifications of a face. More frequent classifications would not help,
+#: because expressions change more slowly and the probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
 #: Minimum time for which a prediction is shown before the next one replaces it: in the picture, on
 #: the page and in the session record. About five predictions per second can still be read. Boxes
@@ -143,7 +143,7 @@ class LiveProcessor:
         return drawn
 
     def count_dropped(self, frames: int) -> None:
-        """Count frames that were skipped because another was being processed."""
+        """Count frames that were skipped because another frame was being processed."""
         with self._lock:
             self._dropped_count += frames
 

@@ -138,7 +138,10 @@ class RecordRows:
 
 
 class SessionRecord:
-    """Records every person a few times a second. Other threads may read it while rows are added."""
+    """A table with a row for every person a few times a second.
+
+    Other threads may read the rows while one thread adds rows.
+    """
 
     def __init__(
         self,
@@ -355,7 +358,10 @@ class SessionRecord:
 
 
 def unsure_name(classes: tuple[str, ...]) -> str:
-    """Return the name of the share in which the class was uncertain; no class has this name."""
+    """Return the name for the share of time in which the class was uncertain.
+
+    No class has this name.
+    """
     return f"({NOT_SURE})" if NOT_SURE in classes else NOT_SURE
 
 

@@ -13,8 +13,8 @@ class LiveSnapshot:
 
     Attributes:
         faces: The classified faces of the latest frame, in the order of their track ids. Boxes are
-            in pixels of the camera's picture, not mirrored. Probabilities are smoothed, like those
-            that are drawn and recorded.
+            in pixels of the camera's picture, which is not mirrored. Probabilities are smoothed,
+            like those that are drawn and recorded.
         frames: Number of processed frames since the stream started.
         frames_per_second: Processed frames per second, over the last two seconds.
         frame_milliseconds: Median of the processing times of the latest frames.

@@ -53,7 +53,9 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, eq=False)
 class ThresholdCurve:
-    """Precision, recall and F1 by threshold. Scores at or above a threshold are positive.
+    """Precision, recall and F1 at each threshold.
+
+    An image is predicted as the class if its score is at or above the threshold.
 
     Attributes:
         thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``.
@@ -150,7 +152,7 @@ def threshold_curve(
 def _counts_at_scores(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, highest first, and the ``_counts_at`` these thresholds."""
+    """Return the distinct scores, highest first, and the counts with these scores as thresholds."""
     float64_scores = scores.astype(np.float64)
     thresholds = np.unique(float64_scores)[::-1]
     return thresholds, *_counts_at(is_class, float64_scores, thresholds)

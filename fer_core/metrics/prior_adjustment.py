@@ -25,8 +25,8 @@ from fer_core.metrics.probability_calibration import cross_validated_temperature
 #: The exponents that ``fit_prior_exponent`` tries: 0 to 1 in steps of 0.05.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: Minimum number of predictions with at least the confidence of a threshold. With fewer, their
-#: accuracy depends mostly on chance.
+#: Minimum number of predictions that a threshold must accept. The accuracy of fewer predictions
+#: depends mostly on chance.
 _MIN_ACCEPTED = 20
 
 

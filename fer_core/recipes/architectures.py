@@ -43,10 +43,10 @@ class Architecture:
         takes_any_size: True if height and width of the input may differ from 48. The network then
             ends in global pooling, and all its parallel branches halve an odd size to the same
             size.
-        stages: The number of convolutions and dense layers for each name of a stage, from the input
-            on, without the head. A stage ends where the feature maps become smaller. The stage
-            "dense" contains the hidden dense layers. A stage can be frozen together with all stages
-            before it.
+        stages: The name of each stage, from the input on, and its number of convolutions and dense
+            layers. A stage ends where the feature maps become smaller. The stage "dense" contains
+            the hidden dense layers. The head belongs to no stage. A stage can be frozen together
+            with all stages before it.
     """
 
     name: str

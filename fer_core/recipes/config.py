@@ -48,8 +48,8 @@ def _setting(
         label: Label of the field in forms.
         description: What the setting does, in one line. The values of a choice are written with
             spaces instead of underscores, as in the form.
-        only_for: If the field has an effect only with certain values of other fields: these values
-            for each of the other fields.
+        only_for: If the field has an effect only with certain values of other fields: the names of
+            these fields, each with its values.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """

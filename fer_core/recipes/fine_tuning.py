@@ -10,8 +10,8 @@ from fer_core.errors import InputError
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.recipes.config import TrainingConfig
 
-#: Factor for the learning rate of a recipe, which is meant for random weights. Trained weights need
-#: smaller steps.
+#: Factor for the learning rates of recipes. These rates are meant for random weights, but trained
+#: weights need smaller steps.
 LEARNING_RATE_FACTOR = 0.1
 
 #: What happens to the last layer: kept, kept with its outputs in another order, or replaced by
