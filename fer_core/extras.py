@@ -1,4 +1,4 @@
-"""Optional dependencies: what an operation needs beyond the base installation."""
+"""Check for optional packages, which some operations need beyond the base installation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Literal
 from fer_core.errors import InputError
 from fer_core.settings import is_installed_package
 
-#: The optional dependencies in ``pyproject.toml`` that users choose from.
+#: The names of the groups of optional dependencies in ``pyproject.toml`` that users may install.
 Extra = Literal["train", "search", "mlflow", "scale", "service"]
 
-#: The requirements file of an extra in a checkout, if it is not ``requirements.txt``.
+#: In a checkout of the source code: the requirements file for each extra that needs another file
+#: than ``requirements.txt``.
 _REQUIREMENTS: dict[Extra, str] = {
     "mlflow": "requirements-dev.txt",
     "scale": "requirements-scale.txt",
@@ -28,7 +29,8 @@ def require_packages(purpose: str, extra: Extra, *packages: str) -> None:
         packages: Import names of the packages.
 
     Raises:
-        InputError: A package is missing. The message names it and the command that installs it.
+        InputError: A package is missing. The message names the package and the command that
+            installs it.
     """
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:

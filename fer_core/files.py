@@ -1,7 +1,8 @@
 """Atomic writes, and checked reads, of files and folders.
 
 A reader sees the old content or the new content, never a mixture. Unfinished files are hidden and
-have ``PART`` in their names; ``fer_core.stale_files`` removes those of processes that died.
+have ``PART`` in their names. If a process dies, ``fer_core.stale_files`` removes its unfinished
+files.
 """
 
 import errno
@@ -32,13 +33,13 @@ PART = ".fer-part"
 #: Name of a file in a temporary folder, locked while the process that fills the folder is alive.
 WRITER_LOCK = ".writer.lock"
 
-#: Part of the hidden name of a folder that is being replaced; it follows the original name.
+#: Part of the hidden name of a folder that is being replaced; this part follows the original name.
 OUTDATED = ".old."
 #: Maximum size of a file that ``read_lines`` reads: 1 GB.
 _MAX_LINES_BYTES = 1 << 30
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
-#: The names that ``is_plain_name`` accepts; in messages this text comes after the word "use".
+#: The names that ``is_plain_name`` accepts, in words that follow "use" in messages.
 PLAIN_NAME = (
     "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 )
@@ -136,8 +137,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     If the body raises, the temporary folder is removed.
 
     Raises:
-        FileExistsError: Something is at ``path``, even if another thread or process put it there a
-            moment ago. It stays as it is.
+        FileExistsError: ``path`` exists, even if another thread or process has only just created
+            it. The existing file or folder is not changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _hidden_folder(path)
@@ -157,12 +158,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def numbered_folder(root: Path, name: str) -> Path:
-    """Create a folder with a name that is free: ``name``, ``name-2``, ``name-3``, ….
+    """Create a folder with the first free name of ``name``, ``name-2``, ``name-3``, ….
 
-    The folder is created, not only its name chosen, so that no other process takes the name.
+    No other process can take the name, because this function creates the folder at once.
 
     Args:
-        root: The parent folder; created as well if it does not exist.
+        root: The parent folder; created too if it does not exist.
         name: The preferred name.
 
     Raises:
@@ -180,7 +181,7 @@ def numbered_folder(root: Path, name: str) -> Path:
 def _hidden_folder(path: Path) -> Path:
     """Create an empty hidden folder next to ``path``."""
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
-    # mkdtemp makes the folder private to this user. It gets the permissions of its parent folder.
+    # Only this user can open a folder that mkdtemp created, so it gets its parent's permissions.
     temporary.chmod(path.parent.stat().st_mode & 0o777)
     return temporary
 
@@ -290,7 +291,7 @@ def read_errors_as_input_errors(
 
 
 def read_lines(path: Path, what: str, item: str) -> list[str]:
-    """Read a text file that the user named: its lines, without empty lines and outer spaces.
+    """Return the lines of a text file that the user named, without empty lines and outer spaces.
 
     Args:
         path: The file, in UTF-8.
@@ -315,9 +316,10 @@ def read_lines(path: Path, what: str, item: str) -> list[str]:
 
 
 def existing_path(text: str) -> Path | None:
-    """Return the path that a user typed (``~``: the home folder); None if it does not exist.
+    """Return the path that a user typed; None if it does not exist.
 
-    Also None for a text that cannot be a path: too long, or the home folder of an unknown user.
+    The path may begin with ``~``, the home folder. The result is also None if the text cannot be a
+    path, because it is too long or contains the home folder of an unknown user.
     """
     if not text:
         return None  # Path("") would be the current folder
@@ -329,7 +331,7 @@ def existing_path(text: str) -> Path | None:
 
 
 def pasted_path(text: str) -> Path | None:
-    """Return ``existing_path`` of a text that was copied from another program."""
+    """Return the path in a text that was copied from another program; None if it does not exist."""
     paths = (existing_path(spelling) for spelling in path_spellings(text))
     return next((path for path in paths if path is not None), None)
 
@@ -391,7 +393,7 @@ def read_json(path: Path) -> Any:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: As for ``parse_json``, or it is not UTF-8 text.
+        ValueError: The file is not UTF-8 text, or ``parse_json`` rejects its content.
     """
     return parse_json(path.read_text(encoding="utf-8"))
 
@@ -411,7 +413,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The file is damaged, or not such a file.
+        ValueError: The file is damaged, or ``np.savez`` did not write it.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -432,8 +434,8 @@ def write_new_json(path: Path, document: Any) -> bool:
     If the file system has hard links, no other process ever sees an incomplete file.
 
     Returns:
-        False if the file exists, even if another process created it a moment ago. It stays as it
-        is.
+        True if this call created the file. False if the file existed, even if another process has
+        only just created it; an existing file is not changed.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
@@ -461,6 +463,6 @@ def _write_exclusively(path: Path, text: str) -> bool:
         with file:
             file.write(text)
     except BaseException:
-        path.unlink(missing_ok=True)  # half a file would be reported as damaged
+        path.unlink(missing_ok=True)  # an incomplete file would be reported as damaged
         raise
     return True

@@ -1,8 +1,9 @@
-"""``image_hashes.npz`` of a bundle: which images a model has seen, without the images.
+"""Read and write ``image_hashes.npz`` of a bundle: hashes of the images used to train the model.
 
-Each image is represented by its content key: eight bytes of a hash of its pixels. An evaluation
-compares these keys with those of a dataset's images, so the dataset may have other file names and
-other splits. ``fer_core.dataset.duplicates.content_keys`` computes the keys.
+The file contains a content key for each image: eight bytes of a hash of the pixels. An evaluation
+compares these keys with the keys of a dataset's images. It therefore recognizes images of the
+training even if the dataset has other file names and other splits.
+``fer_core.dataset.duplicates.content_keys`` computes the keys.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ def _no_keys() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class ImageHashes:
-    """The images that a model has seen, as content keys; sorted and distinct if read from a file.
+    """Content keys of the images that were used to train a model.
+
+    Keys that were read from a file are sorted and distinct.
 
     Attributes:
         train: Keys of the training images, int64 ``[k]``.
         validation: Keys of the images on which the checkpoint and the calibration were selected,
             int64.
-        start: Keys of the training images of the models that the training started from, int64.
-        is_complete: False if the training started from a model whose training images are unknown.
+        start: Keys of the images on which the starting model, its own starting model and so on were
+            trained, int64.
+        is_complete: False if one of these models does not record its training images.
     """
 
     train: NDArray[np.int64]
@@ -64,7 +68,7 @@ def write_image_hashes(path: Path, hashes: ImageHashes) -> None:
 
 
 def read_image_hashes(path: Path) -> ImageHashes | None:
-    """Read a file of hashes; None if it is missing, as in bundles of earlier versions.
+    """Read a file of hashes; return None if it is missing, as in bundles of earlier versions.
 
     Raises:
         InputError: The file is damaged or cannot be read.

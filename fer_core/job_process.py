@@ -1,7 +1,8 @@
-"""The process of a job on disk, such as a training run: its start, its lock, whether it is alive.
+"""Start, lock and check the process of a job that is stored on disk, such as a training run.
 
-One process at a time works on a job. It keeps a file of the job locked. The lock tells other
-processes that it is alive. They write requests, such as to stop, to another file of the job.
+One process at a time works on a job. This process keeps a file of the job locked, which tells other
+processes that it is alive. Other processes write requests, such as to stop the job, to another file
+of the job.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ def start_job(
     log: Path,
     on_exit: Callable[[], object] | None = None,
 ) -> bool:
-    """Lock a job and start its process in the background, which inherits the lock.
+    """Lock a job and start its process in the background.
 
-    The process calls ``take_job_lock``. An old request was meant for an earlier process and is
-    removed.
+    The process inherits the lock, and should call ``take_job_lock``. Old requests are removed,
+    because they were meant for an earlier process.
 
     Args:
         module: The module that ``python -m`` runs.
@@ -63,7 +64,8 @@ def start_job(
             not called if the calling process ends first.
 
     Returns:
-        False if the job does not exist any more, or another process works on it.
+        True if the process was started; False if the job does not exist any more, or another
+        process works on it.
 
     Raises:
         OSError: The log cannot be written, the old request cannot be removed, or the system cannot
@@ -91,8 +93,8 @@ def take_job_lock(path: Path, requests: Path, busy_message: str) -> int:
     """Lock a job for this process, until the returned descriptor is closed or the process ends.
 
     A process that ``start_job`` started has inherited the lock. It keeps the file of requests,
-    because a request may be meant for it. Any other process removes the file, because its requests
-    were meant for an earlier process of the job.
+    because a request may be meant for it. Any other process removes the file, because the requests
+    in the file were meant for an earlier process of the job.
 
     Args:
         path: The locked file of the job.
@@ -120,8 +122,8 @@ def is_job_running(path: Path, read_status: Callable[[], ProcessStatus | None]) 
 
     Args:
         path: The locked file of the job.
-        read_status: Returns what the process of the job reported last; called only if the lock is
-            unknown, as on systems without locks.
+        read_status: Returns what the process of the job reported last. It is called only if the
+            state of the lock is unknown, as on systems without locks.
     """
     locked = is_locked(path)
     return has_living_process(read_status()) if locked is None else locked

@@ -9,8 +9,9 @@ import re
 
 #: A JPEG with more scans is rejected.
 MAX_JPEG_SCANS = 100
-#: The next marker after compressed data. In the data, 0xFF is only followed by 0x00 or by a restart
-#: marker (0xD0 to 0xD7). Decoders skip the marker 0x01, which has no length.
+#: Two bytes that mark the beginning of a segment. Compressed data do not match, because 0xFF is
+#: always followed there by 0x00 or by a restart marker (0xD0 to 0xD7). The marker 0x01 does not
+#: match either: it has no length, and decoders skip it.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
@@ -36,7 +37,7 @@ def count_scans(content: bytes) -> int:
     if not content.startswith(b"\xff\xd8"):
         return 0
     # This fast count is an upper bound, because other pictures in the file and damaged data may
-    # contain the same two bytes. For most files it is sufficient.
+    # contain the same two bytes. For most files, the upper bound is low enough.
     upper_bound = content.count(b"\xff\xda")
     if upper_bound <= MAX_JPEG_SCANS:
         return upper_bound

@@ -38,7 +38,7 @@ def prepare_backend() -> str:
     Raises:
         InputError: Keras or the requested backend is not installed.
     """
-    # Hides TensorFlow's long list of build options and missing GPUs, but not its errors.
+    # This hides TensorFlow's long list of build options and missing GPUs, but not its errors.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if "keras" in sys.modules:
         import keras
@@ -52,7 +52,7 @@ def prepare_backend() -> str:
 
 @contextmanager
 def _not_importable(names: tuple[str, ...]) -> Iterator[None]:
-    """Let the import of packages that are not loaded yet fail, as if they were not installed."""
+    """Hide packages that are not loaded yet from imports, as if they were not installed."""
     hidden = [name for name in names if name not in sys.modules]
     # Python raises ImportError for a module whose entry is None.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]

@@ -52,10 +52,10 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
 
 
 def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
-    """Write an evaluation into the model card of a bundle, as a section.
+    """Write a section on an evaluation into the model card of a bundle.
 
-    It replaces the section of an earlier evaluation on the same data and split. All other text of
-    the card is kept, including text that was added manually.
+    This section replaces the section on an earlier evaluation on the same data and split. All other
+    text of the card is kept, including text that was added manually.
 
     Args:
         bundle: The model.
@@ -65,8 +65,8 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
         The path of the card.
 
     Raises:
-        InputError: The evaluation belongs to another model, the model is part of the installed
-            package, or the card is not UTF-8 text or cannot be read or written.
+        InputError: The evaluation belongs to another model, the model is shipped with FER Studio,
+            or the card is not UTF-8 text or cannot be read or written.
     """
     if document["model"] != bundle.name:
         raise InputError(
@@ -184,9 +184,10 @@ def _evaluation_section(data: str, document: dict[str, Any]) -> str:
 
 
 def _unseen_sentence(seen: dict[str, Any] | None) -> str:
-    """Return the number of images that the model has not seen, as a sentence.
+    """Return a sentence with the number of evaluated images that were not used to train the model.
 
-    Empty if there are none or it is unknown. The warnings state how many images it has seen.
+    The sentence is empty if this number is 0 or unknown. The warnings of the evaluation state how
+    many evaluated images were used to train the model.
     """
     if seen is None or not seen["unseen"]:
         return ""
@@ -318,11 +319,12 @@ def _start(record: BundleRecord) -> str:
         "replaced": "the last layer replaced",
     }.get(str(start.get("head")), "whether the last layer was kept is unknown")
     frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
-    # Several models in a row were often trained on the same dataset.
+    # The starting model may have its own starting model, which was often trained on the same
+    # dataset.
     names = ", ".join(
         dict.fromkeys(str(dataset.get("name", "unknown")) for dataset in record.starting_datasets)
     )
-    # A model that replaces its starting model has the same name.
+    # If a model replaces its starting model, both have the same name, but different versions.
     digest = str(start.get("digest") or "")
     version = f", version {digest[:8]}" if digest else ""
     return (
@@ -438,7 +440,7 @@ _ADJUSTMENT_AND_THRESHOLDS = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence
 def _with_calibration(card: str, calibration: Calibration) -> str:
     """Replace the paragraphs on logit adjustment and thresholds in a card.
 
-    A card without a line that begins with a temperature gets no paragraphs.
+    A card without a line that begins with "Temperature" and a number gets no such paragraphs.
     """
     card = _ADJUSTMENT_AND_THRESHOLDS.sub("", card)
     match = re.search(r"^Temperature \d[^\n]*", card, flags=re.MULTILINE)
@@ -474,7 +476,7 @@ def _metrics(split: str, metrics: dict[str, Any]) -> str:
         return "\n\n".join(
             (
                 "Against the labels. " + _with_class_table(text, metrics),
-                _with_class_table(_against_votes(split, votes), votes),
+                _with_class_table(_vote_metrics(split, votes), votes),
             )
         )
     return _with_class_table(text, metrics)
@@ -490,8 +492,8 @@ def _leak_free_description(metrics: dict[str, Any]) -> str:
     return "without a copy or near-duplicate in the training split"
 
 
-def _against_votes(split: str, votes: dict[str, Any]) -> str:
-    """Return the metrics of one split against the plurality of annotator votes."""
+def _vote_metrics(split: str, votes: dict[str, Any]) -> str:
+    """Return the metrics of one split for which the annotators' votes decide the true classes."""
     parts = _metrics(split, {key: value for key, value in votes.items() if key != "per_class"})
     ties = votes.get("ties")
     text = f"Against the plurality of annotator votes. {parts}"

@@ -1,4 +1,4 @@
-"""Sessions of ONNX Runtime, configured for a machine that runs other work at the same time."""
+"""Open sessions of ONNX Runtime on a machine that does other work at the same time."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def open_session(
     Raises:
         Exception: The network cannot be used. ONNX Runtime raises many exception types of its own.
     """
-    # ONNX Runtime sends usage data to its developers unless this is set before its import.
+    # Without this variable, ONNX Runtime sends usage data to its developers after its import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    # Imported here, because a machine that only trains may not have it.
+    # The import is not at the top of the file, because ONNX Runtime may be missing on a machine
+    # that only trains.
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,4 +1,4 @@
-"""The format of a picture, from the first bytes of its file and not from its name."""
+"""Determine the format of a picture from the first bytes of its file, not from its name."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def heif_format(content: bytes) -> str | None:
     """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
     if content[4:8] != b"ftyp":
         return None
-    # The brand at byte 8 may be a general one. The brands that the file is compatible with follow
-    # from byte 16. The limit keeps the loop short if the length is damaged.
+    # The brand at byte 8 may be a general one. From byte 16 on, the header lists the brands that
+    # the file is compatible with. The limit keeps the loop short if the length is damaged.
     length = min(int.from_bytes(content[:4], "big"), 256)
     brands = [content[8:12], *(content[start : start + 4] for start in range(16, length, 4))]
     if any(brand in _AVIF_BRANDS for brand in brands):

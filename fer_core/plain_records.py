@@ -1,7 +1,7 @@
 """Build dataclasses from plain values without pydantic.
 
-Importing pydantic takes 0.1 s and 15 MB. The code that loads and runs a model does without it,
-unless a file is not valid: ``fer_core.validation.from_dict`` then explains the error.
+Importing pydantic takes 0.1 s and 15 MB. The code that loads and runs a model imports it only if a
+file is not valid, because ``fer_core.validation.from_dict`` then explains the error.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
     return None if record is _MISMATCH else record
 
 
-#: The result of a conversion if the value has another type.
+#: The result of a conversion if a value is missing or has another type.
 _MISMATCH: Any = object()
 
 

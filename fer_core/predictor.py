@@ -1,8 +1,8 @@
-"""``Predictor``: 48x48 face crops in, probabilities out. All predictions go through this class.
+"""Predict the probabilities of the classes for face crops.
 
-It scales the pixel intensities, runs the network, averages the outputs for a crop and its mirror
-image, puts the classes in order and calibrates. The network runs on ONNX Runtime; TensorFlow is not
-imported.
+All predictions go through the class ``Predictor``. It scales the pixel intensities, runs the
+network, may average the outputs for a crop and its mirror image, puts the classes in order and
+calibrates the probabilities. The network runs on ONNX Runtime; TensorFlow is not imported.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Background processes: starting them, their locks, and whether they are alive.
+"""Start background processes, lock files for a process, and check whether a process is alive.
 
-The operating system releases the locks of a process when it ends, even if it crashes.
+When a process ends, even by a crash, the operating system releases its locks.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from fer_core.settings import PROJECT_ROOT, Settings, module_command
 #: Environment variable with the descriptor of an open file that holds a job's lock.
 LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
 
-#: Maximum time to wait for processes that only check whether a file is locked. They hold a shared
-#: lock for a moment, unless the system suspends them just then.
+#: Maximum time to wait for processes that only check whether a file is locked. They usually hold a
+#: shared lock for only a moment, but the system may suspend a process during this moment.
 _CHECK_SECONDS = 30.0
 
 #: Tolerance between two readings of a process's start time, in seconds.
@@ -116,9 +116,9 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
 
     Args:
         path: The file.
-        timeout: Seconds to wait for another process to release the lock. While the only holders are
-            processes that check the lock (``is_locked``), the function waits longer, because they
-            release it soon.
+        timeout: Seconds to wait for another process to release the lock. If only processes that
+            check the lock (see ``is_locked``) hold it, this function may wait longer, because these
+            processes release it soon.
 
     Returns:
         The descriptor of the open file; None if another process holds the lock.
@@ -153,7 +153,7 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _is_same_file(path: Path, descriptor: int) -> bool:
-    """Return True if a path still refers to an open file; it may have been replaced."""
+    """Return True unless the file at a path was replaced or removed after it was opened."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -171,8 +171,8 @@ def is_locked(path: Path) -> bool | None:
     except OSError:
         return None
     try:
-        # A shared lock, so that two processes that check at the same time do not see each other's
-        # lock.
+        # The lock is shared, so that two processes that check at the same time do not find each
+        # other's lock.
         return not _try_lock(descriptor, shared=True)
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""Versions and hardware, for the record of a model."""
+"""Determine software versions and hardware for the record of a model."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
         mean=None if arguments.mean is None else parse_channels(arguments.mean, "--mean"),
         std=None
         if arguments.std is None
-        else parse_channels(arguments.std, "--std", is_positive=True),
+        else parse_channels(arguments.std, "--std", must_be_positive=True),
         replace=arguments.replace,
     )
     if arguments.check_on is not None:

@@ -2,8 +2,8 @@
 
 Keras builds every class and function that a config names. This module accepts only layers,
 initializers and similar objects that are known to be pure arithmetic. Everything else is rejected
-before Keras reads it, so that a file cannot choose code to run. The list is closed on purpose:
-additions of a later version of Keras are rejected until they have been reviewed.
+before Keras reads it, so that a file cannot choose code to run. Objects that a later version of
+Keras adds are rejected too, until someone has reviewed them and added them to the lists below.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ AUGMENTATION = _NEW_AUGMENTATION | split_names(
 )
 
 #: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``. None
-#: of them takes a function or reads a file.
+#: of these operations takes a function or reads a file.
 _OPERATIONS = split_names(
     """
     Abs Absolute Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip
@@ -95,10 +95,12 @@ _OTHER_CLASSES = split_names(
     """
 )
 
-#: Classes under which Keras 2 records arithmetic, together with the name of a TensorFlow function.
+#: Classes of the layers in which Keras 2 records arithmetic. Such a layer names a TensorFlow
+#: function.
 LEGACY_OPERATIONS = split_names("TFOpLambda SlicingOpLambda")
 
-#: Activations. Other functions that Keras finds by name are not part of a network's arithmetic.
+#: Activations. Keras finds other functions by name too, such as losses, but they are not part of a
+#: network's arithmetic.
 _FUNCTIONS = split_names(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
@@ -111,7 +113,7 @@ _CLASSES = (
     _LAYERS | _NEW_AUGMENTATION | _OPERATIONS | _OTHER_CLASSES | _VALUES | frozenset(MODEL_CLASSES)
 )
 
-#: Names that the package ``keras`` has in other packages and versions.
+#: Names under which other packages and versions contain the package ``keras``.
 _PACKAGE = re.compile(r"(?:tf_keras|tensorflow\.python\.keras|tensorflow\.keras)(?=\.|$)")
 #: Modules of ``keras`` that contain the allowed objects.
 _MODULE = re.compile(
@@ -126,14 +128,14 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
     """Parse an architecture and check that it contains only allowed objects.
 
     Args:
-        text: The JSON document.
-        path: The file that contains it, for messages.
+        text: The architecture as JSON.
+        path: The file that contains the architecture, for messages.
 
     Returns:
-        The architecture, without the configuration of the training.
+        The architecture, without the settings of the training.
 
     Raises:
-        InputError: The text is not an architecture, or names anything but known layers of Keras.
+        InputError: The text is not an architecture, or names an object that is not allowed.
     """
     if len(text) > _MAX_CONFIG_BYTES:
         raise InputError(f"The architecture in {path} is too large; save the model with Keras.")
@@ -150,7 +152,8 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
             f"{path} {description}; it should describe a Sequential or functional Keras model, as "
             "the model's to_json() writes it."
         )
-    # The training is not needed, and its losses and metrics are often custom code.
+    # These settings of the training are not needed, and often name losses or metrics that are
+    # custom code.
     config.pop("compile_config", None)
     check_config(config, path)
     return config
@@ -159,7 +162,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
 def check_config(config: Any, path: Path) -> None:
     """Reject an architecture that could run code.
 
-    Modules with another name of the package, such as ``tf_keras.layers``, are replaced, in place,
+    In ``config``, the names of modules of other packages, such as ``tf_keras.layers``, are replaced
     by those of ``keras``.
 
     Raises:
@@ -207,7 +210,7 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
 
 
 def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
-    """Reject a TensorFlow function that has no operation in Keras 3."""
+    """Reject a TensorFlow function for which Keras 3 has no operation."""
     config = node.get("config")
     function = config.get("function") if isinstance(config, dict) else None
     if not isinstance(function, str) or function not in FUNCTIONS:
@@ -220,7 +223,7 @@ def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
 
 
 def _check_value(node: dict[str, Any], path: Path) -> None:
-    """Reject a tensor that does not consist of numbers, because Keras passes it to NumPy."""
+    """Reject a constant that does not consist of numbers; Keras would pass it to NumPy."""
     config = node.get("config")
     if node["class_name"] not in ("__tensor__", "__numpy__"):
         return
@@ -245,12 +248,13 @@ def _not_allowed(name: str, path: Path) -> InputError:
 
 
 def dictionaries(config: Any, path: Path) -> Iterator[dict[str, Any]]:
-    """Yield all JSON objects in a document, at any depth.
+    """Yield all dictionaries in an architecture, at any depth.
 
-    Recursion is not used, because a damaged or hostile file may be nested too deeply for it.
+    This function is not recursive, because a damaged or hostile file may be nested too deeply for
+    recursion.
 
     Raises:
-        InputError: The document is too large.
+        InputError: The architecture is too large.
     """
     pending = [config]
     node_count = 0

@@ -19,11 +19,10 @@ def modern_config(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Convert a checked architecture to the format of Keras 3.
 
-    Keras 1 and 2 wrote a sequential model as a plain list of layers. These layers do not name their
-    module, and the first layer contains the input shape. All arithmetic becomes float32, which is
-    also the type of the stored weights, and the batch size becomes variable. Augmentation layers
-    become identity layers. Recurrent layers are unrolled, because a network with loops cannot be
-    served.
+    A sequential model of Keras 1 or 2 is a plain list of layers without modules, and its first
+    layer contains the input shape. It gets modules and an input layer. In every model, all
+    arithmetic becomes float32, and the batch size becomes variable. Augmentation layers become
+    identity layers. Recurrent layers are unrolled, because a network with loops cannot be served.
 
     Args:
         config: The architecture; it is changed.
@@ -31,11 +30,12 @@ def modern_config(
         legacy: True if Keras 1 or 2 wrote the file.
 
     Returns:
-        The architecture, and descriptions of the changes that the model card lists: removed layers.
+        The architecture, and a description of each change that the model card lists. The only such
+        change is the removal of augmentation layers.
 
     Raises:
-        InputError: The configuration does not have the structure of a Keras architecture, or has an
-            option that Keras 3 lacks.
+        InputError: ``config`` does not have the structure of a Keras architecture, or has an option
+            that Keras 3 lacks.
     """
     changes: tuple[str, ...] = ()
     for node in dictionaries(config, path):
@@ -46,7 +46,7 @@ def modern_config(
             _modernize_model(node, path)
         elif "class_name" in node and isinstance(node.get("config"), dict):
             _modernize_layer(node)
-        # A layer called with training=True would pass that to all later layers when exported.
+        # If this value of a call were kept, an export would pass it to all later layers.
         if isinstance(node.get("training"), bool):
             del node["training"]
         for key in ("batch_shape", "batch_input_shape"):
@@ -77,17 +77,17 @@ def _make_identity(layer: dict[str, Any]) -> None:
 
 
 def _modernize_layer(node: dict[str, Any]) -> None:
-    """Unroll a recurrent layer, and remove an option of input layers."""
+    """Unroll a recurrent layer; remove the option ``ragged`` of an input layer."""
     settings = node["config"]
     if node["class_name"] in _RECURRENT_LAYERS:
         settings["unroll"] = True
     if node["class_name"] == "InputLayer":
-        # Images are never ragged tensors.
+        # Keras 3 lacks this option, and images are never ragged tensors.
         settings.pop("ragged", None)
 
 
 def _modernize_model(node: dict[str, Any], path: Path) -> None:
-    """Give a model the structure of Keras 3: named layers, an input layer, a module."""
+    """Give a model the structure of Keras 3: a list of layers with a name, input and module."""
     config = node.get("config")
     if isinstance(config, list):
         config = {"name": "sequential", "layers": config}
@@ -107,7 +107,7 @@ def _modernize_model(node: dict[str, Any], path: Path) -> None:
 
 
 def _separate_input(layers: list[dict[str, Any]]) -> None:
-    """Add the input layer to an old sequential model, where the first layer implies it."""
+    """Add an input layer to an old sequential model, whose first layer contains the input shape."""
     first_settings = layers[0].get("config")
     if not isinstance(first_settings, dict) or layers[0].get("class_name") == "InputLayer":
         return

@@ -1,7 +1,7 @@
-"""Keras files: a ``.keras`` archive, a legacy ``.h5``, an architecture ``.json`` with weights.
+"""Read Keras files: a ``.keras`` archive, an ``.h5``, or an architecture ``.json`` with weights.
 
-Each of them contains an architecture and weights in HDF5. Both are extracted and checked here, and
-only then passed to Keras.
+A model consists of an architecture and of weights in HDF5. Both are extracted and checked here
+before Keras reads them.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ if TYPE_CHECKING:
 
 _CONFIG_MEMBER = "config.json"
 _METADATA_MEMBER = "metadata.json"
-# Names of files with weights. By the name, Keras recognizes the layout: that of Keras 3, or that of
-# Keras 1 and 2.
+#: Name of the weights in an archive, and of a copy of weights in the layout of Keras 3. Keras
+#: recognizes that layout by the ending ``.weights.h5``.
 _WEIGHTS_MEMBER = "model.weights.h5"
-_LEGACY_WEIGHTS = "model.h5"
+#: Name of a copy of weights in the older layout, which ``.h5`` files have.
+_OLD_LAYOUT_WEIGHTS = "model.h5"
 #: Maximum number of files in an archive.
 _MAX_MEMBERS = 1000
 
-#: Usual endings, instead of ``.json``, of the file with the weights, the most common first.
+#: Usual endings of the file with the weights, which has the same name as the architecture
+#: ``NAME.json`` except for the ending. The most common ending is the first one.
 _WEIGHTS_SUFFIXES = (".weights.h5", ".h5", "_weights.h5", ".hdf5", ".weights.hdf5")
 
 #: Maximum number of weights (600 MB), slightly more than VGG16 has.
@@ -58,11 +60,11 @@ class KerasParts:
         path: The file of the model.
         format: A description of the file's format.
         config: The architecture, in the format of Keras 3.
-        changes: A description of each change that the conversion made.
-        weights: A copy of the weights, named as Keras requires for their layout.
+        changes: A description of each change that the model card lists.
+        weights: A copy of the weights. Keras recognizes their layout by the name of this file.
         legacy: True if Keras 1 or 2 wrote the model.
-        weights_file: The name of the file of the weights; None if they are in the file of the
-            model.
+        weights_file: The name of the original file of the weights; None if ``path`` contains the
+            weights.
     """
 
     path: Path
@@ -127,9 +129,9 @@ def _from_json(path: Path, weights: Path, folder: Path) -> KerasParts:
     copy = folder / _WEIGHTS_MEMBER
     copy_hdf5(weights, copy, weights)
     with _open_hdf5(copy, weights) as file:
-        has_legacy_layout = "layer_names" in file.attrs or "model_weights" in file
-    if has_legacy_layout:
-        copy = copy.rename(folder / _LEGACY_WEIGHTS)
+        has_old_layout = "layer_names" in file.attrs or "model_weights" in file
+    if has_old_layout:
+        copy = copy.rename(folder / _OLD_LAYOUT_WEIGHTS)
     return _parts(
         path, "Keras architecture with weights", config, None, copy, weights_file=weights.name
     )
@@ -152,8 +154,8 @@ def _parts(
         config: The architecture.
         version: The version of Keras that the file records; None if it records none.
         weights: The copy of the weights.
-        weights_file: The name of the file of the weights; None if they are in the file of the
-            model.
+        weights_file: The name of the original file of the weights; None if ``path`` contains the
+            weights.
     """
     legacy = is_legacy(config, version)
     converted, changes = modern_config(config, path, legacy=legacy)
@@ -161,7 +163,7 @@ def _parts(
 
 
 def _weights_next_to(path: Path) -> Path:
-    """Return the file with the weights of an architecture ``.json`` in the same folder."""
+    """Find the weights of an architecture ``.json`` in its folder, and return their path."""
     names = [path.stem + suffix for suffix in _WEIGHTS_SUFFIXES]
     for name in names:
         if path.with_name(name).is_file():
@@ -173,8 +175,8 @@ def _weights_next_to(path: Path) -> Path:
 
 
 def _from_hdf5(path: Path, folder: Path) -> KerasParts:
-    """Read a legacy ``.h5`` file, which is copied to a folder."""
-    copy = folder / _LEGACY_WEIGHTS
+    """Copy an ``.h5`` file to a folder, and read the copy."""
+    copy = folder / _OLD_LAYOUT_WEIGHTS
     copy_hdf5(path, copy, path)
     with _open_hdf5(copy, path) as file:
         text = file.attrs.get("model_config")
@@ -182,7 +184,7 @@ def _from_hdf5(path: Path, folder: Path) -> KerasParts:
     if not isinstance(text, (str, bytes)):
         raise InputError(
             f"{path} contains weights without an architecture; import the architecture .json that "
-            "belongs to it, with --weights naming this file."
+            "belongs to it, and name this file with --weights."
         )
     if isinstance(version, bytes):
         version = version.decode(errors="replace")
@@ -232,7 +234,7 @@ def _from_archive(path: Path, folder: Path) -> KerasParts:
 
 
 def _recorded_version(archive: zipfile.ZipFile) -> str | None:
-    """Return the version of Keras that wrote an archive, if it is recorded."""
+    """Return the version of Keras that wrote an archive; None if the archive does not record it."""
     if _METADATA_MEMBER not in archive.namelist():
         return None
     try:
@@ -266,7 +268,8 @@ def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
         )
     if len(members) > _MAX_MEMBERS or len(set(names)) < len(names):
         raise InputError(f"{path} contains too many files, or one name twice; save it with Keras.")
-    # The declared sizes can be trusted, because zipfile never reads more of a member than that.
+    # The declared sizes can be trusted, because zipfile never reads more bytes from a member than
+    # its declared size.
     if sum(member.file_size for member in members) > MAX_BYTES:
         raise InputError(
             f"{path} unpacks to more than {MAX_BYTES / 2**20:,.0f} MB, more than can be imported; "
@@ -326,9 +329,10 @@ def _build_from_json(text: str, path: Path) -> keras.Model:
 def _check_network_size(text: str, path: Path) -> None:
     """Reject a network that is too large, before memory for its weights is allocated.
 
-    Inside a ``StatelessScope`` Keras computes the shapes of weights without allocating them; on
-    exit it would allocate all of them. The scope belongs to its thread, so it is entered in a
-    thread that ends without leaving the scope.
+    Inside a ``StatelessScope``, Keras computes the shapes of weights without allocating the
+    weights. When code leaves the scope, Keras allocates all of them. This function therefore enters
+    the scope in a separate thread, which ends without leaving the scope. The scope does not affect
+    other threads.
     """
     import keras
 
@@ -368,7 +372,7 @@ def _check_network_size(text: str, path: Path) -> None:
 
 
 def _as_list(outputs: Any) -> list[Any]:
-    """Return the outputs of a layer, which may be one tensor, a list or a dictionary, as a list."""
+    """Return a layer's outputs as a list; ``outputs`` is a tensor, a list or a dictionary."""
     if isinstance(outputs, dict):
         return list(outputs.values())
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]

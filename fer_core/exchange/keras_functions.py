@@ -1,6 +1,6 @@
 """TensorFlow functions that Keras 2 records as layers, and the Keras 3 operations for them.
 
-``x / 255`` between two layers of Keras 2 becomes a layer that names the function ``math.truediv``.
+Keras 2 records ``x / 255`` between two layers as a layer that names the function ``math.truediv``.
 Only the functions in ``FUNCTIONS`` are accepted: all of them are arithmetic on tensors.
 """
 
@@ -12,15 +12,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Operation:
-    """The operation of Keras 3 for a TensorFlow function.
+    """The operation of Keras 3 that replaces a TensorFlow function.
 
     Attributes:
         name: The class of the operation.
         module: The module of the class in ``keras.src.ops``.
-        tensors: The names of the function's arguments, after the first, that may be tensors.
-        settings: Pairs of an argument of the function that is not a tensor and the setting of the
-            class that replaces it.
-        ignored: Arguments of the function that have no effect.
+        tensors: Names of the function's arguments that may be tensors, without the first argument.
+        settings: Pairs of names: an argument of the function that is not a tensor, and the setting
+            of the class that replaces this argument.
+        ignored: Names of arguments of the function that have no effect.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Operation:
     def convert(
         self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Turn a layer of Keras 2 into the operation.
+        """Replace a layer of Keras 2 by the operation.
 
         Args:
             layer: The layer, which is changed in place.
@@ -40,7 +40,7 @@ class Operation:
             options: The keyword arguments of this call.
 
         Returns:
-            The positional and the keyword arguments of the call of the operation.
+            The positional and the keyword arguments for the same call of the operation.
 
         Raises:
             ValueError: An argument is not known.
@@ -70,7 +70,7 @@ class Operation:
 
 
 def _keras3_argument(value: Any) -> Any:
-    """Return an argument as Keras 3 writes it: lists of numbers as an array."""
+    """Return an argument in the format of Keras 3, which writes a list of numbers as an array."""
     if isinstance(value, list) and value and all(not isinstance(item, dict) for item in value):
         return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
     return value

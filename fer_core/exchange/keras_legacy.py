@@ -1,9 +1,9 @@
 """Convert an architecture of Keras 1 or 2 to the format of Keras 3.
 
-Keras 3 can read many older architectures, but not all: it fails for nested models, for arithmetic
-outside of layers and for keys that it no longer knows, and two defaults are not those of older
-versions. This module rewrites the complete architecture, so that the result does not depend on how
-Keras 3 reads older architectures.
+Keras 3 can read many older architectures, but not all. It fails for nested models, for arithmetic
+outside of layers and for keys that it no longer knows, and it computes some layers differently.
+This module rewrites the complete architecture, so that the result does not depend on how Keras 3
+reads older architectures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ _HARMLESS_VALUES: dict[str, tuple[object, ...]] = {
 #: Keys that every layer accepts through its base class.
 _COMMON_KEYS = frozenset(("name", "trainable", "dtype"))
 
-#: Keras 2 writes this instead of the name of a layer if an argument is a constant.
+#: If an argument of a call is a constant, Keras 2 writes this text where it otherwise writes the
+#: name of the layer that computes the argument.
 _CONSTANT = "_CONSTANT_VALUE"
 
 
@@ -67,7 +68,7 @@ def from_legacy(config: dict[str, Any], path: Path) -> None:
     """Convert an architecture of Keras 1 or 2 in place.
 
     Args:
-        config: An architecture that was checked, and whose models have a list of layers.
+        config: A checked architecture, in which each model has a list of layers.
         path: Path of the model's file, for messages.
 
     Raises:
@@ -81,7 +82,7 @@ def from_legacy(config: dict[str, Any], path: Path) -> None:
 
 
 def _convert_model(node: dict[str, Any], path: Path) -> None:
-    """Convert the names and, in a functional model, the connections of the layers of a model."""
+    """Convert the names of a model's layers and, in a functional model, their connections."""
     config = node["config"]
     node.pop("build_config", None)
     for layer in config["layers"]:
@@ -93,7 +94,7 @@ def _convert_model(node: dict[str, Any], path: Path) -> None:
             layer["module"] = "keras.layers"
             layer["registered_name"] = None
         if isinstance(layer.get("config"), dict):
-            # Keras 3 does not accept a slash, which it uses as a separator.
+            # Keras 3 does not accept a slash in a name, because the slash is its separator.
             for named_object in (layer, layer["config"]):
                 if isinstance(named_object.get("name"), str):
                     named_object["name"] = plain_layer_name(named_object["name"])
@@ -121,7 +122,7 @@ class _Graph:
             if not isinstance(name, str) or not isinstance(layer.get("inbound_nodes"), list):
                 raise self._damaged()
             self._layers[name] = layer
-        # For each nested model, the difference between the numbers of its calls in Keras 2 and 3.
+        # For each nested model: how much higher Keras 2 numbers its calls than Keras 3.
         self._offsets: dict[str, int] = {}
 
     def convert(self) -> None:
@@ -148,10 +149,11 @@ class _Graph:
             raise self._damaged() from error
 
     def _find_offsets(self) -> None:
-        """Find the difference between the numbers of the calls of each nested model.
+        """Find how much higher Keras 2 numbers the calls of each nested model than Keras 3.
 
-        Keras 2 also counted the construction of the model as a call, but ``inbound_nodes`` contains
-        only the other calls. The highest number of a call in the references shows the difference.
+        Keras 2 counted the construction of the model as a call too, but ``inbound_nodes`` contains
+        only the other calls. If a reference has a higher number than these calls explain, the
+        excess is the difference.
         """
         highest: dict[str, int] = {}
         for name, index, _ in self._references():
@@ -162,7 +164,7 @@ class _Graph:
                 self._offsets[name] = max(0, highest.get(name, 0) - max(calls - 1, 0))
 
     def _references(self) -> list[tuple[str, int, int]]:
-        """Return every reference to a tensor: name of the layer, number of call and of output."""
+        """Return each reference to a tensor: a layer's name, a call number, an output number."""
         references: list[tuple[str, int, int]] = []
         pending: list[Any] = [layer["inbound_nodes"] for layer in self._layers.values()]
         pending.append(self._config["output_layers"])
@@ -178,7 +180,11 @@ class _Graph:
         return references
 
     def _is_reference(self, item: object) -> bool:
-        """Return True if an item refers to a tensor: layer, call, output and maybe arguments."""
+        """Return True if an item refers to a tensor.
+
+        Such an item is a list of the name of a layer, a call number, an output number and possibly
+        the keyword arguments of the call.
+        """
         return (
             isinstance(item, list)
             and len(item) in (3, 4)
@@ -193,7 +199,7 @@ class _Graph:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the positional and the keyword arguments of one call of a layer."""
         if isinstance(call, dict):
-            # The call has the format of Keras 3 already.
+            # The call already has the format of Keras 3.
             return tuple(call["args"]), call["kwargs"]
         # The call of a TensorFlow function is one entry instead of a list of entries.
         entries = [call] if is_operation or not isinstance(call[0], list) else call
@@ -227,14 +233,14 @@ class _Graph:
         }
 
     def _convert_ends(self, ends: Any) -> list[Any]:
-        """Return the inputs or outputs of the model with the numbers of calls in Keras 3."""
+        """Return references to the model's inputs or outputs with the call numbers of Keras 3."""
         entries = [ends] if self._is_reference(ends) else list(ends)
         converted = []
         for entry in entries:
             name = plain_layer_name(entry[0])
             index = entry[1] - self._offsets.get(name, 0)
-            # Only for inputs and outputs, Keras 3 counts the construction of a nested functional
-            # model as a call.
+            # In these references, unlike in those between layers, Keras 3 counts the construction
+            # of a nested functional model as a call.
             if self._layers[name].get("class_name") in ("Functional", "Model"):
                 index += 1
             converted.append([name, index, entry[2]])
@@ -285,7 +291,7 @@ def _convert_layer(node: dict[str, Any], path: Path) -> None:
     if name == "InputLayer" and "batch_input_shape" in settings:
         settings["batch_shape"] = settings.pop("batch_input_shape")
     if name == "GRU":
-        # Keras 3 assumes the newer variant, which older versions did not have.
+        # Without this option, Keras 3 assumes the newer variant, which older versions did not have.
         settings.setdefault("reset_after", False)
     for key in ("gamma", "beta"):
         settings.pop(f"{key}_regularizer_weight", None)
@@ -315,9 +321,9 @@ def _function_name(function: object) -> object:
 
 
 def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
-    """Replace a hard sigmoid by that of Keras 2, clip(0.2 x + 0.5, 0, 1).
+    """Replace a hard sigmoid by layers that compute it as Keras 2 does: clip(0.2 x + 0.5, 0, 1).
 
-    In Keras 3 the slope is 1 / 6 instead of 0.2.
+    In Keras 3, the slope of a hard sigmoid is 1 / 6 instead of 0.2.
     """
     slope = {"name": f"{node['config']['name']}_slope", "scale": 0.2, "offset": 0.5}
     limits = {"name": f"{node['config']['name']}_limits", "max_value": 1.0}
@@ -338,7 +344,7 @@ def _make_old_hard_sigmoid(node: dict[str, Any]) -> None:
 
 
 def _accepted_keys(layer: type) -> frozenset[str]:
-    """Return the options of a layer class: parameters of its constructor and of base classes."""
+    """Return the options that a layer class accepts, including the options of its base classes."""
     keys: set[str] = set()
     for cls in layer.__mro__:
         if cls.__name__ == "Layer":

@@ -1,10 +1,10 @@
-"""Assign the weights in a Keras file to a model that was built from the same file.
+"""Assign weights that Keras 1 or 2 wrote to a model that was built from the same files.
 
 Keras 3 assigns the weights of older files in the order of ``model.layers``. If an older version
-wrote the layers in another order, layers of the same shape would be exchanged without an error.
-This module finds the weights of each layer by the layer's name. In a file without these names, a
-layer is found by its number among the layers of its class, in the order of the architecture that
-the file contains.
+wrote the layers in another order, the weights of layers of the same shape would be exchanged
+without an error. This module finds the weights of each layer by the layer's name. If a file does
+not contain the names of the layers, the layers of each class are numbered in the order of the
+original architecture, and the weights are found by this number.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
 
     Args:
         model: The model.
-        file: A checked HDF5 file. A second file may be written to its folder, which should be
-            temporary.
+        file: A checked HDF5 file. Its folder should be temporary, because a second file may be
+            written there.
         config: The architecture that the model was built from.
 
     Raises:
@@ -46,31 +46,32 @@ def load_legacy_weights(model: keras.Model, file: Path, config: dict[str, Any]) 
     import h5py
 
     with h5py.File(file, "r") as content:
-        # An .h5 file lists the layers by name: in the group model_weights, or at the top of a file
-        # without an architecture. A .keras file names the layers after their classes.
+        # An .h5 file lists the names of the layers: in the group model_weights or, if the file
+        # contains no architecture, at its top level. A .keras file names the groups of the layers
+        # after the classes of the layers.
         group = content.get("model_weights", content)
-        is_by_name = "layer_names" in group.attrs or "layer_names0" in group.attrs
+        has_layer_names = "layer_names" in group.attrs or "layer_names0" in group.attrs
         arranged_file = file.with_name("arranged.weights.h5")
-        if is_by_name:
+        if has_layer_names:
             _load_by_name(model, group)
         else:
             with h5py.File(arranged_file, "w") as arranged:
                 _arrange(content, arranged, model, config["config"]["layers"])
-    if not is_by_name:
+    if not has_layer_names:
         model.load_weights(arranged_file)
     _adapt_hard_sigmoid(model)
 
 
-#: Keras 2 has hard_sigmoid(x) = clip(x / 5 + 1 / 2, 0, 1), and Keras 3 clip(x / 6 + 1 / 2, 0, 1).
-#: With x multiplied by 6 / 5, Keras 3 returns the result of Keras 2.
+#: In Keras 2, hard_sigmoid(x) is clip(x / 5 + 1 / 2, 0, 1). In Keras 3, it is
+#: clip(x / 6 + 1 / 2, 0, 1). If x is multiplied by 6 / 5, Keras 3 returns the result of Keras 2.
 _HARD_SIGMOID_FACTOR = 1.2
 
 _LSTM_PARTS = 4
-#: Number of parts of equal size into which the last axis of the weights is divided, by class of the
-#: layer. The weights of other layers are one part.
+#: For each class of layers whose weights consist of several parts along the last axis: the number
+#: of parts, which have equal size.
 _PART_COUNTS = {"LSTMCell": _LSTM_PARTS, "ConvLSTMCell": _LSTM_PARTS, "GRUCell": 3}
-#: The parts that belong to gates, by the number of parts. LSTM: input, forget and output. GRU:
-#: update and reset.
+#: For each number of parts: the positions of the parts that belong to gates. An LSTM has an input,
+#: a forget and an output gate; a GRU has an update and a reset gate.
 _GATES = {_LSTM_PARTS: (0, 1, 3), 3: (0, 1)}
 
 
@@ -81,22 +82,23 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
     hard_sigmoid = keras.activations.hard_sigmoid
     for layer in model._flatten_layers():
         part_count = _PART_COUNTS.get(layer.__class__.__name__, 1)
-        # One value for each part of the weights: True if the result of the part is the argument of
-        # a hard sigmoid.
-        is_scaled = [getattr(layer, "activation", None) is hard_sigmoid] * part_count
+        # One value for each part of the weights: True if a hard sigmoid is applied to the result
+        # of this part.
+        has_hard_sigmoid = [getattr(layer, "activation", None) is hard_sigmoid] * part_count
         if part_count > 1:
             # An LSTM also applies its activation to the cell state, which weights cannot scale.
-            if is_scaled[0] and part_count == _LSTM_PARTS:
+            if has_hard_sigmoid[0] and part_count == _LSTM_PARTS:
                 raise ValueError(
                     f"the layer {layer.name!r} has hard_sigmoid as its activation, which cannot "
                     "be converted to Keras 3"
                 )
             for gate in _GATES[part_count]:
-                is_scaled[gate] = layer.recurrent_activation is hard_sigmoid
-        if not any(is_scaled):
+                has_hard_sigmoid[gate] = layer.recurrent_activation is hard_sigmoid
+        if not any(has_hard_sigmoid):
             continue
-        factors = np.where(is_scaled, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
-        # Multiplying these weights by a factor multiplies the argument of the hard sigmoid by it.
+        factors = np.where(has_hard_sigmoid, _HARD_SIGMOID_FACTOR, 1.0).astype(np.float32)
+        # If these weights are multiplied by a factor, the argument of the hard sigmoid is
+        # multiplied by the same factor.
         names: tuple[str, ...] = ("kernel", "recurrent_kernel", "bias")
         if hasattr(layer, "pointwise_kernel"):
             names = ("pointwise_kernel", "bias")
@@ -111,7 +113,7 @@ def _adapt_hard_sigmoid(model: keras.Model) -> None:
 
 
 def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
-    """Load weights as ``model.save("name.h5")`` wrote them: in a group for each layer."""
+    """Load weights that ``model.save("name.h5")`` wrote, which have one group for each layer."""
     layers = {layer.name: layer for layer in model.layers}
     loaded = set()
     for layer_name in _texts(group, "layer_names"):
@@ -132,7 +134,7 @@ def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
 def _texts(group: h5py.Group, name: str) -> list[str]:
     """Return the list of texts in an attribute.
 
-    Keras splits a long list into attributes with a number after the name.
+    Keras splits a long list into several attributes, which have a number after the name.
     """
     if name in group.attrs:
         values = [group.attrs[name]]
@@ -159,7 +161,7 @@ def _set_layer(layer: keras.Layer, arrays: NamedArrays) -> None:
 
 
 def _leaves(layer: keras.Layer) -> list[keras.Layer]:
-    """Return the layers with weights in a nested model, or a single layer if it has weights."""
+    """Return ``layer`` if it has weights; for a nested model, return its layers with weights."""
     if layer.__class__.__name__ not in MODEL_CLASSES:
         return [layer] if layer.weights else []
     leaves = [leaf for nested_layer in layer.layers for leaf in _leaves(nested_layer)]
@@ -181,7 +183,7 @@ def _by_leaf(
     values: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for name, array in arrays:
         path = name.split("/")[:-1]
-        # The name of a layer of Keras 2 may contain slashes, and then is several parts of the path.
+        # A layer's name in Keras 2 may contain slashes. Such a name is several parts of the path.
         owners = {
             plain_layer_name("/".join(path[first:last]))
             for first in range(len(path))
@@ -196,7 +198,12 @@ def _by_leaf(
 
 
 def _assign(layer: keras.Layer, values: list[NDArray[Any]]) -> None:
-    """Assign weights in the order of older files to a layer, after a check of their shapes."""
+    """Assign weights to a layer, after a check of their shapes.
+
+    Args:
+        layer: The layer.
+        values: The weights, in the order of older files.
+    """
     weights = _ordered_weights(layer)
     if len(values) != len(weights):
         raise ValueError(
@@ -238,7 +245,8 @@ def _arrange(
         source: The group or file that contains the weights.
         target: The group or file to copy them to.
         model: The model, or a nested model.
-        configs: The configurations of its layers in the architecture of the file.
+        configs: The configurations of the model's layers, in the order of the original
+            architecture.
     """
     container = source.get(_CONTAINER) or source.get(_OLD_CONTAINER)
     if container is None:
@@ -276,7 +284,11 @@ def _arrange(
 
 
 def _groups_by_class(container: h5py.Group) -> dict[str, list[h5py.Group]]:
-    """Return the groups with weights by the class in their names, in the order of their numbers."""
+    """Return the groups that contain weights, sorted by class and number.
+
+    The name of a group consists of the class of a layer and a number, such as ``conv2d_1``. The
+    keys of the result are the classes.
+    """
     numbered: dict[str, list[tuple[int, h5py.Group]]] = {}
     for name in container:
         match = re.fullmatch(r"(.*?)(?:_(\d+))?", name)

@@ -23,7 +23,8 @@ from fer_core.files import read_json
 from fer_core.validation import IGNORE_UNKNOWN, Flag, Integer, Number, Text, from_dict
 
 Scale = Literal["unit", "bytes", "signed"]
-#: Options whose errors a page rewrites, because it has input fields instead of these options.
+#: Options that an error of the import can be about. The train page writes its own messages for
+#: these errors, because it has input fields instead of options.
 ModelOption = Literal["labels", "scale"]
 
 #: Factor and offset that turn intensities of 0 to 255 into the range that a network expects.
@@ -44,9 +45,9 @@ class ModelOptionError(InputError):
 
     Attributes:
         option: The option.
-        reason: Why the option is needed or wrong, for the message of a page: for *labels* the
-            rest of a sentence that begins with the file, for *scale* a description of the network's
-            first operations.
+        reason: Why the option is needed or wrong, as a part of the page's message. For the option
+            "labels", this is the rest of a sentence that begins with the name of the file. For the
+            option "scale", this is a description of the network's first operations.
     """
 
     def __init__(self, message: str, option: ModelOption, reason: str) -> None:
@@ -170,27 +171,26 @@ def parse_scale(text: str) -> Scale:
     raise InputError(f"The scale should be one of {', '.join(SCALES)}. Received: {text!r}.")
 
 
-def parse_channels(text: str, option: str, *, is_positive: bool = False) -> tuple[float, ...]:
+def parse_channels(text: str, option: str, *, must_be_positive: bool = False) -> tuple[float, ...]:
     """Parse a mean or standard deviation: one number, or one for each of three channels.
 
     Args:
         text: The numbers, separated by commas or spaces.
         option: The name of the option or field, for messages.
-        is_positive: True if the numbers have to be above 0.
+        must_be_positive: True to reject numbers that are not above 0.
 
     Raises:
-        InputError: The text is not one or three numbers, or ``is_positive`` is True and a number is
-            not above 0.
+        InputError: The text is not one or three numbers, or a number is rejected.
     """
     try:
         values = tuple(float(part) for part in text.replace(" ", ",").split(",") if part)
     except ValueError:
         values = ()
     is_valid = len(values) in (1, 3) and all(math.isfinite(value) for value in values)
-    if not is_valid or (is_positive and min(values) <= 0):
+    if not is_valid or (must_be_positive and min(values) <= 0):
         raise InputError(
             f"{option} should be one number, or three separated by commas, one for each channel"
-            f"{', each above 0' if is_positive else ''}. Received: {text!r}."
+            f"{', each above 0' if must_be_positive else ''}. Received: {text!r}."
         )
     return values
 

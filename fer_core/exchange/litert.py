@@ -1,4 +1,4 @@
-"""LiteRT (``.tflite``) files: written with TensorFlow, read with its interpreter."""
+"""Write LiteRT (``.tflite``) files with TensorFlow, and run them with the LiteRT interpreter."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def open_litert_network(path: Path) -> Network:
     except ImportError:
         import tensorflow
 
-        # TensorFlow 2.21 still contains the interpreter, but warns that it moved to that package.
+        # TensorFlow 2.21 still contains the interpreter, but warns that it moved to
+        # ``ai_edge_litert``.
         Interpreter = tensorflow.lite.Interpreter  # noqa: N806
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -39,7 +39,7 @@ def require_onnx_export() -> None:
     """Make sure that this process can convert a Keras model to ONNX.
 
     Raises:
-        InputError: A package is missing, or Keras runs on another backend.
+        InputError: A package is missing, or Keras runs on another backend than TensorFlow.
     """
     require_packages("The export of Keras models needs", "train", "keras", *_EXPORT_PACKAGES)
     if prepare_backend() != "tensorflow":
@@ -56,9 +56,9 @@ def export_onnx(bundle: Bundle) -> Path:
         The path of ``model.onnx``.
 
     Raises:
-        InputError: The model is part of the installed package, a package is missing, Keras runs on
-            another backend than TensorFlow, the Keras model is missing, damaged or unsafe or cannot
-            be converted, or the outputs differ by more than ``TOLERANCE``.
+        InputError: The model is shipped with FER Studio, a required package is missing, Keras runs
+            on another backend than TensorFlow, the Keras model is missing, damaged or unsafe or
+            cannot be converted, or the outputs differ by more than ``TOLERANCE``.
     """
     require_changeable_bundle(bundle.folder)  # raises InputError for a shipped model
     require_onnx_export()
@@ -140,7 +140,8 @@ def check_onnx(model: keras.Model, path: Path, name: str, pixels: NDArray[np.flo
     try:
         served = open_onnx_network(path, name, input_shape=pixels.shape[1:])
     except InputError as error:
-        # The file is not damaged, because the conversion has just written it.
+        # The original message may say that the file is damaged. This is wrong, because the
+        # conversion has just written the file.
         raise InputError(
             f"{description} cannot be run by ONNX Runtime "
             f"({root_cause(error.__cause__ or error)}); use other layers, or export the network as "

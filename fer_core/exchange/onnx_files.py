@@ -1,8 +1,9 @@
 """Check ONNX files, and convert them to the form that is served.
 
 A served network maps ``[n, height, width, channels]`` to probabilities ``[n, classes]``. If the
-input of a network has channels first, a Transpose is added in front of it; if it returns logits, a
-Softmax is added after it. Weights in a file next to the network become part of it.
+input of a network has channels first, a Transpose is added in front of the network. If a network
+returns logits, a Softmax is added after the network. Weights in a separate file become part of the
+network.
 """
 
 from __future__ import annotations
@@ -61,13 +62,14 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
 
     Args:
         path: The file.
-        external_data: True to read weights from another file in the same folder too.
+        external_data: True to also read weights from another file in the same folder; False to
+            reject a network that has such a file.
 
     Returns:
         The network, with all of its weights.
 
     Raises:
-        InputError: The file is invalid, incomplete or contains other operations.
+        InputError: The file is invalid, incomplete or too large, or contains other operations.
     """
     import onnx
 
@@ -235,7 +237,7 @@ def load_trusted(path: Path) -> onnx.ModelProto:
 
 
 def _inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """Return the inputs without weights, which older files list among the inputs."""
+    """Return the inputs that are not weights. Older files list the weights among the inputs."""
     weight_names = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in weight_names]
 
@@ -288,7 +290,7 @@ def write_served(
         path: Where to write.
         softmax: True to add a softmax.
         one_by_one: True for a batch size of 1, even if the network declares a variable batch size.
-        scaling: The scaling of intensities of 0 to 255 to add; None to add none.
+        scaling: The scaling to add, for intensities of 0 to 255; None to add none.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -311,7 +313,7 @@ def write_served(
         steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
     # The input of the first step, then the outputs of all steps; the last is the network's input.
     tensor_names = [f"fer_pixels_{number}" for number in range(len(steps))] + [input_value.name]
-    # In reverse, because each node is inserted at the beginning.
+    # The nodes are created in reverse order, because each one is inserted at the beginning.
     for number, (operation, constants, options) in reversed(list(enumerate(steps))):
         node = helper.make_node(
             operation, [tensor_names[number], *constants], [tensor_names[number + 1]], **options
@@ -350,7 +352,7 @@ def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """Yield a graph and its subgraphs, which are attributes of nodes such as If."""
+    """Yield a graph and its subgraphs, which are attributes of nodes such as ``If``."""
     pending: list[Any] = [graph]
     while pending:
         current = pending.pop()

@@ -45,8 +45,8 @@ class PreparedNetwork:
     Attributes:
         input_shape: Height, width and channels of the network's input.
         parameters: Number of weights.
-        inferred_scale: The range of pixel intensities that the network expects, and why; None if
-            the request defined the scaling.
+        inferred_scale: The range of pixel intensities that the network expects, and the reason for
+            this result; None if the caller gave the scaling.
         softmax_added: True if a softmax was added, because the network returned logits.
         channels_first: True if a transposition was added, because the network expects channels
             first.
@@ -70,13 +70,13 @@ def prepare_network(
     *,
     limits: Limits | None = None,
 ) -> PreparedNetwork:
-    """Write an untrusted network in the form that is served, and run it, in a child process.
+    """Start a child process that writes an untrusted network in its served form and runs it.
 
     Args:
         path: The ONNX file.
         served: The file to write.
         scaling: The scaling of pixel intensities; None to infer it from the network's operations.
-            If it differs between the channels, it becomes part of the network.
+            A scaling that differs between the channels becomes part of the network.
         limits: Limits of the child process; by default ``LIMITS``.
 
     Raises:
@@ -104,7 +104,8 @@ def check_bundle_network(folder: Path, *, limits: Limits | None = None) -> None:
         limits: Limits of the child process; by default ``LIMITS``.
 
     Raises:
-        InputError: As ``prepare_network``.
+        InputError: The network is damaged, unsafe or exceeds the limits, or does not return finite
+            numbers.
     """
     _run_limited(folder / "model.onnx", ["bundle", str(folder)], limits or LIMITS)
 
@@ -153,8 +154,8 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     if scaling is None:
         inferred = scale_from_operations(network.model, path)
         scaling = Scaling.of(inferred.scale)
-    # The record has one factor and offset for all channels. A scaling per channel becomes part of
-    # the network.
+    # The record of a bundle has one factor and one offset for all channels. A scaling that differs
+    # between the channels becomes part of the network.
     channel_scaling = None if scaling.is_uniform else scaling
     if channel_scaling is not None and network.input_shape[2] != len(channel_scaling.factor):
         raise InputError(
@@ -183,7 +184,7 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
         one_by_one = True
         output = write_and_run(softmax=needs_softmax, one_by_one=one_by_one)
         check_equal(output, expected, description, TOLERANCE)
-    # Only a check: with black and white images, the result must be finite as well.
+    # Black and white images are only a check that the result is finite for them too.
     _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
     return PreparedNetwork(
         network.input_shape,
@@ -216,7 +217,7 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
 
 
 def record_for_input(shape: tuple[int, int, int], scaling: Scaling) -> BundleRecord:
-    """Return a record that describes only the input of a network; its other fields are empty.
+    """Return a record that describes only the input of a network; the other fields are unused.
 
     Args:
         shape: Height, width and channels.

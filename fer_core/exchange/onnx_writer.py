@@ -1,9 +1,11 @@
 """Convert a Keras model to ONNX with ``tf2onnx``.
 
-Keras's own export also uses ``tf2onnx``, but has two errors. Tensors that a layer computed when it
-was built, such as the mean of a ``Normalization`` layer, become further inputs of the network; here
-they become constants. A few operations that ONNX does not have are written anyway; here they are
-replaced in the TensorFlow graph or, if this is not possible, an error names their layer.
+Keras's own export also uses ``tf2onnx``, but has two errors, which this module corrects:
+
+- Tensors that a layer computed when it was built, such as the mean of a ``Normalization`` layer,
+  become further inputs of the network. Here they become constants.
+- A few operations that ONNX does not have are written anyway. Here they are replaced in the
+  TensorFlow graph. If this is not possible, an error names the layer that uses the operation.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
         name: The name of the model, for messages.
 
     Raises:
-        InputError: A layer cannot be converted; the message names it.
+        InputError: A layer cannot be converted; the message names the layer, if it is known.
     """
     import onnx
 
@@ -63,7 +65,10 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
 
 
 def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
-    """Return the graph for inference, with all weights as constants, and its inputs and outputs."""
+    """Return the graph for inference and the names of its inputs and outputs.
+
+    All weights in the graph are constants.
+    """
     import tensorflow
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,
@@ -143,8 +148,7 @@ def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.Mo
     """Optimize a TensorFlow graph and convert it to ONNX."""
     from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
-    # Adapts tf2onnx to NumPy 2.
-    patch_tf2onnx()
+    patch_tf2onnx()  # adapts tf2onnx to NumPy 2
     import tensorflow
     import tf2onnx
     from tf2onnx.constants import OPSET_TO_IR_VERSION
@@ -169,14 +173,15 @@ def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.Mo
 
 
 def _named_layer(model: keras.Model, text: str) -> str | None:
-    """Return a description of the layer that is named in ``text``; None if none is.
+    """Describe the layer that a text names.
 
     Args:
         model: The model.
         text: A message, or the name of an operation.
 
     Returns:
-        The name and the class of the layer, such as "layer 'gru' (GRU)".
+        The name and the class of the layer, such as "layer 'gru' (GRU)"; None if ``text`` names no
+        layer.
     """
     layers = {layer.name: layer for layer in model._flatten_layers(include_self=False)}
     matches = [name for name in layers if f"/{name}/" in text or f"/{name}_" in text]
@@ -188,7 +193,7 @@ def _named_layer(model: keras.Model, text: str) -> str | None:
 
 @contextmanager
 def _quiet(name: str) -> Iterator[None]:
-    """Silence the log of a library, whose errors are still raised."""
+    """Silence the log of a library. Its errors are still raised."""
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

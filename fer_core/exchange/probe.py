@@ -1,4 +1,4 @@
-"""Test images for networks, and comparison of two networks."""
+"""Create test images for networks, run networks, and compare the outputs of two networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of the kind and size of a model file, before it is opened."""
+"""Check the kind and size of a model file before it is opened."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
 
-#: Maximum size of a file and of its unpacked content. A typical face network takes a tenth of it.
+#: Maximum size of a file and of its unpacked content. A typical face network has a tenth of this
+#: size.
 MAX_BYTES = 500 * 1024 * 1024
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPPORTED_FILES = (
     "a .keras, .h5 or .onnx file, or an architecture .json with its weights in the same folder"
 )
-#: Suffixes of files that contain pickled Python objects or often do.
+#: Suffixes of files that always or often contain pickled Python objects.
 _PICKLE_SUFFIXES = (".pkl", ".pickle", ".joblib", ".pt", ".pth", ".ckpt", ".bin", ".npy", ".npz")
 
 
 def check_file(path: Path) -> None:
-    """Make sure that a file exists, is not empty or too large, and is of no kind that runs code.
+    """Make sure that a file exists, is not empty, is not too large and is not a pickle.
+
+    Opening a pickle can run code.
 
     Raises:
         InputError: The file does not meet these conditions.
@@ -46,7 +49,7 @@ def check_file(path: Path) -> None:
 
 
 def _looks_pickled(start: bytes) -> bool:
-    """Return True if a file begins like a pickle: with the opcode PROTO and a version of 2 to 5."""
+    """Return True if a file begins like a pickle: with the opcode PROTO and a version, 2 to 5."""
     return start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 

@@ -1,4 +1,4 @@
-"""The accuracy of a model file with each usual scaling of its input, measured on a dataset."""
+"""Measure the accuracy of a model file on a dataset with each usual scaling of its input."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class ScalingCandidate:
 
     Attributes:
         scale: The range of the pixel intensities.
-        mean: The mean that is subtracted, in units of that range; None to subtract nothing.
+        mean: The mean that is subtracted from the intensities in this range; None to subtract
+            nothing.
         std: The standard deviation by which the intensities are divided after the subtraction; None
-            not to divide.
+            for no division.
         accuracy: Share of the images that are classified correctly, 0 to 1.
     """
 
@@ -88,8 +89,8 @@ def check_scalings(
         The scalings, the most accurate first.
 
     Raises:
-        InputError: As ``import_model``; or ``path`` is a folder, or the model has none of the
-            classes.
+        InputError: The model cannot be imported (see ``import_model``), ``path`` is a folder, or
+            the model has none of the classes.
     """
     request = request or ImportRequest()
     if path.is_dir():
@@ -121,7 +122,7 @@ def check_scalings(
 
 
 def _output_positions(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the position of each class among the outputs of the network; -1 if it has none."""
+    """Return the position of the output for each class; -1 if the network does not have it."""
     positions = [match_class(name, model_labels) for name in classes]
     return np.array([-1 if position is None else position for position in positions])
 
@@ -136,7 +137,7 @@ def _no_common_class(classes: Sequence[str], model_labels: Sequence[str], path: 
 def _usual_scalings(
     request: ImportRequest, *, channels: int
 ) -> list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]]:
-    """Return range, mean and standard deviation of each scaling to compare."""
+    """Return the range, mean and standard deviation of each scaling to compare."""
     choices: list[tuple[Scale, tuple[float, ...] | None, tuple[float, ...] | None]] = [
         ("unit", None, None),
         ("signed", None, None),
@@ -159,7 +160,7 @@ def _predict(
     shape: tuple[int, int, int],
     scaling: Scaling,
 ) -> NDArray[np.float32]:
-    """Return the network's output for images that are scaled in this way, float32."""
+    """Scale images, and return the output of a network for them, float32 ``[n, classes]``."""
     # This record leaves the intensities at 0 to 255.
     record = record_for_input(shape, Scaling.of("bytes"))
     batch_size = max(1, _BATCH_VALUES // int(np.prod(shape)))

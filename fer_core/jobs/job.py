@@ -28,7 +28,7 @@ class JobKind:
 
     Attributes:
         name: Identifies the kind. A job is identified by this name and its own key.
-        role: The role that starting and cancelling such a job requires.
+        role: The role that a visitor needs to start or cancel such a job.
         max_parallel: Maximum number of jobs of this kind that run at the same time; further jobs
             wait. None for no limit.
         max_finished: Maximum number of finished jobs, with their results, that are kept.
@@ -45,7 +45,7 @@ class Job:
     """A piece of work that a ``JobService`` runs in a thread.
 
     Attributes:
-        kind: Kind of the work, which decides who may cancel it.
+        kind: Kind of the work, which decides who may cancel the job.
         key: Identifies the work within its kind.
         title: What the work does; the first part of ``progress_text``.
         owner: The e-mail address of the person who started the job; empty without a login.
@@ -83,7 +83,7 @@ class Job:
         """
         self._raise_if_cancelled()
         if self.total != total:
-            # The work began to count something else; the time left is estimated from here on.
+            # The work began to count something else, so the time left is estimated from now on.
             self.phase_started = time.monotonic()
         self.done, self.total = done, total
 

@@ -64,8 +64,8 @@ class JobService:
             existing = self._jobs.get((kind.name, key))
             if existing is not None and not existing.is_finished:
                 return existing
-            # Old results are dropped in the order of the dictionary. Without this removal, the new
-            # job would take the early position of a finished job with the same key.
+            # Old results are dropped in the order of the dictionary. If a finished job has the same
+            # key, it is removed, so that the new job is the last one in this order.
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
             self._drop_old_results(kind)
@@ -87,14 +87,16 @@ class JobService:
             ]
 
     def cancel(self, job: Job, visitor: Admission) -> None:
-        """Cancel a job: running work ends at its next progress report, a pending job at once.
+        """Cancel a job. A running job ends at its next progress report, a pending job ends at once.
 
         Raises:
             InputError: The visitor may not cancel the job.
         """
         visitor.require(job.kind.role)
         if not job.may_be_cancelled_by(visitor):
-            visitor.require(Role.EDITOR)  # raises the error: only editors may cancel all jobs
+            # The visitor is not an editor, and someone else started the job. This call raises the
+            # error, because only editors may cancel the jobs of others.
+            visitor.require(Role.EDITOR)
         with self._lock:
             job.is_cancel_requested = True
             for pending in list(self._pending):
@@ -110,7 +112,7 @@ class JobService:
                 del self._jobs[job.kind.name, job.key]
 
     def _start_pending(self) -> None:
-        """Start the pending jobs that are within the limit of their kind."""
+        """Start pending jobs, as long as ``max_parallel`` of their kind allows it."""
         for pending in list(self._pending):
             kind = pending.job.kind
             running_count = sum(job.is_running for job in self.unfinished(kind))

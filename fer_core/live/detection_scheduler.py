@@ -28,7 +28,7 @@ _SHARE_OF_CORE = 0.125
 #: Limits of the interval between the starts of two detections.
 _MIN_INTERVAL_SECONDS = 0.15
 _MAX_INTERVAL_SECONDS = 1.0
-#: The lower limit if a face could not be followed.
+#: The lower limit of the interval if a face could not be followed.
 _URGENT_INTERVAL_SECONDS = 0.04
 
 #: One thread for all streams, so that their detections do not run in parallel and do not slow down
@@ -93,15 +93,15 @@ class DetectionScheduler:
         )
         if is_urgent:
             interval = max(_URGENT_INTERVAL_SECONDS, self._mean_duration)
-        # If the time of the frame is before the last detection, the clock of the stream was set
-        # back, so the interval is not meaningful.
+        # If the difference is negative, the clock of the stream was set back. The detection starts
+        # then, because the interval since the last one is unknown.
         if 0 <= seconds - self._last_start < interval:
             return
         self._last_start = seconds
         self._pending = self._executor.submit(_detect, detector, image, flow, seconds)
 
     def take_result(self) -> DetectionResult | None:
-        """Return the result of a detection that finished since the last call; None if none did.
+        """Return the result of the detection that finished since the last call; None without one.
 
         Raises:
             Exception: The exception that the detector raised.
@@ -110,8 +110,8 @@ class DetectionScheduler:
             return None
         finished, self._pending = self._pending, None
         result = finished.result()
-        # A moving average, so that a single slow detection, for example while another process was
-        # running, hardly reduces the detection rate.
+        # Because this is a moving average, a single slow detection, for example while another
+        # process was running, hardly reduces the detection rate.
         duration, mean = result.milliseconds / 1000, self._mean_duration
         self._mean_duration = 0.7 * mean + 0.3 * duration if mean else duration
         return result

@@ -88,7 +88,7 @@ def _draw_bars(image: NDArray[np.uint8], face: Face) -> None:
     left = x + box_width if right_space >= left_space else x - panel_width
     left = min(max(left, 0), width - panel_width)
     top = min(max(y, 0), height - panel_height)
-    # Views: writing to panel and bar draws into the image.
+    # ``panel`` and ``bar`` are views of the image, so writing to them draws into the image.
     panel = image[top : top + panel_height, left : left + panel_width]
     panel[:, : names.shape[1]] = names
     panel[:, names.shape[1] :] = _PANEL_COLOR

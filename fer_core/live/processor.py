@@ -1,6 +1,6 @@
-"""``LiveProcessor``: takes a frame and returns it annotated, thirty times a second.
+"""Annotate the frames of a live stream, thirty times a second.
 
-The processor does not depend on a browser: the frames may also come from a video file.
+This module does not depend on a browser: the frames may also come from a video file.
 """
 
 from __future__ import annotations
@@ -29,19 +29,20 @@ from fer_core.vision.flow import FlowFrame, follow
 
 logger = logging.getLogger(__name__)
 
-#: Time per frame for classification. If it is too short for all faces, the faces take turns.
+#: Time per frame for classification. If this time is too short for all faces, the faces take turns.
 _CLASSIFICATION_MILLISECONDS = 12.0
-#: Minimum time between two classifications of a face: expressions change more slowly, and the
-#: probabilities are smoothed.
+#: Minimum time between two classifications of a face. More frequent classifications would not help,
+#: because expressions change more slowly and the probabilities are smoothed.
 _CLASSIFICATION_INTERVAL_SECONDS = 0.06
-#: Time for which a prediction is shown before the next one, in the picture, on the page and in the
-#: session record alike. Five predictions per second are slow enough to read. Boxes move with every
-#: frame.
+#: Minimum time for which a prediction is shown before the next one replaces it: in the picture, on
+#: the page and in the session record. About five predictions per second can still be read. Boxes
+#: move with every frame.
 _SHOWN_SECONDS = 0.19
 #: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
 #: or covered. Noise alone stays below this value; a picture of any room exceeds it.
 _BLANK_DEVIATION = 4.0
-#: The deviation is computed from every n-th pixel of every n-th row; this is n.
+#: Distance between two rows, and between two columns, of the pixels from which the standard
+#: deviation is computed.
 _BLANK_STEP = 16
 #: Maximum time between two frames of a stream, on the camera's clock. A longer time means that the
 #: stream was interrupted or replaced.
@@ -142,7 +143,7 @@ class LiveProcessor:
         return drawn
 
     def count_dropped(self, frames: int) -> None:
-        """Count frames that were skipped because another was being processed."""
+        """Count frames that were skipped because another frame was being processed."""
         with self._lock:
             self._dropped_count += frames
 
@@ -212,7 +213,7 @@ class LiveProcessor:
     def _analyze(
         self, image: NDArray[np.uint8], seconds: float, controls: LiveControls
     ) -> tuple[Face, ...]:
-        """Follow the tracks to this frame, include a finished detection, and classify."""
+        """Follow the tracks to this frame, use a finished detection, and classify the faces."""
         flow = self._follow_tracks(image, seconds)
         result = self._scheduler.take_result()
         if result is not None:
@@ -243,10 +244,9 @@ class LiveProcessor:
         )
 
     def _prediction_to_show(self, track: Track, seconds: float) -> _ShownPrediction | None:
-        """Return the prediction to show for a track.
+        """Return the prediction to show for a track; None before its first classification.
 
-        It is the latest one, unless the shown one is too recent to be replaced. None before the
-        first classification.
+        This is the latest prediction, unless the shown prediction is too recent to be replaced.
         """
         track_id, raw = track.track_id, track.raw_probabilities
         if track_id is None or raw is None:
@@ -257,13 +257,13 @@ class LiveProcessor:
         return _ShownPrediction(track_id, seconds, track.face, raw)
 
     def _follow_tracks(self, image: NDArray[np.uint8], seconds: float) -> FlowFrame:
-        """Move all tracks from the previous frame to this one."""
+        """Move all tracks from the previous frame to this frame."""
         before, flow = self._flow, FlowFrame.of(image)
         previous_seconds = self._last_seconds
         self._flow, self._last_seconds = flow, seconds
         is_resized = before is not None and before.shape != flow.shape
         if before is not None and is_resized:
-            # The browser adapts the size of the picture to the bandwidth. The scene is the same.
+            # The browser adapts the size of the picture to the bandwidth, so the tracks stay valid.
             self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
             self._scheduler.reset()
         elapsed = None if previous_seconds is None else seconds - previous_seconds
@@ -278,7 +278,7 @@ class LiveProcessor:
     def _add_detections(
         self, result: DetectionResult, flow: FlowFrame, controls: LiveControls
     ) -> None:
-        """Move the faces detected in an earlier frame to this one, and update the tracks."""
+        """Move the faces detected in an earlier frame to this frame, and update the tracks."""
         with self._lock:
             self._detection_durations.add(result.milliseconds)
             self._detection_rate.count()
@@ -288,7 +288,7 @@ class LiveProcessor:
             for face, box in zip(result.faces, boxes, strict=True)
             if box is not None
         ]
-        # Half of the time constant: see LiveControls.
+        # Boxes follow the detected faces with half of the time constant; see ``LiveControls``.
         self._tracker.update(faces, result.seconds, controls.smoothing_seconds / 2)
 
     def _classify(
@@ -331,7 +331,7 @@ class LiveProcessor:
         controls: LiveControls,
         milliseconds: float,
     ) -> None:
-        """Store what ``snapshot`` returns, and record the faces."""
+        """Store the values for ``snapshot``, and add the faces to the session record."""
         now = self._clock()
         height, width = image.shape[:2]
         is_blank = float(image[::_BLANK_STEP, ::_BLANK_STEP, 1].std()) < _BLANK_DEVIATION

@@ -39,7 +39,7 @@ class VideoRecording:
         self._lock = threading.Lock()
         self._frames: queue.Queue[tuple[NDArray[np.uint8], float] | None] | None = None
         self._thread: threading.Thread | None = None
-        #: Time of the first frame on the camera's clock; None before it.
+        #: Time of the first frame on the camera's clock; None before the first frame.
         self._first_seconds: float | None = None
         self._seconds = 0.0
         self._result: bytes | None = None
@@ -130,13 +130,13 @@ class VideoRecording:
             frames, self._frames = self._frames, None
             thread = self._thread
         if frames is not None:
-            # Blocks only briefly: the encoder empties the queue.
+            # This waits only briefly for a free place, because the encoder empties the queue.
             frames.put(None)
         if wait and thread is not None:
             thread.join()
 
     def _encode(self, frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> None:
-        """Store the encoded file or an error; the body of the encoder's thread."""
+        """Encode the frames and store the file or an error; this runs in the encoder's thread."""
         try:
             content = _encode_mp4(frames)
         except Exception as error:
@@ -154,7 +154,7 @@ class VideoRecording:
 
 
 def _encode_mp4(frames: queue.Queue[tuple[NDArray[np.uint8], float] | None]) -> bytes:
-    """Encode frames until None arrives, as H.264, which every browser and player supports.
+    """Encode frames as H.264, which every browser and player supports, until None arrives.
 
     Args:
         frames: Pictures with their times in seconds, then None.

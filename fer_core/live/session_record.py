@@ -23,10 +23,10 @@ from fer_core.vision.face import NOT_SURE, Face
 _ROWS_PER_SECOND = 5.0
 #: Maximum number of rows: about ten hours of one person, 16 MB.
 _MAX_ROWS = 180_000
-#: Maximum time for which a row counts in ``shares``. In a longer gap the person was not in the
-#: picture.
+#: Maximum time for which a row counts in ``shares``. A longer gap between two rows means that the
+#: person was not in the picture.
 _MAX_STEP_SECONDS = 1.0
-#: Number of rows for which memory is reserved at first; it is doubled whenever it is full.
+#: Number of rows for which memory is reserved at first. The memory is doubled whenever it is full.
 _INITIAL_ROWS = 1024
 _FIRST_COLUMNS = ("time", "seconds", "person", "x", "y", "width", "height", "label", "score")
 #: Prefix of the columns with the probabilities of a single prediction, without smoothing.
@@ -95,14 +95,14 @@ class RecordRows:
     Attributes:
         seconds: Seconds since the start of the record, float64 ``[n]``.
         persons: Track ids, int32 ``[n]``.
-        boxes: x, y, width, height in pixels of the picture as it is shown and recorded, mirrored
-            or not, int32 ``[n, 4]``.
+        boxes: x, y, width and height, in pixels of the shown picture, which may be mirrored, int32
+            ``[n, 4]``.
         probabilities: Smoothed probabilities, float32 ``[n, classes]``.
         classes: The names of the classes.
         is_confident: Whether the label was certain, bool ``[n]``.
         raw_probabilities: Probabilities without smoothing, float32 ``[n, classes]``.
         context_numbers: The position of each row's context in ``contexts``, int32 ``[n]``.
-        contexts: The contexts of all rows of the record.
+        contexts: The contexts of the whole record.
     """
 
     seconds: NDArray[np.float64]
@@ -138,7 +138,10 @@ class RecordRows:
 
 
 class SessionRecord:
-    """Records every person a few times a second. Other threads may read it while rows are added."""
+    """A table with a row for every person a few times a second.
+
+    Other threads may read the rows while one thread adds rows.
+    """
 
     def __init__(
         self,
@@ -203,8 +206,8 @@ class SessionRecord:
                 self._start, self._started_at = self._clock(), datetime.now(UTC)
             seconds = self._clock() - self._start
             last = self._last_seconds_by_person.get(person)
-            # Slightly less than the interval between rows: at 30 frames per second, every sixth
-            # frame is recorded, even if it arrives a little early.
+            # The limit is slightly less than the interval between rows. At 30 frames per second,
+            # every sixth frame is recorded, even if it arrives a little early.
             if last is not None and seconds - last < 0.95 / _ROWS_PER_SECOND:
                 return
             self._last_seconds_by_person[person] = seconds
@@ -262,7 +265,7 @@ class SessionRecord:
         return 0.0 if self._started_at is None else self._clock() - self._start
 
     def rows(self, since: float = -float("inf")) -> RecordRows:
-        """Return a copy of the rows from a time on.
+        """Return a copy of the rows that were added since a certain time.
 
         Args:
             since: Start of the returned rows, in seconds since the start of the record.
@@ -289,9 +292,9 @@ class SessionRecord:
     def shares(self) -> dict[int, dict[str, float]]:
         """Return for each person the share of time in which each class was shown.
 
-        The time in which the class was uncertain is the last share, "not sure". Each row counts for
-        the time until the person's next row, at most one second. The shares of a person are between
-        0 and 1, and their sum is 1.
+        The last share, "not sure", is the share of time in which the class was uncertain. Each row
+        counts for the time until the person's next row, at most one second. The shares of a person
+        are between 0 and 1, and their sum is 1.
         """
         return _shares(self.rows())
 
@@ -355,12 +358,15 @@ class SessionRecord:
 
 
 def unsure_name(classes: tuple[str, ...]) -> str:
-    """Return the name of the share in which the class was uncertain; no class has this name."""
+    """Return the name for the share of time in which the class was uncertain.
+
+    No class has this name.
+    """
     return f"({NOT_SURE})" if NOT_SURE in classes else NOT_SURE
 
 
 def _shown_box(face: Face, context: RecordContext) -> tuple[int, int, int, int]:
-    """Return a face's box in the picture as it is shown."""
+    """Return a face's box in the shown picture, which may be mirrored."""
     box = face.box
     if context.is_mirrored:
         box = replace(box, x=context.width - box.x - box.width)
@@ -376,7 +382,7 @@ def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
     for person in np.unique(rows.persons):
         indices = np.flatnonzero(rows.persons == person)
         steps = np.clip(np.diff(rows.seconds[indices]), 0.0, _MAX_STEP_SECONDS)
-        # The last row has no next row; it counts for the usual time between two rows.
+        # A person's last row has no next row, so it counts for the usual time between two rows.
         durations = np.append(steps, 1 / _ROWS_PER_SECOND)
         totals = np.bincount(labels[indices], weights=durations, minlength=count + 1)
         shares = totals / totals.sum()

@@ -13,20 +13,23 @@ class LiveSnapshot:
 
     Attributes:
         faces: The classified faces of the latest frame, in the order of their track ids. Boxes are
-            in pixels of the camera's picture, not mirrored. Probabilities are smoothed, as they are
-            drawn and recorded.
-        frames: Frames since the stream started.
-        frames_per_second: Over the last two seconds.
-        frame_milliseconds: Processing time per frame, median of the last frames.
-        slow_frame_milliseconds: Processing time per frame, 95th percentile.
-        detection_milliseconds: Duration of one detection, median; detections run in the background.
-        detections_per_second: Over the last two seconds.
-        network_milliseconds: Time to crop and classify the faces of a frame, median.
-        frames_dropped: Frames skipped since the stream started because another was being processed.
-        seconds_without_face: Since the last face, or since the stream started; 0 with faces.
-        seconds_blank: For how long the picture has shown nothing, because the camera is off or
-            covered; 0 if it shows something.
-        seconds_since_frame: Since the latest frame arrived; large if the stream has stalled.
+            in pixels of the camera's picture, which is not mirrored. Probabilities are smoothed,
+            like those that are drawn and recorded.
+        frames: Number of processed frames since the stream started.
+        frames_per_second: Processed frames per second, over the last two seconds.
+        frame_milliseconds: Median of the processing times of the latest frames.
+        slow_frame_milliseconds: 95th percentile of the processing times of the latest frames.
+        detection_milliseconds: Median duration of one run of the detector, in the background.
+        detections_per_second: Runs of the detector per second, over the last two seconds.
+        network_milliseconds: Median of the times to crop and classify the faces of a frame.
+        frames_dropped: Number of frames since the stream started that were skipped, because another
+            frame was being processed.
+        seconds_without_face: Seconds since the last frame with a face, or since the stream started
+            if there was no face; 0 if the latest frame has faces.
+        seconds_blank: Seconds for which the picture has shown nothing, because the camera is off or
+            covered; 0 if the picture shows something.
+        seconds_since_frame: Seconds since the latest frame arrived; large if the stream has
+            stalled.
         width: Width of the picture, in pixels.
         height: Height of the picture, in pixels.
         error: One sentence about the error that stopped the analysis; cleared when new

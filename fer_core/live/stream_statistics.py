@@ -1,4 +1,4 @@
-"""Measure the speed of a stream: rates and durations of the last seconds."""
+"""Measure the speed of a stream: rates over the last two seconds, and the latest durations."""
 
 from __future__ import annotations
 

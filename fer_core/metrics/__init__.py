@@ -1,8 +1,8 @@
-"""Metrics of a classifier: arrays in, numbers out.
+"""Compute the metrics of a classifier from arrays.
 
 ``labels`` are true labels, int ``[n]``. ``probabilities`` are float ``[n, classes]``, each row
-summing to 1. An undefined metric, such as the recall of a class that does not occur, is None, never
-0 or 1.
+summing to 1. An undefined metric, such as the recall of a class that does not occur, is None or, in
+an array, NaN. It is never 0 or 1.
 """
 
 from fer_core.metrics.classification import (

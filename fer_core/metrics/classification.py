@@ -1,8 +1,8 @@
 """Classification metrics: confusion matrix, precision, recall, F1, accuracy, log loss.
 
-The results equal those of scikit-learn, as the tests show. scikit-learn itself is not used because
-importing ``sklearn.metrics`` takes longer than computing the metrics, which the evaluate page and
-every training epoch need.
+The results equal those of scikit-learn, as the tests show. scikit-learn itself is not used, because
+the evaluate page and every training epoch need the metrics, and importing ``sklearn.metrics`` takes
+longer than computing them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold.
 
-The curves are computed with NumPy because importing scikit-learn would delay the page. The tests
-compare them with scikit-learn's.
+The curves are computed with NumPy, because importing scikit-learn would delay the evaluate page.
+The tests compare them with the curves of scikit-learn.
 """
 
 from __future__ import annotations
@@ -53,15 +53,17 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True, eq=False)
 class ThresholdCurve:
-    """Precision, recall and F1 by threshold; scores at or above it are positive predictions.
+    """Precision, recall and F1 at each threshold.
+
+    An image is predicted as the class if its score is at or above the threshold.
 
     Attributes:
         thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``.
         precision: float64 ``[101]``, NaN without positive predictions.
         recall: float64 ``[101]``, NaN if the class does not occur.
         f1: float64 ``[101]``, NaN if the class neither occurs nor is predicted.
-        best_f1_threshold: The score that gives the highest F1 on these images if it is the
-            threshold, not rounded to 0.01; None if the class does not occur.
+        best_f1_threshold: The threshold with the highest F1 on these images. It is one of the
+            scores and not rounded to 0.01. None if the class does not occur.
     """
 
     thresholds: NDArray[np.float64]
@@ -150,7 +152,7 @@ def threshold_curve(
 def _counts_at_scores(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, highest first, and ``_counts_at`` with them as thresholds."""
+    """Return the distinct scores, highest first, and the counts with these scores as thresholds."""
     float64_scores = scores.astype(np.float64)
     thresholds = np.unique(float64_scores)[::-1]
     return thresholds, *_counts_at(is_class, float64_scores, thresholds)

@@ -44,7 +44,7 @@ UNDEFINED = Estimate(None, None, None)
 
 
 def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]]) -> Estimate:
-    """Return a metric with the interval from the 2.5th to the 97.5th percentile over resamples.
+    """Return a metric with the interval from the 2.5th to the 97.5th percentile of its resamples.
 
     Args:
         value: The metric on the images; None if it is undefined.
@@ -92,12 +92,12 @@ def estimates_from_counts(
     Args:
         counts: Number of images in each cell of a table, such as a confusion matrix.
         compute: Computes the metrics of several tables, ``[tables, *counts.shape]``. It returns
-            the values by the name of the metric, ``[tables, k]``, NaN where undefined; ``k`` is the
-            number of classes for a metric of each class, otherwise 1.
+            an array of values for each name of a metric, ``[tables, k]``, NaN where undefined.
+            ``k`` is the number of classes if each class has its own value, otherwise 1.
         seed: Seed of the bootstrap.
 
     Returns:
-        The ``k`` estimates by the name of the metric. With fewer than two images the intervals are
+        The ``k`` estimates for each name of a metric. With fewer than two images, the intervals are
         undefined.
     """
     values = compute(counts[np.newaxis])
@@ -120,7 +120,7 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
     """Return the mean of one value per image, with its bootstrap interval.
 
     Args:
-        values: ``[n]``. With one value the interval is undefined; without values, the mean as well.
+        values: ``[n]``. The interval is undefined for fewer than two values, the mean for none.
         seed: Seed of the bootstrap.
     """
     if not len(values):
@@ -141,7 +141,7 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
 def proportion_estimate(successes: int, count: int) -> Estimate:
     """Return a proportion with Wilson's score interval.
 
-    The interval is also accurate for few images and for proportions near 0 or 1. After Wilson,
+    The interval is also accurate for few images and for proportions near 0 or 1. See Wilson,
     "Probable inference, the law of succession, and statistical inference", Journal of the American
     Statistical Association 22, 1927. SciPy has the same interval, but importing ``scipy.stats``
     takes longer than computing all intervals of a page.
@@ -156,7 +156,8 @@ def proportion_estimate(successes: int, count: int) -> Estimate:
     center = (share + square / (2 * count)) / (1 + square / count)
     spread = share * (1 - share) / count + square / (4 * count**2)
     half_width = _NORMAL_QUANTILE * math.sqrt(spread) / (1 + square / count)
-    # The exact bounds are 0 and 1 here; the formula would miss them by a rounding error.
+    # If there are no successes or only successes, one bound is exactly 0 or 1. The formula would
+    # miss this bound by a rounding error.
     low = 0.0 if successes == 0 else center - half_width
     high = 1.0 if successes == count else center + half_width
     return Estimate(share, low, high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Below this number of discordant images the exact test is used.
+#: The exact test is used for fewer discordant images than this number.
 _EXACT_BELOW = 25
 
 EXACT_TEST = "exact binomial"
@@ -12,10 +12,10 @@ CHI_SQUARED_TEST = "chi-squared with continuity correction"
 def mcnemar_test(only_first: int, only_second: int) -> tuple[float, str]:
     """Test whether two classifiers have the same error rate.
 
-    Only discordant images count: those that exactly one of the classifiers gets right. With fewer
-    than 25 of them the two-sided exact binomial test is used, otherwise the chi-squared test with
-    Edwards's continuity correction. After McNemar, "Note on the sampling error of the difference
-    between correlated proportions or percentages", Psychometrika 12, 1947.
+    Only discordant images matter: images that exactly one of the classifiers gets right. With fewer
+    than 25 discordant images, the two-sided exact binomial test is used, otherwise the chi-squared
+    test with Edwards's continuity correction. See McNemar, "Note on the sampling error of the
+    difference between correlated proportions or percentages", Psychometrika 12, 1947.
 
     Args:
         only_first: Number of images that only the first classifier gets right.

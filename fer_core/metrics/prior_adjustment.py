@@ -1,8 +1,9 @@
 """Post-hoc logit adjustment: shift the decision toward classes that are rare in training.
 
-Menon et al., "Long-tail learning via logit adjustment", ICLR 2021: the logarithm of each class's
-share of the training data, times an exponent, is subtracted from its logit. An exponent of 0
-changes nothing; 1 estimates what the network would predict if all classes were equally frequent.
+The logarithm of a class's share of the training data is multiplied by an exponent and subtracted
+from the logit of the class. An exponent of 0 changes nothing. An exponent of 1 estimates what the
+network would predict if all classes were equally frequent. See Menon et al., "Long-tail learning
+via logit adjustment", ICLR 2021.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from fer_core.metrics.probability_calibration import cross_validated_temperature
 #: The exponents that ``fit_prior_exponent`` tries: 0 to 1 in steps of 0.05.
 EXPONENTS: tuple[float, ...] = tuple(round(0.05 * step, 2) for step in range(21))
 
-#: Minimum number of predictions with at least the confidence of a threshold. With fewer, their
-#: accuracy depends mostly on chance.
+#: Minimum number of predictions that a threshold must accept. The accuracy of fewer predictions
+#: depends mostly on chance.
 _MIN_ACCEPTED = 20
 
 
@@ -55,7 +56,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the exponent of ``EXPONENTS`` with the highest macro F1; the smallest of several.
+    """Return the smallest of the ``EXPONENTS`` that give the highest macro F1.
 
     Args:
         labels: True labels, ``[n]``.
@@ -88,9 +89,9 @@ def confidence_thresholds(
         accuracies: Target accuracies of the accepted predictions, 0 to 1.
 
     Returns:
-        The threshold, in steps of 0.01, by the target accuracy in percent, such as ``"80"``. The
-        threshold is 0 if all predictions together reach the accuracy, and None if no threshold
-        reaches it with at least 20 accepted predictions.
+        A threshold for each target accuracy. The keys are the accuracies in percent, such as
+        ``"80"``. The thresholds are multiples of 0.01. A threshold is 0 if all predictions together
+        reach the accuracy, and None if no threshold with at least 20 accepted predictions does.
     """
     scaled, _ = cross_validated_temperature(labels, probabilities)
     confidence = scaled.max(axis=1)

@@ -17,7 +17,7 @@ from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
 _DRAWS_AT_ONCE = 2_000_000
 #: The bounds of a fitted temperature.
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
-#: Number of bisection steps between these bounds; they leave a relative error below 1e-8.
+#: Number of bisection steps between these bounds. These steps leave a relative error below 1e-8.
 _BISECTIONS = 30
 
 
@@ -29,9 +29,9 @@ def expected_calibration_error(
     """Return the expected calibration error (ECE) over bins of equal count; None without images.
 
     The ECE is the mean over bins, weighted by their size, of the absolute difference between
-    accuracy and mean confidence. With fewer images than bins, each image is a bin. After Nguyen and
-    O'Connor, "Posterior calibration and exploratory analysis for natural language processing
-    models", EMNLP 2015 (adaptive bins).
+    accuracy and mean confidence. With fewer images than bins, each image is a bin. For bins of
+    equal count, see Nguyen and O'Connor, "Posterior calibration and exploratory analysis for
+    natural language processing models", EMNLP 2015.
 
     Args:
         labels: True labels, ``[n]``.
@@ -55,8 +55,8 @@ def apply_temperature(
 
     The result is the softmax of the logits divided by the temperature. The logarithms of the
     probabilities serve as logits: for each image they differ from the logits of the network by a
-    constant, which the softmax cancels. After Guo et al., "On calibration of modern neural
-    networks", ICML 2017.
+    constant, which the softmax cancels. See Guo et al., "On calibration of modern neural networks",
+    ICML 2017.
 
     Args:
         probabilities: ``[n, classes]``.
@@ -115,10 +115,10 @@ def cross_validated_temperature(
     folds: int = 5,
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], tuple[float, ...]]:
-    """Apply to each image a temperature that was fitted without it, by k-fold cross-validation.
+    """Apply to each image a temperature that was fitted without this image.
 
-    The calibration error is too optimistic if it is measured on the images that the temperature
-    was fitted on.
+    The temperatures come from k-fold cross-validation. If the calibration error is measured on the
+    images that the temperature was fitted to, it is too optimistic.
 
     Args:
         labels: True labels, ``[n]`` with at least ``folds`` images.
@@ -140,16 +140,16 @@ def cross_validated_temperature(
     scaled = np.empty((len(labels), probabilities.shape[1]), dtype=np.float32)
     temperatures = []
     for held_out in np.array_split(order, folds):
-        is_fitted_on = np.ones(len(labels), dtype=bool)
-        is_fitted_on[held_out] = False
-        temperatures.append(fit_temperature(labels[is_fitted_on], probabilities[is_fitted_on]))
+        is_for_fit = np.ones(len(labels), dtype=bool)
+        is_for_fit[held_out] = False
+        temperatures.append(fit_temperature(labels[is_for_fit], probabilities[is_for_fit]))
         scaled[held_out] = apply_temperature(probabilities[held_out], temperatures[-1])
     return scaled, tuple(temperatures)
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Mean confidence and accuracy of the images in a bin: images with similar confidence.
+    """Mean confidence and accuracy of a bin, which contains images with similar confidence.
 
     Attributes:
         low: Lowest confidence in the bin.
@@ -204,10 +204,10 @@ def calibration_error_estimates(
         seed: Seed of the bootstrap.
 
     Returns:
-        For each set the error and its 95 % bootstrap interval. Noise increases this error, and
-        resampling adds noise, so the errors of the bootstrap samples are biased upwards; their mean
-        bias is subtracted from the interval (Efron and Tibshirani, "An introduction to the
-        bootstrap", 1993, chapter 10).
+        For each set, the error and its 95 % bootstrap interval. Noise increases this error, and
+        resampling adds noise, so the errors of the bootstrap samples are too high on average. The
+        mean excess is subtracted from both ends of the interval (Efron and Tibshirani, "An
+        introduction to the bootstrap", 1993, chapter 10).
     """
     values = [
         expected_calibration_error(labels, probabilities, bins)

@@ -1,12 +1,12 @@
 """The network architectures, by name.
 
-Each entry builds an uncompiled Keras model from a 48x48x1 image, float32 in [0, 1] (channels
-last), to the probabilities of the classes. Only layers of Keras are used, so that every
-architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported inside the
-functions, so that importing this module is fast.
+Each architecture builds an uncompiled Keras model. The model turns a 48x48x1 image, float32 in
+[0, 1] (channels last), into the probabilities of the classes. Only layers of Keras are used, so
+that every architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported
+inside the functions, so that importing this module is fast.
 
-Recipes A to E are the published systems in ``named.py``; "the source" is the publication of the
-system.
+Recipes A to E, which are defined in ``named.py``, follow published systems. The publication of a
+system is called "the source" below.
 """
 
 from __future__ import annotations
@@ -40,11 +40,13 @@ class Architecture:
         build: Builds the model. The first argument scales the dropout rates of the architecture (1:
             unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
-        takes_any_size: True if height and width of the input may differ from 48: the network ends
-            in global pooling, and parallel branches halve odd sizes to the same size.
-        stages: Number of convolutions and dense layers of each stage by name, from the input on,
-            without the head. A stage ends where the feature maps become smaller; *dense* are the
-            hidden dense layers. A stage can be frozen together with all stages before it.
+        takes_any_size: True if height and width of the input may differ from 48. The network then
+            ends in global pooling, and all its parallel branches halve an odd size to the same
+            size.
+        stages: The name of each stage, from the input on, and its number of convolutions and dense
+            layers. A stage ends where the feature maps become smaller. The stage "dense" contains
+            the hidden dense layers. The head belongs to no stage. A stage can be frozen together
+            with all stages before it.
     """
 
     name: str
@@ -72,10 +74,10 @@ def build_network(
 
     Args:
         name: A key of ``ARCHITECTURES``.
-        dropout_scale: Factor on the architecture's own dropout rates; products are limited to
-            0.9.
-        any_size: Leave height and width of the input open; only for architectures with
-            ``takes_any_size``. The weights are the same.
+        dropout_scale: Factor for the architecture's dropout rates. The resulting rates are limited
+            to 0.9.
+        any_size: True to accept images of any height and width, which requires an architecture with
+            ``takes_any_size``. The number and shapes of the weights do not change.
         class_count: Number of classes.
 
     Returns:
@@ -92,15 +94,15 @@ def freeze_stages(model: keras.Model, architecture: str, stage: str) -> None:
     Args:
         model: A network of the architecture, not compiled yet.
         architecture: A key of ``ARCHITECTURES``.
-        stage: One of its stages.
+        stage: A stage of the architecture.
     """
     from keras import layers
 
     stages = ARCHITECTURES[architecture].stages
     names = list(stages)
     remaining = sum(stages[name] for name in names[: names.index(stage) + 1])
-    # The layers are in the order of the computation, so that all layers of a stage, including its
-    # parallel branches, come before the next stage.
+    # The layers are in the order of the computation. All layers of a stage, including its parallel
+    # branches, therefore come before the next stage.
     for layer in model.layers:
         if isinstance(layer, (layers.Conv2D, layers.Dense)):
             if remaining == 0:
@@ -167,7 +169,7 @@ def _normalized_convolution(
 
 
 def _classifier(inputs: Any, tensor: Any, name: str, class_count: int) -> keras.Model:
-    """Return the model that ends with a dense layer and softmax after the tensor."""
+    """Return the model from ``inputs`` to ``tensor``, followed by a dense layer and a softmax."""
     import keras
     from keras import layers
 
@@ -307,10 +309,10 @@ def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> ke
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
     Only one convolution works at 48x48 pixels, where normalization and ReLU cost the most memory
-    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first, the first
-    filters are initialized as the identity: Zagoruyko and Komodakis, "DiracNets: training very
-    deep neural networks without skip-connections", 2017, as used by Jordan, "94% on CIFAR-10 in
-    3.29 seconds on a single GPU", 2024.
+    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first one, some
+    filters initially copy the input. See Zagoruyko and Komodakis, "DiracNets: training very deep
+    neural networks without skip-connections", 2017, and the use in Jordan, "94% on CIFAR-10 in 3.29
+    seconds on a single GPU", 2024.
     """
     import keras
     from keras import layers
@@ -346,7 +348,7 @@ def _initialize_as_identity(layer: Any) -> None:
 def _channel_attention(tensor: Any) -> Any:
     """Scale each channel by a weight computed from its global average.
 
-    Hu et al., "Squeeze-and-excitation networks", CVPR 2018, with a reduction of 8.
+    See Hu et al., "Squeeze-and-excitation networks", CVPR 2018. The reduction is 8 here.
     """
     from keras import layers
 
@@ -360,9 +362,9 @@ def _channel_attention(tensor: Any) -> Any:
 def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
     """Apply two normalized 3x3 convolutions with channel attention, and add the input.
 
-    The normalization of the second convolution starts with a scale of 0, and the shortcut of a
-    strided block averages before its 1x1 convolution: He et al., "Bag of tricks for image
-    classification with convolutional neural networks", CVPR 2019.
+    The normalization of the second convolution starts with a scale of 0. In a strided block, the
+    shortcut applies average pooling before its 1x1 convolution. See He et al., "Bag of tricks for
+    image classification with convolutional neural networks", CVPR 2019.
     """
     from keras import layers
 
@@ -381,9 +383,9 @@ def _residual_eleven_attention(
 ) -> keras.Model:
     """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
 
-    After He et al., "Deep residual learning for image recognition", CVPR 2016, reduced so that one
-    CPU core processes a face and its mirror image in less than 4 ms: only the first convolution
-    works at 48x48 pixels, and most layers work at 12x12 and 6x6.
+    This is a smaller version of the networks of He et al., "Deep residual learning for image
+    recognition", CVPR 2016. One CPU core processes a face and its mirror image in less than 4 ms,
+    because only the first convolution works at 48x48 pixels, and most layers work at 12x12 and 6x6.
     """
     from keras import layers
 

@@ -1,7 +1,7 @@
-"""The configuration of a training: one type, whose fields carry their bounds and descriptions.
+"""The configuration of a training: a dataclass whose fields have bounds and descriptions.
 
 The train form, ``--set key=value``, search spaces and the comparison of two runs are derived from
-the fields of ``TrainingConfig``: a new hyperparameter is one field here and its use in
+the fields of ``TrainingConfig``. To add a hyperparameter, add a field here and use it in
 ``fer_core.training``.
 """
 
@@ -46,9 +46,10 @@ def _setting(
         default: Default value of the field.
         group: A key of ``GROUPS``.
         label: Label of the field in forms.
-        description: What the setting does, in one line. Choices have spaces instead of underscores,
-            as in the form.
-        only_for: The values of other fields with which this field has an effect, by field.
+        description: What the setting does, in one line. The values of a choice are written with
+            spaces instead of underscores, as in the form.
+        only_for: If the field has an effect only with certain values of other fields: the names of
+            these fields, each with its values.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """
@@ -76,21 +77,27 @@ def _known_architecture(name: str) -> str:
 class TrainingConfig:
     """All parameters of a training, except the data.
 
-    The learning rate follows ``schedule``: *constant*; *steps*, where each of ``schedule_steps`` is
-    a pair of the first epoch, counted from 0, and the rate from there on; *cosine*, from
-    ``learning_rate`` down to ``final_learning_rate`` at the last step, in one descent or in
-    ``cosine_cycles`` equal ones; *plateau*, multiplied by ``plateau_factor`` after
-    ``plateau_patience`` epochs without a better validation loss. With every schedule the rate first
-    rises linearly from nearly 0 during ``warmup_epochs``.
+    The learning rate depends on ``schedule``:
 
-    ``loss`` may be *focal* (Lin et al., "Focal loss for dense object detection", ICCV 2017), which
-    reduces the loss of easy images: ``-(1 - p)^focal_gamma log p``. Its class factor alpha is given
-    by *class_weights* of ``imbalance``; without them it is 1, so that focal loss with a gamma of 0
-    is cross-entropy.
+    - "constant": The rate does not change.
+    - "steps": Each of ``schedule_steps`` is a pair of an epoch, counted from 0, and the rate from
+      the beginning of this epoch on.
+    - "cosine": The rate falls from ``learning_rate`` to ``final_learning_rate``, which it reaches
+      at the last step. The training may consist of several such descents of equal length, whose
+      number is ``cosine_cycles``.
+    - "plateau": The rate is multiplied by ``plateau_factor`` after ``plateau_patience`` epochs
+      without a better validation loss.
 
-    With ``targets`` other than *labels*, the targets of training and validation loss are the
-    distributions of the votes or their pluralities, and accuracy, macro F1 and class sizes refer to
-    the pluralities (see ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the
+    With every schedule, the rate first rises linearly from nearly 0 during ``warmup_epochs``.
+
+    If ``loss`` is "focal", the loss of easy images is reduced: ``-(1 - p)^focal_gamma log p`` (Lin
+    et al., "Focal loss for dense object detection", ICCV 2017). The factor alpha of this loss is
+    the class weight if ``imbalance`` is "class_weights", and otherwise 1. With an alpha of 1 and a
+    gamma of 0, focal loss equals cross-entropy.
+
+    If ``targets`` is not "labels", the targets of training and validation loss are the
+    distributions of the votes or their pluralities. Accuracy, macro F1 and class sizes then refer
+    to the pluralities (see ``fer_core.dataset.vote_targets``). ``imbalance_last_epochs`` is the
     deferred re-balancing of Cao et al., "Learning imbalanced datasets with
     label-distribution-aware margin loss", NeurIPS 2019.
 
@@ -384,7 +391,8 @@ class TrainingConfig:
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        # Whether the settings that need one_hot are used, by the beginning of the error message.
+        # For settings that need label_encoding=one_hot: the beginning of the error message, and
+        # whether the settings are used.
         needs_one_hot = {
             "label_smoothing and mixup_alpha need": self.label_smoothing or self.mixup_alpha,
             "loss=focal needs": self.loss == "focal",
@@ -420,6 +428,6 @@ class TrainingConfig:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values by field, which ``validated_config`` reads."""
+        """Return a plain value for each field, as ``validated_config`` accepts them."""
         steps = [list(step) for step in self.schedule_steps]
         return asdict(self) | {"schedule_steps": steps}

@@ -27,19 +27,21 @@ class SettingField:
     Attributes:
         name: Name of the field.
         label: Label of the field in forms.
-        help: What the setting does, in one line; choices have spaces instead of underscores.
+        help: What the setting does, in one line. The values of a choice are written with spaces
+            instead of underscores.
         group: A key of ``GROUPS``.
-        kind: The kind of the field's value; *steps* are the pairs of ``schedule_steps``.
+        kind: The kind of the field's value; "steps" stands for the pairs of ``schedule_steps``.
         default: Default value of the field.
-        choices: The allowed values of a *choice*.
+        choices: The allowed values of a field of the kind "choice".
         minimum: The lower bound of a number.
         maximum: The upper bound of a number.
         minimum_is_allowed: False if a value has to be above ``minimum``.
         maximum_is_allowed: False if a value has to be below ``maximum``.
-        is_optional: True if None (off) is a value too.
+        is_optional: True if None (off) is allowed too.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
-        applies: When this field has an effect: pairs of another field and the values that it may
-            have. All pairs have to hold; without any, the field always has an effect.
+        applies: Conditions for this field to have an effect: pairs of another field and its
+            allowed values. All conditions have to be met; without conditions, the field always has
+            an effect.
     """
 
     name: str
@@ -78,7 +80,7 @@ class SettingField:
             ) from error
 
     def error_message(self, value: Any) -> str:
-        """Return the message for an invalid value; empty if pydantic's message should be used."""
+        """Return the message for an invalid value; an empty text to use pydantic's message."""
         received = f"Received: {self.name}={shortened(value)}."
         if self.kind == "choice":
             return f"{self.name} should be one of {', '.join(self.choices)}. {received}"
@@ -103,7 +105,7 @@ class SettingField:
 
 @cache
 def setting_fields() -> tuple[SettingField, ...]:
-    """Return every field of ``TrainingConfig``, in its order."""
+    """Return every field of ``TrainingConfig``, in the order of their definitions."""
     hints = get_type_hints(TrainingConfig)
     return tuple(_setting_field(name, hints[name], info) for name, info in _model_fields().items())
 
@@ -114,7 +116,7 @@ def _model_fields() -> dict[str, Any]:
 
 
 def _setting_field(name: str, annotation: Any, info: Any) -> SettingField:
-    """Build a setting field from the type annotation and pydantic's information about a field."""
+    """Describe a field of ``TrainingConfig``, from its type and pydantic's information on it."""
     types = get_args(annotation)
     is_optional = NoneType in types
     value_type = types[0] if is_optional else annotation
@@ -177,7 +179,7 @@ class ConfigDifference:
 
 
 def config_difference(first: TrainingConfig, second: TrainingConfig) -> list[ConfigDifference]:
-    """Return the settings in which two configurations differ, in the fields' order."""
+    """Return the settings in which two configurations differ, in the order of the fields."""
     return [
         ConfigDifference(
             field.name, field.label, getattr(first, field.name), getattr(second, field.name)
@@ -192,11 +194,11 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
 
     Args:
         config: The configuration to copy.
-        changes: New values by field; a string is converted to the field's type (``"none"`` to
-            None if the field is optional).
+        changes: A new value for each field to change. A string is converted to the type of the
+            field. For an optional field, ``"none"`` is converted to None.
 
     Raises:
-        InputError: A field does not exist, or a value is not valid; the message says which.
+        InputError: A field does not exist, or a value is not valid; the message names the field.
     """
     by_name = {setting.name: setting for setting in setting_fields()}
     unknown = [key for key in changes if key not in by_name]
@@ -204,7 +206,7 @@ def changed_config(config: TrainingConfig, changes: dict[str, Any]) -> TrainingC
         raise InputError(
             f"{unknown[0]!r} is not a setting of a training; choose from {', '.join(by_name)}."
         )
-    converted = {key: _read_text(by_name[key], value) for key, value in changes.items()}
+    converted = {key: _convert_text(by_name[key], value) for key, value in changes.items()}
     return validated_config(config.to_json() | converted)
 
 
@@ -232,7 +234,7 @@ def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
     """Build a configuration in which every setting without effect has its default value.
 
     Args:
-        values: All settings by field.
+        values: The value of each field.
 
     Raises:
         InputError: The values are not a valid configuration; the message says why.
@@ -244,12 +246,15 @@ def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
     return validated_config(merged)
 
 
-def _read_text(setting: SettingField, value: Any) -> Any:
-    """Convert text from the command line; return other values and inconvertible text unchanged."""
+def _convert_text(setting: SettingField, value: Any) -> Any:
+    """Convert a text from the command line to the type of a setting.
+
+    A text that cannot be converted, or a value that is not a text, is returned unchanged.
+    """
     if not isinstance(value, str):
         return value
     if value.lower() in ("none", "null"):
-        # "none" is also one of the choices of a field that cannot be None.
+        # If the field cannot be None, "none" may be one of its choices.
         return None if setting.is_optional else value
     if setting.kind == "boolean":
         return _TRUTH_VALUES.get(value.lower(), value)

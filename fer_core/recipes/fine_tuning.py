@@ -1,4 +1,4 @@
-"""Fine-tuning: settings, stages and head of a run that starts from a trained network."""
+"""Prepare fine-tuning, a run that starts from a trained network: settings, stages and head."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from fer_core.errors import InputError
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.recipes.config import TrainingConfig
 
-#: Factor for the learning rate of a recipe, which is meant for random weights. Trained weights need
-#: smaller steps.
+#: Factor for the learning rates of recipes. These rates are meant for random weights, but trained
+#: weights need smaller steps.
 LEARNING_RATE_FACTOR = 0.1
 
 #: What happens to the last layer: kept, kept with its outputs in another order, or replaced by
@@ -38,12 +38,16 @@ def fine_tuning_config(config: TrainingConfig, architecture: str) -> TrainingCon
 
 
 def _reduced_rate(rate: float) -> float:
-    # Rounded, so that 0.1 * 0.003 is shown as 0.0003.
+    # The result is rounded, so that 0.1 * 0.003 is shown as 0.0003.
     return float(f"{rate * LEARNING_RATE_FACTOR:.6g}")
 
 
 def check_stage(architecture: str, stage: str | None) -> None:
-    """Check the stage up to which a network is frozen; None, for no frozen stage, is valid.
+    """Check the stage up to which a network is frozen.
+
+    Args:
+        architecture: The architecture of the network.
+        stage: The last frozen stage; None if no stage is frozen, which is always valid.
 
     Raises:
         InputError: The architecture has no such stage; the message lists its stages.

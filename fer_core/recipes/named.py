@@ -1,6 +1,6 @@
 """The named recipes: training configurations under a fixed name.
 
-Recipes A to E are published systems; "the source" is the publication of the system.
+Recipes A to E follow published systems. The publication of a system is called "the source" below.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ class Recipe:
     Attributes:
         name: Name on the command line and on the train page.
         summary: One line for lists.
-        published_result: The result that the recipe's author reported; empty for our own recipes.
+        published_result: The result that the author of the system reported; empty for our own
+            recipes.
         config: The configuration.
     """
 
@@ -30,15 +31,15 @@ class Recipe:
 
     @property
     def training_cost(self) -> float:
-        """Multiply-adds for one training image over all epochs; recipes are ordered by it."""
+        """Multiply-adds for one training image over all epochs. Recipes are sorted by this cost."""
         return float(self.config.epochs * ARCHITECTURES[self.config.architecture].multiply_adds)
 
 
 def _recipe_a() -> Recipe:
     """Recipe A: Adam 1e-4, sparse categorical cross-entropy, early stopping on validation loss.
 
-    The source does not give epochs, batch size, patience and augmentation strengths; we use
-    100 epochs, batch size 64, patience 10, rotation 10 degrees, zoom 10 % and flips.
+    The source does not give epochs, batch size, patience and augmentation strengths. We use 100
+    epochs, batch size 64, patience 10, rotations of 10 degrees, a zoom of 10 % and flips.
     """
     return Recipe(
         name="paired-cnn-adam-early-stopping",
@@ -111,9 +112,9 @@ def _recipe_c() -> Recipe:
 def _recipe_d() -> Recipe:
     """Recipe D: Adam, categorical cross-entropy, 100 epochs, no augmentation.
 
-    The source does not give learning rate and batch size; we use Adam's default 1e-3 and
-    128. The author keeps the weights of the last epoch; we keep those of the best epoch, as in all
-    published recipes.
+    The source does not give learning rate and batch size. We use Adam's default rate of 1e-3 and a
+    batch size of 128. The author keeps the weights of the last epoch. As in all recipes A to E, we
+    keep the weights of the best epoch.
     """
     return Recipe(
         name="wide-cnn-100-epochs",
@@ -133,9 +134,9 @@ def _recipe_d() -> Recipe:
 def _recipe_e() -> Recipe:
     """Recipe E: rotation, zoom, flip, early stopping.
 
-    The source does not give optimizer, learning rate, epochs, batch size and augmentation
-    strengths; we use Adam 1e-3, 60 epochs, batch size 64, a rotation of 15 degrees, a zoom of
-    10 % and a patience of 8.
+    The source does not give optimizer, learning rate, epochs, batch size, patience and augmentation
+    strengths. We use Adam 1e-3, 60 epochs, batch size 64, a patience of 8, rotations of 15 degrees
+    and a zoom of 10 %.
     """
     return Recipe(
         name="dropout-cnn-early-stopping",
@@ -231,9 +232,9 @@ def _votes_recipe() -> Recipe:
 
     Vote distributions are smooth already, so there is no label smoothing. In the last sixth of the
     epochs, at the end of the cosine schedule, classes are sampled in proportion to the square root
-    of their size, which improves the recall of fear and disgust. The validation split keeps its
-    class sizes, so its cross-entropy does not show this improvement. Therefore the last epoch is
-    kept instead of the one with the lowest cross-entropy.
+    of their size, which improves the recall of fear and disgust. The class sizes of the validation
+    split do not change, so its cross-entropy does not show this improvement. Therefore the weights
+    of the last epoch are kept, even if another epoch has a lower cross-entropy.
     """
     labels = _labels_recipe()
     return Recipe(
@@ -257,11 +258,11 @@ def _votes_recipe() -> Recipe:
 def _gpu_recipe() -> Recipe:
     """Our own recipe for a GPU: the common elements of the strongest published recipes.
 
-    SGD with Nesterov momentum, a learning rate of 0.1 with warm-up and one cosine cycle, weight
-    decay (5e-3 here equals 5e-4 elsewhere, as in the two-core recipe), 240 epochs with batch size
-    128, label smoothing, mixup, weight averaging and flip averaging. Shift, zoom, rotation and
-    erasing are slightly stronger than in the two-core recipe, because a deeper network overfits
-    more in five times the epochs.
+    These elements are SGD with Nesterov momentum, a learning rate of 0.1 with warm-up and one
+    cosine cycle, weight decay, 240 epochs with batch size 128, label smoothing, mixup, weight
+    averaging and flip averaging. Shift, zoom, rotation and erasing are slightly stronger than in
+    the two-core recipe, because this network is deeper and trains for five times as many epochs, so
+    it overfits more.
     """
     base = _two_core_recipe()
     return Recipe(

@@ -453,7 +453,7 @@ def _request_from_form(files: _ModelFiles) -> ImportRequest:
         labels=parse_labels(labels) if labels else None,
         scale=scales[0] if scales else None,
         mean=parse_channels(mean, "The mean") if mean else None,
-        std=parse_channels(std, "The standard deviation", is_positive=True) if std else None,
+        std=parse_channels(std, "The standard deviation", must_be_positive=True) if std else None,
         replace=bool(st.session_state.get(_REPLACE)),
     )
 
