@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Maximum number of example faces.
 MAX_FACES = 12
 
-#: The charts of each section of the report, each as its caption and its Plotly figure.
+#: The caption and the Plotly figure of each chart, by section of the report.
 SectionFigures = Mapping[str, Sequence[tuple[str, "go.Figure"]]]
 
 
@@ -181,7 +181,7 @@ def _sections(
             [
                 *charts("confusion"),
                 numbering.table(
-                    "Numbers of images: rows are true classes, columns predicted ones.",
+                    "Numbers of images: rows are true classes, columns are predicted classes.",
                     ["true", *result.classes],
                     [
                         [name, *[f"{value:,}" for value in row]]
@@ -310,8 +310,8 @@ def _largest_errors(
     return Section(
         "Largest errors",
         [
-            "These images are part of this file. Pass it on only if you may pass on the images, "
-            "and remember that labels can be wrong, too."
+            "These images are part of this file. Pass on the file only if you may pass on the "
+            "images. Labels can be wrong, too."
         ],
         [
             numbering.faces(

@@ -63,7 +63,7 @@ def latex_tables(result: EvaluationResult, data_title: str) -> str:
             ],
         ),
         _table(
-            f"Confusion matrix of {subject}: rows are true classes, columns predicted ones.",
+            f"Confusion matrix of {subject}: rows are true classes, columns are predicted classes.",
             "confusion",
             ("True", *result.classes),
             [
