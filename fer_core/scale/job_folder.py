@@ -5,7 +5,8 @@
                         files; written once
 ``_files.parquet``      the files in their order, one row group per part; written once
 ``part-00000.parquet``  the rows of a part; written when all of its files are processed
-``_summary.json``       written when all parts are complete
+``_summary.json``       the numbers of files, rows, faces, errors and parts; written when
+                        all parts are complete
 ======================  ================================================================
 
 Readers of Parquet ignore names that begin with ``_``, so they can read the folder as one table.

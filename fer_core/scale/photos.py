@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture.
 _BASE_BYTES = 350 * 2**20
-#: Memory for a picture relative to the memory for decoding it, because rotation and detection copy
-#: its pixels.
+#: Memory for a picture, as a multiple of the memory for decoding it: rotation and detection copy
+#: the pixels.
 _COPY_FACTOR = 1.5
 
 
@@ -43,7 +43,7 @@ class PhotoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, in the plural, for messages."""
+        """The word for the files in messages, in the plural."""
         return "pictures"
 
     def open(self, *, threads: int, memory_bytes: int) -> PhotoWorker:

@@ -72,7 +72,7 @@ class PortableAnalyzer:
             return Analyzer(predictor, make_detector(self.detector, settings))
 
     def description(self) -> dict[str, Any]:
-        """Return names, emphasis and a checksum of the files, for ``Work.description``."""
+        """Return the names, the emphasis and a checksum of the files for ``Work.description``."""
         digest = hashlib.sha256()
         for name, content in sorted(self.files.items()):
             digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())

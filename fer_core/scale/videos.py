@@ -57,7 +57,7 @@ class VideoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, in the plural, for messages."""
+        """The word for the files in messages, in the plural."""
         return "videos"
 
     def open(self, *, threads: int, memory_bytes: int) -> VideoWorker:

@@ -59,8 +59,8 @@ class ClassifyEngine:
                     f"Two of the models to serve are called {bundle.name!r}; name each model once."
                 )
             predictor = load_predictor(bundle)
-            # The first call of a network takes longer than the next calls. If the network cannot be
-            # used, this call raises the error.
+            # The first call of a network takes longer, and no request should wait for it. It also
+            # shows whether the network can be used.
             predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
             self.models[bundle.name] = ServedModel(
                 bundle, BatchingPredictor(predictor, on_batch=on_batch)

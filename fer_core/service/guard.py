@@ -62,7 +62,7 @@ class RequestGuard:
         self._metrics = metrics
         #: Number of requests with a body that are in progress.
         self._requests = 0
-        #: Number of bytes of their bodies, as declared or received.
+        #: Number of bytes in the bodies of these requests, as declared or received.
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -190,7 +190,7 @@ class _RequestBody:
         self._guard.release(self._reserved)
 
     async def receive(self) -> Message:
-        """Return the next ASGI message; raise ``HTTPException`` above a limit."""
+        """Return the next ASGI message; raise ``HTTPException`` if a limit is exceeded."""
         if self._is_complete:
             return await self._receive()  # waits until the client disconnects
         try:

@@ -316,7 +316,7 @@ def _run_measurement(config: TrainingConfig, freeze: str | None, *, was_busy: bo
 
 
 def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
-    """Time a few steps in this process. The process loads Keras.
+    """Load Keras in this process and time a few steps.
 
     Args:
         config: The training.
@@ -361,7 +361,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
             break
         if len(durations) >= _MAX_STEPS:
             break
-    # One full batch of predictions.
+    # Time one full batch of predictions.
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)  # the first call compiles the network
     before = time.perf_counter()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 #: The weights are averaged over about ``1 / (1 - momentum)`` steps. The momentum is limited so that
-#: the run has at least seven times as many steps. On FER2013 the recipes have more than 7,000
-#: steps, so this limit does not change their momentum of 0.999.
+#: the run has at least seven times as many steps. On FER2013, trainings with the recipes have more
+#: than 7,000 steps, so this limit does not change the momentum of 0.999 in the recipes.
 _MIN_AVERAGING_SPANS = 7
 #: Minimum momentum of the averaging.
 _MIN_AVERAGING_MOMENTUM = 0.5
@@ -260,7 +260,8 @@ def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
 
     TensorFlow compiles the first size into a graph of fixed size, and the second size into a graph
     of variable size. The two graphs round differently. Because both sizes are compiled in a fixed
-    order, a resumed run computes the same values as an uninterrupted run at either size.
+    order, a resumed run computes the same values as an uninterrupted run, even if the resumed run
+    starts with the second size.
 
     Args:
         model: A compiled model for one-hot labels.

@@ -29,7 +29,7 @@ def bytes_on_disk(config: TrainingConfig) -> int:
     These files need twice their size, because a new file is complete before the old file is
     deleted: the best weights, the checkpoint, and the two networks of the bundle. A checkpoint
     contains the weights, up to two optimizer values per weight, and the averaged weights if the
-    configuration averages.
+    configuration averages the weights.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)

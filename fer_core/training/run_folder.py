@@ -448,7 +448,7 @@ class RunFolder:
             os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``. If the status has no fingerprint, the stored one is kept."""
+        """Replace ``status.json``. Without a new fingerprint, the stored fingerprint is kept."""
         if status.fingerprint is None:
             earlier = self.read_status()
             if earlier is not None and earlier.fingerprint is not None:
