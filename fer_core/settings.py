@@ -18,7 +18,8 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 #: Name of the program's folder in the user's data folder.
 _APP_NAME = "fer-studio"
 
-#: "as configured" requires a login if one is configured, "required" always, "none" never.
+#: When the app requires a login: with "as configured" if a login is configured, with "required"
+#: always, with "none" never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
@@ -31,14 +32,16 @@ class Settings:
         data_root: Imported datasets, one folder each.
         runs_root: Training runs, one folder each.
         models_root: Published bundles, one folder each, and the file ``default``.
-        shipped_models_root: Bundles of an installed package, read-only, in the same layout. None in
-            a checkout, where ``models_root`` contains them.
-        analyses_folder: Video analyses, one folder each; None for ``analyses/`` next to the runs.
+        shipped_models_root: Bundles that an installed package contains, read-only, one folder each.
+            None in a checkout, where these bundles are in ``models_root``.
+        analyses_folder: Video analyses, one folder each; None for ``analyses/`` next to
+            ``runs_root``.
         parallel_runs: The number of runs that the queue trains at the same time.
-        import_roots: Folders from which a page may read datasets and videos by their path.
-            Every visitor of the page can read the content of these folders, and of no other.
-        shared_import_roots: The import roots of an app that other people can reach. They include
-            the Downloads folder of the user who runs the app only if the configuration names it.
+        import_roots: Folders from which a page may read datasets and videos by their path. Every
+            visitor of the page can read the content of these folders, but of no other folder.
+        shared_import_roots: The value that replaces ``import_roots`` in an app that other people
+            can reach. It contains the Downloads folder of the user who runs the app only if
+            ``FER_STUDIO_IMPORT_ROOTS`` names that folder.
         login: Whether a login is required.
         mlflow_address: The MLflow address for runs started on a shared server; empty if not set.
         study_storage: The Optuna storage URL for searches started on a shared server; empty if not
@@ -90,10 +93,10 @@ def is_shipped_model(folder: Path) -> bool:
 
 
 def module_command(module: str) -> list[str]:
-    """Return the command that runs a module of this project, from ``PROJECT_ROOT``.
+    """Return the command that runs a module of this project in the folder ``PROJECT_ROOT``.
 
-    In an installed package ``PROJECT_ROOT`` is the folder of all packages. It must not become the
-    first entry of the module search path, in front of the standard library.
+    For an installed package, ``PROJECT_ROOT`` is the folder of all packages. The option ``-P``
+    keeps it from being the first entry of the module search path, before the standard library.
     """
     return [sys.executable, *(["-P"] if is_installed_package() else []), "-m", module]
 
@@ -148,8 +151,8 @@ def _check_readable(root: Path) -> None:
     """Raise ``InputError`` if a root folder exists and cannot be read."""
     try:
         os.scandir(root).close()
-        # Listing a folder and opening its files require different permissions. This call requires
-        # the second one. A pathlib.Path would remove the dot.
+        # Listing a folder and opening its files require different permissions. The call of lstat
+        # requires the permission to open files. A pathlib.Path would remove the dot.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # the code that uses the folder creates it or reports that it is not a folder
@@ -163,7 +166,7 @@ def _check_readable(root: Path) -> None:
 def _default_root() -> Path:
     if not is_installed_package():
         return PROJECT_ROOT
-    # Imported here, because a machine that only trains may not have it.
+    # Imported here, because a machine that only trains may not have this package.
     from platformdirs import user_data_path
 
     return user_data_path(_APP_NAME, appauthor=False)

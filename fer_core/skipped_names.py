@@ -1,4 +1,4 @@
-"""Names of files that are skipped: operating systems and programs store them next to the user's.
+"""Names of files that are skipped, because operating systems and programs create them.
 
 The same rule applies to datasets, folders of pictures, patterns and object stores.
 """
@@ -41,12 +41,12 @@ _FILES = frozenset(
 
 
 def is_skipped_folder(name: str) -> bool:
-    """Return True if the files in a folder with this name are not the user's."""
+    """Return True if a folder with this name does not contain files of the user."""
     return name.startswith(".") or name.lower() in _FOLDERS
 
 
 def is_skipped_file(name: str) -> bool:
-    """Return True if a file with this name is not the user's."""
+    """Return True if a file with this name is not a file of the user."""
     # Windows stores the origin of the download "face.jpg" in "face.jpg:Zone.Identifier".
     return name.startswith(".") or name.lower() in _FILES or name.endswith(":Zone.Identifier")
 

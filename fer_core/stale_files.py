@@ -1,6 +1,6 @@
-"""Remove temporary files of processes that died, and undo replacements that they did not finish.
+"""Remove temporary files of dead processes, and restore folders that they were replacing.
 
-Temporary files are hidden, so that nothing else reads them. Stale ones only use space.
+Temporary files are hidden, so that nothing else reads them. A stale file only uses space.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ _DEPTH = 3
 def remove_stale_temp_files(settings: Settings) -> list[Path]:
     """Remove incomplete files and folders of processes that died.
 
-    A temporary folder with a lock file is removed as soon as its process has ended, any other
-    temporary file or folder after a day without a change. If a process died while it replaced a
-    folder, the old folder is restored.
+    A temporary folder with a lock file is removed as soon as its process has ended. Any other
+    temporary file or folder is removed after a day without a change. If a process died while it
+    replaced a folder, the old folder is restored.
 
     Returns:
-        What was removed or restored. Files that cannot be removed stay until the next call.
+        The temporary paths that were removed or restored. Files that cannot be removed stay until
+        the next call.
     """
     handled = []
     for root in (
@@ -65,7 +66,7 @@ def remove_stale_folders(name: str, parent: Path) -> None:
 def _temporary_paths(folder: Path, depth: int) -> Iterator[Path]:
     """Yield the temporary files and folders in a folder, down to a depth.
 
-    Those inside another temporary folder are not yielded, because they are removed with it.
+    Files and folders inside a temporary folder are not yielded, because they are removed with it.
     """
     try:
         with os.scandir(folder) as listing:
@@ -84,8 +85,8 @@ def _restore_replaced(path: Path) -> bool:
     name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
-    # A rename changes only the folder's st_ctime. If that was a moment ago, the process that is
-    # replacing the folder may still be alive.
+    # A rename changes only the folder's st_ctime. If the folder was renamed a moment ago, the
+    # process that is replacing it may still be alive.
     if abs(time.time() - path.stat().st_ctime) < _MAX_STEP_SECONDS:
         return False
     path.rename(path.with_name(name))

@@ -31,7 +31,7 @@ _FIELDS = {
     "workers": "workers",
     "threads": "threads",
     "worker_memory": "worker_memory_mb",
-    "part_files": "part_files",
+    "part_files": "files_per_part",
 }
 
 
@@ -40,7 +40,7 @@ def add_many_files_arguments(
     *,
     out_help: str,
     is_out_required: bool = False,
-    part_files: int = ScaleOptions().part_files,
+    part_files: int = ScaleOptions().files_per_part,
 ) -> None:
     """Add the arguments that are common to all commands on many files.
 

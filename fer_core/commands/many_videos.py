@@ -52,7 +52,7 @@ def analyze_many_videos(
             "--annotate and --blur cannot be combined with patterns, addresses, --files-from, "
             "--on, --workers, --threads, --worker-memory and --part-files; omit these."
         )
-    options = scale_options(arguments, part_files=PART_FILES, task_files=1)
+    options = scale_options(arguments, files_per_part=PART_FILES, files_per_task=1)
     analyzer = portable_analyzer(
         settings,
         model=arguments.model,

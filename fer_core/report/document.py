@@ -40,7 +40,8 @@ class Figure:
         number: Number of the figure in the report, from 1.
         caption: What the figure shows.
         chart: The Plotly figure; None for faces.
-        faces: For each face, the data URL of the picture and a text; empty for a chart.
+        faces: For each face, the data URL of its picture and the text below the picture; empty
+            for a chart.
         kind: The kind of block, for the template.
     """
 
@@ -85,11 +86,11 @@ class Numbering:
         *,
         is_text: bool = False,
     ) -> Table:
-        """Return the next table."""
+        """Return a table with the next number."""
         return Table(next(self._tables), caption, header, rows, is_text)
 
     def charts(self, figures: Sequence[tuple[str, Any]]) -> list[Figure]:
-        """Return the next figures.
+        """Return a figure with the next number for each chart.
 
         Args:
             figures: Caption and Plotly figure of each chart.
@@ -97,10 +98,10 @@ class Numbering:
         return [Figure(next(self._figures), caption, chart) for caption, chart in figures]
 
     def faces(self, caption: str, faces: Sequence[tuple[str, str]]) -> Figure:
-        """Return the next figure, which shows faces.
+        """Return a figure with the next number, which shows faces.
 
         Args:
             caption: What the figure shows.
-            faces: For each face, the data URL of the picture and a text.
+            faces: For each face, the data URL of its picture and the text below the picture.
         """
         return Figure(next(self._figures), caption, faces=tuple(faces))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Maximum number of example faces.
 MAX_FACES = 12
 
-#: The charts of each section of the report, each as its caption and its Plotly figure.
+#: The caption and the Plotly figure of each chart, by section of the report.
 SectionFigures = Mapping[str, Sequence[tuple[str, "go.Figure"]]]
 
 
@@ -49,10 +49,11 @@ def html_report(
         result: The evaluation.
         bundle: The evaluated model.
         figures: The charts, as ``fer_core.charts.evaluation.report_figures`` returns them.
-        votes: The comparison with annotators, for an evaluation against their votes.
-        images: All images of the dataset, uint8 ``[n, height, width]``; the report shows those with
-            the largest errors. None for a report without images.
-        comparison: The comparison with a second model; None without one.
+        votes: The evaluation against the votes of annotators; None for an evaluation against
+            labels.
+        images: All images of the dataset, uint8 ``[n, height, width]``; the report shows the images
+            with the largest errors. None for a report without images.
+        comparison: The comparison with a second model; None for a report about one model.
 
     Returns:
         The complete file. It loads no external resources: it contains Plotly's script.
@@ -147,8 +148,8 @@ def _sections(
             [
                 *charts("balance"),
                 numbering.table(
-                    "Images per class: those evaluated here, and those in the train split of the "
-                    "model's data.",
+                    "Images of each class: in this evaluation, and in the train split of the "
+                    "dataset that the model was trained on.",
                     ["class", "evaluated", "share", "training", "share"],
                     _balance_rows(result, bundle),
                 ),
@@ -180,7 +181,7 @@ def _sections(
             [
                 *charts("confusion"),
                 numbering.table(
-                    "Numbers of images: rows are true classes, columns predicted ones.",
+                    "Numbers of images: rows are true classes, columns are predicted classes.",
                     ["true", *result.classes],
                     [
                         [name, *[f"{value:,}" for value in row]]
@@ -214,7 +215,7 @@ def _sections(
         section = Section("Slices")
         slice_charts = charts("slices")
         for position, (title, header, rows) in enumerate(_slice_tables(result)):
-            # An empty list if the caller gave no chart for this table.
+            # The slice is empty if the caller gave no chart for this table.
             section.blocks += slice_charts[position : position + 1]
             section.blocks.append(numbering.table(f"Accuracy by {title.lower()}.", header, rows))
         sections.append(section)
@@ -242,7 +243,7 @@ def _sections(
             [],
             [
                 numbering.table(
-                    "The record of the model.",
+                    "Properties of the model.",
                     ["property", "value"],
                     [list(row) for row in _model_rows(bundle, result.temperature)],
                     is_text=True,
@@ -285,9 +286,9 @@ def _balance_rows(result: EvaluationResult, bundle: Bundle) -> list[list[str]]:
 
 
 def training_counts(bundle: Bundle) -> dict[str, int]:
-    """Return the number of images per class in the train split of a model's data.
+    """Return the number of images per class in the train split that a model was trained on.
 
-    Empty if unknown.
+    The result is empty if the numbers are unknown.
     """
     counts = bundle.record.dataset.get("counts")
     train = counts.get("train") if isinstance(counts, dict) else None
@@ -309,8 +310,8 @@ def _largest_errors(
     return Section(
         "Largest errors",
         [
-            "These images are part of this file. Pass it on only if you may pass on the images, "
-            "and remember that labels can be wrong, too."
+            "These images are part of this file. Pass on the file only if you may pass on the "
+            "images. Labels can be wrong, too."
         ],
         [
             numbering.faces(
@@ -417,10 +418,10 @@ def _vote_rows(votes: VoteEvaluation | None) -> list[list[str]]:
     return [
         [clear_title, *_percent_cells(votes.clear_accuracy)],
         [
-            "One annotator against the plurality of the others",
+            "Agreement of one annotator with the plurality of the others",
             *_percent_cells(votes.annotator_agreement),
         ],
-        ["The model against the same plurality", *_percent_cells(votes.model_agreement)],
+        ["Agreement of the model with the same plurality", *_percent_cells(votes.model_agreement)],
         ["Cross-entropy to the votes", *_number_cells(votes.cross_entropy)],
         ["Images with tied votes, left out", f"{votes.ties:,}", ""],
     ]

@@ -25,8 +25,8 @@ _ESCAPES = {
 def latex_tables(result: EvaluationResult, data_title: str) -> str:
     """Return the tables of metrics, of classes and of the confusion matrix as one LaTeX file.
 
-    As in the report, shares are in percent with one decimal digit, other values have three, and
-    intervals are 95 % intervals. Undefined values are a dash.
+    Accuracies are in percent with one decimal digit. Other metrics have three decimal digits.
+    Intervals are 95 % intervals. Undefined values are written as a dash.
 
     Args:
         result: The evaluation.
@@ -63,7 +63,7 @@ def latex_tables(result: EvaluationResult, data_title: str) -> str:
             ],
         ),
         _table(
-            f"Confusion matrix of {subject}: rows are true classes, columns predicted ones.",
+            f"Confusion matrix of {subject}: rows are true classes, columns are predicted classes.",
             "confusion",
             ("True", *result.classes),
             [

@@ -1,4 +1,4 @@
-"""The methods of an evaluation as text, written from the records of the model and its data."""
+"""Describe the methods of an evaluation in sentences, from the metadata of the model's bundle."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def describe_methods(result: EvaluationResult, bundle: Bundle, data_title: str) 
         _prediction(bundle),
         _evaluation(result, data_title),
     )
-    # The cited works are those whose citations occur in the text.
+    # A work is cited if its citation occurs in the text.
     text = " ".join(paragraphs)
     keys = tuple(key for key, work in REFERENCES.items() if work.citation in text)
     return Methods(paragraphs, keys)
@@ -72,7 +72,7 @@ def _training(record: BundleRecord) -> str:
         return _import(record)
     try:
         config = validated_config(record.config)
-    except InputError:  # the record of another version
+    except InputError:  # another version of the program wrote the configuration
         return f"The network was trained with the recipe {record.recipe}; its settings are unknown."
     sentences = [
         _network(record, config),
@@ -173,7 +173,8 @@ def _schedule(config: TrainingConfig) -> str:
     return text
 
 
-#: The fields of the augmentations, each with a function that describes its value.
+#: The fields of ``TrainingConfig`` that set augmentations. For each field, a function returns the
+#: field's value in words.
 _AUGMENTATIONS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("flip", lambda _: "horizontal flips"),
     ("rotation_degrees", lambda value: f"rotation by up to {value:g} degrees"),
@@ -220,7 +221,8 @@ def _selection(record: BundleRecord, config: TrainingConfig) -> str:
         text += f" (epoch {best} of {epochs})"
     if config.early_stopping_patience is not None:
         text += (
-            f"; training stopped after {config.early_stopping_patience} epochs without improvement"
+            "; training was set to stop early after "
+            f"{config.early_stopping_patience} epochs without improvement"
         )
     return f"{text}."
 
@@ -279,7 +281,7 @@ def _evaluation(result: EvaluationResult, data_title: str) -> str:
 
 
 def _percent(share: float) -> str:
-    """Return a setting as a percentage, without digits that are 0."""
+    """Return a share as a percentage without trailing zeros."""
     return f"{100 * share:g} %"
 
 

@@ -171,7 +171,7 @@ def cite(*keys: str) -> str:
 
 
 def bibtex(keys: Iterable[str]) -> str:
-    """Return BibTeX entries: first of this program, then of works, each once and sorted by key."""
+    """Return the BibTeX entry of this program, followed by one entry per work, sorted by key."""
     fields = {"title": "{FER Studio}"}
     version = _program_version()
     if version is not None:

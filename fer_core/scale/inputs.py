@@ -48,15 +48,15 @@ def list_items(
 ) -> Iterator[Item]:
     """Yield the files of a job, each once, in the order of the inputs.
 
-    For a folder, every file in it is yielded, except hidden ones. A path that does not exist is
-    yielded as well, so that it gets a row with a message.
+    Of a folder, all files at any depth are yielded, except those that ``skipped_names`` describes.
+    A path that does not exist is yielded as well, so that it gets a row with a message.
 
     Args:
         inputs: Paths, folders, patterns and addresses.
         lists: Text files with one input per line. Relative paths are relative to the current
             folder.
-        types: File name extensions in lower case, without a dot. In folders, other files are left
-            out. Empty for all files.
+        types: File name extensions in lower case, without a dot. In folders, files with other
+            extensions are left out. If ``types`` is empty, files with any extension are yielded.
 
     Raises:
         InputError: A list or a store cannot be read, a pattern matches nothing, or none of the
@@ -73,7 +73,7 @@ def list_items(
 
 
 def _may_exist(text: str) -> bool:
-    """Return True for an existing path. Patterns and addresses are not looked up: always True."""
+    """Return False for a path that does not exist. Patterns and addresses are not looked up."""
     return is_address(text) or is_pattern(text) or os.path.lexists(Path(text).expanduser())
 
 
@@ -100,9 +100,12 @@ def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
 
 
 def _is_skipped_match(path: str, pattern: str) -> bool:
-    """Return True for a match in a folder such as ``__MACOSX`` that the pattern does not name."""
+    """Return True for a path in a folder such as ``__MACOSX``.
+
+    If the pattern itself contains the name of the folder, the path is not skipped.
+    """
     named = {*Path(pattern).parts}
-    # Hidden names are not skipped here, because a pattern matches them only if it contains the dot.
+    # Hidden names are not skipped here: only a pattern that contains the dot matches them.
     parts = [part for part in Path(path).parts if part not in named and not part.startswith(".")]
     # The path itself may be a folder.
     return bool(parts) and (is_skipped_path(parts) or is_skipped_folder(parts[-1]))

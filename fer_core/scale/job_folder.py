@@ -1,16 +1,19 @@
 """The folder of a job's results, on a disk or in an object store.
 
 ======================  ================================================================
-``_job.json``           the work, the inputs and the number of files; written once
+``_job.json``           what is done with the files, the inputs, and the number of
+                        files; written once
 ``_files.parquet``      the files in their order, one row group per part; written once
 ``part-00000.parquet``  the rows of a part; written when all of its files are processed
-``_summary.json``       written when all parts are complete
+``_summary.json``       the numbers of files, rows, faces, errors and parts; written when
+                        all parts are complete
 ======================  ================================================================
 
 Readers of Parquet ignore names that begin with ``_``, so they can read the folder as one table.
 
-The name and the files of a part are fixed, and a part is written in one step. If it is written
-twice, it has the same rows. Therefore every file appears in exactly one part.
+The list of files determines which files belong to which part. A part is written in one step, and a
+part that is written twice has the same name and the same rows. Therefore every file appears in
+exactly one part.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError, first_line, system_reason
@@ -46,14 +50,14 @@ _JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary
 _LOCK_FILE = ".job.lock"
 #: Version of the layout of the folder.
 _FORMAT = 1
-#: Maximum size of ``_job.json`` that is read.
+#: Maximum number of bytes that are read from ``_job.json``.
 _MAX_JSON_BYTES = 64 * 2**20
 #: Number of threads that read the counts of finished parts.
 _READING_THREADS = 16
 
-#: In an object store, the process that runs the job renews its lock in this interval, in seconds.
+#: Time in seconds between two renewals of a lock in an object store by the process that holds it.
 _RENEWAL_SECONDS = 15.0
-#: A lock that was not renewed for this time is ignored, because its process has died.
+#: A lock that was not renewed for this number of seconds is ignored: its process has died.
 _DEAD_SECONDS = 60.0
 
 
@@ -63,11 +67,11 @@ class JobRecord:
 
     Attributes:
         format: The version of the layout of the folder.
-        work: The description of the work.
+        work: The value of ``Work.description``.
         folder: The folder to which relative paths among the inputs refer.
         inputs: The inputs of the user: paths, patterns, addresses, lists of files.
         files: The number of files.
-        part_files: The number of files in each part; the last part may have fewer.
+        files_per_part: The number of files in each part; the last part may have fewer.
     """
 
     format: Integer
@@ -75,12 +79,12 @@ class JobRecord:
     folder: Text
     inputs: tuple[Text, ...]
     files: Integer
-    part_files: Integer
+    files_per_part: Integer = Field(validation_alias="part_files")
 
     @property
     def parts(self) -> int:
         """The number of parts."""
-        return math.ceil(self.files / self.part_files)
+        return math.ceil(self.files / self.files_per_part)
 
 
 class JobFolder:
@@ -103,7 +107,7 @@ class JobFolder:
         )
         #: The content of ``_files.parquet``; None before it is read.
         self._file_list: pq.ParquetFile | None = None
-        #: The counts of rows, faces and errors of finished parts, by the number of the part.
+        #: The numbers of rows, faces and errors of each finished part, by the part's number.
         self._counts: dict[int, Counter[str]] = {}
 
     def __str__(self) -> str:
@@ -120,19 +124,19 @@ class JobFolder:
             yield
 
     def prepare(
-        self, work: Work, inputs: Sequence[str], items: Iterable[Item], part_files: int
+        self, work: Work, inputs: Sequence[str], items: Iterable[Item], files_per_part: int
     ) -> JobRecord:
-        """Create the job in this folder, or return the job that it contains.
+        """Create the job in this folder, or return the job that the folder contains.
 
-        The list of files is written once. A continued job uses the list of its first start. If the
-        folder contains a different job without a finished part, for example because the cluster
-        could not be reached, that job is replaced.
+        The list of files is written when the job is created. If the job is continued, the list is
+        not written again. If the folder contains a different job without a finished part, for
+        example because the cluster could not be reached, that job is replaced.
 
         Args:
-            work: The work.
+            work: What to do with the files.
             inputs: The inputs of the user.
             items: The files; not iterated if the job is continued.
-            part_files: The number of files in a part of a new job.
+            files_per_part: The number of files in each part of a new job.
 
         Raises:
             InputError: The folder contains finished parts of a different job or other files, or
@@ -154,9 +158,9 @@ class JobFolder:
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
             )
-        count = self._write_files(items, part_files, work.plural)
+        count = self._write_files(items, files_per_part, work.plural)
         record = JobRecord(
-            _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, part_files
+            _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, files_per_part
         )
         document = {
             "format": record.format,
@@ -164,7 +168,7 @@ class JobFolder:
             "folder": record.folder,
             "inputs": list(record.inputs),
             "files": record.files,
-            "part_files": record.part_files,
+            "part_files": record.files_per_part,
         }
         self._write(_JOB_FILE, _json_bytes(document))
         return record
@@ -183,8 +187,8 @@ class JobFolder:
         """Return the numbers of the parts that are not complete, in ascending order."""
         names = set(self._folder.names())
         written = [part for part in range(record.parts) if _part_name(part) in names]
-        # In parallel, because a job may have thousands of parts in an object store, and each
-        # request takes time.
+        # Several threads read, because a job may have thousands of parts in an object store, and
+        # each request takes time.
         with ThreadPoolExecutor(_READING_THREADS) as threads:
             for part, counts in zip(written, threads.map(self._part_counts, written), strict=True):
                 if counts is not None:
@@ -252,7 +256,7 @@ class JobFolder:
                     yield from batch.to_pylist()
 
     def _part_counts(self, part: int) -> Counter[str] | None:
-        """Return the counts of a part; None if it is damaged."""
+        """Return the numbers of rows, faces and errors of a part; None if the part is damaged."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -263,8 +267,8 @@ class JobFolder:
         except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
             return None
 
-    def _write_files(self, items: Iterable[Item], part_files: int, plural: str) -> int:
-        """Write the list of files in row groups of one part each; return its length."""
+    def _write_files(self, items: Iterable[Item], files_per_part: int, plural: str) -> int:
+        """Write the list of files with one row group per part; return the number of files."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -277,7 +281,7 @@ class JobFolder:
             )
         remaining, count, buffer = chain([first], remaining), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
-            while group := list(islice(remaining, part_files)):
+            while group := list(islice(remaining, files_per_part)):
                 rows = [
                     {"file": item.file, "size": item.size, "modified": item.modified}
                     for item in group
@@ -290,7 +294,7 @@ class JobFolder:
     def _read_record(self) -> JobRecord | None:
         """Return the content of ``_job.json``; None if the folder contains no job."""
         if _JOB_FILE not in self._folder.names():
-            # An earlier start ended between writing the list of files and _job.json.
+            # An earlier process wrote the list of files, but ended before it wrote _job.json.
             if set(self._folder.names()) == {_FILES_FILE}:
                 self._folder.delete(_FILES_FILE)
             return None
@@ -324,7 +328,12 @@ class JobFolder:
 
     @contextmanager
     def _open(self, name: str, *, whole: bool = True) -> Iterator[Any]:
-        """Open a file within a ``with`` block; ``whole`` is True if the caller reads all of it."""
+        """Open a file within a ``with`` block.
+
+        Args:
+            name: The file's name.
+            whole: True if the caller reads the whole file.
+        """
         try:
             with self._folder.opened(name, whole=whole) as source:
                 yield source
@@ -480,7 +489,7 @@ class _RemoteFolder(_Folder):
         try:
             return float(parse_json(self.read(_LOCK_FILE, 10_000).decode())["renewed"])
         except (ValueError, KeyError, TypeError):
-            return None  # damaged, so no running job has written it
+            return None  # the lock is damaged, so no running job wrote it
 
     def _renew_lock(self, owner: str) -> None:
         document = {"owner": owner, "renewed": time.time()}
@@ -499,9 +508,15 @@ def _in_use_text(location: str) -> str:
 
 
 def _difference(record: JobRecord, work: Work, inputs: Sequence[str]) -> str | None:
-    """Return how a command differs from the one that started a job; None if it does not."""
+    """Describe how a job in a folder differs from a requested job; return None if it does not.
+
+    Args:
+        record: The job in the folder.
+        work: The work of the requested job.
+        inputs: The inputs of the requested job.
+    """
     description = work.description()
-    # "files" is a checksum of model and detector; a difference is reported in words below.
+    # "files" is a checksum that says nothing to users; the text below describes its difference.
     for key, value in description.items():
         if key != "files" and record.work.get(key) != value:
             return f"{key} {record.work.get(key)!r} instead of {value!r}"
@@ -527,8 +542,9 @@ def _json_bytes(document: Any) -> bytes:
 def _counts(table: pyarrow.Table) -> Counter[str]:
     """Return the numbers of rows, of rows with an error, and of faces.
 
-    A row of a picture contains the list of its faces. A row of a video is one face; it has no
-    person if the video has no faces.
+    A table of pictures has one row per picture, with the list of its faces in the column ``faces``.
+    A table of videos has one row per face and frame. A video without faces has a single row, in
+    which the column ``person`` is null.
     """
     errors = table.num_rows - table.column(ERROR_COLUMN).null_count
     counts = Counter({"rows": table.num_rows, "errors": errors, "faces": 0})

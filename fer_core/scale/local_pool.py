@@ -19,8 +19,7 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.work import Work
 
-#: The job fails if this number of workers die before they are ready, and none becomes ready in
-#: between.
+#: The job fails if this number of workers in succession die before they are ready.
 _MAX_FAILED_STARTS = 3
 #: Time in seconds after which a process that does not end by itself is killed.
 _END_SECONDS = 5.0
@@ -37,19 +36,19 @@ class _StartMessage:
 
 
 class LocalPool:
-    """Processes that are started with ``spawn``, so that no threads or locks are copied."""
+    """Worker processes, started with ``spawn`` so that no threads or locks are copied to them."""
 
     def __init__(
         self, work: Work, *, workers: int, threads: int, memory_bytes: int, folder: str
     ) -> None:
-        """Start the processes, which then load the work in the background.
+        """Start the processes. They load the model and the detector in the background.
 
         Args:
-            work: The work that the processes load.
+            work: What to do with the files; each process calls ``work.open``.
             workers: Number of processes.
             threads: Number of threads of each process.
             memory_bytes: See ``Work.open``.
-            folder: The folder to which relative paths refer.
+            folder: The folder to which the relative paths of files refer.
         """
         self.size = workers
         self._start_message = _StartMessage(work, threads, memory_bytes, folder)
@@ -104,7 +103,10 @@ class LocalPool:
         return [worker.process.pid or 0 for worker in self._workers]
 
     def _replace(self, worker: _WorkerProcess) -> Outcome | None:
-        """Replace a worker that has died; return the outcome of its task, None without a task.
+        """Replace a worker that has died.
+
+        Returns:
+            The outcome of the worker's task; None if the worker had no task.
 
         Raises:
             InputError: Too many workers have died before they were ready.
@@ -156,8 +158,9 @@ def _end_reason(code: int | None) -> str:
 def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
     """Process tasks until the driver, which started this process, dies or closes the connection.
 
-    The answers are pairs. The first one is ("ready", None), or ("refused", message) if the work
-    cannot be loaded. After each task follows ("done", rows) or ("failed", reason).
+    The process sends pairs. The first pair is ("ready", None), or ("refused", message) if the model
+    or the detector cannot be loaded. After each task, the process sends ("done", rows) or
+    ("failed", reason).
     """
     # Ctrl-C reaches all processes of a terminal. The driver decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -188,7 +191,7 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def _end_with_driver() -> None:
-    """End this process as soon as the driver has died, because its task may take another hour."""
+    """End this process when the driver has died, because the current task may take an hour."""
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()

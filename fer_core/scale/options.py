@@ -20,19 +20,19 @@ _SMALLEST_MEMORY_MB = 400
 class ScaleOptions:
     """How a job is executed.
 
-    These options do not change the rows, except those of files that need too much memory.
+    These options do not change the rows, except the rows of files that need too much memory.
 
     Attributes:
         backend: *local* for processes on this machine, *ray* for a Ray cluster.
-        address: The address of the Ray cluster. None for a running cluster on this machine; if
-            there is none, a cluster is started on this machine.
+        address: The address of the Ray cluster. None for the cluster that runs on this machine; if
+            no cluster runs, one is started.
         workers: Number of worker processes; None for as many as the cores and the memory allow.
         threads: Threads of each worker.
-        worker_memory_mb: Memory of each worker, in megabytes. Files that need more become rows with
-            an error.
-        part_files: Number of files in a part of the results.
-        task_files: Number of files that a worker processes at a time; their faces share calls of
-            the network.
+        worker_memory_mb: Memory of each worker, in megabytes. A file that needs more memory becomes
+            a row with an error.
+        files_per_part: Number of files in a part of the results.
+        files_per_task: Number of files that a worker gets at a time. The faces of these files are
+            classified together.
     """
 
     backend: Literal["local", "ray"] = "local"
@@ -40,13 +40,14 @@ class ScaleOptions:
     workers: Integer | None = Field(default=None, ge=1, le=4096)
     threads: Integer = Field(default=1, ge=1, le=256)
     worker_memory_mb: Integer = Field(default=1536, ge=_SMALLEST_MEMORY_MB)
-    part_files: Integer = Field(default=1000, ge=1, le=100_000)
-    task_files: Integer = Field(default=32, ge=1, le=10_000)
+    files_per_part: Integer = Field(default=1000, ge=1, le=100_000)
+    files_per_task: Integer = Field(default=32, ge=1, le=10_000)
 
     def local_workers(self) -> int:
         """Return the number of processes on this machine.
 
-        This is ``workers``; if it is None, as many as the cores and the free memory allow.
+        This is ``workers``. If ``workers`` is None, it is the number of processes that the cores
+        and the free memory allow.
 
         Raises:
             InputError: The requested processes need more memory than this machine has.
@@ -78,7 +79,7 @@ def parse_backend(
         environment: The environment variables.
 
     Raises:
-        InputError: The text is none of these.
+        InputError: The text has none of these forms.
     """
     if text == "local":
         return "local", None

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _BATCH_FACES = 64
 #: Memory of a worker before its first picture.
 _BASE_BYTES = 350 * 2**20
-#: Memory for a picture relative to the memory for decoding it, because rotation and detection copy
-#: its pixels.
+#: Memory for a picture, as a multiple of the memory for decoding it: rotation and detection copy
+#: the pixels.
 _COPY_FACTOR = 1.5
 
 
@@ -43,7 +43,7 @@ class PhotoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, in the plural, for messages."""
+        """The word for the files in messages, in the plural."""
         return "pictures"
 
     def open(self, *, threads: int, memory_bytes: int) -> PhotoWorker:
@@ -51,7 +51,7 @@ class PhotoWork:
         return PhotoWorker(self, threads=threads, memory_bytes=memory_bytes)
 
     def schema(self) -> pyarrow.Schema:
-        """Return the columns: those of the JSON document of ``classify``."""
+        """Return the columns, named like the keys of a picture in the output of ``classify``."""
         import pyarrow as pa
 
         probabilities = pa.struct([(name, pa.float32()) for name in self.analyzer.classes])
@@ -94,7 +94,7 @@ def photo_work(
     emphasis: Emphasis = "default",
     whole: bool | None = None,
 ) -> PhotoWork:
-    """Create the work of ``classify`` with the files of its model and its detector.
+    """Read the files of the model and the detector, and create a ``PhotoWork``.
 
     Args:
         settings: Settings with the location of the models and detectors.
@@ -111,7 +111,7 @@ def photo_work(
 
 
 class PhotoWorker:
-    """Classifies pictures; the faces of several pictures share calls of the network."""
+    """Classifies pictures; the network classifies the faces of several pictures in one call."""
 
     def __init__(self, work: PhotoWork, *, threads: int, memory_bytes: int) -> None:
         self._work = work
@@ -164,7 +164,6 @@ def _read(item: Item) -> bytes:
 
     Raises:
         InputError: The file cannot be read, is too large, or has changed since the job listed it.
-            The messages are those of ``classify``.
     """
     from fer_core.vision.picture_files import read_picture
 
@@ -197,7 +196,7 @@ def _read_stored(item: Item) -> bytes:
     if (item.size or 0) > MAX_PICTURE_BYTES:
         start = store.read(item.file, START_BYTES)
         if is_video(start):
-            return start  # enough for the message that the file is a video
+            return start  # enough to report that the file is a video
         raise InputError(too_large_text(item.name))
     # Reading one byte more than expected shows whether the file has grown.
     content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)

@@ -1,4 +1,4 @@
-"""The interface of pools of workers, which get tasks and return rows or the reason of a failure."""
+"""The interface of pools of workers: a worker gets a task and returns rows, or fails."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Task:
         part: The number of the part that the files belong to.
         start: The position of the first file in the part.
         items: The files.
-        failures: How often a worker has died or raised an error while it processed these files.
-            The halves of a divided task start with a lower number.
+        failures: How often a worker has died or raised an error while it processed these files. If
+            a task is divided into halves, the number is lowered, so that each half is tried again.
     """
 
     part: int
@@ -35,7 +35,7 @@ class Outcome:
     Attributes:
         task: The task.
         rows: Rows of the task as an Arrow IPC stream; None if the task failed.
-        reason: Why the task failed; empty if it did not fail.
+        reason: Why the task failed; empty if the task has rows.
     """
 
     task: Task
@@ -44,7 +44,7 @@ class Outcome:
 
 
 class Pool(Protocol):
-    """Workers that have loaded a ``Work``, each with at most one task at a time."""
+    """Workers that have opened a ``Work``. Each worker has at most one task at a time."""
 
     @property
     def size(self) -> int:
@@ -60,9 +60,12 @@ class Pool(Protocol):
         ...
 
     def next_outcome(self) -> Outcome | None:
-        """Wait until a task ends, or until a worker becomes free (then return None).
+        """Wait until a task ends, or until a worker becomes ready or dies without a task.
 
         A worker that has died is replaced.
+
+        Returns:
+            The end of the task; None if no task has ended.
 
         Raises:
             InputError: No worker can be started.
@@ -78,7 +81,7 @@ def run_task(worker: Worker, items: Sequence[Item]) -> bytes:
     """Process files and return their rows as an Arrow IPC stream; called by the workers.
 
     Args:
-        worker: The opened ``Work`` of the pool, with its model loaded.
+        worker: The result of ``Work.open``.
         items: The files.
     """
     import pyarrow as pa

@@ -22,17 +22,18 @@ _NOT_SENT = {"model.keras", "predictions.npz", "image_hashes.npz", "README.md", 
 
 @dataclass(frozen=True)
 class PortableAnalyzer:
-    """The files of a model and a detector, so that no model has to be installed on a worker.
+    """A model and a detector as the content of their files.
 
-    ``portable_analyzer`` creates it.
+    Workers get these files, so that no model has to be installed on the machine of a worker.
+    ``portable_analyzer`` creates a ``PortableAnalyzer``.
 
     Attributes:
         model: The model's name.
         detector: The detector's name.
         classes: The names of the classes.
         emphasis: How strongly rare classes are favored, see ``Emphasis``.
-        files: The content of each file by its path in the folder of models, such as
-            ``model/model.onnx``.
+        files: The content of each file, by the file's path in the folder that ``open`` creates,
+            such as ``model/model.onnx``.
         minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
     """
 
@@ -44,7 +45,10 @@ class PortableAnalyzer:
     minimum_confidence: float = LOWEST_MINIMUM_CONFIDENCE
 
     def open(self, *, threads: int) -> Analyzer:
-        """Load the model and the detector; the process uses this number of threads for them.
+        """Load the model and the detector.
+
+        Args:
+            threads: Number of threads that this process uses for the model and the detector.
 
         Raises:
             InputError: The model or the detector cannot be used.
@@ -68,7 +72,7 @@ class PortableAnalyzer:
             return Analyzer(predictor, make_detector(self.detector, settings))
 
     def description(self) -> dict[str, Any]:
-        """Return names, emphasis and a checksum of the files, for ``Work.description``."""
+        """Return the names, the emphasis and a checksum of the files for ``Work.description``."""
         digest = hashlib.sha256()
         for name, content in sorted(self.files.items()):
             digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
@@ -105,7 +109,7 @@ def portable_analyzer(
     bundle = find_bundle(model, settings)
     check_network_file(bundle.served_network, bundle.name)
     name = detector or detector_names(settings)[0]
-    make_detector(name, settings)  # reports a missing file before any worker starts
+    make_detector(name, settings)  # raises the error of a missing file before any worker starts
     files = {
         f"model/{path.name}": path.read_bytes()
         for path in sorted(bundle.folder.iterdir())

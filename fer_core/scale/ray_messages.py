@@ -1,4 +1,4 @@
-"""Turn Ray's messages about the cluster, which Ray prints, into messages of the log."""
+"""Write what Ray prints about the cluster to the log."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class _LoggedLines(io.TextIOBase):
 
 @contextmanager
 def logged_standard_output() -> Iterator[None]:
-    """Turn standard output into messages of the log with the level INFO, which commands hide.
+    """Write the text that is printed within a ``with`` block to the log, with the level INFO.
 
-    Standard output is reserved for the document of a command, but Ray prints the last log lines of
-    each lost node to it. The commands themselves report what the loss of a node means for the files
-    or trials.
+    Standard output is reserved for the results of a command, but Ray prints the last log lines of
+    each lost node to it. Commands do not show the level INFO, and report themselves which files or
+    trials the loss of a node affects.
     """
     with redirect_stdout(_LoggedLines()):
         yield

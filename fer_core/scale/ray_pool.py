@@ -20,24 +20,24 @@ from fer_core.scale.work import Work
 
 #: Maximum time in seconds to connect to the port of a cluster, and to wait for the first answer.
 _CONNECT_SECONDS = 3.0
-#: Maximum time in seconds to open the gRPC channel, which shows that the port belongs to a cluster.
+#: Maximum time in seconds to open a gRPC channel. If it opens, the port belongs to a cluster.
 _CHANNEL_SECONDS = 6.0
 #: Maximum time in seconds to join the cluster and to send the program to it.
 _JOIN_SECONDS = 60.0
 #: Maximum time in seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
-#: The job fails after this number of failed starts per worker without a successful one.
+#: The job fails if this number of starts per worker fail in succession.
 _MAX_FAILED_STARTS = 3
-#: Size of Ray's memory for shared objects in a cluster that is started on this machine.
+#: Size of Ray's memory for shared objects, if a cluster is started on this machine.
 _OBJECT_STORE_BYTES = 200 * 2**20
 #: The package that is sent to the nodes; the model of a job is sent separately.
 _PACKAGE = Path(__file__).resolve().parent.parent
-#: Patterns of files of the package that are not sent.
+#: Patterns of the files in the package that are not sent.
 _NOT_SENT = ["**/__pycache__", "models"]
 
 
 class RayPool:
-    """Actors that have loaded the work. If a node dies, its actors are replaced on other nodes."""
+    """Workers that are actors of Ray. If a node dies, its actors are replaced on other nodes."""
 
     def __init__(
         self,
@@ -54,18 +54,19 @@ class RayPool:
         """Connect to a cluster and start the actors.
 
         Args:
-            work: The work that the actors load.
+            work: What to do with the files; each actor calls ``work.open``.
             address: See ``ScaleOptions.address``.
-            workers: The number of actors; None for one per core of the cluster, divided by
+            workers: The number of actors; None for the number of cores of the cluster divided by
                 ``threads``.
-            threads: Number of threads of each actor, and of CPUs that Ray reserves for it.
+            threads: Number of threads of each actor. Ray reserves this number of CPUs for an actor.
             memory_bytes: See ``Work.open``.
-            folder: The base folder of relative paths.
-            probe: A file of the job, which every node must be able to read.
+            folder: The folder to which the relative paths of files refer.
+            probe: A file of the job. If it is a file on this machine, every node must have access
+                to it.
             max_workers: Maximum number of actors.
 
         Raises:
-            InputError: The cluster cannot be reached, or has other versions.
+            InputError: The cluster cannot be reached, or has another version of Ray or Python.
         """
         require_packages("--on ray needs", "scale", "ray")
         connect(address)
@@ -84,8 +85,8 @@ class RayPool:
         )
         self._actor = ray.remote(num_cpus=threads, max_restarts=0)(_Actor)
         self._failed_starts = 0
-        #: The actor and its task by the reference of the running call; the task is None while the
-        #: actor starts.
+        #: The actor and its task for each running call, by Ray's reference of the call. The task is
+        #: None while the actor starts.
         self._running: dict[Any, tuple[Any, Task | None]] = {}
         self._free: list[Any] = []
         for _ in range(self.size):
@@ -102,7 +103,7 @@ class RayPool:
 
     def next_outcome(self) -> Outcome | None:
         """Wait for an actor; see ``Pool.next_outcome``."""
-        # The start of the first worker has a time limit, a task has none.
+        # The start of the first worker has a time limit. A task has no time limit.
         has_worker = bool(self._free) or any(task for _, task in self._running.values())
         done, _ = self._ray.wait(
             list(self._running), num_returns=1, timeout=None if has_worker else _READY_SECONDS
@@ -117,15 +118,15 @@ class RayPool:
             value = self._ray.get(done[0])
         except self._ray.exceptions.RayTaskError as error:
             if task is None:
-                raise self._cannot_start(error) from error
-            # An error in the work; the actor itself is alive.
+                raise self._start_error(error) from error
+            # The processing of the files raised an error, but the actor is alive.
             self._free.append(actor)
             return Outcome(task, None, first_line(error.cause or error))
         except self._ray.exceptions.RayError as error:
             if task is None:
                 self._failed_starts += 1
                 if self._failed_starts >= _MAX_FAILED_STARTS * self.size:
-                    raise self._cannot_start(error) from error
+                    raise self._start_error(error) from error
             self._start()
             return None if task is None else Outcome(task, None, "the worker or its node has ended")
         if task is None:
@@ -153,12 +154,12 @@ class RayPool:
         return sum(node["Alive"] for node in self._ray.nodes())
 
     def _start(self) -> None:
-        """Start an actor, which becomes free when it has loaded the work."""
+        """Start an actor, which becomes free when it has loaded the model and the detector."""
         actor = self._actor.remote(*self._arguments)
-        self._running[actor.ready.remote(self._probe)] = (actor, None)
+        self._running[actor.load.remote(self._probe)] = (actor, None)
 
-    def _cannot_start(self, error: Exception) -> InputError:
-        """Return the error of actors that end before they are ready."""
+    def _start_error(self, error: Exception) -> InputError:
+        """Return the error to raise if actors end before they are ready."""
         cause = getattr(error, "cause", None) or error
         if isinstance(cause, InputError):
             return InputError(str(cause))
@@ -177,8 +178,15 @@ class _Actor:
         self._open_arguments = (work, threads, memory_bytes)
         self._worker: Any = None
 
-    def ready(self, probe: str | None) -> tuple[str, bool]:
-        """Load the work; return the node's name, and whether the node can access the probe."""
+    def load(self, probe: str | None) -> tuple[str, bool]:
+        """Load the model and the detector.
+
+        Args:
+            probe: Path of a file of the job; None to check no file.
+
+        Returns:
+            The node's name, and True if the node has access to ``probe``.
+        """
         work, threads, memory_bytes = self._open_arguments
         self._worker = work.open(threads=threads, memory_bytes=memory_bytes)
         return socket.gethostname(), probe is None or Path(probe).exists()
@@ -192,15 +200,16 @@ def connect(address: str | None) -> None:
     """Connect this process to a Ray cluster.
 
     Args:
-        address: ``ray://HOST:PORT`` (Ray Client) from any machine, ``HOST:PORT`` on a node of that
-            cluster, or another value of RAY_ADDRESS, such as ``auto``. None for a cluster on this
-            machine, which is started if there is none.
+        address: ``ray://HOST:PORT`` (Ray Client), which works from any machine; ``HOST:PORT``,
+            which works only on the nodes of the cluster; or another value of RAY_ADDRESS, such as
+            ``auto``. None for the cluster that runs on this machine; if no cluster runs, one is
+            started.
 
     Raises:
-        InputError: The cluster cannot be reached, does not answer, or has other versions, or this
-            machine is not one of its nodes.
+        InputError: The cluster cannot be reached, does not answer, or has another version of Ray or
+            Python; or ``address`` is ``HOST:PORT`` and this machine is not a node of Ray.
     """
-    # Ray sends usage data to its developers unless this is set before its import.
+    # Ray sends usage data to its developers unless this variable is set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "ray" not in sys.modules and _token():
         # Use the token of this machine unless the variable is set, as "ray start" does. Ray reads
@@ -253,7 +262,7 @@ def _authorization() -> list[tuple[str, str]]:
     return [("authorization", f"Bearer {_token()}")]
 
 
-def _not_accepted(address: str) -> InputError:
+def _token_error(address: str) -> InputError:
     return InputError(
         f"The Ray cluster at {address} does not accept this process; check that this machine has "
         "the token of the cluster in ~/.ray/auth_token, and RAY_AUTH_MODE=token."
@@ -280,7 +289,9 @@ def _check_port(address: str) -> None:
 
 
 def check_answer(address: str) -> None:
-    """Check that a Ray cluster answers and accepts the token. Ray itself would retry for minutes.
+    """Check that a Ray cluster answers and accepts the token.
+
+    Without this check, Ray would retry for minutes.
 
     Raises:
         InputError: The gRPC channel does not open in time, or the cluster does not accept this
@@ -300,14 +311,14 @@ def check_answer(address: str) -> None:
                 "seconds; check that the address belongs to a Ray cluster."
             ) from error
         try:
-            # The first request that Ray itself sends. The content of the answer does not matter.
-            # Other errors than a rejected token, such as a timeout, are ignored here: if they are
+            # Ray itself sends this request first. The content of the answer does not matter. Errors
+            # other than a rejected token, such as a timeout, are ignored here: if they are
             # permanent, _join reports them.
             request = channel.unary_unary("/ray.rpc.NodeInfoGcsService/GetClusterId")
             request(b"", timeout=_CONNECT_SECONDS, metadata=_authorization())
         except grpc.RpcError as error:
             if error.code() == grpc.StatusCode.UNAUTHENTICATED:
-                raise _not_accepted(address) from error
+                raise _token_error(address) from error
 
 
 def _check_is_node(address: str) -> None:
@@ -333,7 +344,7 @@ def _join(address: str, options: dict[str, Any]) -> None:
     """Connect in a thread with a time limit, because Ray retries for a long time.
 
     Raises:
-        InputError: The cluster cannot be joined in time, or not at all.
+        InputError: The cluster cannot be joined, or it takes too long.
     """
     import ray
 

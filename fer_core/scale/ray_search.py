@@ -1,7 +1,7 @@
 """A hyperparameter search on a Ray cluster: each actor is a worker of the study.
 
-Ray reserves CPUs and GPUs and restarts a worker that has died; Optuna's storage distributes the
-trials and retries those of dead workers.
+Ray reserves CPUs and GPUs, and restarts a worker that has died. Optuna's storage distributes the
+trials, and retries the trials of dead workers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, from_dict
 
 _log = logging.getLogger(__name__)
 
-#: Time between two checks for ended workers and for a request to stop.
+#: Time in seconds between two checks for ended workers and for a request to stop.
 _POLL_SECONDS = 2.0
 #: How often Ray restarts a worker that has died.
 _MAX_RESTARTS = 3
@@ -47,10 +47,10 @@ class RaySearchOptions:
     """The resources of a search on Ray.
 
     Attributes:
-        workers: Number of workers, each with one trial at a time; None for as many as the
-            cluster has resources for.
+        workers: Number of workers. Each worker runs one trial at a time. None for as many workers
+            as the cluster has resources for.
         cpus: CPUs of each worker.
-        gpus: GPUs of each worker; 0.5 lets two workers share one.
+        gpus: GPUs of each worker; with 0.5, two workers share a GPU.
     """
 
     workers: Integer | None = Field(default=None, ge=1, le=64)
@@ -85,15 +85,15 @@ def search_on_ray(
     Args:
         name: The study's name.
         settings: Settings with the location of ``data/`` and ``runs/``. If the cluster has several
-            nodes, all of them need access to these folders, and the study needs a storage that all
-            of them can reach.
+            nodes, all nodes need access to these folders, and the study needs a storage that all
+            nodes can reach.
         options: Workers, CPUs and GPUs.
         address: See ``connect``.
-        stop: Set by the caller to end the search; its trials can be resumed.
+        stop: Set by the caller to end the search. The interrupted trials can be resumed.
         new: The setup of a study that does not exist yet; None for an existing study. The study is
-            created only when the cluster can run it, so that a user whose command failed can
-            correct and repeat it.
-        report: Called with the number of completed trials and of all trials.
+            created only if the cluster can run it. After an error, the user can therefore correct
+            the command and repeat it.
+        report: Called with the number of completed trials and the number of all trials.
 
     Raises:
         InputError: The cluster cannot be used, has too few resources, or has several nodes while
@@ -199,7 +199,7 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
 
 
 class _CompletedTrials:
-    """A function that reports the number of completed trials if it has changed."""
+    """When it is called, reports the number of completed trials if the number has changed."""
 
     def __init__(self, name: str, settings: Settings, report: ProgressReport | None) -> None:
         self._name = name
@@ -225,7 +225,7 @@ class _SearchActor:
         self._storage = storage
         self._settings = settings
         self._stop = threading.Event()
-        # The training processes read these variables. Ray itself sets CUDA_VISIBLE_DEVICES.
+        # The training processes of the trials read these variables. Ray sets CUDA_VISIBLE_DEVICES.
         for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
             os.environ[variable] = str(cpus)
 
@@ -239,10 +239,10 @@ class _SearchActor:
                 run_search(self._name, self._settings, worker=number, stop=self._stop)
                 return
             except InputError as error:
-                # Another worker of this node has taken the number at the same moment.
+                # At the same moment, another worker of this node has taken the number.
                 if "is already running" not in str(error):
                     raise
 
     def stop(self) -> None:
-        """End the work; the current trial can be resumed."""
+        """Stop working on the study. The current trial can be resumed."""
         self._stop.set()

@@ -1,4 +1,4 @@
-"""Run a job: distribute tasks, repeat those of failed workers, write complete parts."""
+"""Run a job: distribute tasks to workers, repeat failed tasks, write complete parts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ class JobResult:
     Attributes:
         record: The job.
         summary: The number of files, rows, faces, errors and parts.
-        processed: The number of files that this call processed; the others were finished before.
+        processed: The number of files that ``run_job`` processed. The other files of the job had
+            been processed before.
     """
 
     record: JobRecord
@@ -53,7 +54,7 @@ def run_job(
     report: ProgressReport | None = None,
     on_start: Callable[[Pool], object] | None = None,
 ) -> JobResult:
-    """Process all files of a job that have no rows yet.
+    """Process all files of a job that are not in a finished part.
 
     Args:
         work: What to do with a file.
@@ -61,8 +62,8 @@ def run_job(
         items: The files; read only if the job is new.
         folder: The folder of the results.
         options: Where the job runs, and with how many workers.
-        report: Called with the number of finished files and of all files.
-        on_start: Called with the pool once it is created.
+        report: Called with the number of finished files and the number of all files.
+        on_start: Called with the pool after it is created.
 
     Returns:
         The complete job.
@@ -71,7 +72,7 @@ def run_job(
         InputError: The folder, the cluster or the model cannot be used. Finished parts are kept.
     """
     with folder.locked(), logged_standard_output():
-        record = folder.prepare(work, inputs, items, options.part_files)
+        record = folder.prepare(work, inputs, items, options.files_per_part)
         missing = folder.missing_parts(record)
         processed = 0
         if missing:
@@ -84,7 +85,7 @@ def run_job(
                     work=work,
                     folder=folder,
                     record=record,
-                    task_files=options.task_files,
+                    files_per_task=options.files_per_task,
                     pool=pool,
                     report=report,
                 )
@@ -97,8 +98,8 @@ def run_job(
 def _open_pool(
     work: Work, options: ScaleOptions, record: JobRecord, first_item: Item, file_count: int
 ) -> Pool:
-    # More workers than tasks would have nothing to do.
-    max_workers = math.ceil(file_count / options.task_files)
+    # The number of tasks: further workers would have nothing to do.
+    max_workers = math.ceil(file_count / options.files_per_task)
     memory = options.worker_memory_mb * 2**20
     if options.backend == "ray":
         from fer_core.scale.ray_pool import RayPool
@@ -125,7 +126,8 @@ def _open_pool(
 
 
 def _count_files(record: JobRecord, parts: Sequence[int]) -> int:
-    return sum(min(record.part_files, record.files - part * record.part_files) for part in parts)
+    size = record.files_per_part
+    return sum(min(size, record.files - part * size) for part in parts)
 
 
 class _Run:
@@ -137,7 +139,7 @@ class _Run:
         work: Work,
         folder: JobFolder,
         record: JobRecord,
-        task_files: int,
+        files_per_task: int,
         pool: Pool,
         report: ProgressReport | None,
     ) -> None:
@@ -145,7 +147,7 @@ class _Run:
         self._schema = work.schema()
         self._folder = folder
         self._record = record
-        self._task_files = task_files
+        self._files_per_task = files_per_task
         self._pool = pool
         self._report = report
         self._to_repeat: deque[Task] = deque()
@@ -183,7 +185,7 @@ class _Run:
 
         A part is added to ``_files_left`` and ``_tables`` when its first task is taken.
         """
-        size = self._task_files
+        size = self._files_per_task
         for part in parts:
             items = self._folder.items(part)
             self._files_left[part], self._tables[part] = len(items), {}
@@ -191,7 +193,11 @@ class _Run:
                 yield Task(part, start, tuple(items[start : start + size]))
 
     def _handle(self, outcome: Outcome) -> int:
-        """Store the rows of a task, or plan to repeat it; return the number of finished files."""
+        """Store the rows of a task, or schedule the task again.
+
+        Returns:
+            The number of files in the task; 0 if the task is scheduled again.
+        """
         import pyarrow as pa
 
         task = outcome.task
@@ -237,7 +243,7 @@ class _Run:
         return pa.Table.from_pylist([row], self._schema)
 
     def _add_rows(self, task: Task, table: pyarrow.Table) -> int:
-        """Store the rows of a task, and write its part if that is complete.
+        """Store the rows of a task, and write the task's part if the part is complete.
 
         Returns:
             The number of files of the task.

@@ -100,7 +100,7 @@ class Store:
                 limit -= len(content)
 
     def write(self, address: str, content: bytes) -> None:
-        """Replace a file. On object stores, readers see the old or the new content.
+        """Replace a file. In an object store, a reader sees either the old or the new content.
 
         Raises:
             OSError: The file cannot be written.
@@ -127,7 +127,7 @@ class Store:
             return bool(self._client.exists(self._path(address)))
 
     def files(self, address: str) -> Iterator[ListedFile]:
-        """Yield the file at an address, or every file in the folder at any depth, by name.
+        """Yield the file at an address, or all files at any depth of a folder, sorted by address.
 
         Raises:
             OSError: The store cannot be read.
@@ -139,7 +139,7 @@ class Store:
             yield ListedFile(self._address(name), int(info.get("size") or 0))
 
     def matches(self, pattern: str) -> Iterator[ListedFile]:
-        """Yield the files whose addresses match a pattern, by name.
+        """Yield the files whose addresses match a pattern, sorted by address.
 
         Raises:
             OSError: The store cannot be read.
@@ -152,7 +152,7 @@ class Store:
                 yield ListedFile(self._address(name), int(info.get("size") or 0))
 
     def _check_reachable(self, address: str) -> None:
-        """Raise the error of a store that cannot be listed, because listings omit errors."""
+        """Raise an error if the store cannot be read. The client itself would list no files."""
         if self._scheme not in ("http", "https"):
             self._client.info(self._path(address))
 
@@ -208,11 +208,11 @@ def _open_s3() -> Any:
 
 @contextmanager
 def _errors_as_os_errors() -> Iterator[None]:
-    """Convert the errors of clients, each of which has its own types, to ``OSError``."""
+    """Convert errors to ``OSError``, because each client raises its own types of errors."""
     try:
         yield
     except OSError as error:
-        # PyArrow's client puts several lines of the server's answer into the reason.
+        # PyArrow's client puts several lines of the server's answer into the message.
         if error.strerror is None or "AWS Error" in str(error):
             # The number selects the subclass of OSError.
             number = errno.ENOENT if isinstance(error, FileNotFoundError) else error.errno or 0

@@ -32,10 +32,10 @@ _VIDEO_COLUMNS = frozenset(
 #: Memory of a worker for a video up to Full HD. About 410 MB were measured.
 _BASE_BYTES = 600 * 2**20
 _FULL_HD_PIXELS = 1920 * 1080
-#: Maximum number of decoded frames that a decoder keeps in memory. For a video of 8K in H.265, a
-#: worker is thus estimated to need 1,490 MB; 863 MB were measured with a video of 40 frames.
+#: Maximum number of decoded frames that a decoder keeps in memory. With this value, the estimate
+#: for an 8K video in H.265 is 1,490 MB. A worker used 863 MB for such a video of 40 frames.
 _DECODER_FRAMES = 20
-#: Bytes per pixel of the formats of most files; other formats need at most ``_MAX_PIXEL_BYTES``.
+#: Bytes per pixel of frequent pixel formats. Other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
 _MAX_PIXEL_BYTES = 4.0
 #: Beginning of the names of the temporary folders.
@@ -48,7 +48,8 @@ class VideoWork:
 
     Attributes:
         analyzer: The model and the detector.
-        settings: The settings of all analyses, except ``video`` and ``source``.
+        settings: The settings of every analysis. ``video`` and ``source`` are replaced for each
+            video.
     """
 
     analyzer: PortableAnalyzer
@@ -56,7 +57,7 @@ class VideoWork:
 
     @property
     def plural(self) -> str:
-        """What the files are, in the plural, for messages."""
+        """The word for the files in messages, in the plural."""
         return "videos"
 
     def open(self, *, threads: int, memory_bytes: int) -> VideoWorker:
@@ -145,7 +146,7 @@ def stored_videos(part: pyarrow.Table, work: VideoWork) -> Iterator[StoredVideo]
 
     Args:
         part: The rows of a part.
-        work: The work of the job.
+        work: The ``VideoWork`` of the job.
     """
     import pyarrow.compute as pc
 
@@ -321,8 +322,8 @@ def _job_rows(
 def _face_column(name: str) -> str:
     """Return the name that a column of ``faces.parquet`` has in the results of a job.
 
-    A column of probabilities has the name of its class. It gets the prefix ``class_`` if that is
-    the name of a column of the video, such as "error".
+    A column of probabilities has the name of its class. If the class is named like a column of
+    ``_VIDEO_COLUMNS``, such as "error", the name of the column gets the prefix ``class_``.
     """
     return f"class_{name}" if name in _VIDEO_COLUMNS else name
 

@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 #: A row of the results, by column.
 Row = Mapping[str, Any]
 
-#: The columns that every kind of work has: the file, and a sentence if it could not be processed.
+#: Two columns that every table of results has: the path or address of the file, and the reason why
+#: the file could not be processed.
 FILE_COLUMN, ERROR_COLUMN = "file", "error"
 
 
 class Worker(Protocol):
-    """A ``Work`` whose model and detector are loaded; used by one process."""
+    """An open ``Work``: its model and detector are loaded in the process of a worker."""
 
     def process(self, items: Sequence[Item]) -> pyarrow.Table:
         """Process files.
 
         Returns:
-            A table with the schema of the work: at least one row per file, in the order of the
-            files. A file that cannot be processed has one row with its message; it does not affect
-            other files.
+            A table with the columns of ``Work.schema``: at least one row per file, in the order of
+            the files. A file that cannot be processed has one row with the reason, and the other
+            files are processed nevertheless.
         """
         ...
 
@@ -36,15 +37,16 @@ class Work(Protocol):
 
     @property
     def plural(self) -> str:
-        """What the files are, in the plural, for messages: "pictures"."""
+        """The word for the files in messages, in the plural: "pictures"."""
         ...
 
     def open(self, *, threads: int, memory_bytes: int) -> Worker:
-        """Load what the work needs, in the worker's process.
+        """Load the model and the detector in the worker's process.
 
         Args:
             threads: Number of threads to use.
-            memory_bytes: Files that need more memory become rows with a message.
+            memory_bytes: Memory of the worker. A file that needs more memory becomes a row with the
+                reason.
 
         Raises:
             InputError: A model or detector cannot be used.
@@ -56,9 +58,9 @@ class Work(Protocol):
         ...
 
     def description(self) -> dict[str, Any]:
-        """Return everything that the rows depend on, as plain values: model, detector, options.
+        """Return the model, the detector and the options as values for JSON.
 
-        A job can only be continued with the same description.
+        These values determine the rows. A job can be continued only if its description is the same.
         """
         ...
 

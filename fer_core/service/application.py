@@ -88,7 +88,7 @@ def create_application(
         limits: Limits on the size, number and duration of requests.
         keys: The valid API keys; if there are none, no key is required.
         metrics: Counts requests, pictures and faces.
-        only_local: True if the service listens on this machine only.
+        only_local: True if the service accepts connections of this machine only.
     """
     state = {"ready": False}
 
@@ -127,9 +127,10 @@ def create_application(
             bool | None, Query(description="Classify each picture as one face")
         ] = None,
     ) -> JSONResponse:
-        """Return the document of `classify --json`.
+        """Return the same JSON object as the command `classify --json`.
 
-        A file that cannot be analyzed is reported in its entry and does not affect the others.
+        If a file cannot be analyzed, its entry contains the reason. The other files are analyzed
+        nevertheless.
         """
         uploads = await read_uploads(request, limits)
         results = await _analyze(uploads, engine, limits, model=model, whole=whole)
@@ -159,7 +160,7 @@ def create_application(
         """Return 200 while the process responds."""
         return JSONResponse({"status": "ok"})
 
-    @application.get("/ready", summary="Check that requests can be analyzed")
+    @application.get("/ready", summary="Check that the service can analyze pictures")
     async def ready() -> JSONResponse:
         """Return 200 if the models are loaded and the service is not shutting down, else 503."""
         if not state["ready"]:

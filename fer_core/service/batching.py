@@ -1,4 +1,4 @@
-"""``BatchingPredictor``: faces of concurrent requests share calls of the network."""
+"""``BatchingPredictor``: one call of the network classifies the faces of concurrent requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_core.predictor import Predictor
 
 @dataclass
 class _PendingCrops:
-    """The crops of one call, and the future of their probabilities."""
+    """The crops of one call of ``probabilities``, and the future that will contain its result."""
 
     crops: NDArray[np.uint8]
     result: Future[NDArray[np.float32]] = field(default_factory=Future)
@@ -25,8 +25,8 @@ class _PendingCrops:
 class BatchingPredictor:
     """Runs a predictor in one thread and combines the calls of other threads.
 
-    While the network runs, further calls wait. The next batch consists of the calls that wait when
-    the network becomes free; it never waits for further calls.
+    While the network runs, further calls wait. When the network becomes free, the waiting calls
+    form the next batch. The batch starts at once, even if it is small.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BatchingPredictor:
         return self._predictor.input_shape
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Classify crops, possibly together with those of other threads.
+        """Classify crops, possibly together with the crops of other threads.
 
         Args:
             crops: See ``Predictor.probabilities``.
@@ -117,7 +117,7 @@ class BatchingPredictor:
         return batch, False
 
     def _predict(self, batch: list[_PendingCrops]) -> None:
-        """Classify all crops of a batch in one call, and set the results of its calls."""
+        """Classify all crops of a batch at once, and set the result of each call in the batch."""
         try:
             rows = self._predictor.probabilities(np.concatenate([call.crops for call in batch]))
         except Exception as error:

@@ -51,7 +51,7 @@ class ClassifyEngine:
         """
         self._settings = settings
         self.detector_name = options.detector or detector_names(settings)[0]
-        make_detector(self.detector_name, settings)  # reports a missing file before the start
+        make_detector(self.detector_name, settings)  # raises the error of a missing file now
         self.models: dict[str, ServedModel] = {}
         for name in options.models or (None,):
             bundle = find_bundle(name, settings)
@@ -60,7 +60,8 @@ class ClassifyEngine:
                     f"Two of the models to serve are called {bundle.name!r}; name each model once."
                 )
             predictor = load_predictor(bundle)
-            # The first call of a network takes longer; an unusable network fails here.
+            # The first call of a network takes longer, and no request should wait for it. It also
+            # shows whether the network can be used.
             predictor.probabilities(np.zeros((1, 48, 48), np.uint8))
             self.models[bundle.name] = ServedModel(
                 bundle, BatchingPredictor(predictor, on_batch=on_batch)

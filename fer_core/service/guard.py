@@ -1,6 +1,6 @@
 """``RequestGuard``: API keys, limits and metrics, in front of all routes.
 
-The guard is an ASGI application (https://asgi.readthedocs.io) that wraps the application of the
+The guard is an ASGI application (https://asgi.readthedocs.io) that wraps the application with the
 routes. A request without a valid key, or above a limit, is rejected before its body is read or
 stored.
 """
@@ -33,7 +33,7 @@ _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
 class RequestGuard:
-    """Checks every request before its body is received, and while it is received."""
+    """Checks every request before its body is received, and while the body is received."""
 
     def __init__(
         self,
@@ -60,8 +60,9 @@ class RequestGuard:
         self._limits = limits
         self._keys = keys
         self._metrics = metrics
-        #: Number of requests in progress, and size of their bodies.
+        #: Number of requests with a body that are in progress.
         self._requests = 0
+        #: Number of bytes in the bodies of these requests, as declared or received.
         self._bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -172,7 +173,7 @@ class RequestGuard:
 
 
 class _RequestBody:
-    """The body of one request, which is counted and must arrive within a time limit."""
+    """Receives the body of one request, counts its bytes and enforces the limits."""
 
     def __init__(self, guard: RequestGuard, receive: Receive, declared: int) -> None:
         self._guard = guard
@@ -189,7 +190,7 @@ class _RequestBody:
         self._guard.release(self._reserved)
 
     async def receive(self) -> Message:
-        """Return the next ASGI message; raise ``HTTPException`` above a limit."""
+        """Return the next ASGI message; raise ``HTTPException`` if a limit is exceeded."""
         if self._is_complete:
             return await self._receive()  # waits until the client disconnects
         try:

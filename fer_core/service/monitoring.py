@@ -55,12 +55,12 @@ class Metrics:
         self._seconds.labels(path).observe(seconds)
 
     def count_picture(self, faces: int, *, is_error: bool) -> None:
-        """Count an analyzed picture with its number of faces."""
+        """Count an analyzed picture and its faces."""
         self._pictures.labels("error" if is_error else "ok").inc()
         self._faces.inc(faces)
 
     def count_batch(self, faces: int) -> None:
-        """Count a call of the network with its number of faces."""
+        """Count a call of the network that classified this number of faces."""
         self._batches.observe(faces)
 
     def text(self) -> bytes:

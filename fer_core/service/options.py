@@ -13,7 +13,7 @@ from fer_core.validation import FORBID_UNKNOWN, Integer, Number, Text
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class ServiceLimits:
-    """Upper bounds for requests of clients. ``vision.decode`` limits the pixels of a picture.
+    """Upper bounds for requests of clients. The limit on pixels is in ``vision.decode``.
 
     Attributes:
         file_bytes: Size of one file.
@@ -21,8 +21,8 @@ class ServiceLimits:
         files: Number of files in one request.
         requests: Number of requests that are being received, are waiting or are being analyzed.
             Further requests are answered with 503.
-        waiting_bytes: Total size of these requests in memory. Further requests are answered with
-            503.
+        waiting_bytes: Total size of the requests that ``requests`` counts, in memory. Further
+            requests are answered with 503.
         header_seconds: Time for a client to send the header of a request. After this time the
             connection is closed.
         upload_seconds: Time for a client to send the body of a request.

@@ -41,8 +41,8 @@ def serve(
         on_start: Called with the address of the service when it accepts connections.
 
     Raises:
-        InputError: The address needs API keys, is not valid or in use, or a model or the detector
-            cannot be used.
+        InputError: The address needs API keys, is not valid, or is in use; or a model or the
+            detector cannot be used.
     """
     if not options.is_local and not keys:
         raise InputError(

@@ -1,7 +1,8 @@
 """Training batches: the order of the images, and their preparation.
 
-The random numbers of an epoch depend only on (seed, epoch), and those of a step on (seed, epoch,
-step): a run that is resumed gets the same batches as an uninterrupted one.
+The order of an epoch depends only on the seed and the epoch. The random numbers of a step depend
+only on the seed, the epoch and the step. A resumed run therefore gets the same batches as an
+uninterrupted run.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(rows_by_class))
 
 
-#: Maximum number of threads by default; more would only wait for Python's global interpreter lock.
+#: Maximum number of threads by default. More threads would only wait for Python's global lock.
 _MAX_WORKERS = 8
 
 
@@ -121,8 +122,8 @@ class TrainingBatches:
         if config.targets != "labels":
             assert face_set.targets is not None  # checked by ``fit``
             self._targets = face_set.targets
-            # The class with the largest share of the votes. Classes can tie in vote distributions
-            # only; then the first of them determines sampling and class weights.
+            # Sampling and class weights use the class with the largest share of the votes. If
+            # several classes have this share, the first of them is used.
             self._labels = face_set.targets.argmax(axis=1).astype(np.int8)
         self._class_count = len(face_set.classes)
         self._config = config
@@ -144,7 +145,11 @@ class TrainingBatches:
         return self._batch_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, counted from 0; threads prepare the next ones."""
+        """Yield the batches of an epoch, while threads prepare the next batches.
+
+        Args:
+            epoch: Number of the epoch, from 0.
+        """
         order = epoch_order(self._labels, self._config, epoch)
         # The last batch is filled up with rows from the epoch's beginning, so that no backend
         # compiles a second shape for it.

@@ -1,4 +1,4 @@
-"""Write the bundle: the best weights of a training become a served model in the run's folder."""
+"""Write the bundle of a run: a model for predictions, with the best weights of the training."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def write_bundle(
 ) -> Bundle:
     """Write ``bundle/`` in a run's folder with the weights of the run's best epoch.
 
-    The bundle's metrics are measured with the predictor that will serve the bundle. If ONNX cannot
-    be exported (no TensorFlow), the bundle has no ``model.onnx``, the metrics are measured with
-    Keras, and the user completes the bundle with ``models export``.
+    The bundle's metrics are measured with the network in ``model.onnx``, which makes predictions
+    later. If the backend is not TensorFlow, the file cannot be written: the metrics are measured
+    with Keras, and the user adds the file with the command ``models export``.
 
     Args:
         setup: The configuration of the run.
-        face_set: The data as imported, on which the metrics are measured; with targets if votes
-            were learned.
-        curated: The data after curation, whose training images were trained on.
-        run: The run; an existing bundle in it is replaced.
+        face_set: The data as imported, for the metrics; with targets if the model was trained on
+            votes.
+        curated: The data after curation; the model was trained on its training images.
+        run: The run; if its folder contains a bundle, the bundle is replaced.
         result: How the training ended, with at least one finished epoch.
-        votes: The votes that were learned; None if labels were learned. With votes, the temperature
-            is fitted to the plurality of the votes, and the metrics against it are added.
+        votes: The votes that the model was trained on; None for labels. With votes, the temperature
+            is fitted to the plurality of the votes, and metrics against the votes are added.
 
     Raises:
         InputError: The best weights are damaged, or the exported network differs from the model.
@@ -174,7 +174,7 @@ def _image_hashes(
     Args:
         setup: The configuration of the run.
         face_set: The data as imported.
-        curated: The data after curation, whose training images were trained on.
+        curated: The data after curation; the run was trained on its training images.
         run: The run's folder; it may contain the hashes of the starting model's images.
     """
     train = content_keys(curated.images[training_rows(curated, setup.config)])
@@ -189,14 +189,14 @@ def _image_hashes(
 
 
 def _start_record(setup: RunSetup, classes: tuple[str, ...]) -> dict[str, Any]:
-    """Return the starting model for the record of the bundle; empty for random weights."""
+    """Return the starting model for ``BundleRecord.start``; empty if there is none."""
     if setup.start is None:
         return {}
     return asdict(setup.start) | {"head": head_change(setup.start.classes, classes)}
 
 
 def _curation_text(curated: CuratedFaceSet, excludes_leaks: bool) -> str | None:
-    """Return what was excluded or relabeled in the training data; None if nothing was."""
+    """Describe what was excluded or relabeled in the training data; None if nothing was changed."""
     changes = [curated.summary] if curated.summary else []
     if excludes_leaks:
         changes.append("without the training images that also appear in validation or test")

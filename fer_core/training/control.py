@@ -28,19 +28,19 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests by their names in the files of earlier versions.
+#: Requests, by the names that earlier versions of the program wrote.
 _OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
 
-#: Maximum numbers of characters.
+#: Maximum numbers of characters in a run's name and in its note.
 _MAX_NAME_LENGTH = 80
 _MAX_NOTE_LENGTH = 4000
 
-#: Maximum waiting time for the process ID of a process that was just started.
+#: Maximum time in seconds to wait until a process that was just started has written its ID.
 _START_SECONDS = 20.0
-#: Maximum waiting time for the end of a process that was killed.
+#: Maximum time in seconds to wait until a process that was killed has ended.
 _END_SECONDS = 10.0
-#: Seconds between two writes of ``status.json`` during a pause, which show that the process is
-#: alive.
+#: During a pause, the process writes ``status.json`` at this interval in seconds, to show that the
+#: process is alive.
 _PAUSE_STATUS_SECONDS = 2.0
 
 
@@ -83,17 +83,17 @@ def request_stop(run: RunFolder) -> None:
 
 
 def request_pause(run: RunFolder) -> None:
-    """Ask a training to pause after the current step; errors as in ``request_stop``."""
+    """Ask a training to pause after the current step. See ``request_stop`` for the errors."""
     _request(run, "pause")
 
 
 def request_resume(run: RunFolder) -> None:
-    """Ask a paused training to resume; errors as in ``request_stop``."""
+    """Ask a paused training to resume. See ``request_stop`` for the errors."""
     _request(run, "resume")
 
 
 def request_prune(run: RunFolder) -> None:
-    """Ask an unpromising trial to end without a model; errors as in ``request_stop``."""
+    """Ask an unpromising trial to end without a model. See ``request_stop`` for the errors."""
     _request(run, "prune")
 
 
@@ -114,12 +114,12 @@ def _write_request(run: RunFolder, request: Request) -> None:
 class RunControl:
     """Reads ``control.json`` in the training process.
 
-    The training loop calls ``should_stop`` between steps; during a pause the call returns only when
-    the pause ends. The clock of this object does not advance during a pause, so that durations do
+    The training loop calls ``should_stop`` between steps. During a pause, the call returns only
+    when the pause ends. The time of ``clock`` does not advance during a pause, so that durations do
     not include pauses.
     """
 
-    #: Seconds between two reads of the file.
+    #: Seconds between two reads of ``control.json``.
     INTERVAL = 0.2
 
     def __init__(
@@ -134,8 +134,8 @@ class RunControl:
 
         Args:
             run: The run.
-            stop: An event that ends the run, also during a pause. A signal sets it, or this object
-                after a request to stop or to prune.
+            stop: An event that ends the run when it is set, even during a pause. A signal handler
+                sets the event. This object sets it after a request to stop or to prune.
             clock: Returns seconds; replaced in tests.
             sleep: Waits; replaced in tests.
         """
@@ -152,7 +152,7 @@ class RunControl:
         return self._clock() - self._paused_seconds
 
     def should_stop(self) -> bool:
-        """Return True if the run should end; block while it should pause."""
+        """Return True if the run should end. During a pause, wait until the pause ends."""
         if not self._stop.is_set() and self._clock() >= self._next_read:
             self._next_read = self._clock() + self.INTERVAL
             request = self._request()
@@ -225,7 +225,7 @@ def kill_run(run: RunFolder) -> None:
 
 
 def _status_of_process(run: RunFolder) -> RunStatus:
-    """Return the status that the run's current process wrote; wait until there is one."""
+    """Return the status of the run's current process; wait until the process has written it."""
     deadline = time.monotonic() + _START_SECONDS
     while is_active(run):
         status = run.read_status()
@@ -255,7 +255,7 @@ class RunLabel:
 
 
 def read_label(run: RunFolder) -> RunLabel:
-    """Return the run's label; an empty one if there is none or the file is damaged."""
+    """Return the run's label; an empty label if there is no file or the file is damaged."""
     try:
         values = read_json(run.path / LABEL_FILE)
         return RunLabel(name=str(values.get("name", "")), note=str(values.get("note", "")))

@@ -57,7 +57,7 @@ _NOT_AFFECTING_SPEED = {
     "flip_averaging",
 }
 
-#: Settings that affect the duration of a step only by being on or off (0 or None).
+#: Settings whose value does not affect the duration of a step, unless it is 0 or None (off).
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -74,14 +74,14 @@ _SWITCHES = {
     "erasing_probability",
 }
 
-#: Steps before the timed ones: they include the compilation of the network.
+#: Number of steps before the timed steps. The network is compiled during these steps.
 _WARM_UP_STEPS = 2
-#: The timing ends after the minimum of steps if they took longer than the measuring seconds.
-#: Otherwise it goes on until this time has passed, or up to the maximum of steps.
+#: Steps are timed until they have taken ``_MEASURING_SECONDS`` together. At least ``_MIN_STEPS``
+#: and at most ``_MAX_STEPS`` steps are timed.
 _MIN_STEPS = 3
 _MAX_STEPS = 50
 _MEASURING_SECONDS = 4.0
-#: Maximum duration of the process that times the steps.
+#: Maximum duration in seconds of the process that times the steps.
 _TIMEOUT_SECONDS = 180.0
 #: Memory of one image, which has one byte per pixel.
 _FACE_BYTES = FACE_SIZE * FACE_SIZE
@@ -152,12 +152,12 @@ class TrainingEstimate:
         return text
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document of ``train --estimate --json``."""
+        """Return what ``train --estimate --json`` prints."""
         return asdict(self) | {"in_words": self.text}
 
 
 def _format_estimate(seconds: float) -> str:
-    """Format a duration with the precision of an estimate."""
+    """Format a duration in words, rounded because it is an estimate."""
     if seconds < 10:
         return f"{seconds:.1f} seconds"
     if seconds < 90:
@@ -181,8 +181,8 @@ def cached_estimate(
 ) -> TrainingEstimate | None:
     """Return the estimate from an earlier measurement; None if nothing was measured.
 
-    The arguments are those of ``estimate_training``. This function is fast, because it never starts
-    a measurement.
+    This function is fast, because it never starts a measurement. See ``estimate_training`` for the
+    arguments.
     """
     speed = _cached_speed(config, freeze, settings)
     if speed is None:
@@ -199,16 +199,17 @@ def estimate_training(
     class_count: int = CLASS_COUNT,
     freeze: str | None = None,
 ) -> TrainingEstimate:
-    """Estimate a training from a few timed steps, which run in a separate process unless cached.
+    """Estimate a training from the duration of a few steps.
 
-    A measurement that was made while another training was running is repeated once the machine is
-    idle.
+    If an earlier measurement is in the cache, it is used. Otherwise the steps run in a separate
+    process. If another training was running during the earlier measurement and none is running now,
+    the steps are measured again.
 
     Args:
         config: The training.
         training_images: Number of training images.
         validation_images: Number of validation images.
-        settings: Settings with the location of ``runs/``, which holds the cache.
+        settings: Settings with the location of ``runs/``, which contains the cache.
         class_count: Number of classes; it affects the number of parameters, not the speed.
         freeze: The stage up to which the network is not trained, which makes a step faster; None to
             train all layers.
@@ -219,7 +220,7 @@ def estimate_training(
     is_busy = bool(active_runs(settings))
     speed = _cached_speed(config, freeze, settings)
     if speed is None or (speed.was_busy and not is_busy):
-        speed = _measure_in_process(config, freeze, is_busy=is_busy)
+        speed = _run_measurement(config, freeze, was_busy=is_busy)
         with suppress(OSError):  # without the file, the next estimate measures again
             write_json(_cache_path(config, freeze, settings), asdict(speed))
     return _estimate(speed, config, training_images, validation_images, class_count)
@@ -238,7 +239,7 @@ def _estimate(
     per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
     return TrainingEstimate(
         parameters=ARCHITECTURES[config.architecture].parameters_for(class_count),
-        # All loaded images, and a second copy of the training images.
+        # The process holds all images, and a second copy of the training images.
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
         seconds_per_epoch=per_epoch,
@@ -280,7 +281,12 @@ def _cached_speed(config: TrainingConfig, freeze: str | None, settings: Settings
         return None
 
 
-def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: bool) -> Speed:
+def _run_measurement(config: TrainingConfig, freeze: str | None, *, was_busy: bool) -> Speed:
+    """Run ``measure_speed`` in a separate process.
+
+    Raises:
+        InputError: The process failed, ran out of memory or took too long.
+    """
     try:
         completed = subprocess.run(
             module_command("fer_core.training.estimate"),
@@ -306,11 +312,11 @@ def _measure_in_process(config: TrainingConfig, freeze: str | None, *, is_busy: 
         raise InputError(f"A few steps of this training could not be timed: {last_line}")
     # Libraries may print lines before the result.
     measured = json.loads(completed.stdout.strip().splitlines()[-1])
-    return Speed(**measured, was_busy=is_busy)
+    return Speed(**measured, was_busy=was_busy)
 
 
 def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
-    """Time a few steps in this process, which loads Keras.
+    """Load Keras in this process and time a few steps.
 
     Args:
         config: The training.
@@ -320,9 +326,9 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
-    # Votes as targets take the same time as labels; the steps are timed at full resolution.
+    # Votes as targets take the same time as labels. The steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
-    # A network takes the same time with random weights as with trained ones.
+    # A network takes the same time with random weights as with trained weights.
     start = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
     model = compiled_model(config, start=start)
     generator = np.random.default_rng(0)
@@ -355,13 +361,13 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
             break
         if len(durations) >= _MAX_STEPS:
             break
-    # One full batch of predictions.
+    # Time one full batch of predictions.
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)  # the first call compiles the network
     before = time.perf_counter()
     predict_in_batches(model, images)
     return Speed(
-        # The median, because other programs slow some steps down and never speed one up.
+        # The median, because other programs can slow steps down but cannot speed them up.
         training_seconds=float(np.median(durations)) / batches.images_per_step,
         validation_seconds=(time.perf_counter() - before) / len(images),
         startup_seconds=startup,

@@ -70,10 +70,11 @@ class FitContext:
     Attributes:
         progress: Reports steps and epochs; by default to the terminal and the run's folder.
         should_stop: Called after every step; True ends the run and drops the unfinished epoch. The
-            training is paused until the call returns.
-        has_time_for: Called before each epoch with its expected seconds, 0 for the first epoch;
-            False ends the run before that epoch, so that no work is lost.
-        clock: Returns seconds without pauses.
+            training waits until the call returns.
+        has_time_for: Called before each epoch with the number of seconds that the epoch is expected
+            to take, 0 for the first epoch. False ends the run before the epoch, so that no
+            unfinished epoch is dropped.
+        clock: Returns a time in seconds that does not advance during pauses.
         observer: Receives the start of the training and every finished epoch.
     """
 
@@ -97,8 +98,8 @@ def fit(
     Args:
         config: The training.
         face_set: Data with a training and a validation split.
-        run: The folder to which checkpoints, metrics, status and log are written. If it contains
-            finished epochs, the training resumes after the last one.
+        run: The folder to which checkpoints, metrics, status and log are written. If the folder
+            contains finished epochs, the training resumes after the last finished epoch.
         context: Progress, requests to stop, the clock and an observer.
         start: The trained network to start from; None for random weights.
 
@@ -165,9 +166,9 @@ def fit(
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
             run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
-        # The new checkpoint is written before the epoch counts as finished, and the previous one is
-        # deleted after that, so that the last finished epoch always has a checkpoint, even after a
-        # crash.
+        # The new checkpoint is written before the epoch counts as finished, and the previous
+        # checkpoint is deleted afterwards. Thus the last finished epoch has a checkpoint at any
+        # time, even after a crash.
         run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
@@ -183,7 +184,7 @@ def _split_data(face_set: FaceSet, config: TrainingConfig) -> tuple[FaceSet, Fac
     """Return the training images and the validation images.
 
     Raises:
-        InputError: One of the two is empty.
+        InputError: There are no training images or no validation images.
     """
     face_sets = (
         face_set.subset(training_rows(face_set, config)),
@@ -229,12 +230,15 @@ def _diverged_result(
 def _validate(
     model: keras.Model, images: NDArray[np.uint8], config: TrainingConfig
 ) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
-    """Return the weights to keep (averaged if configured) and the probabilities they predict."""
+    """Return the weights to keep, and the probabilities that the network predicts with them.
+
+    The weights are averages over the steps if ``averaging_momentum`` is set.
+    """
     import keras
 
     swap = None
     if config.averaging_momentum is not None:
-        # Keras's callback exchanges the weights for their average, and restores them afterwards.
+        # Keras's callback replaces the weights with their averages, and restores them afterwards.
         swap = keras.callbacks.SwapEMAWeights()
         swap.set_model(model)
         swap.on_test_begin()

@@ -1,9 +1,9 @@
 """Batch normalization in one TensorFlow operation, for training only.
 
-Keras computes mean and variance and normalizes in several passes over the data, each of them in
-float32. TensorFlow's fused operation reads and writes half-precision values once, which makes a
-training step of plain convolutions about a third faster on a CPU. The saved model always consists
-of Keras's own layers, with the weights of the trained model.
+To compute mean and variance and to normalize, Keras makes several passes over the data in float32.
+TensorFlow's fused operation reads and writes half-precision values once. With it, a training step
+of plain convolutions is about a third faster on a CPU. The saved model always consists of Keras's
+own layers, with the weights of the trained model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def with_fused_normalization(model: keras.Model) -> keras.Model:
-    """Return a copy of a model, with the same weights, whose batch normalizations are fused.
+    """Return a copy of a model with fused batch normalizations and the same weights.
 
     Args:
         model: A model that is not compiled and consists of Keras's own layers, with channels last.
@@ -27,7 +27,7 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
 
     def copy_of_layer(layer: Any) -> Any:
         is_normalization = type(layer) is keras.layers.BatchNormalization
-        # The fused operation accepts feature maps only; after a dense layer, Keras's layer stays.
+        # The fused operation accepts only feature maps. After a dense layer, Keras's layer stays.
         if is_normalization and len(layer.input.shape) == 4:
             return fused_layer.from_config(layer.get_config())
         return layer.__class__.from_config(layer.get_config())
@@ -49,7 +49,8 @@ def _fused_layer() -> Any:
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
-            # With is_training, the operation computes mean and variance and expects empty tensors.
+            # With is_training, the operation computes mean and variance itself, and its arguments
+            # for them should be empty tensors.
             empty = tf.constant([], tf.float32)
             result = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,

@@ -1,4 +1,4 @@
-"""The launcher: checks a training once, creates its run and adds it to the queue."""
+"""The launcher: checks a training, creates its run and adds the run to the queue."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def launch(
         The new run's folder.
 
     Raises:
-        InputError: As ``create_run`` and ``start_pending_runs``.
+        InputError: See ``create_run`` and ``start_pending_runs``.
     """
     run = create_run(setup, settings, start_file=start_file)
     try:
@@ -62,7 +62,7 @@ def launch(
             write_label(run, RunLabel(name, note))
         enqueue(run, settings)
     except InputError:
-        # Otherwise a run that was never started would remain in the list.
+        # Without the deletion, a run that was never started would remain in the list of runs.
         shutil.rmtree(run.path, ignore_errors=True)
         raise
     start_pending_runs(settings)
@@ -88,8 +88,8 @@ def create_run(
         settings: Settings with the location of ``runs/``.
         folder: The run's folder; by default a new one under ``runs/``.
         start_file: The Keras file of the starting model, ``setup.start``; None for random weights.
-            It is copied together with the image hashes next to it, so that the run does not depend
-            on a model that may be deleted or replaced while the run is pending.
+            The file and the image hashes in its folder are copied to the run, because the model may
+            be deleted or replaced while the run is pending.
 
     Raises:
         InputError: The starting model does not fit the configuration; the dataset is missing or
@@ -141,7 +141,7 @@ def _check_resources(setup: RunSetup, folder: Path) -> None:
 
 
 def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
-    """Return the fingerprint that was recorded on import; None for data that was not imported."""
+    """Return the fingerprint that the import stored; None for data that was not imported."""
     path = locate_dataset(data, settings)
     if path.parent != settings.data_root or not is_imported(path):
         return None
@@ -149,15 +149,15 @@ def _recorded_fingerprint(data: str, settings: Settings) -> str | None:
 
 
 def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = None) -> None:
-    """Resume a run after its last finished epoch, in the background (queued if necessary).
+    """Add a run to the queue, to train it further after its last finished epoch.
 
     If early stopping ended the run and more epochs are requested, early stopping is switched off.
 
     Args:
         run: A run that is not being trained.
         settings: Settings with the location of ``runs/``.
-        epochs: The new total number of epochs; None to keep the total. ``config.json`` records the
-            change. A schedule that depends on the total (cosine) is stretched to the new total.
+        epochs: The new total number of epochs; None to keep the total. The change is stored in
+            ``config.json``. The schedule *cosine* is stretched to the new total.
 
     Raises:
         InputError: The run is being trained or pending already, is complete, or has more finished
@@ -216,7 +216,7 @@ def extend_run(run: RunFolder, epochs: int) -> None:
 
 
 def _with_change(setup: RunSetup, config: TrainingConfig, after_epoch: int) -> RunSetup:
-    """Return the setup with a new configuration and a record of the change.
+    """Return the setup with a new configuration and the change in its list of changes.
 
     Args:
         setup: The setup with the old configuration.

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 #: The weights are averaged over about ``1 / (1 - momentum)`` steps. The momentum is limited so that
-#: the run has at least seven times as many steps. On FER2013 the recipes have more than 7,000
-#: steps, so this limit does not change their momentum of 0.999.
+#: the run has at least seven times as many steps. On FER2013, trainings with the recipes have more
+#: than 7,000 steps, so this limit does not change the momentum of 0.999 in the recipes.
 _MIN_AVERAGING_SPANS = 7
 #: Minimum momentum of the averaging.
 _MIN_AVERAGING_MOMENTUM = 0.5
@@ -37,7 +37,7 @@ class StartingWeights:
 
     Attributes:
         weights: Weights of the network, in Keras's order; None if the weights are replaced later
-            anyway, for example by those of a checkpoint.
+            anyway, for example by the weights of a checkpoint.
         classes: Classes of the network, in the order of its outputs.
         freeze: The last of the frozen stages; it and all stages before it are not trained. None to
             train all layers.
@@ -55,14 +55,14 @@ def compiled_model(
     classes: Sequence[str] = EMOTIONS,
     total_steps: int | None = None,
 ) -> keras.Model:
-    """Build and compile the configured network, seeded, in the configured precision.
+    """Build and compile the network of a configuration, with its seed and precision.
 
     Args:
         config: The training.
         start: The trained network to start from; None for random weights.
         classes: The classes of the data.
-        total_steps: Number of steps of the training, which limits the averaging of its weights;
-            None for no limit.
+        total_steps: Number of steps of the training. It limits the number of steps over which the
+            weights are averaged. None for no limit.
 
     Raises:
         InputError: The weights belong to another network.
@@ -100,19 +100,19 @@ def compiled_model(
         loss=loss,
         weighted_metrics=[accuracy],
         # With TensorFlow, XLA makes these networks slower on a CPU (2.6 times for the recipe
-        # four-block-cnn-step-schedule); PyTorch's compiler takes longer than it saves; JAX always
+        # four-block-cnn-step-schedule). PyTorch's compiler takes longer than it saves. JAX always
         # compiles.
         jit_compile=keras.backend.backend() == "jax",
     )
-    # For float16, Keras wraps the optimizer in one that scales the loss; a checkpoint needs the
-    # variables of both.
+    # For float16, Keras wraps the optimizer in a second optimizer that scales the loss. A
+    # checkpoint needs the variables of both optimizers.
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 @contextmanager
 def _dtype_policy(name: str) -> Iterator[None]:
-    """Create layers with this dtype policy; networks that are built later are not affected."""
+    """Set the dtype policy of the layers that are created within a ``with`` block."""
     import keras
 
     previous = keras.config.dtype_policy()
@@ -126,8 +126,9 @@ def _dtype_policy(name: str) -> Iterator[None]:
 def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> TrainingConfig:
     """Return a configuration that averages over at most a seventh of the run.
 
-    The average starts with the initial weights. With a momentum of 0.999, they influence it for
-    thousands of steps, and a run on a few hundred images has only a few hundred steps.
+    The average starts with the initial weights. With a momentum of 0.999, the initial weights
+    influence the average for thousands of steps, but a run on a few hundred images has only a few
+    hundred steps.
     """
     momentum = config.averaging_momentum
     if momentum is None:
@@ -171,9 +172,9 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
     import keras
 
     if config.loss == "focal":
-        # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. Its alpha is
-        # 1 here, because class weights, if configured, are passed as sample weights. Label
-        # smoothing is applied first, as for cross-entropy.
+        # Lin et al., "Focal loss for dense object detection", ICCV 2017, equation 5. The alpha of
+        # this equation is 1 here: if class weights are configured, they are passed as sample
+        # weights. As with cross-entropy, label smoothing is applied first.
         return keras.losses.CategoricalFocalCrossentropy(
             alpha=1.0, gamma=config.focal_gamma, label_smoothing=config.label_smoothing
         )
@@ -185,8 +186,8 @@ def float32_copy(
 ) -> keras.Model:
     """Return the configured network with these weights, in float32 and without an optimizer.
 
-    This network is published. No weight is rounded, because weights are float32 in every training
-    precision.
+    A bundle contains this network. No weight is rounded, because weights are float32 in every
+    training precision.
     """
     with _dtype_policy("float32"):
         model = build_network(
@@ -257,9 +258,10 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
 def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
     """Compile the training step for 48 and for 36 pixels; the model's state does not change.
 
-    TensorFlow compiles the first size into a graph of fixed size, and the second one into a graph
-    of variable size, whose rounding differs. Compiling both in a fixed order makes a resumed run
-    compute the same as an uninterrupted one, whichever size it continues with.
+    TensorFlow compiles the first size into a graph of fixed size, and the second size into a graph
+    of variable size. The two graphs round differently. Because both sizes are compiled in a fixed
+    order, a resumed run computes the same values as an uninterrupted run, even if the resumed run
+    starts with the second size.
 
     Args:
         model: A compiled model for one-hot labels.
@@ -277,8 +279,9 @@ def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
 def reseed(model: keras.Model, seed: int, epoch: int) -> None:
     """Set the random state of the model's dropout layers for an epoch.
 
-    Together with ``TrainingBatches`` this makes an epoch depend only on its number and on the state
-    before it, so that a resumed run computes the same as an uninterrupted one.
+    With this state and the batches of ``TrainingBatches``, an epoch depends only on its number and
+    on the state of the model before the epoch. A resumed run therefore computes the same values as
+    an uninterrupted run.
     """
     for index, layer in enumerate(model.layers):
         generator = getattr(layer, "seed_generator", None)

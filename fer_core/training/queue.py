@@ -71,7 +71,7 @@ def move_in_queue(run: RunFolder, settings: Settings, position: int) -> None:
 
 
 def pending_runs(settings: Settings) -> list[RunFolder]:
-    """Return the pending runs, the next one first."""
+    """Return the pending runs in the order in which they will be started."""
     return [RunFolder(settings.runs_root / name) for name in _queue(settings).names()]
 
 
@@ -84,9 +84,9 @@ def active_runs(settings: Settings) -> list[RunFolder]:
 def start_pending_runs(settings: Settings) -> list[RunFolder]:
     """Start as many pending runs as the limit of parallel runs allows now.
 
-    Called when a run is launched, when a run ends and when the app starts. A run that cannot be
-    started, for example because its log cannot be written, is marked as failed with the reason,
-    and the next one is started.
+    This function is called when a run is launched, when a run ends and when the app starts. If a
+    run cannot be started, for example because its log cannot be written, it is marked as failed
+    with the reason, and the next run is started.
 
     Returns:
         The runs that were started.
@@ -105,8 +105,8 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
 def _start(run: RunFolder, settings: Settings) -> bool:
     """Start a run's process; return False if it was not started.
 
-    After False the run leaves the queue: its folder is gone, it is being trained already, or its
-    own files prevent the start.
+    If the result is False, the run leaves the queue: its folder is gone, it is being trained
+    already, or its own files prevent the start.
 
     Raises:
         InputError: The cause would also prevent the start of every other run, such as a full disk.
@@ -148,7 +148,7 @@ def _mark_failed(run: RunFolder, reason: str) -> None:
 
 
 def continue_queue(settings: Settings) -> None:
-    """Start pending runs after a run has ended; an ``InputError`` is logged, not raised."""
+    """Start pending runs after a run has ended. An ``InputError`` is logged and not raised."""
     try:
         start_pending_runs(settings)
     except InputError as error:

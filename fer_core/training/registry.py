@@ -1,6 +1,6 @@
 """The registry: a scan of ``runs/`` that is fast enough to repeat every second.
 
-``status.json`` holds what a process wrote at some time; the run's lock shows whether the
+``status.json`` contains the last status that a process wrote. The run's lock shows whether the
 process is still alive. Damaged folders, and folders that are not runs, are listed with a reason.
 """
 
@@ -53,8 +53,9 @@ ActualState = Literal[
     "damaged",
 ]
 
-#: A live process whose last report is older than this counts as silent. A process reports
-#: every two seconds, except during validation and while the bundle is written.
+#: If the last status of a living process is older than this number of seconds, the process may
+#: hang; see ``RunSummary.is_silent``. A process writes its status every two seconds, except during
+#: validation and while it writes the bundle.
 _SILENCE_SECONDS = 120.0
 
 #: A disk with less free space counts as full.
@@ -73,8 +74,8 @@ class RunSummary:
     Attributes:
         id: Name of the run's folder.
         path: Path of the run's folder.
-        state: The actual state. *starting*: its process is alive and has not reported yet; *new*:
-            it was never started; *damaged*: its configuration cannot be read.
+        state: The actual state. *starting*: the run's process is alive and has not written a status
+            yet; *new*: the run was never started; *damaged*: its configuration cannot be read.
         reason: How the run ended, why it failed, or what it is doing; may be empty.
         name: The name that users gave the run; may be empty.
         note: The note that users gave the run; may be empty.
@@ -82,20 +83,20 @@ class RunSummary:
         data: Name or path of the dataset; empty if it cannot be read.
         config: The configuration; None if it cannot be read.
         start: The model that the run starts from; None for random weights.
-        study: The search that the run belongs to as a trial; None if it belongs to none.
-        trial: Number of the trial in that search; None if the run belongs to none.
+        study: The search of which the run is a trial; None if the run is not a trial.
+        trial: Number of the trial in the search; None if the run is not a trial.
         epoch: Number of finished epochs.
         epochs: Number of planned epochs.
-        best_epoch: Number of the best epoch, from 1; None, like its metrics, if no epoch is
-            finished.
+        best_epoch: Number of the best epoch, from 1. The number and the two metrics of this epoch
+            are None if no epoch is finished.
         validation_accuracy: Accuracy on validation at the best epoch.
         macro_f1: Macro F1 on validation at the best epoch.
         seconds: Training time of the finished epochs.
         started: When the run was first started, or created if it was never started, UTC.
         queue_position: Position in the queue, from 1, if the run is pending.
-        status: What the process of the run reported last; None if it has not reported.
+        status: The last status that the run's process wrote; None if it has not written one.
         has_bundle: True if the folder contains a model, which can be evaluated and used.
-        is_silent: True if the process is alive and has not reported for two minutes.
+        is_silent: True if the process is alive but has not written its status for two minutes.
     """
 
     id: str
@@ -160,7 +161,7 @@ class RunSummary:
 
 @dataclass
 class _RunFiles:
-    """The content of a run's files, which does not depend on whether its process is alive.
+    """What a summary takes from a run's files; the state of the run's process is not included.
 
     Attributes:
         stamp: Modification times, sizes and inodes of the files, and whether the folder of the
@@ -176,14 +177,14 @@ class _RunFiles:
 
 @dataclass
 class _EpochFile:
-    """What was read of a ``metrics.jsonl``, to which a training appends lines.
+    """The part of a ``metrics.jsonl`` that was read. A training appends lines to the file.
 
     Attributes:
         identity: Device and inode of the file; they change if it is replaced.
         position: Number of bytes up to the end of the last complete line that was read.
         records: The records in the complete lines, by the number of the epoch.
-        epochs: The epochs from 1 up to the first number without a record. A last line whose line
-            break is not written yet counts if it is a complete record.
+        epochs: The epochs from 1 to the last epoch before the first missing number. A last line
+            without a line break is included if it is a complete record.
     """
 
     identity: tuple[int, int] = (0, 0)
@@ -258,7 +259,7 @@ def find_run(name: str, settings: Settings) -> RunFolder:
 
 
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
-    """Return a run's finished epochs; only the new lines of a file that grew are read."""
+    """Return a run's finished epochs. If the file has grown, only its new lines are read."""
     with _lock:
         cached = _epoch_files.setdefault(path, _EpochFile())
         try:
@@ -290,17 +291,17 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
 
 
 def bundle_epochs(folder: Path) -> tuple[EpochRecord, ...]:
-    """Return the epochs of the training of a bundle; empty if they are unknown.
+    """Return the epochs of the training that created a bundle; empty if they are unknown.
 
     Args:
-        folder: The bundle's folder. A bundle of an earlier version does not contain its epochs; if
-            it is in the folder of its run, they are read from there.
+        folder: The bundle's folder. A bundle of an earlier version does not contain the epochs. If
+            such a bundle is in the folder of its run, the epochs are read from the run.
     """
     return read_run_epochs(folder) or read_run_epochs(folder.parent)
 
 
-#: Messages of TensorFlow and its libraries on standard error; most begin with their level and a
-#: time. Fatal ones (F) are not matched, because they say why a process ended.
+#: Messages of TensorFlow and its libraries on standard error. Most of them begin with a level and a
+#: time. Fatal messages (level F) are not matched, because they say why a process ended.
 _LIBRARY_LINE = re.compile(
     r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IWE] |[IWE]\d{4} \d\d:\d\d:[\d.]+ "
     r"|WARNING: All log messages before absl::InitializeLog|WARNING:(?:tensorflow|absl):"
@@ -359,8 +360,8 @@ def _is_empty(path: Path) -> bool:
 
 def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
     run = RunFolder(path)
-    # The files are read again if a process began or ended meanwhile. Otherwise the last report of a
-    # process that has just ended properly would look like that of a process that crashed.
+    # If a process started or ended while the files were read, they are read again. Without this, a
+    # process that has just ended normally would look like a process that crashed.
     while True:
         was_active = is_active(run)
         files = _read_files(path)
@@ -388,7 +389,7 @@ def _inactive_summary(summary: RunSummary) -> RunSummary:
 
 
 def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualState, str]:
-    """Return state and reason of a run that no process trains."""
+    """Return the state of a run that no process trains, and the reason for the state."""
     if status is None:
         if not log_tail(run.path, 1):
             return "new", "was never started"
@@ -403,7 +404,7 @@ def _inactive_state(run: RunFolder, status: RunStatus | None) -> tuple[ActualSta
 def _active_summary(summary: RunSummary) -> RunSummary:
     """Complete the summary of a run that a process trains."""
     status = summary.status
-    # Without a living process, the status is from an earlier process of the run.
+    # If the process that wrote the status is not alive, it was an earlier process of the run.
     if status is None or not has_living_process(status):
         return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _parse_time(status.updated)).total_seconds()
@@ -487,9 +488,10 @@ def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict
 
 
 def _start_time(path: Path) -> datetime | None:
-    """Return the time of the first log entry; without one, when the configuration was written.
+    """Return the time of the first entry in a run's log.
 
-    If there is no configuration, the time of the folder is returned; None if the folder is gone.
+    If there is no entry, return the time at which the configuration was written. If there is no
+    configuration either, return the modification time of the folder; None if the folder is gone.
     """
     try:
         with (path / LOG_FILE).open("rb") as file:
@@ -510,14 +512,14 @@ def _start_time(path: Path) -> datetime | None:
 
 
 def _diagnose_crash(run: RunFolder, status: RunStatus) -> str:
-    """Return why the process of a run ended without reporting its end."""
-    last_report = _parse_time(status.updated)
+    """Return why the process of a run ended without writing a final status."""
+    last_update = _parse_time(status.updated)
     control = read_control(run)
     where = f"in epoch {status.epoch}/{status.epochs}" if status.steps else "during preparation"
     if control is not None and control.request == "kill":
         return f"It was killed on request {where}; continue it from its last finished epoch."
     boot = _boot_time()
-    if boot is not None and boot > last_report:
+    if boot is not None and boot > last_update:
         return f"The machine was restarted {where}; continue the run from its last finished epoch."
     try:
         is_full = shutil.disk_usage(run.path).free < _FULL_DISK_BYTES
@@ -542,7 +544,7 @@ def _with_last_log_line(reason: str, path: Path) -> str:
 
 
 def _parse_time(text: str) -> datetime:
-    """Parse an ISO 8601 time; without a time zone it is in UTC."""
+    """Parse an ISO 8601 time. A time without a time zone is in UTC."""
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 

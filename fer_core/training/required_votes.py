@@ -12,7 +12,7 @@ from fer_core.settings import Settings
 
 
 def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
-    """Check that a dataset has votes, if a configuration learns from votes.
+    """Check that a dataset has votes if a configuration needs them.
 
     Args:
         config: The configuration of the run.
@@ -27,14 +27,17 @@ def check_votes(config: TrainingConfig, data: str, settings: Settings) -> None:
 
 
 def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
-    """Return the folder of a dataset with votes; arguments and errors as in ``check_votes``."""
+    """Return the folder of a dataset if the dataset has votes.
+
+    See ``check_votes`` for the arguments and the errors.
+    """
     folder = folder_of_data(data, settings)
     if folder is not None and (folder / VOTES_FILE).is_file():
         return folder
     first_step = ""
     name = Path(data).name
     if folder is None:
-        # The data is read from a path; its name is chosen when it is imported.
+        # The data is read from a path. A dataset gets its name when it is imported.
         first_step = f"import the dataset with 'dataset import {data}', then "
         name = "NAME"
     raise InputError(

@@ -13,7 +13,7 @@ from fer_core.training.run_folder import RunFolder
 
 _BYTES_PER_WEIGHT = 4  # float32
 
-#: Disk space in addition to the weights, in bytes: the log, the metrics, the structure of the
+#: Disk space in bytes for everything except weights: the log, the metrics, the structure of the
 #: exported network.
 _OTHER_BYTES = 20_000_000
 
@@ -26,9 +26,10 @@ _MEMORY_ERROR_TEXTS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate me
 def bytes_on_disk(config: TrainingConfig) -> int:
     """Return the maximum disk space that a run needs, in bytes.
 
-    A new file is complete before the old one is deleted, so each of these needs twice its size: the
-    best weights, the checkpoint, and the two networks of the bundle. A checkpoint contains the
-    weights, up to two optimizer values per weight, and the averaged weights if they are configured.
+    These files need twice their size, because a new file is complete before the old file is
+    deleted: the best weights, the checkpoint, and the two networks of the bundle. A checkpoint
+    contains the weights, up to two optimizer values per weight, and the averaged weights if the
+    configuration averages the weights.
     """
     weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
     checkpoint = weights * (4 if config.averaging_momentum is not None else 3)

@@ -41,7 +41,7 @@ def resource_use(
 
     Args:
         status: The status of a run that is being trained.
-        earlier: The previous measurement, for the busy cores since then.
+        earlier: The previous measurement; needed for ``busy_cores``.
 
     Returns:
         The measurement; None if there is no status, if the process has ended or cannot be accessed,

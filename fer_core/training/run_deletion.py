@@ -17,7 +17,7 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
 
     Raises:
         InputError: The run does not exist, is being trained or is not in ``runs/``, its model is
-            the default model, or it cannot be removed.
+            the default model, or its folder cannot be removed.
     """
     if run.path.parent.resolve() != settings.runs_root.resolve() or run.path.name.startswith("."):
         raise InputError(

@@ -1,9 +1,9 @@
 """A run's folder on disk, which contains the whole state of a training.
 
-The launcher writes ``config.json`` and copies the starting model. When the number of epochs
-changes, it rewrites ``config.json`` under the run's lock. Pages and commands write
-``control.json`` and ``label.json``. The queue writes ``status.json`` of a run that cannot be
-started. Only the training job writes the other files.
+The launcher writes ``config.json`` and copies the starting model. If a user changes the number of
+epochs, the launcher locks the run and writes ``config.json`` again. Pages and commands write
+``control.json`` and ``label.json``. If a run cannot be started, the queue writes its
+``status.json``. Only the training job writes the other files.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class ConfigChange:
     Attributes:
         when: Time of the change, UTC, ISO 8601.
         after_epoch: Number of finished epochs at that time.
-        changes: By field: a list of the old and the new value.
+        changes: For each changed field, a list of the old and the new value.
     """
 
     when: Text
@@ -105,12 +105,12 @@ class StartingModel:
     """The trained model whose weights a run starts from.
 
     Attributes:
-        model: Name of the model at the launch. The run holds a copy of it, ``start.keras``.
+        model: Name of the model at the launch. The run's folder contains a copy, ``start.keras``.
         architecture: Architecture of the model.
         classes: Classes of the model, in the order of its outputs.
         digest: SHA-256 of the model's Keras file.
-        freeze: The last stage that is not trained, like all stages before it; None to train all
-            layers.
+        freeze: The last frozen stage. It and all stages before it are not trained. None to train
+            all layers.
         datasets: Name, fingerprint and class counts of the dataset on which the model was trained,
             and of the datasets of the models that its training started from.
     """
@@ -132,14 +132,14 @@ class RunSetup:
         data: The dataset's name or path, as the user wrote it.
         config: The recipe's configuration with the requested changes.
         tracking: Other places where the run's metrics are logged.
-        study: The search that the run belongs to as a trial; None if it belongs to none.
-        trial: The trial's number in that search; None if the run belongs to none.
-        changes: Later changes, in order.
+        study: The search of which the run is a trial; None if the run is not a trial.
+        trial: The trial's number in the search; None if the run is not a trial.
+        changes: Changes of ``config`` after the launch, in order.
         fingerprint: The imported dataset's fingerprint at the launch; None if it was unknown.
         start: The model whose weights the run starts from; None for random weights.
-        class_choice: For data that is read from a path, how the classes of the source become those
-            of the dataset; None for the seven emotions. Always None for an imported dataset, whose
-            classes were chosen on import.
+        class_choice: For data that is read from a path, how the classes of the source become the
+            classes of the dataset; None for the seven emotions. For an imported dataset, always
+            None, because its classes were chosen on import.
     """
 
     recipe: Text
@@ -195,9 +195,9 @@ class EpochRecord:
         accuracy: Accuracy on the same batches.
         validation_loss: Cross-entropy on the unmodified validation images, without regularization.
             The targets are the labels, or the votes if the run learns votes.
-        validation_accuracy: Accuracy on the same images; against the plurality of the votes if the
-            run learns votes, without images on which classes tie.
-        validation_macro_f1: Macro F1 on the same images as the accuracy.
+        validation_accuracy: Accuracy on the same images. If the run learns votes, the accuracy
+            against the plurality of the votes, without images on which classes tie.
+        validation_macro_f1: Macro F1 on the same images as ``validation_accuracy``.
         validation_recall: Recall by class; None for a class without validation images.
         learning_rate: Learning rate of the epoch's last step.
         images_per_second: Speed of the training steps.
@@ -216,10 +216,10 @@ class EpochRecord:
     seconds: Number
 
     def monitored(self, monitor: str) -> float:
-        """Return the number by which epochs are compared; larger is better.
+        """Return the number by which epochs are compared. A larger number is better.
 
-        It is the validation metric, negative for the loss. For *last* it is the number of the
-        epoch.
+        The number is the validation metric; the loss is negated. For *last*, the number is that of
+        the epoch.
         """
         if monitor == "loss":
             return -self.validation_loss
@@ -244,7 +244,7 @@ class RunStatus:
         process_id: ID of the training process.
         updated: When the status was written, UTC, ISO 8601; shows that the process is alive.
         process_started: Start time of the training process from ``process_start``; it distinguishes
-            the process from a later one with the same ID. None if the system does not provide it.
+            the process from a later process with the same ID. None if the system does not tell it.
         fingerprint: Fingerprint of the data that the run started with.
         loss: Mean training loss of the current epoch so far; None between epochs.
         accuracy: Training accuracy of the current epoch so far; None between epochs.
@@ -281,7 +281,7 @@ def epoch_record(line: str) -> EpochRecord | None:
 
 
 def consecutive_epochs(records: dict[int, EpochRecord]) -> list[EpochRecord]:
-    """Return the epochs from 1 on, up to the first number without a record."""
+    """Return the epochs from 1 to the last epoch before the first missing number."""
     finished: list[EpochRecord] = []
     while len(finished) + 1 in records:
         finished.append(records[len(finished) + 1])
@@ -316,7 +316,7 @@ class RunFolder:
 
     @property
     def start_hashes_path(self) -> Path:
-        """The copy of the image hashes of the starting model; missing if that model has none."""
+        """The copy of the starting model's image hashes; missing if the model has no hashes."""
         return self.path / START_HASHES_FILE
 
     @property
@@ -370,7 +370,7 @@ class RunFolder:
                 raise InputError(f"{path} is not a valid configuration: {error}") from error
 
     def write_curation(self, curation: Curation) -> None:
-        """Store the run's curation, so that later decisions about the data do not affect it."""
+        """Store the run's curation, so that later decisions on the data do not affect the run."""
         write_text(self.path / "curation.csv", curation_csv(curation))
 
     def read_curation(self) -> Curation | None:
@@ -391,7 +391,7 @@ class RunFolder:
         return curation
 
     def write_votes(self, votes: Votes) -> None:
-        """Store the run's votes, so that votes imported later do not affect it."""
+        """Store the run's votes, so that votes that are imported later do not affect the run."""
         arrays = {
             "counts": votes.counts,
             "source": np.array(votes.source),
@@ -429,8 +429,8 @@ class RunFolder:
             The content of ``config.json``.
 
         Raises:
-            InputError: The folder contains no run, its configuration is damaged, or another process
-                trains it.
+            InputError: The folder contains no run, the configuration is damaged, or another process
+                trains the run.
         """
         try:
             descriptor = take_job_lock(
@@ -448,7 +448,7 @@ class RunFolder:
             os.close(descriptor)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace ``status.json``; a status without a fingerprint keeps the stored fingerprint."""
+        """Replace ``status.json``. Without a new fingerprint, the stored fingerprint is kept."""
         if status.fingerprint is None:
             earlier = self.read_status()
             if earlier is not None and earlier.fingerprint is not None:
@@ -463,7 +463,7 @@ class RunFolder:
             return None
 
     def append_epoch(self, record: EpochRecord) -> None:
-        """Append a line to ``metrics.jsonl``; it is on disk when this returns."""
+        """Append a line to ``metrics.jsonl``. The line is on disk when this method returns."""
         line = json.dumps(asdict(record)).encode() + b"\n"
         with (self.path / EPOCHS_FILE).open("a+b") as file:
             # If an earlier process left an incomplete line, the new record starts on its own line.

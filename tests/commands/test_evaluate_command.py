@@ -200,7 +200,7 @@ def test_against_votes(
     assert "## Evaluation on faces (votes), all" in text
     assert "| agreement of one annotator with the plurality of the others | 90.0 %" in text
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    _, after_title = page.split("One annotator against the plurality of the others", 1)
+    _, after_title = page.split("Agreement of one annotator with the plurality of the others", 1)
     assert "90.0 %" in after_title[:60]
     printed = run(*arguments, "--against", "votes").out
     assert "the remaining annotator 90.0 %" in printed

@@ -269,6 +269,6 @@ def test_an_estimate_is_honest_and_remembered(
     assert document["in_words"].startswith("about ")
     assert run("runs", "--json").document == []
     # The second one measures nothing.
-    monkeypatch.delattr("fer_core.training.estimate._measure_in_process")
+    monkeypatch.delattr("fer_core.training.estimate._run_measurement")
     again = run(*arguments).document
     assert again["images_per_second"] == document["images_per_second"]

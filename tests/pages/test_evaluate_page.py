@@ -1089,7 +1089,9 @@ def test_the_report_against_votes_contains_the_annotators(
     counts = vote_counts(evaluation)
     assert counts is not None
     voted = against_votes(evaluation, counts)
-    assert "The model against the same plurality" in report_tab._html(voted, None, has_faces=False)
+    assert "Agreement of the model with the same plurality" in report_tab._html(
+        voted, None, has_faces=False
+    )
     assert report_tab._document(voted)["votes"]["ties"] == 1
     assert "votes" not in report_tab._document(evaluation)
 

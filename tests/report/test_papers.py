@@ -73,7 +73,8 @@ def test_the_methods_name_the_settings_of_the_training(
         "(Loshchilov and Hutter, 2017) to 0, weight decay 0.005).",
         "augmented by horizontal flips, rotation by up to 10 degrees and zoom by up to 20 %.",
         "countered by oversampling",
-        "highest validation accuracy were used (epoch 25 of 30); training stopped after 5 epochs",
+        "highest validation accuracy were used (epoch 25 of 30); training was set to stop early "
+        "after 5 epochs",
         "Environment: seed 7, Keras 3.1 (Chollet et al., 2015) on tensorflow 2.20",
         "temperature scaling (Guo et al., 2017) with a temperature of 1.250.",
         "the test images of mine (4 images) against the labels.",

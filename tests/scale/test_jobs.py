@@ -82,7 +82,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> list[ScriptedPool]:
 
 
 def run(folder: Path, out: Path | str, work: TextWork | None = None, **options: Any) -> JobResult:
-    values = {"part_files": 8, "task_files": 3} | options
+    values = {"files_per_part": 8, "files_per_task": 3} | options
     return run_job(
         work or TextWork(),
         [str(folder)],
@@ -177,7 +177,7 @@ def test_a_repeated_command_only_processes_what_is_missing(
     (out / "part-00001.parquet").unlink()
     (out / "part-00002.parquet").write_bytes(b"half a part")
     (folder / "9999.txt").write_text("a file that was added later")
-    second = run(folder, out, part_files=5)
+    second = run(folder, out, files_per_part=5)
     assert second.processed == 12
     assert rows(second, out) == rows(first, out)
     assert (out / "part-00000.parquet").stat().st_mtime_ns == before
@@ -351,7 +351,7 @@ def test_processes_of_this_machine_survive_crashes(
         [str(folder)],
         (Item(str(path)) for path in sorted(folder.glob("*.txt"))),
         JobFolder(str(out)),
-        ScaleOptions(workers=2, worker_memory_mb=500, task_files=5),
+        ScaleOptions(workers=2, worker_memory_mb=500, files_per_task=5),
         on_start=kill_one,  # type: ignore[arg-type]
     )
     found = Counter(Path(row["file"]).name for row in rows(result, out))

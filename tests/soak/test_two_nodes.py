@@ -114,7 +114,9 @@ def test_a_killed_node_changes_no_row(
         [str(folder)],
         list_items([str(folder)]),
         out,
-        ScaleOptions(backend="ray", address=f"127.0.0.1:{_PORT}", task_files=4, part_files=50),
+        ScaleOptions(
+            backend="ray", address=f"127.0.0.1:{_PORT}", files_per_task=4, files_per_part=50
+        ),
         report=kill_one_node,
     )
     assert killed

@@ -26,11 +26,11 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> list[TrainingConfig]:
     """The configurations that were measured."""
     asked: list[TrainingConfig] = []
 
-    def measure(config: TrainingConfig, freeze: str | None, *, is_busy: bool) -> Speed:
+    def measure(config: TrainingConfig, freeze: str | None, *, was_busy: bool) -> Speed:
         asked.append(config)
-        return replace(SPEED, was_busy=is_busy)
+        return replace(SPEED, was_busy=was_busy)
 
-    monkeypatch.setattr(estimate, "_measure_in_process", measure)
+    monkeypatch.setattr(estimate, "_run_measurement", measure)
     return asked
 
 
