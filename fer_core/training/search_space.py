@@ -30,10 +30,10 @@ class SearchParameter:
 
     Attributes:
         field: The field of ``TrainingConfig``.
-        low: The lower end of the range; None with choices.
-        high: The upper end of the range; None with choices.
+        low: The lower end of the range; None if there are choices.
+        high: The upper end of the range; None if there are choices.
         log: True to sample on a logarithmic scale.
-        choices: The choices; empty with a range.
+        choices: The choices; empty if there is a range.
     """
 
     field: Text
@@ -102,10 +102,11 @@ class SearchSpace:
         return self
 
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
-        """Return the configuration of a trial: the base with sampled values.
+        """Return the configuration of a trial: ``base`` with sampled values.
 
-        A field is sampled only if it has an effect with the values sampled before it, in the order
-        of the fields. For example, momentum is sampled only if the optimizer is sgd.
+        The fields are sampled one after the other. A field is sampled only if it has an effect,
+        given the values that were sampled before. For example, momentum is sampled only if the
+        optimizer is sgd.
 
         Raises:
             InputError: The values cannot be combined.
@@ -122,7 +123,7 @@ def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
     """Read a search space from plain values.
 
     Args:
-        parameters: The fields of a ``SearchParameter`` for each parameter.
+        parameters: For each parameter, the fields of its ``SearchParameter``.
 
     Raises:
         InputError: The values are not valid; the message says why.
@@ -163,7 +164,7 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
         )
     if not value:
         # The setting is off (a fraction, angle or probability of 0, or None). The range is the
-        # lowest quarter of the values that are allowed and at most 100.
+        # lowest quarter of the allowed values, without values above 100.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
@@ -178,7 +179,7 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
 
 
 def check_space(space: SearchSpace, base: TrainingConfig) -> None:
-    """Check each end of a range, and each choice, in an otherwise unchanged configuration.
+    """Check that ``base`` remains valid with each end of a range and with each choice.
 
     Raises:
         InputError: An end or a choice cannot be combined with the other settings.
