@@ -54,14 +54,14 @@ class CutDetector:
         is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._average_difference)
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
-        # The difference is limited, because a flash must not hide the next cut.
+        # Limit the difference, so that a flash does not raise the average and hide the next cut.
         self._average_difference += _AVERAGE_WEIGHT * (
             min(difference, _MIN_DIFFERENCE) - self._average_difference
         )
         return False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state as a JSON document."""
+        """Return the state as values for JSON."""
         last = None if self._last is None else self._last.ravel().tolist()
         # "usual" is the former name of the average difference; stored analyses contain it.
         return {"last": last, "usual": self._average_difference}
