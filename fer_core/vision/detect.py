@@ -47,8 +47,7 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
     """Create a detector; threads may share it.
 
     Raises:
-        InputError: The name is unknown, or the detector's file is missing or has other content than
-            the tested one.
+        InputError: The name is unknown, or the detector's file is missing or is not the tested one.
     """
     if name == HaarDetector.name:
         return HaarDetector()
