@@ -80,8 +80,8 @@ def from_dict(kind: type[Record], values: Any) -> Record:
     """Build a record from plain values.
 
     Args:
-        kind: A pydantic dataclass; or a standard dataclass with the field types of
-            ``plain_records``, for which unknown keys are ignored.
+        kind: A pydantic dataclass, or a standard dataclass with the field types of
+            ``plain_records``. For a standard dataclass, unknown keys are ignored.
         values: A dictionary; fields with a default may be missing.
 
     Returns:

@@ -242,7 +242,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
             raise InputError(_name_taken_message(setup.name))
         try:
             study = open_study(setup, settings, create=True)
-            # The address of the storage may contain a password, so other machines do not get it.
+            # Store the setup without the address of the storage, which may contain a password.
             study.set_user_attr(_SETUP_ATTRIBUTE, setup.to_json() | {"storage": None})
         except BaseException:
             (folder / _SETUP_FILE).unlink(missing_ok=True)
@@ -387,7 +387,7 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
 
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
-    """Return the studies that can be read, sorted by name, and an error message for each other."""
+    """Return the studies that can be read, by name, and an error message for each other study."""
     studies, errors = [], []
     for name in study_names(settings):
         try:
@@ -546,7 +546,7 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
 
 @dataclasses.dataclass(frozen=True)
 class StudyDetails:
-    """The data for the charts of a search, which takes longer to compute than a ``StudySummary``.
+    """The data for the charts of a search. They take longer to compute than a ``StudySummary``.
 
     Attributes:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
 #: Fields that cannot be searched: the seed does not affect quality, the search sets the monitored
-#: metric, and the steps of a schedule are not a number.
+#: metric, and the steps of a schedule are not a single number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
@@ -140,7 +140,7 @@ def searchable_fields() -> tuple[SettingField, ...]:
 
 
 def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
-    """Return a default range or choices, around the value of a configuration."""
+    """Return default choices, or a default range around the field's value in a configuration."""
     value = getattr(config, field.name)
     if field.kind in ("choice", "boolean"):
         return SearchParameter(field=field.name, choices=_choices(field))
@@ -154,7 +154,7 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             high=min(highest, max(center * 2, center // 2 + 1)),
         )
     if field.is_logarithmic:
-        # A logarithmic range needs a center above 0, also if the setting is off (0 or None).
+        # A logarithmic range needs a center above 0, even if the setting is off (0 or None).
         center = value or {"weight_decay": 1e-3, "gradient_clip_norm": 1.0}.get(field.name, 1e-5)
         return SearchParameter(
             field=field.name,
@@ -163,8 +163,8 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             log=True,
         )
     if not value:
-        # The setting is off (a fraction, angle or probability of 0, or None). The range is the
-        # lowest quarter of the allowed values, without values above 100.
+        # The setting is off (a fraction, angle or probability of 0, or None). Of the allowed values
+        # that are at most 100, the range is the lowest quarter.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
@@ -186,7 +186,7 @@ def check_space(space: SearchSpace, base: TrainingConfig) -> None:
     """
     for parameter in space.parameters:
         for value in parameter.choices or (parameter.low, parameter.high):
-            # The ends of an integer's range are stored as floats.
+            # The ends of a range of integers are stored as floats.
             is_integer = (
                 _searchable_by_name()[parameter.field].kind == "integer" and value is not None
             )

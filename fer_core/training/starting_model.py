@@ -65,8 +65,8 @@ def start_problem(bundle: Bundle) -> str | None:
         )
     if not (bundle.folder / KERAS_MODEL_FILE).is_file():
         return (
-            f"The model {bundle.name!r} has no {KERAS_MODEL_FILE}, which a training needs to start "
-            "from it; restore the file, or choose another model."
+            f"The model {bundle.name!r} has no {KERAS_MODEL_FILE}, so no training can start from "
+            "it; restore the file, or choose another model."
         )
     return None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from fer_core.errors import InputError
 
-#: Factor on the expected duration of an epoch, because epochs differ in duration.
+#: The expected duration of an epoch is multiplied by this factor, because epochs vary in duration.
 _MARGIN = 1.1
 
 

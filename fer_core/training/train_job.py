@@ -1,6 +1,6 @@
 """The job that trains one run, from its ``config.json`` to its bundle.
 
-``train`` on the command line calls ``run_training`` in its own process; for runs in the background
+``train`` on the command line calls ``run_training`` in its own process. For runs in the background,
 the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
 """
 
@@ -158,8 +158,8 @@ def _train(
     """Load the data, train, write the bundle, and report how the training ended."""
     epochs_done = len(run.read_epochs())
     progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
-    # Write the status before the imports below, which can take seconds: it contains the process ID,
-    # without which the process cannot be killed.
+    # Write the status before the imports below, which can take seconds. Without the process ID in
+    # the status, the process cannot be killed.
     progress.prepare("preparing the data and the network", epochs_done)
     backend = prepare_backend()
     # Imported here, because only a training needs these modules.
@@ -285,7 +285,7 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
 
 
 def _too_short_message(budget: TimeBudget, result: FitResult) -> str:
-    """Return the message that the budget was too short for one epoch."""
+    """Return the message for a budget that was too short for one epoch."""
     last_epoch = ""
     if result.epochs:
         last_epoch = f" (the last one took {format_duration(result.epochs[-1].seconds)})"

@@ -65,7 +65,7 @@ class TrainingSize:
 def training_size(
     face_set: FaceSet, config: TrainingConfig, curation: Curation, votes: Votes | None
 ) -> TrainingSize:
-    """Return the number of images that a new run trains on.
+    """Count the images that a new run uses and leaves out.
 
     Args:
         face_set: The data as imported.

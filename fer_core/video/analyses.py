@@ -95,7 +95,7 @@ def start_analysis(
         folder.create(analysis)
         enqueue_analysis(folder, settings)
     except BaseException:
-        # Delete the incomplete analysis, which would remain in the list when the user tries again.
+        # Without this, the incomplete analysis would stay in the list when the user tries again.
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return folder
@@ -162,7 +162,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
 def find_analysis(
     analysis_id: str, settings: Settings, visitor: Admission
 ) -> AnalysisSummary | None:
-    """Return an analysis by its id; None if there is none that the visitor may see."""
+    """Return an analysis by its id; None if it does not exist or the visitor may not see it."""
     return next(
         (
             summary
@@ -226,7 +226,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix of the stored file of an upload; ".video" if the suffix is unknown."""
+    """Return the suffix for storing an uploaded file; ".video" if its own suffix is unknown."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

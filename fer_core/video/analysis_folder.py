@@ -138,7 +138,7 @@ class Segment:
 
     @property
     def is_last(self) -> bool:
-        """True if no frames follow."""
+        """True if no other segment follows."""
         return math.isinf(self.end)
 
 

@@ -1,6 +1,6 @@
 """The job that analyzes one video: it reads ``settings.json`` and writes the table.
 
-``video`` on the command line calls ``run_analysis`` in its own process; for the page the queue
+``video`` on the command line calls ``run_analysis`` in its own process. For the page, the queue
 starts ``python -m fer_core.video.analysis_job DIR``.
 """
 
@@ -68,7 +68,7 @@ MAX_HOURS = 6.0
 _AHEAD = 6
 #: Minimum time between two writes of ``status.json`` within a phase, in seconds.
 _STATUS_SECONDS = 0.5
-#: The video is divided into periods of this length, and one thumbnail is stored for each.
+#: The video is divided into periods of this length, and one thumbnail is stored for each period.
 _THUMBNAIL_SECONDS = 1.0
 #: Maximum width and height of a thumbnail.
 _THUMBNAIL_SIDE = 320

@@ -38,7 +38,7 @@ class AnalysisSettings:
             the detected boxes with half this time constant.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.
         annotates: True to draw the results into a new video.
-        blurs: True to blur the faces in that video.
+        blurs: True to blur the faces in the new video.
         keeps_video: True to keep an uploaded video until the analysis is deleted; False to delete
             it when the analysis is finished.
         prepares_player: True to make a copy for the player if the video is too large, or if

@@ -1,11 +1,11 @@
 """Find hard cuts: frames that show another scene than the previous frame.
 
 A cut changes most of the picture at once. Motion changes parts of it, and a flash or a change of
-the exposure changes the brightness but not the structure. Therefore a cut must satisfy two
-conditions. First, its mean absolute difference from the previous frame must be large, and several
-times the running average of these differences (the adaptive threshold of PySceneDetect). Second,
-its correlation with the previous frame must be low. Both are computed on thumbnails, in which small
-motion disappears.
+the exposure changes the brightness but not the structure. Therefore a frame counts as a cut under
+two conditions. First, its mean absolute difference from the previous frame must be large, and
+several times the running average of these differences (the adaptive threshold of PySceneDetect).
+Second, its correlation with the previous frame must be low. Difference and correlation are computed
+on thumbnails, in which small motion disappears.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ class CutDetector:
         self._average_difference = 0.0
 
     def is_cut(self, small: NDArray[np.uint8]) -> bool:
-        """Return True if this frame, as a ``thumbnail``, shows another scene than the last one."""
+        """Return True if the next frame shows another scene than the previous frame.
+
+        Args:
+            small: The ``thumbnail`` of the next frame.
+        """
         previous, self._last = self._last, small
         if previous is None:
             return False

@@ -49,7 +49,8 @@ class Edits:
 
     Attributes:
         names: The name of each person that has one.
-        merged: For each person that was merged into another person, the number of that person.
+        merged: The keys are persons that were merged into another person; the values are the
+            numbers of these other persons.
         excluded: Numbers of the persons that are left out of charts, tables and summaries.
         markers: Markers in the order of time.
     """

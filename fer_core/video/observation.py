@@ -3,7 +3,7 @@
 The live page decides by the clock when to detect and how many faces to classify. Here the schedule
 is fixed: see ``AnalysisSettings.detection_seconds``. Frames are handled in intervals that end with
 a detection. If a face appeared, disappeared or could not be followed in an interval, the faces are
-detected in each of its frames, so that the times of changes are exact to one frame.
+detected in each frame of the interval, so that the times of changes are exact to one frame.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class _TrackInFrame:
 
     Attributes:
         track: A copy of the track with its box in the frame.
-        is_detected: True if the detector found its face in this frame.
+        is_detected: True if the detector found the face of the track in this frame.
     """
 
     track: Track
@@ -132,7 +132,7 @@ class FaceObserver:
         """Begin with no tracks.
 
         Args:
-            analyzer: Detects and classifies.
+            analyzer: Detects and classifies the faces.
             settings: The schedule of the detection, and the smoothing of boxes.
         """
         self._analyzer = analyzer

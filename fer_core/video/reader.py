@@ -1,7 +1,7 @@
 """Read a video: upright frames with their times.
 
-Times come from the stream's timestamps, so that a variable frame rate is handled correctly; edit
-lists are applied by the demuxer. Time 0 is the start of the file, as in a player.
+Times come from the stream's timestamps, so that a variable frame rate is handled correctly. The
+demuxer applies edit lists. Time 0 is the start of the file, as in a player.
 """
 
 from __future__ import annotations

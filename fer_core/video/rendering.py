@@ -34,8 +34,8 @@ _MAX_PIXELS = 3840 * 2160
 #: If two consecutive rows of a person are at most this many seconds apart, the box is interpolated
 #: between them. If they are further apart, the person was absent in between.
 _MAX_GAP_SECONDS = 1.2
-#: Outside the rows of a person, the face is also blurred for this time before and after each row.
-#: Therefore gaps of up to twice this time are blurred completely.
+#: A face is also blurred for this time before and after each row of its person, in frames without a
+#: row. Therefore gaps of up to twice this time are blurred completely.
 _BLUR_MARGIN_SECONDS = 0.5
 #: Size of the blurred part of the picture relative to the face box.
 _BLUR_SCALE = 1.35

@@ -12,7 +12,7 @@ from fer_core.video.analysis_folder import AnalysisFolder, Segment
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time, to_arrow
 
-#: Duration of the frame if only one frame was analyzed: as at 25 frames per second.
+#: Duration of the frame if only one frame was analyzed; the same as at 25 frames per second.
 _SINGLE_FRAME_SECONDS = 0.04
 
 
