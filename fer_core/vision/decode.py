@@ -38,7 +38,8 @@ MAX_SOURCE_PIXELS = 220_000_000
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
 #: reduced.
 MAX_DECODED_BYTES = 560_000_000
-#: Maximum memory of the JPEG library for a progressive picture, of which it keeps all coefficients.
+#: Maximum memory of the JPEG library for a progressive picture. The library keeps all coefficients
+#: of such a picture in memory.
 _MAX_COEFFICIENT_BYTES = 700_000_000
 #: Bytes per pixel of these coefficients.
 _COEFFICIENT_BYTES = 6
@@ -57,8 +58,8 @@ _STRIP_PIXELS = 4_000_000
 
 #: Time limit for decoding a picture.
 MAX_DECODE_SECONDS = 60.0
-#: WebP pictures with more pixels are decoded in a worker process. libwebp takes about 0.1 s per
-#: million pixels, at most.
+#: WebP pictures with more pixels are decoded in a worker process. libwebp takes up to about 0.1 s
+#: per million pixels.
 _WEBP_WORKER_PIXELS = 4_000_000
 
 #: The supported formats, for messages.
@@ -196,7 +197,7 @@ def picture_slot(content: bytes) -> Iterator[None]:
 
 
 def decoding_memory(content: bytes) -> int:
-    """Return the memory for decoding a file in bytes, from its header; 0 for an invalid file."""
+    """Return the memory in bytes for decoding a file, from its header; 0 for an invalid file."""
     try:
         return _needed_memory(_open(content, ""))
     except InputError:
@@ -234,7 +235,7 @@ def _reduction(image: Image.Image) -> int | None:
 
 
 def _start_reduction(image: Image.Image) -> int:
-    """Let the JPEG library reduce the picture if possible; return the divisor left to apply.
+    """Let the JPEG library reduce the picture if possible, and return the remaining divisor.
 
     The divisor is 1 if the JPEG library reduces the picture, or if no reduction is needed.
     """
@@ -432,7 +433,8 @@ def _value_range(image: Image.Image) -> tuple[float, float]:
     """Return the start and the width of the value range of a picture in 32-bit gray.
 
     The format does not define the range. The range is the smallest of 0..1, 0..255 and 0..65535
-    that contains all values. If none of them does, it goes from the lowest to the highest value.
+    that contains all values. If no range contains them, it goes from the lowest to the highest
+    value.
     """
     values = (_finite(strip) for _, strip in _strips(image))
     extremes = [(strip.min(), strip.max()) for strip in values]

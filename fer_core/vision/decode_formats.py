@@ -95,7 +95,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Return the size of a text in bytes: the chunk's data, plus the decompressed text if any.
+    """Return the size of a chunk's data in bytes, plus the size of the text if it is compressed.
 
     The decompression stops when the text is too large.
 

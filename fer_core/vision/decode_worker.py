@@ -102,7 +102,9 @@ class _Worker:
     def decode(
         self, content: bytes, name: str, seconds: float, *, gray: bool
     ) -> NDArray[np.uint8] | str | None:
-        """Return the pixels, or the message of an ``InputError``; None if the worker had ended.
+        """Return the pixels, or the message of an ``InputError``.
+
+        Return None if the worker had ended before because it was idle for too long.
 
         Raises:
             ChildError: The time limit was exceeded, or the decoder crashed.

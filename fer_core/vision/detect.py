@@ -28,10 +28,10 @@ class FaceDetector(Protocol):
         ...
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Detect the faces in upright RGB, uint8 ``[height, width, 3]``, in any order.
+        """Detect the faces in upright RGB, uint8 ``[height, width, 3]``.
 
         Returns:
-            Faces with box and detection score, not classified.
+            Faces with box and detection score, not classified, in any order.
         """
         ...
 

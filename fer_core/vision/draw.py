@@ -99,7 +99,7 @@ def annotate(
 ) -> NDArray[np.uint8]:
     """Draw a box and a label for every classified face.
 
-    They are gray if the label is uncertain. A face that is too small gets a dot instead.
+    Box and label are gray if the label is uncertain. A face that is too small gets a dot instead.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
@@ -124,7 +124,7 @@ def label_text(face: Face, number: int | None = None) -> str:
 
 
 def labeled_box(face: Face, text: str, *, has_frame: bool = True) -> LabeledBox:
-    """Return the drawing of a classified face: a box with a text, or a dot if it is too small."""
+    """Return the drawing of a classified face: a box with a text, or a dot for a too small face."""
     return LabeledBox(face.box, face_color(face), text, has_frame, face.is_too_small)
 
 
@@ -230,7 +230,7 @@ def _fitting_label(
 
 
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
-    """Return a label whose font has a size in pixels."""
+    """Return a label; ``size`` is the font size in pixels."""
     font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.

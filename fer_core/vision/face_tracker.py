@@ -147,8 +147,8 @@ class FaceTracker:
 
         Args:
             next_track_id: The id of the first track.
-            lost_track_buffer: Number of seconds after its last detection in which a lost track may
-                continue with the same id.
+            lost_track_buffer: A lost track may continue with the same id up to this number of
+                seconds after its last detection.
             minimum_consecutive_frames: Number of detections in a row after which a track gets an
                 id. What is detected only once is rarely a face.
             minimum_matching_threshold: Minimum intersection over union, 0 to 1, between a detection
@@ -175,7 +175,7 @@ class FaceTracker:
 
     @property
     def confirmed_tracks(self) -> list[Track]:
-        """The tracks in the latest frame that have an id, ordered by it."""
+        """The tracks in the latest frame that have an id, ordered by id."""
         confirmed = [track for track in self._active if track.track_id is not None]
         return sorted(confirmed, key=lambda track: track.track_id or 0)
 
@@ -398,8 +398,8 @@ class FaceTracker:
         """Remove the tracks that are no longer detected from the active tracks.
 
         A track with an id becomes a lost track if it has had no detection for some time, or if
-        optical flow cannot follow it. A track without an id ends as soon as one detection misses
-        it.
+        optical flow cannot follow it. A track without an id ends as soon as the detector misses its
+        face once.
         """
         remaining = []
         for track in self._active:
@@ -423,7 +423,7 @@ class _Detection:
 
     Attributes:
         face: The face.
-        colors: Result of ``color_histogram``; None if colors are not used.
+        colors: Result of ``color_histogram``; None if the colors are unknown or not used.
         is_mixed: True if another face overlaps, so that ``colors`` contains the colors of both
             persons.
     """

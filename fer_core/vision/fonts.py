@@ -63,7 +63,8 @@ def _has_characters(name: str | None, text: str) -> bool:
     except OSError:  # it is not installed
         return False
     missing_glyph = bytes(font.getmask(_NO_CHARACTER))
-    # Only letters, numbers, punctuation and symbols, because marks and joiners have no own glyph.
+    # Check only letters, numbers, punctuation and symbols, because marks and joiners have no glyph
+    # of their own.
     visible = [character for character in text if unicodedata.category(character)[0] in "LNPS"]
     return all(
         character.isascii() or bytes(font.getmask(character)) != missing_glyph
