@@ -279,8 +279,8 @@ def _vote_metrics(metrics: dict[str, Any]) -> str:
     if votes is None or not votes["n"]:
         return ""
     return (
-        f", against the plurality of votes accuracy {percent(votes['accuracy'])}, macro F1 "
-        f"{number(votes['macro_f1'])}"
+        f" (compared with the plurality of votes: accuracy {percent(votes['accuracy'])}, macro F1 "
+        f"{number(votes['macro_f1'])})"
     )
 
 
