@@ -1,8 +1,8 @@
 """Validated records: strict field types for pydantic dataclasses, and errors as one sentence.
 
-A record is a ``pydantic.dataclasses.dataclass``. It is read from plain values, as JSON provides
-them, with ``from_dict``; users and other programs may have edited these values. The records of
-served models are standard dataclasses (see ``fer_core.plain_records``).
+A record is a ``pydantic.dataclasses.dataclass``. ``from_dict`` reads a record from plain values, as
+JSON provides them. Users and other programs may have edited these values. The records of served
+models are standard dataclasses (see ``fer_core.plain_records``).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from pydantic.dataclasses import dataclass, is_pydantic_dataclass
 
 Record = TypeVar("Record")
 
-#: Configurations of records that reject unknown keys, and of records that ignore them, because
-#: other versions may have written them.
+#: Configuration of records that reject unknown keys.
 FORBID_UNKNOWN = ConfigDict(extra="forbid")
+#: Configuration of records that ignore unknown keys, which other versions may have written.
 IGNORE_UNKNOWN = ConfigDict(extra="ignore")
 
 
@@ -48,7 +48,7 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 #: The strict type of each plain type.
 _STRICT: dict[Any, Any] = {str: Text, bool: Flag, int: Integer, float: Number}
 
-#: What was expected, by pydantic's name of the error.
+#: For each of pydantic's error types: the value that was expected.
 _EXPECTED = {
     "int_type": "a whole number",
     "int_parsing_size": "a whole number",
@@ -61,15 +61,15 @@ _EXPECTED = {
     "dataclass_type": "a JSON object",
     "tuple_type": "a list",
 }
-#: The comparison for the message, and the key of the bound in the error's context, by pydantic's
-#: name of the error.
+#: For each of pydantic's error types: the comparison for the message, and the key of the bound in
+#: the error's context.
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("above", "gt"),
     "less_than_equal": ("at most", "le"),
     "less_than": ("below", "lt"),
 }
-#: The names that pydantic adds to a location for the alternatives of a union.
+#: The names that pydantic adds to the location of an error for the alternatives of a union.
 _UNION_TAGS = {"bool", "int", "float", "str", "none"}
 
 #: Every integer below this one fits into a float.
@@ -80,13 +80,13 @@ def from_dict(kind: type[Record], values: Any) -> Record:
     """Build a record from plain values.
 
     Args:
-        kind: A pydantic dataclass; or a standard dataclass with the field types of
-            ``plain_records``, for which unknown keys are ignored.
+        kind: A pydantic dataclass, or a standard dataclass with the field types of
+            ``plain_records``. For a standard dataclass, unknown keys are ignored.
         values: A dictionary; fields with a default may be missing.
 
     Returns:
-        The record, with lists converted to tuples and whole numbers to floats where the type says
-        so.
+        The record. Lists are converted to tuples, and whole numbers to floats, where the type of
+        the field requires it.
 
     Raises:
         ValueError: The values are not valid. The message names the field; it has no full stop,
@@ -107,7 +107,7 @@ def _is_standard(kind: type[Any]) -> bool:
 
 
 def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
-    """Convert a record of ``_strict_record``, and the records in it, to the standard dataclass."""
+    """Convert an instance of ``_strict_record(kind)``, and the records in it, to ``kind``."""
     hints = get_type_hints(kind)
     converted = {}
     for field in dataclasses.fields(validated):
@@ -122,7 +122,7 @@ def _as_declared(kind: Callable[..., Record], validated: Any) -> Record:
 
 @functools.cache
 def _strict_record(kind: type[Any]) -> type[Any]:
-    """Return a pydantic dataclass with the fields of a dataclass, in strict types."""
+    """Return a pydantic dataclass with the fields of a standard dataclass, but strict types."""
     hints = get_type_hints(kind)
     fields = [
         (
@@ -178,7 +178,10 @@ def sentence(error: ValidationError, field: str = "") -> str:
 
 
 def location(error: ValidationError) -> str:
-    """Return the path of the first invalid value, such as ``steps.0.1``; empty for the record."""
+    """Return the path of the first invalid value, such as ``steps.0.1``.
+
+    It is empty if the record as a whole is not valid.
+    """
     parts = list(error.errors(include_url=False, include_input=False)[0]["loc"])
     while len(parts) > 1 and parts[-1] in _UNION_TAGS:
         parts.pop()

@@ -268,7 +268,7 @@ class LiveProcessor:
             self._scheduler.reset()
         elapsed = None if previous_seconds is None else seconds - previous_seconds
         if elapsed is not None and not 0 <= elapsed <= _MAX_GAP_SECONDS:
-            self._tracker.interrupt(seconds)
+            self._tracker.resume_after_gap(seconds)
             self._scheduler.reset()
             self._shown_predictions.clear()
         elif before is not None and not is_resized:

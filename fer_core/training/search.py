@@ -54,29 +54,31 @@ _SETUP_FILE = "study.json"
 _DATABASE_FILE = "study.db"
 _LOG_FILE = "search.log"
 _TRIAL_LOCK_FILE = "claim.lock"
-#: When a file with this name appears in the study's folder, its workers on this machine stop.
+#: When a file with this name appears in the folder of a study, the study's workers on this machine
+#: stop.
 STOP_FILE = "stop"
 _MAX_WORKERS = 64
 
-#: User attributes of a trial: the name of its run, and the reason of its failure.
+#: User attributes of a trial: the name of its run, and the reason for its failure.
 RUN_ATTRIBUTE, FAILURE_ATTRIBUTE = "run", "problem"
 #: User attribute of a trial: the name of the worker that runs it, or that ran it last.
 WORKER_ATTRIBUTE = "worker_name"
 #: User attribute of a study: its setup, for workers on other machines.
 _SETUP_ATTRIBUTE = "setup"
-#: Prefix of the user attribute that each worker has in a study; the name of the worker follows. The
-#: value is the time of the last report, in seconds since 1970; 0.0 if the worker has ended.
+#: Each worker has a user attribute in the study; its key is this prefix and the name of the worker.
+#: The value is the time of the worker's last report, in seconds since 1970; 0.0 if the worker has
+#: ended.
 _REPORT_ATTRIBUTE_PREFIX = "seen "
 
-#: Number of trials that have to be finished before others are pruned.
+#: No trial is pruned before this number of trials is finished.
 _UNPRUNED_TRIALS = 3
 
-#: Seconds between two reports of a running trial that its worker is alive.
+#: Seconds between two reports of a running trial, which show that its worker is alive.
 _HEARTBEAT_SECONDS = 10
-#: After this number of seconds without a report, a trial or worker counts as dead. The trial is
-#: retried.
+#: A trial or a worker that has not reported for this number of seconds counts as dead. A dead trial
+#: is retried.
 _GRACE_SECONDS = 60
-#: Maximum number of times that a trial is retried.
+#: Maximum number of times that a dead trial is retried.
 _MAX_RETRIES = 3
 
 
@@ -95,7 +97,7 @@ class StudySetup:
         pruning: True to end unpromising trials early.
         seed: The seed of the sampler.
         storage: Optuna's storage URL, for several machines; None for a local database.
-        class_choice: The same as ``RunSetup.class_choice``, for all trials.
+        class_choice: The ``RunSetup.class_choice`` of all trials.
     """
 
     name: Text
@@ -114,7 +116,8 @@ class StudySetup:
         """Return the content of ``study.json``."""
         document = asdict(self) | {"config": self.config.to_json()}
         if self.class_choice is None or self.class_choice == ClassChoice():
-            # Workers of earlier versions, which do not know this field, can then join the study.
+            # Without this field, workers of earlier versions, which do not know it, can join the
+            # study.
             del document["class_choice"]
         return document
 
@@ -137,11 +140,11 @@ class TrialSummary:
 
     Attributes:
         number: Number of the trial, from 0.
-        state: The state; *waiting* trials will be retried.
+        state: The state; *waiting* if the trial was interrupted and will be retried.
         value: The monitored metric of the best epoch, or of the last epoch if the trial was pruned;
             None if the trial has not ended or has failed.
-        values: The sampled values by field.
-        run_id: The name of the trial's run in ``runs/``; None if it was not launched.
+        values: The sampled value of each field that the trial varies.
+        run_id: The name of the trial's run in ``runs/``; None if no run was launched.
         problem: Why the trial failed; empty if it did not fail.
         worker: The worker that runs the trial, or that ran it last: the machine and the process ID.
     """
@@ -176,9 +179,9 @@ class StudySummary:
         name: The study's name.
         setup: Setup of the search.
         state: *running* while a worker on any machine is alive; otherwise *finished* if the planned
-            number of trials has ended, or *stopped*.
+            number of trials has ended, and *stopped* if not.
         finished: Number of finished trials.
-        pruned: Number of trials that ended early.
+        pruned: Number of unpromising trials that were ended early.
         failed: Number of failed trials, except those that were retried.
         running: Number of running trials, including those of a worker that has just died.
         best_value: The metric of the best finished trial; None if no trial is finished.
@@ -223,7 +226,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
-    # The results of these calls are not needed; they raise InputError for a wrong name or dataset.
+    # The next two calls raise InputError for a wrong name or dataset; their results are not needed.
     validated_name(setup.name)
     locate_dataset(setup.data, settings)
     check_space(setup.space, setup.config)
@@ -239,7 +242,7 @@ def create_study(setup: StudySetup, settings: Settings) -> None:
             raise InputError(_name_taken_message(setup.name))
         try:
             study = open_study(setup, settings, create=True)
-            # The address of the storage may contain a password, so it is not stored.
+            # Store the setup without the address of the storage, which may contain a password.
             study.set_user_attr(_SETUP_ATTRIBUTE, setup.to_json() | {"storage": None})
         except BaseException:
             (folder / _SETUP_FILE).unlink(missing_ok=True)
@@ -261,8 +264,8 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
 
     Raises:
         InputError: A package is missing, the name is not valid, the storage cannot be used or has
-            no such study, its dataset is missing here, or another study on this machine has this
-            name.
+            no such study, the dataset of the study is missing here, or another study on this
+            machine has this name.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
@@ -315,12 +318,12 @@ def _write_setup(setup: StudySetup, folder: Path) -> bool:
     path = folder / _SETUP_FILE
     is_new = write_new_json(path, setup.to_json())
     if is_new:
-        path.chmod(0o600)  # for the owner only: the address of a storage may contain a password
+        path.chmod(0o600)  # only the owner may read it: the storage's address may have a password
     return is_new
 
 
 def free_worker_number(name: str, settings: Settings) -> int:
-    """Return the lowest number that no worker of a study on this machine has.
+    """Return the lowest number that no running worker of a study on this machine has.
 
     Raises:
         InputError: There are too many workers already.
@@ -333,7 +336,7 @@ def free_worker_number(name: str, settings: Settings) -> int:
 
 
 def report_worker(study: optuna.Study, name: str, *, is_alive: bool = True) -> None:
-    """Store in the study, which all machines read, that a worker is alive or has ended."""
+    """Store in the study that a worker is alive or has ended, so that all machines can read it."""
     study.set_user_attr(f"{_REPORT_ATTRIBUTE_PREFIX}{name}", time.time() if is_alive else 0.0)
 
 
@@ -353,7 +356,7 @@ def _live_workers(
         for key, last_report in attributes.items()
         if key.startswith(_REPORT_ATTRIBUTE_PREFIX)
         and isinstance(last_report, float)
-        # The clock of another machine may be ahead of this one.
+        # The clock of another machine may be ahead, so the difference can be negative.
         and abs(now - last_report) < _GRACE_SECONDS
     )
     return tuple(WorkerSummary(name, running.get(name)) for name in names)
@@ -384,7 +387,7 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
 
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
-    """Return all readable studies by name, and a sentence for each damaged one."""
+    """Return the studies that can be read, by name, and an error message for each other study."""
     studies, errors = [], []
     for name in study_names(settings):
         try:
@@ -402,9 +405,9 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     """
     setup = read_study_setup(name, settings)
     study = open_study(setup, settings)
-    # The workers are read before the trials. Otherwise the last trial of a worker that has just
-    # completed it and ended would look interrupted.
-    has_workers_here, reports = bool(active_workers(name, settings)), study.user_attrs
+    # Read the workers before the trials. In the opposite order, a worker could complete the last
+    # trial and end between the two reads. This trial would then look interrupted.
+    has_workers_here, attributes = bool(active_workers(name, settings)), study.user_attrs
     trials = tuple(_trial_summary(trial) for trial in current_trials(study))
     counts = {
         state: sum(trial.state == state for trial in trials)
@@ -414,7 +417,7 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
     best = pick_best(done, key=lambda trial: trial.value or 0.0) if done else None
     completed = counts["finished"] + counts["pruned"] + counts["failed"]
-    workers = _live_workers(reports, trials)
+    workers = _live_workers(attributes, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
         if has_workers_here or any(not _is_on_this_machine(worker.name) for worker in workers)
@@ -439,7 +442,7 @@ def worker_name() -> str:
 
 
 def _is_on_this_machine(worker: str) -> bool:
-    """Return True if a worker with this name runs on this machine."""
+    """Return True if a worker's name contains the name of this machine."""
     return worker.rpartition(" ")[0] == platform.node()
 
 
@@ -448,7 +451,7 @@ def current_trials(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     import optuna
 
     trials = study.get_trials(deepcopy=False)
-    # Returns the numbers of the failed trials that a trial retries.
+    # This function returns the numbers of the failed trials that a trial retries.
     history = optuna.storages.RetryHeartbeatStaleTrialCallback.retry_history
     retried = {number for trial in trials for number in history(trial)}
     return [trial for trial in trials if trial.number not in retried]
@@ -543,7 +546,7 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
 
 @dataclasses.dataclass(frozen=True)
 class StudyDetails:
-    """The data for the charts of a search, which takes longer to compute than a ``StudySummary``.
+    """The data for the charts of a search. They take longer to compute than a ``StudySummary``.
 
     Attributes:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,
@@ -656,8 +659,8 @@ def open_study(
             f"The storage of the search {setup.name!r} cannot be used ({first_line(error)}); "
             f"{advice}."
         ) from error
-    # A different seed for each worker and after each resume, so that no values are repeated. With
-    # constant_liar, the sampler avoids the values of the trials that other workers run.
+    # The seed differs between workers, and after each resume, so that no values are sampled twice.
+    # With constant_liar, the sampler avoids the values of the trials that other workers run.
     study.sampler = optuna.samplers.TPESampler(
         seed=(setup.seed + 1000 * worker + trial_count) % 2**32, constant_liar=True
     )
@@ -675,7 +678,7 @@ def _storage_advice(error: Exception) -> str:
 
 
 def hidden_password(storage: str) -> str:
-    """Return a storage URL without its password, for messages and documents."""
+    """Return a storage URL without its password, for messages and JSON output."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

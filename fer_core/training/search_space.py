@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
 #: Fields that cannot be searched: the seed does not affect quality, the search sets the monitored
-#: metric, and the steps of a schedule are not a number.
+#: metric, and the steps of a schedule are not a single number.
 _NOT_SEARCHED = {"seed", "monitor", "schedule_steps"}
 
 
@@ -30,10 +30,10 @@ class SearchParameter:
 
     Attributes:
         field: The field of ``TrainingConfig``.
-        low: The lower end of the range; None with choices.
-        high: The upper end of the range; None with choices.
+        low: The lower end of the range; None if there are choices.
+        high: The upper end of the range; None if there are choices.
         log: True to sample on a logarithmic scale.
-        choices: The choices; empty with a range.
+        choices: The choices; empty if there is a range.
     """
 
     field: Text
@@ -102,10 +102,11 @@ class SearchSpace:
         return self
 
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
-        """Return the configuration of a trial: the base with sampled values.
+        """Return the configuration of a trial: ``base`` with sampled values.
 
-        A field is sampled only if it has an effect with the values sampled before it, in the order
-        of the fields. For example, momentum is sampled only if the optimizer is sgd.
+        The fields are sampled one after the other. A field is sampled only if it has an effect,
+        given the values that were sampled before. For example, momentum is sampled only if the
+        optimizer is sgd.
 
         Raises:
             InputError: The values cannot be combined.
@@ -122,7 +123,7 @@ def search_space(parameters: list[dict[str, Any]]) -> SearchSpace:
     """Read a search space from plain values.
 
     Args:
-        parameters: The fields of a ``SearchParameter`` for each parameter.
+        parameters: For each parameter, the fields of its ``SearchParameter``.
 
     Raises:
         InputError: The values are not valid; the message says why.
@@ -139,7 +140,7 @@ def searchable_fields() -> tuple[SettingField, ...]:
 
 
 def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
-    """Return a default range or choices, around the value of a configuration."""
+    """Return default choices, or a default range around the field's value in a configuration."""
     value = getattr(config, field.name)
     if field.kind in ("choice", "boolean"):
         return SearchParameter(field=field.name, choices=_choices(field))
@@ -153,7 +154,7 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             high=min(highest, max(center * 2, center // 2 + 1)),
         )
     if field.is_logarithmic:
-        # A logarithmic range needs a center above 0, also if the setting is off (0 or None).
+        # A logarithmic range needs a center above 0, even if the setting is off (0 or None).
         center = value or {"weight_decay": 1e-3, "gradient_clip_norm": 1.0}.get(field.name, 1e-5)
         return SearchParameter(
             field=field.name,
@@ -162,8 +163,8 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             log=True,
         )
     if not value:
-        # The setting is off (a fraction, angle or probability of 0, or None). The range is the
-        # lowest quarter of the values that are allowed and at most 100.
+        # The setting is off (a fraction, angle or probability of 0, or None). Of the allowed values
+        # that are at most 100, the range is the lowest quarter.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )
@@ -178,14 +179,14 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
 
 
 def check_space(space: SearchSpace, base: TrainingConfig) -> None:
-    """Check each end of a range, and each choice, in an otherwise unchanged configuration.
+    """Check that ``base`` remains valid with each end of a range and with each choice.
 
     Raises:
         InputError: An end or a choice cannot be combined with the other settings.
     """
     for parameter in space.parameters:
         for value in parameter.choices or (parameter.low, parameter.high):
-            # The ends of an integer's range are stored as floats.
+            # The ends of a range of integers are stored as floats.
             is_integer = (
                 _searchable_by_name()[parameter.field].kind == "integer" and value is not None
             )

@@ -1,7 +1,7 @@
-"""Run the trials of a search: each is launched as a run, monitored, pruned and reported.
+"""Run the trials of a search: launch a run for each trial, and report its epochs to Optuna.
 
-Optuna's heartbeat notices a trial whose worker has died, on any machine, and its retry callback
-puts the trial back into the study. The retry continues the run of that trial.
+If a worker dies, on any machine, the heartbeat of its trial ends. Optuna notices this and adds a
+retry of the trial to the study. The retry continues the run of the trial.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _REPORT_SECONDS = 10.0
 
 
 class _TrialFailedError(Exception):
-    """A trial failed or was interrupted; the search continues with the next one."""
+    """A trial failed or was interrupted; the search continues with the next trial."""
 
 
 def run_search(
@@ -63,7 +63,7 @@ def run_search(
         name: The study's name.
         settings: Settings with the location of ``runs/``.
         worker: The number of this worker, which no other worker of the study on this machine has.
-        stop: An event that ends the work, as ``stop_search`` does; None for no such event.
+        stop: When this event is set, the worker stops, as after ``stop_search``; None for no event.
 
     Raises:
         InputError: The study cannot be read, a worker with this number is running, or no run can be
@@ -98,8 +98,8 @@ class _Worker:
         seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
         self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)
         self._next_report = 0.0
-        #: Numbers of the running trials that ``_start_grace_periods`` has reported.
-        self._seen_trials: set[int] = set()
+        #: Numbers of the trials for which this worker has recorded a first heartbeat.
+        self._trials_with_heartbeat: set[int] = set()
 
     def work(self) -> None:
         """Run trials until the study is complete or stopped, then report the end of this worker."""
@@ -118,7 +118,7 @@ class _Worker:
             with ExitStack() as lock:
                 lock.enter_context(trial_lock(self._folder))
                 next_step = self._next_step()
-                if next_step == "take":
+                if next_step == "run":
                     self._study.optimize(
                         lambda trial, lock=lock: self._objective(trial, lock),
                         n_trials=1,
@@ -135,35 +135,38 @@ class _Worker:
             report_worker(self._study, self._name)
 
     def _next_step(self) -> str:
-        """Return "take" to run a trial, "wait" while other trials still run, or "done"."""
+        """Return "run" to run a trial, "wait" while other workers run trials, or "done"."""
         import optuna
 
         optuna.storages.fail_stale_trials(self._study)
         self._start_grace_periods()
         states = [trial.state.name for trial in current_trials(self._study)]
         if "WAITING" in states or len(states) < self._setup.trials:
-            return "take"
-        # A running trial has to be retried here if its worker dies.
+            return "run"
+        # If another worker dies, its running trial has to be retried here.
         return "wait" if "RUNNING" in states else "done"
 
     def _start_grace_periods(self) -> None:
-        """Report each running trial once, when this worker sees it for the first time.
+        """Record a heartbeat for each running trial for which this worker has not recorded one.
 
-        A worker may die before the first report of its trial, and Optuna never retries a trial
-        without a report.
+        Optuna never retries a trial without a heartbeat. Therefore a trial whose worker dies before
+        its own first heartbeat would never be retried.
         """
         storage: Any = self._study._storage
         for trial in self._study.get_trials(deepcopy=False):
-            is_new = trial.state.name == "RUNNING" and trial.number not in self._seen_trials
-            # A trial of an earlier version has no reports, although its worker may be alive.
+            is_new = (
+                trial.state.name == "RUNNING" and trial.number not in self._trials_with_heartbeat
+            )
+            # Workers of earlier versions set the attribute "worker" and record no heartbeats. With
+            # a single heartbeat, their trials would be retried although the workers are alive.
             if is_new and "worker" not in trial.user_attrs:
-                self._seen_trials.add(trial.number)
+                self._trials_with_heartbeat.add(trial.number)
                 storage.record_heartbeat(trial._trial_id)
 
     def _retry_trials_of_earlier_versions(self) -> None:
         """Retry the trials that an earlier version of this program left running on this machine.
 
-        They have no heartbeat, so Optuna does not notice that their workers have ended.
+        Such trials have no heartbeat, so Optuna does not notice that their workers have ended.
         """
         import optuna
 

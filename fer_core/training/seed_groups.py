@@ -36,10 +36,10 @@ class SeedGroup:
 
     @property
     def title(self) -> str:
-        """The title of the only run; for several runs, their common name, or else their recipe.
+        """The title of a single run; for several runs, their common name.
 
         The names are compared without numbers at the end: "baseline 1" and "baseline 2" have the
-        common name "baseline".
+        common name "baseline". If there is no common name, the title is the recipe.
         """
         if len(self.runs) == 1:
             return self.runs[0].title

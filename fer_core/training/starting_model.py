@@ -14,11 +14,14 @@ from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
 
 
 def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingModel, Path]:
-    """Return the record of a bundle as the starting model of a run, and its Keras file.
+    """Describe a bundle as the starting model of a run.
 
     Args:
         bundle: The trained model.
         freeze: The stage up to which the network is not trained; None to train all layers.
+
+    Returns:
+        The description, and the path of the bundle's Keras file.
 
     Raises:
         InputError: The bundle has no network that can be trained here.
@@ -31,7 +34,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
         digest = file_sha256(path)
     except OSError as error:
         raise cannot_read(path, error) from error
-    record = StartingModel(
+    description = StartingModel(
         model=bundle.name,
         architecture=str(bundle.record.config["architecture"]),
         classes=bundle.record.labels,
@@ -39,7 +42,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
         freeze=freeze,
         datasets=_datasets(bundle.record),
     )
-    return record, path
+    return description, path
 
 
 def start_problem(bundle: Bundle) -> str | None:
@@ -62,8 +65,8 @@ def start_problem(bundle: Bundle) -> str | None:
         )
     if not (bundle.folder / KERAS_MODEL_FILE).is_file():
         return (
-            f"The model {bundle.name!r} has no {KERAS_MODEL_FILE}, which a training needs to start "
-            "from it; restore the file, or choose another model."
+            f"The model {bundle.name!r} has no {KERAS_MODEL_FILE}, so no training can start from "
+            "it; restore the file, or choose another model."
         )
     return None
 
@@ -77,11 +80,12 @@ def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
 def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
     """Return the weights with which a run starts; None for random weights.
 
-    If the run has finished epochs, the weights come from its checkpoint later: the result then has
-    no weights, and the file of the starting model is not read.
+    If the run has finished epochs, its weights are read from its checkpoint later. In this case,
+    the file of the starting model is not read, and the result contains no weights.
 
     Raises:
-        InputError: The file is missing, is damaged, or has changed since the launch.
+        InputError: The file of the starting model is missing, is damaged, or has changed since the
+            launch.
     """
     start = setup.start
     if start is None:

@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from fer_core.errors import InputError
 
-#: Factor on the expected duration of an epoch, because epochs differ in duration.
+#: The expected duration of an epoch is multiplied by this factor, because epochs vary in duration.
 _MARGIN = 1.1
 
 
 class TimeBudget:
-    """The time that a process may train, pauses included; another process can resume the run."""
+    """The time that a process may train, including pauses. Another process can resume the run."""
 
     def __init__(self, minutes: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the budget.

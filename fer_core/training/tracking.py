@@ -104,8 +104,8 @@ class RunTracking:
             mlflow.end_run()
 
     def _mlflow_callback(self, uri: str) -> Any:
-        """Start this run's MLflow run, or resume it if it exists, and return its callback."""
-        # MLflow sends usage data to its developers unless this is set before its import.
+        """Start or resume the MLflow run of this training, and return MLflow's Keras callback."""
+        # MLflow sends usage data to its developers unless this variable is set before the import.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
         import mlflow.keras
@@ -129,6 +129,6 @@ class RunTracking:
                 f"MLflow at {uri} cannot be used ({first_line(error)}); check the address, or "
                 "remove it."
             ) from error
-        # After a resume, the metrics are logged to the same run in MLflow.
+        # Store the ID, so that the metrics are logged to the same MLflow run after a resume.
         write_json(path, {"uri": uri, "run_id": started.info.run_id})
         return mlflow.keras.MlflowCallback()

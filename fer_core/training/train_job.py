@@ -1,6 +1,6 @@
 """The job that trains one run, from its ``config.json`` to its bundle.
 
-``train`` on the command line calls ``run_training`` in its own process; for runs in the background
+``train`` on the command line calls ``run_training`` in its own process. For runs in the background,
 the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
 """
 
@@ -74,7 +74,7 @@ class TrainingOutcome:
     bundle: Bundle | None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document of ``train --json``."""
+        """Return the output of ``train --json``."""
         return {
             "run_dir": str(self.run.path),
             "state": self.state,
@@ -92,8 +92,8 @@ def run_training(
 ) -> TrainingOutcome:
     """Train a run from its last finished epoch on, write its bundle, then start pending runs.
 
-    An interrupt (Ctrl-C) or terminate signal ends the training cleanly with the best model so far,
-    as a request in ``control.json`` does; a second signal ends it at once.
+    An interrupt (Ctrl-C) or terminate signal has the same effect as a request to stop: the training
+    ends cleanly with the best model so far. A second signal ends the process at once.
 
     Args:
         run: The run, whose requirements ``launcher.create_run`` has checked.
@@ -103,9 +103,9 @@ def run_training(
 
     Raises:
         InputError: The data or the checkpoint are unusable, the dataset changed since the run was
-            launched, or the time budget is too short for one epoch; ``status.json`` holds the
-            reason. Or the folder contains no valid run, or another process trains the run; then
-            ``status.json`` does not change.
+            launched, or the time budget is too short for one epoch. In these cases,
+            ``status.json`` contains the reason. If the folder contains no valid run, or if another
+            process trains the run, the error is raised and ``status.json`` does not change.
         MemoryError: There was not enough memory; ``status.json`` says what to do.
     """
     try:
@@ -158,7 +158,8 @@ def _train(
     """Load the data, train, write the bundle, and report how the training ended."""
     epochs_done = len(run.read_epochs())
     progress = TrainingProgress(run, setup.config.epochs, clock=control.clock)
-    # The status has the process ID, which "kill" needs. The imports below can take seconds.
+    # Write the status before the imports below, which can take seconds. Without the process ID in
+    # the status, the process cannot be killed.
     progress.prepare("preparing the data and the network", epochs_done)
     backend = prepare_backend()
     # Imported here, because only a training needs these modules.
@@ -270,18 +271,21 @@ def _final_message(
 
 
 def _vote_metrics(metrics: dict[str, Any]) -> str:
-    """Return the metrics against the plurality of the votes; empty if labels were learned."""
+    """Return a text that compares the predictions with the plurality of the votes.
+
+    It is empty if the run learned labels.
+    """
     votes = metrics.get("votes")
     if votes is None or not votes["n"]:
         return ""
     return (
-        f", against the plurality of votes accuracy {percent(votes['accuracy'])}, macro F1 "
-        f"{number(votes['macro_f1'])}"
+        f" (compared with the plurality of votes: accuracy {percent(votes['accuracy'])}, macro F1 "
+        f"{number(votes['macro_f1'])})"
     )
 
 
 def _too_short_message(budget: TimeBudget, result: FitResult) -> str:
-    """Return the message that the budget was too short for one epoch."""
+    """Return the message for a budget that was too short for one epoch."""
     last_epoch = ""
     if result.epochs:
         last_epoch = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
@@ -307,7 +311,7 @@ def _outcome(
 def _curated(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> CuratedFaceSet:
-    """Return the data with the curation that the run started with, without later decisions.
+    """Return the data, curated with the decisions that existed when the run started.
 
     Only training images are curated, so that validation metrics of different runs are comparable.
     """
@@ -337,7 +341,8 @@ def _votes(
     Votes that were imported later are ignored.
 
     Raises:
-        InputError: The run learns votes and its dataset has none.
+        InputError: The run learns from votes, but the dataset has no votes, or the votes that the
+            run started with are missing.
     """
     kind = setup.config.targets
     if kind == "labels":
@@ -363,7 +368,7 @@ def _check_fingerprint(
     The fingerprint of the data is then stored in ``status.json``.
 
     Raises:
-        InputError: The dataset has changed since then.
+        InputError: The dataset has changed since the launch.
     """
     status = run.read_status()
     first_start_fingerprint = None if status is None else status.fingerprint
@@ -391,7 +396,7 @@ def _log_failure(error: BaseException, reason: str, run: RunFolder) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Train the run in the folder that is the only argument; return the exit code."""
+    """Train the run whose folder is the only argument; return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         run_training(RunFolder(Path(arguments[0])), load_settings())

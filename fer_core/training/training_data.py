@@ -65,16 +65,17 @@ class TrainingSize:
 def training_size(
     face_set: FaceSet, config: TrainingConfig, curation: Curation, votes: Votes | None
 ) -> TrainingSize:
-    """Return the number of images that a new run trains on.
+    """Count the images that a new run uses and leaves out.
 
     Args:
         face_set: The data as imported.
         config: The configuration of the run.
         curation: The decisions about the dataset; ignored if the configuration does not use them.
-        votes: The annotator votes of the dataset; None if it has none.
+        votes: The annotator votes of the dataset; None if the dataset has no votes.
 
     Raises:
-        InputError: The configuration learns votes and there are none, or a decision is not valid.
+        InputError: The configuration learns from votes, but the dataset has no votes; or a decision
+            is not valid.
     """
     if config.targets != "labels" and votes is not None:
         record = VoteRecord(votes, vote_targets(votes, face_set, config.targets))
@@ -95,19 +96,19 @@ def training_size(
 
 
 def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows that a configuration trains on.
+    """Return the rows of the images that a run with a configuration trains on.
 
     Raises:
-        InputError: The configuration learns votes, and the data have none.
+        InputError: The configuration learns from votes, but the images have no votes.
     """
     return _with_targets(face_set, _without_leaks(face_set, config), config)
 
 
 def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
-    """Return the rows on which a configuration is validated.
+    """Return the rows of the images on which a run with a configuration is validated.
 
     Raises:
-        InputError: The configuration learns votes, and the data have none.
+        InputError: The configuration learns from votes, but the images have no votes.
     """
     return _with_targets(face_set, face_set.rows("validation"), config)
 
@@ -122,7 +123,7 @@ def _without_leaks(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp
 def _with_targets(
     face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
 ) -> NDArray[np.intp]:
-    """Return the rows that have a target if votes are learned, otherwise all of them."""
+    """Return all rows if labels are learned; if votes are learned, the rows with usable votes."""
     if config.targets == "labels":
         return rows
     if face_set.targets is None:

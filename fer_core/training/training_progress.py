@@ -41,7 +41,7 @@ class TrainingProgress:
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Create the reporter; ``set_steps`` completes it before the first epoch.
+        """Create the reporter. Call ``set_steps`` before the first epoch.
 
         Args:
             run: The run whose status and log are written.
@@ -90,8 +90,8 @@ class TrainingProgress:
             self._stream.write(_CLEAR_LINE)
         with (self._run.path / LOG_FILE).open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} {message}\n")
-            is_same = writes_to_log(self._stream, log)
-        if not is_same:
+            is_logged_already = writes_to_log(self._stream, log)
+        if not is_logged_already:
             print(message, file=self._stream, flush=True)
 
     def begin_epoch(self) -> None:

@@ -31,7 +31,7 @@ VIDEO_TYPES = (
 #: Space in bytes that must stay free on the disk when a video is stored.
 _FREE_BYTES = 200 << 20
 
-#: State of an analysis that its process, the queue and ``status.json`` together determine.
+#: State of an analysis, determined from its process, the queue and ``status.json`` together.
 ActualState = Literal["queued", "starting", "running", "finished", "stopped", "failed"]
 
 
@@ -44,7 +44,7 @@ class AnalysisSummary:
         settings: Settings of the analysis.
         state: What the analysis is doing, or how it ended.
         message: A few words about the state; may be empty.
-        status: The last report of the job; None if it is missing or damaged.
+        status: The content of ``status.json``; None if the file is missing or damaged.
         queue_position: The position in the queue, from 1; None if the analysis is not queued.
     """
 
@@ -81,12 +81,13 @@ def start_analysis(
 
     Raises:
         InputError: The file is not a video that can be analyzed, the range is outside the video or
-            too long, or the video or the analysis cannot be stored. Then nothing is stored.
+            too long, or the video or the analysis cannot be stored. After the error, nothing
+            remains stored.
     """
     folder = new_analysis_folder(analysis.video, settings.analyses_root)
     try:
         if upload is not None:
-            path = folder.stored_source(_suffix(analysis.video))
+            path = folder.upload_path(_suffix(analysis.video))
             _store(upload, path, analysis.video)
             analysis = replace(analysis, source=path.name)
         info = probe_video(folder.source_path(analysis), analysis.video)
@@ -94,7 +95,7 @@ def start_analysis(
         folder.create(analysis)
         enqueue_analysis(folder, settings)
     except BaseException:
-        # Otherwise the incomplete analysis would remain in the list when the user tries again.
+        # Without this, the incomplete analysis would stay in the list when the user tries again.
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return folder
@@ -110,9 +111,9 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
 
 
 def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: bool) -> None:
-    """Make the annotated video in the background; an existing one is replaced.
+    """Make the annotated video in the background, and replace an existing one.
 
-    The new video contains the names of persons that the users gave since the analysis.
+    The new video shows the names that users have given to persons since the analysis.
 
     Args:
         folder: Folder of a finished analysis.
@@ -161,7 +162,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
 def find_analysis(
     analysis_id: str, settings: Settings, visitor: Admission
 ) -> AnalysisSummary | None:
-    """Return an analysis by its id; None if there is none that the visitor may see."""
+    """Return an analysis by its id; None if it does not exist or the visitor may not see it."""
     return next(
         (
             summary
@@ -196,8 +197,8 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
         InputError: The settings are damaged.
     """
     analysis = folder.read_settings()
-    # The status is read again if a process began or ended meanwhile. Otherwise the last report of a
-    # process that has just ended properly would look like that of a process that crashed.
+    # Read the status again if a process began or ended in the meantime. Without this, the last
+    # status "running" of a process that has just ended properly would look like a crash.
     while True:
         was_active = folder.is_active
         status = folder.read_status()
@@ -225,7 +226,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix under which an uploaded file is stored; ".video" for an unknown one."""
+    """Return the suffix for storing an uploaded file; ".video" if its own suffix is unknown."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

@@ -1,8 +1,9 @@
 """An analysis on disk: ``analyses/<id>/``.
 
-``settings.json`` is written when the analysis is created, ``control.json`` and ``edits.json`` by
-the page, everything else by the job. The job writes its results in segments, each of them when it
-is complete. Therefore a job that was killed can continue after its last finished segment.
+``settings.json`` is written when the analysis is created, and again if an annotated video is
+requested later. The page writes ``control.json``, ``edits.json`` and an uploaded video. The job
+writes the results in segments, each segment when it is complete. Therefore a job that was killed
+can continue after its last finished segment.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ class AnalysisStatus:
         message: One sentence for the user.
         phase: What the job is doing now, such as "analyzing"; empty before the first phase and
             after the end.
-        done: Seconds of video that this phase has finished.
+        done: Finished part of the phase, in seconds of video.
         total: Length of the phase, in seconds of video; 0 if unknown.
         frames: Number of analyzed frames.
         seconds_left: Estimated time left in this phase; None if unknown.
@@ -79,7 +80,7 @@ class AnalysisStatus:
         seconds: Duration of the video; None if unknown.
         process_id: ID of the job's process.
         process_started: Start time of that process, from ``process_start``; None if unknown.
-        updated: Time of this report, UTC, ISO 8601.
+        updated: Time at which the status was written, UTC, ISO 8601.
     """
 
     state: AnalysisState
@@ -107,16 +108,16 @@ class Segment:
         end: Time of the first frame of the next segment; infinite for the last segment.
         frames: Numbers of the analyzed frames, int64.
         seconds: Times of the frames, float64.
-        row_frames: Frame number of each row that was completed in this segment, int64. A few rows
-            may be of frames of the previous segment.
+        row_frames: Frame number of each row that was completed in this segment, int64. A few of
+            these rows may belong to frames of the previous segment.
         row_seconds: Time of each row, float64.
-        persons: Number of the person of each row, int32.
+        persons: Person number of each row, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
         detection_scores: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         cuts: Times of hard cuts, in seconds.
-        state: State of the ``FaceObserver`` at the end of the period; the next segment continues
-            from it.
+        state: State of the ``FaceObserver`` at the end of the period. The next segment continues
+            from this state.
         report: The ``ReadReport`` about the frames from the start of the analysis to the end of the
             period.
     """
@@ -137,7 +138,7 @@ class Segment:
 
     @property
     def is_last(self) -> bool:
-        """True if no frames follow."""
+        """True if no other segment follows."""
         return math.isinf(self.end)
 
 
@@ -149,7 +150,7 @@ _ARRAYS = (
 
 
 def row_arrays(rows: Sequence[FaceRow], classes: int) -> dict[str, NDArray[Any]]:
-    """Return one array per column of the rows, by the name of the attribute of ``Segment``.
+    """Return the attributes of ``Segment`` that have one value per row, as arrays by name.
 
     Args:
         rows: Classified rows.
@@ -194,7 +195,8 @@ class AnalysisFolder:
             is_new = write_new_json(self.path / SETTINGS_FILE, settings.to_json())
         if not is_new:
             raise InputError(
-                f"{self.path} already contains an analysis; choose another folder, or delete it."
+                f"{self.path} already contains an analysis; choose another folder, or delete the "
+                "analysis."
             )
 
     def change_settings(self, settings: AnalysisSettings) -> None:
@@ -224,12 +226,12 @@ class AnalysisFolder:
         """Return the path of the video."""
         return self.path / settings.source
 
-    def stored_source(self, suffix: str) -> Path:
+    def upload_path(self, suffix: str) -> Path:
         """Return the path at which an uploaded video is stored."""
         return self.path / f"{_SOURCE_STEM}{suffix.lower()}"
 
-    def stores_source(self, settings: AnalysisSettings) -> bool:
-        """Return True if the video is stored in this folder, or was until it was deleted."""
+    def is_source_inside(self, settings: AnalysisSettings) -> bool:
+        """Return True if the path of the video is in this folder, even if the file was deleted."""
         return not Path(settings.source).is_absolute()
 
     @contextmanager
@@ -282,7 +284,7 @@ class AnalysisFolder:
             write_json(self.path / CONTROL_FILE, {"request": "stop"})
 
     def is_stop_requested(self) -> bool:
-        """Return True if the job should end."""
+        """Return True if the job was asked to end."""
         try:
             return bool(read_json(self.path / CONTROL_FILE)["request"] == "stop")
         except (OSError, ValueError, KeyError, TypeError):
@@ -314,7 +316,7 @@ class AnalysisFolder:
             return None
 
     def last_segment(self) -> tuple[int, Segment | None]:
-        """Return the number of finished segments, and the last of them; None if there are none.
+        """Return the number of finished segments, and the last one or None.
 
         Damaged segments at the end do not count.
         """
@@ -324,7 +326,7 @@ class AnalysisFolder:
         return count, last if count else None
 
     def count_segments(self) -> int:
-        """Return the number of finished segments before the first missing one."""
+        """Return the number of finished segments before the first missing number."""
         return next(
             number for number in itertools.count() if not self._segment_path(number).is_file()
         )
@@ -333,12 +335,12 @@ class AnalysisFolder:
         return self.path / _SEGMENTS / f"{number:05}.npz"
 
     def write_thumbnail(self, seconds: float, image: NDArray[np.uint8]) -> None:
-        """Store a small picture of the video at a time; RGB uint8 ``[height, width, 3]``."""
+        """Store a small picture of the frame at a time; RGB uint8 ``[height, width, 3]``."""
         path = self.path / _THUMBNAILS / f"{round(1000 * seconds):010}.jpg"
         _write_jpeg(path, image)
 
     def thumbnail_near(self, seconds: float) -> tuple[float, Path] | None:
-        """Return time and path of the stored picture nearest to a time; None if there is none."""
+        """Return time and path of the thumbnail nearest to a time; None if there is none."""
         paths = (self.path / _THUMBNAILS).glob("[!.]*.jpg")
         timed = ((int(path.stem) / 1000, path) for path in paths if path.stem.isdecimal())
         return min(timed, key=lambda pair: abs(pair[0] - seconds), default=None)

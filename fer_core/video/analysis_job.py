@@ -1,6 +1,6 @@
 """The job that analyzes one video: it reads ``settings.json`` and writes the table.
 
-``video`` on the command line calls ``run_analysis`` in its own process; for the page the queue
+``video`` on the command line calls ``run_analysis`` in its own process. For the page, the queue
 starts ``python -m fer_core.video.analysis_job DIR``.
 """
 
@@ -64,18 +64,18 @@ SEGMENT_SECONDS = 30.0
 #: Maximum length of an analyzed range. The table of a longer range would not fit into the memory of
 #: a page.
 MAX_HOURS = 6.0
-#: Maximum number of frames that are decoded and prepared in advance.
+#: Number of prepared frames that may wait until they are analyzed.
 _AHEAD = 6
 #: Minimum time between two writes of ``status.json`` within a phase, in seconds.
 _STATUS_SECONDS = 0.5
-#: The video is divided into periods of this length, and one thumbnail is stored for each.
+#: The video is divided into periods of this length, and one thumbnail is stored for each period.
 _THUMBNAIL_SECONDS = 1.0
 #: Maximum width and height of a thumbnail.
 _THUMBNAIL_SIDE = 320
 #: Maximum size of a video that the page plays directly. For larger videos, and for videos that
 #: browsers do not play, the job makes a copy for the player.
 MAX_PLAYER_BYTES = 250 << 20
-#: Maximum area of a frame of this copy.
+#: Maximum area of a frame of this copy, in pixels.
 _PLAYER_PIXELS = 1280 * 720
 
 #: Called with the finished and the total seconds of video; the total is 0 if it is unknown.
@@ -98,9 +98,9 @@ class AnalysisOutcome:
 
 
 class _StoppedError(BaseException):
-    """Ends the work after a request to stop.
+    """Ends the analysis after a request to stop.
 
-    A ``BaseException``, so that no ``except Exception`` on the way catches it.
+    The class is a ``BaseException``, so that no ``except Exception`` on the way catches it.
     """
 
 
@@ -117,15 +117,16 @@ def run_analysis(
     Args:
         folder: The folder of the analysis.
         settings: The program's folders.
-        analyzer: Model and detector; by default those that the settings of the analysis name.
+        analyzer: Model and detector; by default the ones in the settings of the analysis.
         progress: See ``ProgressCallback``.
-        handles_signals: True if an interrupt or terminate signal has the same effect as a request
-            to stop: the table contains the finished segments, and the analysis can be continued.
-            False if the caller handles signals.
+        handles_signals: True if an interrupt or terminate signal should have the same effect as a
+            request to stop: the table contains the finished segments, and the analysis can be
+            continued. False if the caller handles signals.
 
     Raises:
-        InputError: The video, the model or the detector cannot be used, or another process works on
-            the analysis. Except in the last case, the reason is written to ``status.json``.
+        InputError: The video, the model or the detector cannot be used; then ``status.json``
+            contains the reason. Or the folder contains no valid analysis, or another process works
+            on it; then ``status.json`` does not change.
     """
     stopping = (
         stop_on_signals("stopping; the finished part is kept")
@@ -160,7 +161,7 @@ def _load_analyzer(analysis: AnalysisSettings, settings: Settings) -> Analyzer:
 
 def _delete_source(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
     """Delete a stored video that should not be kept, and the player's copy of it."""
-    if not analysis.keeps_video and folder.stores_source(analysis):
+    if not analysis.keeps_video and folder.is_source_inside(analysis):
         folder.source_path(analysis).unlink(missing_ok=True)
         (folder.path / PLAYER_FILE).unlink(missing_ok=True)
 
@@ -171,8 +172,9 @@ def _prepared_ahead(
 ) -> Iterator[ReadAhead[VideoFrame, PreparedFrame]]:
     """Prepare frames for the observer in other threads, one for each thread that OpenCV may use.
 
-    If these threads also detect the faces, OpenCV uses only one thread per frame. Two frames at the
-    same time with one thread each are faster than one after the other with two threads.
+    If these threads also detect the faces, OpenCV uses only one thread per frame. Processing two
+    frames at the same time with one thread each is faster than processing one frame after the other
+    with two threads.
     """
     threads = max(cv2.getNumThreads(), 1)
     ahead = ReadAhead(frames, observer.prepare, _AHEAD, workers=threads)
@@ -268,7 +270,7 @@ class _Job:
         return info
 
     def _observe(self, analyzer: Analyzer, info: VideoInfo) -> None:
-        """Analyze the frames that are not in a finished segment, and store new segments."""
+        """Analyze the frames that are in no finished segment, and store them in new segments."""
         analysis, folder = self._analysis, self._folder
         observer = FaceObserver(analyzer, analysis)
         start, read_report = analysis.start, ReadReport()
@@ -313,7 +315,7 @@ class _Job:
         return min(end, info.seconds) - self._analysis.start
 
     def _store_segment(self, number: int, segment: Segment, observer: FaceObserver) -> None:
-        """Store a finished segment and the portraits that it has improved."""
+        """Store a finished segment, and the portraits that are new or better than before."""
         for person, portrait in observer.portraits.items():
             if portrait.image is not None:
                 self._folder.write_portrait(person, portrait.image)
@@ -379,7 +381,7 @@ class _Job:
         needs_copy = is_large or not info.plays_in_browsers
         # The copy of a video that is not kept would be deleted at the end of the job.
         wants_copy = analysis.prepares_player and (
-            analysis.keeps_video or not folder.stores_source(analysis)
+            analysis.keeps_video or not folder.is_source_inside(analysis)
         )
         if wants_copy and needs_copy and not (folder.path / PLAYER_FILE).is_file():
             self._begin_phase("preparing the player's copy", info.seconds or 0.0)
@@ -433,7 +435,7 @@ class _Job:
         self._write_status(force=True)
 
     def _progress(self, done: float) -> None:
-        """Report progress, and end the work if a stop was requested."""
+        """Report progress, and end the analysis if a stop was requested."""
         if self._stop.is_set():
             raise _StoppedError
         now = time.monotonic()

@@ -104,8 +104,9 @@ def _is_any_running(settings: Settings) -> bool:
 def _start(folder: AnalysisFolder, settings: Settings) -> bool:
     """Start the process of an analysis; return False if it was not started.
 
-    The queue removes the entry in either case. An analysis whose folder was deleted, or that
-    another process works on, is skipped. One whose process cannot be started is marked as failed.
+    If the folder of the analysis was deleted, or another process works on it, no process is
+    started. If the process cannot be started, the analysis is marked as failed. In all these cases,
+    the queue removes the entry.
 
     Raises:
         InputError: The disk is full, so that no other analysis could start either. The entry stays

@@ -34,15 +34,15 @@ class AnalysisSettings:
         detection_seconds: Maximum time between two detections. Faces are also detected after each
             cut, and in every frame in which a face appears, disappears or cannot be followed. In
             the other frames they are followed by optical flow.
-        smoothing_seconds: Time constant of the smoothed probabilities. Boxes approach detected
-            boxes with half of it.
+        smoothing_seconds: Time constant of the smoothed probabilities, in seconds. Boxes approach
+            the detected boxes with half this time constant.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.
         annotates: True to draw the results into a new video.
-        blurs: True to blur the faces in that video.
+        blurs: True to blur the faces in the new video.
         keeps_video: True to keep an uploaded video until the analysis is deleted; False to delete
             it when the analysis is finished.
-        prepares_player: True to make a copy that browsers can play, if the video is too large or
-            in another format.
+        prepares_player: True to make a copy for the player if the video is too large, or if
+            browsers cannot play its format.
         owner: The e-mail address of the person who started the analysis; empty without a login.
         created: When the analysis was created, UTC, ISO 8601.
     """

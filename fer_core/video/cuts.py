@@ -1,11 +1,11 @@
 """Find hard cuts: frames that show another scene than the previous frame.
 
 A cut changes most of the picture at once. Motion changes parts of it, and a flash or a change of
-the exposure changes the brightness but not the structure. Therefore a cut must satisfy two
-conditions. First, its mean absolute difference from the previous frame must be large, and several
-times the running average of these differences (the adaptive threshold of PySceneDetect). Second,
-its correlation with the previous frame must be low. Both are computed on thumbnails, in which small
-motion disappears.
+the exposure changes the brightness but not the structure. Therefore a frame counts as a cut under
+two conditions. First, its mean absolute difference from the previous frame must be large, and
+several times the running average of these differences (the adaptive threshold of PySceneDetect).
+Second, its correlation with the previous frame must be low. Difference and correlation are computed
+on thumbnails, in which small motion disappears.
 """
 
 from __future__ import annotations
@@ -45,7 +45,11 @@ class CutDetector:
         self._average_difference = 0.0
 
     def is_cut(self, small: NDArray[np.uint8]) -> bool:
-        """Return True if this frame, as a ``thumbnail``, shows another scene than the last one."""
+        """Return True if the next frame shows another scene than the previous frame.
+
+        Args:
+            small: The ``thumbnail`` of the next frame.
+        """
         previous, self._last = self._last, small
         if previous is None:
             return False
@@ -54,14 +58,14 @@ class CutDetector:
         is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._average_difference)
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
-        # The difference is limited, because a flash must not hide the next cut.
+        # Limit the difference, so that a flash does not raise the average and hide the next cut.
         self._average_difference += _AVERAGE_WEIGHT * (
             min(difference, _MIN_DIFFERENCE) - self._average_difference
         )
         return False
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state as a JSON document."""
+        """Return the state as values for JSON."""
         last = None if self._last is None else self._last.ravel().tolist()
         # "usual" is the former name of the average difference; stored analyses contain it.
         return {"last": last, "usual": self._average_difference}

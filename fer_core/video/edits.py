@@ -45,11 +45,12 @@ class Marker:
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class Edits:
-    """All edits to an analysis. The keys of dictionaries are numbers of persons, as text for JSON.
+    """All edits to an analysis. The keys of the dictionaries are person numbers, as text for JSON.
 
     Attributes:
         names: The name of each person that has one.
-        merged: For each person that was merged into another person, the number of the other.
+        merged: The keys are persons that were merged into another person; the values are the
+            numbers of these other persons.
         excluded: Numbers of the persons that are left out of charts, tables and summaries.
         markers: Markers in the order of time.
     """
@@ -69,7 +70,7 @@ class Edits:
         return self.names.get(str(person)) or f"Person {person}"
 
     def person_of(self, person: int) -> int:
-        """Return the number of a tracked person after all merges."""
+        """Return the number that a tracked person has after all merges."""
         return self.merged.get(str(person), person)
 
     def renamed(self, person: int, name: str) -> Edits:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Prefix of the columns with smoothed probabilities.
 _SMOOTHED_PREFIX = "smoothed_"
-#: Key of a JSON text in the metadata of a Parquet file: the attributes that are not columns.
+#: Key in the metadata of a Parquet file. Its value is a JSON text with the attributes of the table
+#: that are not columns.
 _METADATA_KEY = b"fer_studio"
 _BOX_COLUMNS = ("x", "y", "width", "height")
 #: The columns that are not named after a class.
@@ -36,7 +37,9 @@ _PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
 
 @dataclass(frozen=True, eq=False)
 class FaceTable:
-    """The rows of an analysis in the order of frames and persons. All arrays have the same length.
+    """The rows of an analysis, ordered by frame and then by person.
+
+    All arrays have the same length.
 
     Attributes:
         video: The video's file name.
@@ -48,7 +51,7 @@ class FaceTable:
         duration: Seconds until the next analyzed frame, float64.
         person: Numbers of the persons, from 1, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
-        detection_score: 0 to 1, float32.
+        detection_score: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         smoothed: Probabilities averaged over time without delay, float32 ``[n, classes]``.
     """
@@ -158,10 +161,10 @@ def empty_table(video: str, classes: tuple[str, ...], minimum_confidence: float)
 def smoothed_over_time(
     seconds: NDArray[np.float64], values: NDArray[np.float32], time_constant: float
 ) -> NDArray[np.float32]:
-    """Return exponential averages over time, the mean of a forward and a backward average.
+    """Average values over time: return the mean of a forward and a backward exponential average.
 
-    The forward average is delayed and the backward average is early. Their mean is neither: a
-    sudden change keeps its time.
+    The forward average shows a change too late, the backward average shows it too early. In their
+    mean, a sudden change keeps its time.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.

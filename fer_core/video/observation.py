@@ -3,7 +3,7 @@
 The live page decides by the clock when to detect and how many faces to classify. Here the schedule
 is fixed: see ``AnalysisSettings.detection_seconds``. Frames are handled in intervals that end with
 a detection. If a face appeared, disappeared or could not be followed in an interval, the faces are
-detected in each of its frames, so that the times of changes are exact to one frame.
+detected in each frame of the interval, so that the times of changes are exact to one frame.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOST_AFTER_SECONDS = 1.5
 _TOLERANCE = 1e-6
 #: Maximum memory of the pictures of one interval.
 _MAX_INTERVAL_BYTES = 96 << 20
-#: Confirmed faces wait until there are at least this many; then they are classified together.
+#: Confirmed rows are classified together as soon as there are at least this many.
 _BATCH_SIZE = 32
 _PORTRAIT_SHAPE = (96, 96, 3)
 #: Side of a portrait relative to FER2013's square, which ends at the chin.
@@ -53,8 +53,8 @@ class FaceRow:
         detection_score: Score of the track's latest detection, 0 to 1.
         crop: The network's input; None once the face is classified.
         probabilities: float32 ``[classes]``; None until the face is classified.
-        is_confirmed: True if the face was detected in this frame or in a later one; False while it
-            is only followed.
+        is_confirmed: True if the face was detected in this frame or in a later one; False while the
+            face is only followed.
     """
 
     frame: int
@@ -105,7 +105,7 @@ class _TrackInFrame:
 
     Attributes:
         track: A copy of the track with its box in the frame.
-        is_detected: True if the detector found its face in this frame.
+        is_detected: True if the detector found the face of the track in this frame.
     """
 
     track: Track
@@ -117,7 +117,7 @@ class Portrait:
     """The best picture of a person so far.
 
     Attributes:
-        quality: Size and detection score; the larger, the better.
+        quality: Computed from size and detection score; a larger value is better.
         image: RGB, uint8 ``[96, 96, 3]``; None once it is stored.
     """
 
@@ -132,7 +132,7 @@ class FaceObserver:
         """Begin with no tracks.
 
         Args:
-            analyzer: Detects and classifies.
+            analyzer: Detects and classifies the faces.
             settings: The schedule of the detection, and the smoothing of boxes.
         """
         self._analyzer = analyzer
@@ -142,7 +142,7 @@ class FaceObserver:
         self._interval: list[PreparedFrame] = []
         self._last_detection = -np.inf
         self._flow: FlowFrame | None = None
-        #: Rows that no detection has confirmed or whose track has no id yet, by the track's serial
+        #: Rows that are not confirmed, or whose track has no id yet. The key is the track's serial
         #: number.
         self._pending: dict[int, list[FaceRow]] = {}
         #: Confirmed rows that are not classified yet.
@@ -187,9 +187,9 @@ class FaceObserver:
         return rows
 
     def end_segment(self) -> dict[str, Any]:
-        """Observe the waiting frames, and return the state for the next segment as JSON values.
+        """End the current interval, and return the state for the next segment as JSON values.
 
-        Optical flow does not continue from the last frame. Therefore the next segment has the same
+        Optical flow starts anew in the next segment. Therefore the next segment has the same
         results whether this observer continues or a new process restores the state.
         """
         self._end_interval()
@@ -304,7 +304,7 @@ class FaceObserver:
         return tracks_by_frame, is_changed
 
     def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
-        """Add a row for each track. The next detection of the track confirms the row."""
+        """Add a row for each track. The next detection, from this frame on, confirms the row."""
         frame = prepared.frame
         faces = self._analyzer.crop(frame.image, [tracked.track.face for tracked in tracks])
         factor_x = frame.width / frame.image.shape[1]
@@ -340,9 +340,9 @@ class FaceObserver:
         self._portrait_candidates[serial] = Portrait(quality, image)
 
     def _release_confirmed_rows(self) -> None:
-        """Release the confirmed rows of tracks with an id for classification.
+        """Release confirmed rows for classification if their track has an id.
 
-        The other rows of a track are discarded when it ends.
+        When a track ends, its other rows are discarded.
         """
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
         for serial in [serial for serial in self._pending if serial not in active]:

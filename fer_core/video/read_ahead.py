@@ -20,7 +20,7 @@ class _EndOfItems:
 
 
 class ReadAhead(Generic[Item, Result]):
-    """Computes the results of a function for all items in other threads, in the items' order."""
+    """Calls a function for all items in other threads; yields the results in the items' order."""
 
     def __init__(
         self,
@@ -32,9 +32,10 @@ class ReadAhead(Generic[Item, Result]):
         """Start the threads.
 
         Args:
-            items: Iterated in one thread.
+            items: One thread iterates over them.
             function: Called for each item; by several threads at once if there are several workers.
-            ahead: Maximum number of results that are computed in advance.
+            ahead: Number of results that may wait in the queue. One more result may be computed
+                while the queue is full.
             workers: Number of threads that call the function.
         """
         self._items = items

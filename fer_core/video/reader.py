@@ -1,7 +1,7 @@
 """Read a video: upright frames with their times.
 
-Times come from the stream's timestamps, so that a variable frame rate is handled correctly; edit
-lists are applied by the demuxer. Time 0 is the start of the file, as in a player.
+Times come from the stream's timestamps, so that a variable frame rate is handled correctly. The
+demuxer applies edit lists. Time 0 is the start of the file, as in a player.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class VideoInfo:
     def plays_in_browsers(self) -> bool:
         """True if all current browsers can play the file without conversion."""
         is_mp4 = "mp4" in self.container and self.codec in ("h264", "av1", "vp9")
-        # The demuxer has the same name for WebM, which browsers play, and Matroska.
+        # The demuxer has the same name for WebM and Matroska, but browsers play only WebM.
         is_webm = self.name.lower().endswith(".webm") and self.codec in ("vp8", "vp9", "av1")
         return (is_mp4 or is_webm) and self.pixel_format in ("yuv420p", "yuvj420p")
 
@@ -97,11 +97,11 @@ class VideoFrame:
 
 @dataclass
 class ReadReport:
-    """Facts about a file that are known only when its frames have been read.
+    """What is known about a video only after its frames have been read.
 
     Attributes:
         damaged_frames: Number of frames that could not be decoded and were left out.
-        resolutions: Width and height of the frames; another pair after each change.
+        resolutions: Width and height of the first frame, and again after each change of the size.
         ended_at: The end of the last frame, in seconds.
         is_truncated: True if reading ended early, or if the frames ended before the duration that
             the file states.
@@ -120,7 +120,7 @@ def probe_video(path: Path, name: str | None = None) -> VideoInfo:
 
     Args:
         path: The file.
-        name: Name of the video in messages; by default that of the path.
+        name: Name of the video in messages; by default the file name.
 
     Raises:
         InputError: The file is missing, is not a video, or cannot be decoded.
@@ -163,24 +163,23 @@ def read_frames(
     per_second: float | None = None,
     max_pixels: int | None = ANALYSIS_PIXELS,
     report: ReadReport | None = None,
-    numbers_frames: bool = True,
+    needs_exact_index: bool = True,
 ) -> Iterator[VideoFrame]:
     """Decode the frames of a video in the order of their times.
 
-    Frames that cannot be decoded are left out and counted. The same file and arguments give the
-    same frames, regardless of where reading starts.
+    Frames that cannot be decoded are left out, and their number is added to the report.
 
     Args:
         path: The file.
-        name: Name of the video in messages; by default that of the path.
+        name: Name of the video in messages; by default the file name.
         start: Start of the range in seconds: frames before this time are left out.
         end: End of the range in seconds: frames at and after this time are left out.
-        per_second: Number of frames per second: the first frame at or after each multiple of
-            ``1 / per_second`` is returned. None returns every frame.
+        per_second: Number of frames per second: the first frame of the range, and the first frame
+            at or after each multiple of ``1 / per_second``, are returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Filled while the frames are read; None if the caller does not need it.
-        numbers_frames: False to save the time of counting the frames before ``start``; if ``start``
-            is above 0, the index of each frame is then wrong.
+        needs_exact_index: False if the caller does not use the index of the frames. Then the frames
+            before ``start`` are not counted, which saves time, and the index may be wrong.
 
     Raises:
         InputError: The file is missing or is not a video.
@@ -191,7 +190,9 @@ def read_frames(
     if WebpAnimation.is_animation(path):
         frames = WebpAnimation(path, name).frames(start, end)
     else:
-        frames = _frames_in_range(path, name, (start, end), report, numbers_frames=numbers_frames)
+        frames = _frames_in_range(
+            path, name, (start, end), report, needs_exact_index=needs_exact_index
+        )
     sampler = _Sampler(per_second)
     for frame in frames:
         if not report.resolutions or report.resolutions[-1] != (frame.width, frame.height):
@@ -202,7 +203,11 @@ def read_frames(
 
 
 class _Sampler:
-    """Chooses frames at a fixed rate, independently of where reading starts."""
+    """Chooses the first frame that it gets, and then the first frame of each period.
+
+    The periods have the length ``1 / per_second`` and are counted from time 0, wherever reading
+    starts.
+    """
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
@@ -248,7 +253,7 @@ def _frames_in_range(
     limits: tuple[float, float],
     report: ReadReport,
     *,
-    numbers_frames: bool,
+    needs_exact_index: bool,
 ) -> Iterator[_DecodedFrame]:
     """Yield the frames of a range, each with its number and its time; see ``read_frames``."""
     start, end = limits
@@ -258,7 +263,7 @@ def _frames_in_range(
         next_index = 0
         if start > 0:
             keyframe = _seek(container, stream, start + origin)
-            if keyframe is not None and numbers_frames:
+            if keyframe is not None and needs_exact_index:
                 next_index = _count_frames_before(keyframe, path, name)
         context = stream.codec_context
         context.thread_type = "AUTO"
@@ -276,7 +281,7 @@ def _frames_in_range(
                 seconds = 0.0 if is_first else last_seconds + frame_seconds
             else:
                 seconds = round(frame.pts * time_base - origin, 6)
-                # Damaged frames are not returned, but count in the numbers of the frames.
+                # The decoder does not return damaged frames, but the index counts them.
                 while pending_times and pending_times[0] < frame.pts:
                     heapq.heappop(pending_times)
                     next_index += 1
@@ -306,7 +311,7 @@ def _decode(
 
     Args:
         container: The open file.
-        stream: Its video stream.
+        stream: The video stream of the file.
         pending_times: Receives the time of each packet, as a heap.
         report: Receives the number of damaged frames, and the error that ended the reading.
     """
@@ -358,7 +363,7 @@ def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...]
 
 
 def _count_frames_before(keyframe: tuple[int | None, ...], path: Path, name: str) -> int:
-    """Return the number of frames in a file before a packet."""
+    """Return the number of frames in a file before the packet of a keyframe."""
     count = 0
     with _opened(path, name) as (container, stream):
         for packet in container.demux(stream):
@@ -411,7 +416,7 @@ def _unreadable(path: Path, name: str, error: Exception) -> str:
             f"{name} has no index (its 'moov' part is missing), so the recording was not finished "
             "or not copied completely; copy it again, or repair it with the camera's software."
         )
-    # Only the reason: FFmpeg's complete message contains the path, which the user may not know.
+    # Use only the reason. FFmpeg's complete message contains the path, which the user may not know.
     reason = system_reason(error)
     return (
         f"{name} is not a video that can be read ({reason}); choose an MP4, MOV, MKV, WebM or AVI "

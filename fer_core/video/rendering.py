@@ -27,15 +27,15 @@ _TIME_BASE = Fraction(1, 90_000)
 _PRESET, _QUALITY = "veryfast", "23"
 #: Audio codecs that MP4 files may contain and browsers play. Other audio is encoded as AAC.
 _COPIED_SOUND = {"aac", "mp3", "opus"}
-#: Maximum number of frames that are drawn in advance.
+#: Number of drawn frames that may wait until they are encoded.
 _AHEAD = 6
 #: Maximum area of a frame. Larger frames are shrunk, because few devices play H.264 above 4K.
 _MAX_PIXELS = 3840 * 2160
-#: Maximum gap between two rows of a person over which the box is interpolated. In longer gaps the
-#: person was absent.
+#: If two consecutive rows of a person are at most this many seconds apart, the box is interpolated
+#: between them. If they are further apart, the person was absent in between.
 _MAX_GAP_SECONDS = 1.2
-#: A face is blurred for this time before its first row and after its last row, and in gaps of up to
-#: twice this time.
+#: A face is also blurred for this time before and after each row of its person, in frames without a
+#: row. Therefore gaps of up to twice this time are blurred completely.
 _BLUR_MARGIN_SECONDS = 0.5
 #: Size of the blurred part of the picture relative to the face box.
 _BLUR_SCALE = 1.35
@@ -83,7 +83,8 @@ def render_video(
         rendering: What is drawn.
         start: Beginning of the range in seconds; time 0 of the new file.
         end: End of the range in seconds.
-        progress: Called with the time of each written frame; may raise to end the work.
+        progress: Called with the time of each written frame; may raise an exception to end the
+            rendering.
 
     Raises:
         InputError: The video cannot be read.
@@ -128,7 +129,7 @@ def _write_video(
             frame.pts = max(last_pts + 1, round((seconds - start) / _TIME_BASE))
             frame.time_base = _TIME_BASE
             last_pts = frame.pts
-            assert sound is not None  # set with the stream
+            assert sound is not None  # it was created together with the stream
             sound.write_until(seconds)
             output.mux(stream.encode(frame))
             progress(seconds)
@@ -279,8 +280,9 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
     Args:
         rows: The person's rows.
         seconds: The time.
-        max_gap: Maximum gap in seconds over which the box is interpolated.
-        margin: Seconds for which a box stays before its first and after its last row.
+        max_gap: Maximum time between two rows, in seconds, for the box to be interpolated.
+        margin: If the box is not interpolated, the box of a row also counts for this time before
+            and after the row, in seconds.
     """
     after = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
     before = after - 1
@@ -288,7 +290,7 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         return _box(rows, before)
     if before >= 0 and after < len(rows):
         gap = rows.seconds[after] - rows.seconds[before]
-        # If few frames per second were analyzed, the next of them may be later than max_gap.
+        # If few frames per second were analyzed, consecutive ones may be more than max_gap apart.
         if gap <= max(max_gap, 1.5 * float(rows.duration[before])):
             share = float((seconds - rows.seconds[before]) / gap)
             return _box(rows, before).interpolated(_box(rows, after), share)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fer_core.video.reader import VideoFrame, read_frames
 
-#: Maximum area of the picture. The page does not show it larger.
+#: Maximum area of the picture, in pixels. The page does not show a larger picture.
 _STILL_PIXELS = 1280 * 720
 #: A frame may be this many seconds before the requested time: tables round times to microseconds,
 #: and some containers to milliseconds.
@@ -19,7 +19,7 @@ def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFram
     Args:
         path: The video.
         seconds: The time.
-        name: Name of the video in messages; by default that of the path.
+        name: Name of the video in messages; by default the file name.
 
     Raises:
         InputError: The video cannot be read.
@@ -29,6 +29,6 @@ def read_still(path: Path, seconds: float, name: str | None = None) -> VideoFram
         name=name,
         start=max(seconds - _TOLERANCE, 0.0),
         max_pixels=_STILL_PIXELS,
-        numbers_frames=False,
+        needs_exact_index=False,
     )
     return next(frames, None)

@@ -17,23 +17,25 @@ from fer_core.video.face_table import FaceTable
 DEFAULT_THRESHOLD = 0.5
 #: Minimum duration of an episode. Shorter ones, of one or a few frames, are mostly noise.
 MIN_EPISODE_SECONDS = 0.2
-#: Maximum time for which a person may be absent within an episode.
+#: Maximum time for which a person may be absent within an episode, or between the two periods of a
+#: transition.
 _MAX_GAP_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Episode:
-    """A period in which a class was probable (``find_episodes``) or dominant.
+    """A period in which a class was probable or dominant.
 
-    A class is dominant if its smoothed probability is the largest of all classes.
+    ``find_episodes`` returns the periods of probable classes. ``dominant_periods`` returns the
+    periods of dominant classes. A class is dominant if its smoothed probability is the largest.
 
     Attributes:
         person: The person's number.
         label: The class.
         start: Start time in seconds.
         end: End time in seconds.
-        peak: The largest smoothed probability.
-        mean: The mean of the smoothed probability, weighted by time.
+        peak: The largest smoothed probability of the class.
+        mean: The mean smoothed probability of the class, weighted by time.
     """
 
     person: int
@@ -49,7 +51,7 @@ class Episode:
         return self.end - self.start
 
     def to_json(self) -> dict[str, Any]:
-        """Return the episode as a JSON document."""
+        """Return the episode as values for JSON."""
         return {
             "person": self.person,
             "label": self.label,
@@ -69,12 +71,14 @@ class PersonSummary:
         seconds_seen: The time in which the person was tracked.
         first_seen: Start of the first row, in seconds.
         last_seen: End of the last row, in seconds.
-        shares: For each class, the share of ``seconds_seen`` in which it was the label, 0 to 1.
+        shares: For each class, the share of ``seconds_seen`` in which it was the most probable
+            class, 0 to 1.
         means: For each class, the mean probability, weighted by time.
         episodes: For each class, the number of episodes.
         mean_episode_seconds: For each class, the mean duration of its episodes; None if there are
             none.
-        transitions: How often the dominant class changed, by the classes before and after.
+        transitions: For each pair of classes, how often the dominant class changed from the first
+            to the second.
     """
 
     person: int
@@ -88,7 +92,7 @@ class PersonSummary:
     transitions: dict[tuple[str, str], int]
 
     def to_json(self, name: str = "") -> dict[str, Any]:
-        """Return the summary as a JSON document."""
+        """Return the summary as values for JSON."""
         return {
             "person": self.person,
             "name": name,
@@ -160,8 +164,8 @@ def _episodes(
 
     Args:
         table: The rows of an analysis.
-        is_inside: Takes the rows of one person, and returns for each row the classes of which it
-            belongs to an episode, bool ``[n, classes]``.
+        is_inside: Takes the rows of one person. Returns bool ``[n, classes]``: True if the row
+            belongs to an episode of the class.
         min_seconds: Shorter episodes are left out.
     """
     episodes: list[Episode] = []

@@ -11,9 +11,9 @@ from PIL import Image
 
 from fer_core.errors import InputError, first_line
 
-#: Duration of a frame that states none; viewers show it for the same time.
+#: Duration of a frame for which the file states no duration. Viewers use the same default.
 _DEFAULT_MILLISECONDS = 100
-#: Size of the header of an extended WebP file up to the byte with its flags.
+#: Size of the header of an extended WebP file, up to and including the byte with the flags.
 _HEADER_BYTES = 21
 #: The flag of a file with an animation.
 _ANIMATION_FLAG = 0x02

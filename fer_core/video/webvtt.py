@@ -16,7 +16,7 @@ def to_webvtt(
     Args:
         table: The rows of an analysis.
         names: Names of persons by number.
-        offset: The time in the table, in seconds, at which the video with the subtitles starts.
+        offset: The time in seconds, as in the table, at which the video with the subtitles starts.
     """
     cues = ["WEBVTT", ""]
     for period in dominant_periods(table):

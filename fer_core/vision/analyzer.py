@@ -12,10 +12,10 @@ from fer_core.vision.crop import FER2013_SIDE, crop_face, crop_whole_picture
 from fer_core.vision.detect import FaceDetector
 from fer_core.vision.face import Face, is_too_small
 
-#: Maximum width and height, in pixels, of a picture without a detected face that is classified as a
-#: face crop. Published face crops are rarely larger.
+#: Maximum width and height of a face crop, in pixels. A picture without a detected face may be a
+#: face crop, which is classified as a whole. Published face crops are rarely larger.
 _MAX_CROP_SIDE = 128
-#: Maximum difference between width and height of such a picture, as a share of the longer one.
+#: Maximum difference between width and height of a face crop, as a share of the longer side.
 _MAX_SIDE_DIFFERENCE = 0.10
 
 
@@ -53,7 +53,7 @@ class Analyzer:
     """Detects faces and classifies all faces of a picture in one call of the network."""
 
     def __init__(self, predictor: EmotionPredictor, detector: FaceDetector) -> None:
-        """Combine a model and a detector; neither is copied, and threads may share the analyzer.
+        """Combine a model and a detector without copying them. Threads may share the analyzer.
 
         Args:
             predictor: Classifies the crops.
@@ -70,7 +70,8 @@ class Analyzer:
             image: Upright RGB, uint8 ``[height, width, 3]``.
             whole: True to classify the whole picture as one face, False to classify detected faces
                 only. None classifies the whole picture if it has FER2013's 48x48 pixels, or if it
-                is small and nearly square and no face is detected in it.
+                is small and nearly square and no face is detected in it; in other cases, None
+                classifies the detected faces.
 
         Returns:
             The classified faces, from left to right and then from top to bottom.
@@ -81,7 +82,7 @@ class Analyzer:
         return self.classify_crops(self.detect_and_crop(image, whole=whole))
 
     def detect_and_crop(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
-        """Detect and crop every face of a picture without classifying it.
+        """Detect and crop every face of a picture without classifying the faces.
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
@@ -95,7 +96,7 @@ class Analyzer:
         """
         check_image(image)
         if whole or (whole is None and image.shape[:2] == (FER2013_SIDE, FER2013_SIDE)):
-            # The network was trained on all 48x48 pixels: a detected box would only remove some.
+            # The network was trained on all 48x48 pixels. A detected box would exclude some.
             return [self._whole_face(image)]
         faces = self.detect(image)
         if not faces and whole is None and _may_be_face_crop(image):
@@ -103,7 +104,7 @@ class Analyzer:
         return self.crop(image, faces)
 
     def classify_crops(self, faces: Sequence[Face]) -> list[Face]:
-        """Classify cropped faces, of any number of pictures, in one call of the network.
+        """Classify cropped faces from any number of pictures in one call of the network.
 
         Returns:
             The same faces in the same order with probabilities and classes.
@@ -156,7 +157,7 @@ class Analyzer:
             faces: See ``classify``.
 
         Returns:
-            The same faces in the same order with crop.
+            The same faces in the same order with crops.
         """
         square, shape = self.detector.geometry.square, self.predictor.input_shape
         return [

@@ -79,7 +79,7 @@ class FaceBox:
         return common / (self.area + other.area - common)
 
     def is_same_face(self, other: FaceBox) -> bool:
-        """Return True if the boxes overlap by more than half of the smaller one."""
+        """Return True if the boxes overlap by more than half of the smaller box."""
         return 2 * self.intersection(other) > min(self.area, other.area)
 
 

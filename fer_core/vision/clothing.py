@@ -1,9 +1,9 @@
 """Describe a person by colors, to distinguish people whose paths cross.
 
 Faces are matched by position. Where two faces meet, or a person returns at another position, the
-colors of hair and clothes decide: a histogram of hue and saturation, compared by the Bhattacharyya
-coefficient (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", PAMI 2003). The histogram
-is not a biometric feature and identifies nobody.
+colors of hair and clothes decide. Histograms of hue and saturation are compared by the
+Bhattacharyya coefficient (Comaniciu, Ramesh and Meer, "Kernel-based object tracking", PAMI 2003).
+Such a histogram is not a biometric feature and identifies nobody.
 """
 
 from __future__ import annotations

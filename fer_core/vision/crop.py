@@ -78,8 +78,8 @@ def crop_whole_picture(
         shape: See ``crop_face``.
 
     Returns:
-        See ``crop_face``. If the picture is gray and has exactly this shape, its pixels are
-        unchanged.
+        See ``crop_face``. If the picture has only gray pixels, and ``shape`` has 1 channel and the
+        size of the picture, then the gray values do not change.
     """
     height, width = image.shape[:2]
     return crop_face(image, FaceSquare(width / 2, height / 2, min(width, height)), shape)

@@ -29,15 +29,17 @@ from fer_core.vision.decode_formats import (
 )
 from fer_core.vision.decode_worker import decode_in_worker
 
-#: Width and height of pictures with more pixels are reduced to a half, a quarter or an eighth.
+#: In pictures with more pixels, width and height are reduced to a half, a quarter or an eighth.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected by their header. Phones take up to 200 million pixels.
+#: Pictures with more pixels are rejected before they are decoded. Phones take up to 200 million
+#: pixels.
 MAX_SOURCE_PIXELS = 220_000_000
 #: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
 #: reduced.
 MAX_DECODED_BYTES = 560_000_000
-#: Maximum memory of the JPEG library for a progressive picture: it keeps all coefficients.
+#: Maximum memory of the JPEG library for a progressive picture. The library keeps all coefficients
+#: of such a picture in memory.
 _MAX_COEFFICIENT_BYTES = 700_000_000
 #: Bytes per pixel of these coefficients.
 _COEFFICIENT_BYTES = 6
@@ -56,8 +58,8 @@ _STRIP_PIXELS = 4_000_000
 
 #: Time limit for decoding a picture.
 MAX_DECODE_SECONDS = 60.0
-#: WebP pictures with more pixels are decoded in a worker process. libwebp takes about 0.1 s per
-#: million pixels, at most.
+#: WebP pictures with more pixels are decoded in a worker process. libwebp takes up to about 0.1 s
+#: per million pixels.
 _WEBP_WORKER_PIXELS = 4_000_000
 
 #: The supported formats, for messages.
@@ -65,8 +67,9 @@ _FORMATS = "JPEG, PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF"
 _ORIENTATION_TAG = 0x0112
 _Opener = Callable[[io.BytesIO], Image.Image]
 
-#: The first bytes of each supported format. Pillow's readers are called directly and not through
-#: ``Image.open``, whose own size limit warns or raises by a process-wide setting.
+#: First bytes of files, and Pillow's reader for their format; see ``_opener`` for other formats.
+#: The readers are not called through ``Image.open``, because its own size limit warns or raises an
+#: error, depending on a setting of the whole process.
 _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"\xff\xd8\xff", jpeg_factory),  # Also opens MPO, the stereo pictures of some cameras.
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
@@ -78,17 +81,18 @@ _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"MM\x00+", TiffImageFile),
 )
 
-#: Re-entrant, so that code that holds the slot may call ``decode_picture``, which takes it again.
+#: The lock is re-entrant, because code that holds the slot may call ``decode_picture``, which takes
+#: the slot again.
 _large_picture_lock = threading.RLock()
 
 
 def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture.
 
-    The header is checked before any pixel is decoded. EXIF rotation is applied, transparency
-    composited over white, 16-bit and float gray scaled to 8 bits; of several frames the first is
-    used. A picture that is too large for the limits is reduced; ``full_size`` returns the size of
-    the picture in the file.
+    The header is checked before any pixel is decoded. EXIF rotation is applied, transparency is
+    composited over white, and 16-bit and float gray are scaled to 8 bits. If the file has several
+    frames, the first one is decoded. A picture that is too large for the limits is reduced;
+    ``full_size`` returns the size of the picture in the file.
 
     Args:
         content: The whole file.
@@ -131,13 +135,13 @@ def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     try:
         reduction = _start_reduction(image)
         image.load()
-        # Read after loading, because Pillow's TIFF reader rotates the picture itself and then
-        # removes the tag, and because in PNG the tag may follow the pixels.
+        # Read the orientation after the pixels for two reasons: Pillow's TIFF reader rotates the
+        # picture itself and then removes the tag, and in PNG the tag may follow the pixels.
         orientation = _orientation(image)
         pixels = _to_rgb(image, reduction)
     except Exception as error:
         raise InputError(_damage_message(name, content, error)) from error
-    # Pillow's pixels are released before the rotation copies the result.
+    # Release Pillow's pixels before the result is rotated, which copies it.
     del image
     return np.ascontiguousarray(_upright(pixels, orientation))
 
@@ -154,7 +158,7 @@ def _needs_worker(content: bytes, name: str) -> bool:
     if isinstance(image, WebPImageFile):
         width, height = image.size
         return width * height > _WEBP_WORKER_PIXELS
-    # A compressed TIFF: its strips can contain JPEGs with many scans.
+    # The strips of a compressed TIFF can contain JPEGs with many scans.
     return isinstance(image, TiffImageFile) and any(tile[0] == "libtiff" for tile in image.tile)
 
 
@@ -193,7 +197,7 @@ def picture_slot(content: bytes) -> Iterator[None]:
 
 
 def decoding_memory(content: bytes) -> int:
-    """Return the memory for decoding a file, in bytes, by its header; 0 if it is invalid."""
+    """Return the memory in bytes for decoding a file, from its header; 0 for an invalid file."""
     try:
         return _needed_memory(_open(content, ""))
     except InputError:
@@ -208,7 +212,7 @@ def _needed_memory(image: Image.Image) -> int:
 def _needed_memory_at(image: Image.Image, reduction: int) -> int:
     width, height = image.size
     reduced = width * height // reduction**2
-    # The JPEG library reduces while it decodes; of other formats Pillow holds all pixels.
+    # The JPEG library reduces while it decodes. For other formats, Pillow holds all pixels.
     decoded = reduced if isinstance(image, JpegImageFile) else width * height
     decoder_bytes = _WEBP_BYTES if isinstance(image, WebPImageFile) else 0
     return decoded * (_PILLOW_BYTES.get(image.mode, 4) + decoder_bytes) + reduced * _RGB_BYTES
@@ -231,9 +235,9 @@ def _reduction(image: Image.Image) -> int | None:
 
 
 def _start_reduction(image: Image.Image) -> int:
-    """Let the JPEG library reduce the picture if it can, and return the divisor left to apply.
+    """Let the JPEG library reduce the picture if possible, and return the remaining divisor.
 
-    The divisor is 1 if the library reduces the picture, or if no reduction is needed.
+    The divisor is 1 if the JPEG library reduces the picture, or if no reduction is needed.
     """
     reduction = _reduction(image) or 1
     if reduction > 1 and isinstance(image, JpegImageFile):
@@ -401,7 +405,8 @@ def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
     """Yield the picture in strips of whole rows, each with its upper edge."""
     width, height = image.size
-    # A multiple of each reduction, so that no averaged square crosses the edge of a strip.
+    # The number of rows per strip is a multiple of each reduction, so that no averaged square
+    # crosses the edge of a strip.
     rows = max(1, _STRIP_PIXELS // width // _REDUCTIONS[-1]) * _REDUCTIONS[-1]
     for top in range(0, height, rows):
         yield top, image.crop((0, top, width, min(top + rows, height)))
@@ -425,11 +430,11 @@ def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArr
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:
-    """Return the lowest value and the width of the range of a picture in 32-bit gray.
+    """Return the start and the width of the value range of a picture in 32-bit gray.
 
-    The format does not define the range. The smallest of the usual ranges that contains all values
-    is used: 0..1, 0..255 or 0..65535. If none contains them, the range is from the minimum to the
-    maximum of the values.
+    The format does not define the range. The range is the smallest of 0..1, 0..255 and 0..65535
+    that contains all values. If no range contains them, it goes from the lowest to the highest
+    value.
     """
     values = (_finite(strip) for _, strip in _strips(image))
     extremes = [(strip.min(), strip.max()) for strip in values]

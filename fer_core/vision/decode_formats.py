@@ -20,17 +20,17 @@ _VIDEO_SIGNATURES = (
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Kinds of chunks that contain a text or a color profile.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
-#: Maximum size of a text in bytes; larger texts are removed. Smaller texts are kept, because one of
-#: them may contain the EXIF data with the orientation of the picture.
-_MAX_TEXT_BYTES = 200_000
-#: Maximum size of all texts of a file together in bytes. The texts that exceed it are removed.
-_MAX_TEXTS_BYTES = 2_000_000
+#: Maximum size of one text in bytes; larger texts are removed. Smaller texts are kept, because one
+#: of them may contain the EXIF data with the orientation of the picture.
+_MAX_BYTES_PER_TEXT = 200_000
+#: Maximum size of all texts of a file together in bytes. The texts after this limit are removed.
+_MAX_BYTES_OF_ALL_TEXTS = 2_000_000
 
 
 def is_video(content: bytes) -> bool:
     """Return True if content begins like a video.
 
-    Recognized are MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg.
+    MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are recognized.
     """
     if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
         return heif_format(content) is None
@@ -74,11 +74,11 @@ def without_large_texts(content: bytes) -> bytes:
         if kind in _TEXT_CHUNKS:
             size = _text_bytes(kind, content[start + 8 : end - 4])
             total += size
-            if size > _MAX_TEXT_BYTES or total > _MAX_TEXTS_BYTES:
+            if size > _MAX_BYTES_PER_TEXT or total > _MAX_BYTES_OF_ALL_TEXTS:
                 continue
         parts.append(content[start:end])
-    # If the texts are small, no chunk was removed, and the file need not be copied.
-    return b"".join(parts) if total > _MAX_TEXT_BYTES else content
+    # If all texts together are small, no chunk was removed, and the file need not be copied.
+    return b"".join(parts) if total > _MAX_BYTES_PER_TEXT else content
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -95,7 +95,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Return the size of a text, compressed and decompressed together.
+    """Return the size of a chunk's data in bytes, plus the size of the text if it is compressed.
 
     The decompression stops when the text is too large.
 
@@ -115,6 +115,6 @@ def _text_bytes(kind: bytes, data: bytes) -> int:
             return len(data)
         packed = fields[2:].split(b"\0", 2)[-1]
     try:
-        return len(zlib.decompressobj().decompress(packed, _MAX_TEXT_BYTES + 1)) + len(data)
+        return len(zlib.decompressobj().decompress(packed, _MAX_BYTES_PER_TEXT + 1)) + len(data)
     except zlib.error:
         return len(data)

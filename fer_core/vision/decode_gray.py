@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.picture_header import heif_format
 
-# The InputError for a damaged picture states the reason, so OpenCV need not print messages as well.
+# OpenCV need not print messages about damaged pictures, because the InputError states the reason.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -19,7 +19,7 @@ def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture in this process, without a time limit.
 
     OpenCV decodes the formats that it supports, so that the gray values are the same as in datasets
-    that earlier versions imported. Pillow decodes HEIC and AVIF, and what OpenCV cannot decode.
+    that earlier versions imported. Pillow decodes HEIC, AVIF, and files that OpenCV cannot decode.
     OpenCV and Pillow both apply the rotation that a file states.
 
     Args:
@@ -27,7 +27,7 @@ def decode_gray_directly(content: bytes, name: str) -> NDArray[np.uint8]:
         name: The file's name, for messages.
 
     Returns:
-        Gray, uint8 ``[height, width]``, contiguous; of several frames the first.
+        Gray, uint8 ``[height, width]``, contiguous. If the file has several frames, the first one.
 
     Raises:
         InputError: The content is not a supported picture, or is damaged.

@@ -18,9 +18,10 @@ from fer_core.vision.decode_worker import ANSWER, MAX_MEMORY, REQUEST
 
 
 def _serve() -> None:
-    """Answer requests until none arrives for the number of seconds in the command line."""
+    """Answer requests until none arrives for the number of seconds that the command line states."""
     idle_seconds = float(sys.argv[1])
-    # Ctrl-C reaches all processes of a terminal; this one ends with its parent process.
+    # Ctrl-C reaches all processes of a terminal. Ignore it, because this worker ends with its
+    # parent process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     requests = sys.stdin.buffer
     # Output printed by libraries must not mix with the answers.
@@ -51,7 +52,7 @@ def _serve() -> None:
             answers.write(pixels.data)
             del pixels
         answers.flush()
-        # Content and pixels are released before the worker waits for the next request.
+        # Content and pixels need not stay in memory while the worker waits for the next request.
         del content
 
 
@@ -73,7 +74,7 @@ def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
 def _has_request(seconds: float) -> bool:
     """Wait for a request or the end of the parent process; return False if neither comes."""
     if sys.platform == "win32":
-        return True  # no timeout for pipes: the worker ends with its parent process
+        return True  # pipes have no timeout here, so the worker ends only with its parent process
     return bool(select.select([sys.stdin.fileno()], [], [], seconds)[0])
 
 

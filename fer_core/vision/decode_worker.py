@@ -34,7 +34,7 @@ _MAX_WORKERS = 4
 #: Header of a request: length of the file's name and of the file in bytes, the limit of the
 #: CPU time in seconds, and whether the picture should be gray.
 REQUEST = struct.Struct("<IQI?")
-#: Header of an answer: height and width of the picture. If a message follows instead of a picture:
+#: Header of an answer: height and width of the picture that follows. If a message follows instead:
 #: 0 and the length of the message in bytes.
 ANSWER = struct.Struct("<II")
 
@@ -51,10 +51,10 @@ def decode_in_worker(
         gray: True to use ``decode_gray_directly``, False to use ``decode_directly``.
 
     Returns:
-        The result of that function: uint8 ``[height, width]`` or ``[height, width, 3]``.
+        The decoded picture: uint8 ``[height, width]`` or ``[height, width, 3]``.
 
     Raises:
-        InputError: That function raised it.
+        InputError: The picture cannot be decoded; see ``decode_directly``.
         ChildError: The time limit was exceeded, the decoder crashed, or no worker could be started.
     """
     with _free_slots:
@@ -102,7 +102,9 @@ class _Worker:
     def decode(
         self, content: bytes, name: str, seconds: float, *, gray: bool
     ) -> NDArray[np.uint8] | str | None:
-        """Return the pixels, or the reason of a rejection; None if the worker had ended before.
+        """Return the pixels, or the message of an ``InputError``.
+
+        Return None if the worker had ended before because it was idle for too long.
 
         Raises:
             ChildError: The time limit was exceeded, or the decoder crashed.
@@ -112,7 +114,7 @@ class _Worker:
         timer.start()
         try:
             name_bytes = name.encode("utf-8", "surrogateescape")
-            # If this process dies, the limit of the CPU time ends the worker.
+            # If this process dies during the decoding, the limit of the CPU time ends the worker.
             cpu_seconds = math.ceil(seconds) + 5
             self._requests.write(REQUEST.pack(len(name_bytes), len(content), cpu_seconds, gray))
             self._requests.write(name_bytes)
@@ -151,7 +153,7 @@ class _Worker:
         return received
 
     def _ended_idle(self) -> bool:
-        """Return True if the worker ended itself, because it had no request for some time."""
+        """Return True if the worker ended by itself, because it got no request for some time."""
         return self._process.wait() == 0
 
     def _failure(self, seconds: float) -> ChildError:

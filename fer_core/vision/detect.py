@@ -34,10 +34,10 @@ class FaceDetector(Protocol):
         ...
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
-        """Detect the faces in upright RGB, uint8 ``[height, width, 3]``, in any order.
+        """Detect the faces in upright RGB, uint8 ``[height, width, 3]``.
 
         Returns:
-            Faces with box and detection score, not classified.
+            Faces with box and detection score, not classified, in any order.
         """
         ...
 
@@ -46,8 +46,7 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
     """Create a detector; threads may share it.
 
     Raises:
-        InputError: The name is unknown, or the detector's file is missing or has other content than
-            the tested one.
+        InputError: The name is unknown, or the detector's file is missing or is not the tested one.
     """
     if name == HAAR:
         return HaarDetector()

@@ -27,7 +27,7 @@ YUNET_URL = (
 )
 #: Timeout of the connection, and of each part of the response.
 _TIMEOUT_SECONDS = 5.0
-#: Maximum duration of the whole download: a server may send it byte by byte.
+#: Maximum duration of the whole download, because a server may send a few bytes at a time.
 _MAX_DOWNLOAD_SECONDS = 60.0
 #: Maximum number of bytes that are read at once.
 _CHUNK_BYTES = 65_536
@@ -47,7 +47,7 @@ def is_yunet_available(settings: Settings) -> bool:
             return False
         return _file_sha256(path, state.st_mtime_ns, state.st_ino) == YUNET_SHA256
     except OSError:
-        # It does not exist, is a folder, or this user may not read it.
+        # The file does not exist, is a folder, or cannot be read by this user.
         return False
 
 
@@ -98,9 +98,9 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
 
 
 def _download(url: str) -> bytes:
-    """Return the content at an address, but at most one byte more than YuNet's file has.
+    """Return the content at an address; stop one byte after the size of YuNet's file.
 
-    One byte more is enough to recognize another file.
+    This additional byte shows that the content is a larger file.
     """
     deadline = time.monotonic() + _MAX_DOWNLOAD_SECONDS
     content = b""
@@ -117,7 +117,7 @@ def _download(url: str) -> bytes:
 
 @lru_cache(maxsize=8)
 def _file_sha256(path: Path, modified_ns: int, inode: int) -> str:
-    """Return the file's hash; time and inode are part of the cache key to detect a new file.
+    """Return the file's hash. With time and inode in the cache key, a new file gets a new hash.
 
     The time alone is not enough: two files that were written within a few milliseconds may have the
     same time.

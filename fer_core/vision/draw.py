@@ -12,8 +12,8 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_core.vision.fonts import Font, font_for
 
-# Thickness of lines, largest and smallest font size: shares of the picture's longer side, so that
-# the picture looks the same at every display size.
+# Thickness of lines, largest and smallest font size. They are shares of the picture's longer side,
+# so that lines and texts look the same in small and large pictures.
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
@@ -97,9 +97,9 @@ def annotate(
     *,
     numbered: bool = False,
 ) -> NDArray[np.uint8]:
-    """Draw a box and a label for every classified face, in gray if its label is uncertain.
+    """Draw a box and a label for every classified face.
 
-    A face that is too small gets a dot.
+    Box and label are gray if the label is uncertain. A face that is too small gets a dot instead.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
@@ -119,24 +119,24 @@ def annotate(
 
 
 def label_text(face: Face, number: int | None = None) -> str:
-    """Return the description of a face, after its number if there is one: "3: sad 60 %"."""
+    """Return the description of a face, with a number if there is one, such as "3: sad 60 %"."""
     return face.description if number is None else f"{number}: {face.description}"
 
 
 def labeled_box(face: Face, text: str, *, has_frame: bool = True) -> LabeledBox:
-    """Return the drawing of a classified face: a box with a text, or a dot if it is too small."""
+    """Return the drawing of a classified face: a box with a text, or a dot for a too small face."""
     return LabeledBox(face.box, face_color(face), text, has_frame, face.is_too_small)
 
 
 def face_color(face: Face) -> tuple[int, int, int]:
-    """Return the color of the face's label; gray if it is uncertain."""
+    """Return the color of the face's label; gray if the label is uncertain."""
     if not face.is_confident:
         return UNCERTAIN_COLOR
     return color_rgb(class_colors(face.classes)[face.label])
 
 
 def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray[np.uint8]:
-    """Draw boxes with their texts, each text where it covers as little as possible.
+    """Draw boxes with their texts. Each text is placed where it covers as little as possible.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``; it is not changed.
@@ -183,16 +183,16 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
 
 
 def readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Return the color of text on this color: black or white, the one with the higher contrast.
+    """Return black or white as the color of text, whichever has the higher contrast to a color.
 
-    The contrast is that of WCAG, by relative luminance.
+    The contrast is computed from the relative luminance, as WCAG defines it.
     """
     linear = [
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
         for value in (channel / 255 for channel in color)
     ]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    # Black and white have the same contrast to this luminance: (l + 0.05)^2 = 1.05 * 0.05.
+    # Black and white have the same contrast to the luminance 0.179: (l + 0.05)^2 = 1.05 * 0.05.
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
@@ -222,15 +222,15 @@ def _fitting_label(
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
-        # The label does not fit into the picture. Its height is 1.2 times the font size; the factor
-        # 0.6 instead of 1 / 1.2 leaves a margin.
+        # The label does not fit into the picture. The height of a label is 1.2 times its font size,
+        # so the factor 1 / 1.2 would fit exactly; 0.6 leaves a margin.
         share = min(picture_size[0] / label.width, picture_size[1] / label.height)
         label = _label(pen, text, max(1, int(label.height * share * 0.6)))
     return label
 
 
 def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
-    """Return a label in a font size, in pixels."""
+    """Return a label; ``size`` is the font size in pixels."""
     font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.
@@ -245,14 +245,14 @@ def _best_position(
     other_faces: Sequence[_Area],
     label_areas: Sequence[_Area],
 ) -> _Area:
-    """Return the area above, below or inside its box in which a label covers least.
+    """Return the area for a label, above, below or inside the box, in which it covers least.
 
     Args:
         label: The label.
-        area: The box of the label.
+        area: The area of the box to which the label belongs.
         picture_size: Width and height of the picture.
-        other_faces: All other boxes.
-        label_areas: The labels that were drawn before.
+        other_faces: The areas of all other boxes.
+        label_areas: The areas of the labels that were drawn before.
     """
     width, height = picture_size
     lefts = (area.x, area.x + (area.width - label.width) // 2, area.right - label.width)

@@ -12,8 +12,8 @@ from fer_core.vision.boxes import FaceBox
 #: Tolerance above 1, because a probability may be rounded to slightly more.
 _PROBABILITY_TOLERANCE = 1e-5
 
-#: Minimum width and height of a face in pixels of its picture. A smaller one has a quarter of the
-#: pixels of the network's input or less, too few to show an expression.
+#: Minimum width and height of a face in pixels of its picture. Smaller faces show no expression: a
+#: face of this size has only a quarter of the pixels of FER2013's pictures.
 SMALLEST_READABLE_SIDE = 24.0
 
 #: The descriptions of a face whose class is uncertain, and of a face that is too small.
@@ -100,9 +100,9 @@ class Face:
 
     @property
     def description(self) -> str:
-        """The result as text: the label, or the two most probable classes if it is uncertain.
+        """The label as text, or the two most probable classes if the label is uncertain.
 
-        "happy 93 %", "not sure: neutral or sad" or "too small to read".
+        Examples: "happy 93 %", "not sure: neutral or sad", "too small to read".
         """
         if self.is_too_small:
             return TOO_SMALL
@@ -114,7 +114,7 @@ class Face:
     def probability_by_class(self) -> dict[str, float]:
         """Return all probabilities by class name, in the order of ``classes``.
 
-        For documents and tables; code that computes uses the array.
+        Use it for JSON and tables. Use ``probabilities`` for computations.
 
         Raises:
             ValueError: The face is not classified yet.

@@ -31,8 +31,8 @@ def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
         squares: Gray, uint8 ``[n, side, side]``.
 
     Returns:
-        float32 of the same shape, each square with mean 0 and standard deviation 1 (less if the
-        square is nearly uniform).
+        float32 of the same shape. Each square has the mean 0 and the standard deviation 1; the
+        deviation of a nearly uniform square is lower.
     """
     values = squares.astype(np.float32)
     values -= values.mean(axis=(1, 2), keepdims=True)
@@ -71,7 +71,7 @@ class FaceCheck:
                 f"The installation is incomplete: {WEIGHTS_PATH.name} is missing in "
                 f"{WEIGHTS_PATH.parent}; install FER Studio again."
             )
-        # A batch takes a few milliseconds: more threads would only compete for the cores.
+        # A batch takes a few milliseconds; more threads would only compete for the cores.
         return open_session(WEIGHTS_PATH, threads=1)
 
 

@@ -21,8 +21,8 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.clothing import similarity
 from fer_core.vision.face import Face
 
-#: Minimum intersection over union of a followed and a detected box. Below it, the followed box is
-#: wrong, and the detected box replaces it.
+#: Minimum intersection over union of a followed and a detected box. Below this value, the followed
+#: box is wrong and is replaced by the detected box.
 _MIN_ACCURATE_IOU = 0.6
 #: Time without a detection after which a track is lost. Detectors miss turned heads in some frames.
 _LOST_AFTER_SECONDS = 0.8
@@ -63,9 +63,9 @@ class Track:
             detection has been matched since.
         classified_at: Time of the latest classification, in seconds.
         raw_probabilities: Result of the latest classification without smoothing, float32
-            ``[classes]``; None before the first one.
+            ``[classes]``; None before the first classification.
         serial: Number that distinguishes the tracks of one tracker, also those without an id.
-        colors: Colors of the person, from ``color_histogram``; None if they are not used.
+        colors: Colors of the person, from ``color_histogram``; None if they are unknown.
     """
 
     face: Face
@@ -147,10 +147,10 @@ class FaceTracker:
 
         Args:
             next_track_id: The id of the first track.
-            lost_track_buffer: Seconds after its last detection during which a lost track may
-                reappear with the same id.
-            minimum_consecutive_frames: Number of consecutive detections before a track gets an id;
-                a single detection is rarely a face.
+            lost_track_buffer: A lost track may continue with the same id up to this number of
+                seconds after its last detection.
+            minimum_consecutive_frames: Number of detections in a row after which a track gets an
+                id. What is detected only once is rarely a face.
             minimum_matching_threshold: Minimum intersection over union, 0 to 1, between a detection
                 and a track.
             lost_after_seconds: Seconds without a detection after which a track is lost.
@@ -163,9 +163,10 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
-        #: The only confirmed track before an interruption, which the next face continues at any
-        #: position; None after a lost track is continued or several faces are detected.
-        self._only_interrupted: Track | None = None
+        #: The confirmed track before a gap in the stream, if there was only one. A single new face
+        #: continues this track at any position. None after a lost track is continued, and after
+        #: several faces are detected.
+        self._only_track_before_gap: Track | None = None
 
     @property
     def active_tracks(self) -> list[Track]:
@@ -174,12 +175,12 @@ class FaceTracker:
 
     @property
     def confirmed_tracks(self) -> list[Track]:
-        """The tracks in the latest frame that have an id, ordered by it."""
+        """The tracks in the latest frame that have an id, ordered by id."""
         confirmed = [track for track in self._active if track.track_id is not None]
         return sorted(confirmed, key=lambda track: track.track_id or 0)
 
     def id_of(self, serial: int) -> int | None:
-        """Return the id of an active or lost track; None if it has no id or no longer exists."""
+        """Return the id of a track; None if the track has no id or no longer exists."""
         for track in (*self._active, *self._lost):
             if track.serial == serial:
                 return track.track_id
@@ -195,7 +196,7 @@ class FaceTracker:
 
         Args:
             move: Takes boxes in the previous frame, and returns for each the box in the new frame,
-                or None if it could not be followed.
+                or None if the face could not be followed.
         """
         boxes = move([track.box for track in self._active])
         for track, box in zip(self._active, boxes, strict=True):
@@ -208,27 +209,27 @@ class FaceTracker:
         for track in (*self._active, *self._lost):
             track.move_to(track.box.scaled(factor_x, factor_y))
 
-    def interrupt(self, seconds: float) -> None:
-        """Continue after an interruption of any length, such as a stopped and restarted camera.
+    def resume_after_gap(self, seconds: float) -> None:
+        """Prepare for the frames after a gap of any length, such as a stopped and restarted camera.
 
         Every confirmed track becomes a lost track without predictions. A new face near the position
-        of a lost track continues it. If there was only one confirmed track, a single new face
-        continues it at any position.
+        of a lost track continues the track. If there was only one confirmed track, a single new
+        face continues it at any position.
 
         Args:
-            seconds: The time of the first new frame; it may be before that of the last frame,
-                because the clock may have been set back.
+            seconds: The time of the first frame after the gap. It may be before the time of the
+                last frame, because the clock may have been set back.
         """
-        interrupted = [
+        tracks_with_id = [
             track for track in (*self._active, *self._lost) if track.track_id is not None
         ]
-        for track in interrupted:
+        for track in tracks_with_id:
             track.discard_prediction()
             track.detected_at = seconds
             track.is_followed = False
         confirmed = [track for track in self._active if track.track_id is not None]
-        self._only_interrupted = confirmed[0] if len(confirmed) == 1 else None
-        self._active, self._lost = [], interrupted
+        self._only_track_before_gap = confirmed[0] if len(confirmed) == 1 else None
+        self._active, self._lost = [], tracks_with_id
 
     def copy(self) -> FaceTracker:
         """Return an independent copy of the tracker with all its tracks."""
@@ -238,7 +239,7 @@ class FaceTracker:
         return other
 
     def to_json(self) -> dict[str, Any]:
-        """Return the state of the tracker as a JSON document, without predictions."""
+        """Return the state of the tracker as values for JSON, without predictions."""
         return {
             "next_track_id": self.next_track_id,
             "next_serial": self._next_serial,
@@ -292,7 +293,7 @@ class FaceTracker:
         matched_tracks = [track for track, _, _ in matched]
         without_detection = [track for track in self._active if track not in matched_tracks]
         if len(detections) > 1:
-            self._only_interrupted = None
+            self._only_track_before_gap = None
         for detection in unmatched:
             displaced = max(
                 (
@@ -305,8 +306,8 @@ class FaceTracker:
                 default=None,
             )
             if displaced is not None:
-                # After a jump or a pause of the stream, optical flow had moved this track to a
-                # wrong position.
+                # Optical flow had moved this track to a wrong position, because the stream jumped
+                # or paused.
                 without_detection.remove(displaced)
                 _add_detection(displaced, detection, 1.0, seconds)
             else:
@@ -349,7 +350,7 @@ class FaceTracker:
         if track is not None:
             self._lost.remove(track)
             self._active.append(track)
-            self._only_interrupted = None
+            self._only_track_before_gap = None
             _add_detection(track, detection, 1.0, seconds)
             return
         self._active.append(
@@ -367,8 +368,8 @@ class FaceTracker:
             and _may_be_same(track.box, box)
         ]
         if detection.colors is None:
-            if not nearby and self._only_interrupted in self._lost:
-                return self._only_interrupted
+            if not nearby and self._only_track_before_gap in self._lost:
+                return self._only_track_before_gap
             return max(nearby, key=lambda track: track.detected_at, default=None)
         by_similarity = sorted(
             ((_color_similarity(track, detection), track) for track in self._lost),
@@ -394,15 +395,17 @@ class FaceTracker:
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
-        """Move tracks without recent detections from the active to the lost tracks.
+        """Remove the tracks that are no longer detected from the active tracks.
 
-        Unconfirmed tracks without a detection end.
+        A track with an id becomes a lost track if it has had no detection for some time, or if
+        optical flow cannot follow it. A track without an id ends as soon as the detector misses its
+        face once.
         """
         remaining = []
         for track in self._active:
             seconds_since_detection = seconds - track.detected_at
             if track.track_id is None:
-                # An unconfirmed track ends with the first detection that misses it.
+                # The time is 0 if the face was detected in the latest frame.
                 if seconds_since_detection <= 0:
                     remaining.append(track)
             elif seconds_since_detection > self._lost_after_seconds or (
@@ -420,8 +423,9 @@ class _Detection:
 
     Attributes:
         face: The face.
-        colors: Result of ``color_histogram``; None if colors are not used.
-        is_mixed: True if another face overlaps, so that ``colors`` contains those of both persons.
+        colors: Result of ``color_histogram``; None if the colors are unknown or not used.
+        is_mixed: True if another face overlaps, so that ``colors`` contains the colors of both
+            persons.
     """
 
     face: Face
@@ -430,7 +434,14 @@ class _Detection:
 
 
 def _add_detection(track: Track, detection: _Detection, weight: float, seconds: float) -> None:
-    """Update a track with a detection; ``weight`` is the share by which its box moves."""
+    """Update a track with a detection.
+
+    Args:
+        track: The track.
+        detection: The detection.
+        weight: The share by which the track's box moves to the detected box, 0 to 1.
+        seconds: The time of the frame.
+    """
     track.face = replace(
         track.face,
         box=track.box.interpolated(detection.face.box, weight),
@@ -449,7 +460,7 @@ def _add_detection(track: Track, detection: _Detection, weight: float, seconds: 
 
 
 def _color_similarity(track: Track, detection: _Detection) -> float:
-    """Return the similarity of the colors, 0 to 1; 1 if the colors of either are unknown."""
+    """Return the similarity of the colors, 0 to 1; 1 if the colors of one of them are unknown."""
     if track.colors is None or detection.colors is None:
         return 1.0
     return similarity(track.colors, detection.colors)

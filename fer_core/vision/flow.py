@@ -1,9 +1,9 @@
 """Follow faces from one frame to another by optical flow, without running the detector.
 
-A face moves by the median flow of points on it. A point counts if following it to the later frame
-and back returns to its start: Kalal, Mikolajczyk and Matas, "Forward-backward error: automatic
-detection of tracking failures", ICPR 2010. OpenCV's pyramidal Lucas-Kanade method follows the
-points.
+The box of a face is moved by the median movement of points on the face. A point counts only if it
+returns to its start when it is followed to the later frame and back (Kalal, Mikolajczyk and Matas,
+"Forward-backward error: automatic detection of tracking failures", ICPR 2010). OpenCV's pyramidal
+Lucas-Kanade method follows the points.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.working_size import shrink_to
 
 #: Size of the picture in which faces are followed. It is sufficient for faces that fill a
-#: twentieth of the picture, and following one takes about a millisecond.
+#: twentieth of the picture, and following one face takes about a millisecond.
 _WORKING_PIXELS = 320 * 240
 #: Number of points per row and per column on a face.
 _GRID = 6
@@ -33,7 +33,7 @@ _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
 _MAX_RETURN_ERROR = 1.5
 #: Minimum number of reliable points to follow a face.
 _MIN_POINTS = 8
-#: Maximum factor between a face's sizes in the two frames; a larger one is a tracking failure.
+#: Maximum factor between a face's sizes in the two frames. A larger factor is a tracking failure.
 _MAX_SCALE = 1.25
 
 
@@ -62,7 +62,7 @@ class FlowFrame:
 
 
 def follow(boxes: Sequence[FaceBox], before: FlowFrame, after: FlowFrame) -> list[FaceBox | None]:
-    """Return the positions in a later frame of the boxes in an earlier frame.
+    """Follow boxes from an earlier frame to a later frame.
 
     Args:
         boxes: Boxes in pixels of the earlier frame at its full size.
@@ -70,7 +70,8 @@ def follow(boxes: Sequence[FaceBox], before: FlowFrame, after: FlowFrame) -> lis
         after: The later frame, of the same size.
 
     Returns:
-        For each box, its box in the later frame; None if the face could not be followed.
+        For each box, the box of the same face in the later frame; None if the face could not be
+        followed.
 
     Raises:
         ValueError: The frames differ in size.
@@ -128,7 +129,7 @@ def _moved(
     errors: NDArray[np.floating],
     factors: tuple[float, float],
 ) -> FaceBox | None:
-    """Return a box moved and scaled like the points on it.
+    """Move and scale a box like the points on it, and return the new box.
 
     Return None if too few points are reliable, or if the size of the face changes too much.
 
@@ -139,7 +140,8 @@ def _moved(
         errors: Forward-backward error of each point, ``[k]``.
         factors: Ratios of x and y in the full frame to x and y in the small picture.
     """
-    # Use the better half of the points, as in the paper, without those with a large error.
+    # As in the paper, use the half of the points that has the smaller errors. In addition, leave
+    # out points with a large error.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
     if np.count_nonzero(is_reliable) < _MIN_POINTS:
         return None

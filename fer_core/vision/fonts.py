@@ -63,7 +63,8 @@ def _has_characters(name: str | None, text: str) -> bool:
     except OSError:  # it is not installed
         return False
     missing_glyph = bytes(font.getmask(_NO_CHARACTER))
-    # Letters, numbers, punctuation and symbols. Marks and joiners have no glyph of their own.
+    # Check only letters, numbers, punctuation and symbols, because marks and joiners have no glyph
+    # of their own.
     visible = [character for character in text if unicodedata.category(character)[0] in "LNPS"]
     return all(
         character.isascii() or bytes(font.getmask(character)) != missing_glyph
@@ -73,11 +74,11 @@ def _has_characters(name: str | None, text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _font(name: str | None, size: int) -> Font:
-    """Load a font; Pillow's own font if the name is None.
+    """Load a font. The name None means Pillow's own font.
 
     Raises:
         OSError: The font is not installed.
     """
-    # Cached, because loading a font takes longer than drawing with it, and a stream draws 30 times
-    # a second.
+    # The fonts are cached, because loading a font takes longer than drawing with it, and a stream
+    # draws 30 times a second.
     return ImageFont.load_default(size=size) if name is None else ImageFont.truetype(name, size)

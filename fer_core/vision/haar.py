@@ -19,7 +19,7 @@ from fer_core.vision.working_size import shrink_to
 #: FER2013's square is the detector's box itself, because FER2013 was cropped with this cascade.
 HAAR_GEOMETRY = BoxGeometry(side=1.0, right=0.0, down=0.0)
 
-# The package's own folder instead of cv2.data, which OpenCV's type stubs do not declare.
+# This path does not use cv2.data, because OpenCV's type stubs do not declare it.
 _CASCADES_FOLDER = Path(cv2.__file__).parent / "data"
 
 #: Area to which larger pictures are shrunk for the detection.
@@ -28,7 +28,7 @@ _WORKING_PIXELS = 1024 * 768
 _SMALLEST_FACE = 20
 #: Ratio of consecutive window sizes that the cascade tries.
 _CANDIDATE_SCALE = 1.1
-#: Windows that differ by less than this share of their size are grouped to one candidate.
+#: Windows that differ by less than this share of their size are combined into one candidate.
 _GROUPING_TOLERANCE = 0.2
 
 # Three scores are combined per candidate: the logit of the face check's probability, the logarithm
@@ -41,11 +41,11 @@ _CHECK_WEIGHT = 0.45
 _WINDOWS_WEIGHT = 0.55
 _VOTES_WEIGHT = 0.45
 _OFFSET = -1.3
-#: The minimum log-odds of a face. Above 0, the point of equal odds, because a false face is worse
-#: than a missed one.
+#: The minimum log-odds of a face. The value is above 0 (equal odds), because a false face is worse
+#: than a missed face.
 _MIN_LOG_ODDS = 1.1
-#: The votes are assumed to add at most this value to the log-odds. The voting cascades skip a
-#: candidate that needs more.
+#: The votes are assumed to add at most this value to the log-odds. If a candidate needs more to
+#: count as a face, the voting cascades do not examine it.
 _MAX_VOTES_LOG_ODDS = 2.5
 
 #: Side in pixels of the square that the voting cascades examine.
@@ -56,7 +56,8 @@ _VOTING_CONTEXT = 1.5
 _VOTING_SCALE = 1.05
 #: Limits for the side of a window that counts as a vote, in pixels of the square.
 _MIN_VOTING_WINDOW, _MAX_VOTING_WINDOW = 30, 56
-#: The center of such a window is less than this distance from the center of the square, in pixels.
+#: A window counts as a vote only if the distance between its center and the center of the square is
+#: less than this number of pixels, horizontally and vertically.
 _MAX_VOTING_DISTANCE = 9
 
 
@@ -115,7 +116,7 @@ class HaarDetector:
                 log_odds += math.log1p(votes) * _VOTES_WEIGHT
             if log_odds >= _MIN_LOG_ODDS:
                 accepted.append((log_odds, candidate.box))
-        # Of overlapping candidates, the most probable one is the face.
+        # If candidates overlap, only the most probable one is a face.
         faces: list[tuple[float, FaceBox]] = []
         for log_odds, box in sorted(accepted, key=lambda pair: -pair[0]):
             if not any(box.is_same_face(better) for _, better in faces):
@@ -128,14 +129,15 @@ class HaarDetector:
     def _candidates(self, gray: NDArray[np.uint8]) -> list[_Candidate]:
         """Return every possible face in a working picture, uint8 ``[height, width]``.
 
-        A single positive window is enough: on the development pictures (311 faces) every face is
-        among these candidates, while requiring two windows misses some turned and blurred faces.
+        A single positive window is enough for a candidate. With this rule, all 311 faces of the
+        development pictures are candidates. If two windows were required, some turned and blurred
+        faces would be missed.
         """
         windows = self._cascade.detectMultiScale(
             gray, _CANDIDATE_SCALE, 0, minSize=(_SMALLEST_FACE, _SMALLEST_FACE)
         )
-        # Sorted, because the order of the cascade's threads varies. Every window is passed twice,
-        # because OpenCV drops groups of a single window.
+        # Sort the windows, because the order of the cascade's threads varies. Pass every window
+        # twice, because OpenCV drops groups of a single window.
         rows = sorted([int(number) for number in window] for window in windows)
         boxes, counts = cv2.groupRectangles(rows * 2, 1, _GROUPING_TOLERANCE)
         return [
@@ -144,9 +146,9 @@ class HaarDetector:
         ]
 
     def _votes(self, gray: NDArray[np.uint8], box: FaceBox) -> int:
-        """Return how many windows of the voting cascades agree on a face at a candidate.
+        """Return how many windows of the voting cascades agree that a candidate is a face.
 
-        0 if one of the two cascades finds no face there.
+        Return 0 if one of the two cascades finds no face there.
         """
         center = (box.x + box.width / 2, box.y + box.height / 2)
         side = max(2, round(box.width * _VOTING_CONTEXT))

@@ -227,7 +227,7 @@ def test_a_stored_video_is_kept_or_deleted_as_chosen(
 ) -> None:
     folder = AnalysisFolder(tmp_path / "analyses" / "stored")
     folder.path.mkdir(parents=True)
-    stored = folder.stored_source(".MP4")
+    stored = folder.upload_path(".MP4")
     stored.write_bytes(clip.read_bytes())
     folder.create(settings_for(clip, source=stored.name, keeps_video=keeps))
     run_analysis(folder, settings, analyzer=drawn_analyzer())
