@@ -15,7 +15,7 @@ _MIN_WIDTH = 140
 
 
 def metric_grid(columns: int) -> DeltaGenerator:
-    """Return a container for metrics of equal width; with less space, it has fewer columns.
+    """Return a container for metrics of equal width, which has fewer columns if space is short.
 
     The widths do not depend on the metrics, so that no metric moves while the browser loads the
     others.

@@ -31,7 +31,7 @@ def show_workspace(settings: Settings) -> None:
 
 
 def model_sentence(bundle: Bundle) -> str:
-    """Return the accuracy of a model as a sentence, as Markdown."""
+    """Return a sentence about the accuracy of a model, as Markdown."""
     name = f"**{plain_text(model_title(bundle))}**"
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
@@ -98,15 +98,16 @@ def _show_runs(settings: Settings) -> None:
         st.caption("No training has been started yet.")
         return
     st.markdown(
-        "**Last trainings**: accuracy of the model on validation, and its curve over the epochs"
+        "**Last trainings**: accuracy on validation, and the curve of the accuracy by epoch"
     )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
         accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.title),
-                # At the epoch whose weights the model has, as on the train page. The accuracy of
-                # another epoch may be higher, for example if the lowest loss decides.
+                # The accuracy at the epoch whose weights the model has, as on the train page.
+                # Another epoch may have a higher accuracy, for example if the model has the weights
+                # of the epoch with the lowest loss.
                 "none yet"
                 if run.validation_accuracy is None
                 else f"{100 * run.validation_accuracy:.1f} %",

@@ -150,7 +150,8 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
     """
     leave_if_refused("live")
     if st.session_state.pop(_CLEARED, False):
-        # The page draws charts and table, which are other fragments, and sets the unsaved results.
+        # Only a run of the page updates the charts and the table, which are other fragments, and
+        # which results are unsaved.
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
@@ -167,7 +168,7 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
             record.to_json,
             "live-emotions.json",
             key="live_json",
-            hint="The same rows, with the share of time per class.",
+            hint="The rows of the CSV file, and the share of time per class.",
             is_disabled=is_empty,
         )
         st.button(

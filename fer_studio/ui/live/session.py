@@ -33,9 +33,9 @@ class LiveSession:
         analyzer: The model and detector in use; None until a model has been loaded.
         analyzer_key: Identifies the model, its files, the emphasis and the detector in use; None
             until a model has been loaded.
-        emphasis: The emphasis on rare classes in use.
-        names_in_use: The names of the "model" and the "detector" in use; empty until a model has
-            been loaded.
+        emphasis: How strongly rare classes are favored now.
+        names_in_use: The names of the model and the detector in use, by ``"model"`` and
+            ``"detector"``; empty until a model has been loaded.
         is_waiting: True if the page was drawn without a model; it runs again when one is loaded.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
         problem: A sentence that says why the model or detector that was selected last cannot be

@@ -24,7 +24,7 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import (
@@ -89,7 +89,7 @@ _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 _LOAD_MESSAGE = "load_message"
 
 #: The error of the last start of a training.
-_START_ERROR = KeptError("start_error")
+_START_ERROR = ErrorKeeper("start_error")
 
 
 def show_configure(settings: Settings) -> None:
