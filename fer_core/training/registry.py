@@ -53,7 +53,7 @@ ActualState = Literal[
     "damaged",
 ]
 
-#: A live process whose last report is older than this counts as silent. A process reports
+#: A live process whose last report is older than this counts as unresponsive. A process reports
 #: every two seconds, except during validation and while the bundle is written.
 _SILENCE_SECONDS = 120.0
 
@@ -95,7 +95,7 @@ class RunSummary:
         queue_position: Position in the queue, from 1, if the run is pending.
         status: What the process of the run reported last; None if it has not reported.
         has_bundle: True if the folder contains a model, which can be evaluated and used.
-        is_silent: True if the process is alive and has not reported for two minutes.
+        is_unresponsive: True if the process is alive and has not reported for two minutes.
     """
 
     id: str
@@ -120,7 +120,7 @@ class RunSummary:
     queue_position: int | None = None
     status: RunStatus | None = None
     has_bundle: bool = False
-    is_silent: bool = False
+    is_unresponsive: bool = False
 
     @property
     def title(self) -> str:
@@ -407,15 +407,15 @@ def _active_summary(summary: RunSummary) -> RunSummary:
     if status is None or not has_living_process(status):
         return replace(summary, state="starting", reason="its process is starting", status=None)
     age = (datetime.now(UTC) - _parse_time(status.updated)).total_seconds()
-    is_silent = age > _SILENCE_SECONDS
+    is_unresponsive = age > _SILENCE_SECONDS
     reason = status.message
-    if is_silent:
+    if is_unresponsive:
         reason += f"; no report for {age / 60:.0f} min, so its process may hang: wait, or kill it"
     return replace(
         summary,
         state="paused" if status.state == "paused" else "running",
         reason=reason,
-        is_silent=is_silent,
+        is_unresponsive=is_unresponsive,
     )
 
 

@@ -131,13 +131,13 @@ def test_a_held_run_is_alive(settings: Settings) -> None:
         assert run_summary(run.path, settings).state == "starting"
         run.write_status(RunStatus("running", "epoch 1/50"))
         one = run_summary(run.path, settings)
-        assert (one.state, one.reason, one.is_silent) == ("running", "epoch 1/50", False)
+        assert (one.state, one.reason, one.is_unresponsive) == ("running", "epoch 1/50", False)
         run.write_status(RunStatus("paused", "paused in epoch 1"))
         assert run_summary(run.path, settings).state == "paused"
         old = (datetime.now(UTC) - timedelta(minutes=7)).isoformat()
         run.write_status(RunStatus("running", "epoch 1/50", updated=old))
         one = run_summary(run.path, settings)
-        assert one.is_silent and "no report for 7 min" in one.reason
+        assert one.is_unresponsive and "no report for 7 min" in one.reason
     assert run_summary(run.path, settings).state == "failed"
 
 
