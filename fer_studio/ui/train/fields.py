@@ -19,8 +19,8 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import Draft, bounds_text, form_values, value_problem, widget_key
 from fer_studio.ui.train.formatting import choice_label
 
-#: Session keys of the mode (``BASIC`` or ``ADVANCED``), the open group (a key of ``GROUPS``), and the
-#: text in the field "Find a setting".
+#: Session keys of the mode (``BASIC`` or ``ADVANCED``), the open group (a key of ``GROUPS``), and
+#: the text in the field "Find a setting".
 MODE, GROUP, FIND = "form_mode", "form_group", "find_setting"
 BASIC, ADVANCED = "Basic", "Advanced"
 
@@ -235,7 +235,7 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 
 
 def _show_field(entry: SettingField, draft: Draft) -> None:
-    """Draw the widget of a setting, store its value in the draft, and say if the value is invalid."""
+    """Draw the widget of a setting, store its value in the draft, and show an invalid value."""
     key = widget_key(entry.name)
     if key not in st.session_state:
         st.session_state[key] = draft.values[entry.name]

@@ -169,7 +169,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
 
 
 def _show_reason(run: RunSummary) -> None:
-    """Draw how the run ended, why it failed, or what it is doing, if this is not shown elsewhere."""
+    """Draw how the run ended, why it failed, or what it is doing; omit what is shown elsewhere."""
     # The metrics are shown above the curves, and the location of the model is shown below them.
     reason = _MODEL_MESSAGE.sub("", run.reason) if run.has_bundle else run.reason
     text = plain_text(as_sentence(reason))
