@@ -9,9 +9,9 @@ This file uses two private attributes, as of version 0.79.0:
   those of refreshing fragments, for a page change and stops the running stream (since 0.72.1). The
   browser then says "connected" and shows no picture. The value None means "unknown" and prevents
   this mistake.
-- ``_SERVER_GLOBAL_RELAY_ATTR_NAME_``: the name of the attribute of Streamlit's runtime that contains
-  the relay of all streams. This file replaces the relay by a ``NewestFrameRelay``, because the
-  default relay keeps every frame for an encoder that falls behind.
+- ``_SERVER_GLOBAL_RELAY_ATTR_NAME_``: the name of the attribute of Streamlit's runtime that
+  contains the relay of all streams. This file replaces the relay by a ``NewestFrameRelay``, because
+  the default relay keeps every frame for an encoder that falls behind.
 """
 
 from __future__ import annotations

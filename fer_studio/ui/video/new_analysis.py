@@ -41,8 +41,8 @@ _MAX_ERRORS = 3
 _UPLOADER = "video_upload_round"
 #: Session key that is True after a click on the button for the sample video.
 _SAMPLE_REQUESTED = "video_sample_requested"
-#: The value of ``source`` in the settings for an upload. ``start_analysis`` replaces this value with
-#: the name of the stored file.
+#: The value of ``source`` in the settings for an upload. ``start_analysis`` replaces this value
+#: with the name of the stored file.
 _UPLOADED = "source"
 #: Number of analyzed frames per second by title; None for every frame.
 _RATES: dict[str, float | None] = {
