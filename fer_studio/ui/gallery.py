@@ -19,8 +19,8 @@ FACE_WIDTH = 96
 #: Factor by which faces are enlarged before they are sent, so that the browser blurs only the
 #: edges of their pixels.
 _ENLARGEMENT = 2
-#: Number of faces, and of groups of faces, on one page of a gallery. 24 fills the rows of every
-#: number of columns in face_grid.css.
+#: Number of faces, and of groups of faces, on one page of a gallery. With every number of columns
+#: that face_grid.css defines, 24 faces fill complete rows.
 PAGE_SIZE, GROUPS_ON_PAGE = 24, 12
 #: Maximum number of faces of one group that are drawn. The largest group of FER2013 has a few dozen
 #: faces, but a folder of copies may have thousands.
@@ -180,8 +180,12 @@ def choose_grouped_faces(
     shown = [[int(row) for row in groups[number][:_MAX_FACES_OF_GROUP]] for number in page]
     # The bar is above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
-    hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
-    _draw_page(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
+    hidden_counts = [
+        len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)
+    ]
+    _draw_page(
+        images, shown, rows, texts, key=key, open_face=open_face, hidden_counts=hidden_counts
+    )
 
 
 def _draw_page(
@@ -192,7 +196,7 @@ def _draw_page(
     *,
     key: str,
     open_face: OpenFace,
-    hidden: list[int] | None = None,
+    hidden_counts: list[int] | None = None,
 ) -> None:
     """Draw the faces of a page with checkboxes.
 
@@ -203,8 +207,8 @@ def _draw_page(
         texts: The texts of each face.
         key: Key of the gallery.
         open_face: Called when a face is clicked.
-        hidden: For each group, the number of its faces that are not drawn; None if the faces are
-            not grouped.
+        hidden_counts: For each group, the number of its faces that are not drawn; None if the
+            faces are not grouped.
     """
     chosen = _selected_rows(key)
     on_page = [row for group in shown for row in group]
@@ -223,8 +227,8 @@ def _draw_page(
         key=f"{key}_grid",
         on_toggle=toggle,
         hidden=None
-        if hidden is None
-        else [f"and {count:,} more" if count else "" for count in hidden],
+        if hidden_counts is None
+        else [f"and {count:,} more" if count else "" for count in hidden_counts],
     )
     if clicked in on_page:
         open_face(clicked, rows)

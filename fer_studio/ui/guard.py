@@ -1,4 +1,4 @@
-"""A decorator that turns sections of pages into fragments and shows their ``InputError``."""
+"""The decorator of page sections: it makes them fragments and shows invalid input as a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curation decision about one image, and the buttons and keys that change it."""
+"""The curation decision about one image, and the buttons and keyboard shortcuts that change it."""
 
 from __future__ import annotations
 

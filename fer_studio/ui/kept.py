@@ -246,7 +246,7 @@ def _number_text(number: float) -> str:
 
 
 def _number_within(text: str, minimum: Number, maximum: Number) -> Number:
-    """Parse a number, which has the type of ``minimum``.
+    """Parse a number of the same type as ``minimum``.
 
     Raises:
         ValueError: The text is not such a number, or the number is outside of the limits.

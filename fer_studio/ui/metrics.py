@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 METRIC_HEIGHT = 108
 METRIC_HEIGHT_WITH_DELTA = 136
 
-#: Minimum width in pixels: two metrics are next to each other on a phone.
+#: Minimum width of a metric in pixels: two metrics fit next to each other on a phone.
 _MIN_WIDTH = 140
 
 

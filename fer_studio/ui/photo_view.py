@@ -177,7 +177,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the clicked position, which must be from 0 to ``count - 1``."""
+    """Call ``on_choice`` with the clicked position if it is from 0 to ``count - 1``."""
     chosen = st.session_state[key].chosen
     # A client can send any value; invalid ones are ignored.
     if isinstance(chosen, int) and 0 <= chosen < count:

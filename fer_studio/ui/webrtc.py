@@ -61,7 +61,7 @@ _add_styles = st.components.v2.component(
 
 #: The interpreter's thread switch interval. The processing of a frame acquires the interpreter lock
 #: about twelve times. While a page's script runs, each acquisition waits for one switch interval.
-#: With the default of 5 ms, this would take longer than the time between two frames.
+#: With the default of 5 ms, these waits together would be longer than the time between two frames.
 _SWITCH_SECONDS = 0.0005
 
 

@@ -30,8 +30,8 @@ _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Ba
 _CAMERA_SHAPE = (480, 640, 3)
 #: Session state: the minimum confidence in percent.
 _CONFIDENCE = "live_minimum_confidence"
-#: Session state: the name of the model whose calibration has set the slider, and the set value in
-#: percent.
+#: Session state: the name of the model whose calibration has set the slider, and the value in
+#: percent to which the slider was set.
 _CONFIDENCE_ORIGIN = "live_confidence_of"
 
 

@@ -23,8 +23,8 @@ from fer_studio.ui.text import plain_text
 _MAX_LISTED_FACES = 4
 #: Maximum number of bars in the card. If there are more classes, the most probable ones are shown.
 _MAX_BARS = 8
-#: Heights in pixels of the card without bars, and of one bar. They are about the
-#: same in ``assets/live.css``.
+#: Heights in pixels of the card without bars, and of one bar. ``assets/live.css`` has about the
+#: same heights.
 _CARD_HEIGHT, _BAR_HEIGHT = 138, 28
 #: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
 #: elements delays the browser's video.

@@ -1,4 +1,4 @@
-"""Compare: a table of all runs, and the curves and settings of the selected ones."""
+"""Compare: a table of all runs, and the curves and settings of the selected runs."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
 def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
     """Draw the table and return the groups of the selected rows.
 
-    When it is drawn for the first time, the best rows with a finished run are selected.
+    When the table is drawn for the first time, the best rows with a finished run are selected.
 
     Args:
         groups: The runs of each row, in the order of the table. If seeds are not grouped, each row

@@ -84,11 +84,11 @@ _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 #: The beginning of the session keys of the uploaders, and the session key of the number of uploads.
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
-#: Session key of the outcome of filling the form from a file or a run: a pair, namely
-#: True for success or False for failure, and the message.
+#: Session key of a pair with the outcome of filling the form from a file or a run: True for success
+#: or False for failure, and the message.
 _LOAD_MESSAGE = "load_message"
 
-#: The error of the last start of a training.
+#: The error of the last attempt to start a training.
 _START_ERROR = ErrorKeeper("start_error")
 
 
@@ -139,7 +139,7 @@ def show_configure(settings: Settings) -> None:
 
 
 def _show_problems(result: CheckedDraft) -> None:
-    """Show every problem, with a button that leads to the setting if it is not drawn now."""
+    """Show every problem, with a button that opens the setting if the form does not draw it now."""
     for name, sentence in result.problems.items():
         st.error(plain_text(sentence), icon=":material/error:")
         if name and not is_drawn(name):
@@ -265,7 +265,7 @@ def config_as_text(config: TrainingConfig) -> str:
 
 
 def config_from_text(content: bytes, name: str) -> tuple[TrainingConfig, str | None]:
-    """Read a configuration, or a run's ``config.json``, which contains one.
+    """Read a file with a configuration, or a run's ``config.json``.
 
     Args:
         content: The file's content.

@@ -182,7 +182,7 @@ def selected_dataset_name(settings: Settings) -> str:
 
 
 def _options(settings: Settings) -> list[str]:
-    """Return the names of the imported datasets, then that of the demo set."""
+    """Return the names of the imported datasets, then the name of the demo set."""
     return [*(name for name in dataset_names(settings) if name != DEMO_NAME), DEMO_NAME]
 
 

@@ -65,7 +65,7 @@ def widget_key(name: str) -> str:
 
 
 def chosen_recipe() -> str:
-    """Return the recipe whose form is shown; by default the fastest one to train."""
+    """Return the recipe whose form is shown; by default the recipe that trains fastest."""
     name: str | None = st.session_state.get(RECIPE)
     return name if name in RECIPES else next(iter(RECIPES))
 
@@ -173,7 +173,7 @@ def bounds_text(entry: SettingField) -> str:
 
 
 def _number_text(number: float) -> str:
-    """Format a number: "4,096", "0.00025", or "1e+12" because so many digits are hard to read."""
+    """Format a number, such as "4,096" or "0.00025"; very large numbers as "1e+12"."""
     return f"{number:,.0f}" if abs(number) < 1e12 and number == int(number) else f"{number:g}"
 
 

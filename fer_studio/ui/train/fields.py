@@ -104,7 +104,8 @@ def show_groups(draft: Draft, base: TrainingConfig, problems: Mapping[str, str])
             label_visibility="collapsed",
         )
         group = _choose_group(draft, base, problems)
-    # Only one group is drawn: the widgets of all groups take longer than the rest of the page.
+    # Only one group is drawn: to draw the widgets of all groups would take longer than the rest of
+    # the page.
     with content:
         if search_text and search_text.strip():
             _show_found(search_text, draft)

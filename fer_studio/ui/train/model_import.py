@@ -66,7 +66,7 @@ _OUTCOME, _CANDIDATES = "model_outcome", "model_candidates"
 _MAX_MODEL_NAME = 64
 #: The option to read the range of the pixel intensities from the network.
 _AUTOMATIC = "auto"
-#: Usual orders of labels: FER2013's, the alphabetical one of folders, and FER+'s.
+#: Usual orders of labels: that of FER2013, the alphabetical order of folders, and that of FER+.
 _USUAL_LABELS = (
     ", ".join(EMOTIONS),
     ", ".join(sorted(EMOTIONS)),
@@ -269,14 +269,14 @@ def _numbers_text(values: tuple[float, ...] | None) -> str:
 
 
 def _show_jobs_and_outcome() -> None:
-    """Draw unfinished jobs of this session, unfinished imports of others, and the last outcome."""
+    """Draw this session's unfinished jobs, other sessions' imports, and the last outcome."""
     own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
     for job in own_jobs:
         if job is not None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
         if job not in own_jobs:
-            show_progress(job, stop_key=None)  # only the session that started it has a Stop button
+            show_progress(job, stop_key=None)  # only the session that started it can stop it
     outcome: _Outcome | None = st.session_state.get(_OUTCOME)
     if outcome is None:
         return

@@ -91,7 +91,8 @@ def show_runs(settings: Settings) -> None:
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs and return the selected run.
 
-    Active runs come first, then pending ones, then the others, the newest first.
+    Active runs come first, then pending runs, then the others. Each of these groups begins with its
+    newest run.
 
     Args:
         runs: All runs, the newest first.
@@ -400,9 +401,10 @@ def _show_curve(
 def _cached_curves(
     chart: _Chart, run: RunSummary, epochs: Sequence[EpochRecord], style: CurveStyle
 ) -> LiveCurves:
-    """Return the curves of a chart; they are computed again only after a new epoch.
+    """Return the curves of a chart.
 
-    Streamlit does not send an unchanged chart again.
+    They are computed again only after a new epoch or a change of the style. Streamlit does not send
+    an unchanged chart again.
     """
     cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
     # The duration distinguishes an epoch from an earlier one with the same number.

@@ -114,7 +114,10 @@ def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
 
 
 def _picture(analysis: LoadedAnalysis, seconds: float) -> Picture | None:
-    """Return the frame at a time; if it cannot be read, the nearest stored picture, if any."""
+    """Return the frame at a time, or the nearest stored picture if the frame cannot be read.
+
+    Return None if there is no stored picture either.
+    """
     source = analysis.source
     if source is not None:
         try:
