@@ -91,8 +91,8 @@ def show_runs(settings: Settings) -> None:
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs and return the selected run.
 
-    Active runs come first, then pending runs, then the others. Each of these groups begins with its
-    newest run.
+    Active runs come first, then pending runs, then all other runs. In each of these groups, the
+    newest run comes first.
 
     Args:
         runs: All runs, the newest first.

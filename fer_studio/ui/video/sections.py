@@ -27,7 +27,7 @@ def show_video(settings: Settings) -> None:
         "New analysis",
         icon=":material/add:",
         expanded=not analyses,
-        # The key changes with the first analysis, so that the form closes when it has been started.
+        # The key changes when the first analysis has been started, so that the form closes then.
         key="video_new" if analyses else "video_first",
         on_change="rerun",
     )
