@@ -236,7 +236,7 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 
 
 def _show_field(entry: SettingField, draft: Draft) -> None:
-    """Draw the widget of a setting, store its value in the draft, and show any problem of the value."""
+    """Draw the widget of a setting, store its value in the draft, and show a problem with it."""
     key = widget_key(entry.name)
     if key not in st.session_state:
         st.session_state[key] = draft.values[entry.name]

@@ -28,8 +28,8 @@ _component = st.components.v2.component(
     html='<div class="emotion-timeline">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # Without isolation, the chart is part of the page itself. The script that downloads a picture of
-    # the chart could not find an isolated chart.
+    # Without isolation, the chart is part of the page itself. The script that downloads a picture
+    # of the chart could not find an isolated chart.
     isolate_styles=False,
 )
 
