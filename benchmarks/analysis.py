@@ -15,7 +15,8 @@ from fer_core.predictor import load_predictor
 from fer_core.settings import load_settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.sample import sample_picture
 
 

@@ -94,7 +94,7 @@ def _against_votes(
 def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
     """Return the measurements, each with the required value and the goal."""
     fitted = result.calibration.cross_validated
-    accuracy, macro_f1, ece = _TARGETS["votes" if result.is_against_votes else "labels"]
+    accuracy, macro_f1, ece = _TARGETS["votes" if result.has_vote_labels else "labels"]
     rows = [
         Measurement("validation accuracy", _share(result.accuracy), accuracy),
         Measurement("macro F1", _number(result.macro_f1), macro_f1),

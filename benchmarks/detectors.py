@@ -32,7 +32,8 @@ from benchmarks.face_check_training import face_free_paths
 from fer_core.settings import load_settings
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import FaceDetector, detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.sample import sample_picture
 
 Picture = NDArray[np.uint8]

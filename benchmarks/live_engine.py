@@ -29,7 +29,8 @@ from fer_core.predictor import load_predictor
 from fer_core.settings import load_settings
 from fer_core.vision.analyzer import Analyzer, EmotionPredictor
 from fer_core.vision.boxes import BoxGeometry, FaceBox
-from fer_core.vision.detect import FaceDetector, detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.face import Face
 from fer_core.vision.yunet import YuNetDetector
 

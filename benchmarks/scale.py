@@ -34,7 +34,8 @@ from fer_core.settings import PROJECT_ROOT, load_settings
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.photo import analyze_photo
 from fer_core.vision.sample import sample_picture
 

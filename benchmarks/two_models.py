@@ -18,7 +18,8 @@ from fer_core.bundle import Bundle, find_bundle
 from fer_core.predictor import load_predictor
 from fer_core.settings import Settings, load_settings
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.detect import FaceDetector, detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.face import Face
 from fer_core.vision.photo import analyze_photo
 

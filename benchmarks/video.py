@@ -26,7 +26,8 @@ from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.reader import read_frames
 from fer_core.video.sample import sample_path
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import make_detector
+from fer_core.vision.detector_files import detector_names
 
 _RATE = 30
 #: Long enough that opening the files takes a small share of the time.

@@ -134,7 +134,8 @@ class _BundleKey:
 def _loaded_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
     from fer_core.predictor import load_predictor
     from fer_core.vision.analyzer import Analyzer
-    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.detect import make_detector
+    from fer_core.vision.detector_files import detector_names
 
     name = detector or detector_names(key.settings)[0]
     return Analyzer(load_predictor(key.bundle), make_detector(name, key.settings))

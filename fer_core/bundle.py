@@ -563,10 +563,11 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
     """Set the title of a model card to the published name."""
     if card.is_file():
-        text = card.read_text(encoding="utf-8")
-        heading = f"# {old_name}\n"
-        if text.startswith(heading):
-            card.write_text(f"# {new_name}\n" + text.removeprefix(heading), encoding="utf-8")
+        # As bytes, because a card that users have edited may have another encoding.
+        content = card.read_bytes()
+        heading = f"# {old_name}\n".encode()
+        if content.startswith(heading):
+            card.write_bytes(f"# {new_name}\n".encode() + content.removeprefix(heading))
 
 
 _BUNDLE_FILES = frozenset(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: The seven emotions of FER2013, in its order.
+#: The seven emotions of FER2013, in the order of FER2013.
 EMOTIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 #: The seven emotions and contempt, as in FER+, CK+ and AffectNet.
 EMOTIONS8: tuple[str, ...] = (*EMOTIONS, "contempt")
 
-#: One color per emotion in all charts and boxes. Okabe and Ito's palette, whose colors can be
-#: distinguished with the common color vision deficiencies, and a violet for contempt; the gray of
-#: neutral is readable on white and on black.
+#: The color of each emotion in all charts and boxes. Most colors are from the palette of Okabe and
+#: Ito, which is also suitable for readers with the common color vision deficiencies. Contempt is
+#: violet, and neutral is a gray that is readable on white and on black.
 EMOTION_COLORS: dict[str, str] = {
     "angry": "#D55E00",
     "disgust": "#009E73",
@@ -53,22 +53,22 @@ def emotion_from_name(name: str, emotions: Sequence[str] = EMOTIONS) -> str | No
     """Map the name of a class in any dataset to an emotion.
 
     Args:
-        name: A folder's or column's name in any case, such as ``"Happiness"``.
+        name: The name, in upper or lower case, such as ``"Happiness"``.
         emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
-        The emotion, or None if the name is not that of one of ``emotions`` (``"contempt"`` is not
-        one of ``EMOTIONS``).
+        The emotion; None if the name is none of ``emotions``. For example, ``"contempt"`` is none
+        of ``EMOTIONS``.
     """
     emotion = _EMOTION_BY_NAME.get(name.strip().lower())
     return emotion if emotion in emotions else None
 
 
 def emotions_named_by(labels: Sequence[str]) -> tuple[str, ...] | None:
-    """Return ``EMOTIONS`` or ``EMOTIONS8`` if labels name exactly these, in any order; else None.
+    """Return ``EMOTIONS`` or ``EMOTIONS8`` if labels name exactly these emotions; else None.
 
     Args:
-        labels: The labels of a network, in its order; names of other datasets are supported.
+        labels: The labels of a network, in any order. Names from other datasets are supported.
     """
     for emotions in (EMOTIONS, EMOTIONS8):
         mapped = [emotion_from_name(label, emotions) for label in labels]

@@ -42,7 +42,7 @@ def root_cause(error: BaseException) -> str:
     text = str(error).strip()
     description, separator, cause = text.rpartition("Exception encountered:")
     if separator:
-        # Keras builds objects within objects. The last "Error when" belongs to the innermost one.
+        # Keras builds objects within objects. The last "Error when" is about the innermost object.
         innermost = description[description.rfind("Error when") :]
         class_match = re.search(r"class '(\w+)'", innermost)
         text = cause.strip().strip("\"'")

@@ -23,7 +23,7 @@ _LOCK_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file of the queue."""
+    """An entry of the queue. The entry with the lowest ``order`` is the next one."""
 
     order: float
     name: str
@@ -73,6 +73,7 @@ class WorkQueue:
         if order is not None:
             self._write(name, order)  # atomic, because only one file changes
             return
+        # No number is left between the two neighbors, so all entries get new ones.
         others.insert(index, _Entry(0.0, name))
         for number, entry in enumerate(others, start=1):
             self._write(entry.name, number)
@@ -93,8 +94,8 @@ class WorkQueue:
             The names of the started entries.
 
         Raises:
-            InputError: The queue cannot be locked or written, or ``start`` raised the error; the
-                entry then stays in the queue.
+            InputError: The queue cannot be locked or written, or ``start`` raised an
+                ``InputError``. The entry of that ``start`` stays in the queue.
         """
         started: list[str] = []
         if not self.names():
@@ -114,7 +115,8 @@ class WorkQueue:
         """Keep every other thread and process from changing the queue.
 
         Raises:
-            InputError: The queue cannot be written, or another process keeps it locked.
+            InputError: The queue cannot be written, or another process keeps it locked for too
+                long.
         """
         # Imported here because the import is slow and pages often only read the queue.
         from filelock import FileLock, Timeout
@@ -150,7 +152,7 @@ class WorkQueue:
         write_json(self._path(name), {"order": order, "queued": time.time()})
 
     def _entries(self) -> list[_Entry]:
-        """Return the queue in order; an unreadable entry counts as the last one."""
+        """Return the entries in order; unreadable entries come last."""
         entries = []
         for path in self._folder.glob("[!.]*.json"):
             try:
@@ -166,8 +168,9 @@ class WorkQueue:
 def _order_between(before: list[_Entry], after: list[_Entry]) -> float | None:
     """Return a number between the last order of ``before`` and the first order of ``after``.
 
-    If ``before`` is empty, the number is 1 below the first order; if ``after`` is empty, it is 1
-    above the last one. None if no float is between the two orders.
+    If ``before`` is empty, the number is 1 below the first order of ``after``. If ``after`` is
+    empty, the number is 1 above the last order of ``before``. Return None if no float is between
+    the two orders.
     """
     low = before[-1].order if before else (after[0].order - 2 if after else 0.0)
     high = after[0].order if after else low + 2

@@ -6,21 +6,10 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 title_bar = open_page("analyze")
 
-# Imported after the title is drawn, because OpenCV and ONNX Runtime take half a second to load.
-from fer_core.settings import load_settings
-from fer_studio.ui.analyze.analysis import (
-    analyze_photos,
-    ask_before_results_are_lost,
-    discard_results_except,
-)
-from fer_studio.ui.analyze.options import choose_options
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
-from fer_studio.ui.analyze.results import show_results
 
-options = choose_options(load_settings(), title_bar)
+message_place = st.container()
 collection = collect_photos()
-discard_results_except(collection.keys)
-ask_before_results_are_lost(collection.photos)
 if not collection.photos:
     # These elements are in one container. When photos are added, st.empty() below replaces the
     # container. The elements then disappear at once; otherwise they would move down step by step
@@ -29,9 +18,31 @@ if not collection.photos:
         show_empty_state()
         show_privacy()
         show_responsible_use()
-else:
+
+# Imported after the upload field is drawn, because NumPy, OpenCV and ONNX Runtime take a second to
+# load on a new server.
+from fer_core.settings import load_settings
+from fer_studio.ui.analyze.options import choose_options
+
+with message_place:
+    selections = choose_options(load_settings(), title_bar)
+
+from fer_studio.ui.analyze.analysis import (
+    analyze_photos,
+    ask_before_results_are_lost,
+    discard_results_except,
+)
+from fer_studio.ui.analyze.options import open_options
+
+with message_place:
+    options = open_options(selections, load_settings())
+discard_results_except(collection.keys)
+ask_before_results_are_lost(collection.photos)
+if collection.photos:
     st.empty()
     if options is not None:
+        from fer_studio.ui.analyze.results import show_results
+
         results = analyze_photos(collection.photos, options)
         show_results(
             collection.photos,

@@ -255,6 +255,12 @@ def test_a_published_models_card_bears_its_new_name(
     published = publish_bundle(folder.parent, settings, name="champion")
     assert (published.folder / "README.md").read_text() == "# champion\n\nOf run-1.\n"
     assert (folder / "README.md").read_text() == "# run-1\n\nOf run-1.\n"
+    # A user has edited the card with an editor that does not write UTF-8.
+    (folder / "README.md").write_bytes("# run-1\n\nFür Züge.\n".encode("latin-1"))
+    published = publish_bundle(folder.parent, settings, name="other")
+    assert (published.folder / "README.md").read_bytes() == "# other\n\nFür Züge.\n".encode(
+        "latin-1"
+    )
 
 
 def test_publishing_copies_a_bundles_own_files_and_no_others(

@@ -78,7 +78,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             raise InputError("--csv cannot be combined with --out, --on, --files-from or patterns.")
         return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer
-    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.detect import make_detector
+    from fer_core.vision.detector_files import detector_names
     from fer_core.vision.photo import results_as_csv, results_document
 
     files = _files([Path(text) for text in arguments.paths])

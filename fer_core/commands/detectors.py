@@ -23,7 +23,7 @@ def add_parser(subparsers: Any) -> None:
 
 def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     # Imported here, because it loads OpenCV, which ``fetch`` does not need.
-    from fer_core.vision.detect import detector_names
+    from fer_core.vision.detector_files import detector_names
 
     names = detector_names(settings)
     document = [{"name": name, "default": name == names[0]} for name in names]

@@ -190,8 +190,8 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
     document = {
         "source": votes.source,
         "note": votes.note,
-        "matched": votes.matched,
-        "unmatched": votes.unmatched,
+        "matched": votes.matched_count,
+        "unmatched": votes.unmatched_count,
         "classes": {
             agreement.emotion: {
                 "voted": agreement.voted,

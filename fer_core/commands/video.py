@@ -119,7 +119,8 @@ def add_parser(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     from fer_core.vision.analyzer import Analyzer
-    from fer_core.vision.detect import detector_names, make_detector
+    from fer_core.vision.detect import make_detector
+    from fer_core.vision.detector_files import detector_names
 
     if not arguments.videos and not arguments.files_from:
         raise InputError("video needs at least one VIDEO, or a list of files with --files-from.")

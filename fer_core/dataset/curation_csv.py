@@ -24,7 +24,7 @@ _KIND = CsvKind(
     name="curation file",
     required=_REQUIRED_COLUMNS,
     expected=f"the columns {', '.join(_COLUMNS)}",
-    example="a curation file that FER Studio exported",
+    suggested_file="a curation file that FER Studio exported",
     # 256 MB are enough for decisions about a million images.
     max_bytes=256 << 20,
 )

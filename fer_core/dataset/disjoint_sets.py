@@ -30,7 +30,7 @@ class DisjointSets:
         return root
 
     def roots(self, rows: NDArray[np.intp] | None = None) -> NDArray[np.intp]:
-        """Return the root of the group of each of ``rows``; by default of all rows."""
+        """Return, for each of ``rows``, the root of its group; by default for all rows."""
         rows = np.arange(len(self._parents)) if rows is None else rows
         roots: NDArray[np.intp] = self._parents[rows]
         while True:
@@ -50,8 +50,8 @@ class DisjointSets:
         """Join the groups of all rows with the same key.
 
         Args:
-            keys: int64 ``[k]``, the key of each row.
-            rows: intp ``[k]``; by default all rows.
+            keys: int64 ``[k]``, the key of each of ``rows``.
+            rows: intp ``[k]``, row numbers; by default all rows.
         """
         rows = np.arange(len(self._parents)) if rows is None else rows
         order = np.argsort(keys, kind="stable")

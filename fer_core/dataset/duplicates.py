@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
 #: Minimum standard deviation of the pixel intensities of an image that shows something. FER2013's
-#: blank images have a single intensity; its darkest real faces are well above this value.
+#: blank images have a single intensity; the deviations of its darkest real faces are well above
+#: this value.
 BLANK_DEVIATION = 2.0
 
 
 def content_keys(
     images: NDArray[np.uint8], rows: NDArray[np.intp] | Sequence[int] | None = None
 ) -> NDArray[np.int64]:
-    """Return a key per image, int64 ``[k]``: equal for images with equal pixels.
+    """Return a key for each image, int64 ``[k]``. Images with equal pixels have equal keys.
 
     A key is a cryptographic hash of eight bytes. Among a million images, the probability that any
     two different images have the same key is below one in ten million.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: The row numbers of the ``k`` images; by default all. This takes less memory than
-            passing ``images[rows]``, which copies the images.
+        rows: The row numbers of the ``k`` images; by default all. Passing row numbers takes less
+            memory than passing ``images[rows]``, which copies the images.
     """
     selected = images if rows is None else (images[row] for row in rows)
     digests = (hashlib.blake2b(image.tobytes(), digest_size=8).digest() for image in selected)
@@ -52,7 +53,7 @@ class DuplicateAudit:
     blank_rows: NDArray[np.intp]
 
     def to_json(self) -> dict[str, object]:
-        """Return the counts, for the document of ``dataset audit``."""
+        """Return the counts, for the JSON output of ``dataset audit``."""
         return {
             "duplicate_groups": len(self.groups),
             "duplicate_images": sum(len(group) for group in self.groups),

@@ -25,12 +25,13 @@ FACE_SIZE = 48
 
 @dataclass(frozen=True)
 class Problem:
-    """A file or row of a source that was skipped, or several files or rows.
+    """A file or row of a source that was skipped, or several of them.
 
     Attributes:
-        name: The file or row; "… and 5,178 more" for those beyond the first thousand of a kind,
-            which are only counted.
-        reason: Why it was skipped, in a few words.
+        name: The file or row, or the class or folder that was left out as a whole. If more than a
+            thousand files or rows were skipped for similar reasons, the name "… and 5,178 more"
+            stands for all others.
+        reason: Why the file or row was skipped, in a few words.
         count: Number of files or rows.
     """
 
@@ -64,20 +65,20 @@ class FaceSet:
         images: uint8 ``[n, 48, 48]``, pixel intensities.
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
-        names: The origin of each of the ``n`` images, such as its path in the source.
-        problems: The files and rows that were skipped on reading, and why: at most a thousand of
-            each kind, and one entry with the number of further ones.
+        names: The origin of each of the ``n`` images, such as the path of its file in the source.
+        problems: The files and rows that were skipped on reading, and why. Of each kind of reason,
+            at most a thousand files and rows have an entry; one more entry counts all others.
         skipped_files: The skipped files, counted by class, suffix and reason. The same files are in
             ``problems``.
         targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
-            None to train on the labels.
+            None if models are trained on the labels.
         split_groups: How the images were grouped for splits that the import created; None if the
-            splits come from the source, or if an earlier version created them.
+            splits come from the source, or if an earlier version of FER Studio created them.
         classes: The names of the classes; ``labels`` and the columns of ``targets`` refer to their
             positions.
-        source_classes: The classes of the source, and the classes that they became; empty if
-            unknown.
+        source_classes: The classes of the source, each with the class of the dataset to which it
+            was mapped; empty if unknown.
         notes: Sentences about how the source was read.
 
     Raises:
@@ -154,7 +155,7 @@ class FaceSet:
         return digest.hexdigest()
 
     def rows(self, split: str) -> NDArray[np.intp]:
-        """Return the row numbers of a split's images; of all images for ``"all"``.
+        """Return the row numbers of the images in a split, or of all images for ``"all"``.
 
         Raises:
             InputError: ``split`` is neither one of ``SPLITS`` nor ``"all"``.
@@ -188,7 +189,8 @@ class FaceSet:
     def subset(self, rows: NDArray[np.intp]) -> FaceSet:
         """Return the images of these rows, in this order.
 
-        What describes the whole source is left out: problems, skipped files and source classes.
+        The result has no problems, skipped files and source classes, because these describe the
+        whole source.
         """
         return replace(
             self,

@@ -16,8 +16,8 @@ from fer_core.files import read_arrays, replaced_file
 
 _FOLDER = "findings"
 
-#: Maximum number of cached results of one kind; the oldest are deleted. Otherwise an audit of a
-#: dataset with many models would fill the disk.
+#: Maximum number of cached results of one kind; the oldest results are deleted. Without a limit,
+#: audits of a dataset with many models would fill the disk.
 _MAX_FILES_PER_KIND = 3
 
 Arrays = dict[str, NDArray[Any]]
@@ -31,8 +31,9 @@ def cached_arrays(
     A damaged file is replaced. If the result cannot be cached, it is returned anyway.
 
     Args:
-        folder: The dataset's folder; None for data read from a path, where nothing is cached.
-        kind: The kind of result; the name of the file begins with it.
+        folder: The dataset's folder; None for data that is read from a path. Results for such data
+            are not cached.
+        kind: The kind of result, with which the name of the cached file begins.
         content_key: Identifies the input of the computation; each key has its own file.
         compute: Returns the result: arrays by name, none of them with dtype object.
     """

@@ -35,7 +35,7 @@ class Finding:
         explanation: One or two sentences for users who see a finding of this kind for the first
             time.
         score_name: Meaning of ``scores``, with their unit or range.
-        rows: Row numbers in the dataset, intp ``[k]``; those of one group are adjacent.
+        rows: Row numbers in the dataset, intp ``[k]``; the rows of a group are adjacent.
         scores: One score per image, float32 ``[k]``.
         reasons: The reason why each of the ``k`` images was found.
         suggested: Suggested label of each image, int8 ``[k]``; ``NO_LABEL`` for none.
@@ -87,7 +87,7 @@ class Finding:
         return face_set.count_by_split(self.rows)
 
     def filtered(self, mask: NDArray[np.bool_]) -> Finding:
-        """Return the finding with the images for which ``mask``, bool ``[k]``, is true."""
+        """Return the finding with only the images for which ``mask``, bool ``[k]``, is true."""
         positions = np.flatnonzero(mask)
         return replace(
             self,
@@ -99,7 +99,9 @@ class Finding:
         )
 
     def of_split(self, face_set: FaceSet, split: str) -> Finding:
-        """Return the finding with the images in a split; a group with such an image stays whole.
+        """Return the finding with only the images in a split.
+
+        A group with at least one image in the split stays whole.
 
         Args:
             face_set: The data.
@@ -113,7 +115,9 @@ class Finding:
         return self._filtered_by_group(np.isin(self.rows, face_set.rows(split)))
 
     def of_label(self, face_set: FaceSet, label: str) -> Finding:
-        """Return the finding with the images of a class; a group with such an image stays whole.
+        """Return the finding with only the images of a class.
+
+        A group with at least one image of the class stays whole.
 
         Raises:
             InputError: There is no such class.
@@ -125,7 +129,7 @@ class Finding:
         return self._filtered_by_group(face_set.labels[self.rows] == face_set.classes.index(label))
 
     def without(self, rows: Iterable[int]) -> Finding:
-        """Return the finding without these images; groups with one remaining image are left out."""
+        """Return the finding without these images; groups with one remaining image are removed."""
         remaining = self.filtered(~np.isin(self.rows, np.fromiter(rows, np.intp)))
         if not remaining.is_grouped:
             return remaining
@@ -139,7 +143,7 @@ class Finding:
         return self.filtered(mask)
 
     def to_json(self, face_set: FaceSet) -> dict[str, Any]:
-        """Return the counts and the notes, for a command's document."""
+        """Return the counts and the notes, for the JSON output of a command."""
         return {
             "images": len(self),
             "groups": len(self.groups) if self.is_grouped else None,
@@ -253,7 +257,7 @@ def _group_text(face_set: FaceSet, group: NDArray[np.intp]) -> str:
 def _groups_with_leaks(
     face_set: FaceSet, groups: Sequence[NDArray[np.intp]], leaked: dict[str, NDArray[np.intp]]
 ) -> list[NDArray[np.intp]]:
-    """Return the groups with a leaked image; within each, test and validation come before train."""
+    """Return the groups with a leaked image, each sorted by split: test, validation, train."""
     rows = np.concatenate([*leaked.values(), np.zeros(0, np.intp)])
     leaking = [group for group in groups if np.isin(group, rows).any()]
     return [group[np.argsort(-face_set.splits[group], kind="stable")] for group in leaking]
@@ -268,11 +272,11 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
 
     Returns:
         *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with a
-        validation or test image and a training image; *repeats*: the images of a group that are in
-        the same split, if there are at least two.
+        validation or test image and a training image; *repeats*: groups of two or more equal images
+        in the same split.
     """
     audit = audit or audit_duplicates(face_set)
-    # The largest groups first: they say most about the origin of the data.
+    # The largest groups come first, because they say most about the origin of the data.
     groups = sorted(audit.groups, key=lambda group: (-len(group), int(group[0])))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     repeats = [
@@ -324,8 +328,8 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
 
     The score of an image is its correlation with the most similar image.
     """
-    # Pairs contain one image of each group of exact copies. The copies have the same score, so
-    # scores are looked up by the pixels.
+    # The pairs contain only one image of each group of exact copies. All images of such a group
+    # have the same score, so scores are looked up by the pixels.
     keys = content_keys(face_set.images)
     score_by_key: dict[int, float] = {}
     for rows in (near.first, near.second):
@@ -333,7 +337,7 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
             key = int(keys[row])
             score_by_key[key] = max(score_by_key.get(key, -1.0), correlation)
     scores = {int(row): score_by_key[int(keys[row])] for group in near.groups for row in group}
-    # The most similar pairs first, because less similar ones are less certain.
+    # Groups with the most similar pairs come first, because less similar pairs are less certain.
     groups = sorted(near.groups, key=lambda group: -max(scores[int(row)] for row in group))
     conflicts = [group for group in groups if len(np.unique(face_set.labels[group])) > 1]
     notes = [

@@ -26,7 +26,7 @@ def emotion_of_folder(name: str, emotions: Sequence[str] = EMOTIONS8) -> str | N
 
     Args:
         name: ``"Happy"``, ``"0_angry"``, ``"SadFaces"``, ``"images of fear (2)"``.
-        emotions: The emotions to map to: ``EMOTIONS`` or ``EMOTIONS8``.
+        emotions: The emotions that may be returned: ``EMOTIONS`` or ``EMOTIONS8``.
 
     Returns:
         The emotion; None if the name contains no emotion, several emotions, or another word
@@ -41,7 +41,7 @@ def _emotion_of_folder(name: str) -> str | None:
     emotion = emotion_from_name(name, EMOTIONS8)
     if emotion is not None:
         return emotion
-    # "SadFaces" has two words, "SAD_faces" as well; the last pattern is for other alphabets.
+    # "SadFaces" and "SAD_faces" have two words each. The last pattern is for other alphabets.
     words = [
         word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)
     ]

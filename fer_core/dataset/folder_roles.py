@@ -20,7 +20,7 @@ _SYNONYMS = {"val": "validation", "valid": "validation", "training": "train", "t
 
 @dataclass(frozen=True)
 class FolderRoles:
-    """The roles of folders; chosen at import and recorded.
+    """The roles of folders, which the user chooses for an import.
 
     Attributes:
         roles: Pairs of a folder and its role. A folder is given by its name, or by the last parts
@@ -48,7 +48,7 @@ class FolderRoles:
         return {_path_key(name): role for name, role in self.roles}
 
     def role_of(self, folders: Sequence[str]) -> tuple[int, Role] | None:
-        """Return the role of the deepest folder of a path that has a role, and its position.
+        """Return the position and the role of the deepest folder with a role in a path.
 
         Args:
             folders: The folders of the path, from the top.
@@ -66,14 +66,14 @@ class FolderRoles:
         return None
 
     def missing(self, paths: Iterable[Sequence[str]]) -> list[str]:
-        """Return the folders with a role that a source does not contain.
+        """Return the folders that have a role but do not exist in a source.
 
         Args:
             paths: The folders of each path in the source, from the top.
         """
         if not self.roles:
             return []
-        # All sequences of consecutive folders, because the user may have named any of these.
+        # Collect all sequences of consecutive folders, because the user may have named any of them.
         existing: set[tuple[str, ...]] = set()
         for folders in paths:
             keys = [_folder_key(folder) for folder in folders]

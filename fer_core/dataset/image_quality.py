@@ -15,8 +15,8 @@ from fer_core.progress import ProgressReport
 _GRAY_MARGIN = 4
 
 #: An image is nearly blank if at least this share of its pixels has the same intensity. The value
-#: was chosen by inspecting FER2013: its placeholders of deleted photos have higher shares, its line
-#: drawings and dark faces lower ones.
+#: was chosen by inspecting FER2013: placeholders of deleted photos have higher shares, but line
+#: drawings and dark faces have lower shares.
 NEARLY_BLANK_SHARE = 0.75
 
 #: Number of images between two reports of the progress.
@@ -42,11 +42,11 @@ class ImageQuality:
     uniform_share: NDArray[np.float32]
 
     def blank_rows(self) -> NDArray[np.intp]:
-        """Return the rows of images that show nothing, the same ones as ``audit_duplicates``."""
+        """Return the rows of images that show nothing, as ``audit_duplicates`` finds them."""
         return np.flatnonzero(self.contrast < BLANK_DEVIATION)
 
     def nearly_blank_rows(self) -> NDArray[np.intp]:
-        """Return the rows of nearly blank images, without those of blank images."""
+        """Return the rows of nearly blank images; blank images are not among them."""
         is_blank = self.contrast < BLANK_DEVIATION
         return np.flatnonzero((self.uniform_share >= NEARLY_BLANK_SHARE) & ~is_blank)
 

@@ -1,4 +1,4 @@
-"""The files of an imported dataset: its faces, and its record, which an import writes last."""
+"""The files of an imported dataset: the faces, and the record, which an import writes last."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fer_core.classes import validated_classes
 from fer_core.emotions import EMOTIONS
 from fer_core.files import read_json
 
+#: The record of a dataset: how it was imported, its classes, and the skipped files.
 RECORD_FILE = "dataset.json"
 FACES_FILE = "faces.npz"
 

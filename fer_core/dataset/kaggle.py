@@ -49,7 +49,7 @@ def import_from_kaggle(
             own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``); if they have none, it sends no token.
         split_choice: How missing splits are created.
         report: Called with the progress of reading, after the download.
-        report_bytes: Called with the number of bytes on disk during the download.
+        report_bytes: Called during the download with the number of bytes on disk.
 
     Returns:
         The name of the dataset, and its data.
@@ -69,7 +69,7 @@ def import_from_kaggle(
 
 @contextmanager
 def _download_folder(root: Path) -> Iterator[Path]:
-    """Create a temporary folder to download to, in ``data/``: on the same disk as the datasets."""
+    """Create a temporary folder for the download in ``data/``, on the same disk as the datasets."""
     root.mkdir(parents=True, exist_ok=True)
     with temporary_folder("kaggle", root) as folder:
         yield folder

@@ -9,8 +9,8 @@ from pathlib import Path
 from fer_core.dataset.imported import is_imported
 from fer_core.errors import InputError
 
-#: Folder of the lock files, outside the datasets' folders: a folder can then be deleted while its
-#: lock is held, and creating the lock file never recreates a deleted folder.
+#: Folder of the lock files. It is outside the datasets' folders, so that a dataset's folder can be
+#: deleted while its lock is held, and creating a lock file never recreates a deleted folder.
 _LOCKS_FOLDER = ".locks"
 
 #: Seconds between two attempts to take a lock that another process holds.

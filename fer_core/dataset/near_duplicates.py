@@ -18,13 +18,14 @@ from fer_core.dataset.finding_cache import Arrays, cached_arrays
 from fer_core.dataset.near_search import find_pairs, first_copies
 from fer_core.progress import ProgressReport
 
-#: Version of the method, part of the cache key, so that results of an older method are not used.
+#: Version of the method. It is part of the cache key, so that results of an older method are not
+#: used.
 _VERSION = "2"
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """Pairs of images that show the same photo with different pixels, and groups of them.
+    """Pairs of images that show the same photo with different pixels, and the groups they form.
 
     Attributes:
         first: The smaller row number of each pair, intp ``[p]``. The pairs contain only the first
@@ -65,7 +66,7 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
 
     Args:
         face_set: The data.
-        report: Called with the number of finished comparisons and of all comparisons.
+        report: Called with the finished and the total amount, in an arbitrary unit.
     """
     return _with_groups(face_set, _pairs(face_set, report))
 
@@ -78,7 +79,7 @@ def cached_near_duplicates(
     Args:
         face_set: The data.
         folder: ``data/<name>``; None for data read from a path.
-        report: Called with the number of finished comparisons and of all comparisons.
+        report: Called with the finished and the total amount, in an arbitrary unit.
     """
     key = f"{_VERSION}-{face_set.fingerprint}"
     return _with_groups(
@@ -88,7 +89,7 @@ def cached_near_duplicates(
 
 
 def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
-    """Return the pairs of near-duplicates as arrays by name, which is their form in the cache."""
+    """Return the pairs of near-duplicates as arrays by name, as the cache stores them."""
     pairs = find_pairs(face_set.images, first_copies(content_keys(face_set.images)), report=report)
     return {
         "is_complete": np.array(pairs.is_complete),
@@ -100,7 +101,7 @@ def _pairs(face_set: FaceSet, report: ProgressReport | None) -> Arrays:
 
 
 def _with_groups(face_set: FaceSet, pairs: Arrays) -> NearDuplicates:
-    """Return the pairs with the groups, conflicts and leaks that follow from them."""
+    """Return the pairs, and the groups, conflicts and leaks that follow from the pairs."""
     first, second = pairs["first"], pairs["second"]
     connected = DisjointSets(len(face_set))
     for first_row, second_row in zip(first.tolist(), second.tolist(), strict=True):
@@ -135,8 +136,9 @@ def _near_leaks(
 ) -> dict[str, NDArray[np.intp]]:
     """Return the validation and test rows with a near-duplicate, but no exact copy, in train.
 
-    Pairs are used instead of groups, because two images of a group need not be near-duplicates of
-    each other: a third image, which is a near-duplicate of both, may connect them.
+    The function uses pairs instead of groups, because two images of a group need not be
+    near-duplicates of each other: a third image, which is a near-duplicate of both, may connect
+    them.
     """
     train_keys = np.unique(keys[face_set.rows("train")])
     first_keys, second_keys = keys[first], keys[second]

@@ -4,9 +4,10 @@ The search has two steps. First, perceptual hashes find candidates, which are pa
 images. As in pHash (Zauner, "Implementation and benchmarking of perceptual image hash functions",
 2010), a hash consists of the lowest frequencies of the discrete cosine transform. Unlike in pHash,
 it contains the values of the frequencies and not only their signs, because a shift by one pixel
-changes many signs. One matrix product of the values compares all pairs. Mirroring an image only
-changes the signs of its odd horizontal frequencies. Second, each candidate is verified by the
-normalized cross-correlation of the pixels, at the best of several shifts.
+changes many signs. Matrix products of the hashes compare all pairs. Mirroring an image only changes
+the signs of its odd horizontal frequencies, so that the same products also find mirrored copies.
+Second, each candidate is verified by the normalized cross-correlation of the pixels, at the best of
+several shifts.
 
 The matrix of all pairs is computed in tiles, so that memory does not grow with the square of the
 number of images.
@@ -28,33 +29,37 @@ from fer_core.progress import ProgressReport
 
 #: Number of frequencies of the hash in each direction.
 _FREQUENCIES = 8
-#: Which values of a hash belong to odd horizontal frequencies. The first frequency, the mean
-#: intensity, is not part of a hash.
+#: True for the values of a hash that belong to odd horizontal frequencies. The first frequency is
+#: the mean intensity, which is not part of a hash.
 _IS_ODD = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:] % 2 == 1
 
-#: Minimum cosine similarity of the two hashes of a candidate. The injected copies of the demo set
-#: have at least 0.96; no pair below 0.9 passes the verification.
+#: Minimum cosine similarity of the two hashes of a candidate. In the demo set, the similarity of an
+#: injected near-duplicate and its source is at least 0.96. Pairs with a similarity below 0.9 do not
+#: pass the verification.
 _CANDIDATE_SIMILARITY = 0.9
 
 #: Maximum shift that the verification tries, in pixels to each side.
 _MAX_SHIFT = 3
 
-#: Minimum correlation of two images that show the same photo, chosen by inspecting FER2013: all
-#: pairs from this value to 0.93 showed the same photo, below 0.9 only two of three pairs did.
-#: Mirrored faces are similar because faces are symmetric, so they need a higher correlation.
+#: Minimum correlation of two images that show the same photo. The value was chosen by inspecting
+#: pairs of FER2013: with a correlation of 0.92 to 0.93, all pairs showed the same photo; with a
+#: correlation below 0.9, only two of three pairs did.
 MIN_CORRELATION = 0.92
+#: Minimum correlation of two images if one of them is mirrored. It is higher, because any face is
+#: similar to its mirror image.
 MIN_MIRRORED_CORRELATION = 0.95
 
-#: Minimum standard deviation of the intensities; below it, an image shows too little to compare.
+#: Minimum standard deviation of the intensities of an image that is compared. Images with a lower
+#: deviation show too little.
 _MIN_DEVIATION = 4.0
 
 #: Maximum number of rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles
 #: are slower, especially on a busy machine.
 _ROWS, _COLUMNS = 1024, 4096
 
-#: Maximum number of candidates to verify; this many take about 20 seconds. FER2013 has 40,000. If
-#: nearly all images look alike, the number of candidates grows with the square of the number of
-#: images.
+#: Maximum number of candidates to verify; verifying that many takes about 20 seconds. FER2013 has
+#: 40,000 candidates. If nearly all images look alike, the number of candidates grows with the
+#: square of the number of images.
 _MAX_CANDIDATES = 500_000
 
 #: Number of images that are converted to floats at the same time.
@@ -64,8 +69,8 @@ _IMAGES_AT_ONCE = 256
 #: that earlier joins have connected.
 _FILTERED_AT_ONCE = 256
 
-#: Maximum number of candidates in memory at the same time. In the frames of a video, all pairs of a
-#: tile are candidates.
+#: Maximum number of candidates in memory at the same time. If the images are frames of a video, all
+#: pairs of a tile may be candidates.
 _CANDIDATES_AT_ONCE = 250_000
 
 
@@ -97,13 +102,13 @@ def find_pairs(
 ) -> NearPairs:
     """Find the near-duplicates within ``rows``, or between ``rows`` and ``others``.
 
-    Pass only one image of each group of exact copies; otherwise copies are pairs as well.
+    Pass only one image of each group of exact copies, because exact copies would be found as pairs.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
         rows: Row numbers, in ascending order if ``others`` is None.
         others: Row numbers of other images; None to compare ``rows`` with each other.
-        report: Called with the finished and the total work, in an arbitrary unit.
+        report: Called with the finished and the total amount, in an arbitrary unit.
     """
     rows = recognizable_rows(images, rows)
     second_rows = rows if others is None else recognizable_rows(images, others)
@@ -113,10 +118,11 @@ def find_pairs(
     )
     budget = _Budget(tiles.count)
     pairs: list[tuple[int, int, float, bool]] = []
-    for tile in tiles.compare(report):
-        for position in tile.best(budget.take(len(tile))):
-            first, second = int(rows[tile.first[position]]), int(second_rows[tile.second[position]])
-            is_mirrored = bool(tile.is_mirrored[position])
+    for candidates in tiles.compare(report):
+        for position in candidates.best(budget.take(len(candidates))):
+            first = int(rows[candidates.first[position]])
+            second = int(second_rows[candidates.second[position]])
+            is_mirrored = bool(candidates.is_mirrored[position])
             correlation = _correlation_of_copies(images[first], images[second], is_mirrored)
             if correlation is not None:
                 pairs.append((first, second, correlation, is_mirrored))
@@ -139,13 +145,14 @@ def join_near_duplicates(
     """Join the groups of images that are near-duplicates of each other.
 
     Pairs whose images are already in one group are not verified. Therefore this function can handle
-    the frames of videos, of which ``find_pairs`` would verify nearly all pairs.
+    the frames of a video, although nearly all pairs of frames are candidates.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
-        rows: The images to compare, in ascending order; one image of each group of exact copies.
+        rows: The row numbers of the images to compare, in ascending order. Pass only one image of
+            each group of exact copies.
         groups: The groups of all ``n`` images; changed in place.
-        report: Called with the finished and the total work, in an arbitrary unit.
+        report: Called with the finished and the total amount, in an arbitrary unit.
 
     Returns:
         False if so many images look alike that not all candidates were verified.
@@ -153,12 +160,12 @@ def join_near_duplicates(
     rows = recognizable_rows(images, rows)
     tiles = _Tiles(perceptual_hashes(images, rows))
     budget = _Budget(tiles.count)
-    for tile in tiles.compare(report):
-        first, second = rows[tile.first], rows[tile.second]
-        budget.begin_tile()
+    for candidates in tiles.compare(report):
+        first, second = rows[candidates.first], rows[candidates.second]
+        budget.begin_part()
         # In the frames of a video, most pairs are connected already; sorting them would take long.
         unconnected = np.flatnonzero(groups.roots(first) != groups.roots(second))
-        positions = unconnected[np.argsort(-tile.similarity[unconnected], kind="stable")]
+        positions = unconnected[np.argsort(-candidates.similarity[unconnected], kind="stable")]
         for start in range(0, len(positions), _FILTERED_AT_ONCE):
             chunk = positions[start : start + _FILTERED_AT_ONCE]
             chunk = chunk[groups.roots(first[chunk]) != groups.roots(second[chunk])]
@@ -168,7 +175,7 @@ def join_near_duplicates(
                     continue
                 if not budget.take_one():
                     break
-                is_mirrored = bool(tile.is_mirrored[position])
+                is_mirrored = bool(candidates.is_mirrored[position])
                 if _correlation_of_copies(images[row], images[other_row], is_mirrored) is not None:
                     groups.join(row, other_row)
     return not budget.was_exceeded
@@ -188,12 +195,12 @@ def copies_of_train(
         rows: The row numbers of the images to look up, ``[k]``.
         train_rows: The row numbers of the training images.
         model_keys: ``content_keys`` of the images that a model was trained on; None for no model.
-        report: Called with the finished and the total work, in an arbitrary unit.
+        report: Called with the finished and the total amount, in an arbitrary unit.
 
     Returns:
-        Three arrays, bool ``[k]``. They are True for exact copies of a training image; for
-        near-duplicates of one that are not exact copies; and for those near-duplicates whose
-        training image has a key in ``model_keys``.
+        Three arrays, bool ``[k]``. The first is True for exact copies of a training image. The
+        second is True for near-duplicates of a training image that are not exact copies. The third
+        is True where the second is True and the key of the training image is in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
@@ -238,7 +245,7 @@ def perceptual_hashes(
         scalar product of two rows is the cosine similarity of the two hashes.
     """
     rows = np.arange(len(images)) if rows is None else rows
-    # The basis of the discrete cosine transform, of which each row is one frequency.
+    # The basis of the discrete cosine transform: each row is one frequency.
     positions = 2 * np.arange(FACE_SIZE) + 1
     frequencies = np.arange(_FREQUENCIES)[:, None]
     basis = np.cos(np.pi * positions * frequencies / (2 * FACE_SIZE)).astype(np.float32)
@@ -259,8 +266,8 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
     """Return the normalized cross-correlation of two images at the best shift.
 
     Args:
-        first: uint8 ``[48, 48]``. The image without its margin is compared with each position in
-            the other image.
+        first: uint8 ``[48, 48]``. This image without its margin is compared with all positions in
+            the second image.
         second: uint8 ``[48, 48]``.
 
     Returns:
@@ -282,12 +289,13 @@ def _correlation_of_copies(
 
 
 @dataclass(frozen=True)
-class _Tile:
-    """The candidates of one tile.
+class _Candidates:
+    """Some or all of the candidates in one tile.
 
     Attributes:
-        first: Position of one hash of each candidate, ``[k]``.
-        second: Position of the other hash, ``[k]``.
+        first: Position of the first image of each candidate in the rows of the matrix of all pairs,
+            ``[k]``.
+        second: Position of the second image in the columns of the matrix, ``[k]``.
         similarity: Cosine similarity of the two hashes, ``[k]``.
         is_mirrored: True if one image is similar to the mirror image of the other, ``[k]``.
     """
@@ -318,7 +326,7 @@ class _Tiles:
     ) -> None:
         self._is_symmetric = others is None
         second_hashes = hashes if others is None else others
-        #: The factors of two matrix products: of the even frequencies, and of the odd ones.
+        #: The factors of two matrix products: one of the even and one of the odd frequencies.
         self._factors = tuple(
             _with_frequencies(hashes, second_hashes, mask) for mask in (~_IS_ODD, _IS_ODD)
         )
@@ -335,12 +343,15 @@ class _Tiles:
             -(-(columns - self._first_column(start)) // _COLUMNS) for start in range(0, rows, _ROWS)
         )
 
-    def compare(self, report: ProgressReport | None) -> Iterator[_Tile]:
-        """Yield the candidates of each tile; if there are many, in several objects."""
+    def compare(self, report: ProgressReport | None) -> Iterator[_Candidates]:
+        """Yield the candidates of all tiles, tile by tile.
+
+        If a tile has more than ``_CANDIDATES_AT_ONCE`` candidates, yield them in several parts.
+        """
         rows, columns = self._shape
         for start in range(0, rows, _ROWS):
             for column in range(self._first_column(start), columns, _COLUMNS):
-                yield from self._tile(start, column)
+                yield from self._compare_tile(start, column)
             if report is not None:
                 finished_rows = min(start + _ROWS, rows)
                 if self._is_symmetric:
@@ -352,15 +363,16 @@ class _Tiles:
     def _first_column(self, start: int) -> int:
         """Return the first column to compare with the rows from ``start``.
 
-        If the hashes are compared with each other, the columns before are the same pairs again.
+        If the hashes are compared with each other, the pairs in the columns before ``start`` were
+        already compared, with rows and columns exchanged.
         """
         return start if self._is_symmetric else 0
 
-    def _tile(self, start: int, column: int) -> Iterator[_Tile]:
-        """Yield the candidates among the hashes from ``start`` and those from ``column``."""
-        # The similarity to an image is the sum of the products of its even and of its odd
-        # frequencies. The similarity to its mirror image is their difference. The larger of the two
-        # similarities is even + |odd|.
+    def _compare_tile(self, start: int, column: int) -> Iterator[_Candidates]:
+        """Yield the candidates of the tile that begins at row ``start`` and column ``column``."""
+        # The similarity of two images is the product of their even frequencies plus the product of
+        # their odd frequencies. If one image is mirrored, the similarity is even - odd instead. The
+        # larger of the two similarities is even + |odd|.
         even, odd, larger = self._arrays(start, column)
         for (left, right), product in zip(self._factors, (even, odd), strict=True):
             np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
@@ -370,30 +382,31 @@ class _Tiles:
         for begin in range(0, len(indices), _CANDIDATES_AT_ONCE):
             chunk = indices[begin : begin + _CANDIDATES_AT_ONCE]
             first, second = np.divmod(chunk, even.shape[1])
-            yield self._candidates(
+            yield self._select_candidates(
                 first + start, second + column, even.ravel()[chunk], odd.ravel()[chunk]
             )
 
-    def _candidates(
+    def _select_candidates(
         self,
         first: NDArray[np.intp],
         second: NDArray[np.intp],
         even: NDArray[np.float32],
         odd: NDArray[np.float32],
-    ) -> _Tile:
-        """Return the candidates among pairs of images, with mirrored ones after the others.
+    ) -> _Candidates:
+        """Return the candidates among pairs of images; the mirrored candidates come last.
 
         Args:
-            first: Position of one hash of each pair, ``[p]``.
-            second: Position of the other hash, ``[p]``.
+            first: Position of the first hash of each pair, ``[p]``.
+            second: Position of the second hash of each pair, ``[p]``.
             even: Product of the even frequencies of the two hashes, ``[p]``.
             odd: Product of the odd frequencies of the two hashes, ``[p]``.
         """
-        # A tile on the diagonal contains each pair twice, and pairs of an image with itself.
+        # If the hashes are compared with each other, a tile on the diagonal contains pairs of an
+        # image with itself, and some pairs twice, in both orders. Keep one order of each pair.
         is_pair = first < second if self._is_symmetric else np.ones(len(first), bool)
         similarities = (even + odd, even - odd)
         masks = [is_pair & (similarity > _CANDIDATE_SIMILARITY) for similarity in similarities]
-        return _Tile(
+        return _Candidates(
             first=np.concatenate([first[mask] for mask in masks]),
             second=np.concatenate([second[mask] for mask in masks]),
             similarity=np.concatenate(
@@ -403,7 +416,7 @@ class _Tiles:
         )
 
     def _arrays(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
-        """Return three arrays of the size of a tile, which the next tile overwrites."""
+        """Yield three arrays of the size of a tile. The next tile overwrites their values."""
         shape = min(_ROWS, self._shape[0] - start), min(_COLUMNS, self._shape[1] - column)
         return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
 
@@ -411,9 +424,9 @@ class _Tiles:
 def _with_frequencies(
     hashes: NDArray[np.float32], others: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both arrays of hashes with the frequencies for which ``mask`` is true.
+    """Return both arrays of hashes with only the frequencies for which ``mask`` is true.
 
-    If both are the same array, the result is the same array twice, to save memory.
+    If ``others`` is ``hashes``, the result contains the same array twice, to save memory.
     """
     selected = hashes[:, mask]
     return selected, selected if others is hashes else others[:, mask]
@@ -422,38 +435,39 @@ def _with_frequencies(
 class _Budget:
     """The number of candidates that may still be verified.
 
-    A quarter of this number is reserved, an equal part of it for each tile. Otherwise the first
-    tiles of a large dataset could use up all verifications.
+    ``_Tiles.compare`` yields the candidates in parts, usually one part for each tile. A quarter of
+    all verifications is reserved, an equal share for each part, so that the first parts of a large
+    dataset cannot use up all verifications.
     """
 
-    def __init__(self, tiles: int) -> None:
+    def __init__(self, parts: int) -> None:
         self._left = _MAX_CANDIDATES
-        self._reserve_per_tile = _MAX_CANDIDATES // (4 * max(tiles, 1))
-        self._later_tiles = tiles
-        self._left_in_tile = 0
+        self._reserve_per_part = _MAX_CANDIDATES // (4 * max(parts, 1))
+        self._later_parts = parts
+        self._left_in_part = 0
         #: True if a candidate was not verified, because too many were verified before.
         self.was_exceeded = False
 
-    def begin_tile(self) -> None:
-        """Start the next tile."""
-        self._later_tiles = max(self._later_tiles - 1, 0)
-        self._left_in_tile = max(
-            self._left - self._reserve_per_tile * self._later_tiles, self._reserve_per_tile
+    def begin_part(self) -> None:
+        """Start the next part."""
+        self._later_parts = max(self._later_parts - 1, 0)
+        self._left_in_part = max(
+            self._left - self._reserve_per_part * self._later_parts, self._reserve_per_part
         )
 
     def take(self, requested: int) -> int:
-        """Start the next tile, and return how many of its ``requested`` candidates to verify."""
-        self.begin_tile()
-        granted = min(requested, self._left_in_tile)
+        """Start the next part, and return how many of its ``requested`` candidates to verify."""
+        self.begin_part()
+        granted = min(requested, self._left_in_part)
         self._left -= granted
         self.was_exceeded |= granted < requested
         return granted
 
     def take_one(self) -> bool:
-        """Return True if one more candidate of the tile may be verified, and count it."""
-        if self._left_in_tile <= 0:
+        """Return True if one more candidate of this part may be verified, and count it."""
+        if self._left_in_part <= 0:
             self.was_exceeded = True
             return False
         self._left -= 1
-        self._left_in_tile -= 1
+        self._left_in_part -= 1
         return True

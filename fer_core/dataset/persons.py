@@ -1,4 +1,4 @@
-"""Recognize the person in an image by its file name and folders, as known datasets name them."""
+"""Recognize the person in an image by the names of the image file and its folders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Person:
     """The person in an image.
 
     Attributes:
-        name: Identifies the person among those with the same ``source``.
-        source: Where the name comes from, for messages: "file names of CK+".
+        name: Identifies the person among all persons with the same ``source``.
+        source: Where the name comes from, such as "file names of CK+"; used in messages.
     """
 
     name: str
@@ -22,8 +22,9 @@ class Person:
 def person_from_path(path: str) -> Person | None:
     """Return the person that an image shows; None if its path does not identify the person.
 
-    Recognized are the file names of datasets with a documented naming scheme, and numbered names
-    such as ``subject01`` or ``person_7`` of the file or of one of the last two folders.
+    The path identifies the person in two cases: the file is named as in a dataset with a documented
+    naming scheme, or the name of the file or of one of the last two folders begins with a numbered
+    word such as ``subject01`` or ``person_7``.
 
     Args:
         path: The path of the image inside the dataset, with ``/`` between folders.
@@ -43,7 +44,7 @@ def person_from_path(path: str) -> Person | None:
     return None
 
 
-#: Patterns of file names by dataset. The groups of a match identify the person.
+#: Patterns of file names by dataset. The captured groups of a match identify the person.
 _FILE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (source, re.compile(pattern, re.IGNORECASE))
     for source, pattern in (

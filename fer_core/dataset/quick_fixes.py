@@ -1,4 +1,7 @@
-"""Quick fixes: rules that drop images of one kind of finding, as decisions of the curation."""
+"""Quick fixes: rules that drop images of one kind of finding.
+
+A quick fix does not change the imported images: it adds decisions to the curation of the dataset.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ class QuickFix:
         name: The name of the quick fix on the command line.
         title: The text of its button.
         explanation: What the quick fix does and does not do, for users.
-        reason: The reason that its decisions state.
-        source: The kind of finding that it fixes.
-        needs_near: True if it needs the near-duplicates of the dataset.
-        depends_on_dropped: True if it drops other images when some are dropped already: of two
-            copies, it drops the second one unless the first one is dropped already.
+        reason: The reason that is stored with each decision.
+        source: The kind of finding whose images the quick fix drops.
+        needs_near: True if the quick fix needs the near-duplicates of the dataset.
+        depends_on_dropped: True if the earlier drops of the curation change which images the quick
+            fix drops. For example, ``drop-repeats`` keeps the first of two copies and drops the
+            second copy. If the first copy was dropped earlier, ``drop-repeats`` keeps the second.
     """
 
     name: str
@@ -137,12 +141,13 @@ def quick_fix_rows(
     *,
     near: NearDuplicates | None = None,
 ) -> NDArray[np.intp]:
-    """Return the rows that a quick fix would drop, including rows that already have a decision.
+    """Return the rows that a quick fix would drop, even if they already have a decision.
 
     Args:
         fix: The quick fix.
         face_set: The dataset as imported.
-        dropped: Rows that are dropped already, for a quick fix that depends on them.
+        dropped: Rows that were dropped earlier. A quick fix with ``depends_on_dropped`` ignores
+            these rows; all others do not use this argument.
         near: The near-duplicates of the dataset; None if the quick fix does not need them.
 
     Raises:
@@ -160,7 +165,8 @@ def quick_fix_rows(
 def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
     """Return the training rows that are near-duplicates of validation and test images.
 
-    Pairs contain one image of each group of exact copies, so rows are found by their pixels.
+    The pairs contain only one image of each group of exact copies, so rows are found by their
+    pixels.
     """
     keys = content_keys(face_set.images)
     train = face_set.rows("train")
@@ -176,7 +182,7 @@ def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
-    """Return training rows that repeat an earlier training row which is not dropped."""
+    """Return the training rows that repeat an earlier training row; ignore ``dropped`` rows."""
     rows = np.setdiff1d(face_set.rows("train"), np.array(sorted(dropped), np.intp))
     keys_and_labels = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
     _, first_positions = np.unique(keys_and_labels, axis=1, return_index=True)
@@ -195,8 +201,8 @@ def _blanks(face_set: FaceSet) -> NDArray[np.intp]:
     return np.sort(np.concatenate([quality.blank_rows(), quality.nearly_blank_rows()]))
 
 
-#: Functions that return the rows to drop, by the name of the quick fix: only for quick fixes that
-#: need no data other than the dataset.
+#: Functions that return the rows to drop, by the name of the quick fix. They exist only for quick
+#: fixes that need no data other than the dataset.
 _ROWS_TO_DROP: dict[str, Callable[[FaceSet], NDArray[np.intp]]] = {
     "drop-train-copies": leaking_training_rows,
     "drop-conflicts": _conflicts,

@@ -9,15 +9,17 @@ from fer_core.dataset.face_set import FaceSet
 
 
 def sample_rows(face_set: FaceSet, count: int) -> tuple[str, NDArray[np.intp]]:
-    """Return rows of one split, evenly spaced.
+    """Return a split and evenly spaced rows of this split.
+
+    The split is validation if it has images, else test if it has images, else train.
 
     Args:
         face_set: The data.
         count: Maximum number of rows.
 
     Returns:
-        The split and its rows. The split is validation; if it has no images, it is test; if test
-        has none either, it is train. There are no rows if the dataset has no images.
+        The name of the split and the numbers of the rows. If the dataset has no images, there are
+        no rows.
     """
     for split in ("validation", "test", "train"):
         rows = face_set.rows(split)

@@ -1,4 +1,4 @@
-"""Check the path of a source that a user enters: remove quotes, and reject parts of a dataset."""
+"""Check the path that a user enters: remove quotes, and reject a path of only part of a dataset."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ _MAX_ENTRIES = 2_000
 def checked_source(
     text: str, roles: FolderRoles | None = None, roots: Sequence[Path] | None = None
 ) -> Path:
-    """Return the path of a dataset that a user typed or copied.
+    """Check the path of a dataset that a user typed or copied, and return it.
 
     Args:
         text: The path; spaces and quotes around it are removed, and ``~`` is the home folder.
-        roles: The roles that the user gave to folders.
+        roles: The roles that the user gave to folders. A split with a role may be imported alone.
         roots: The folders that may be read; None if all folders may be read.
 
     Returns:
-        The path; it is possible that it does not exist.
+        The path, which may not exist.
 
     Raises:
         InputError: The text is the address of a web page, or the path of only a part of a dataset:
-            a split, a class, the pictures without their labels, or one of its files.
+            a split without a role, a class, the pictures without their labels, or a single file.
     """
     path = pasted_path(text)
     if path is None and "://" in text:
@@ -52,21 +52,20 @@ def checked_source(
         return Path(unquoted_path(text) or text)
     # "." and links are replaced, because the checks need the names of the parent folders.
     absolute = path.resolve()
-    problem = _partial_dataset(absolute, roles or FolderRoles(), roots)
+    problem = _source_problem(absolute, roles or FolderRoles(), roots)
     if problem is not None:
         raise InputError(problem)
     return path
 
 
 def other_splits(path: Path, roots: Sequence[Path] | None = None) -> tuple[str, ...]:
-    """Return the names of the folders of other splits next to the folder of a split.
+    """Return the names of the folders of other splits that are next to a folder.
+
+    The result is empty if the folder itself is not named after a split.
 
     Args:
         path: The folder.
         roots: The folders that may be read; None if all folders may be read.
-
-    Returns:
-        Empty if the folder is not named after a split.
     """
     split = _split_of_name(path.name)
     if split is None or not path.is_dir() or not _may_read(path.parent, roots):
@@ -84,10 +83,11 @@ def _split_of_name(name: str) -> int | None:
     return None if split_and_is_official is None else split_and_is_official[0]
 
 
-def part_of_dataset(path: Path, roots: Sequence[Path] | None = None) -> str | None:
-    """Return a message if a path is only a part of a dataset, such as one class or one file.
+def partial_dataset_problem(path: Path, roots: Sequence[Path] | None = None) -> str | None:
+    """Return a message if a path is only a part of a dataset that cannot be imported alone.
 
-    The folder of a split is not reported.
+    Such a part is a class, a file, or the pictures without their labels. A split is not such a
+    part, because it can be imported alone.
 
     Args:
         path: An absolute path that exists.
@@ -115,9 +115,13 @@ def part_of_dataset(path: Path, roots: Sequence[Path] | None = None) -> str | No
     return None
 
 
-def _partial_dataset(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> str | None:
-    """Return a message if a path is only a part of a dataset, such as a split without a role."""
-    problem = part_of_dataset(path, roots)
+def _source_problem(path: Path, roles: FolderRoles, roots: Sequence[Path] | None) -> str | None:
+    """Return a message if a path should not be imported; None if it can be imported.
+
+    A path should not be imported if ``partial_dataset_problem`` returns a message, or if it is the
+    folder of one of several splits and the user gave this folder no role.
+    """
+    problem = partial_dataset_problem(path, roots)
     if problem is not None:
         return problem
     other_names = other_splits(path, roots)
@@ -156,7 +160,7 @@ def _file_problem(path: Path, roots: Sequence[Path] | None) -> str | None:
 
 
 def _header(path: Path) -> bytes:
-    """Return the first bytes of a file in lower case; none if it cannot be read."""
+    """Return the first bytes of a file in lower case; empty if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(_HEADER_BYTES).lower()
@@ -165,9 +169,9 @@ def _header(path: Path) -> bytes:
 
 
 def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
-    """Return the folder that contains the labels of the pictures in ``path``.
+    """Return the folder with the labels of the pictures in ``path``; None if there is none.
 
-    It is next to ``path`` or next to the parent of ``path``; None if there is no such folder.
+    The folder of the labels is next to ``path`` or next to the parent of ``path``.
     """
     if _has_labels_inside(path):
         return None
@@ -184,12 +188,12 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
 
 
 def _has_labels_inside(path: Path) -> bool:
-    """Return True if a folder is a whole dataset: the folder of its labels is inside."""
+    """Return True if a folder contains a folder of labels, so that it is a whole dataset."""
     return any(name.lower() in _ANNOTATION_FOLDERS for name in _subfolders(path))
 
 
 def _is_class_folder(path: Path, roots: Sequence[Path] | None) -> bool:
-    """Return True if a folder of pictures is next to folders of other classes."""
+    """Return True if a folder is one class, and folders of other classes are next to it."""
     if not _may_read(path.parent, roots) or not _is_class_name(path.name):
         return False
     has_classes_inside = any(_is_class_name(name) for name in _subfolders(path))
@@ -216,7 +220,7 @@ def _may_read(folder: Path, roots: Sequence[Path] | None) -> bool:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted; none if the folder cannot be read.
+    """Return the names of the folders in a folder, sorted; empty if the folder cannot be read.
 
     Hidden folders and links are left out.
     """

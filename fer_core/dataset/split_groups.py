@@ -17,7 +17,8 @@ from fer_core.dataset.split_record import EXACT_COPIES, NEAR_DUPLICATES, PERSONS
 from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.progress import ProgressReport
 
-#: Maximum deviation of a split, as a fraction of its requested size, that is not reported.
+#: Maximum deviation of a split from its requested size, as a fraction of this size. A larger
+#: deviation causes a warning.
 _TOLERATED_DEVIATION = 0.25
 
 
@@ -33,9 +34,10 @@ def create_grouped_splits(
 ) -> tuple[NDArray[np.int8], SplitGroups | None]:
     """Create each missing split from groups of training images.
 
-    Images of one person, near-duplicates and exact copies are one group. If there are too few
-    groups for all splits (all images show one person, for example), persons are ignored, then
-    near-duplicates, then exact copies, each with a warning.
+    Images of one person are in one group, and so are near-duplicates and exact copies. If there are
+    too few groups for all splits, for example because all images show one person, persons are
+    ignored. If there are still too few groups, near-duplicates are ignored, and finally exact
+    copies. Each of these steps adds a warning.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -44,11 +46,11 @@ def create_grouped_splits(
         persons: The person in each image; None if not known.
         classes: The names of the classes, for warnings.
         choice: The shares of the new splits, and the seed.
-        report: Called with the progress of the comparison of the images.
+        report: Called with the progress of comparing the images.
 
     Returns:
-        The new splits, int8 ``[n]``, and how the images were grouped. If no split is missing or
-        there are no training images, ``splits`` and None.
+        The new splits, int8 ``[n]``, and how the images were grouped. If no split is missing, or if
+        there are no training images, the result is ``splits`` and None.
     """
     rows = np.flatnonzero(splits == SPLITS.index("train"))
     missing = choice.missing_splits(splits)
@@ -127,8 +129,8 @@ class _Grouping:
     Attributes:
         groups: The groups.
         kinds: The kinds of images that form a group, as in ``SplitGroups.kept_together``.
-        warning_if_ignored: The warning if there are too few of these groups for all splits, and the
-            next grouping is used.
+        warning_if_ignored: The warning to show if there are too few of these groups for all splits,
+            so that the next grouping is used instead.
         is_complete: False if so many images look alike that not all near-duplicates were verified.
     """
 
@@ -155,11 +157,11 @@ def _groupings(
 
     # Near-duplicates are searched once, also among the images of one person, so that they are known
     # if persons must be ignored.
-    near = groups_of_copies()
-    is_complete = join_near_duplicates(images, first_rows, near, report)
+    near_duplicate_groups = groups_of_copies()
+    is_complete = join_near_duplicates(images, first_rows, near_duplicate_groups, report)
     if persons.persons:
         groups = groups_of_copies()
-        groups.join_equal(near.roots())
+        groups.join_equal(near_duplicate_groups.roots())
         groups.join_equal(persons.keys, persons.rows)
         count = len(persons.persons)
         count_text = "one person" if count == 1 else f"{count:,} persons"
@@ -172,7 +174,7 @@ def _groupings(
             is_complete,
         )
     yield _Grouping(
-        near,
+        near_duplicate_groups,
         (NEAR_DUPLICATES, EXACT_COPIES),
         "Nearly all images are near-duplicates of each other, so they are in several splits, and "
         "results on validation and test will be far too optimistic.",
@@ -189,7 +191,7 @@ def _groupings(
 
 
 def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Iterator[str]:
-    """Report splits for which there are too few images."""
+    """Yield a warning for each split for which there are too few images."""
     for split, share in missing.items():
         if not (created == split).any():
             yield (
@@ -201,7 +203,7 @@ def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Ite
 def _size_warnings(
     created: NDArray[np.int8], missing: dict[int, float], count: int
 ) -> Iterator[str]:
-    """Report splits whose size differs from the requested one."""
+    """Yield a warning for each split whose size differs too much from the requested size."""
     for split, share in missing.items():
         requested, size = share * count, int((created == split).sum())
         if size and abs(size - requested) > max(_TOLERATED_DEVIATION * requested, 2):
@@ -218,7 +220,7 @@ def _class_warnings(
     missing: dict[int, float],
     classes: Sequence[str],
 ) -> Iterator[str]:
-    """Report classes that would be in a split if groups did not stay together."""
+    """Yield a warning for each split that lacks classes only because groups stay together."""
     for split in missing:
         absent = np.setdiff1d(labels[ungrouped == split], labels[created == split])
         if len(absent) and (created == split).any():

@@ -1,4 +1,4 @@
-"""The record of the splits that an import created: which images it kept in one split."""
+"""The record of the splits that an import created, and of the images that it kept together."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class SplitGroups:
         created: The names of the splits that the import created.
         kept_together: The kinds of images that stay in one split: *persons* (images of one person),
             *near-copies* (near-duplicates), *exact copies*; empty if images were not grouped.
-        groups: Number of groups; a single image, without copies or a known person, counts as one.
+        groups: Number of groups. A single image without copies or a known person counts as a group.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
         persons: Number of known persons.
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
         is_complete: False if so many images look alike that not all near-duplicates were verified.
-        warnings: One sentence for each way in which the splits differ from the requested ones.
+        warnings: One sentence for each way in which the splits differ from the requested splits.
     """
 
     created: tuple[str, ...]
@@ -60,7 +60,7 @@ class SplitGroups:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record for ``dataset.json`` and for the documents of commands."""
+        """Return the record for ``dataset.json`` and for the JSON output of commands."""
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in asdict(self).items()
@@ -68,7 +68,7 @@ class SplitGroups:
 
     @classmethod
     def from_json(cls, values: Any) -> SplitGroups:
-        """Read a record; keys of later versions are ignored.
+        """Read a record. Keys that only later versions know are ignored.
 
         Raises:
             ValueError: The content is not valid.

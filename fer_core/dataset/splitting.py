@@ -19,7 +19,7 @@ _MAX_PASSES = 10
 
 @dataclass(frozen=True)
 class SplitChoice:
-    """How missing splits are created: chosen at import and recorded.
+    """How missing splits are created. The choice is made at import and stored with the dataset.
 
     Attributes:
         validation_share: Share of the images that becomes validation, above 0 and below 0.5.
@@ -45,7 +45,10 @@ class SplitChoice:
             raise InputError(f"The seed of the split should be 0 or above; received {self.seed}.")
 
     def missing_splits(self, splits: NDArray[np.int8]) -> dict[int, float]:
-        """Return the share of each split without images, by its index in ``SPLITS``."""
+        """Return the requested share of each split that has no images.
+
+        The keys of the result are indices into ``SPLITS``.
+        """
         shares = {"validation": self.validation_share, "test": self.test_share}
         return {
             SPLITS.index(name): share
@@ -123,7 +126,7 @@ def _assign_single_images(
     for label in np.unique(labels):
         members = generator.permutation(rows[labels[rows] == label])
         single = members[~is_grouped[members]]
-        # If no group of this class is in train, one single image must stay there.
+        # If train contains no group with this class, one single image must stay in train.
         must_keep_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
         start = 0
         for split, share in missing.items():
@@ -136,7 +139,8 @@ def _assign_single_images(
 class _GroupAssignment:
     """The assignment of groups of two or more images to splits.
 
-    Splits are identified by their position among train and the missing splits; train is 0.
+    The methods identify a split by a position: 0 for train, and 1 or 2 for the missing splits in
+    the order of ``missing``.
 
     Args:
         labels: int8 ``[n]``.
@@ -171,11 +175,11 @@ class _GroupAssignment:
         np.add.at(self._counts, (self._group_of_row, class_positions), 1)
         #: Number of images without a group, by class.
         self._single = totals - self._counts.sum(axis=0)
-        # [seed, 1] gives other random numbers than the seed alone, which shuffles single images.
+        # Single images are shuffled with ``seed``. The seed [seed, 1] gives other random numbers.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
         #: The groups, the largest first.
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-        #: Position of each group's split.
+        #: Position of the split of each group, ``[groups]``.
         self._position = np.zeros(len(sizes), np.intp)
         #: Class counts of the groups that each split has so far, ``[splits, classes]``.
         self._assigned = np.zeros_like(self._requested)
@@ -201,9 +205,9 @@ class _GroupAssignment:
         return position
 
     def _best(self, group: int, current: int | None = None) -> int:
-        """Return the position of the split whose deviation increases least by adding a group.
+        """Return the position of the split whose deviation increases least if it gets a group.
 
-        Return ``current`` instead if no other split is better.
+        Return ``current`` if no other split is better.
         """
         is_present = self._counts[group] > 0
         counts, requested = self._counts[group, is_present], self._requested[:, is_present]
@@ -232,7 +236,8 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each empty split the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # Classes with at least two single images, which may be moved to the split later.
+            # True for classes with at least two single images. Such images may be moved to the
+            # split later.
             can_fill = self._single > 1
             if self._assigned[position].any() or np.any(
                 np.round(self._requested[position, can_fill]) > 0
@@ -249,9 +254,9 @@ class _GroupAssignment:
                     break
 
     def _keep_classes_in_train(self) -> None:
-        """Move the smallest group of each class that train lacks back to train."""
+        """For each class that is missing in train, move its smallest group back to train."""
         for label in np.flatnonzero((self._assigned[0] == 0) & (self._single == 0)):
-            # The group of an earlier class may contain this class as well.
+            # A group that was moved for an earlier class may contain this class as well.
             if self._assigned[0, label] == 0:
                 group = next(group for group in self._order[::-1] if self._counts[group, label])
                 self._take(group)

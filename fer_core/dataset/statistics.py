@@ -13,7 +13,7 @@ BALANCED_RATIO = 1.5
 
 
 def class_counts(face_set: FaceSet) -> dict[str, dict[str, int]]:
-    """Count the images per split and class; an absent split is an empty dictionary."""
+    """Count the images per split and class. A split without images has an empty dictionary."""
     counts: dict[str, dict[str, int]] = {}
     for index, split in enumerate(SPLITS):
         labels = face_set.labels[face_set.splits == index]
@@ -26,7 +26,7 @@ def class_counts(face_set: FaceSet) -> dict[str, dict[str, int]]:
 def imbalance_ratio(face_set: FaceSet) -> float | None:
     """Return the ratio between the largest and the smallest class of the training split.
 
-    Classes without images are ignored; None if there are no training images.
+    Classes without images are ignored. The result is None if there are no training images.
     """
     counts = [count for count in class_counts(face_set)["train"].values() if count]
     return max(counts) / min(counts) if counts else None
@@ -37,19 +37,20 @@ class Overview:
     """The statistics of a dataset that matter before training on it.
 
     Attributes:
-        counts: Number of images per split and class; an absent split is an empty dictionary.
+        counts: Number of images per split and class. A split without images has an empty
+            dictionary.
     """
 
     counts: dict[str, dict[str, int]]
 
     @property
     def split_sizes(self) -> dict[str, int]:
-        """Number of images per split; 0 for an absent split."""
+        """Number of images per split, 0 for a split without images."""
         return {split: sum(counts.values()) for split, counts in self.counts.items()}
 
     @property
     def shares(self) -> dict[str, dict[str, float]]:
-        """Each class's share of its split, 0 to 1, for splits that have images."""
+        """Share of each class in each split that has images, 0 to 1."""
         return {
             split: {name: count / sum(counts.values()) for name, count in counts.items()}
             for split, counts in self.counts.items()
@@ -69,13 +70,13 @@ class Overview:
 
     @property
     def largest(self) -> str | None:
-        """The reference split's most frequent class; None without images."""
+        """The most frequent class of the reference split; None without images."""
         counts = self.counts[self.reference]
         return max(counts, key=counts.__getitem__) if counts else None
 
     @property
     def smallest(self) -> str | None:
-        """The rarest class of the reference split, of those with images; None without images."""
+        """The rarest class that has images in the reference split; None without images."""
         counts = {name: count for name, count in self.counts[self.reference].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
@@ -83,7 +84,7 @@ class Overview:
     def ratio(self) -> float | None:
         """Ratio between the largest and the smallest class of the reference split.
 
-        Classes without images are ignored; None if there are no images.
+        Classes without images are ignored. The value is None if there are no images.
         """
         if self.largest is None or self.smallest is None:
             return None
@@ -94,7 +95,8 @@ class Overview:
     def class_weights(self) -> dict[str, float]:
         """Weight of each class that has images, for a loss in which all classes count equally.
 
-        The weight is images / (classes * images of the class), as "balanced" in scikit-learn.
+        The weight is images / (classes * images of the class), as in scikit-learn with
+        ``class_weight="balanced"``.
         """
         counts = {name: count for name, count in self.counts[self.reference].items() if count}
         total = sum(counts.values())
@@ -104,7 +106,8 @@ class Overview:
         """Return the majority-class baseline: accuracy of always predicting the largest class.
 
         Args:
-            split: The split to measure on; the largest class is that of the reference split.
+            split: The split to measure on. The predicted class is the largest class of the
+                reference split.
 
         Returns:
             0 to 1; None for a split without images.

@@ -72,11 +72,11 @@ def import_dataset(
     Args:
         source: A table, folder or archive that ``read_dataset`` supports.
         settings: Contains the path of ``data/``.
-        name: The name of the dataset; by default that of the source.
+        name: The name of the dataset; by default the name of the source.
         split_choice: How missing splits are created.
-        class_choice: How the classes of the source become those of the dataset; by default they are
-            mapped to the seven emotions.
-        folder_roles: The roles of folders that cannot be recognized by their names.
+        class_choice: How the classes of the source are mapped to the classes of the dataset; by
+            default to the seven emotions.
+        folder_roles: The roles that the user gave to folders.
         report: Called with the progress of reading.
 
     Returns:
@@ -117,7 +117,7 @@ def import_dataset(
 
 
 def name_from_source(source: Path) -> str:
-    """Return the default name of a dataset: that of its source, as far as its characters are valid.
+    """Return the default name of a dataset: the name of its source, without invalid characters.
 
     The suffixes of archives and tables are removed.
     """
@@ -140,7 +140,8 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     with os_errors_as_input_errors(f"The dataset {folder.name!r} cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)
         with temporary_folder(folder.name, root) as temporary:
-            # Fill a new folder inside, because only this user may read the temporary folder itself.
+            # Only this user may read the temporary folder. Therefore, the data are written to a new
+            # folder inside it, which other users can read after the renaming.
             new_folder = temporary / folder.name
             new_folder.mkdir()
             yield new_folder
@@ -183,7 +184,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
             "imported": datetime.now(UTC).isoformat(timespec="seconds"),
             "fingerprint": face_set.fingerprint,
             "classes": list(face_set.classes),
-            # True is the fourth value of a class whose name is a number.
+            # A class whose name is a number has True as a fourth value.
             "source_classes": [
                 [
                     source_class.name,
@@ -199,7 +200,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
                 [files.class_name, files.suffix, files.reason, files.count]
                 for files in face_set.skipped_files
             ],
-            # If a problem is about several files or rows, their number is the third value.
+            # A problem of several files or rows has their number as a third value.
             "problems": [
                 [problem.name, problem.reason, *([problem.count] if problem.count > 1 else [])]
                 for problem in face_set.problems
@@ -218,7 +219,7 @@ class DatasetRecord:
     """The record of an imported dataset.
 
     Attributes:
-        source: The name of the file or folder that it was imported from.
+        source: The name of the file or folder that the dataset was imported from.
         imported: Time of the import, UTC, ISO 8601.
         fingerprint: Fingerprint of the data.
         split_choice: The shares and the seed for missing splits; None for the demo set.
@@ -294,14 +295,14 @@ def delete_dataset(name: str, settings: Settings) -> None:
 
 
 def path_within_roots(text: str, settings: Settings) -> Path:
-    """Return a path from which a page may import.
+    """Return the path that a user entered on a page, if a page may import from it.
 
     Args:
-        text: User input: an absolute path, or one relative to one of the import roots.
+        text: The user's input: an absolute path, or a path relative to one of the import roots.
         settings: Contains the import roots.
 
     Returns:
-        The path with links resolved.
+        The absolute path, with links resolved.
 
     Raises:
         InputError: The path does not exist, or is outside the import roots.
@@ -309,17 +310,17 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     spellings = [spelling for spelling in path_spellings(text) if spelling]
     text = unquoted_path(text)
-    # The empty path is for a text that begins with "~", which is not the home folder inside a root.
+    # Path() is for a text that begins with "~". Inside a root, "~" would not be the home folder.
     parents = (Path(), *settings.import_roots)
     for candidate in (str(parent / spelling) for spelling in spellings for parent in parents):
         path = existing_path(candidate)
         if path is None or not path.is_absolute():
             continue
         resolved = path.resolve()
-        # Links are followed first, because their target must be inside a root as well.
+        # Links are followed first, because the target of a link must be inside a root as well.
         if any(resolved.is_relative_to(root.resolve()) for root in settings.import_roots):
             return resolved
-    # The message is the same for a path that exists: the page must not reveal other files.
+    # The message does not say whether the path exists, because a page must not reveal other files.
     raise InputError(
         f"There is nothing to import at {text!r}; give a path inside {roots}, or name other "
         "folders in FER_STUDIO_IMPORT_ROOTS."
@@ -333,16 +334,16 @@ def load_dataset(
     *,
     class_choice: ClassChoice | None = None,
 ) -> FaceSet:
-    """Load a dataset by its name, or read one from a path without importing it.
+    """Load a dataset by its name, or read a dataset from a path without importing it.
 
     The demo set is copied to ``data/demo/`` on first use; from then on it is an imported dataset.
 
     Args:
         data: The name of an imported dataset, or the path of a table, folder or archive.
         settings: Contains the path of ``data/``.
-        report: Called with the progress of reading, for a path.
-        class_choice: For a path, how the classes of the source become those of the dataset; by
-            default they are mapped to the seven emotions.
+        report: Called with the progress of reading, if ``data`` is a path.
+        class_choice: If ``data`` is a path, how the classes of the source are mapped to the classes
+            of the dataset; by default to the seven emotions.
 
     Raises:
         InputError: There is no such dataset and no such path, or the data cannot be used.
@@ -363,7 +364,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
         settings: Contains the path of ``data/``.
 
     Returns:
-        An absolute path; that of the demo set may not exist yet.
+        An absolute path. The folder of the demo set may not exist yet.
 
     Raises:
         InputError: There is no such dataset and no such path.
@@ -414,9 +415,12 @@ def dataset_reference(data: str, settings: Settings) -> str:
 
 
 def is_demo(data: str) -> bool:
-    """Return True if a dataset, given as for ``load_dataset``, is the demo set.
+    """Return True if a dataset is the demo set.
 
-    Pages and model cards state this, because results on it do not apply to real faces.
+    Pages and model cards state this, because results on the demo set do not apply to real faces.
+
+    Args:
+        data: The name of a dataset or a path, as for ``load_dataset``.
     """
     if data == DEMO_NAME:
         return True
@@ -431,7 +435,9 @@ def is_demo(data: str) -> bool:
 
 
 def install_demo_set(settings: Settings) -> None:
-    """Copy the shipped demo set to ``data/demo/`` unless it is there, in a fraction of a second.
+    """Copy the shipped demo set to ``data/demo/``, unless it is already there.
+
+    This takes a fraction of a second.
 
     Raises:
         InputError: ``data/demo/`` cannot be written, or contains something else.

@@ -1,6 +1,6 @@
 """Read CSV files that users make and edit. The whole file is in memory; columns are found by name.
 
-A row that cannot be read affects no other row. Tables of faces are too large for memory:
+If a row cannot be read, the next rows are still read. Tables of faces are too large for memory, so
 ``fer_core.dataset.readers`` reads them as a stream.
 """
 
@@ -22,22 +22,22 @@ class CsvKind:
         name: The kind in messages: "curation file" in "votes.csv is not a curation file".
         required: The columns that the file must have.
         expected: The columns in messages: "the columns name, key, action".
-        example: The file to provide, for the message about a file that is far too large.
-        max_bytes: Larger files are rejected.
+        suggested_file: An example of a file of this kind, for the message that a file is too large.
+        max_bytes: Maximum size of a file. Larger files are rejected.
         synonyms: Maps other names of a column, in lower case, to its expected name.
     """
 
     name: str
     required: tuple[str, ...]
     expected: str
-    example: str
+    suggested_file: str
     max_bytes: int
     synonyms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class CsvRow:
-    """A row of a file; a quoted cell with line breaks extends it over several lines.
+    """A row of a file. It has several lines if a quoted cell contains line breaks.
 
     Attributes:
         line: The number of the row's first line, from 1.
@@ -56,7 +56,7 @@ class CsvContent:
 
     Attributes:
         header: The names of the columns, in lower case.
-        rows: All rows that are not blank; they can be iterated over once.
+        rows: All rows after the header that are not blank. They can be iterated over only once.
     """
 
     header: list[str]
@@ -64,7 +64,7 @@ class CsvContent:
 
 
 def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
-    """Read the first line of a file now, and its rows while they are iterated over.
+    """Read the first line of a file. The other rows are read while they are iterated over.
 
     Args:
         content: The content of the file; UTF-8, with or without a byte order mark.
@@ -78,7 +78,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
     if len(content) > kind.max_bytes:
         raise InputError(
             f"{label} is larger than {kind.max_bytes >> 20} MB and therefore not a {kind.name}; "
-            f"provide {kind.example}."
+            f"provide {kind.suggested_file}."
         )
     try:
         text = content.decode("utf-8-sig")
@@ -86,7 +86,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         raise InputError(
             f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
         ) from error
-    # The lines are split as csv.reader splits them, so that its line_num counts these lines.
+    # With newline="", the text is split into the same lines that ``reader.line_num`` counts.
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
     try:

@@ -31,11 +31,12 @@ class VoteTargets:
 
     Attributes:
         kind: How votes are converted to targets.
-        targets: float32 ``[n, classes]``; a row sums to 1, or to 0 where the image has no usable
+        targets: float32 ``[n, classes]``. A row sums to 1, or to 0 if the image has no usable
             votes.
-        left_out: Number of images without a target, by split and reason: *no votes*; *other
-            answer*, where an answer that is not a class has at least as many votes as every class;
-            *tie*, for ``votes_majority``, where classes tie for the first place.
+        left_out: Number of images without a target, by split and reason. The reasons are *no
+            votes*, *other answer* (an answer that is not a class has at least as many votes as
+            every class) and, only with ``votes_majority``, *tie* (several classes have the most
+            votes).
     """
 
     kind: VoteTargetKind
@@ -96,13 +97,13 @@ def vote_targets(votes: Votes, face_set: FaceSet, kind: VoteTargetKind) -> VoteT
 
     Args:
         votes: One row per image of ``face_set``.
-        face_set: The dataset, for its splits.
-        kind: ``votes_distribution`` normalizes the votes for the classes; ``votes_majority`` is a
-            one-hot target for the class with most votes.
+        face_set: The dataset. Its splits are used to count the images without a target.
+        kind: ``votes_distribution``: the votes for the classes, normalized; ``votes_majority``: a
+            one-hot target for the class with the most votes.
     """
     targets = target_distributions(votes.counts, kind, votes.classes)
     has_target = np.asarray(targets.any(axis=1))
-    # With votes_majority, an image whose classes tie has no target, but a valid distribution.
+    # With votes_majority, an image on which classes tie has no target, but a valid distribution.
     distributions = target_distributions(votes.counts, "votes_distribution", votes.classes)
     has_distribution = np.asarray(distributions.any(axis=1))
     reasons = {
@@ -128,7 +129,7 @@ def target_distributions(
         classes: The classes of the dataset.
 
     Returns:
-        float32 ``[n, classes]``; a row of zeros where the votes are not usable.
+        float32 ``[n, classes]``. If the votes for an image are not usable, its row is zeros.
     """
     counts = without_single_votes(counts)
     columns = answer_columns(classes)
@@ -166,9 +167,9 @@ def without_single_votes(counts: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def plurality_of_targets(targets: NDArray[np.float32]) -> NDArray[np.int8]:
-    """Return the class with the largest share of each row, int8 ``[n]``.
+    """Return the class with the largest share in each row, int8 ``[n]``.
 
-    It is -1 for a tie and for a row of zeros.
+    The class is -1 for a row with a tie and for a row of zeros.
     """
     largest = targets.max(axis=1, keepdims=True, initial=0)
     is_unique = ((targets == largest).sum(axis=1) == 1) & (largest[:, 0] > 0)

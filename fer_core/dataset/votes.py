@@ -74,14 +74,14 @@ class Votes:
         return self.total > 0
 
     @property
-    def matched(self) -> int:
+    def matched_count(self) -> int:
         """Number of images with votes."""
         return int(self.has_votes.sum())
 
     @property
-    def unmatched(self) -> int:
+    def unmatched_count(self) -> int:
         """Number of images without votes."""
-        return len(self) - self.matched
+        return len(self) - self.matched_count
 
     @property
     def not_face_votes(self) -> NDArray[np.uint8]:
@@ -92,7 +92,8 @@ class Votes:
     def plurality(self) -> NDArray[np.int8]:
         """The class that more annotators chose than any other answer, int8 ``[n]``.
 
-        -1 for an image without votes, with a tie, or if the answer is not one of the classes.
+        It is -1 if the image has no votes, if several answers have the most votes, or if the answer
+        with the most votes is not a class of the dataset.
         """
         most_votes = self.counts.max(axis=1, keepdims=True)
         is_unique = ((self.counts == most_votes).sum(axis=1) == 1) & self.has_votes
@@ -127,13 +128,13 @@ class Votes:
         return self._share(self.counts[np.arange(len(self)), columns])
 
     def distribution(self, row: int) -> dict[str, int]:
-        """Return the number of votes for one image by answer; empty without votes."""
+        """Return the number of votes per answer for one image; empty without votes."""
         if not self.has_votes[row]:
             return {}
         return dict(zip(VOTE_COLUMNS, self.counts[row].tolist(), strict=True))
 
     def _share(self, votes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return a number of votes per image as a share of all votes for the image."""
+        """Divide a number of votes per image by the number of all votes for the image."""
         shares = votes / np.maximum(self.total, 1)
         return np.where(self.has_votes, shares, np.nan).astype(np.float32)
 
@@ -191,9 +192,10 @@ def votes_findings(face_set: FaceSet, votes: Votes) -> dict[str, Finding]:
     """Return findings from the votes, by kind.
 
     Returns:
-        *disputed*: no answer has more than half of the votes, the highest entropy first;
-        *outvoted*: more than half of the annotators chose one other class, which is suggested;
-        *not_face_votes*: more than half of the annotators saw no face.
+        *disputed*: no answer has more than half of the votes. The images with the highest entropy
+        are first. *outvoted*: more than half of the annotators chose one class that is not the
+        label. This class is suggested. *not_face_votes*: more than half of the annotators saw no
+        face.
     """
     rows = np.flatnonzero(votes.has_votes)
     agreement, entropy = votes.agreement, votes.entropy

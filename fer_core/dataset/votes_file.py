@@ -1,4 +1,4 @@
-"""FER+ votes as files: read, matched to a dataset, and stored in its folder.
+"""Read files of FER+ votes, match the votes to a dataset, and store them in its folder.
 
 Two layouts are supported: a table with an ``image`` column that contains the names of pictures, and
 the official ``fer2013new.csv``, whose rows are in the order of ``fer2013.csv``.
@@ -30,10 +30,10 @@ _KIND = CsvKind(
     name="file of votes",
     required=(*VOTE_COLUMNS, "image"),
     expected="the columns of FER+'s fer2013new.csv, or image and the ten answers",
-    example="ferplus_votes.csv or FER+'s fer2013new.csv",
+    suggested_file="ferplus_votes.csv or FER+'s fer2013new.csv",
     # A table of votes for all images of FER2013 has 2 MB.
     max_bytes=64 << 20,
-    # FER+'s names of its last column and of the column with the names of pictures.
+    # In FER+, the last column is "NF", and the names of pictures are in the column "Image name".
     synonyms={"nf": "not_face", "not face": "not_face", "image name": "image", "name": "image"},
 )
 
@@ -41,10 +41,11 @@ _KIND = CsvKind(
 _USAGES = {"training": "train", "publictest": "validation", "privatetest": "test"}
 
 #: Minimum share of faces on which annotators and labels agree, if rows are matched by position. In
-#: FER2013 it is 63 %; with wrongly matched rows it would be below 25 %, by chance.
+#: FER2013 this share is 63 %. If rows are matched wrongly, it is below 25 %.
 _MIN_AGREEMENT = 0.4
 
-#: Minimum share of faces whose split in the dataset is that of the table, to match by position.
+#: Rows are matched by position only if at least this share of the faces is in the same split in the
+#: dataset and in the table.
 _MIN_EQUAL_SPLITS = 0.99
 
 #: Maximum number of unreadable lines that are described by a sentence.
@@ -62,7 +63,7 @@ class VoteTable:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``.
         images: The name of the picture of each row; empty if the row has no name.
         splits: The split of each row; None if the row has no split.
-        problems: A sentence for each of the first lines that could not be read.
+        problems: One sentence about each line that could not be read, up to ``_MAX_PROBLEMS``.
         skipped: Number of lines that could not be read.
     """
 
@@ -94,7 +95,7 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     for row in table.rows:
         cells = row.cells
         try:
-            # A row that cannot be divided into cells has an error instead of them.
+            # If a row cannot be divided into cells, ``cells`` is the error.
             if isinstance(cells, csv.Error):
                 raise cells
             votes = [int(cells[position]) for position in positions]
@@ -106,7 +107,8 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             skipped += 1
             if len(problems) < _MAX_PROBLEMS:
                 problems.append(f"{label}, line {row.line}: {first_line(error)}.")
-            # The official file is matched by position: an unreadable line must keep its position.
+            # The rows of the official file are matched by position. Therefore, a line that cannot
+            # be read must not change the positions of the next lines.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
         counts.append(votes)
         images.append(image)
@@ -120,7 +122,7 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
 
 
 def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
-    """Find the image that each row of votes is about.
+    """Match the rows of a table of votes to the images of a dataset.
 
     Rows are matched by the names of pictures, compared from the end of the path. If no name
     matches, and the dataset was read from ``fer2013.csv``, rows are matched by their position in
@@ -143,9 +145,9 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
     for row, position in positions.items():
         counts[row] = table.counts[position]
-    copies = _copy_to_duplicates(counts, face_set)
+    copies = _copy_votes_to_duplicates(counts, face_set)
     votes = Votes(counts, label, "", face_set.classes)
-    if not votes.matched:
+    if not votes.matched_count:
         raise InputError(
             f"The votes in {label} cannot be matched to this dataset: the file does not name any "
             "of its pictures (fer2013new.csv fits FER+'s own folders and a dataset imported "
@@ -160,7 +162,7 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
             "order."
         )
     method = "by the names of pictures" if is_matched_by_name else "by their position in the table"
-    note = f"{votes.matched:,} of {len(votes):,} images have votes, matched {method}"
+    note = f"{votes.matched_count:,} of {len(votes):,} images have votes, matched {method}"
     if copies:
         note += f", {copies:,} of them as exact copies of a matched image"
     if table.skipped:
@@ -169,11 +171,12 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
 
 
 def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position in the table of each row of the dataset whose name the table contains.
+    """Match images to the rows of a table of votes by name.
 
-    Names are compared from the end of the path. Two pictures may have the same file name under
-    different emotions, so longer parts of the path are compared first. If a table contains a
-    name several times (equal pictures share one name), the first row with this name counts.
+    The result maps rows of the dataset to positions in the table. Names are compared from the end
+    of the path. Two pictures of different emotions may have the same file name, so longer parts of
+    the path are compared first. If a table contains a name several times, because equal pictures
+    share a name, the first row with this name counts.
     """
     matched: dict[int, int] = {}
     used_positions: set[int] = set()
@@ -189,8 +192,8 @@ def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     return matched
 
 
-def _copy_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
-    """Give exact copies of images with votes the same votes, and return the number of these copies.
+def _copy_votes_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
+    """Copy the votes of images to exact copies without votes, and return the number of the latter.
 
     A group of copies whose images have different votes is left unchanged.
     """
@@ -207,7 +210,7 @@ def _copy_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
 def _by_path_end(
     names: tuple[str, ...], part_count: int, excluded: Container[int]
 ) -> dict[tuple[str, ...], list[int]]:
-    """Return the indices of names, except excluded ones, by the last parts of their paths."""
+    """Group the indices of names by the last parts of the paths; leave out excluded indices."""
     indices: dict[tuple[str, ...], list[int]] = {}
     for index, name in enumerate(names):
         if name and index not in excluded:
@@ -216,9 +219,10 @@ def _by_path_end(
 
 
 def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
-    """Return the position in the table of each row of the dataset that was read from a table.
+    """Match images to rows of a table of votes by the line that each image was read from.
 
-    If the splits of the dataset and of the table do not agree, nothing is matched.
+    The result maps rows of the dataset to positions in the table of votes. It is empty if the
+    splits of the dataset and of the table do not agree.
     """
     positions: dict[int, int] = {}
     for row, name in enumerate(face_set.names):
@@ -232,7 +236,8 @@ def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
         (row, split) for row, position in positions.items() if (split := table.splits[position])
     ]
     agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
-    # If the table has training faces only, validation and test were created from them later.
+    # If all faces in the table are training faces, the other splits of the dataset were created
+    # from training faces. In this case, the splits cannot be compared.
     is_training_only = {split for _, split in named} == {"train"}
     is_same_order = bool(named) and (is_training_only or agreeing >= _MIN_EQUAL_SPLITS * len(named))
     return positions if is_same_order else {}

@@ -1,4 +1,4 @@
-"""How a model compares with the people who labeled the images: agreement with annotator votes."""
+"""Compare a model with annotator votes, and with how well annotators agree with each other."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ class VoteEvaluation:
     """The evaluation of a model against annotator votes.
 
     Attributes:
-        result: The evaluation against the plurality, on the images on which one emotion has the
-            most votes; an answer with a single vote does not count.
+        result: The evaluation with the plurality of the votes as the true class. It contains the
+            images on which one class has the most votes. An answer with a single vote does not
+            count.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
         other_answer: Number of images on which an answer that is not a class, such as unknown, has
-            at least as many votes as every class, single votes not counted.
-        ties: Number of images on which emotions tie.
-        cross_entropy: Mean cross-entropy to the distribution of the votes, natural logarithm, ties
-            included.
+            at least as many votes as every class. An answer with a single vote does not count.
+        ties: Number of images on which several classes have the most votes.
+        cross_entropy: Mean cross-entropy of the model's probabilities to the distribution of the
+            votes, natural logarithm. Images with a tie are included.
         annotator_agreement: Mean agreement of one annotator with the plurality of the others, on
             the images of ``result``; see ``leave_one_out_agreement``.
         model_agreement: Mean agreement of the model with the plurality of all annotators but one,
             so that it can be compared with ``annotator_agreement``.
-        clear_n: Number of images of ``result`` with at least ``CLEAR_SHARE`` of all votes on one
-            answer.
-        clear_accuracy: Accuracy against the plurality on these clear images.
+        clear_n: Number of clear images in ``result``. On a clear image, one answer has at least
+            ``CLEAR_SHARE`` of all votes.
+        clear_accuracy: Accuracy on the clear images, with the plurality as the true class.
     """
 
     result: EvaluationResult
@@ -72,7 +73,7 @@ class VoteEvaluation:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the ``votes`` of the JSON documents."""
+        """Return the value of ``votes`` in the JSON output of commands."""
         return {
             "voted": self.voted,
             "no_votes": self.no_votes,
@@ -110,51 +111,56 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
             is not among the answers that the annotators could give.
     """
     distributions = target_distributions(counts, "votes_distribution", result.classes)
-    against_votes = _labeled_by_votes(plurality_result(result, distributions), result.n)
+    votes_result = _with_votes_warning(plurality_result(result, distributions), result.n)
     is_usable, has_votes = distributions.any(axis=1), counts.any(axis=1)
-    # The rows of a result are distinct, so each row has one position in ``result``.
-    positions = np.flatnonzero(np.isin(result.rows, against_votes.rows))
+    # The rows of a result are distinct, so that each row has one position in ``result``.
+    positions = np.flatnonzero(np.isin(result.rows, votes_result.rows))
     evaluated_counts = counts[positions]
     annotator_agreement, model_agreement = leave_one_out_agreement(
-        evaluated_counts, against_votes.predicted, answer_columns(result.classes)
+        evaluated_counts, votes_result.predicted, answer_columns(result.classes)
     )
-    # The tolerance includes a share that differs from CLEAR_SHARE only by rounding.
+    # With the tolerance, an image is clear even if a rounding error lowers its share a little.
     is_clear = evaluated_counts.max(axis=1) >= CLEAR_SHARE * evaluated_counts.sum(axis=1) - 1e-9
     return VoteEvaluation(
-        result=against_votes,
+        result=votes_result,
         voted=int(has_votes.sum()),
         no_votes=int((~has_votes).sum()),
         other_answer=int((has_votes & ~is_usable).sum()),
-        ties=int(is_usable.sum()) - against_votes.n,
+        ties=int(is_usable.sum()) - votes_result.n,
         cross_entropy=mean_estimate(
             cross_entropies(distributions[is_usable], result.probabilities[is_usable])
         ),
         annotator_agreement=mean_estimate(annotator_agreement),
         model_agreement=mean_estimate(model_agreement),
         clear_n=int(is_clear.sum()),
-        clear_accuracy=accuracy_estimate(against_votes.is_correct[is_clear]),
+        clear_accuracy=accuracy_estimate(votes_result.is_correct[is_clear]),
     )
 
 
-def _labeled_by_votes(against_votes: EvaluationResult, count: int) -> EvaluationResult:
-    """Return the evaluation with a name and a warning that state that its labels are votes."""
-    if not against_votes.n:
+def _with_votes_warning(votes_result: EvaluationResult, count: int) -> EvaluationResult:
+    """Return an evaluation whose warnings and dataset name say that the true classes are votes.
+
+    Args:
+        votes_result: The evaluation with the plurality of the votes as the true class.
+        count: Number of images of the evaluation against the labels.
+    """
+    if not votes_result.n:
         raise InputError(
-            f"None of the {count:,} {against_votes.split} images has an emotion with the most "
-            "votes; import votes for this split, or evaluate against the labels."
+            f"There is none among the {count:,} {votes_result.split} images on which one emotion "
+            "has the most votes; import votes for this split, or evaluate against the labels."
         )
     warning = (
         "The true class is the plurality of annotator votes, without answers that have a single "
-        f"vote. On {against_votes.n:,} of {count:,} images one emotion has the most votes; the "
+        f"vote. On {votes_result.n:,} of {count:,} images one emotion has the most votes; the "
         "other images are left out. These metrics cannot be compared with metrics against the "
         "labels."
     )
     facts = replace(
-        against_votes.facts, is_fer2013=False, warnings=(warning, *against_votes.facts.warnings)
+        votes_result.facts, is_fer2013=False, warnings=(warning, *votes_result.facts.warnings)
     )
-    name = against_votes.dataset_name
+    name = votes_result.dataset_name
     return replace(
-        against_votes, dataset_name=None if name is None else f"{name} (votes)", facts=facts
+        votes_result, dataset_name=None if name is None else f"{name} (votes)", facts=facts
     )
 
 
@@ -183,9 +189,9 @@ def leave_one_out_agreement(
     predicted_answers = np.asarray(columns)[predicted]
     annotator_sum = np.zeros(len(votes))
     model_sum = np.zeros(len(votes))
-    # Whichever of the annotators with the same answer is left out, the other votes are the same.
-    # They are therefore computed once per answer, and the weight includes the number of annotators
-    # with this answer, which may be 0.
+    # The votes of the others depend only on the answer of the annotator who is left out. They are
+    # therefore computed once per answer, and weighted by the number of annotators with this answer,
+    # which may be 0.
     for answer in range(votes.shape[1]):
         others = votes.copy()
         others[:, answer] -= 1

@@ -1,4 +1,4 @@
-"""Accuracy by image score and by corruption: the optional parts of an evaluation."""
+"""The optional parts of an evaluation: accuracy by an image score, and accuracy by corruption."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class ScoreSlice:
 
 @dataclass(frozen=True)
 class Slicing:
-    """All images, divided by a score into slices of nearly equal count.
+    """The images, divided by a score into slices with nearly equal numbers of images.
 
     Attributes:
         name: Name of the score.
         title: Name of the score for display.
         unit: Unit of the score.
         slices: The slices by increasing score.
-        undefined_n: Number of images without a score; they are in none of the slices.
+        undefined_n: Number of images without a score. These images are in none of the slices.
     """
 
     name: str
@@ -64,7 +64,7 @@ class RobustnessCurve:
         name: Name of the corruption.
         title: Name of the corruption for display.
         unit: Unit of the strengths.
-        points: First the accuracy on the unchanged images, then from mild to severe.
+        points: The accuracy on the unchanged images, then at each strength from mild to severe.
         n: Number of images.
     """
 

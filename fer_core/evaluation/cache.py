@@ -1,4 +1,4 @@
-"""Cache of predictions on disk, keyed by content: a repeated evaluation is instant."""
+"""Cache of predictions on disk, keyed by content, so that a repeated evaluation is instant."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fer_core.bundle import Bundle
 from fer_core.files import file_sha256, read_arrays, replaced_file
 from fer_core.settings import Settings
 
-#: Maximum number of files; the least recently used is deleted first. The predictions for all images
-#: of FER2013 take 1 MB.
+#: Maximum number of files. The least recently used files are deleted first. The predictions for all
+#: images of FER2013 take 1 MB.
 MAX_FILES = 200
 
 #: Version of the file format; changes with the format or the meaning of the content.
@@ -36,25 +36,27 @@ class CachedPrediction:
         labels: Labels of the images, int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before logit adjustment and temperature
             scaling.
-        is_leaked: Images that also appear in train, as exact copies or near-duplicates, bool
+        is_leaked: True for images that also appear in train, as exact copies or near-duplicates,
+            bool ``[n]``.
+        is_near_duplicate: True for images that appear in train as near-duplicates only, bool
             ``[n]``.
-        is_near_duplicate: Images that appear in train as near-duplicates only, bool ``[n]``.
-        is_near_trained: Near-duplicates of an image that the model was trained on, bool ``[n]``.
-            None if the model does not record its images, and in files of earlier versions.
+        is_near_duplicate_of_trained: True for near-duplicates of an image that the model was
+            trained on, bool ``[n]``. None if the bundle does not contain the hashes of these
+            images, and in files of earlier versions.
     """
 
     labels: NDArray[np.int8]
     raw_probabilities: NDArray[np.float32]
     is_leaked: NDArray[np.bool_]
     is_near_duplicate: NDArray[np.bool_]
-    is_near_trained: NDArray[np.bool_] | None = None
+    is_near_duplicate_of_trained: NDArray[np.bool_] | None = None
 
 
 def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str | None) -> str:
     """Return the cache key of a bundle's predictions on a split.
 
-    It covers everything that the predictions depend on. The calibration is not part of it, because
-    probabilities are stored before logit adjustment and temperature scaling.
+    The key is computed from everything that the predictions depend on. The calibration is not part
+    of the key, because probabilities are stored before logit adjustment and temperature scaling.
     """
     record = bundle.record
     parts = (
@@ -74,7 +76,7 @@ def cache_key(bundle: Bundle, data_fingerprint: str, split: str, curation: str |
 
 @lru_cache(maxsize=32)
 def _network_digest(content_key: tuple[str, ...], network: Path) -> str:
-    # lru_cache compares content_key, which changes with the file: a changed file is read again.
+    # content_key changes when the file changes, so that lru_cache does not return an old digest.
     return file_sha256(network)
 
 
@@ -98,7 +100,11 @@ def read_cached(
         _log.warning("%s is damaged (%s) and will be recomputed", path, error)
         return None
     count = len(labels)
-    flag_arrays = (prediction.is_leaked, prediction.is_near_duplicate, prediction.is_near_trained)
+    flag_arrays = (
+        prediction.is_leaked,
+        prediction.is_near_duplicate,
+        prediction.is_near_duplicate_of_trained,
+    )
     is_valid = (
         np.array_equal(prediction.labels, labels)
         and prediction.raw_probabilities.shape == (count, class_count)
@@ -113,7 +119,7 @@ def read_cached(
     if not is_valid:
         _log.warning("%s does not match its images and will be recomputed", path)
         return None
-    # Marks the file as recently used; a read-only cache still works.
+    # Mark the file as recently used. In a read-only cache, this fails without consequences.
     with contextlib.suppress(OSError):
         path.touch()
     return prediction
@@ -126,11 +132,11 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
         "labels": prediction.labels,
         "raw_probabilities": prediction.raw_probabilities,
         "is_leaked": prediction.is_leaked,
-        # The name in files of earlier versions, which remain valid.
+        # The name in the file is older than the name of the attribute. Old files remain valid.
         "is_near_copy": prediction.is_near_duplicate,
     }
-    if prediction.is_near_trained is not None:
-        arrays["is_near_trained"] = prediction.is_near_trained
+    if prediction.is_near_duplicate_of_trained is not None:
+        arrays["is_near_trained"] = prediction.is_near_duplicate_of_trained
     try:
         with replaced_file(path) as temporary:
             np.savez(temporary, **arrays)

@@ -21,7 +21,7 @@ from fer_core.metrics import (
 
 #: Number of folds in which temperatures are cross-validated.
 FOLDS = 5
-#: Minimum number of images to fit a temperature; with fewer, the result depends mostly on chance.
+#: Minimum number of images to fit a temperature. With fewer images, the result is mostly random.
 MIN_IMAGES = 20
 
 
@@ -52,13 +52,14 @@ class CalibrationAnalysis:
     Attributes:
         uncalibrated: Probabilities without temperature scaling, but after the logit adjustment of
             the bundle, if it has one.
-        calibrated: Probabilities at the temperature of the bundle, as the pages analyze and live
-            show them.
+        calibrated: Probabilities at the temperature of the bundle. The analyze page and the live
+            page show these probabilities.
         cross_validated: Probabilities of each fold at a temperature that was fitted on the other
-            folds. Publish these metrics: a temperature fitted on the same images makes metrics too
-            optimistic. None with fewer than ``MIN_IMAGES`` images.
-        fitted_temperature: The temperature fitted on all of these images; 1 with fewer than
-            ``MIN_IMAGES`` images.
+            folds. Publish the metrics of these probabilities, because metrics are too optimistic if
+            the temperature was fitted on the same images. None with fewer than ``MIN_IMAGES``
+            images.
+        fitted_temperature: The temperature fitted on all images; 1 with fewer than ``MIN_IMAGES``
+            images.
         folds: Number of folds of ``cross_validated``.
     """
 
@@ -75,7 +76,7 @@ def analyze_calibration(
     calibrated: NDArray[np.floating[Any]],
     temperature: float,
 ) -> CalibrationAnalysis:
-    """Measure calibration uncalibrated, calibrated, and cross-validated.
+    """Measure the calibration of uncalibrated, calibrated and cross-validated probabilities.
 
     Args:
         labels: True labels, ``[n]``.
@@ -85,8 +86,8 @@ def analyze_calibration(
     """
     probability_sets = [raw, calibrated]
     state_temperatures: list[float | None] = [1.0, temperature]
-    has_enough = len(labels) >= MIN_IMAGES
-    if has_enough:
+    has_enough_images = len(labels) >= MIN_IMAGES
+    if has_enough_images:
         probability_sets.append(cross_validated_temperature(labels, raw, FOLDS)[0])
         state_temperatures.append(None)
     errors = calibration_error_estimates(labels, probability_sets)
@@ -105,7 +106,7 @@ def analyze_calibration(
     return CalibrationAnalysis(
         uncalibrated=states[0],
         calibrated=states[1],
-        cross_validated=states[2] if has_enough else None,
-        fitted_temperature=fit_temperature(labels, raw) if has_enough else 1.0,
+        cross_validated=states[2] if has_enough_images else None,
+        fitted_temperature=fit_temperature(labels, raw) if has_enough_images else 1.0,
         folds=FOLDS,
     )

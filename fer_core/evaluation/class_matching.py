@@ -1,4 +1,4 @@
-"""Match the classes of a dataset with those of a model, by name."""
+"""Match the classes of a dataset with the classes of a model, by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MatchedRows:
     Attributes:
         rows: Rows of these images in the dataset, intp ``[n]``.
         labels: True labels as indices into the model's classes, int8 ``[n]``.
-        left_out: Number of images of each class that the model does not have.
+        left_out: Number of images, by class, for the classes that the model does not have.
     """
 
     rows: NDArray[np.intp]
@@ -34,10 +34,11 @@ class MatchedRows:
 
 
 def left_out_text(left_out: dict[str, int]) -> str:
-    """Return one sentence about images of classes that a model does not have.
+    """Return one sentence that says which images are left out.
 
     Args:
-        left_out: Number of images by class, at least one.
+        left_out: Number of images, by class, for the classes that the model does not have. At least
+            one class.
     """
     total = sum(left_out.values())
     names = ", ".join(f"{name} {count:,}" for name, count in left_out.items())
@@ -52,7 +53,7 @@ def match_rows(
 ) -> MatchedRows:
     """Return the images that a model can be evaluated on, with labels in the model's classes.
 
-    Classes match if their names differ only in upper and lower case, or are names of one emotion.
+    Two classes match if their names differ only in upper and lower case, or name the same emotion.
 
     Args:
         face_set: The data.

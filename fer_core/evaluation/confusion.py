@@ -30,9 +30,10 @@ def normalized_confusion(
 
 
 def cell_positions(result: EvaluationResult, true: int, predicted: int) -> NDArray[np.intp]:
-    """Return the positions, in the evaluation, of the images in a cell of the confusion matrix.
+    """Return the positions of the images in a cell of the confusion matrix.
 
-    The most confident predictions come first.
+    The positions are indices into the arrays of the evaluation. The most confident predictions come
+    first.
 
     Args:
         result: The evaluation.

@@ -1,7 +1,7 @@
-"""Metrics of many confusion matrices at once, as the bootstrap needs them.
+"""Metrics of many confusion matrices at once, for the bootstrap.
 
-``confusions`` are counts ``[tables, classes, classes]``, rows true and columns predicted. Undefined
-values are NaN.
+``confusions`` contains the counts of all matrices, ``[tables, classes, classes]``: rows true,
+columns predicted. Undefined values are NaN.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ class Corruption:
         name: Identifier of the corruption.
         title: Name of the corruption for display.
         unit: Unit of the strengths.
-        neutral_strength: The strength at which results for the unchanged image are shown; ``apply``
-            is not called with it.
+        neutral_strength: The strength that stands for the unchanged image in results. ``apply`` is
+            not called with this strength.
         strengths: The measured strengths, from mild to severe.
         apply: Corrupts one image.
     """
@@ -46,7 +46,7 @@ class Corruption:
 def corrupted(
     images: NDArray[np.uint8], name: str, strength: float, *, seed: int = 0
 ) -> NDArray[np.uint8]:
-    """Return corrupted images; the result is deterministic for a given seed.
+    """Return corrupted images. The result is deterministic for a given seed.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -143,7 +143,7 @@ def _occlude(
 
 
 def _warped(image: NDArray[np.uint8], matrix: cv2.typing.MatLike) -> NDArray[np.uint8]:
-    """Apply an affine transform; pixels from outside the image repeat its edge."""
+    """Apply an affine transform. The edge of the image is repeated outside the image."""
     warped = cv2.warpAffine(
         image, matrix, image.shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

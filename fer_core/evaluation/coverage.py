@@ -19,8 +19,8 @@ class CoverageCurve:
     """Coverage and accuracy by minimum confidence.
 
     Attributes:
-        thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``; predictions at or above a threshold
-            are accepted.
+        thresholds: 0 to 1 in steps of 0.01, float64 ``[101]``. A prediction is accepted if its
+            confidence is at or above the threshold.
         coverage: Share of accepted predictions, float64 ``[101]``.
         accuracy: Accuracy of the accepted predictions, float64 ``[101]``; NaN if there are none.
     """
@@ -35,7 +35,7 @@ class CoveragePoint:
     """Coverage and accuracy at one minimum confidence.
 
     Attributes:
-        threshold: Predictions at or above it are accepted.
+        threshold: A prediction is accepted if its confidence is at or above this value.
         coverage: Share of accepted predictions.
         accepted: Number of accepted predictions.
         accuracy: Accuracy of the accepted predictions with Wilson's interval; undefined if there

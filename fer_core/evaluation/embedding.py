@@ -14,7 +14,7 @@ from fer_core.evaluation.features import FaceFeatures
 from fer_core.evaluation.label_candidates import principal_components
 from fer_core.progress import ProgressReport
 
-#: Maximum number of points. More would overlap, and t-SNE would take very long.
+#: Maximum number of points. More points would overlap, and t-SNE would take very long.
 MAX_SAMPLE = 5000
 
 #: Number of principal components to which t-SNE is applied.
@@ -54,17 +54,18 @@ def embed(
     """Embed a sample of the images in two dimensions.
 
     t-SNE (van der Maaten and Hinton, "Visualizing data using t-SNE", 2008) preserves neighborhoods:
-    it shows clusters of a class and outliers of another class among them. It is applied to the
-    first 30 principal components and initialized with the first two, so the result is
+    it shows the clusters of each class, and single images of other classes in them. It is applied
+    to the first 30 principal components and initialized with the first two, so the result is
     deterministic. It is slow, so only a sample is embedded. PCA (the first two principal
-    components) is fast and preserves large distances instead.
+    components) is fast, and preserves large distances instead of neighborhoods.
 
     Args:
         face_set: The data.
-        features: The features of its images, computed by a model.
+        features: The features of the images, computed by a model.
         method: ``tsne`` or ``pca``.
         split: The split to embed, or ``all``.
-        sample: Maximum number of images, up to 5,000, stratified by class.
+        sample: Number of images in the sample, up to 5,000. The sample is stratified by class. A
+            class that would be missing adds one image.
         seed: Seed of the sample and of t-SNE.
         report: Called with the number of finished steps and their total.
 
@@ -102,7 +103,10 @@ def embed(
 def _stratified(
     labels: NDArray[np.int8], rows: NDArray[np.intp], count: int, seed: int
 ) -> NDArray[np.intp]:
-    """Return up to ``count`` rows in ascending order, stratified, at least one of each class."""
+    """Return a stratified sample of the rows, in ascending order.
+
+    The sample has ``count`` rows, or one more for each class that these rows would not include.
+    """
     if len(rows) <= count:
         return rows
     generator = np.random.default_rng(seed)
@@ -119,7 +123,8 @@ def _tsne(components: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    # A small start, as scikit-learn uses it: the first axis has a standard deviation of 0.0001.
+    # As in scikit-learn, the initial points are close together: the standard deviation on the first
+    # axis is 0.0001.
     deviation = max(float(components[:, 0].std()), 1e-6)
     initial = components[:, :2] / deviation * 1e-4
     if initial.shape[1] < 2:

@@ -27,8 +27,8 @@ from fer_core.predictor import Predictor, check_network_file, load_predictor
 from fer_core.progress import ProgressReport
 from fer_core.settings import Settings
 
-#: Number of images between two progress reports, which takes about a tenth of a second; a multiple
-#: of the batch size.
+#: Number of images that are predicted between two progress reports, in about a tenth of a second.
+#: The number is a multiple of the batch size.
 _CHUNK_SIZE = 128
 
 
@@ -47,10 +47,10 @@ def evaluate_split(
     """Evaluate a bundle on a split. Predictions that are in the cache are not computed again.
 
     Classes are matched by name. Images of classes that the model does not have are left out, and a
-    warning says how many there are.
+    warning says how many images are left out.
 
-    The cache key covers the network and its input settings, the data, the split and the curation.
-    If another thread computes the same predictions, this call waits for them.
+    The cache key depends on the network and its input settings, the data, the split and the
+    curation. If another thread computes the same predictions, this call waits for them.
 
     Args:
         bundle: The model.
@@ -58,15 +58,15 @@ def evaluate_split(
         split: ``train``, ``validation``, ``test`` or ``all``.
         settings: Contains the cache folder.
         dataset_name: The name of the data, for messages and reports.
-        is_demo_data: Whether the data is the drawn demo set.
+        is_demo_data: True if the data is the drawn demo set.
         curation: Fingerprint of the curation that was applied to ``face_set``; None if there is
             none.
         predictor: The predictor of the bundle, if it is already open.
         report: Called with the number of predicted images and their total.
 
     Raises:
-        InputError: The split does not exist or has no images, the model has none of their classes,
-            or the network or the image hashes of the model cannot be used.
+        InputError: The split does not exist or has no images, the model has none of the classes of
+            these images, or the network or the image hashes of the model cannot be used.
     """
     return _evaluate(
         bundle,
@@ -95,6 +95,10 @@ def _evaluate(
     report: ProgressReport | None,
     imported: FaceSet,
 ) -> EvaluationResult:
+    """Evaluate a bundle on a split, as described in ``evaluate_split``.
+
+    If ``face_set`` is curated, ``imported`` is the data before the curation.
+    """
     classes = bundle.record.classes
     matched = match_rows(face_set, _rows_of(face_set, split), classes, bundle.name)
     rows, labels = matched.rows, matched.labels
@@ -120,7 +124,7 @@ def _evaluate(
         rows,
         is_leaked=prediction.is_leaked,
         is_near_duplicate=prediction.is_near_duplicate,
-        is_near_trained=prediction.is_near_trained,
+        is_near_duplicate_of_trained=prediction.is_near_duplicate_of_trained,
         imported=imported,
     )
     facts = facts_on_dataset(
@@ -152,7 +156,7 @@ def has_cached_predictions(
     *,
     curation: str | None = None,
 ) -> bool:
-    """Return True if ``evaluate_split`` would find all its results in the cache.
+    """Return True if the cache contains everything that ``evaluate_split`` needs.
 
     Args:
         bundle: The model.
@@ -189,18 +193,19 @@ def evaluate_curated(
 ) -> EvaluationResult:
     """Evaluate a bundle on a split after the curation decisions were applied.
 
-    The rows of the result are rows of ``curated.faces``. The dataset is named "... (curated)" and a
-    warning says what the curation changed, because metrics on curated images cannot be compared
-    with metrics on the published images.
+    The rows of the result are rows of ``curated.faces``. The name of the dataset ends with
+    "(curated)", and a warning says what the curation changed, because metrics on curated images
+    cannot be compared with metrics on the published images.
 
     Args:
         bundle: The model.
-        imported: The data as imported; its fingerprint shows whether the model was trained on it.
+        imported: The data as imported. The fingerprint of these data shows whether the model was
+            trained on them.
         curated: The data after curation.
         split: ``train``, ``validation``, ``test`` or ``all``.
         settings: Contains the cache folder.
         dataset_name: The name of the data.
-        is_demo_data: Whether the data is the drawn demo set.
+        is_demo_data: True if the data is the drawn demo set.
         predictor: The predictor of the bundle, if it is already open.
         report: Called with the number of predicted images and their total.
 
@@ -224,7 +229,12 @@ def evaluate_curated(
 
 
 def curation_summary(curated: CuratedFaceSet, split: str) -> str:
-    """Return one sentence about what the curation changed in a split (or in ``all``)."""
+    """Return one to three sentences about what the curation changed.
+
+    Args:
+        curated: The data after curation.
+        split: The split that the sentences are about, or ``all``.
+    """
     splits = SPLITS if split == "all" else (split,)
     dropped = sum(curated.dropped[name] for name in splits)
     relabeled = sum(curated.relabeled[name] for name in splits)
@@ -237,7 +247,7 @@ def curation_summary(curated: CuratedFaceSet, split: str) -> str:
         f"{'has' if relabeled == 1 else 'have'} a new label. These metrics cannot be compared "
         "with metrics on the published data"
         + (
-            ". If a model suggested new labels, they favor this model and similar ones."
+            ". If a model suggested new labels, the metrics favor this model and similar models."
             if any(curated.relabeled[name] for name in splits if name != "train")
             else "."
         )
@@ -253,8 +263,8 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         split: ``train``, ``validation``, ``test`` or ``all``.
 
     Raises:
-        InputError: The split does not exist or has no images, or the model has none of their
-            classes.
+        InputError: The split does not exist or has no images, or the model has none of the classes
+            of these images.
     """
     matched = match_rows(face_set, _rows_of(face_set, split), predictor.classes, "this model")
     rows = matched.rows
@@ -276,7 +286,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
 
 
 def stored_predictions(bundle: Bundle) -> EvaluationResult:
-    """Return the evaluation on the validation predictions stored in a bundle, without images.
+    """Evaluate the validation predictions that are stored in a bundle. No images are needed.
 
     Raises:
         InputError: The bundle has no predictions, or they are damaged.
@@ -316,10 +326,10 @@ def stored_predictions(bundle: Bundle) -> EvaluationResult:
 
 
 def stored_votes(bundle: Bundle) -> NDArray[np.uint8] | None:
-    """Return the annotator votes stored with the predictions in a bundle, uint8 ``[n, 10]``.
+    """Return the annotator votes that a bundle contains for its predictions, uint8 ``[n, 10]``.
 
-    None if the bundle contains no votes, or votes of another shape. Only models that learned votes
-    contain them.
+    The result is None if the bundle contains no votes, or votes of another shape. Only the bundle
+    of a model that was trained on votes contains votes.
     """
     try:
         arrays = read_arrays(bundle.folder / PREDICTIONS_FILE)
@@ -383,16 +393,23 @@ def _predict(
 def _leak_flags(
     face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Return ``is_leaked``, ``is_near_duplicate`` and ``is_near_trained`` of ``CachedPrediction``.
+    """Compute three attributes of ``CachedPrediction``.
 
-    ``is_near_trained`` is None without hashes of the images that the model was trained on.
+    Args:
+        face_set: The data.
+        rows: The evaluated images, ``[n]``.
+        hashes: The hashes of the images that the model was trained on; None if unknown.
+
+    Returns:
+        ``is_leaked``, ``is_near_duplicate`` and ``is_near_duplicate_of_trained``. The last one is
+        None without hashes.
     """
     is_held_out = ~_in_train(face_set, rows)
-    is_exact_copy, is_near_duplicate, is_near_trained = np.zeros((3, len(rows)), bool)
+    is_exact_copy, is_near_duplicate, is_near_duplicate_of_trained = np.zeros((3, len(rows)), bool)
     (
         is_exact_copy[is_held_out],
         is_near_duplicate[is_held_out],
-        is_near_trained[is_held_out],
+        is_near_duplicate_of_trained[is_held_out],
     ) = copies_of_train(
         face_set.images,
         rows[is_held_out],
@@ -402,17 +419,17 @@ def _leak_flags(
     return (
         is_exact_copy | is_near_duplicate,
         is_near_duplicate,
-        None if hashes is None else is_near_trained,
+        None if hashes is None else is_near_duplicate_of_trained,
     )
 
 
 def _is_complete(prediction: CachedPrediction, has_hashes: bool) -> bool:
-    """Return True if ``is_near_trained`` is known or not needed.
+    """Return False if ``is_near_duplicate_of_trained`` is missing and should be computed.
 
-    Files of earlier versions do not contain it. It needs hashes of the training images, and it is
-    False for all images if there are no near-duplicates.
+    It is missing in files of earlier versions. It can be computed only with hashes of the training
+    images, and it is needed only if there are near-duplicates.
     """
-    is_known = prediction.is_near_trained is not None
+    is_known = prediction.is_near_duplicate_of_trained is not None
     return is_known or not has_hashes or not prediction.is_near_duplicate.any()
 
 
@@ -421,7 +438,7 @@ def _in_train(face_set: FaceSet, rows: NDArray[np.intp]) -> NDArray[np.bool_]:
 
 
 _in_flight_lock = threading.Lock()
-#: For each key, its lock and the number of threads that hold it or wait for it.
+#: For each key, a lock and the number of threads that hold the lock or wait for it.
 _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 GRAD_CAM = "grad-cam"
 OCCLUSION = "occlusion"
 
-#: Step of the numerical derivative, as a share of the standard deviation of the feature maps: small
-#: enough for a derivative, large enough for float32.
+#: Step of the numerical derivative, as a share of the standard deviation of the feature maps. It is
+#: small enough to approximate a derivative, and large enough for the precision of float32.
 _STEP_SHARE = 0.02
-#: Side and stride of the squares that cover the face, in pixels.
+#: Side of the squares that cover parts of the face, and distance between two squares, in pixels.
 _PATCH, _STRIDE = 12, 6
 
 _SIDE = INPUT_SHAPE[0]
@@ -36,7 +36,7 @@ class Explanation:
 
     Attributes:
         heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
-        emotion: Index of the emotion.
+        emotion: Index of the class.
         method: ``grad-cam`` or ``occlusion``.
         note: One sentence on how to interpret the heat map.
     """
@@ -75,15 +75,15 @@ class Explainer:
                 f"({first_line(error)}); restore the file or choose another model."
             ) from error
         self._classes = predictor.classes
-        self._heat_map = _choose_method(model, bundle.record, predictor)
-        self.method = self._heat_map.method
+        self._heat_map_method = _choose_method(model, bundle.record, predictor)
+        self.method = self._heat_map_method.method
 
     def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
         """Return the heat map of an emotion.
 
         Args:
             crop: Gray, uint8 ``[48, 48]``, the input of the predictor.
-            emotion: Index of the emotion, usually the predicted one.
+            emotion: Index of the class, usually of the predicted class.
 
         Raises:
             ValueError: ``crop`` has another shape or type, or the index is out of range.
@@ -97,12 +97,16 @@ class Explainer:
             raise ValueError(
                 f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
             )
-        heat = self._heat_map.heat(crop, emotion)
-        note = self._heat_map.note if heat.any() else "No region of this face supports this class."
+        heat = self._heat_map_method.heat(crop, emotion)
+        note = (
+            self._heat_map_method.note
+            if heat.any()
+            else "No region of this face supports this class."
+        )
         return Explanation(heat, emotion, self.method, note)
 
 
-class _HeatMap(Protocol):
+class _HeatMapMethod(Protocol):
     """A method that computes heat maps."""
 
     method: str
@@ -111,9 +115,11 @@ class _HeatMap(Protocol):
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]: ...
 
 
-def _choose_method(model: onnx.ModelProto, record: BundleRecord, predictor: Predictor) -> _HeatMap:
+def _choose_method(
+    model: onnx.ModelProto, record: BundleRecord, predictor: Predictor
+) -> _HeatMapMethod:
     """Return Grad-CAM, or occlusion if the network has no feature map."""
-    # A gray square, because only the shapes of the results matter.
+    # The sample is gray, because only the shapes of the results matter.
     sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
     try:
         return _GradCam(cut_network(model, sample), record)
@@ -128,9 +134,10 @@ class _GradCam:
     localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
     convolution, with negative values set to 0. The weight of a feature map is the mean derivative
     of the emotion's score with respect to the values of the map. The sum of these derivatives is
-    the derivative with respect to a constant that is added to the whole map. A central difference
-    approximates it: the head (the network after this convolution) computes the score for the map
-    plus a small step and for the map minus this step. One batch contains both changes of all maps.
+    the derivative with respect to a constant that is added to the whole map. This derivative is
+    approximated by a central difference: the head (the network after this convolution) computes the
+    score for the map plus a small step and for the map minus this step. One batch contains both
+    changes of all maps.
     """
 
     method = GRAD_CAM
@@ -145,16 +152,16 @@ class _GradCam:
         self._positions = record.output_positions
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
         heat = self._map_of_image(pixels, emotion)
         if self._record.flip_averaging:
-            # The prediction is the mean over the face and its mirror image, so the map is too.
+            # The prediction is the mean over the face and its mirror image, and so is the heat map.
             heat = (heat + self._map_of_image(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
         return _resized_and_scaled(heat)
 
     def _map_of_image(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one image in the size of the feature map, not scaled."""
+        """Return the heat map of one image, in the size of the feature maps and not yet scaled."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
@@ -186,7 +193,7 @@ class _Occlusion:
         )
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
-        """Return the map of one face, float32 ``[48, 48]``, 0 to 1."""
+        """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
         positions = [(top, left) for top in starts for left in starts]
         # The first image stays unchanged.
@@ -230,7 +237,7 @@ def overlay(
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
     enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    # Transparent where the map is low, so that the black of the color map does not darken the face.
+    # The color is transparent where the heat map is low, because its color for 0 is black.
     opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
     # OpenCV's colors are BGR; the result is RGB.
     blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]

@@ -1,4 +1,4 @@
-"""What a reader must know to interpret metrics: the origin of the images and its consequences."""
+"""Facts that a reader must know to interpret metrics, such as the origin of the images."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ FER2013_COUNTS: dict[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True)
 class ResultFacts:
-    """Properties of the evaluated images that change the meaning of metrics.
+    """Facts about an evaluation that change the meaning of its metrics.
 
     Attributes:
-        is_demo: True if the data is the drawn demo set or the model was trained on it: the metrics
-            do not apply to real faces.
+        is_demo: True if the data is the drawn demo set, or the model was trained on the demo set.
+            The metrics then do not apply to real faces.
         is_fer2013: True if the images are FER2013's, on which human accuracy is 65 ± 5 %.
         is_test: True if test images are included.
         is_training_data: True if the model was trained on some of the images.
         warnings: Sentences for display: about drawn faces, test images, a model that was selected
-            on these images, unknown training images, classes that the model or the images lack, and
-            a single image.
-        left_out: Number of images that are not evaluated, by class; the model does not have these
-            classes.
+            on these images, a model whose training images are unknown, classes that the model or
+            the images lack, and a single image.
+        left_out: Number of images, by class, that are not evaluated because the model does not have
+            their class.
     """
 
     is_demo: bool = False
@@ -63,10 +63,10 @@ def facts_on_dataset(
         bundle: The model.
         face_set: The data.
         split: One of ``SPLITS`` or ``all``.
-        is_demo_data: Whether the data is the drawn demo set.
+        is_demo_data: True if the data is the drawn demo set.
         matched: The images of the split that are evaluated.
-        seen: Which of these images the model has seen; None if unknown. ``warnings`` of the
-            result does not include ``seen.warnings``.
+        seen: Which of these images the model has seen; None if unknown. The result does not include
+            the warnings of ``seen``.
     """
     rows = face_set.rows(split)
     present_splits = {SPLITS[index] for index in np.unique(face_set.splits[rows])}
@@ -138,8 +138,8 @@ def _unknown_origin(bundle: Bundle) -> str:
         )
     name = bundle.record.dataset.get("name", "unknown data")
     return (
-        f"The model was trained on {name}, and its record does not list the images. If these "
-        "images were among them, these metrics are too optimistic."
+        f"The model was trained on {name}, and its record does not list the images. If the model "
+        "was trained on these images, these metrics are too optimistic."
     )
 
 

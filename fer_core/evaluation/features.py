@@ -25,8 +25,8 @@ from fer_core.progress import ProgressReport
 if TYPE_CHECKING:
     import onnx
 
-#: Maximum length of a feature vector. Longer ones are projected to this length, so that the vectors
-#: of 32,000 images take about 64 MB.
+#: Maximum length of a feature vector. Longer vectors are projected to this length, so that the
+#: vectors of 32,000 images take about 64 MB.
 MAX_FEATURES = 512
 
 _BATCH_SIZE = 64
@@ -42,11 +42,12 @@ class FaceFeatures:
     """Features of all images of a dataset.
 
     Attributes:
-        values: Feature vectors, float32 ``[n, d]``; those of similar faces have a small distance.
+        values: Feature vectors, float32 ``[n, d]``. Similar faces have vectors with a small
+            distance.
         probabilities: Predicted probabilities, float32 ``[n, classes]`` in the order of the
             bundle's classes, before calibration and without flip averaging.
         layer: Name of the tensor in the network that contains the features.
-        content_key: Cache key; changes with the network and with the data.
+        content_key: Cache key, which changes with the network and with the data.
     """
 
     values: NDArray[np.float32]
@@ -64,8 +65,8 @@ def bundle_features(
 ) -> FaceFeatures:
     """Compute the features of all images of a dataset.
 
-    If the last layer has more than ``MAX_FEATURES`` inputs, their values are projected to this
-    number with fixed random weights, which approximately preserves distances (Johnson and
+    If the last layer has more than ``MAX_FEATURES`` inputs, its input vector is projected to this
+    length with fixed random weights. This approximately preserves distances (Johnson and
     Lindenstrauss, 1984).
 
     Args:

@@ -2,10 +2,10 @@
 
 Doubtful labels are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning:
 estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. It needs
-probabilities from a model that was not trained on the labels in question. If the record of the
-model says that it was not trained on the images, its own predictions are used. Otherwise the images
-are divided into folds, and a linear classifier on the features of the model predicts each fold
-after it was fitted to the other folds (out-of-fold predictions).
+probabilities from a model that was not trained on the labels in question. If it is known that the
+model was not trained on the images, its own predictions are used. Otherwise the images are divided
+into folds, and a linear classifier on the features of the model predicts each fold after it was
+fitted to the other folds (out-of-fold predictions).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fer_core.progress import ProgressReport
 #: Number of folds of the out-of-fold predictions.
 FOLDS = 5
 
-#: Number of principal components for the linear classifier; more are slower and not better.
+#: Number of principal components for the linear classifier. More components are slower, not better.
 _COMPONENTS = 96
 
 #: Number of nearest neighbors whose mean distance is the outlier score.
@@ -43,8 +43,8 @@ _MAX_REFERENCE_IMAGES = 8192
 #: Width and height of the face check's input, in pixels.
 _CHECK_SIDE = 32
 
-#: The predictions of the model are used only if it was trained on a smaller share of the split than
-#: this; the images that it was trained on are then left out.
+#: The predictions of the model are used only if the model was trained on less than this share of
+#: the split. The images that the model was trained on are then left out.
 _MAX_TRAINED_SHARE = 0.5
 
 _HELD_OUT = "A model that was not trained on these images predicts another class with confidence."
@@ -62,21 +62,22 @@ class _TrainingOverlap:
     """Which images of a split a model was trained and selected on, as far as known.
 
     Attributes:
-        is_known: False if the model may have been trained on images of the split that its record
-            does not list.
-        is_trained: The images that the model was trained on, as far as known, bool ``[n]``.
-        is_selected: True if the checkpoint and the calibration of the model were selected on images
-            of the split.
+        is_known: False if the model may have been trained on other images of the split than those
+            in ``is_trained_on``.
+        is_trained_on: True for the images that the model was trained on, as far as known, bool
+            ``[n]``.
+        has_validation_images: True if the checkpoint and the calibration of the model were selected
+            on images of the split.
     """
 
     is_known: bool
-    is_trained: NDArray[np.bool_]
-    is_selected: bool = False
+    is_trained_on: NDArray[np.bool_]
+    has_validation_images: bool = False
 
     @property
     def is_held_out(self) -> bool:
         """True if it is known that the model was trained on fewer than half of the images."""
-        return self.is_known and float(self.is_trained.mean()) < _MAX_TRAINED_SHARE
+        return self.is_known and float(self.is_trained_on.mean()) < _MAX_TRAINED_SHARE
 
 
 def _training_overlap(
@@ -93,8 +94,8 @@ def _training_overlap(
     is_same_data = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
     if split == "train" or not is_same_data or record.recipe is None:
         return _TrainingOverlap(False, np.full(len(rows), is_same_data and split == "train"))
-    # A model of an earlier version, which was trained on the train split of exactly this dataset.
-    # It has seen the images of other splits whose copies are in train.
+    # The model is from an earlier version and was trained on the train split of exactly this
+    # dataset. If an image of another split has a copy in train, the model has seen this image.
     leaked = np.zeros(0, np.intp)
     if not record.config.get("exclude_leaks"):
         leaked = leaked_rows(face_set, split)
@@ -110,7 +111,7 @@ def find_label_candidates(
     hashes: ImageHashes | None = None,
     report: ProgressReport | None = None,
 ) -> Finding:
-    """Rank the images of a split whose label is probably wrong.
+    """Rank the images of a split by how probably their labels are wrong.
 
     Args:
         face_set: The data.
@@ -121,8 +122,9 @@ def find_label_candidates(
         report: Called with the number of finished steps and their total.
 
     Returns:
-        A finding of kind *mislabelled*, the most doubtful label first, with the predicted label as
-        a suggestion; its explanation and notes say where the probabilities come from.
+        A finding of kind *mislabelled*. The most doubtful label is first, and the predicted class
+        is suggested as the new label. The explanation and the notes of the finding say where the
+        probabilities come from.
 
     Raises:
         InputError: ``split`` is ``all`` or unknown, or has too few images in total or per class.
@@ -137,15 +139,15 @@ def find_label_candidates(
     overlap = _training_overlap(record, hashes, face_set, split)
     if overlap.is_held_out and columns is not None:
         explanation = _HELD_OUT
-        left_out = int(overlap.is_trained.sum())
-        rows = rows[~overlap.is_trained]
+        left_out = int(overlap.is_trained_on.sum())
+        rows = rows[~overlap.is_trained_on]
         notes.append(f"Predicted by the model, which was not trained on these {split} images.")
         if left_out:
             notes.append(
                 f"{_images_are(left_out)} left out, because the model was trained on "
                 f"{'it' if left_out == 1 else 'them'}."
             )
-        if overlap.is_selected:
+        if overlap.has_validation_images:
             notes.append(
                 "The checkpoint and the calibration of the model were selected on these images, "
                 "so the model depends slightly on their labels."
@@ -157,7 +159,7 @@ def find_label_candidates(
     else:
         explanation = _OUT_OF_FOLD
         labels = face_set.labels[rows]
-        _check_enough(labels, len(face_set.classes), split)
+        _check_enough_images(labels, len(face_set.classes), split)
         probabilities = _out_of_fold(
             features.values[rows],
             labels,
@@ -169,7 +171,7 @@ def find_label_candidates(
             f"Out-of-fold predictions of a linear classifier on the features of the model, "
             f"{FOLDS} folds; copies of an image are in the same fold."
         )
-        if overlap.is_trained.any():
+        if overlap.is_trained_on.any():
             notes.append(
                 "The features were learned from these images and their labels, so some wrong "
                 "labels may not be found."
@@ -217,7 +219,7 @@ def _columns_of(record: BundleRecord, face_set: FaceSet) -> list[int] | None:
         return None
 
 
-def _check_enough(labels: NDArray[np.int8], class_count: int, split: str) -> None:
+def _check_enough_images(labels: NDArray[np.int8], class_count: int, split: str) -> None:
     counts = np.bincount(labels, minlength=class_count)
     present = counts[counts > 0]
     if len(present) < 2 or present.min() < FOLDS:
@@ -230,16 +232,19 @@ def _check_enough(labels: NDArray[np.int8], class_count: int, split: str) -> Non
 def _find_doubtful(
     labels: NDArray[np.int8], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the positions of doubtful labels, most doubtful first, and the confidence in each."""
+    """Return the positions of the doubtful labels, and the model's confidence in each label.
+
+    The most doubtful label comes first.
+    """
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
     if len(np.unique(labels)) < 2:
         raise InputError("Doubtful labels can only be found with two or more classes.")
-    # cleanlab expects consecutive classes: those without images are removed.
+    # cleanlab expects consecutive classes, so classes without images are removed.
     present = np.unique(labels)
     classes = np.searchsorted(present, labels)
-    # 1e-9, so that no sum is 0.
+    # 1e-9 is added so that no sum is 0.
     normalized = probabilities[:, present].astype(np.float64) + 1e-9
     normalized /= normalized.sum(axis=1, keepdims=True)
     positions = find_label_issues(
@@ -280,11 +285,11 @@ def _out_of_fold(
 def principal_components(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Return the first principal components, float32 ``[n, count]`` or fewer columns."""
     centered = values - values.mean(axis=0)
-    # Use the covariance matrix, which is small: there are many images and few features.
+    # The covariance matrix is small, because there are many images and few features.
     covariance = centered.T @ centered / np.float32(max(len(values), 1))
     _, vectors = np.linalg.eigh(covariance.astype(np.float64))
     strongest = vectors[:, ::-1][:, :count].astype(np.float32)
-    # The sign of an eigenvector is arbitrary; fix it, so that the result is deterministic.
+    # The sign of an eigenvector is arbitrary. It is fixed, so that the result is deterministic.
     largest = strongest[np.abs(strongest).argmax(axis=0), np.arange(strongest.shape[1])]
     return np.asarray(centered @ (strongest * np.where(largest < 0, -1, 1)), np.float32)
 
@@ -299,10 +304,10 @@ def find_non_faces(
 ) -> Finding:
     """Rank the images that most probably do not show a face.
 
-    Images are ordered by the mean of two ranks: the rank by the mean distance to the ten nearest
-    neighbors in feature space (Kuan and Mueller, "Back to the basics: revisiting
-    out-of-distribution detection baselines", 2022), and the rank by the probability of not being a
-    face according to the face check.
+    Images are ordered by the mean of two ranks. One is the rank by the mean distance to the ten
+    nearest neighbors in feature space (Kuan and Mueller, "Back to the basics: revisiting
+    out-of-distribution detection baselines", 2022). The other is the rank by the probability that
+    the image shows no face, which the face check predicts.
 
     Args:
         face_set: The data.

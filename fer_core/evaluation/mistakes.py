@@ -48,7 +48,7 @@ def find_mistakes(
     if among is not None and among.shape != (result.n,):
         raise ValueError(f"among should be [{result.n}]. Received: {list(among.shape)}")
     true_class_probability = result.probabilities[np.arange(result.n), result.labels]
-    # Sliders have steps of 0.01, which float32 represents only approximately.
+    # The range comes from sliders with steps of 0.01, which float32 represents only approximately.
     low, high = confidence[0] - 1e-6, confidence[1] + 1e-6
     is_match = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
     if true is not None:

@@ -20,15 +20,16 @@ SIGNIFICANCE_LEVEL = 0.05
 
 @dataclass(frozen=True)
 class ClassComparison:
-    """Two models on one class; differences are second model minus first model.
+    """Two models on one class. Differences are second model minus first model.
 
     Attributes:
         name: The class.
         support: Number of images of the class.
         first_recall: Recall of the first model, 0 to 1; None if the class does not occur.
-        second_recall: The same for the second model.
+        second_recall: Recall of the second model, 0 to 1; None if the class does not occur.
         first_f1: F1 of the first model, 0 to 1; None if the class neither occurs nor is predicted.
-        second_f1: The same for the second model.
+        second_f1: F1 of the second model, 0 to 1; None if the class neither occurs nor is
+            predicted.
         recall_difference: Difference of recall with its paired 95 % bootstrap interval.
         f1_difference: Difference of F1 with its paired 95 % bootstrap interval.
     """
@@ -50,7 +51,7 @@ class Comparison:
     Attributes:
         first_name: The first model.
         second_name: The second model.
-        n: Number of images; only images of classes that both models have are counted.
+        n: Number of images of classes that both models have.
         first_accuracy: Accuracy of the first model, 0 to 1.
         second_accuracy: Accuracy of the second model, 0 to 1.
         difference: Accuracy of the second model minus that of the first, with a paired 95 %
@@ -59,12 +60,14 @@ class Comparison:
         only_first: Number of images that only the first model classifies correctly.
         only_second: Number of images that only the second model classifies correctly.
         both_wrong: Number of images that both models misclassify.
-        only_first_positions: The images of ``only_first`` by decreasing confidence of the first
-            model, as positions in the second evaluation, which contains the wrong predictions.
-        only_second_positions: The images of ``only_second`` by decreasing confidence of the second
-            model, as positions in the first evaluation, which contains the wrong predictions.
-        both_wrong_positions: The images of ``both_wrong`` by decreasing confidence of the first
-            model, as positions in the first evaluation.
+        only_first_positions: The positions of the ``only_first`` images in the second evaluation,
+            because the wrong predictions are in that evaluation. The images are ordered by
+            decreasing confidence of the first model.
+        only_second_positions: The positions of the ``only_second`` images in the first evaluation,
+            because the wrong predictions are in that evaluation. The images are ordered by
+            decreasing confidence of the second model.
+        both_wrong_positions: The positions of the ``both_wrong`` images in the first evaluation.
+            The images are ordered by decreasing confidence of the first model.
         p_value: The p-value of McNemar's test.
         test: The variant of McNemar's test.
         per_class: The classes that both models have, in the order of the first model.
@@ -93,18 +96,18 @@ class Comparison:
 def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
     """Compare two models.
 
-    If the models have different classes, only the images of common classes are compared; a
-    prediction of another class is wrong.
+    If the models have different classes, only the images of common classes are compared. A
+    prediction of any other class counts as wrong.
 
     Args:
         first: The evaluation of the first model.
         second: The evaluation of the second model on the same images.
 
     Raises:
-        InputError: The images or their labels differ, it is unknown whether they are the same, or
+        InputError: The images or their labels differ, the dataset of an evaluation is unknown, or
             no image has a class that both models have.
     """
-    pair = _aligned(first, second)
+    pair = _align(first, second)
     size = len(pair.classes) + pair.has_other_classes
     # A table of image counts: true class, first prediction, second prediction.
     cells = (pair.labels * size + pair.first_predicted) * size + pair.second_predicted
@@ -161,13 +164,13 @@ class _Pair:
 
     Attributes:
         classes: The classes that both models have.
-        has_other_classes: True if a prediction can be another class; its index is the number of
-            classes.
+        has_other_classes: True if a model can predict a class that the other model does not have.
+            Such a prediction has the index ``len(classes)``.
         labels: True classes, intp ``[n]``.
         first_predicted: Predictions of the first model, intp ``[n]``.
-        second_predicted: The same for the second model.
+        second_predicted: Predictions of the second model, intp ``[n]``.
         first_positions: The position of each image in the first evaluation, intp ``[n]``.
-        second_positions: The same for the second evaluation.
+        second_positions: The position of each image in the second evaluation, intp ``[n]``.
     """
 
     classes: tuple[str, ...]
@@ -179,16 +182,18 @@ class _Pair:
     second_positions: NDArray[np.intp]
 
 
-def _aligned(first: EvaluationResult, second: EvaluationResult) -> _Pair:
+def _align(first: EvaluationResult, second: EvaluationResult) -> _Pair:
     """Return the images and classes that two evaluations have in common.
 
     Raises:
-        InputError: There are no such images, or the images or their labels differ.
+        InputError: No image has a class that both models have, or the images or their labels
+            differ.
     """
     in_second = [match_class(name, second.classes) for name in first.classes]
     matches = [(index, match) for index, match in enumerate(in_second) if match is not None]
     common = [index for index, _ in matches]
-    # Each class gets its position in ``common``; all other classes get the position len(common).
+    # A common class gets its position in ``common``. Every other class gets the position
+    # len(common).
     first_to_common = np.full(len(first.classes), len(common))
     second_to_common = np.full(len(second.classes), len(common))
     first_to_common[common] = np.arange(len(common))

@@ -1,7 +1,7 @@
 """Split a served network into two parts after its last convolution.
 
-The body computes feature maps from pixels, the head computes the scores before softmax from the
-feature maps. With both, Grad-CAM needs no library that computes gradients.
+The body computes feature maps from pixels, and the head computes the scores before softmax from the
+feature maps. With these two parts, Grad-CAM needs no library that computes gradients.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ class NetworkCut:
         body: Maps float32 pixels ``[n, height, width, channels]`` to feature maps, float32
             ``[n, maps, rows, columns]``.
         head: Maps feature maps to scores, float32 ``[n, classes]`` in the label order of the
-            network: the input of softmax; without softmax, the logarithm of the probabilities.
+            network. The scores are the input of softmax. If the head has no softmax, they are the
+            logarithms of the probabilities.
         tensor: Name of the tensor between body and head.
     """
 
@@ -55,11 +56,11 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
 
     Args:
         model: The served network, with one input and one output.
-        sample: One input image, float32 ``[1, height, width, channels]``; running it determines the
-            dynamic sizes.
+        sample: One input image, float32 ``[1, height, width, channels]``. The network is run with
+            this image to determine the sizes of the tensors.
 
     Raises:
-        NoFeatureMapError: There is no such tensor.
+        NoFeatureMapError: There is no such tensor, or one of the two parts cannot be run.
     """
     nodes = _nodes_to_output(model)
     weight_names = {tensor.name for tensor in model.graph.initializer}
@@ -116,7 +117,7 @@ def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
-    """Return the tensors that all paths from input to output pass through, in order.
+    """Return the tensors that all paths from input to output pass through, in execution order.
 
     After such a tensor is computed, no earlier tensor that depends on the input is used.
     """
@@ -151,13 +152,13 @@ def _is_spatial(value: NDArray[np.float32]) -> bool:
 def _last_feature_map(
     nodes: list[onnx.NodeProto], bottlenecks: list[str], values: dict[str, NDArray[np.float32]]
 ) -> tuple[str, bool]:
-    """Return the last tensor that is still a feature map, and whether its channels come last.
+    """Return the last bottleneck that is a feature map, and whether its channels come last.
 
-    The outputs of nodes that keep the size (normalization, activation) are feature maps, too. The
-    search ends at pooling, which changes the size.
+    Nodes that keep the size (normalization, activation) also put out feature maps. The search ends
+    at a node that changes the size, such as pooling.
 
     Raises:
-        NoFeatureMapError: None of the tensors is a feature map.
+        NoFeatureMapError: None of the bottlenecks is a feature map.
     """
     feature_map: str | None = None
     is_channels_last = False
@@ -208,10 +209,10 @@ def _scores_before_softmax(
 def _subnetwork(
     model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
 ) -> onnx.ModelProto:
-    """Return a network of some nodes, whose inputs except ``input_name`` are constants.
+    """Return a network of the given nodes, with ``input_name`` as its only input.
 
     Raises:
-        NoFeatureMapError: The nodes have another input that depends on the network's input.
+        NoFeatureMapError: The nodes have another input that is not a constant.
     """
     import onnx
     from onnx import helper
@@ -253,7 +254,7 @@ def _session(model: onnx.ModelProto) -> Any:
     try:
         return open_session(model.SerializeToString())
     except Exception as error:
-        # ONNX Runtime raises many exception types, for example for another precision.
+        # ONNX Runtime raises many exception types, for example for a network in float16.
         raise NoFeatureMapError("its parts cannot be run") from error
 
 

@@ -64,19 +64,20 @@ class EvaluationResult:
             one, and **before** temperature scaling.
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
-        names: The origin of each image; empty without a dataset.
-        is_leaked: Which images are in train, or also appear there as exact copies or
-            near-duplicates, bool ``[n]``; None if unknown.
-        is_near_duplicate: Which of the leaked images are near-duplicates (the same photo with
-            other pixels), bool ``[n]``; None if unknown.
+        names: The origin of each image, such as its path; empty without a dataset.
+        is_leaked: True for images in train, and for images that have an exact copy or a
+            near-duplicate in train, bool ``[n]``. None if unknown.
+        is_near_duplicate: True for images that are not in train and have only a near-duplicate (the
+            same photo with other pixels) in train, bool ``[n]``. None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
-        facts: What changes the meaning of the metrics, with warnings for the reader.
+        facts: Properties of the evaluation that change the meaning of its metrics, such as drawn
+            faces or test images, and a warning about each.
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
-        slicings: Accuracy by image quality; empty unless added with ``dataclasses.replace``,
-            because it needs the images.
-        robustness: Accuracy under image corruptions; empty unless added in the same way, because
-            it takes minutes to measure.
-        is_against_votes: True if the labels are the plurality of annotator votes.
+        slicings: Accuracy by image quality. It is computed from the images, so it is empty unless
+            the caller adds it with ``dataclasses.replace``.
+        robustness: Accuracy under image corruptions. Measuring it takes minutes, so it is empty
+            unless the caller adds it with ``dataclasses.replace``.
+        has_vote_labels: True if the labels are the plurality of annotator votes.
         seen: Which images the model has seen in its training; None if unknown.
 
     Raises:
@@ -98,7 +99,7 @@ class EvaluationResult:
     classes: tuple[str, ...] = EMOTIONS
     slicings: tuple[Slicing, ...] = ()
     robustness: tuple[RobustnessCurve, ...] = ()
-    is_against_votes: bool = False
+    has_vote_labels: bool = False
     seen: SeenImages | None = None
 
     def __post_init__(self) -> None:
@@ -116,7 +117,7 @@ class EvaluationResult:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What changes the meaning of the metrics, one sentence each, for display."""
+        """Sentences for display about everything that changes the meaning of the metrics."""
         return (*(() if self.seen is None else self.seen.warnings), *self.facts.warnings)
 
     # Predictions
@@ -143,7 +144,7 @@ class EvaluationResult:
 
     @cached_property
     def is_correct(self) -> NDArray[np.bool_]:
-        """True where the most probable class is the true one, bool ``[n]``."""
+        """True where the most probable class is the true class, bool ``[n]``."""
         return np.asarray(self.predicted == self.labels)
 
     # Overall metrics
@@ -175,11 +176,14 @@ class EvaluationResult:
 
     @cached_property
     def leak_free_n(self) -> int | None:
-        """Number of images outside train without a (near-)duplicate in it; None if unknown."""
+        """Number of images that are not in train and have no copy or near-duplicate there.
+
+        None if unknown.
+        """
         return None if self.is_leaked is None else int((~self.is_leaked).sum())
 
     @property
-    def near_duplicates(self) -> int | None:
+    def near_duplicate_count(self) -> int | None:
         """Number of images that appear in train as near-duplicates only; None if unknown."""
         return None if self.is_near_duplicate is None else int(self.is_near_duplicate.sum())
 
@@ -202,7 +206,7 @@ class EvaluationResult:
 
     @property
     def human_accuracy(self) -> tuple[float, float, float] | None:
-        """Human accuracy on these images as (value, low, high); None unless they are FER2013's."""
+        """Human accuracy on the images as (value, low, high); None if they are not FER2013's."""
         return HUMAN_ACCURACY if self.facts.is_fer2013 else None
 
     @cached_property
@@ -218,7 +222,7 @@ class EvaluationResult:
 
     @cached_property
     def per_class(self) -> tuple[ClassResult, ...]:
-        """Precision, recall, F1 and one-vs-rest curves of each class, in the order of classes."""
+        """Precision, recall, F1 and one-vs-rest curves of each class, ordered as ``classes``."""
         return evaluate_classes(self.labels, self.probabilities, self.confusion, self.classes)
 
     def threshold_curve(self, class_index: int) -> ThresholdCurve:
@@ -244,10 +248,10 @@ class EvaluationResult:
         return coverage_point(self.confidence, self.is_correct, threshold)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON document of ``evaluate --json``: point values without intervals.
+        """Return the metrics that ``evaluate --json`` prints, without intervals.
 
-        It contains no bootstrap intervals, so it is fast for any number of images. The document
-        with intervals is ``tables.evaluation_document``.
+        Without bootstrap intervals, this is fast for any number of images.
+        ``tables.evaluation_document`` returns the metrics with intervals.
         """
         labels, probabilities = self.labels, self.probabilities
         metrics = per_class_metrics(self.confusion)
@@ -274,7 +278,7 @@ class EvaluationResult:
             document["leak_free"] = {
                 "n": int(is_leak_free.sum()),
                 "accuracy": accuracy(labels[is_leak_free], probabilities[is_leak_free]),
-                "near_copies": self.near_duplicates,
+                "near_copies": self.near_duplicate_count,
             }
         document["seen"] = None if self.seen is None else self.seen.to_json()
         return document

@@ -33,10 +33,10 @@ def measure_robustness(
         result: Evaluation of the model on ``face_set``.
         face_set: The data.
         names: Names of the corruptions; by default all.
-        max_images: Maximum number of images, sampled at random; limits the time.
+        max_images: Maximum number of images, to limit the time. The images are sampled at random.
         seed: Seed of the sample and of the random corruptions.
-        report: Called with the number of finished predictions and the number of all predictions; an
-            exception that it raises stops the work.
+        report: Called with the number of finished predictions and the number of all predictions. An
+            exception that ``report`` raises stops the measurement.
 
     Raises:
         InputError: A corruption is unknown.

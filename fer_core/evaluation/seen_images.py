@@ -1,7 +1,8 @@
-"""Which of the evaluated images a model has already seen, compared image by image.
+"""Find the evaluated images that a model has already seen.
 
-The bundle of a model contains hashes of the images that it was trained and validated on. Without
-them, as in bundles of earlier versions, only a whole dataset can be recognized.
+A model has seen the images that it was trained or validated on, and their copies. The bundle of a
+model contains hashes of these images. Bundles of earlier versions contain no hashes; for them, only
+a whole dataset can be recognized.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ _SELECTED = "its checkpoint and calibration were selected on them"
 
 @dataclass(frozen=True, eq=False)
 class SeenImages:
-    """What a model has seen of ``n`` evaluated images.
+    """Which of ``n`` evaluated images a model has seen.
 
-    An image may be a validation image of the model and a copy of one of its training images.
+    An image may be both a validation image of the model and a copy of one of its training images.
 
     Attributes:
-        is_train: Which images the model was trained on, bool ``[n]``.
-        is_validation: Which images the model was validated on, bool ``[n]``.
-        is_copy: Which images are held out and are copies or near-duplicates of training images of
-            the model, bool ``[n]``.
-        is_start: Which images are training images of the starting model, from whose weights the
-            training started, bool ``[n]``.
+        is_train: True for images that the model was trained on, bool ``[n]``.
+        is_validation: True for images that the model was validated on, bool ``[n]``.
+        is_copy: True for images that are not training images, but copies or near-duplicates of the
+            model's training images, bool ``[n]``.
+        is_train_of_start_model: True for training images of the starting model, bool ``[n]``. The
+            training of the model started from the weights of the starting model.
         start_model: The name of the starting model; empty if unknown.
         is_complete: False if the training images of the starting model are not recorded.
     """
@@ -42,7 +43,7 @@ class SeenImages:
     is_train: NDArray[np.bool_]
     is_validation: NDArray[np.bool_]
     is_copy: NDArray[np.bool_]
-    is_start: NDArray[np.bool_]
+    is_train_of_start_model: NDArray[np.bool_]
     start_model: str = ""
     is_complete: bool = True
 
@@ -53,33 +54,33 @@ class SeenImages:
 
     @property
     def is_unseen(self) -> NDArray[np.bool_]:
-        """The images that the model has not seen, bool ``[n]``."""
-        return ~(self.is_train | self.is_validation | self.is_copy | self.is_start)
+        """True for images that the model has not seen, bool ``[n]``."""
+        return ~(self.is_train | self.is_validation | self.is_copy | self.is_train_of_start_model)
 
     @property
     def includes_training_images(self) -> bool:
         """True if the weights of the model were fitted to some of the images."""
-        return bool(self.is_train.any() or self.is_start.any())
+        return bool(self.is_train.any() or self.is_train_of_start_model.any())
 
     def subset(self, positions: NDArray[np.intp]) -> SeenImages:
-        """Return the images at these positions."""
+        """Return the values for the images at the given positions."""
         return SeenImages(
             self.is_train[positions],
             self.is_validation[positions],
             self.is_copy[positions],
-            self.is_start[positions],
+            self.is_train_of_start_model[positions],
             self.start_model,
             self.is_complete,
         )
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of images by relation to the model, for documents."""
+        """Number of images by relation to the model, with the keys of the JSON output."""
         return {
             "training": int(self.is_train.sum()),
             "validation": int(self.is_validation.sum()),
             "copies_of_training": int(self.is_copy.sum()),
-            "starting_model": int(self.is_start.sum()),
+            "starting_model": int(self.is_train_of_start_model.sum()),
             "unseen": int(self.is_unseen.sum()),
         }
 
@@ -101,18 +102,23 @@ class SeenImages:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the reader must know, one sentence each; empty if all images are unseen."""
+        """Sentences about seen images, for readers of the metrics.
+
+        Empty if it is known that the model has seen none of the images.
+        """
         sentences = []
         if self.is_train.any():
             sentences.append(
                 f"{_subject(self.is_train, 'a training image', 'training images')} of the model: "
                 "metrics on training images are far too optimistic."
             )
-        if self.is_start.any():
+        if self.is_train_of_start_model.any():
+            training_images = _subject(
+                self.is_train_of_start_model, "a training image", "training images"
+            )
             sentences.append(
-                f"{_subject(self.is_start, 'a training image', 'training images')} of "
-                f"{self.start_model}, from which the training started: metrics on them are far too "
-                "optimistic."
+                f"{training_images} of {self.start_model}, from which the training started: "
+                "metrics on them are far too optimistic."
             )
         if self.is_validation.any():
             sentences.append(
@@ -128,12 +134,13 @@ class SeenImages:
         if not self.is_complete:
             sentences.append(
                 f"The training started from {self.start_model}, whose training images are not "
-                "recorded. If these images were among them, the metrics are too optimistic."
+                f"recorded. If {self.start_model} was trained on these images, the metrics are too "
+                "optimistic."
             )
         return tuple(sentences)
 
     def to_json(self) -> dict[str, Any]:
-        """Return ``seen`` of the JSON documents."""
+        """Return the value of ``seen`` in the JSON output of commands."""
         return self.counts | {"is_complete": self.is_complete}
 
 
@@ -154,25 +161,24 @@ def seen_images(
     *,
     is_leaked: NDArray[np.bool_],
     is_near_duplicate: NDArray[np.bool_],
-    is_near_trained: NDArray[np.bool_] | None = None,
+    is_near_duplicate_of_trained: NDArray[np.bool_] | None = None,
     imported: FaceSet | None = None,
 ) -> SeenImages | None:
-    """Compare the evaluated images with those that a model has seen.
+    """Find out which of the evaluated images a model has seen.
 
     Args:
         bundle: The model.
         face_set: The data.
         rows: The evaluated images, ``[n]``.
-        is_leaked: Which of the evaluated images are held out and also appear in train, bool
-            ``[n]``.
-        is_near_duplicate: Which of the leaked images have other pixels than the training image,
-            bool ``[n]``.
-        is_near_trained: Which of the near-duplicates resemble an image that the model was trained
-            on, bool ``[n]``; by default all of them.
+        is_leaked: True for images that are not in train, but have an exact copy or a near-duplicate
+            in train, bool ``[n]``.
+        is_near_duplicate: True for leaked images that have no exact copy in train, bool ``[n]``.
+        is_near_duplicate_of_trained: True for near-duplicates of an image that the model was
+            trained on, bool ``[n]``; by default ``is_near_duplicate``.
         imported: The data before curation; None if no curation was applied.
 
     Returns:
-        None if it is unknown what the model has seen.
+        The images that the model has seen; None if unknown.
 
     Raises:
         InputError: The hashes in the bundle are damaged.
@@ -184,14 +190,18 @@ def seen_images(
     start_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
-    # A held-out image with the pixels of a training image is a copy of the training image. But if
-    # the dataset contains these pixels only once, and they are not those of a validation image, it
-    # is the training image itself: the dataset was split in another way for the training.
+    # An image that is not in train may have the pixels of an image that the model was trained on.
+    # If these pixels are also in train, or in a validation image of the model, the image is a copy.
+    # Otherwise it is the training image itself, and the dataset was split differently for training.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
-    is_copy |= (is_near_duplicate if is_near_trained is None else is_near_trained) & ~is_train
-    is_start = np.isin(keys, hashes.start) & ~is_train & ~is_copy
-    return SeenImages(is_train, is_validation, is_copy, is_start, start_model, hashes.is_complete)
+    if is_near_duplicate_of_trained is None:
+        is_near_duplicate_of_trained = is_near_duplicate
+    is_copy |= is_near_duplicate_of_trained & ~is_train
+    is_train_of_start_model = np.isin(keys, hashes.start) & ~is_train & ~is_copy
+    return SeenImages(
+        is_train, is_validation, is_copy, is_train_of_start_model, start_model, hashes.is_complete
+    )
 
 
 def _seen_dataset(
@@ -201,10 +211,10 @@ def _seen_dataset(
     leaks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     uncurated: FaceSet,
 ) -> SeenImages | None:
-    """Return what a model of an earlier version has seen; None if it is unknown.
+    """Return which images a model of an earlier version has seen; None if unknown.
 
-    The record of the model contains the fingerprint and the class counts of its dataset. They show
-    whether the model, or its starting model, was trained on this dataset.
+    The record of the model contains the fingerprint and the class counts of the dataset that the
+    model, or its starting model, was trained on. These values show whether it was ``uncurated``.
 
     Args:
         bundle: The model.
@@ -236,7 +246,7 @@ def _seen_dataset(
 
 
 def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:
-    """Return True if a recorded dataset is this one, in any order of its images."""
+    """Return True if a recorded dataset is ``face_set``. The order of the images may differ."""
     if not recorded.get("fingerprint"):
         return False
     return bool(

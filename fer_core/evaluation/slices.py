@@ -36,8 +36,8 @@ def slice_by_score(
         name: Name of the score.
         title: Name of the score for display; by default ``name``.
         unit: Unit of the scores.
-        count: Maximum number of slices. Images with equal scores are in the same slice; if there
-            are at most ``count`` distinct scores, each of them gets a slice.
+        count: Maximum number of slices. Images with equal scores are in the same slice. If there
+            are at most ``count`` distinct scores, each score gets a slice.
 
     Raises:
         ValueError: ``scores`` has another length.

@@ -13,10 +13,11 @@ from fer_core.evaluation.result import EvaluationResult
 
 
 def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
-    """Return the complete evaluation as one JSON document.
+    """Return the complete evaluation as one JSON object.
 
-    It contains the document of ``evaluate --json`` (``EvaluationResult.to_json``) and metrics with
-    intervals, calibration, coverage, slices and robustness. Undefined values are null.
+    It contains the values of ``EvaluationResult.to_json``, which ``evaluate --json`` prints, and
+    also metrics with intervals, calibration, coverage, slices and robustness. Undefined values are
+    null.
     """
     calibration, coverage = result.calibration, result.coverage
     document = {
@@ -87,7 +88,7 @@ def _overall_document(result: EvaluationResult) -> dict[str, Any]:
         "top2_accuracy": result.top2_accuracy.to_json(),
         "leak_free_n": result.leak_free_n,
         "leak_free_accuracy": None if leak_free is None else leak_free.to_json(),
-        "near_copies": result.near_duplicates,
+        "near_copies": result.near_duplicate_count,
         "baseline": {
             "emotion": result.classes[result.majority_class],
             "accuracy": result.baseline_accuracy,
@@ -143,7 +144,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def predictions_csv(result: EvaluationResult) -> str:
-    """Return one line per image: origin, true and predicted class, all probabilities."""
+    """Return CSV with one line per image: origin, true and predicted class, all probabilities."""
     classes = result.classes
     first_columns = ("row", "name", "true", "predicted", "correct", "confidence")
     last_column = "in_train"
@@ -170,7 +171,7 @@ def predictions_csv(result: EvaluationResult) -> str:
 
 
 def classes_csv(result: EvaluationResult) -> str:
-    """Return one line of metrics per class; undefined values are empty."""
+    """Return CSV with the metrics of one class per line. Undefined values are empty."""
     metrics = ("precision", "recall", "f1")
     bounds = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
     header = ["emotion", *bounds, "support", "predicted", "auc", "average_precision"]

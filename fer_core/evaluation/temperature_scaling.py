@@ -35,23 +35,23 @@ def calibrate_bundle(
 ) -> Bundle:
     """Fit the temperature on validation images and write it to the bundle's ``calibration.json``.
 
-    From then on, everything that loads the bundle applies the temperature, such as the pages
-    analyze and live.
+    When the bundle is loaded again, such as on the analyze page and the live page, its predictions
+    use this temperature.
 
     Args:
         bundle: The model.
         result: Evaluation of the bundle on a validation split.
-        class_prior: Share of each class in the training targets, ``[classes]``, to fit a logit
-            adjustment too; the probabilities of ``result`` must then be without logit adjustment.
-            None to keep the logit adjustment of the bundle.
+        class_prior: Share of each class in the training targets, ``[classes]``. With this value, a
+            logit adjustment is fitted too, and the probabilities of ``result`` must be without
+            logit adjustment. With None, the logit adjustment of the bundle is kept.
 
     Returns:
         The bundle with its new calibration.
 
     Raises:
         InputError: The evaluation belongs to another model or another split, uses drawn faces for a
-            model of real faces, has too few images, or is against labels although the model learned
-            votes; or the bundle folder cannot be written.
+            model of real faces, has too few images, or uses labels although the model was trained
+            on votes; or the folder of the bundle cannot be written.
     """
     if result.bundle_name != bundle.name:
         raise InputError(
@@ -72,7 +72,7 @@ def calibrate_bundle(
         raise InputError(
             f"{result.n} images are too few to fit a temperature; use at least {MIN_IMAGES}."
         )
-    if bundle.record.learned_votes and not result.is_against_votes:
+    if bundle.record.learned_votes and not result.has_vote_labels:
         raise InputError(
             f"{bundle.name!r} learned annotator votes, and a temperature fitted to labels would "
             "not be valid for it; evaluate it against votes."
@@ -84,7 +84,8 @@ def calibrate_bundle(
         )
         adjusted = calibration.adjusted(result.raw_probabilities)
     else:
-        adjusted = result.raw_probabilities  # with the logit adjustment of the bundle
+        # The logit adjustment of the bundle is already applied to these probabilities.
+        adjusted = result.raw_probabilities
         calibration = replace(
             bundle.calibration,
             temperature=fit_temperature(labels, adjusted),
@@ -105,7 +106,7 @@ def calibrate_bundle(
         "folds": FOLDS,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    fitted_on = "validation, plurality of votes" if result.is_against_votes else "validation"
+    fitted_on = "validation, plurality of votes" if result.has_vote_labels else "validation"
     with os_errors_as_input_errors(f"The temperature cannot be written to {bundle.folder}"):
         write_calibration(bundle.folder, calibration, fitted_on, details)
     return load_bundle(bundle.folder, bundle.name)

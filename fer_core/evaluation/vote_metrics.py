@@ -21,7 +21,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
 
     Returns:
-        The evaluation of the images on which one emotion has the most votes.
+        The evaluation of the images on which one class has the most votes.
     """
     plurality = plurality_of_targets(targets)
     positions = np.flatnonzero(plurality >= 0)
@@ -38,28 +38,29 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
         seen=None if result.seen is None else result.seen.subset(positions),
         slicings=(),
         robustness=(),
-        is_against_votes=True,
+        has_vote_labels=True,
     )
 
 
 def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]) -> dict[str, Any]:
-    """Return the metrics against annotator votes, as ``votes`` in the record of a bundle.
+    """Return metrics against annotator votes. A bundle stores them in its record as ``votes``.
 
     Args:
         result: The evaluation against the labels.
         targets: Vote distributions, float32 ``[n, classes]``; a row of zeros has no usable votes.
 
     Returns:
-        The document of ``EvaluationResult.to_json`` against the plurality, without ``leak_free``
-        and ``seen``, for the images on which one emotion has the most votes. ``ties`` is the number
-        of images with tied votes. ``loss`` is the cross-entropy to the distribution of the votes,
-        for all images with usable votes.
+        The values of ``EvaluationResult.to_json``, without ``leak_free`` and ``seen``. They are
+        computed with the plurality of the votes as true labels, on the images on which one class
+        has the most votes. Two values differ: ``ties`` is added and is the number of images with
+        tied votes; ``loss`` is the cross-entropy to the distribution of the votes, on all images
+        with usable votes.
     """
-    against_plurality = plurality_result(result, targets)
+    votes_result = plurality_result(result, targets)
     is_usable = targets.any(axis=1)
-    document = against_plurality.to_json()
+    document = votes_result.to_json()
     del document["leak_free"], document["seen"]
     return document | {
         "loss": cross_entropy(targets[is_usable], result.probabilities[is_usable]),
-        "ties": int(is_usable.sum()) - against_plurality.n,
+        "ties": int(is_usable.sum()) - votes_result.n,
     }

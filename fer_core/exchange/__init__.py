@@ -1,7 +1,7 @@
 """Import and export of models.
 
-An untrusted file is checked before its content is used: ``safety`` and ``keras_config`` check it,
-``keras_files`` and ``onnx_files`` turn it into a network, ``onnx_trial`` runs it with limits, and
-``importing`` verifies and publishes it. ``exporting`` writes a bundle to other formats, and reads
-each file back before it returns it.
+An untrusted file is checked before its content is used: ``safety`` and ``keras_config`` check the
+file, ``keras_files`` and ``onnx_files`` turn it into a network, ``onnx_trial`` runs the network
+with limits, and ``importing`` verifies and publishes the network. ``exporting`` writes a bundle to
+files in other formats, and reads each file back to verify it.
 """

@@ -38,7 +38,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "json": ".json",
     "litert": ".tflite",
 }
-#: Suffix of the file with the weights, next to the architecture in the format json.
+#: Suffix of the file with the weights. In the format ``json``, it is next to the architecture.
 _WEIGHTS_SUFFIX = ".weights.h5"
 
 #: Maximum difference of the probabilities for LiteRT, which rounds differently than ONNX Runtime.
@@ -62,7 +62,7 @@ class ExportResult:
 def export_model(
     bundle: Bundle, export_format: ExportFormat, output: Path | None = None
 ) -> ExportResult:
-    """Export a bundle, with ``NAME.meta.json`` next to the exported files.
+    """Export a bundle, and write ``NAME.meta.json`` next to the exported files.
 
     Args:
         bundle: The bundle. A missing ``model.onnx`` is created first.
@@ -73,7 +73,7 @@ def export_model(
     Raises:
         InputError: The bundle has no Keras model and the format needs one, an output file exists or
             has another suffix, or the exported network cannot be written or read back, or does not
-            return the same probabilities.
+            return the same probabilities as the served network.
     """
     target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
@@ -90,7 +90,7 @@ def export_model(
     )
     expected = served(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # On the same disk as the target, so that verified files can be renamed.
+    # The folder is on the same disk as the target, so that the verified files can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
         exported = Path(folder) / target.name
         _WRITERS[export_format](bundle, exported)
@@ -139,8 +139,8 @@ def _metadata(bundle: Bundle) -> ExportMetadata:
     record = bundle.record
     prior = bundle.calibration.class_prior
     if prior is not None:
-        # The prior is in the order of ``record.classes``, which may differ from that of
-        # ``served_classes`` in a model that was trained here.
+        # The prior has the order of ``record.classes``. For a model that was trained here, this may
+        # differ from the order of ``served_classes``.
         prior = tuple(
             prior[position]
             for position in positions_of(served_classes(record.labels), record.classes)
@@ -193,7 +193,7 @@ def _verify_export(
     pixels: NDArray[np.float32],
     expected: NDArray[np.float32],
 ) -> float:
-    """Read an exported file back; return the largest difference between the probabilities.
+    """Read an exported file back, and return the largest difference between the probabilities.
 
     Args:
         export_format: The format.

@@ -2,7 +2,7 @@
 
 A damaged HDF5 file can crash the HDF5 library and the process that uses the library. Therefore a
 child process reads the file, rejects content that no model needs and writes the rest to a new file.
-The app opens only that copy.
+The app opens only the new file.
 """
 
 from __future__ import annotations
@@ -75,11 +75,12 @@ def _copy_groups(file: h5py.File, copy: h5py.File, path: Path) -> None:
     import h5py
 
     _copy_attributes(file, copy)
-    # A group, its copy and its depth.
+    # Each entry is a group, the copy of the group, and the depth of the group.
     pending: list[tuple[h5py.Group, h5py.Group, int]] = [(file, copy, 0)]
     object_count = 0
     size = 0
-    # Addresses of the objects in the file. An object with two names could contain itself.
+    # The addresses of the objects in the file show whether an object has two names. Such an object
+    # is rejected, because it could contain itself.
     addresses = {h5py.h5o.get_info(file.id).addr}
     while pending:
         group, group_copy, depth = pending.pop()

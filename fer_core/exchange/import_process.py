@@ -55,11 +55,11 @@ def import_in_process(
         path: See ``import_model``.
         settings: Settings with the locations of ``data/``, ``runs/`` and ``models/``.
         request: The options.
-        on_wait: Called twice a second; an exception that it raises ends the import.
+        on_wait: Called twice a second. An exception that ``on_wait`` raises ends the import.
 
     Raises:
         ModelOptionError: An option is missing or wrong.
-        InputError: As ``import_model``; or the import needs too much memory or time.
+        InputError: See ``import_model``. Also if the import needs too much memory or time.
     """
     roots = [str(settings.data_root), str(settings.runs_root), str(settings.models_root)]
     answer = _run(path, ["import", *roots, str(path), _request_to_json(request)], on_wait)
@@ -89,7 +89,7 @@ def check_in_process(
 
     Raises:
         ModelOptionError: An option is missing or wrong.
-        InputError: As ``check_scalings``; or the check needs too much memory or time.
+        InputError: See ``check_scalings``. Also if the check needs too much memory or time.
     """
     arrays = folder / "images.npz"
     np.savez(arrays, images=images, labels=labels)

@@ -72,12 +72,12 @@ class ImportRequest:
             to the architecture.
         labels: The labels of the outputs in their order; None to read them from the metadata file.
         scale: The range of the pixel intensities; None to infer it.
-        mean: The mean that was subtracted in training, in units of that range: one number, or one
-            for each channel; None for no mean.
-        std: The standard deviation that images were divided by after that, in the same units; None
-            for none. Without ``scale``, a value above 1 in ``mean`` or ``std`` shows that the range
-            is 0 to 255.
-        replace: True to replace an existing model of this name.
+        mean: The mean that was subtracted in training, in units of the range in ``scale``: one
+            number, or one number per channel. None if no mean was subtracted.
+        std: The standard deviation that images were divided by after the subtraction, in the same
+            units and form as ``mean``. None if there was no division. Without ``scale``, a value
+            above 1 in ``mean`` or ``std`` shows that the range is 0 to 255.
+        replace: True to replace an existing model with the same name.
     """
 
     name: str | None = None
@@ -101,7 +101,7 @@ class ImportRequest:
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
-    """Publish the model of a bundle's folder, of a run or of a file as a bundle in ``models/``.
+    """Publish the model of another bundle, of a run or of a file as a bundle in ``models/``.
 
     Args:
         path: The folder of a bundle or run, a ``.keras``, ``.h5`` or ``.onnx`` file, or an
@@ -114,8 +114,8 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
 
     Raises:
         InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
-            classes, or does not define the labels of its outputs; or another model has the name.
-            Nothing is written.
+            classes, or does not define the labels of its outputs; or another model has the name. In
+            all of these cases, nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:
@@ -192,7 +192,7 @@ def name_from_file(path: Path) -> str:
 
 
 def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:
-    """Publish the bundle in a folder, which may be the folder of a run, after checks."""
+    """Check and publish the bundle in a folder, which may be the folder of a run."""
     if (path / "saved_model.pb").is_file():
         raise InputError(
             f"{path} is a TensorFlow SavedModel, which can contain code; export the network as "
@@ -364,7 +364,7 @@ def _new_record(
         labels=labels,
         flip_averaging=metadata.flip_averaging if metadata else False,
         parameters=parameters,
-        # Versions at the import; those of the training are not known.
+        # The versions are those at the import, because the versions at the training are not known.
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         source=replace(source, assumptions=tuple(assumptions)),

@@ -1,9 +1,10 @@
 """The pixel intensities that a network expects, read from the first operations of its graph.
 
 Most networks are trained on intensities of 0 to 1, -1 to 1 or 0 to 255, and the file of a model
-does not record which. Some networks scale their input, which determines the range: a network that
-first divides by 255 expects 0 to 255. A network that starts with a layer, such as a convolution, is
-assumed to expect 0 to 1. If a network starts with other operations, the user must give the range.
+does not record this range. Some networks first scale their input, and these operations show the
+range: a network that first divides by 255 expects 0 to 255. A network that starts with a layer,
+such as a convolution, is assumed to expect 0 to 1. If a network starts with other operations, the
+user must give the range.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _LAYERS = split_names(
     GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN
     """
 )
-#: Maximum number of operations that are followed, from the input on.
+#: Maximum number of operations that are followed, starting at the input.
 _MAX_STEPS = 40
 
 #: Lowest and highest intensity of each range.
@@ -42,8 +43,8 @@ _RANGES: dict[Scale, tuple[float, float]] = {
     "bytes": (0.0, 255.0),
     "signed": (-1.0, 1.0),
 }
-#: Usual limits of the spread after the scaling: half the difference of the highest and the lowest
-#: intensity.
+#: Usual limits of the spread after the scaling. The spread is half the difference between the
+#: highest and the lowest intensity.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
 #: Usual maximum distance of the midpoint of these two intensities from 0, relative to the spread.
 _LARGEST_SHIFT = 1.2
@@ -56,8 +57,9 @@ class InputOperations:
     """The scaling that a network applies to its input before its first layer.
 
     Attributes:
-        factor: The factor of the intensities, float64 ``[]`` or one per channel.
-        offset: The number that is added after that, like ``factor``.
+        factor: The number by which the intensities are multiplied, float64 ``[]`` or one number per
+            channel.
+        offset: The number that is then added, in the same form as ``factor``.
         changes_intensities: True if the operations change the intensities at all.
         next_operation: The first operation that is not understood as scaling, or a description if
             there is no such operation.
@@ -70,7 +72,7 @@ class InputOperations:
 
     @property
     def expected_scale(self) -> Scale | None:
-        """The range of intensities that fits the operations; None if not exactly one range fits."""
+        """The range of intensities that fits the operations; None if no or several ranges fit."""
         if not self.changes_intensities:
             return None
         fitting: list[Scale] = [
@@ -175,10 +177,10 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
-    """Return the tensor in which the channels are joined again after each consumer selected one.
+    """Return the tensor in which the channels are joined again after each consumer selects one.
 
-    ``preprocess_input`` of Keras reverses the channels in this way. Return None if the consumers do
-    something else.
+    ``preprocess_input`` of Keras reverses the channels in this way. The result is None if the
+    consumers do something else.
     """
     joined_tensors = set()
     for consumer in consumers:
@@ -195,7 +197,7 @@ def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) ->
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
-    """Return the constants with one to three values, at most one per channel, by name."""
+    """Return the constants that have one to three values (at most one per channel), by name."""
     from onnx import numpy_helper
 
     tensors = {tensor.name: tensor for tensor in graph.initializer}
@@ -235,9 +237,10 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a batch normalization; None if unknown or not trained.
+    """Return factor and offset of a batch normalization; None if it is unknown or not trained.
 
-    Its scale and bias are ignored: only mean and variance show the range of the intensities.
+    The scale and the bias of the batch normalization are ignored, because only the mean and the
+    variance show the range of the intensities.
     """
     parameters = [constants.get(name) for name in node.input[1:5]]
     if len(parameters) != 4 or any(parameter is None for parameter in parameters):
@@ -253,7 +256,7 @@ def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]
     """Return True if the scaling maps a range to intensities that networks usually use."""
     low, high = _RANGES[scale]
     ends = np.stack(np.broadcast_arrays(factor * low + offset, factor * high + offset))
-    # 0 to 1, -1 to 1, or 0 to 255 for a later mean subtraction.
+    # Intensities of 0 to 255 are usual if a later layer subtracts their mean.
     usual_ranges = [(0.0, 1.0), (0.0, 255.0)] + ([] if scale == "signed" else [(-1.0, 1.0)])
     if any(
         np.allclose(ends.T, target, atol=0.02 * (target[1] - target[0])) for target in usual_ranges
@@ -278,8 +281,8 @@ class Scaling:
     """How intensities of 0 to 255 become the input of a network.
 
     Attributes:
-        factor: The factor of the intensities: one number, or one per channel.
-        offset: The number that is added after that, like ``factor``.
+        factor: The number by which the intensities are multiplied: one number, or one per channel.
+        offset: The number that is then added, in the same form as ``factor``.
     """
 
     factor: tuple[float, ...]
@@ -297,7 +300,8 @@ class Scaling:
         Args:
             scale: The range.
             mean: The mean to subtract, in units of the range; None for no subtraction.
-            std: The standard deviation to divide by after that; None for no division.
+            std: The standard deviation to divide by after the subtraction, in units of the range;
+                None for no division.
         """
         factor, offset = SCALES[scale]
         means, deviations = np.asarray(mean or (0.0,)), np.asarray(std or (1.0,))

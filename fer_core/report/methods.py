@@ -262,7 +262,7 @@ def _prediction(bundle: Bundle) -> str:
 
 
 def _evaluation(result: EvaluationResult, data_title: str) -> str:
-    truth = "the plurality of the annotator votes" if result.is_against_votes else "the labels"
+    truth = "the plurality of the annotator votes" if result.has_vote_labels else "the labels"
     text = (
         f"The model was evaluated on {data_title} ({result.n:,} images) against {truth}. Macro F1 "
         "is the mean over the classes. Intervals are 95 % percentile bootstrap intervals from "

@@ -98,8 +98,8 @@ def portable_analyzer(
     Raises:
         InputError: The model or the detector does not exist or cannot be used.
     """
-    from fer_core.vision.detect import detector_names, make_detector
-    from fer_core.vision.detector_files import yunet_path
+    from fer_core.vision.detect import make_detector
+    from fer_core.vision.detector_files import detector_names, yunet_path
     from fer_core.vision.yunet import YuNetDetector
 
     bundle = find_bundle(model, settings)

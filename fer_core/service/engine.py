@@ -16,7 +16,8 @@ from fer_core.service.batching import BatchingPredictor
 from fer_core.service.options import ServiceOptions
 from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
-from fer_core.vision.detect import FaceDetector, detector_names, make_detector
+from fer_core.vision.detect import FaceDetector, make_detector
+from fer_core.vision.detector_files import detector_names
 from fer_core.vision.photo import PhotoResult, analyze_photo
 
 

@@ -1,4 +1,4 @@
-"""Face detectors by name: list the available ones, and create one."""
+"""Create a face detector by name."""
 
 from typing import Protocol
 
@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision.boxes import BoxGeometry
-from fer_core.vision.detector_files import YUNET_FILE_NAME, is_yunet_available, yunet_path
+from fer_core.vision.detector_files import (
+    HAAR,
+    YUNET,
+    YUNET_FILE_NAME,
+    is_yunet_available,
+    yunet_path,
+)
 from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_core.vision.yunet import YuNetDetector
@@ -36,13 +42,6 @@ class FaceDetector(Protocol):
         ...
 
 
-def detector_names(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the detectors that can be used now, the default first."""
-    if is_yunet_available(settings):
-        return (YuNetDetector.name, HaarDetector.name)
-    return (HaarDetector.name,)
-
-
 def make_detector(name: str, settings: Settings) -> FaceDetector:
     """Create a detector; threads may share it.
 
@@ -50,13 +49,10 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
         InputError: The name is unknown, or the detector's file is missing or has other content than
             the tested one.
     """
-    if name == HaarDetector.name:
+    if name == HAAR:
         return HaarDetector()
-    if name != YuNetDetector.name:
-        raise InputError(
-            f"There is no detector '{name}'; choose '{YuNetDetector.name}' or "
-            f"'{HaarDetector.name}'."
-        )
+    if name != YUNET:
+        raise InputError(f"There is no detector '{name}'; choose '{YUNET}' or '{HAAR}'.")
     path = yunet_path(settings)
     if not is_yunet_available(settings):
         state = "is not the tested file" if path.exists() else "is missing"

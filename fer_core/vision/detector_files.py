@@ -1,4 +1,7 @@
-"""YuNet's network file: its path, its checksum and its download."""
+"""The names of the face detectors that can be used, and YuNet's file: path, checksum, download.
+
+OpenCV is not imported, so that a page can offer the detectors before it loads them.
+"""
 
 import hashlib
 import http.client
@@ -11,6 +14,9 @@ from pathlib import Path
 from fer_core.errors import InputError, system_reason
 from fer_core.files import file_sha256, os_errors_as_input_errors, replaced_file
 from fer_core.settings import Settings
+
+#: The names by which users choose a detector.
+YUNET, HAAR = "yunet", "haar"
 
 YUNET_FILE_NAME = "face_detection_yunet_2023mar.onnx"
 YUNET_BYTES = 232_589
@@ -43,6 +49,11 @@ def is_yunet_available(settings: Settings) -> bool:
     except OSError:
         # It does not exist, is a folder, or this user may not read it.
         return False
+
+
+def detector_names(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the detectors that can be used now, the default first."""
+    return (YUNET, HAAR) if is_yunet_available(settings) else (HAAR,)
 
 
 def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
 from fer_core.vision.crop import resize_square
+from fer_core.vision.detector_files import HAAR
 from fer_core.vision.face import Face
 from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
@@ -70,7 +71,7 @@ class _Candidate:
 class HaarDetector:
     """OpenCV's frontal-face cascade; a network and two other cascades check its candidates."""
 
-    name = "haar"
+    name = HAAR
     geometry = HAAR_GEOMETRY
 
     def __init__(self) -> None:

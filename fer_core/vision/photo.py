@@ -1,4 +1,4 @@
-"""Analyze photos from the bytes of their files, and return the results as tables and documents."""
+"""Analyze photos from the bytes of their files, and convert the results to JSON and CSV."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ class PhotoResult:
         file: Name or path of the file, as the caller stated it.
         width: Width of the upright picture, in pixels; None if it could not be decoded.
         height: Height of the upright picture, in pixels; None if it could not be decoded.
-        faces: The faces, from left to right; classified unless the result is from ``crop_photo``.
+        faces: The faces, from left to right. In results of ``crop_photo``, the faces are not
+            classified yet.
         error: One sentence on why the file could not be analyzed; None on success.
-        analyzed_size: Width and height to which the picture was reduced, because it is too large;
-            the boxes of its faces are in these pixels. None if it was not reduced.
+        analyzed_size: If the picture was reduced because it is too large, the width and height of
+            the reduced picture. The boxes of the faces are then in pixels of the reduced picture.
+            None if the picture was not reduced.
     """
 
     file: str
@@ -66,9 +68,9 @@ class PhotoResult:
         return list(face.box.scaled(*factors).rounded())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the file's entry in the document of ``classify``.
+        """Return the file's entry in the JSON output of the command ``classify``.
 
-        ``note`` is present only if the picture was reduced.
+        The entry has a ``note`` only if the picture was reduced.
         """
         return {
             "file": self.file,
@@ -89,7 +91,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the file in a table: one per face, or one row if there is no face."""
+        """Return the rows of the file in the CSV table: one per face, or one if there are none."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]
@@ -123,8 +125,8 @@ def analyze_photo(
             faces, None to decide by the picture; see ``Analyzer.analyze``.
 
     Returns:
-        The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None if it could not
-        be decoded.
+        The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None instead of the
+        picture if the file could not be decoded.
     """
     with picture_slot(content):
         return _analyze(content, name, partial(analyzer.analyze, whole=whole))
@@ -157,7 +159,7 @@ def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[P
         analyzer: Classifies the faces.
 
     Returns:
-        The complete results, in the same order.
+        The results with classified faces, in the order of ``photos``.
     """
     try:
         faces = iter(analyzer.classify_crops([face for photo in photos for face in photo.faces]))
@@ -165,14 +167,14 @@ def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[P
     except Exception as error:
         if len(photos) == 1:
             return [replace(photos[0], faces=(), error=_failure(photos[0].file, error))]
-    # Classify each file on its own, so that only those that cause the error report it.
+    # Classify each file on its own, so that only the files that cause the error get an error.
     return [classify_photos([photo], analyzer)[0] for photo in photos]
 
 
 def _analyze(
     content: bytes, name: str, faces_of: Callable[[NDArray[np.uint8]], list[Face]]
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Decode a file, and return the result with the faces that ``faces_of`` returns."""
+    """Decode a file, and call ``faces_of`` with the picture to get the faces of the result."""
     image = None
     width = height = 0
     analyzed_size = None
@@ -200,7 +202,7 @@ def _analyze(
 
 
 def _failure(name: str, error: Exception) -> str:
-    """Return an error as a sentence for the user; an unexpected error is also logged."""
+    """Return the sentence that tells the user about an error; log the error if it is unexpected."""
     if isinstance(error, InputError):
         return str(error)
     _log.error("unexpected error while analyzing %s", name, exc_info=error)
@@ -211,12 +213,12 @@ def _failure(name: str, error: Exception) -> str:
 
 
 def results_document(results: Sequence[PhotoResult]) -> dict[str, Any]:
-    """Return the JSON document of ``classify``."""
+    """Return the JSON output of the command ``classify``, as a dictionary."""
     return {"files": [result.to_json() for result in results]}
 
 
 def results_as_json(results: Sequence[PhotoResult]) -> str:
-    """Return the JSON document of ``classify`` as text."""
+    """Return the JSON output of the command ``classify``, as text."""
     return json.dumps(results_document(results), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -225,7 +227,7 @@ def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...]) -> 
 
     Args:
         results: The results, all of one model.
-        classes: The classes of the model, which are the columns of the probabilities.
+        classes: The classes of the model. The table has a column of probabilities for each class.
     """
     columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), *_LAST_COLUMNS)
     rows = (row for result in results for row in result.to_rows())

@@ -7,9 +7,9 @@ from pathlib import Path
 from fer_core.errors import InputError, system_reason
 from fer_core.skipped_names import is_skipped_path
 
-#: Maximum size of a picture's file; no supported picture is larger.
+#: Maximum size of a picture's file, in bytes.
 MAX_PICTURE_BYTES = 200 * 2**20
-#: Number of bytes at the start of a file that distinguish a video from a picture.
+#: Number of bytes at the start of a file that show whether the file is a video.
 START_BYTES = 64
 
 
@@ -29,11 +29,14 @@ def files_in(folder: Path) -> list[Path]:
 
 
 def read_picture(path: Path) -> bytes:
-    """Read a picture's file. Of a video, only the first bytes are read, which show that it is one.
+    """Return the content of a picture's file.
+
+    If the file is a video, return only its first ``START_BYTES`` bytes, by which ``decode_picture``
+    recognizes the video and rejects it.
 
     Raises:
-        InputError: There is no readable file at the path, or it is larger than
-            ``MAX_PICTURE_BYTES``.
+        InputError: There is no readable file at the path, or the file is larger than
+            ``MAX_PICTURE_BYTES`` and not a video.
     """
     # Imported here, because listing files does not need Pillow.
     from fer_core.vision.decode_formats import is_video
@@ -45,7 +48,7 @@ def read_picture(path: Path) -> bytes:
             raise InputError(f"{path.name} {reason}; check the path.")
         with path.open("rb") as file:
             start = file.read(START_BYTES)
-            # A video may be too large for a picture, but should be reported as a video.
+            # The size of a video does not matter, because the caller reports that it is a video.
             if is_video(start):
                 return start
             if path.stat().st_size > MAX_PICTURE_BYTES:

@@ -10,7 +10,7 @@ _FILE_NAME = "astronaut.png"
 
 
 def sample_picture() -> tuple[str, bytes]:
-    """Return the portrait of an astronaut from scikit-image's package; needs no network.
+    """Return the portrait of an astronaut that scikit-image's package contains.
 
     Returns:
         The file's name and its content, a PNG.

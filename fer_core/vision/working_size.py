@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-#: Maximum width and height. Otherwise a picture that is one pixel high could have a width of all
-#: allowed pixels, and detectors would pad it to their minimum height.
+#: Maximum width and height in pixels. Without this limit, a picture that is one pixel high could
+#: have the maximum area as its width, and detectors would pad it to their minimum height.
 _MAX_SIDE = 4096
 
 
@@ -19,10 +19,11 @@ def shrink_to(image: NDArray[np.uint8], pixels: int) -> tuple[NDArray[np.uint8],
 
     Args:
         image: uint8 ``[height, width]`` or ``[height, width, 3]``.
-        pixels: The maximum area.
+        pixels: The maximum area, in pixels.
 
     Returns:
-        The shrunk picture, and the factors that convert its x and y to those of the full picture.
+        The shrunk picture, and the factors that convert x and y in the shrunk picture to x and y in
+        ``image``.
     """
     height, width = image.shape[:2]
     scale = min(1.0, (pixels / (width * height)) ** 0.5, _MAX_SIDE / max(width, height))

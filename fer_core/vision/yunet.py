@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.vision.boxes import BoxGeometry, FaceBox
+from fer_core.vision.detector_files import YUNET
 from fer_core.vision.face import Face
 from fer_core.vision.working_size import shrink_to
 
@@ -17,11 +18,12 @@ from fer_core.vision.working_size import shrink_to
 # faces. The side of a picture is 1.106 +- 0.159 times the geometric mean of the width and height of
 # YuNet's box. The picture's center is 0.3 % of the box's width to the left of the box's center, and
 # 0.9 % of its height above it. FER2013 was cropped with OpenCV's frontal-face cascade. On photos
-# (39 faces), the square of this cascade confirms the values: its side is 1.117 +- 0.105 times that
-# mean, and its center is 1.2 % right of the box's center and 1.3 % above it. These are medians; a
-# spread (+-) is half the distance from the 16th to the 84th percentile.
-# The geometric mean of width and height is more stable than either of them: an open mouth lengthens
-# the box, and a turned head narrows it. With the mean, surprised faces are cropped like the others.
+# (39 faces), the square of this cascade confirms the values: the side of the square is 1.117 +-
+# 0.105 times the geometric mean, and its center is 1.2 % right of the box's center and 1.3 % above
+# it. All these values are medians; a spread (+-) is half the distance from the 16th to the 84th
+# percentile. The geometric mean of width and height is more stable than the width or the height: an
+# open mouth lengthens the box, and a turned head narrows it. With the geometric mean, surprised
+# faces are cropped like other faces.
 YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
 
 #: Minimum score of a face.
@@ -34,10 +36,11 @@ _MAX_BOXES = 5000
 #: Minimum width and height of a picture for the network, in pixels.
 _SMALLEST_SIDE = 10
 # The network detects faces of about 10 to 500 pixels, so it runs on up to three sizes of a picture:
-# in a coarse, a medium and a fine pass. These are their areas in pixels. The time of a pass is
-# proportional to its area: on two cores at most about 2, 12 and 80 ms. The medium pass always runs,
-# the coarse pass only for pictures above its area. The fine pass runs for pictures above the medium
-# area in which the medium pass finds no face, or a face so small that others may be missed.
+# in a coarse, a medium and a fine pass. The constants below are the areas of these sizes in pixels.
+# The time of a pass is proportional to its area: on two cores at most about 2, 12 and 80 ms. The
+# medium pass always runs. The coarse pass runs if the picture is larger than the coarse area. The
+# fine pass runs if the picture is larger than the medium area and the medium pass finds either no
+# face, or a face so small that the pass may have missed others.
 _COARSE_PIXELS = 320 * 240
 _MEDIUM_PIXELS = 960 * 540
 _FINE_PIXELS = 1920 * 1080
@@ -46,18 +49,19 @@ _SMALL_FACE_WIDTH = 28
 #: Faces narrower than this in the coarse pass, in pixels, are not used, because the medium pass
 #: detects them better.
 _LARGE_FACE_WIDTH = 80
-#: Maximum number of threads that run the coarse pass, or the medium pass, at the same time.
+#: Maximum number of threads in the coarse pass at the same time; also the maximum in the medium
+#: pass.
 _PARALLEL_PASSES = 2
 
 
 class YuNetDetector:
     """Runs YuNet on up to three sizes of a picture, so that both near and far faces are found."""
 
-    name = "yunet"
+    name = YUNET
     geometry = YUNET_GEOMETRY
 
     def __init__(self, path: Path) -> None:
-        """Load the network from its ONNX file; the caller has checked that file."""
+        """Load the network from its ONNX file, which the caller has checked."""
         # Each size has its own networks, because changing a network's input size reallocates its
         # buffers, which takes longer than a pass.
         self._networks = {
@@ -73,7 +77,8 @@ class YuNetDetector:
         Returns:
             Faces with a box in whole pixels and a detection score.
         """
-        # Shrunk once for all passes: reading a 60-megapixel picture takes longer than a pass.
+        # The picture is shrunk once for all passes, because reading a picture of 60 megapixels
+        # takes longer than a pass.
         image, factor_x, factor_y = shrink_to(image, _FINE_PIXELS)
         pixels = image.shape[0] * image.shape[1]
         medium, medium_scale = self._detect_at(image, _MEDIUM_PIXELS)
@@ -125,7 +130,8 @@ class _NetworkPool:
         """
         self._path = path
         self._permits = threading.Semaphore(size)
-        # The copy that was used last is taken first, so that a single thread always gets the same.
+        # The copy that was used last is taken first, so that a single thread always gets the same
+        # copy.
         self._idle = [self._load()]
 
     @contextmanager
@@ -142,7 +148,7 @@ class _NetworkPool:
                 self._idle.append(network)
 
     def _load(self) -> cv2.FaceDetectorYN:
-        # The size is replaced: each pass sets its own.
+        # Each pass replaces this input size by its own.
         return cv2.FaceDetectorYN.create(
             str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_BOXES
         )
@@ -151,16 +157,16 @@ class _NetworkPool:
 def _face(
     numbers: NDArray[np.float64], score: float, picture_shape: tuple[int, ...]
 ) -> Face | None:
-    """Convert one of the network's rows.
+    """Convert one row of the network's output to a face.
 
     Args:
         numbers: x, y, width and height in pixels of the picture.
-        score: As returned by the network.
+        score: The score that the network returned.
         picture_shape: Height and width of the picture; further numbers are ignored.
 
     Returns:
-        The face; None if it is implausible: for some pictures without faces the network returns
-        infinite sizes, or positions far outside the picture.
+        The face; None if the row is implausible. For some pictures without faces, the network
+        returns infinite sizes, or positions far outside the picture.
     """
     x, y, width, height = (float(number) for number in numbers)
     picture_height, picture_width = picture_shape[:2]

@@ -1,4 +1,4 @@
-"""The role of the visitor of a page: checks, refusals, login and logout."""
+"""Check the role of a visitor, show why a page is refused, and offer login and logout."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOG = logging.getLogger(__name__)
 
 
 def admission() -> Admission:
-    """Return what the visitor of this session may do now.
+    """Return the admission of this session's visitor: what the visitor may do now.
 
-    The configuration is read at every call, so that a visitor whose e-mail address is removed from
-    it loses the role with the next click.
+    The configuration is read at every call. If the e-mail address of a visitor is removed from the
+    configuration, the visitor therefore loses the role with the next click.
     """
     try:
         return decide_admission(_secrets(), load_settings().login, st.user.to_dict(), time.time())
@@ -40,8 +40,8 @@ def may_edit() -> bool:
 def require_editor() -> None:
     """Make sure that the visitor is an editor.
 
-    Every action that changes something calls this: the page may have been drawn while the visitor
-    still had the role, and a client can press a button that is not visible.
+    Every action that changes something calls this function, because the page may have been drawn
+    while the visitor still had the role, and a client can press a button that is not visible.
 
     Raises:
         InputError: The visitor is not an editor.
@@ -50,16 +50,19 @@ def require_editor() -> None:
 
 
 def leave_if_refused(page: str) -> None:
-    """Rerun the whole page if the visitor may no longer see it; it then shows the refusal.
+    """If the visitor may no longer open the page, rerun the whole page, which shows the reason.
 
-    Fragments call this first, because a fragment can run without the page around it.
+    Every fragment calls this function first, because a fragment can run without the page around it.
+
+    Args:
+        page: The name of the page, as in ``PAGES``.
     """
     if not admission().may_open(page):
         st.rerun()
 
 
 def is_private() -> bool:
-    """Return True if the app can be reached only from this machine, and no roles are configured."""
+    """Return True if only this machine can reach the app, and no roles are configured."""
     return not admission().is_shared and not _is_reachable()
 
 
@@ -82,7 +85,7 @@ def _secrets() -> Mapping[str, Any]:
 
 
 def _exists(path: str) -> bool:
-    """Return True if there may be a file at the path, even one that cannot be read."""
+    """Return False only if there is certainly no file at the path."""
     try:
         Path(path).lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -97,7 +100,8 @@ def _is_reachable() -> bool:
     address = st.get_option("server.address")
     if not address or not _is_local(address):
         return True
-    # A proxy on this machine may forward the host name that the browser has requested.
+    # A proxy on this machine may forward requests from other machines. The requested host is then
+    # not a local one.
     host = st.context.headers.get("Host")
     return host is not None and not _is_local(urlsplit(f"//{host}").hostname or "")
 
@@ -113,7 +117,10 @@ def _is_local(host: str) -> bool:
 
 
 def show_warning_without_login() -> None:
-    """Warn if others can reach the app without a login, unless a setting confirms the intention."""
+    """Warn if others can reach the app without a login.
+
+    If the setting ``login`` is "none", the administrator intends this, and there is no warning.
+    """
     if admission().is_shared or load_settings().login == "none" or not _is_reachable():
         return
     _log_missing_login()
@@ -134,9 +141,9 @@ def _log_missing_login() -> None:
     )
 
 
-# Cached, so that the server logs each reason once.
+# Cached, so that the server logs each error once, not for every visitor.
 @st.cache_resource(show_spinner=False)
-def _log_closed(reason: str) -> None:
+def _log_configuration_error(reason: str) -> None:
     _LOG.error("%s", reason)
 
 
@@ -164,8 +171,8 @@ def show_refusal(visitor: Admission) -> None:
             icon=":material/lock:",
         )
         return
-    if not visitor.providers:
-        _log_closed(visitor.reason)
+    if not visitor.providers:  # the configuration is invalid
+        _log_configuration_error(visitor.reason)
         st.error(plain_text(visitor.reason), icon=":material/lock:")
         return
     if visitor.is_logged_in:

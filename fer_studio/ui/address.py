@@ -1,13 +1,14 @@
 """Selections that persist across pages and are part of the page's address (its URL).
 
-``keep`` is called before a widget. It gives the widget the value from the address, from an earlier
-visit to the page, or its default, in this order. The address is updated when the page is complete,
-so that reloads, the back button and shared links lead to the same view.
+Call ``keep`` before you draw a widget. ``keep`` sets the widget to the value in the address. If the
+address has none, the widget gets the value from an earlier visit to the page, or else its default.
+The address is updated when the page is complete, so that reloads, the back button and shared links
+lead to the same view.
 
-An address is read when a visitor arrives at a page. It is written by a small component in the
-browser, because ``st.query_params`` adds an entry to the browser's history at every change: "back"
-would then lead through all selections, and would not leave a page that adds its defaults to the
-address.
+The address is read when a visitor arrives at a page. A small component in the browser writes the
+address, because ``st.query_params`` adds an entry to the browser's history at every change. The
+back button would then lead through all selections, and could not leave a page that adds its
+defaults to the address.
 """
 
 from __future__ import annotations
@@ -60,11 +61,12 @@ class _AddressState:
     """The selections of one session.
 
     Attributes:
-        memory: The values of all pages as text, by the name under which they are remembered.
+        memory: The remembered values of all pages, as text, by the argument ``memory`` of ``keep``.
         page: The name of the open page.
         arrivals: How often the session has opened a page.
-        unread_parameters: The parameters of the address with which the page was opened, without
-            those that a widget has read; empty after the first run of the page.
+        unread_parameters: Those parameters of the address with which the page was opened that no
+            widget has read yet; empty after the first run of the page that shows its content.
+        is_content_pending: True if the current run of the page does not show its content yet.
         is_whole_view: True if the address describes the whole view, because the visitor has
             reached it with "back" or "forward". A selection that the address omits then gets its
             default instead of the remembered value.
@@ -82,6 +84,7 @@ class _AddressState:
     page: str = ""
     arrivals: int = 0
     unread_parameters: dict[str, str] = field(default_factory=dict)
+    is_content_pending: bool = False
     is_whole_view: bool = False
     drawn_keys: set[str] = field(default_factory=set)
     selections: dict[str, _DrawnSelection] = field(default_factory=dict)
@@ -106,11 +109,12 @@ def open_address(page: str) -> None:
         if page != state.page:
             state.arrivals += 1
         state.page = page
-        # The navigation leads to an address without parameters; the remembered values then apply.
+        # Links of the navigation have no parameters; the page then uses the remembered values.
         state.unread_parameters = st.query_params.to_dict()
         state.is_whole_view = is_back
         state.drawn_keys.clear()
         state.problems.clear()
+    state.is_content_pending = False
     state.selections.clear()
     state.problem_container = st.container()
     state.problem_elements.clear()
@@ -123,7 +127,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
     """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
-        name: The name of the part, which is a fragment; by default, the part is the whole page.
+        name: The name of the part if it is a fragment; by default, the part is the whole page.
     """
     state = _state()
     outer_part = _current_part.get()
@@ -137,7 +141,7 @@ def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
         }
     try:
         yield
-        # If the page is drawn as a whole, it updates the address once, at its end.
+        # If the whole page is drawn, its parts do not update the address; the page does at its end.
         _update_address(state, name, is_last=not outer_part)
     finally:
         _current_part.set(outer_part)
@@ -149,11 +153,13 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
     Args:
         state: The state of the session.
         part: The name of the part of the page that has just been drawn.
-        is_last: False if the part is drawn within the page, which updates the address later.
+        is_last: False if the part is drawn in a run of the whole page, because the page then
+            updates the address at its end.
     """
     if part == _WHOLE_PAGE:
-        # Now all widgets have been drawn and have read their parameters.
-        state.unread_parameters, state.is_whole_view = {}, False
+        if not state.is_content_pending:
+            # Now all widgets have been drawn and have read their parameters.
+            state.unread_parameters, state.is_whole_view = {}, False
         state.runs += 1
     _component(
         # The component is drawn even if it writes nothing, so that the elements below keep their
@@ -163,7 +169,8 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
         data={
             "page": state.page if is_last else "",
             "query": urlencode(
-                {
+                state.unread_parameters
+                | {
                     parameter: selection.text
                     for parameter, selection in state.selections.items()
                     if selection.text
@@ -189,7 +196,7 @@ def keep(
     memory: str | None = None,
     is_always_shown: bool = False,
 ) -> str:
-    """Set the value of the widget that is drawn next; it is remembered and part of the address.
+    """Set the value of the widget that is drawn next, and keep it in memory and in the address.
 
     The widget must have no default value of its own.
 
@@ -197,13 +204,13 @@ def keep(
         key: The key of the widget.
         name: The name of the parameter in the address.
         noun: The name of the selection in messages, such as "dataset".
-        default: The value if there is no other one.
-        read: Returns a value from its text; raises ``LookupError`` or ``ValueError`` if the value
-            is not available.
+        default: The value if neither the address nor the session's memory contains one.
+        read: Returns the value for a text; raises ``LookupError`` or ``ValueError`` if the value is
+            not available.
         write: Returns the text of a value; must be the inverse of ``read``.
-        describe: Returns a value as messages show it; by default, its text.
-        memory: The name under which the value is remembered; widgets of several pages with the same
-            name share their value. By default, the key.
+        describe: Returns the text of a value for messages; by default, the same as ``write``.
+        memory: The name under which the value is remembered; by default, the key. Widgets with the
+            same name share their value, also on different pages.
         is_always_shown: True to include the value in the address even if it is the default. Use
             this if the default can change, such as the default model.
 
@@ -230,7 +237,9 @@ def keep(
         try:
             value = read(text)
         except (LookupError, ValueError):
-            _report(state, key, f"{noun} {_shortened(text)}", (describe or write)(default))
+            _report_unavailable(
+                state, key, f"{noun} {_shortened(text)}", (describe or write)(default)
+            )
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
     state.memory[memory] = write(value)
@@ -239,6 +248,15 @@ def keep(
         _current_part.get(), write(value) if is_in_address else ""
     )
     return key
+
+
+def set_content_pending() -> None:
+    """Keep the parameters that no widget has read; called in a run that cannot show the content.
+
+    Example: the address names a tab of an evaluation that the user has yet to start. The tab is
+    opened in the first run that draws it, and the address contains it until then.
+    """
+    _state().is_content_pending = True
 
 
 def forget(key: str, *, memory: str | None = None) -> None:
@@ -253,15 +271,15 @@ def forget(key: str, *, memory: str | None = None) -> None:
 
 
 def arrivals() -> int:
-    """Return how often this session has opened a page; clicks on the page do not change it."""
+    """Return how often this session has opened a page; clicks on a page do not count."""
     return _state().arrivals
 
 
 def set_unsaved_results(kind: str, version: str) -> None:
     """Set which results would be lost if the browser tab were closed.
 
-    The browser asks before it closes the tab. After a download, it asks again only if the version
-    of the results has changed since.
+    If there are such results, the browser asks before it closes the tab. It does not ask if the
+    visitor has downloaded something since the version of the results changed.
 
     Args:
         kind: The kind of results, such as "photos".
@@ -273,21 +291,21 @@ def set_unsaved_results(kind: str, version: str) -> None:
 
 
 def _written(value: Value, write: Callable[[Value], str]) -> str:
-    """Return the text of a value, also of an invalid one, because a client can send any value."""
+    """Return the text of a value, which may be invalid, because a client can send any value."""
     try:
         return write(value)
     except (LookupError, TypeError, ValueError):
         return str(value)
 
 
-def _report(state: _AddressState, key: str, selection: str, replacement: str) -> None:
+def _report_unavailable(state: _AddressState, key: str, selection: str, replacement: str) -> None:
     """Show that a selection in the address is not available.
 
     Args:
         state: The state of the session.
         key: The key of the widget.
         selection: The noun and the value, such as "dataset faces".
-        replacement: The value that the page uses.
+        replacement: The text of the value that the page uses instead.
     """
     state.problems[key] = f"The {selection} is not available; the page shows {replacement} instead."
     _show_problem(state, key)

@@ -117,7 +117,10 @@ def _show_bars(description: str, bars: Iterable[tuple[str, float, str, str]]) ->
 
 
 def _with_class_names(votes_by_answer: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:
-    """Return the votes by the dataset's class names in their order, then the other answers."""
+    """Return the votes with the dataset's name of each class.
+
+    The classes come first, in the order of ``classes``. The other answers follow.
+    """
     columns = answer_columns(classes)
     votes = {
         name: votes_by_answer.get(VOTE_COLUMNS[column], 0)

@@ -25,7 +25,7 @@ _BUTTONS = """
   <button type="button" value="svg">SVG</button>
 </div>
 """
-#: The buttons look like Streamlit's, which are next to them.
+#: The styles of these buttons, which look like Streamlit's button next to them.
 _STYLE = """
 div { display: flex; flex-direction: column; gap: 0.5rem; }
 button {
@@ -58,10 +58,10 @@ def show_chart(
 
     Args:
         figure: The chart. It has no title of its own.
-        title: What it shows, in a few words; plain text.
+        title: What the chart shows, in a few words; plain text.
         key: The key of the chart.
         alt: Describes the chart with its values.
-        caption: How to read it; plain text.
+        caption: How to read the chart; plain text.
         file: The name of downloaded files, without suffix; by default, the title.
         settings: Further arguments of ``st.plotly_chart``.
 
@@ -81,14 +81,16 @@ def show_chart(
 def chart_frame(
     title: str, *, key: str, table: Callable[[], str], caption: str = "", file: str = ""
 ) -> Iterator[DeltaGenerator]:
-    """Draw a title and a download menu, then the body, which draws one chart, then a caption.
+    """Draw a title and a download menu above the ``with`` block, and a caption below it.
 
-    ``show_chart`` does this for Plotly charts; this function is for others, such as Vega-Lite.
+    The ``with`` block draws one chart. For a Plotly chart, call ``show_chart`` instead; this
+    function is for other charts, such as those of Vega-Lite.
 
     Args:
         title: What the chart shows, in a few words; plain text.
         key: Identifies the chart; part of the keys of the frame's elements.
-        table: Returns the data of the chart as the text of a CSV file; called at the download.
+        table: Returns the data of the chart as the text of a CSV file; called when the user
+            downloads it.
         caption: How to read the chart; plain text.
         file: The name of downloaded files, without suffix; by default, the title.
 

@@ -11,10 +11,10 @@ from fer_core.bundle import Bundle, default_bundle_name, find_bundle, list_bundl
 from fer_core.calibration import EMPHASES, Emphasis
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.vision.detect import detector_names
 from fer_core.vision.detector_files import (
     YUNET_BYTES,
     YUNET_FILE_NAME,
+    detector_names,
     download_yunet,
     is_yunet_available,
     yunet_path,
@@ -26,7 +26,7 @@ from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 
-#: The title of each face detector. Its first word is short enough for a bar.
+#: The title of each face detector. A bar shows only the first word of a title.
 DETECTOR_TITLES = {"yunet": "Accurate (recommended)", "haar": "Basic"}
 _DETECTOR_HELP = (
     "Accurate: YuNet, a small neural network that finds more faces. Basic: OpenCV's Haar cascade, "
@@ -126,7 +126,10 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 
 
 def bundle_title(bundle: Bundle) -> str:
-    """Return the title of a model with its validation accuracy; "on votes" if it learned votes."""
+    """Return the title of a model with its validation accuracy.
+
+    If the model learned annotator votes, "on votes" follows the accuracy.
+    """
     name, accuracy = model_title(bundle), bundle.record.validation_accuracy
     reference = " on votes" if bundle.record.learned_votes else ""
     if bundle.record.is_demo:
@@ -145,7 +148,7 @@ _EMPHASIS_TITLES: dict[Emphasis, str] = {
 def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     """Draw the selection of the emphasis on rare classes.
 
-    A model without a class prior supports the default only, so nothing is drawn for it.
+    If the model has no class prior, it supports only the default, and nothing is drawn.
     """
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
@@ -190,7 +193,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # The page runs again: the new detector is the first of the list, the default.
+                # In the next run, YuNet is the first detector of the list and thus the default.
                 forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

@@ -53,17 +53,17 @@ class DecisionButton:
     Attributes:
         label: The label of the button.
         icon: The icon of the button.
-        shortcut: The key that presses the button where a single image is shown; not R, which
+        shortcut: The key that presses the button if a single image is shown. It cannot be R, which
             Streamlit reserves.
         hint: The tooltip of the button.
-        state: The state of the images after the decision, such as "dropped".
+        participle: The word for images with this decision, such as "dropped".
     """
 
     label: str
     icon: str
     shortcut: str
     hint: str
-    state: str
+    participle: str
 
 
 #: The buttons by action.
@@ -79,7 +79,7 @@ DECISIONS = {
         "Keep",
         ":material/verified:",
         "K",
-        "Checked and correct: quick fixes do not change it.",
+        "Mark as checked and correct, so that quick fixes do not change it.",
         "kept",
     ),
     "relabel": DecisionButton(
@@ -99,7 +99,7 @@ class CurationState:
     Attributes:
         file: The file that stores the decisions.
         curation: The decisions.
-        match: The decisions by the row of their image in the dataset.
+        match: The decisions matched with the images of the dataset.
     """
 
     file: CurationFile
@@ -107,7 +107,10 @@ class CurationState:
     match: CurationMatch
 
     def mark(self, row: int) -> str:
-        """Return the decision about a row, such as "dropped" or "now happy"; empty if none."""
+        """Return the decision about the image with this row, as "dropped", "kept" or "now happy".
+
+        The text is empty if there is no decision.
+        """
         entry = self.match.by_row.get(row)
         if entry is None:
             return ""
@@ -129,7 +132,7 @@ def curation_state(dataset: OpenDataset) -> CurationState:
 def _read_curation(
     key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: OpenDataset
 ) -> tuple[Curation, CurationMatch]:
-    # key and content_key are only part of the cache key: the data and the version of the file.
+    # ``key`` and ``content_key`` are only for the cache: they change with the images and the file.
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
 
@@ -171,7 +174,7 @@ class SelectedImages:
         dataset: The dataset of these images.
         rows: The rows of the images in the dataset.
         gallery: The key of the gallery, whose selection is cleared after a decision.
-        reason: The proposed reason.
+        reason: The initial text of the field "Reason".
         source: Where the images were found; stored with each decision.
         suggested: By row, the index of the class that is suggested as the correct label; a missing
             row has no suggestion.
@@ -285,7 +288,7 @@ def _decide(selected: SelectedImages, action: str) -> None:
         if entries and not applicable:
             raise InputError(
                 "All selected images were relabeled before, and a decision about several images "
-                "does not replace their labels; select a single image, or undo its decision first."
+                "does not replace their labels; select a single image, or undo their decisions."
             )
         return applicable
 
@@ -293,8 +296,8 @@ def _decide(selected: SelectedImages, action: str) -> None:
         clear_selection(selected.gallery)
         if relabeled_before:
             st.session_state[_OUTCOME] += (
-                f" Not changed: {counted(relabeled_before, 'image')} relabeled before; change such "
-                "images one by one."
+                f" Not changed: {counted(relabeled_before, 'image')} that had been relabeled; "
+                "change such images one by one."
             )
 
 
@@ -332,9 +335,7 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
 
 
 def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *, key: str) -> None:
-    """Draw the button that undoes the last decision about one image.
-
-    Decisions about other images stay unchanged.
+    """Draw the button that undoes the last decision about one image, and no other decision.
 
     Args:
         dataset: The dataset.
@@ -416,7 +417,7 @@ def _fixed_rows(
     _near: NearDuplicates | None,
 ) -> NDArray[np.intp]:
     # Cached, because finding the rows takes longer than a click should. The cache key contains the
-    # dropped rows but no other decisions, because no quick fix depends on those.
+    # dropped rows but no other decisions, because no quick fix depends on other decisions.
     return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 

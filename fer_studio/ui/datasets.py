@@ -55,16 +55,16 @@ class OpenDataset:
         return self.faces.fingerprint
 
     def split_of(self, row: int) -> str:
-        """Return the split of the face in a row."""
+        """Return the split of the face with this row."""
         split: str = SPLITS[self.faces.splits[row]]
         return split
 
     def caption(self, row: int) -> str:
-        """Return the class and split of the face in a row."""
+        """Return the class and split of the face with this row."""
         return f"{self.faces.class_of(row)} · {self.split_of(row)}"
 
     def title(self, row: int) -> str:
-        """Return the name, class and split of the face in a row, as Markdown."""
+        """Return the name, class and split of the face with this row, as Markdown."""
         return f"{plain_text(self.faces.names[row])} · {plain_text(self.caption(row))}"
 
 
@@ -102,7 +102,7 @@ def _content_key(folder: Path) -> tuple[int, ...]:
 @st.cache_resource(max_entries=_MAX_DATASETS, show_spinner="Opening the dataset…")
 def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceSet:
     faces = load_dataset(name, _settings)
-    _ = faces.fingerprint  # the property computes it now, so that no later click waits for it
+    _ = faces.fingerprint  # computed now, so that no later click waits for it
     return faces
 
 

@@ -11,11 +11,12 @@ from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
 
 _KEY = "decision_bar"
-#: ``st.bottom`` cannot be used: a section is a fragment, and cannot draw widgets outside of itself.
+#: Styles that keep the bar at the bottom of the window. ``st.bottom`` cannot be used, because a
+#: section is a fragment, and a fragment cannot draw widgets outside of itself.
 _STYLE = f"""
 <style>
-/* The element around the bar is sticky: a sticky bar moves only within the element around it, and
-   this one is not taller than the bar. */
+/* A sticky element moves only within its parent. The parent of the bar is not taller than the bar,
+   so the parent itself is sticky. */
 :has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
   padding: 0.5rem 0; border-top: 1px solid gray;
@@ -28,7 +29,7 @@ _STYLE = f"""
 
 
 def show_decision_bar(dataset: OpenDataset) -> None:
-    """Draw the bar if there are decisions about a dataset, or an undone change to redo.
+    """Draw the bar if there are decisions about a dataset, or an undone change that can be redone.
 
     Raises:
         InputError: The decisions cannot be read.
@@ -39,7 +40,7 @@ def show_decision_bar(dataset: OpenDataset) -> None:
         return
     counts = state.curation.counts()
     count_texts = [
-        f"{counts[action]:,} {button.state}"
+        f"{counts[action]:,} {button.participle}"
         for action, button in DECISIONS.items()
         if counts[action]
     ]

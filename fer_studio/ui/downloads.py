@@ -44,12 +44,12 @@ def offer_download(
 
     Args:
         label: Label of the button.
-        content: The content of the file, or a function that returns it and is called at the click.
+        content: The content of the file, or a function that returns it; a click calls the function.
         file_name: The name of the file; its extension determines MIME type and icon.
         key: The key of the button.
         hint: The tooltip.
         icon: The icon of the button; None for the icon of the file type.
-        is_primary: True to draw it as the main button of a part of the page.
+        is_primary: True to draw the button as the main one of a part of the page.
         is_disabled: True if there is nothing to download.
         is_wide: True to make the button as wide as its container.
     """
@@ -74,15 +74,15 @@ def _generator(
 ) -> Callable[[], bytes]:
     """Return a function that returns the content of a file, and keeps the file on the server.
 
-    Streamlit deletes a file that was generated at a click after the next two runs of the session.
-    These may be refreshes of a fragment, so that the file is deleted before the browser has
-    requested it. A file that belongs to the session stays until the next run of the whole page, or
-    until the next click generates another file.
+    A click on a download button generates the file. Streamlit deletes such a file after the next
+    two runs of the session. If these runs are refreshes of a fragment, the file is deleted before
+    the browser has requested it. A file that is added to the session stays until the next run of
+    the whole page, or until the next click generates another file.
     """
     context = get_script_run_ctx()
 
     def add_to_session(data: bytes) -> None:
-        # Streamlit adds the same content once more, which is the same file.
+        # Streamlit then adds the content again. For equal content, it keeps only one file.
         Runtime.instance().media_file_mgr.add(
             data, mime_type, f"generated {key}", file_name, is_for_static_download=True
         )

@@ -81,12 +81,13 @@ def face_grid(
     """Draw a grid of faces.
 
     Args:
-        groups: The faces of each group; one group of all faces if there are no groups.
+        groups: The faces of each group. Faces that are not grouped are passed as a single group.
         key: Key of the element.
-        on_toggle: A callback for the checkboxes: called with the row and the new state, before the
-            page runs again.
-        hidden: For each group, a text about faces that are not drawn, such as "and 12 more"; empty
-            if all are drawn. If given, each group has a frame; None for no frames.
+        on_toggle: Called with the row and the new state if the user clicks on a checkbox, before
+            the page runs again.
+        hidden: For each group, a text about faces that are not drawn, such as "and 12 more"; the
+            text is empty if all faces of the group are drawn. If ``hidden`` is not None, each group
+            has a frame. None if the faces are not grouped.
 
     Returns:
         The row of the face that was clicked just before this run; None without a click.
@@ -116,10 +117,10 @@ def face_grid(
 
 
 def _reserved_height(count: int) -> str:
-    """Return the styles with which the container of a grid has the height of its faces.
+    """Return styles that give the container of a grid the height of a grid as wide as the page.
 
-    It has this height before the browser has loaded the grid, so that the elements below do not
-    move. In a grid that is narrower than the page, the faces are higher.
+    The container has this height before the browser has loaded the grid, so that the elements below
+    do not move. A narrower grid has fewer columns and is therefore higher.
     """
     heights = {}
     for width, columns in _COLUMNS.items():

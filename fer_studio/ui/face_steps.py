@@ -33,7 +33,7 @@ def start_at(rows: NDArray[np.intp], row: int) -> None:
 
 
 def show_steps(rows: NDArray[np.intp]) -> int:
-    """Draw the buttons, which the arrow keys also press, and return the number of the current face.
+    """Draw the buttons and return the number of the current face; arrow keys press the buttons.
 
     Args:
         rows: The faces to step through, at least one; see ``start_at``.

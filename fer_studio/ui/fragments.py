@@ -16,11 +16,11 @@ def placed_fragment(
     """Turn a function into a fragment whose refreshes cannot replace the elements below it.
 
     If the browser requests a refresh just before a run of the whole page, the refresh begins
-    directly after this run. Streamlit then drops the elements of the fragment that this run has
-    drawn but not yet sent. If it has sent none of them, the browser moves the elements below the
-    fragment up, and the refreshed fragment replaces the first of them, which is missing until the
-    page runs again (seen in Streamlit 1.67). In a container of its own, a fragment has no elements
-    below it.
+    directly after that run. Streamlit then drops those elements of the fragment that the run has
+    drawn but not yet sent to the browser. If the run has sent none of them, the browser moves the
+    elements below the fragment up, and the refreshed fragment replaces the first of these elements.
+    The replaced element is missing until the page runs again (seen in Streamlit 1.67). A fragment
+    with its own container has no elements below it in this container.
 
     Args:
         draw: Draws the fragment.

@@ -60,8 +60,8 @@ PAGES = (
     PageEntry(
         "analyze",
         "Analyze photos",
-        "Upload photos or take a snapshot: every face with its emotion probabilities. Results can "
-        "be downloaded.",
+        "Upload photos or take a snapshot, and see the emotion probabilities of every face. You "
+        "can download the results.",
     ),
     PageEntry(
         "live",
@@ -97,8 +97,8 @@ PAGES = (
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
     _set_layout_and_styles()
-    # Pages have no icons, because the browser would download them from the internet.
     visitor = admission()
+    # Pages have no icons, because the browser would download them from the internet.
     pages = [
         st.Page(
             # The path is absolute, because Streamlit resolves relative ones from its main script.
@@ -107,7 +107,8 @@ def run_app() -> None:
             help=entry.help,
             url_path=None if entry is PAGES[0] else entry.name,
             default=entry is PAGES[0],
-            # A page that the visitor may not use still answers, with the reason.
+            # A page that the visitor may not use is hidden instead of removed, so that its address
+            # leads to a page with the reason.
             visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES
@@ -132,8 +133,8 @@ def run_app() -> None:
 def _set_layout_and_styles() -> None:
     """Set the width and the styles of the page before its first element is drawn.
 
-    Until the browser receives the width, it shows a narrow page, and it loads the code for styles
-    when the first ones arrive. Elements that arrived at the same time would all move.
+    Until the browser receives the width, it shows a narrow page. It loads the code for styles when
+    the first styles arrive. Elements that arrive at the same time would move.
     """
     st.set_page_config(
         layout="wide",
@@ -150,8 +151,7 @@ def _set_layout_and_styles() -> None:
 def _start_pending_work() -> None:
     """Start the pending runs and analyses of the queues, and remove stale temporary files.
 
-    This runs once per server, after its first page has been drawn, so that this page does not wait
-    for it.
+    A server does this once, after it has drawn its first page, so that the page does not wait.
     """
     # Imported here, because most pages do not need these modules.
     from fer_core.errors import InputError
@@ -166,7 +166,7 @@ def _start_pending_work() -> None:
         # The train page also shows this error.
         logging.getLogger(__name__).warning("pending runs were not started: %s", error)
     if any(load_settings().analyses_root.glob(".queue/*.json")):
-        # Imported only if it is needed: OpenCV takes half a second to load.
+        # Imported only if an analysis is pending, because OpenCV takes half a second to load.
         from fer_core.video.analysis_queue import continue_analysis_queue
 
         continue_analysis_queue(load_settings())
@@ -188,7 +188,10 @@ def open_page(name: str) -> DeltaGenerator:
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
     with st.container(
-        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
+        key=f"title_{name}",
+        horizontal=True,
+        vertical_alignment="center",
+        horizontal_alignment="distribute",
     ):
         st.title(entry.heading or entry.title, anchor=False, width="content")
         title_bar = st.container(width="content")

@@ -97,7 +97,7 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
     if entry is None:
         st.caption("No decision about this image yet. Its file is never changed.")
         return
-    decision = DECISIONS[entry.action].state
+    decision = DECISIONS[entry.action].participle
     if entry.action == "relabel":
         decision += f" as {plain_text(entry.label or '')}"
     date = entry.time[:10]  # of an ISO 8601 time

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from fer_core.bundle import Bundle
 from fer_core.calibration import Emphasis
-from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings
-from fer_core.vision.detect import FaceDetector, make_detector
+
+if TYPE_CHECKING:
+    from fer_core.predictor import Predictor
+    from fer_core.vision.detect import FaceDetector
 
 
 def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
@@ -18,10 +22,15 @@ def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _open_predictor(content_key: tuple[str, ...], emphasis: Emphasis, _bundle: Bundle) -> Predictor:
+    # Imported here, like the detector below: a page can be drawn before OpenCV is loaded.
+    from fer_core.predictor import load_predictor
+
     return load_predictor(_bundle, emphasis=emphasis)
 
 
 @st.cache_resource(show_spinner=False)
 def open_detector(name: str, _settings: Settings) -> FaceDetector:
     """Return the face detector with this name, which sessions may share."""
+    from fer_core.vision.detect import make_detector
+
     return make_detector(name, _settings)

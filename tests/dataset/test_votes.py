@@ -46,7 +46,7 @@ def test_figures_computed_by_hand(faces: FaceSet) -> None:
         + "other/neutral/c.jpg,0,0,0,0,0,0,0,0,0,10\n",
         faces,
     )
-    assert (votes.matched, votes.unmatched) == (3, 1)
+    assert (votes.matched_count, votes.unmatched_count) == (3, 1)
     assert "3 of 4 images have votes" in votes.note
     # A clear answer; a tie; not one of the seven; no votes.
     assert votes.plurality.tolist() == [0, -1, -1, -1]
@@ -190,7 +190,7 @@ def test_the_real_votes_have_the_published_agreement(real_data: Path, real_faces
     content = (real_data / "ferplus_votes.csv").read_bytes()
     votes = match_votes(parse_votes(content, "votes"), real_faces, "votes")
     # The file has votes for 32,137 images; three have copies that were voted on differently.
-    assert votes.matched == 32_134
+    assert votes.matched_count == 32_134
     columns = np.array([4, 5, 6, 1, 3, 2, 0])[real_faces.labels]
     agreeing = votes.counts.argmax(axis=1) == columns
     assert agreeing[votes.has_votes].mean() == pytest.approx(0.627, abs=2e-3)

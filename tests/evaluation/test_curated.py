@@ -50,7 +50,7 @@ def test_the_first_warning_says_that_the_data_is_curated(
     assert result.facts.warnings[0] == (
         "The curation is applied: of the validation images 1 is left out and 1 has a new label. "
         "These metrics cannot be compared with metrics on the published data. If a model suggested "
-        "new labels, they favor this model and similar ones."
+        "new labels, the metrics favor this model and similar models."
     )
 
 

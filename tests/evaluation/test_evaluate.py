@@ -220,7 +220,7 @@ def test_leaks_are_marked(evaluated: Callable, tiny_faces: FaceSet) -> None:
     images[58], images[80] = images[3], images[4]
     faces = replace(tiny_faces, images=images)
     assert evaluated(faces).is_leaked.nonzero()[0].tolist() == [2]
-    assert evaluated(faces).near_duplicates == 0
+    assert evaluated(faces).near_duplicate_count == 0
     assert evaluated(faces, "test").is_leaked.nonzero()[0].tolist() == [3]
     # Training images are in train themselves.
     train = faces.rows("train").tolist()
@@ -239,7 +239,7 @@ def test_near_copies_are_leaks(evaluated: Callable, tiny_faces: FaceSet) -> None
         assert result.is_near_duplicate.nonzero()[0].tolist() == [2]
         document = result.to_json()
         assert (document["leak_free"]["n"], document["leak_free"]["near_copies"]) == (19, 1)
-    assert evaluated(faces, "train").near_duplicates == 0
+    assert evaluated(faces, "train").near_duplicate_count == 0
 
 
 def test_an_empty_or_unknown_split_is_an_input_error(

@@ -41,8 +41,8 @@ from fer_core.training.registry import list_runs, log_tail
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import read_study_setup, study_names
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import detector_names, make_detector
-from fer_core.vision.detector_files import YUNET_BYTES, YUNET_FILE_NAME
+from fer_core.vision.detect import make_detector
+from fer_core.vision.detector_files import YUNET_BYTES, YUNET_FILE_NAME, detector_names
 
 CROPS = np.random.default_rng(3).integers(0, 256, (2, 48, 48)).astype(np.uint8)
 

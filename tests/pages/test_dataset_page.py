@@ -626,8 +626,8 @@ def test_deletion_warns_of_a_training_under_way(
     with busy.locked():
         app.button(key="delete_dataset").click().run()
     assert_sound(app)
-    assert "Active trainings on it (busy) continue" in plain(app.warning)
-    assert "1 other run on it can no longer be started" in plain(app.caption)
+    assert "Active trainings on this dataset (busy) continue" in plain(app.warning)
+    assert "1 other run on this dataset can no longer be started" in plain(app.caption)
 
 
 def test_the_gallery_shows_the_part_that_is_chosen(
@@ -713,7 +713,7 @@ def test_a_failed_search_for_near_duplicates_is_not_called_running(
     assert "Exact duplicates" in plain(app.markdown)
     app.session_state["audit_finding"] = "near_duplicates"
     settled(app)
-    assert texts(app.info) == ["Near-duplicates: search failed"]
+    assert texts(app.warning) == ["Near-duplicates: search failed"]
 
 
 def test_images_are_chosen_and_decided_about(home_with_faces: Settings, open_app: OpenApp) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import numpy as np
 import onnx
@@ -197,6 +198,31 @@ def test_every_section_opens_without_a_dataset(
     app = open_section(open_app(), name)
     if name in ("Confusion matrix", "Mistakes", "Robustness"):
         assert "choose a dataset" in plain(app.info)
+
+
+def test_the_tab_of_an_address_is_opened_after_the_evaluation(with_data: Settings) -> None:
+    app = AppTest.from_file(str(PROJECT_ROOT / "app.py"), default_timeout=180)
+    for name, value in {"dataset": "tiny", "split": "validation", "tab": "per-class"}.items():
+        app.query_params[name] = value
+    app.switch_page(PAGE).run()
+    assert_valid(app)
+
+    def written() -> dict[str, str]:
+        *_, data = [
+            json.loads(one.proto.json)
+            for one in app.get("bidi_component")
+            if one.proto.component_name == "fer_studio_address"
+        ]
+        return dict(parse_qsl(data["query"]))
+
+    assert written()["tab"] == "per-class"
+    evaluate(app)
+    assert app.session_state["evaluate_section"] == SECTIONS["Per class"]
+    # After that, the user's choice counts.
+    open_section(app, "Summary")
+    choose_data(app, OWN)
+    assert app.session_state["evaluate_section"] == SECTIONS["Summary"]
+    assert "tab" not in written()
 
 
 def test_closed_tabs_are_not_computed(
@@ -435,7 +461,7 @@ def test_a_temperature_is_not_fitted_to_other_splits(
     app = choose_data(open_app(), "tiny")
     app.selectbox(key="evaluated_split").set_value("train").run()
     open_section(evaluate(app), "Calibration")
-    assert "fitted on validation images" in plain(app.caption)
+    assert "fitted on validation images" in plain(app.markdown)
     assert not any("Save the temperature" in button.label for button in app.button)
 
 
@@ -1017,13 +1043,13 @@ def test_every_tab_can_compare_with_the_annotator_votes(
     assert shown["Annotator agreement"] == "100.0 %"
     assert shown["Accuracy"] == shown["Model agreement"] == shown["Accuracy on clear images"]
     # One tie and one image that is not a face are left out.
-    assert "Left out: 1 image with tied votes, 1 on which no class has more votes" in plain(
+    assert "Left out: 1 image with tied votes; 1 on which an answer such as unknown" in plain(
         app.caption
     )
     app = open_section(app, "Per class")
     assert app.dataframe[0].value["Images"].sum() == 19
     app = open_section(app, "Calibration")
-    assert 'To fit a temperature, select "Against labels" above.' in plain(app.caption)
+    assert 'To fit a temperature, select "Against labels" above.' in plain(app.markdown)
     app = open_section(app, "Robustness")
     assert app.dataframe[0].value["Images"].sum() == 4 * 19
     assert not app.exception

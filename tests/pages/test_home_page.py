@@ -1,6 +1,7 @@
 """The home page: entries, an analyzed example, and the user's work."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -33,9 +34,16 @@ def said(app: AppTest) -> str:
     return " ".join(one.value for one in (*app.markdown, *app.caption)).replace("\\", "")
 
 
-def make_run(settings: Settings, name: str, *accuracies: float, monitor: str = "accuracy") -> None:
+def make_run(
+    settings: Settings,
+    name: str,
+    *accuracies: float,
+    monitor: str = "accuracy",
+    study: str | None = None,
+) -> None:
     run = RunFolder(settings.runs_root / name)
-    run.create(RunSetup("three-conv-cnn-adam", "faces", validated_config({"monitor": monitor})))
+    config = validated_config({"monitor": monitor})
+    run.create(RunSetup("three-conv-cnn-adam", "faces", config, study=study))
     epochs = [
         EpochRecord(number, 1.5, 0.25, 1.0, accuracy, 0.2, {}, 0.001, 90, 2.0)
         for number, accuracy in enumerate(accuracies, start=1)
@@ -93,6 +101,20 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
     assert [one.value for one in (first, *others)] == ["50.0 %"] * 3
     assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]
     assert links(app)["Open"].startswith("train?view=runs&run=run-")
+
+
+def test_trials_of_a_search_do_not_take_the_places_of_trainings(
+    home: Settings, open_home: Callable[[], AppTest]
+) -> None:
+    make_run(home, "run-0", 0.2, 0.5)
+    for number in range(1, 4):
+        make_run(home, f"run-{number}", 0.3, 0.6, study="rates")
+    app = open_home()
+    (training,) = [one for one in app.metric if one.label != "Just analyzed"]
+    assert training.value == "50.0 %"
+    assert training.label.replace("\\", "") == "three-conv-cnn-adam"
+    assert re.fullmatch(r"new, [A-Z][a-z]{2} \d+, \d\d:\d\d UTC", training.delta)
+    assert links(app)["Searches for better settings (1)"] == "train?view=search"
 
 
 def test_a_training_shows_the_accuracy_of_its_model(

@@ -10,7 +10,7 @@ from fer_core.settings import Settings, load_settings
 from fer_core.video.analysis_folder import AnalysisFolder
 from fer_core.video.analysis_job import run_analysis
 from fer_core.video.analysis_settings import AnalysisSettings
-from fer_core.vision.detect import detector_names
+from fer_core.vision.detector_files import detector_names
 
 pytestmark = pytest.mark.soak
 

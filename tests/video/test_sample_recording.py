@@ -13,7 +13,7 @@ from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.reader import probe_video
 from fer_core.video.sample import sample_path
 from fer_core.video.summary import find_episodes
-from fer_core.vision.detect import detector_names
+from fer_core.vision.detector_files import detector_names
 from tools.draw_sample_video import ACTORS, draw_frame
 
 

@@ -14,10 +14,11 @@ import pytest
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.vision import detector_files
-from fer_core.vision.detect import detector_names, make_detector
+from fer_core.vision.detect import make_detector
 from fer_core.vision.detector_files import (
     YUNET_BYTES,
     YUNET_FILE_NAME,
+    detector_names,
     download_yunet,
     is_yunet_available,
     yunet_path,

@@ -16,8 +16,8 @@ from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.decode import decode_picture
-from fer_core.vision.detect import FaceDetector, detector_names, make_detector
-from fer_core.vision.detector_files import YUNET_FILE_NAME
+from fer_core.vision.detect import FaceDetector, make_detector
+from fer_core.vision.detector_files import YUNET_FILE_NAME, detector_names
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"

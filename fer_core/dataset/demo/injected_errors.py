@@ -42,7 +42,8 @@ class InjectedErrors:
 
     Attributes:
         duplicates: Exact copies within train.
-        conflicts: Exact copies within train that have another label; also in ``wrong_labels``.
+        conflicts: Exact copies within train whose label differs from that of their source. They are
+            also in ``wrong_labels``.
         leaks: Images of validation and test that are exact copies of training images.
         near_duplicates: Copies that are a little brighter or darker and shifted by up to one
             pixel; in all splits.
@@ -64,12 +65,12 @@ class InjectedErrors:
         return {name: len(rows) for name, rows in vars(self).items()}
 
     def to_json(self) -> dict[str, Any]:
-        """Return the document that ``from_json`` reads."""
+        """Return a dictionary that can be written as JSON, and that ``from_json`` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> InjectedErrors:
-        """Read a document that ``to_json`` returned.
+        """Read a dictionary that ``to_json`` returned.
 
         Raises:
             KeyError: A kind of error is missing.

@@ -102,7 +102,7 @@ def _rows_document() -> dict[str, Any]:
 def _to_tiles(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Arrange images, uint8 ``[n, 48, 48]``, as tiles of one picture.
 
-    The rest of the last row is black.
+    Unused tiles at the end of the last row are black.
     """
     # The number of rows is rounded up.
     rows = -(-len(images) // _COLUMNS)

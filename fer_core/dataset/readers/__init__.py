@@ -72,13 +72,13 @@ def read_dataset(
         path: A table, or a folder or archive (zip, tar) of tables or pictures.
         split_choice: How missing splits are created; by default 10 % validation and 10 % test.
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
-        class_choice: How the classes of the source become those of the dataset; by default they are
-            mapped to the seven emotions.
+        class_choice: How the classes of the source are mapped to the classes of the dataset; by
+            default to the seven emotions.
         folder_roles: The roles, such as a split, that the user gave to folders and tables.
 
     Raises:
         InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable; or
-            the user has to say what a folder is, or which class a number is.
+            the user has to choose the role of a folder or the meaning of the class numbers.
     """
     choice = split_choice or SplitChoice()
     with closing(_open_path(path, report)) as source:
@@ -106,8 +106,8 @@ class SourceReport:
 
     Attributes:
         classes: The classes of the source, each with the class of the dataset that it becomes.
-        folders: The folders or tables that are splits, and those about which the user has to
-            decide.
+        folders: The folders or tables that are splits, and the folders or tables whose role the
+            user has to choose.
         notes: Sentences about how the source is read, and about folders that it contains twice.
     """
 
@@ -128,7 +128,7 @@ def examine_source(
     Args:
         path: As for ``read_dataset``.
         class_choice: As for ``read_dataset``. A choice that does not fit the source is not an
-            error here; ``choice_problem`` checks it.
+            error here; ``choice_problem`` finds such a choice.
         report: As for ``read_dataset``.
         folder_roles: As for ``read_dataset``.
 
@@ -165,14 +165,14 @@ def find_classes(
     class_choice: ClassChoice | None = None,
     report: ProgressReport | None = None,
 ) -> tuple[SourceClass, ...]:
-    """Return the classes of ``examine_source``, with the same arguments and errors."""
+    """Return the classes that ``examine_source`` finds; see there for arguments and errors."""
     return examine_source(path, class_choice, report).classes
 
 
 def _set_number_names(source: Source, tables: list[FaceTable], register: ClassRegister) -> None:
     """Set the names of the class numbers in tables, if the user gave an order of the classes.
 
-    All numbers have to be known before: they show whether the order begins at 0 or at 1.
+    This reads all class numbers first, because they show whether the order begins at 0 or at 1.
     """
     if register.choice.order is not None:
         counts = ClassRegister(register.choice, source.label, counts_only=True)
@@ -213,7 +213,7 @@ def _open_path(path: Path, report: ProgressReport | None) -> Source:
 
 
 def _table_in_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
-    """Return the table in a source that is a single file, as a list of one.
+    """Return a list with the only table of a source that is a single file.
 
     The name of the file does not matter: only a table of faces can be read from a single file.
 
@@ -245,8 +245,8 @@ def _content_of_files(
         return _Content(names, has_votes=True)
     table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     pictures = list(iter_pictures(source, names))
-    # Next to pictures, only a header shows that a table contains faces: numbers without a header
-    # may be anything.
+    # If there are pictures, a table of faces is recognized only by its header, because numbers
+    # without a header may be anything.
     all_tables = find_tables(source, table_names, problems, needs_header=bool(pictures))
     tables = [table for table in all_tables if table.columns.pixels]
     tables = without_repeated_tables(source, tables, problems)

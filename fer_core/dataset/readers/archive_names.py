@@ -51,7 +51,7 @@ class ArchiveTotals:
 def inside_path(name: str) -> str | None:
     """Return the path of a member with ``/``; None if it is empty or leads out of the archive.
 
-    Programs on Windows write backslashes, others begin each path with ``./``.
+    Some programs write backslashes or begin each path with ``./``.
 
     Args:
         name: The path as the archive states it.
@@ -64,12 +64,12 @@ def inside_path(name: str) -> str | None:
 
 
 def is_archive(name: str) -> bool:
-    """Return True if the name of a file is that of an archive or of a compressed file."""
+    """Return True for the name of an archive, a compressed file or a Parquet file."""
     return name.lower().endswith(_ALL_SUFFIXES) or _PART_SUFFIX.search(name) is not None
 
 
 def archive_stem(name: str) -> str | None:
-    """Return the name of an archive without its suffix; None for any suffix that cannot be read."""
+    """Return the name of a readable archive without its suffix; None for any other name."""
     lower = name.lower()
     suffix = next((suffix for suffix in READ_SUFFIXES if lower.endswith(suffix)), None)
     return None if suffix is None else name[: -len(suffix)]

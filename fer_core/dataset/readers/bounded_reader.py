@@ -25,7 +25,7 @@ class BoundedReader(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes; without a size, up to the limit."""
         if size is None or size < 0:
-            # The libraries read without a size only where few bytes are left in a valid file.
+            # Libraries omit the size only when a valid file has few bytes left.
             size = self._limit
         if size > self._limit:
             raise self._error

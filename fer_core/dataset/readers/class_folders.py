@@ -38,7 +38,8 @@ class _LabeledFace:
     Attributes:
         label: As ``ClassRegister.count_and_label`` returns it.
         annotated: What the layout states about the face.
-        name: The path of the picture; if it has several faces, with the number of the face.
+        name: The path of the picture. If the picture has several faces, the number of the face
+            follows the path.
     """
 
     label: int
@@ -57,9 +58,10 @@ def read_class_folders(
 ) -> FaceSet:
     """Read pictures whose folders, file names, lists or annotations name their classes.
 
-    FER2013's official splits are recognized by the prefixes of file names, which also distinguish
-    the two test sets in Kaggle's ``test/`` folder; in this case missing splits stay missing. For
-    any other source, missing splits are created as stratified shares of the training images.
+    FER2013's official splits are recognized by the prefixes of file names. The prefixes also
+    distinguish the two test sets in Kaggle's ``test/`` folder. If a source contains one of the
+    official test sets, missing splits stay missing. For any other source, missing splits are
+    created as stratified shares of the training images.
 
     Args:
         files: The files of the source.
@@ -70,14 +72,14 @@ def read_class_folders(
         report: Called repeatedly with the number of pictures read and of all pictures.
 
     Raises:
-        InputError: No picture in the source can be used, or the user has to say what a folder or a
-            class number is.
+        InputError: No picture in the source can be used, or the user has to choose the role of a
+            folder or the meaning of the class numbers.
     """
     source = files.source
     arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
     register.set_number_names(_class_names(arrangement))
     faces_by_picture = {name: faces for name, faces in _faces(arrangement, register) if faces}
-    # The questions come before the pictures are read, which may take minutes.
+    # Ask the user before the pictures are read, because reading them may take minutes.
     if arrangement.splits.undecided_folders:
         raise InputError(
             undecided_folder_question(source.label, arrangement.splits.undecided_folders)
@@ -120,9 +122,9 @@ def register_class_folders(
     roles: FolderRoles,
     problems: ProblemLog,
 ) -> Arrangement:
-    """Count the faces of each class without reading the pictures, and return their arrangement.
+    """Count the faces of each class without reading the pictures; return the arrangement.
 
-    Faces in folders about which the user has to decide are counted as well.
+    If the user has to choose the role of a folder, the faces in this folder are counted as well.
     """
     arrangement = arrange(files, register.choice, roles, problems)
     splits = arrangement.splits
@@ -157,7 +159,7 @@ def _class_names(arrangement: Arrangement) -> set[str]:
 def _faces(
     arrangement: Arrangement, register: ClassRegister
 ) -> Iterator[tuple[str, list[_LabeledFace]]]:
-    """Yield the path of each picture with its faces, without those that are left out."""
+    """Yield the path of each picture with its faces, without faces that are left out."""
     for name, faces in sorted(arrangement.layout.faces.items()):
         labeled_faces = []
         for number, face in enumerate(faces, start=1):

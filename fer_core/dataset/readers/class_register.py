@@ -13,9 +13,9 @@ from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_ques
 from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
 from fer_core.errors import InputError
 
-#: Maximum number of class names that are counted one by one; further names that are left out are
-#: counted as one. A source with more names probably has a damaged column, or does not contain
-#: classes.
+#: Maximum number of class names that are counted separately. Beyond this number, the names of
+#: classes that are left out are counted together. A source with so many names probably has a
+#: damaged column, or does not contain classes.
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
 #: Maximum length of a name in lists, in characters; longer names are cut.
@@ -28,8 +28,8 @@ class FoundClasses:
 
     Attributes:
         classes: The class list of the dataset.
-        positions: The position in ``classes`` of each class, by its preliminary label from
-            ``ClassRegister.count_and_label``, int8.
+        positions: Final labels, which are positions in ``classes``, int8. The index is the
+            preliminary label that ``ClassRegister.count_and_label`` returned.
         source_classes: The classes of the source, in the order of ``sorted_classes``.
     """
 
@@ -42,7 +42,7 @@ class ClassRegister:
     """Counts the classes of a source, and gives each class of the dataset a preliminary label.
 
     Args:
-        choice: How the classes of the source become those of the dataset.
+        choice: How the classes of the source are mapped to the classes of the dataset.
         source: The name of the source in messages.
         counts_only: True to count all classes, even those that the choice does not allow, and to
             give no labels.
@@ -70,7 +70,8 @@ class ClassRegister:
         """Find out what the class numbers of the source mean; call it before ``count_and_label``.
 
         Args:
-            names: All classes of the source; those that are numbers show where the numbers begin.
+            names: The names of all classes in the source. The numbers among them show whether the
+                order begins at 0 or at 1.
 
         Raises:
             InputError: See ``ClassChoice.with_numbers``.
@@ -89,7 +90,7 @@ class ClassRegister:
             if the class is left out.
 
         Raises:
-            InputError: The class is not renamed and its name is invalid, or there are too many
+            InputError: The class keeps its name and this name is invalid, or there are too many
                 classes.
         """
         key = self._keys.get(name)
@@ -150,8 +151,8 @@ class ClassRegister:
             problems: Collects the classes that are left out.
 
         Raises:
-            InputError: There are fewer than two classes, a class that should become another one was
-                not found, or the user has to say which emotions the class numbers are.
+            InputError: There are fewer than two classes, a class that should be mapped or left out
+                was not found, or the user has to say which emotions the class numbers are.
         """
         self.ask_for_numbers()
         missing = [name for name, _ in self.choice.changes if class_key(name) not in self._names]

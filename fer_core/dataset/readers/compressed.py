@@ -36,8 +36,8 @@ def decompressed(
 ) -> BinaryIO:
     """Decompress a file to a temporary file without a name, which is deleted when it is closed.
 
-    A tar archive is compressed as a whole, so its members can be read in any order only after it
-    was decompressed.
+    Tar archives need this: they are compressed as a whole, so that their members can be read in any
+    order only after the archive was decompressed.
 
     Args:
         file: The compressed file, at its start.
@@ -84,9 +84,11 @@ def decompressed(
 
 
 def _limit_text(limit: int | None) -> str:
-    """Return the limit of ``decompressed`` for a message.
+    """Return the text of a limit for a message.
 
-    If there is one, it is what the other files of the source have left of ``MAX_TOTAL_BYTES``.
+    Args:
+        limit: The part of ``MAX_TOTAL_BYTES`` that the other files of the source leave, in bytes.
+            None if there are no other files.
     """
     total = f"{sources.MAX_TOTAL_BYTES >> 30} GB"
     if limit is None:

@@ -25,8 +25,8 @@ from fer_core.progress import ProgressReport
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 
-#: Names under which FER2013 is distributed, the preferred one first. Of several tables with splits
-#: only one is read, because they contain the same faces.
+#: Names under which FER2013 is distributed, the preferred name first. If several tables have a
+#: column of splits, only one of them is read, because they contain the same faces.
 _BEST_KNOWN = ("fer2013.csv", "icml_face_data.csv")
 
 _OVERLONG = SkipReason("is longer than a row with a face")
@@ -53,8 +53,8 @@ class FaceTable:
     def split(self) -> tuple[int, bool] | None:
         """The split that the user chose, or that the table's name states (``test.csv``).
 
-        Index into ``SPLITS``, and True if it is an official test set of FER2013; None if neither
-        the user nor the name states a split.
+        The value is an index into ``SPLITS``, and True if the split is an official test set of
+        FER2013. It is None if neither the user nor the name states a split.
         """
         if self.chosen_split is not None:
             return self.chosen_split, False
@@ -95,7 +95,7 @@ def find_tables(
 def _columns(sample: list[bytes], name: str, *, needs_header: bool) -> TableColumns | None:
     """Return the columns of a table by its first lines.
 
-    Return None if it is not a table of faces, or if ``needs_header`` leaves it out.
+    Return None if the table does not contain faces, or if ``needs_header`` excludes the table.
     """
     try:
         columns = table_columns(sample, PurePosixPath(name).name)
@@ -119,10 +119,10 @@ def read_tables(
 ) -> FaceSet:
     """Read tables with one face per row, in the order of their rows.
 
-    The splits come from a Usage column if there is one; in this case official splits that are
-    missing stay missing. Otherwise they come from the names of tables (``test.csv``), all other
-    tables are training data, and missing splits are created. Rows without a label are counted and
-    skipped.
+    If a table has a Usage column, the splits come from this column. Otherwise the splits come from
+    the names of the tables (``test.csv``), and tables with other names are training data. If the
+    splits contain one of FER2013's official test sets, missing splits stay missing; otherwise they
+    are created. Rows without a label are counted and skipped.
 
     Args:
         source: Contains the tables.
@@ -192,7 +192,7 @@ def _damage_as_input_error(source: Source, table: FaceTable) -> Iterator[None]:
 
 
 def _tables_to_read(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
-    """Return the tables to read: one with a column of splits, or all if there is no such table.
+    """Return the best table with a column of splits, or all tables if none has such a column.
 
     Args:
         tables: The tables of a source.

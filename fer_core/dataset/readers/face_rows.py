@@ -36,8 +36,8 @@ class FaceRows:
         self._splits = array("b")
         self._names: list[str] = []
         self._persons: list[Person | None] = []
-        #: True if a split comes from an official name of FER2013; then missing splits are not
-        #: created.
+        #: True if the split of at least one face is an official test set of FER2013. In this case,
+        #: missing splits are not created.
         self.has_official_splits = False
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class FaceRows:
             label: As ``ClassRegister.count_and_label`` returns it.
             split: Index into ``SPLITS``.
             name: The origin of the face, such as the path of its picture.
-            person: The person in the image; None if the source does not name one.
+            person: The person in the image; None if the source does not name the person.
 
         Raises:
             InputError: There are more faces than the limit.
@@ -69,8 +69,9 @@ class FaceRows:
                 f"{self._label} contains more than {MAX_FACES:,} faces; provide fewer pictures."
             )
         if row == len(self._images):
-            # The array is resized in place: the system remaps a block of this size instead of
-            # copying it, so that the memory is never needed twice. No other array refers to it.
+            # The array is resized in place. For a block of this size, the system remaps the memory
+            # instead of copying it, so that the memory is never needed twice. The check of
+            # references is not needed, because no other array uses this memory.
             capacity = max(_FIRST_CAPACITY, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image
@@ -88,16 +89,16 @@ class FaceRows:
     ) -> FaceSet:
         """Return the faces in the order of ``add``, with missing splits created.
 
-        It can be called only once, because the result takes over the memory of the images.
+        This method can be called only once, because the result takes over the memory of the images.
 
-        Official splits of FER2013 are kept, and missing ones stay missing. In splits that are
-        created, copies and images of one person stay together. The person is the one that the file
-        name reveals, or else the one that ``add`` received.
+        If there are official splits of FER2013, no splits are created. Otherwise copies of an image
+        and images of one person stay in the same split. The person is identified by the name that
+        ``add`` received; if the name does not identify a person, ``person`` of ``add`` is used.
 
         Args:
             split_choice: How missing splits are created.
             register: The register that assigned the labels.
-            problems: The problems of the result; receives the classes that are left out.
+            problems: The problems of the result. This method adds the classes that are left out.
             report: Called repeatedly while images are compared to find copies.
 
         Raises:

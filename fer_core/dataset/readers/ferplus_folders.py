@@ -71,7 +71,7 @@ def read_ferplus_folders(
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
-    A table and its pictures may also be in two folders of the same name.
+    A table may also be in another folder than its pictures, if both folders have the same name.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
     "unknown" or "not a face", are counted and skipped.
@@ -136,7 +136,7 @@ def _folder_name(name: str) -> str:
 
 
 class _Votes:
-    """Collects the rows of all ``label.csv`` files whose pictures exist.
+    """Collects the rows of all ``label.csv`` files, except rows whose picture does not exist.
 
     Args:
         names: The paths of the files in the source.
@@ -196,9 +196,10 @@ class _Votes:
                 self.faces[name] = face
 
     def _picture(self, table: str, file_name: str) -> str | None:
-        """Return the picture next to its table, or else the only one in folders of the same name.
+        """Return the path of a picture that a table names.
 
-        None if there is no such picture, or if there are several.
+        The picture is next to the table, or in a folder with the same name as the table's folder.
+        Return None if there is no such picture, or if several such folders contain the picture.
         """
         name = str(PurePosixPath(table).parent / file_name)
         if file_name and name in self._names:
@@ -209,7 +210,7 @@ class _Votes:
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
         """Return the face of a row with file name, box and ten counts, or why it is skipped.
 
-        None if its class is left out as a whole.
+        Return None if the class of the face is left out as a whole.
         """
         # The columns are identified by position, because the official file has no header.
         if len(fields) != 2 + len(VOTE_COLUMNS):
@@ -241,7 +242,7 @@ def _parse_box(field: bytes) -> Box | SkipReason:
 
 
 def _count(field: bytes) -> float:
-    """Return a number of votes; NaN if it is not a number."""
+    """Return the number of votes in a field; NaN if the field is not a number."""
     try:
         return float(field)
     except ValueError:

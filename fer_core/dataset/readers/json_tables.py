@@ -16,19 +16,20 @@ JSON_LINES_SUFFIXES = (".jsonl", ".ndjson")
 JSON_SUFFIXES = (".json", *JSON_LINES_SUFFIXES)
 #: Maximum size of a JSON file, which is parsed as a whole.
 _MAX_JSON_BYTES = 64 * 2**20
-#: Maximum length of a value, in characters; longer ones are cut.
+#: Maximum length of a value, in characters; longer values are cut.
 _MAX_VALUE = 10_000
-#: The row of a damaged record. It has too few fields, so it is reported.
+#: The row that replaces a damaged record. It has too few fields, so that it is reported.
 _DAMAGED_ROW = b" "
 
 
 def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None]]:
     """Yield the rows of a table, each with a number for messages; JSON is converted to CSV.
 
-    The number is that of the row's first line or, in a JSON document, that of the record, from 1.
+    In text and in JSON lines, this is the number of the row's first line. In other JSON, it is the
+    number of the record. Both numbers begin at 1.
 
     Args:
-        name: The file name; its suffix tells JSON from text.
+        name: The file name; its suffix shows whether the file contains JSON.
         file: The open file.
 
     Yields:
@@ -56,7 +57,7 @@ def _records_of_lines(file: Readable) -> Iterator[tuple[int, Mapping[str, Any] |
 
 
 def _records(file: Readable) -> Iterable[Mapping[str, Any]]:
-    """Return the records of a JSON document; none if it is not a table."""
+    """Return the records of a JSON document; nothing if the document is not a table."""
     content = file.read(_MAX_JSON_BYTES + 1)
     try:
         is_small = len(content) <= _MAX_JSON_BYTES
@@ -95,7 +96,7 @@ def _csv_rows(
     damaged_before_header: list[int] = []
     for number, record in records:
         if record is None and not names:
-            # The header has to be the first line, so this row is reported after it.
+            # The header has to be the first line, so this row is yielded after the header.
             damaged_before_header.append(number)
             continue
         if record is None:

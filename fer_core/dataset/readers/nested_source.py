@@ -41,13 +41,14 @@ Opener = Callable[[BinaryIO, str, int], Source]
 class NestedSource:
     """A folder or archive whose archives are read as folders, one level deep.
 
-    The archives are read only if there is no dataset outside them: a folder often contains the
-    archive that its files come from, and each picture would be read twice.
+    The archives are read only if there is no dataset outside them, because a folder often contains
+    the archive that its files come from. Each picture would then be read twice.
 
     Args:
         outer: The folder or archive.
-        open_file: Opens an archive in it.
-        has_dataset: Called with the files outside archives; returns True if they are a dataset.
+        open_file: Opens an archive in ``outer``.
+        has_dataset: Called with ``outer`` and its files that are not archives. Returns True if
+            these files are a dataset.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class NestedSource:
         self._has_dataset = has_dataset
         self.label = outer.label
         self._inner: list[Source] = []
-        #: Number of files in the opened archives; bytes of the archives plus those of the files.
+        #: The number of files in the opened archives, and the bytes of both the archives and these
+        #: files.
         self._totals = ArchiveTotals()
         #: The opened archive and the path in it, by the path that ``names`` returns.
         self._locations: dict[str, tuple[Source, str]] = {}
@@ -153,8 +155,8 @@ class NestedSource:
         """Add the files of an opened archive, in a folder with the name of the archive."""
         folder, _, file_name = archive.rpartition("/")
         stem = archive_stem(file_name) or file_name
-        # A single compressed file, and an archive whose files are all in a folder of its own name,
-        # need no further folder.
+        # No further folder is needed for a single compressed file, and for an archive whose files
+        # are all in a folder with the name of the archive.
         is_single_file = list(inner_names) == [inner.label]
         needs_folder = not is_single_file and not _are_all_in(stem, inner_names)
         parts = [folder, stem] if needs_folder else [folder]

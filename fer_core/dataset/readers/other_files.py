@@ -73,7 +73,8 @@ def report_other_files(
         problems: Collects the files, with the class of their folder.
     """
     classes = _class_of_folder(faces)
-    # The folders that contain folders of classes. Every other folder in them counts as a class.
+    # The folders that contain folders of classes. All other folders in these folders count as
+    # classes too.
     parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     pictures = set(files.pictures)
     for path in files.names:

@@ -31,8 +31,9 @@ class ParquetSource:
     """Presents a Parquet file, such as those of Hugging Face's datasets, as a folder.
 
     The folder contains a table ``<name>.csv`` with the columns of texts and numbers. If the rows
-    contain pictures, these are the files ``<name>/0.png``, …, and the table has a column with their
-    paths. Class numbers are replaced by the names that the Parquet file states.
+    contain pictures, the folder also contains these as ``<name>/0.png``, …, and the table has a
+    column with the paths of the pictures. If the Parquet file names the class numbers, the table
+    contains these names instead.
 
     Args:
         file: The open file, which this source closes.
@@ -135,7 +136,7 @@ class ParquetSource:
         columns = [field.name for field in schema if _is_text_or_number(field.type)]
         has_pictures = self._image_column is not None
         if has_pictures:
-            # The paths in the file are not those of the pictures in this folder.
+            # Leave out the paths in the Parquet file: they do not name the pictures in this folder.
             columns = [name for name in columns if name != _PATH_COLUMN]
         class_names = _class_names(schema.metadata or {})
         buffer = io.StringIO()
@@ -191,7 +192,7 @@ class _Column:
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
-    """Return the first column of bytes, or of structs with a field ``bytes``; None without one."""
+    """Return the first column of bytes, or of structs with a field ``bytes``, if there is one."""
     from pyarrow import types
 
     for column in schema:
@@ -231,7 +232,7 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def _texts(values: list[Any], names: list[str] | None) -> list[str]:
-    """Return the values of a column as texts; ``names`` replace class numbers, unless None."""
+    """Return the values of a column as texts; ``names`` replace class numbers if not None."""
     if names is None:
         return ["" if value is None else " ".join(str(value).split()) for value in values]
     name_of = {number: str(name) for number, name in enumerate(names)}

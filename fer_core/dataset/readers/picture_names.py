@@ -17,14 +17,15 @@ PICTURE_SUFFIXES = (
     *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
 )
 
-#: Suffixes of files with data and texts about pictures. They are not reported if they are skipped.
+#: Suffixes of files with data and texts about pictures. Such files are skipped without a report.
 DATA_SUFFIXES = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: Files with a suffix of data are checked for the content of a picture. For each suffix, the checks
-#: end after this number of files that are not pictures: often there is one for each picture.
+#: Files with one of ``DATA_SUFFIXES`` are checked for the content of a picture. For each suffix,
+#: the checks end after this number of files that are not pictures, because there may be one such
+#: file for each picture.
 _MAX_CHECKED = 100
 
 

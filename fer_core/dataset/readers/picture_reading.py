@@ -12,8 +12,8 @@ from fer_core.progress import ProgressReport
 
 Decoded = TypeVar("Decoded")
 
-#: Progress is reported after this number of pictures, or after this time if they take longer,
-#: because an import can be cancelled only when it reports progress.
+#: Progress is reported after this number of pictures, or after this number of seconds if that comes
+#: first. The reports must be frequent, because an import can be cancelled only at a report.
 _REPORT_EACH = 500
 _REPORT_SECONDS = 1.0
 

@@ -25,7 +25,7 @@ _MAX_PIXELS = 4096 * 4096
 #: Maximum time for decoding one picture, in seconds.
 MAX_DECODE_SECONDS = 20.0
 #: Pictures with more bytes, or with more pixels times scans, are decoded in a worker process, which
-#: is ended after ``MAX_DECODE_SECONDS``. All others take less than a second.
+#: is ended after ``MAX_DECODE_SECONDS``. Decoding any other picture takes less than a second.
 _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
 #: Formats whose decoding time is limited by the number of bytes and pixels. All other formats are
@@ -79,7 +79,8 @@ def _allowed_pixels(content: bytes) -> int | SkipReason:
     """Return the number of pixels times JPEG scans, or why the file must not be decoded."""
     if not content:
         return _EMPTY
-    # OpenCV allocates the memory that a header states before it reads the rest.
+    # Check the header first, because OpenCV allocates the memory that the header states before it
+    # reads the rest.
     pixels = _stated_pixels(content)
     if pixels is None:
         return _damaged(content)
@@ -94,8 +95,8 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
     try:
         picture = decode_in_worker(content, "it", MAX_DECODE_SECONDS, gray=True)
     except InputError as error:
-        # The message begins with "it ". Only a missing package is reported as it is, because the
-        # other messages give advice for a single photo.
+        # The message begins with "it ". Only the message about a missing package is used, because
+        # all other messages give advice for a single photo.
         needs_package = "pip install" in str(error)
         return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damaged(content)
     except ChildError as error:
@@ -155,7 +156,7 @@ def _has_oversized_chunk(content: bytes) -> bool:
 def _stated_jpeg_pixels(content: bytes) -> int | None:
     """Return the number of pixels that the frame header of a JPEG states; None without a header.
 
-    This is faster than with a library.
+    This function is faster than a library.
     """
     position = 2
     while (position := content.find(b"\xff", position)) >= 0 and position + 9 <= len(content):
@@ -178,7 +179,7 @@ def _tiff_tags(content: bytes) -> dict[int, int] | None:
     """Return the value of each tag in the first directory of a TIFF; None for other files.
 
     Only tags with one integer of two or four bytes are read correctly, such as width, height and
-    compression. Values of other types are 0. This is faster than with a library.
+    compression. Values of other types are 0. This function is faster than a library.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(content[:4])
     if order is None:

@@ -1,4 +1,4 @@
-"""Collect the files and rows that a reader skips: all are counted, a limited number is listed."""
+"""Collect the files and rows that a reader skips: count all of them, and list some of them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import PurePosixPath
 from fer_core.dataset.face_set import Problem, SkippedFiles
 from fer_core.errors import system_reason
 
-#: Maximum number of problems of each kind that are listed by name; further ones are only counted.
+#: Maximum number of problems of each kind that are listed by name. All others are only counted.
 MAX_LISTED = 1_000
-#: Maximum number of kinds of problems. Some reasons contain data, such as the name of a class;
-#: further kinds are combined into one.
+#: Maximum number of kinds of problems; all others are combined into one kind. A limit is necessary,
+#: because some reasons contain data, such as the name of a class.
 MAX_KINDS = 50
-#: Maximum number of combinations of class, suffix and reason that are counted; further ones are
-#: combined into one.
+#: Maximum number of combinations of class, suffix and reason that are counted separately. All other
+#: combinations are counted together.
 _MAX_GROUPS = 1_000
 _OTHER_KIND = "cannot be used for other reasons"
 #: Maximum length of a suffix and of the name of a file or row, in characters; longer ones are cut.
@@ -60,8 +60,8 @@ class ProblemLog:
         Args:
             name: The path of the file, or the table and the number of the row.
             skip: Why the file or row is skipped.
-            class_name: The class of a file that is also counted by class, suffix and reason; an
-                empty text if its class is unknown. None for all other files, and for rows.
+            class_name: The class of a file that ``skipped_files`` counts too; an empty text if the
+                class is unknown. None for rows, and for files that it does not count.
         """
         kind = skip.kind or skip.reason
         if class_name is not None:
@@ -79,8 +79,9 @@ class ProblemLog:
     def first(self) -> Problem | None:
         """The problem to name in an error message; None if there are no problems.
 
-        It is a damaged file if there is one, which may be the cause of other problems. Otherwise
-        it is a class or folder that is left out, or else the first file or row.
+        This is the first damaged file, because it may be the cause of the other problems. If no
+        file is damaged, it is the first class or folder that is left out, and if there is none, it
+        is the first skipped file or row.
         """
         # "cannot be read", "cannot be opened" and "cannot be unpacked" mean damage.
         damaged = [problem for problem in self._listed if problem.reason.startswith("cannot be ")]
@@ -92,9 +93,9 @@ class ProblemLog:
         return "." if first is None else f" (first problem: {first.name} {first.reason})."
 
     def listed(self) -> tuple[Problem, ...]:
-        """Return the classes and folders that are left out, then the files and rows as added.
+        """Return the classes and folders that are left out, then the skipped files and rows.
 
-        The last entries state how many further files and rows of each kind are not listed.
+        The last entries state how many other files and rows of each kind were skipped.
         """
         rest = [
             Problem(f"… and {count - MAX_LISTED:,} more", kind, count - MAX_LISTED)
@@ -104,7 +105,7 @@ class ProblemLog:
         return (*self._left_out, *self._listed, *rest)
 
     def skipped_files(self) -> tuple[SkippedFiles, ...]:
-        """Return the numbers of skipped files by class, suffix and reason, see ``add``."""
+        """Return the numbers of the skipped files by class, suffix and reason; see ``add``."""
         return tuple(SkippedFiles(*group, count) for group, count in sorted(self._groups.items()))
 
 

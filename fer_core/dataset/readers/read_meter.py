@@ -25,14 +25,14 @@ class ReadMeter:
         self._done = 0
 
     def metered(self, file: IO[bytes]) -> MeteredFile:
-        """Return a file whose reads are counted."""
+        """Return a file that counts each read."""
         return MeteredFile(file, self)
 
     def count(self, size: int) -> None:
         """Add the number of bytes that were read, and report progress.
 
         Raises:
-            InputError: More bytes than ``MAX_TOTAL_BYTES`` were read, whatever the source states.
+            InputError: More bytes than ``MAX_TOTAL_BYTES`` were read.
         """
         self._done += size
         if self._done > sources.MAX_TOTAL_BYTES:

@@ -15,13 +15,14 @@ _BLOCK_BYTES = 2**20
 def without_repeated_tables(
     source: Source, tables: list[FaceTable], problems: ProblemLog
 ) -> list[FaceTable]:
-    """Return the tables without copies: of several equal tables, the least deeply nested one.
+    """Return the tables without copies.
 
-    Only tables of the same name and size are compared.
+    Of several equal tables, the least deeply nested table is kept. Only tables with the same name
+    and size are compared.
 
     Args:
         source: Contains the tables.
-        tables: The tables, of which some may be copies.
+        tables: Tables, some of which may be copies.
         problems: Collects the copies.
     """
     counts = Counter(_key(table) for table in tables)

@@ -31,9 +31,8 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: Descriptions, for messages, of files with tables or arrays that are not text, by suffix. The
-#: suffix is checked before the content, because some of these files, such as .xlsx, are also zip
-#: archives.
+#: Files with tables or arrays that are not text: descriptions for messages, by suffix. The suffix
+#: is checked before the content, because some of these files, such as .xlsx, are also zip archives.
 _OTHER_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
@@ -88,7 +87,10 @@ def _unreadable_as_input_error(path: Path) -> Iterator[None]:
 
 
 def _with_listed_pictures(source: FileSource, path: Path) -> Source:
-    """Add the pictures to a source that is a table of their paths; keep other sources unchanged."""
+    """Return a table with the paths of pictures as a source that also contains these pictures.
+
+    Any other source is returned unchanged.
+    """
     if source.label != path.name:
         return source  # the table was decompressed: it is not a file next to its pictures
     tables = path_tables(source, [source.label])
@@ -176,7 +178,7 @@ def _is_named_tar(name: str) -> bool:
 def _has_dataset(source: Source, names: list[str]) -> bool:
     """Return True if files are a dataset.
 
-    They are one if they contain two pictures in folders, ten pictures anywhere, or a table of
+    A dataset contains two or more pictures in folders, ten or more pictures anywhere, or a table of
     pixels.
 
     Args:

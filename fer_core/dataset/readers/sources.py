@@ -14,7 +14,7 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_fa
 from fer_core.errors import InputError
 from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
-#: Maximum size of a picture file; larger ones are skipped. Face crops take a few kilobytes.
+#: Maximum size of a picture file; larger files are skipped. Face crops take a few kilobytes.
 MAX_FILE_BYTES = 20 * 2**20
 #: Maximum number of files in a source, or of rows in a Parquet file.
 MAX_FILES = 1_000_000
@@ -47,7 +47,7 @@ class Source(Protocol):
         """The name of the source in messages."""
 
     def names(self, problems: ProblemLog) -> list[str]:
-        """Return the paths of the files, sorted, with ``/``, without hidden files.
+        """Return the sorted paths of all files except hidden files, with ``/`` between folders.
 
         Args:
             problems: Collects files that must not or cannot be read.
@@ -188,8 +188,8 @@ class FileSource:
     """A source that consists of one file, which may be a link.
 
     Args:
-        path: The path of the file; only its last part is used if the file is open already.
-        file: The file if it is open already. The source closes it.
+        path: The path of the file. If ``file`` is given, only the last part of the path is used.
+        file: The file, if it is already open. The source closes it.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Recognize the split in a name: of a folder, of a table, or in a Usage column."""
+"""Recognize the split that a name states: the name of a folder or table, or a ``Usage`` value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fer_core.dataset.face_set import SPLITS
 
 @lru_cache(maxsize=4096)
 def split_from_name(name: str) -> tuple[int, bool] | None:
-    """Return the split that a name states, and whether it is an official test set of FER2013.
+    """Return the split that a name states, and whether FER2013 has a test set of this name.
 
     The name is divided into parts at spaces, punctuation, digits and capital letters. One part that
     states a split is enough (``my-training``, ``val_afew``, ``test (1)``). Letter case and the
@@ -40,7 +40,8 @@ def split_from_name(name: str) -> tuple[int, bool] | None:
 def is_evaluation_name(name: str) -> bool:
     """Return True if a name states a split only by words such as ``eval`` and ``dev``.
 
-    Such a name counts as the validation split, but some datasets use it for test data.
+    ``split_from_name`` returns the validation split for such a name, but some datasets use it for
+    test data.
     """
     kinds = {bool(_EVALUATION.fullmatch(part)) for part in _parts(name) if _splits_of_part(part)}
     return kinds == {True}
@@ -48,7 +49,7 @@ def is_evaluation_name(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_plain_split_name(name: str) -> bool:
-    """Return True if all words in a name state a split or are general: ``test_set (1)``."""
+    """Return True if each word in a name states a split or is a general word: ``test_set (1)``."""
     return all(_splits_of_part(part) or _GENERAL.fullmatch(part) for part in _parts(name))
 
 
@@ -108,7 +109,11 @@ def _parts(name: str) -> frozenset[str]:
 
 @lru_cache(maxsize=4096)
 def _splits_of_part(part: str) -> tuple[str, ...]:
-    """Return the splits that a part states; all splits if it names several, as "trainval" does."""
+    """Return the split that a part states.
+
+    The result is empty if the part states no split. It contains all splits if the part states
+    several splits, such as "trainval".
+    """
     splits = tuple(split for split, pattern in _SPLIT_WORDS if pattern.fullmatch(part))
     if not splits and _TWO_SPLITS.fullmatch(part):
         return SPLITS

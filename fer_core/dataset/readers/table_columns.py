@@ -1,4 +1,4 @@
-"""Find the columns of a table of faces: from its header, or from its first rows without one."""
+"""Find the columns of a table of faces by its header, or by the values of its first rows."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ _DELIMITERS = (b",", b";", b"\t", b"|")
 #: Minimum number of pixels in a picture.
 MIN_PIXELS = 8 * 8
 
-# The names of columns are compared without spaces, punctuation and case. The groups are in the
-# order of preference: the names of a group are used only if no name of an earlier group occurs.
+# Names of columns are compared without spaces, punctuation and case. If a constant has groups of
+# names, they are in order of preference: the names of a group are used only if no name of an
+# earlier group occurs in the table.
 _LABELS = (
     ("emotion", "emotions", "expression", "expressions", "facialexpression", "facialemotion"),
     ("emotionlabel", "emotionname", "emotionclass", "expressionlabel", "expressionname"),
@@ -36,7 +37,7 @@ _PERSONS = (
     ("participant", "participantid", "actor", "actorid"),
 )
 _PIXELS = (("pixels",),)
-#: Names of columns that contain pixels or the paths of pictures; the values show which.
+#: Names with several meanings. Such a column contains the pixels only if its values are pixels.
 _POSSIBLE_PIXELS = (
     *("pixel", "pixelvalues", "pixeldata", "imagepixels", "image", "img", "face", "data"),
     *("values", "x", "array", "imagedata", "pixelsvalues"),
@@ -47,8 +48,9 @@ _PATHS = (
     ("picture", "photo", "name", "imageid", "imagefilename", "imgname", "pic", "imageurl", "url"),
     ("id",),
 )
-#: Names of the columns with the box of a face: two corners, or a corner and the size. The corners
-#: are tried first, because a table with them may also have the size of the picture.
+#: Names of the four columns of the box of a face, which are two corners (``_CORNERS``) or a corner
+#: and the size (``_SIZES``). The corners are looked for first, because a table with corners may
+#: also have columns with the width and the height of the picture.
 _CORNERS = (
     *(("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1")),
     *(("left", "top", "right", "bottom"), ("bboxx1", "bboxy1", "bboxx2", "bboxy2")),
@@ -57,7 +59,7 @@ _SIZES = (
     *(("facex", "facey", "facewidth", "faceheight"), ("bboxx", "bboxy", "bboxw", "bboxh")),
     *(("x", "y", "w", "h"), ("x", "y", "width", "height"), ("left", "top", "width", "height")),
 )
-#: Names of a single column with all four values, which may be two corners or a corner and the size.
+#: Names of a single column with all four values of a box.
 _BOXES = ("bbox", "boundingbox", "box", "facebox", "facebbox", "bndbox")
 #: The name of the column of one pixel: "pixel12", "p_3_4", "28x28", "12".
 _PIXEL_NAME = re.compile(
@@ -68,7 +70,8 @@ _QUOTED = re.compile(rb' *"((?:[^"]|"")*)"')
 #: Replaces brackets and separators by spaces.
 _TO_SPACES = bytes.maketrans(b"[](),;|", b"       ")
 
-#: Maximum length of a field that the csv module reads. Changing it would affect the whole process.
+#: Maximum length of a field that the csv module reads. This limit can be changed only for the whole
+#: process.
 _MAX_CSV_FIELD = 131_072
 
 
@@ -93,8 +96,8 @@ class TableColumns:
     Attributes:
         delimiter: Separates the columns.
         names: The names of the columns, in lower case; empty texts if there is no header.
-        pixels: Positions of the columns of pixel values: one column for all values, or one for
-            each. Empty if there are none.
+        pixels: Positions of the columns of pixel values: one column with all values, or one column
+            per value. Empty if the table has no such column.
         path: Position of the column with the path of the picture; None without one.
         label: Position of the column with the class; None without one.
         split: Position of the column with the split (usage); None without one.
@@ -143,7 +146,7 @@ def table_columns(lines: Sequence[bytes], table: str) -> TableColumns | None:
 def split_line(line: bytes, delimiter: bytes) -> list[bytes]:
     """Split a line into fields.
 
-    Each line is a row, so that a quote that is never closed affects no other row.
+    Each line is split on its own, so that a quote that is not closed affects only its own row.
     """
     if b'"' not in line:
         return line.split(delimiter)
@@ -190,7 +193,7 @@ def _columns_by_names(
     """Find the columns by the names in the first line; return None if the names are unknown."""
     names = tuple(field_text(field).lower() for field in lines[0])
     rows = lines[1:]
-    # Tables from the language R have no name for the column of the row numbers.
+    # Tables written by the language R have no name for the column of the row numbers.
     if rows and all(len(row) == len(names) + 1 and _is_number(row[0]) for row in rows):
         names = ("", *names)
     keys = [re.sub(r"[^a-z0-9]", "", name) for name in names]
@@ -201,7 +204,7 @@ def _columns_by_names(
     box = None if path is None else _box_columns(keys)
     used = {*pixels, path, *(() if box is None else box.positions)}
     unused_keys = ["" if position in used else key for position, key in enumerate(keys)]
-    # The names in their own upper and lower case, for messages.
+    # The names in their original upper and lower case, for messages.
     original_names = [*([""] * (len(names) - len(lines[0]))), *map(field_text, lines[0])]
     label = _single_column(unused_keys, original_names, _LABELS, table, "emotion")
     if path is not None and label is not None and box is None:
@@ -212,7 +215,9 @@ def _columns_by_names(
             (
                 position
                 for position, key in enumerate(unused_keys)
-                if key in _POSSIBLE_SPLITS and position != label and _are_splits(rows, position)
+                if key in _POSSIBLE_SPLITS
+                and position != label
+                and _contains_splits(rows, position)
             ),
             None,
         )
@@ -221,7 +226,11 @@ def _columns_by_names(
 
 
 def _box_columns(keys: Sequence[str]) -> BoxColumns | None:
-    """Return the columns of a box by the keys of all columns; None without them."""
+    """Return the columns of a box; None if the table has none.
+
+    Args:
+        keys: The name of each column in the form in which names are compared.
+    """
     for groups, has_size in ((_CORNERS, False), (_SIZES, True)):
         for group in groups:
             if set(group) <= set(keys):
@@ -248,17 +257,18 @@ def _single_column(
     table: str,
     title: str,
 ) -> int | None:
-    """Return the position of the column whose key is in the first group that occurs, or None.
+    """Return the position of the column with one of the given names; None if there is none.
 
     Args:
-        keys: The key of each column; empty texts are ignored.
+        keys: The name of each column in the form in which names are compared. Empty texts are
+            ignored.
         names: The name of each column in messages.
-        groups: The keys to look for, in groups.
+        groups: The names to look for, in groups. Only the first group that occurs counts.
         table: The name of the table in messages.
-        title: The content of the column in messages.
+        title: What the column contains, for messages.
 
     Raises:
-        InputError: Several columns have a key of this group.
+        InputError: Several columns have a name of the first group that occurs.
     """
     for group in groups:
         found = [position for position, key in enumerate(keys) if key in group]
@@ -276,18 +286,19 @@ def _single_column(
 def _pixel_columns(
     keys: Sequence[str], names: Sequence[str], rows: Sequence[list[bytes]]
 ) -> tuple[int, ...]:
-    """Return the column of all pixels, or the columns of single pixels in the order of the pixels.
+    """Return the position of the column with all pixels, or the positions of one column per pixel.
 
-    The result is empty if there are no such columns.
+    The columns of single pixels are in the order of the pixels. The result is empty if the table
+    has neither.
     """
     for group in _PIXELS:
         found = [position for position, key in enumerate(keys) if key in group]
         if len(found) == 1:
             return (found[0],)
     for position, key in enumerate(keys):
-        if key in _POSSIBLE_PIXELS and _are_pixels(rows, position, len(keys)):
+        if key in _POSSIBLE_PIXELS and _contains_pixels(rows, position, len(keys)):
             return (position,)
-    # One or two numbers in the name of each column of a pixel, by the position of the column.
+    # Maps the position of each column that may be one pixel to the numbers in the column's name.
     numbers = {
         position: tuple(int(number or -1) for number in match.groups())
         for position, name in enumerate(names)
@@ -302,13 +313,17 @@ def _pixel_columns(
 
 
 def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None:
-    """Return the column of paths: by the suffixes of its values, or by its name."""
+    """Return the position of the column of paths; None if there is none.
+
+    The column is recognized by the suffixes of its values, or by its name.
+    """
     positions = range(len(keys))
     for group in _PATHS:
         for position in positions:
-            if keys[position] in group and _are_paths(rows, position):
+            if keys[position] in group and _contains_paths(rows, position):
                 return position
-    # Paths without a suffix, such as "00001", are recognized by the name of the column.
+    # Paths without a suffix, such as "00001", are recognized by the name of the column, and only in
+    # a table that also has a column of classes.
     if not any(key in group for key in keys for group in _LABELS):
         return None
     return next((keys.index(key) for group in _PATHS for key in group if key in keys), None)
@@ -324,19 +339,22 @@ def _columns_by_values(
     positions = range(count)
     if count > MIN_PIXELS and all(_is_number(value) for value in rows[0][1:-1]):
         return _columns_of_numbers(delimiter, rows, table)
-    pixels = tuple(position for position in positions if _are_pixels(rows, position, count))
-    paths = [position for position in positions if _are_paths(rows, position)]
+    pixels = tuple(position for position in positions if _contains_pixels(rows, position, count))
+    paths = [position for position in positions if _contains_paths(rows, position)]
     if len(pixels) + len(paths) != 1:
         return None
     used = {*pixels, *paths}
     # A first line with neither pixels nor a path is a header with unknown names.
     first = rows[:1]
     has_header = not any(
-        _are_pixels(first, position, count) or _are_paths(first, position) for position in used
+        _contains_pixels(first, position, count) or _contains_paths(first, position)
+        for position in used
     )
     data = rows[1:] if has_header else rows
     splits = [
-        position for position in positions if position not in used and _are_splits(data, position)
+        position
+        for position in positions
+        if position not in used and _contains_splits(data, position)
     ]
     others = [position for position in positions if position not in {*used, *splits}]
     label = _label_by_values(data, others)
@@ -359,10 +377,10 @@ def _columns_by_values(
 
 
 def _label_by_values(rows: Sequence[list[bytes]], others: Sequence[int]) -> int | None:
-    """Return which of the columns ``others`` is the class; None if it is not clear."""
-    emotions = [position for position in others if _are_emotions(rows, position)]
-    # Row numbers are not a class, unless there is no other column.
-    not_row_numbers = [position for position in others if not _are_row_numbers(rows, position)]
+    """Return which position in ``others`` is the column of the class; None if it is not clear."""
+    emotions = [position for position in others if _contains_emotions(rows, position)]
+    # A column of row numbers is the class only if there is no other column.
+    not_row_numbers = [position for position in others if not _contains_row_numbers(rows, position)]
     candidates = (others, emotions, not_row_numbers)
     return next((positions[0] for positions in candidates if len(positions) == 1), None)
 
@@ -372,8 +390,11 @@ def _columns_of_numbers(
 ) -> TableColumns | None:
     """Return the columns of a table without a header that has a column for each pixel.
 
-    The class is in the first or in the last column. The result is None if the other columns are
-    not the pixels of a square picture.
+    The first or the last column contains the class. The result is None if the number of the other
+    columns is not the number of pixels in a square picture.
+
+    Raises:
+        InputError: It is not clear which of the two columns contains the class.
     """
     count = len(rows[0])
     if math.isqrt(count - 1) ** 2 != count - 1:
@@ -381,7 +402,7 @@ def _columns_of_numbers(
     possible = [
         position for position in (0, count - 1) if all(_may_be_label(row[position]) for row in rows)
     ]
-    emotions = [position for position in possible if _are_emotions(rows, position)]
+    emotions = [position for position in possible if _contains_emotions(rows, position)]
     if len(emotions or possible) != 1:
         raise InputError(
             f"{table} has no header, and its first or its last column may be the emotion; add a "
@@ -396,10 +417,11 @@ def _values(rows: Sequence[list[bytes]], position: int) -> list[bytes]:
     return [row[position] for row in rows if position < len(row)]
 
 
-def _are_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
+def _contains_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
     """Return True if a column contains all pixels of a picture.
 
-    If the pixels are separated like the columns and not in quotes, they also fill further fields.
+    If the delimiter of the columns also separates the pixels, and the pixels are not in quotes,
+    they fill several fields, beginning at this column.
 
     Args:
         rows: The fields of the first rows.
@@ -414,23 +436,23 @@ def _are_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
     return False
 
 
-def _are_paths(rows: Sequence[list[bytes]], position: int) -> bool:
+def _contains_paths(rows: Sequence[list[bytes]], position: int) -> bool:
     values = _values(rows, position)
     count = sum(has_picture_suffix(field_text(value)) for value in values)
     return count > 0 and 2 * count >= len(values)
 
 
-def _are_splits(rows: Sequence[list[bytes]], position: int) -> bool:
+def _contains_splits(rows: Sequence[list[bytes]], position: int) -> bool:
     values = [field_text(value) for value in _values(rows, position)]
     return bool(values) and all(split_from_name(value) is not None for value in values)
 
 
-def _are_emotions(rows: Sequence[list[bytes]], position: int) -> bool:
+def _contains_emotions(rows: Sequence[list[bytes]], position: int) -> bool:
     values = [field_text(value) for value in _values(rows, position)]
     return bool(values) and all(emotion_of_folder(value) is not None for value in values)
 
 
-def _are_row_numbers(rows: Sequence[list[bytes]], position: int) -> bool:
+def _contains_row_numbers(rows: Sequence[list[bytes]], position: int) -> bool:
     values = [field_text(value) for value in _values(rows, position)]
     if len(values) < 3 or not all(value.isdigit() and len(value) < 9 for value in values):
         return False
@@ -445,6 +467,6 @@ def _is_number(field: bytes) -> bool:
 
 
 def _may_be_label(field: bytes) -> bool:
-    """Return True if a field may be the name of a class, or its number, which is at most 20."""
+    """Return True if a field may be a class: a name, or a number of at most 20."""
     text = field_text(field)
     return not _is_number(field) or (text.removesuffix(".0").isdigit() and float(text) <= 20)

@@ -15,12 +15,12 @@ from fer_core.errors import InputError
 class TableFolderSource(FolderSource):
     """A table and those pictures in its folder that the table names.
 
-    Other files in the folder are not read: it may be large, and contain files of other people. For
-    the same reason, paths that lead out of the folder are ignored.
+    Other files in the folder are not read, because the folder may be large and may contain files of
+    other people. Paths that lead out of the folder are ignored.
 
     Args:
         table: The path of the table.
-        paths: The paths that the table names, relative to its folder or absolute.
+        paths: The paths that the table names, absolute or relative to the folder of the table.
     """
 
     def __init__(self, table: Path, paths: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ class TableFolderSource(FolderSource):
 
     @staticmethod
     def _is_file_inside(root: Path, path: str) -> bool:
-        """Return True if a path is an existing file in the folder, also after following links."""
+        """Return True if a path leads to a file in the folder, and no link leads out of it."""
         if path.startswith(("/", "../")) or path in ("", ".", "..") or ":" in path or "\0" in path:
             return False
         try:

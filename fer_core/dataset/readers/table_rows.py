@@ -26,9 +26,10 @@ from fer_core.dataset.readers.table_columns import (
 
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
-#: A number that is not negative. Longer numbers are invalid anyway, and converting them is slow.
+#: A number that is not negative. A number with more digits is rejected, because converting it would
+#: be slow.
 _PIXEL_NUMBER = re.compile(rb"\+?\d{1,9}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?|\.\d{1,20}")
-#: All pixel values by their usual notation: one look-up parses and validates a value.
+#: The pixel values, by their usual notation. One look-up parses and validates a value.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}
 
 #: Maximum length of the name of a class, in characters. Longer texts are cut.
@@ -43,7 +44,7 @@ class TableRow:
 
     Attributes:
         image: uint8 ``[48, 48]``.
-        label: As ``ClassRegister.count_and_label`` returns it.
+        label: The label that ``ClassRegister.count_and_label`` returns.
         split: Index into ``SPLITS``; None if the table has no column of splits.
         is_official: True if the split is one of FER2013's official test sets.
         person: The person in the image; None if the table does not name one.
@@ -68,12 +69,15 @@ class RowParser:
         self._columns = columns
         self._register = register
         self._label_position, self._split_position = columns.label, columns.split
-        #: Width and height of the first valid picture; all others must have the same size. None if
-        #: there was none yet.
+        #: Width and height of the first valid picture, in pixels. All other pictures must have this
+        #: size. None until a picture is valid.
         self._side: int | None = None
 
     def parse(self, line: bytes) -> TableRow | SkipReason | None:
-        """Return the values of a row, or why it is skipped; None if its class is left out."""
+        """Return the values of a row, or the reason for skipping the row.
+
+        The result is None if the user left out the class of the row.
+        """
         fields = _fields(line, self._columns)
         if isinstance(fields, SkipReason):
             return fields
@@ -129,7 +133,8 @@ def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
     count = len(columns.names)
     surplus = len(fields) - count
     if surplus > 0 and len(columns.pixels) == 1:
-        # The delimiter may also separate the pixels, without quotes: join them to one field.
+        # The delimiter may also separate the pixels, if they are not in quotes. Their fields are
+        # joined to one field.
         start = columns.pixels[0]
         pixels = fields[start : start + surplus + 1]
         if len(pixels) >= MIN_PIXELS and math.isqrt(len(pixels)) ** 2 == len(pixels):
@@ -152,7 +157,10 @@ def register_row(line: bytes, columns: TableColumns, register: ClassRegister) ->
 
 @lru_cache(maxsize=1024)
 def class_from(field: bytes) -> tuple[str, bool] | None:
-    """Return the class in a field, and whether it is a number (``3``, ``3.0``); None if empty."""
+    """Return the class in a field, and whether the class is a number (``3``, ``3.0``).
+
+    The result is None if the field is empty.
+    """
     try:
         text = field.decode("utf-8")
     except UnicodeDecodeError:
@@ -168,8 +176,8 @@ def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | S
     """Parse the pixels of a square picture.
 
     Args:
-        field: Values of 0 to 255, separated by spaces, commas or semicolons, also in brackets and
-            with decimals; or fractions of 0 to 1.
+        field: Values from 0 to 255, or fractions from 0 to 1. They may be separated by spaces,
+            commas, semicolons or ``|``, may be in brackets, and may have decimals.
         side: The width and height that the picture should have; None for any.
 
     Returns:

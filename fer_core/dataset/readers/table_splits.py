@@ -1,4 +1,4 @@
-"""Assign splits to the tables of a source, by their names or as the user chooses."""
+"""Assign splits to the tables of a source, by the names of the tables or as the user chooses."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LEFT_OUT = SkipReason("was left out as requested")
 def tables_with_roles(
     tables: Sequence[FaceTable], roles: FolderRoles, problems: ProblemLog
 ) -> list[FaceTable]:
-    """Return the tables with the splits that the user chose, without those that are left out.
+    """Return the tables that the user did not leave out, with the splits that the user chose.
 
     Args:
         tables: The tables of a source.
-        roles: The roles that the user gave to tables, by their file name.
+        roles: The roles that the user gave to tables, by the names of their files.
         problems: Collects the tables that are left out.
 
     Raises:
@@ -52,11 +52,11 @@ def tables_with_roles(
 
 
 def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
-    """Return the labeled tables with the split that the name of each states, as in ``test.csv``.
+    """Return the labeled tables, each with the split that its name states, as in ``test.csv``.
 
-    A table whose name states no split has the role None, so that the user has to decide. The result
-    is empty if no name states a split, or if a table has a column of splits, because that table is
-    read instead of all others.
+    A split that the user chose replaces the split in the name. If a table has neither, its role is
+    None, so that the user has to decide. The result is empty if no table has a split, or if a table
+    has a column of splits, because then only that table is read.
     """
     labeled = [table for table in tables if table.columns.label is not None]
     has_column = any(table.columns.split is not None for table in labeled)
@@ -71,14 +71,15 @@ def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
 
 
 def check_table_splits(source: str, tables: Sequence[FaceTable]) -> None:
-    """Raise an error if the user has to say which split a table is.
+    """Raise an error if the user has to choose the split of a table.
 
     Args:
         source: The name of the source.
-        tables: Its tables, with the splits that the user chose.
+        tables: The tables of the source, with the splits that the user chose.
 
     Raises:
-        InputError: The name of one table states a split, and that of another one does not.
+        InputError: One table has a split, by its name or the user's choice, and another table has
+            none.
     """
     undecided_tables = [table for table in table_splits(tables) if table.role is None]
     if undecided_tables:

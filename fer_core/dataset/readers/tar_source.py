@@ -1,4 +1,4 @@
-"""Tar archives as a source: the members are read in the archive, with limits, and not unpacked."""
+"""Tar archives as a source: members are read from the archive, with limits, and never unpacked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
 
-#: Maximum size of an extended header, which is read in one call.
+#: Maximum size of an extended header, which tarfile reads in one call.
 _MAX_HEADER_BYTES = 2**20
 _BLOCK = tarfile.BLOCKSIZE
 
@@ -39,7 +39,7 @@ class _Section(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        # The position of the file may have changed: other members use the same file.
+        # Reading other members may have changed the position of the file.
         self._file.seek(self._position)
         content = self._file.read(min(len(buffer), self._end - self._position))
         if not content and self._position < self._end:
@@ -104,12 +104,12 @@ class TarSource:
             )
 
     def _skip_reason(self, member: tarfile.TarInfo, name: str | None) -> SkipReason | None:
-        """Return why a member must not be read; None for folders and for files that can be read.
+        """Return why a member must not be read; None if the member is a folder or can be read.
 
         Args:
             member: The member.
-            name: The result of ``inside_path``. The root folder of the archive (``./``) has no
-                name, but can be ignored.
+            name: The result of ``inside_path`` for the member's name. It is None also for the root
+                folder of the archive (``./``), which is ignored without a message.
         """
         if member.issym() or member.islnk():
             return sources.LINK
@@ -178,7 +178,7 @@ def _iter_members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     reader = BoundedReader(file, _MAX_HEADER_BYTES, tarfile.ReadError("a header is too large"))
     with tarfile.open(fileobj=reader, mode="r:", errorlevel=2) as archive:
         while (member := archive.next()) is not None:
-            # Otherwise tarfile would keep all members in memory.
+            # Without this line, tarfile would keep all members in memory.
             archive.members = []  # type: ignore[attr-defined]
             yield member
         end = archive.offset

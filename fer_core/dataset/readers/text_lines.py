@@ -29,7 +29,8 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
     first line such as ``sep=;``, which is a note for Excel, is left out.
 
     Yields:
-        A line without its line break; None for a line longer than ``MAX_LINE_BYTES``.
+        The number of a line, and the line without its line break. None replaces a line that is
+        longer than ``MAX_LINE_BYTES``.
     """
     number, unfinished, is_overlong = 0, b"", False
     for piece in _pieces(file):
@@ -55,11 +56,12 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
 def table_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
     """Yield the rows of a table, each with the number of its first line.
 
-    The lines of a quoted array that NumPy printed over several lines are joined to one row. Any
-    other quote that is not closed affects no other row.
+    The lines of a quoted array that NumPy printed over several lines are joined to one row. A quote
+    that does not begin such an array affects only its own row, even if it is not closed.
 
     Yields:
-        As ``text_lines``.
+        The number of a row's first line, and the row without its line break. None replaces a line
+        that is longer than ``MAX_LINE_BYTES``.
     """
     # The lines of an array whose closing quote was not found yet.
     open_lines: list[tuple[int, bytes | None]] = []
@@ -83,7 +85,7 @@ def table_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _pieces(file: Readable) -> Iterator[bytes]:
-    """Yield the content in pieces: UTF-16 as UTF-8, and without a byte order mark."""
+    """Yield the content in pieces, without a byte order mark. UTF-16 is converted to UTF-8."""
     piece = file.read(_PIECE_BYTES)
     encoding = _utf16_encoding(piece)
     if encoding is None:
@@ -92,7 +94,8 @@ def _pieces(file: Readable) -> Iterator[bytes]:
             yield piece
             piece = file.read(_PIECE_BYTES)
         return
-    # Invalid characters are replaced by one that no number contains, so that the row is skipped.
+    # An invalid character is replaced by a character that no number contains, so that its row is
+    # skipped.
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     while piece:
         yield decoder.decode(piece).removeprefix("\ufeff").encode()
@@ -101,7 +104,10 @@ def _pieces(file: Readable) -> Iterator[bytes]:
 
 
 def _utf16_encoding(beginning: bytes) -> str | None:
-    """Detect UTF-16 by its byte order mark or by zeros between ASCII characters; else None."""
+    """Return the kind of UTF-16, detected by a byte order mark or by zeros between characters.
+
+    The result is None for other encodings.
+    """
     sample = beginning[:200]
     if sample.startswith(codecs.BOM_UTF16_LE) or _zero_share(sample[1::2]) > 0.9:
         return "utf-16-le"

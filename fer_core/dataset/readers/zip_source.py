@@ -1,4 +1,4 @@
-"""Zip archives as a source: read in memory, with limits, and never unpacked to disk."""
+"""Zip archives as a source: members are unpacked in memory, with limits, and never to disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from fer_core.errors import InputError
 #: one call.
 _MAX_DIRECTORY_BYTES = 128 * 2**20
 
-#: Supported compression methods. Python unpacks others (bzip2, LZMA) without a limit on the size.
+#: Supported compression methods. With other methods (bzip2, LZMA), Python does not limit the size
+#: of what it unpacks.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _ENCRYPTED = SkipReason("is encrypted with a password; pack it again without one")
@@ -33,8 +34,8 @@ class ZipSource:
     """A zip archive. Nothing is unpacked to disk, so that no member can overwrite a file.
 
     Args:
-        path: The path of the archive; only its last part is used if the archive is open already.
-        file: The archive if it is open already. The source closes it.
+        path: The path of the archive. If ``file`` is given, only the last part of the path is used.
+        file: The archive, if it is open already. The source closes this file.
     """
 
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
@@ -46,8 +47,8 @@ class ZipSource:
         #: The number and size of all members; set by ``names``.
         self.totals = ArchiveTotals()
 
-    def _opened(self) -> zipfile.ZipFile:
-        """Return the archive, which is opened only once because reading its directory is slow."""
+    def _open_archive(self) -> zipfile.ZipFile:
+        """Return the archive. Only the first call opens it, because opening it is slow."""
         if self._archive is None:
             if self._file is None:
                 self._file = self._path.open("rb")
@@ -59,7 +60,7 @@ class ZipSource:
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
         try:
-            entries = self._opened().infolist()
+            entries = self._open_archive().infolist()
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise InputError(
                 f"{self.label} is not a complete zip archive ({error_text(error)}); download or "
@@ -116,7 +117,7 @@ class ZipSource:
 
     def _content(self, name: str) -> bytes | SkipReason:
         try:
-            # The stated size may be wrong; the limit applies to what is read.
+            # The archive may state a wrong size, so the limit applies to what is actually read.
             with self.open(name) as stream:
                 content = stream.file.read(sources.MAX_FILE_BYTES + 1)
         # A damaged member raises many types of errors: a wrong checksum, a broken stream, a wrong
@@ -129,7 +130,7 @@ class ZipSource:
     def open(self, name: str) -> Iterator[ByteStream]:
         """See ``Source``."""
         entry = self._members[name]
-        with self._opened().open(entry) as member:
+        with self._open_archive().open(entry) as member:
             yield ByteStream(member, entry.file_size)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from fer_studio.ui.analyze.shown_picture import (
 _RESULTS = "photo_results"
 #: Session state: keys of the photos that the user wants to be classified as one face.
 _WHOLE = "photos_classified_whole"
-#: Seconds before progress is shown; shorter analyses do not need it.
+#: Seconds after which progress is shown. A shorter analysis shows no progress.
 _SILENT_SECONDS = 0.5
 
 
@@ -52,13 +52,13 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
             )
             progress_bar = progress_bar or st.progress(0.0)
             progress_bar.progress((finished_before + done) / len(photo_by_key), text)
-        if photo.rejected is not None:
-            results[key] = PhotoResult(photo.name, error=photo.rejected)
+        if photo.rejection is not None:
+            results[key] = PhotoResult(photo.name, error=photo.rejection)
             continue
         content = photo.read()
-        # For a large photo, the slot is held until its pixels are released; other sessions with
-        # large photos wait until then. The displayed picture and the thumbnail are made before
-        # that, so that the photo need not be decoded again.
+        # The slot of a large photo is held until its pixels are released; other sessions with large
+        # photos wait until then. The displayed picture and the thumbnail are made while the slot is
+        # held, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
                 content, photo.name, options.analyzer, whole=_whole_option(photo, options)
@@ -75,9 +75,10 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
 
 
 def discard_results_except(photo_keys: frozenset[str]) -> None:
-    """Remove results, crops and pictures of removed photos from the session's memory.
+    """Remove results and pictures of photos that no longer exist from the session's memory.
 
-    Results with other options are kept, because the user may return to these options.
+    Existing photos keep their results with earlier options, because the user may return to these
+    options.
 
     Args:
         photo_keys: Keys of the photos that still exist.
@@ -94,7 +95,7 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
 def ask_before_results_are_lost(photos: Sequence[Photo]) -> None:
     """Let the browser ask before its tab is closed, because the results would be lost.
 
-    It does not ask if the only photo is the sample picture.
+    The browser does not ask if the only photo is the sample picture.
     """
     set_unsaved_results("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
 

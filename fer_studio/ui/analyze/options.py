@@ -1,18 +1,39 @@
-"""The options of the analyze page: the model, the face detector, and whether it is used at all."""
+"""The options of the analyze page: the model, the face detector, and whether to detect faces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.errors import InputError
 from fer_core.settings import Settings
-from fer_core.vision.analyzer import Analyzer
-from fer_studio.ui.choices import DETECTOR_TITLES, choose_model, model_choice_container
+from fer_studio.ui.choices import (
+    DETECTOR_TITLES,
+    ModelChoice,
+    choose_model,
+    model_choice_container,
+)
 from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
+
+if TYPE_CHECKING:
+    from fer_core.vision.analyzer import Analyzer
+
+
+@dataclass(frozen=True)
+class Selections:
+    """What the user has selected.
+
+    Attributes:
+        model: The model and the face detector.
+        is_whole: True if every picture should be classified as one face.
+    """
+
+    model: ModelChoice
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -22,8 +43,8 @@ class Options:
     Attributes:
         analyzer: The chosen model and detector, ready to use.
         key: Identifies the options; results with different keys may differ.
-        whole: True to classify every picture as one face; None to detect faces, except in pictures
-            that already are cropped faces. See ``Analyzer.analyze``.
+        whole: True to classify every picture as one face; None to detect faces, and to classify a
+            whole picture only if it is already a cropped face. See ``Analyzer.analyze``.
         detector: The title of the detector.
     """
 
@@ -33,20 +54,15 @@ class Options:
     detector: str
 
 
-def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | None:
-    """Draw the selections and return the options.
+def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Selections:
+    """Draw the selections. Neither the model nor the detector is opened.
 
     Args:
         settings: The folders of the app.
         title_bar: The container next to the title.
-
-    Returns:
-        The options; None if there is no model, or if the model or the detector cannot be opened. In
-        this case the page shows the reason.
     """
     with model_choice_container(title_bar, settings):
         choice = choose_model(settings)
-    bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     with choice.settings_container:
         is_whole = kept_toggle(
             "Skip face detection (already cropped)",
@@ -55,8 +71,23 @@ def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | N
             help="Classifies each picture as one cropped face. Small square pictures in which no "
             "face is detected are always classified like this.",
         )
+    return Selections(choice, is_whole)
+
+
+def open_options(selections: Selections, settings: Settings) -> Options | None:
+    """Open the selected model and detector.
+
+    Returns:
+        The options; None if there is no model, or if the model or the detector cannot be opened. If
+        it is None, the page shows the reason.
+    """
+    bundle, emphasis = selections.model.bundle, selections.model.emphasis
+    detector = selections.model.detector
     if bundle is None:
         return None
+    # Imported here, because the page shows the upload field before OpenCV is loaded.
+    from fer_core.vision.analyzer import Analyzer
+
     try:
         analyzer = Analyzer(open_predictor(bundle, emphasis), open_detector(detector, settings))
     except InputError as error:
@@ -64,7 +95,7 @@ def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Options | N
         return None
     return Options(
         analyzer=analyzer,
-        key=(*bundle.content_key, emphasis, detector, str(is_whole)),
-        whole=True if is_whole else None,
+        key=(*bundle.content_key, emphasis, detector, str(selections.is_whole)),
+        whole=True if selections.is_whole else None,
         detector=DETECTOR_TITLES[detector],
     )

@@ -40,13 +40,13 @@ class Photo:
         key: Identifies the photo in its session.
         name: The name of the file.
         read: Returns the content of the file.
-        rejected: Why the photo is not analyzed, as a sentence; None if it is analyzed.
+        rejection: Why the photo is not analyzed, as a sentence; None if it is analyzed.
     """
 
     key: str
     name: str
     read: Callable[[], bytes] = field(repr=False, compare=False)
-    rejected: str | None = None
+    rejection: str | None = None
 
     @property
     def is_sample(self) -> bool:
@@ -90,7 +90,7 @@ class _KeptPhotos:
 
         Photos beyond the memory limit are not kept.
         """
-        photos = self.earlier + [photo for photo in self.current if photo.rejected is None]
+        photos = self.earlier + [photo for photo in self.current if photo.rejection is None]
         self.current, self.earlier, self.lost = [], [], 0
         remaining = _MAX_KEPT_MB << 20
         for photo in photos:
@@ -141,7 +141,7 @@ def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
         uploaded.current = _photos_of(uploads, uploaded.earlier)
         _show_earlier(_UPLOADS, uploaded)
     with camera_tab:
-        # The camera is drawn only while its tab is open; otherwise it would be switched on at once.
+        # The camera is drawn only while its tab is open, because drawing it switches it on.
         if camera_tab.open:
             # Streamlit forgets the snapshot when the camera is not drawn.
             if not snapshots.is_drawn:
@@ -167,24 +167,24 @@ def take_snapshot(key: str) -> UploadedFile | None:
 
 
 def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> list[Photo]:
-    """Return uploads as photos. Those beyond the limits have a reason in ``rejected``.
+    """Return uploads as photos. Photos beyond the limits have a ``rejection``.
 
     The earlier photos count towards the limits.
     """
-    _, rejected = uploads_within_limits(
+    _, rejections = uploads_within_limits(
         uploads,
         count=_MAX_PHOTOS - len(earlier),
         megabytes_each=_MAX_PHOTO_MB,
         megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
     )
     return [
-        Photo(upload.file_id, upload.name, upload.getvalue, rejected.get(upload.file_id))
+        Photo(upload.file_id, upload.name, upload.getvalue, rejections.get(upload.file_id))
         for upload in uploads
     ]
 
 
 def _kept_photos(widget: str) -> _KeptPhotos:
-    """Return the photos of a widget; when the page was just opened, all are earlier photos."""
+    """Return the photos of a widget. If the page was just opened, first set all of them aside."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrivals():
         kept.arrival = arrivals()
@@ -198,7 +198,7 @@ def _total_bytes(photos: Sequence[Photo]) -> int:
 
 
 def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
-    """Show how many earlier photos were kept or not, with a button to remove the kept ones."""
+    """Show how many photos were lost and how many were kept; offer to remove the kept ones."""
     if kept.lost:
         subject = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
         st.warning(

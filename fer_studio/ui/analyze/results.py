@@ -38,8 +38,8 @@ _PHOTOS_PER_PAGE = 40
 _CHOSEN_FACES = "chosen_faces"
 #: Maximum height of the table of photos in pixels.
 _MAX_TABLE_HEIGHT = 300
-#: Displayed width of a crop in pixels: three times that of a 48x48 crop, so that its pixels are
-#: visible.
+#: Displayed width of a crop in pixels. A crop of 48x48 pixels is enlarged three times, so that its
+#: pixels are visible.
 _CROP_WIDTH = 144
 
 
@@ -110,8 +110,8 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) 
 def photo_color(result: PhotoResult) -> tuple[int, int, int]:
     """Return the color of the most frequent class among the faces of a photo.
 
-    The color is gray if no face is classified with confidence. If several classes are the most
-    frequent, the class of the first of their faces counts.
+    The color is gray if no face is classified with confidence. If several classes are equally
+    frequent, the color is that of the leftmost face of these classes.
     """
     confident = [face for face in result.faces if face.is_confident]
     counts = Counter(face.label for face in confident)
@@ -121,13 +121,13 @@ def photo_color(result: PhotoResult) -> tuple[int, int, int]:
 
 def _show_summary(results: list[PhotoResult]) -> None:
     face_count = sum(len(result.faces) for result in results)
-    failed = sum(result.error is not None for result in results)
-    faceless = sum(1 for result in results if result.error is None and not result.faces)
+    failed_count = sum(result.error is not None for result in results)
+    faceless_count = sum(1 for result in results if result.error is None and not result.faces)
     with st.grid(4, min_column_width=120):
         st.metric("Photos", len(results), border=True, height="stretch")
         st.metric("Faces", face_count, border=True, height="stretch")
-        st.metric("No face", faceless, border=True, height="stretch")
-        st.metric("Failed", failed, border=True, height="stretch")
+        st.metric("No face", faceless_count, border=True, height="stretch")
+        st.metric("Failed", failed_count, border=True, height="stretch")
     rows = [
         {
             "Photo": result.file,
@@ -152,7 +152,10 @@ def _show_summary(results: list[PhotoResult]) -> None:
 
 
 def _class_counts(result: PhotoResult) -> str:
-    """Return the faces of a photo by class, such as "2 happy, 1 not sure", or why there is none."""
+    """Return the number of faces of each class, such as "2 happy, 1 not sure".
+
+    If the photo has no faces, return the reason.
+    """
     if result.error is not None:
         return "could not be analyzed"
     if not result.faces:
@@ -181,7 +184,7 @@ def _show_downloads(
             results_as_json(results),
             "emotions.json",
             key="download_json",
-            hint="The document that 'python -m fer_core classify --json' prints.",
+            hint="The same content as the output of 'python -m fer_core classify --json'.",
         )
         if result.faces:
             offer_download(
@@ -197,7 +200,7 @@ def _show_downloads(
                 lambda: _annotated_archive(photos, results),
                 "emotions.zip",
                 key="download_archive",
-                hint="A zip of every photo with a face. Many photos take a while.",
+                hint="A zip file of all photos that have faces. Many photos take a while.",
             )
 
 
@@ -232,7 +235,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
 @st.fragment
 def _show_faces(photo: Photo, result: PhotoResult) -> None:
     leave_if_refused("analyze")
-    # Each face that is large enough, with its number among all faces.
+    # The faces that are large enough, each with its number among all faces.
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
     ]
@@ -245,13 +248,13 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
         if readable:
             number, face = readable[chosen]
             _show_face(face, number if len(result.faces) > 1 else None)
-        too_small = len(result.faces) - len(readable)
-        if too_small:
-            verb = "is" if too_small == 1 else "are"
+        too_small_count = len(result.faces) - len(readable)
+        if too_small_count:
+            verb = "is" if too_small_count == 1 else "are"
             subject = (
                 "The face"
                 if len(result.faces) == 1
-                else f"{too_small:,} of the {len(result.faces):,} faces"
+                else f"{too_small_count:,} of the {len(result.faces):,} faces"
             )
             st.caption(
                 f"{subject} {verb} {TOO_SMALL}: less than {SMALLEST_READABLE_SIDE:.0f} pixels wide "
@@ -294,6 +297,7 @@ def _show_face(face: Face, number: int | None) -> None:
 
 
 def _annotated_archive(photos: list[Photo], results: list[PhotoResult]) -> bytes:
+    """Return a zip archive of the annotated photos that have faces."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for number, (photo, result) in enumerate(zip(photos, results, strict=True), start=1):

@@ -20,7 +20,7 @@ from fer_studio.ui.analyze.photos import Photo
 _DOWNLOAD_QUALITY = 92
 #: JPEG quality of the displayed picture, which is sent to the browser at every click on a face.
 _DISPLAY_QUALITY = 85
-#: Maximum longer side of the displayed picture in pixels. The download is not shrunk.
+#: Maximum longer side of the displayed picture in pixels. A downloaded picture has its full size.
 _DISPLAY_SIDE = 1460
 #: Maximum shorter side of a thumbnail in pixels, about twice its size on the screen.
 _THUMBNAIL_SIDE = 160
@@ -68,7 +68,7 @@ def keep_thumbnail(photo: Photo, image: NDArray[np.uint8]) -> None:
 
 
 def thumbnail(photo: Photo) -> bytes | None:
-    """Return the thumbnail of an analyzed photo, a JPEG file; None if it could not be decoded."""
+    """Return the thumbnail of a photo, a JPEG file; None if the photo could not be analyzed."""
     jpeg: bytes | None = st.session_state.get(_THUMBNAILS, {}).get(photo.key)
     return jpeg
 
@@ -89,7 +89,7 @@ def shown_picture(photo: Photo) -> bytes:
 
 
 def discard_pictures(photo_keys: frozenset[str]) -> None:
-    """Remove pictures and thumbnails from memory, except those of the photos with these keys."""
+    """Remove the displayed picture and the thumbnails, except those of photos with these keys."""
     stored = st.session_state.get(_PICTURE)
     if stored is not None and stored[0] not in photo_keys:
         del st.session_state[_PICTURE]

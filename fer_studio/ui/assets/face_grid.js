@@ -34,8 +34,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (state.structure === structure) {
     data.groups.flat().forEach((face, index) => fill(state.tiles[index], face))
   } else {
+    const previousRows = new Set(state.rows)
     state.tiles = []
-    const isFirst = !state.structure
+    state.rows = data.groups.flat().map((face) => face.row)
+    const isOtherPage = previousRows.size > 0 && !state.rows.some((row) => previousRows.has(row))
     grid.replaceChildren(
       ...data.groups.flatMap((group, number) => {
         const tiles = group.map((face) => tile(face, send))
@@ -43,8 +45,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
         return data.isGrouped ? [framed(tiles, data.hidden[number])] : tiles
       }),
     )
-    // The page numbers may be below the faces: the next page starts with its first face.
-    if (!isFirst && grid.getBoundingClientRect().top < 0) grid.scrollIntoView()
+    // The page numbers may be below the faces: the next page starts with its first face. If some faces
+    // remain, for example after a decision about one of them, the page keeps its position.
+    if (isOtherPage && grid.getBoundingClientRect().top < 0) grid.scrollIntoView()
   }
   grid.classList.toggle("grouped", data.isGrouped)
   align(grid)

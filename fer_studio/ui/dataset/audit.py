@@ -1,4 +1,4 @@
-"""Audit of a dataset: duplicates, leaks, blank images, doubtful labels, and a map of the faces."""
+"""The audit of a dataset: duplicates, leaks, blank images, doubtful labels, a map of the faces."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ _ALL = "all"
 #: The view with the map of the faces.
 _MAP = "map"
 
-#: Titles of the findings about near-duplicates, used until the search for them has ended.
+#: Titles of the findings about near-duplicates, by kind. The cards have these titles until the
+#: search for near-duplicates has ended.
 _NEAR = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
 }
-#: Explanations on the cards of findings that are not available yet, because the search is running,
-#: or because they need a model. All other cards show the first sentence of the finding's own
-#: explanation.
+#: Explanations on the cards of findings that are not available yet, because a search is running or
+#: because the findings need a model. The card of an available finding shows the first sentence of
+#: the finding's own explanation.
 _EXPLANATIONS = {
     **dict.fromkeys(_NEAR, "Images that show the same photo, although their pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
@@ -45,23 +46,25 @@ _EXPLANATIONS = {
     _MAP: "All faces as points, close to each other if a model finds them similar.",
 }
 _ICONS = {"mislabelled": "label_off", "non_faces": "no_photography", _MAP: "scatter_plot"}
-#: Number of images, the first ones of a finding, from which the picture on its card is chosen.
+#: The picture on the card of a finding is chosen among this number of its first images.
 _EXAMPLE_CANDIDATES = 100
 _THUMBNAIL_WIDTH = 64
+_SEARCH_FAILED = "search failed"
 
 
 @section
 def show_audit(dataset: OpenDataset) -> None:
-    """Draw a card for each finding, or the selected one."""
+    """Draw the cards of all findings, or the selected finding."""
     near, near_status = None, "searching…"
-    # The progress bar has its own container, so that the elements below keep their position when it
-    # disappears. Otherwise the browser would replace them, and lose the focus or a click.
+    # The progress bar has its own container, so that the elements below keep their position when
+    # the bar disappears. If they moved, the browser would replace them, and lose the focus or a
+    # click.
     with st.container():
         try:
             near = near_result(dataset)
         except InputError as error:
             show_error(error)
-            near_status = "search failed"
+            near_status = _SEARCH_FAILED
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     keep_choice(
@@ -84,7 +87,10 @@ def show_audit(dataset: OpenDataset) -> None:
         _show_quick_fixes(dataset, kind, near)
         show_finding(dataset, ready[kind], source=kind)
     else:
-        st.info(f"Near-duplicates: {near_status}", icon=":material/hourglass:")
+        has_failed = near_status == _SEARCH_FAILED
+        show = st.warning if has_failed else st.info
+        icon = ":material/error:" if has_failed else ":material/hourglass:"
+        show(f"Near-duplicates: {near_status}", icon=icon)
 
 
 def _show_switch(titles: dict[str, str]) -> None:
@@ -116,7 +122,7 @@ def _show_cards(
         dataset: The dataset that is audited.
         titles: The title of each finding, by kind.
         ready: The findings that are available, by kind.
-        near_status: The status of the search for near-duplicates, if it has no result.
+        near_status: The status of the search for near-duplicates; drawn while it has no result.
     """
     st.caption(
         "Duplicates and blank images are found by comparing pixels. The last three cards use a "
@@ -130,7 +136,7 @@ def _show_cards(
 
 
 def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
-    """Return the row of the image with the most contrast among the first ones of a finding.
+    """Return the row of the image with the most contrast among the first images of a finding.
 
     The largest group of duplicates often consists of blank images, which show nothing on a card.
 
@@ -151,7 +157,7 @@ def _show_card(
         dataset: The dataset that is audited.
         kind: The kind of the finding, or ``_MAP``.
         title: The title; used if ``finding`` is None.
-        status: Drawn instead of the counts if ``finding`` is None; empty for none.
+        status: The text instead of the counts if ``finding`` is None; empty for no text.
         finding: The finding; None if it is not available yet.
     """
     if finding is not None:
@@ -204,7 +210,7 @@ def _first_sentence(text: str) -> str:
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
 def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
-    """Return the findings that need no background job: exact duplicates and blank images."""
+    """Return the findings that need no background job: exact duplicates, leaks, blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
     return findings | {blanks.kind: blanks}

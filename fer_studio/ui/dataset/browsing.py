@@ -27,13 +27,13 @@ from fer_studio.ui.text import plain_text
 _PAGE_SIZE = 72
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
-#: Keys of the containers of the filters of views with many filters.
+#: The key of the container with the filters, for views with many filters; see app.css.
 _FILTER_KEYS = {"Gallery": "gallery_choice", "Augmentation": "preview_choice"}
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
-#: Orders of the gallery. Each has the measure to sort by, and True if the largest value is first;
-#: None for an order without a measure.
+#: Orders of the gallery. An order has the measure by which it sorts, and True if the largest value
+#: is first; an order without a measure has None.
 _ORDERS = {
     _SHUFFLED: None,
     _AS_IMPORTED: None,
@@ -46,7 +46,7 @@ _ORDERS = {
     "closest to class mean first": ("distance", False),
     "farthest from class mean first": ("distance", True),
 }
-#: Session key of the number of clicks on Shuffle, which is the seed of the random order.
+#: Session key of the number of clicks on "Shuffle". This number is the seed of the random order.
 _SHUFFLES = "browse_shuffles"
 #: The option for all classes. No class has an empty name.
 _ALL = ""
@@ -60,8 +60,9 @@ _PREVIEW_SEEDS = "browse_preview_seed"
 @section
 def show_browsing(dataset: OpenDataset) -> None:
     """Draw the selection of a view with its filters, and the selected view."""
-    # By the keys of the containers, app.css places the filters next to the views if there is space,
-    # and reserves their space on a phone.
+    # app.css finds the containers by their keys. It places the filters of the gallery next to the
+    # views if there is space, and those of the augmentation below the views. On a phone, it
+    # reserves the height of the gallery's filters.
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="browse_choice"
     ):
@@ -89,7 +90,7 @@ def _choose_images(dataset: OpenDataset, key: str) -> tuple[NDArray[np.intp], st
     """Draw the selections of class and split.
 
     Returns:
-        The rows that match both, and the split, which may be "all".
+        The rows that match both selections, and the split, which may be "all".
     """
     classes = dataset.faces.classes
     class_name = kept_selectbox(
@@ -151,7 +152,7 @@ def _show_gallery(dataset: OpenDataset, filters: DeltaGenerator) -> None:
 def _ordered(
     dataset: OpenDataset, rows: NDArray[np.intp], order: str
 ) -> tuple[NDArray[np.intp], _Formatter | None]:
-    """Return rows in an order.
+    """Sort rows for the gallery.
 
     Args:
         dataset: The dataset.
@@ -159,8 +160,8 @@ def _ordered(
         order: A key of ``_ORDERS``.
 
     Returns:
-        The sorted rows, and the formatter of the value by which they are sorted; None instead of
-        the formatter if the order has no measure.
+        The sorted rows, and the formatter of the values by which they are sorted. If the order has
+        no measure, the formatter is None.
     """
     if order == _SHUFFLED:
         generator = np.random.default_rng(st.session_state.get(_SHUFFLES, 0))
@@ -337,7 +338,7 @@ def _show_augmentation(dataset: OpenDataset, filters: DeltaGenerator) -> None:
 
 
 def _augmentations(config: TrainingConfig) -> list[str]:
-    """Return a description of each augmentation of a recipe, to continue "augments images by"."""
+    """Return what each augmentation of a recipe does, as the end of "augments images by …"."""
     descriptions = (
         (config.flip, "mirroring half of them"),
         (config.rotation_degrees, f"rotating by up to {config.rotation_degrees:g}°"),

@@ -33,8 +33,8 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
     """Draw the selection of a dataset and the form to import one.
 
     Returns:
-        The selected dataset; None if there is none, or if it cannot be opened. In this case the
-        page says what to do, or shows the error.
+        The selected dataset; None if there is no dataset, or if it cannot be opened. If it is None,
+        the page says what to do, or shows the error.
     """
     finished = collect_finished_import()
     names = dataset_names(settings)
@@ -46,8 +46,8 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
         st.toast(f"{deleted} was deleted.", icon=":material/delete:")
     # The selection and the state of imports have their own containers, so that the position of the
     # following elements never changes. Streamlit identifies containers and fragments by their
-    # position: one that moves is replaced in the browser, and a click on it at that moment is lost.
-    # In app.css, a closed form is next to the selection, and an open one below it.
+    # position: if one moves, the browser replaces it, and a click on it at that moment is lost.
+    # app.css places a closed import form next to the selection, and an open one below it.
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="dataset_choice"
     ):
@@ -120,7 +120,7 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
     leave_if_refused("dataset")
     st.write(
         f"**{plain_text(name)}** will be deleted from this server, including the decisions about "
-        "its images and its annotator votes. Models that were trained on it stay."
+        "its images and its annotator votes. Models that were trained on this dataset stay."
     )
     active: list[str] = []
     inactive: list[str] = []
@@ -130,16 +130,19 @@ def _confirm_deletion(name: str, settings: Settings) -> None:
         show_error(error)
     if active:
         st.warning(
-            f"Active trainings on it ({', '.join(plain_text(run) for run in active)}) continue, "
-            "because they have the images in memory. They cannot be resumed if they are "
-            "interrupted.",
+            "Active trainings on this dataset "
+            f"({', '.join(plain_text(run) for run in active)}) continue, because they have the "
+            "images in memory. If such a training is interrupted, it cannot be resumed.",
             icon=":material/warning:",
         )
     if inactive:
         runs = counted(len(inactive), "other run" if active else "run")
-        st.caption(f"After that, {runs} on it can no longer be started, resumed or evaluated.")
+        st.caption(
+            f"After the deletion, {runs} on this dataset can no longer be started, resumed or "
+            "evaluated."
+        )
     if _DELETED in st.session_state:
-        st.rerun()  # the button below was pressed: close this dialog
+        st.rerun()  # the dataset was deleted: close this dialog
     _DELETION_ERROR.show()
     with st.container(horizontal=True):
         st.button(

@@ -1,4 +1,4 @@
-"""The folders and classes that an import would find in a source, and what each becomes."""
+"""The fields in which the user chooses what each folder and class of a source becomes."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ class ImportChoice:
 
 
 def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
-    """Draw the fields for what each folder and each class of a source becomes.
+    """Draw a field for each folder and each class of a source, to choose what it becomes.
 
     Returns:
         The choice; None while the classes are counted, if a choice is missing, or if the chosen
-        classes are not possible. In this case the page shows the progress or the reason.
+        classes are not possible. If it is None, the page shows the progress or the reason.
     """
     folder_fields = st.container()
     # This field is drawn in every run, also while the classes are counted, because Streamlit drops
@@ -96,9 +96,9 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
         default="emotions",
         required=True,
         key="import_scheme",
-        help="Seven or eight emotions: folders and tables with other names for an emotion, such as "
-        "scared, are recognized, and other classes are left out unless you choose what they "
-        "become. As named: every class keeps its name.",
+        help="Seven or eight emotions: other names of an emotion, such as scared, are recognized. "
+        "Classes that are none of the emotions are left out unless you choose what they become. As "
+        "named: every class keeps its name.",
     )
     try:
         default_report = _source_report(source, scheme, FolderRoles())
@@ -115,7 +115,8 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
     except InputError as error:
         show_error(error)
         return None
-    # While the source is read with other roles, the classes with the default roles are shown.
+    # While the source is being read with the chosen roles, the page shows the classes with the
+    # default roles.
     latest_report = report or default_report
     with folder_fields:
         for note in latest_report.notes:
@@ -129,15 +130,15 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
 def _folders_to_choose(source: ImportSource, report: SourceReport) -> tuple[SplitFolder, ...]:
     """Return the folders for which the user chooses a split.
 
-    If the source is only one split of a dataset, its own folder is the first one, and the page
-    shows a warning.
+    If the source is only one split of a dataset, the first of these folders is the source itself,
+    and the page shows a warning.
     """
     if not source.other_splits:
         return report.folders
     st.warning(
         f"{plain_text(source.title)} is only one split of a dataset: the folder above it also "
         f"contains {plain_text(', '.join(source.other_splits))}. Import the folder above it, or "
-        "choose the split of this one.",
+        f"choose the split of {plain_text(source.title)} below.",
         icon=":material/help:",
     )
     count = sum(source_class.count for source_class in report.classes)
@@ -148,7 +149,7 @@ def _folders_to_choose(source: ImportSource, report: SourceReport) -> tuple[Spli
 def _choose_classes(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassChoice | None:
-    """Draw a field for each class; return the choice, or None if it is not possible."""
+    """Draw a field for each class; return the choice, or None if the choice is not possible."""
     order = _choose_order(source_classes, scheme, key)
     default_choice = ClassChoice(scheme, order=order)
     choice = ClassChoice(scheme, _choose_changes(source_classes, default_choice, key), order)
@@ -170,10 +171,10 @@ def _choose_classes(
 def _choose_order(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassOrder | None:
-    """Draw the selection of the order of the class numbers, if their emotions are not known.
+    """If the emotions of the class numbers are not known, draw the selection of their order.
 
     Returns:
-        The chosen order, which is that of a public dataset; None if no order is needed or chosen.
+        The chosen order; None if no order is needed or chosen.
     """
     if not unknown_numbers(source_classes, ClassChoice(scheme)):
         return None
@@ -207,7 +208,7 @@ def _source_report(
     """Return what an import would find.
 
     Returns:
-        The report; None while the classes are counted. In this case the page shows the progress.
+        The report; None while the classes are counted. Meanwhile the page shows the progress.
 
     Raises:
         InputError: The source cannot be read.
@@ -237,7 +238,7 @@ def _choose_changes(
     """Draw a field for each class of the source, to choose the class that it becomes.
 
     Returns:
-        The user's changes of the default choice, as in ``ClassChoice.changes``.
+        The user's changes to the default choice, as in ``ClassChoice.changes``.
     """
     mapped = with_targets(source_classes, default_choice)
     targets = [source_class.target for source_class in mapped if source_class.target is not None]
@@ -273,7 +274,8 @@ def _choose_changes(
 def _with_numbers(choice: ClassChoice, source_classes: Sequence[SourceClass]) -> ClassChoice:
     """Return the choice with a name for each class number.
 
-    The choice is unchanged if it has no order, or if the numbers could begin at 0 or at 1.
+    The choice is unchanged if it has no order, or if it is not clear whether the numbers begin at 0
+    or at 1.
     """
     try:
         return choice.with_numbers(source_class.name for source_class in source_classes)

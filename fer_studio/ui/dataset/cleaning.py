@@ -53,8 +53,8 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 def show_cleaning(dataset: OpenDataset) -> None:
     """Draw the effect of all decisions, the quick fixes, and the list of decisions."""
     state = curation_state(dataset)
-    # The effect has its own container, so that the quick fixes keep their position when it changes.
-    # Otherwise the browser would replace their buttons, and lose a click.
+    # The effect has its own container, so that the quick fixes keep their position when the effect
+    # changes. If they moved, the browser would replace their buttons, and lose a click.
     with st.container():
         show_curation_outcome()
         _show_effect(dataset, state)
@@ -80,7 +80,8 @@ def _applied(
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
     """Return the images after curation, and the number of images by split and class.
 
-    ``key`` and ``content_key`` are the cache key; nothing else is done with them.
+    ``key`` and ``content_key`` are only for the cache: they change with the images and the
+    decisions.
     """
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
@@ -92,13 +93,13 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     summary = curated.summary
     if summary is None:
         st.info(
-            "No decision changes the dataset: training uses the dataset as imported.",
+            "Training uses the dataset as imported, because no image is dropped or relabeled.",
             icon=":material/healing:",
         )
         return
     st.info(
-        f"{summary}. Training applies the decisions about training images and records them in the "
-        "model; evaluation applies decisions on request.",
+        f"{summary}. A training applies the decisions about training images, and the model records "
+        "them. An evaluation applies your decisions only if you ask for it.",
         icon=":material/healing:",
         title="Effect of your decisions",
     )
@@ -121,7 +122,7 @@ def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
     changed = [split for split in SPLITS if before[split] != after[split]]
     if changed:
         split = st.segmented_control(
-            "Before and after in", changed, default=changed[0], required=True, key="effect_split"
+            "Split in the chart", changed, default=changed[0], required=True, key="effect_split"
         )
         if split in changed:
             show_chart(
@@ -169,8 +170,8 @@ def _show_table(dataset: OpenDataset, state: CurationState) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         height=table_height(len(matching), maximum=320),
-        # Streamlit stores the positions of the selected rows, so the key changes with the list. The
-        # mask makes the hash positive.
+        # Streamlit stores the positions of the selected rows, so another list needs another key.
+        # The mask makes the hash positive.
         key=f"curation_table_{hash(tuple(entry.identity for entry in matching)) & 0xFFFFFFFF:x}",
         alt="Decisions that match the filters: image, split, decision, reason, source, time",
     )
@@ -208,7 +209,7 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
 
 
 def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
-    """Draw the faces that the first decisions of a list are about."""
+    """Draw the faces of the first decisions in a list."""
     shown_identities = {entry.identity for entry in entries[:_MAX_FACES]}
     rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
     if rows:

@@ -1,4 +1,4 @@
-"""The map of the faces: points, close to each other if a model finds their faces similar."""
+"""The map of the faces: each face is a point, close to the faces that a model finds similar."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fer_studio.ui.text import plain_text
 
 EMBEDDING = JobKind("embedding", Role.EDITOR)
 
-#: Numbers of faces on the map from which the user can choose.
+#: The user chooses one of these numbers of faces for the map.
 _SAMPLES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
 #: Titles of the methods that project the features of the faces to two dimensions.
@@ -79,7 +79,7 @@ def show_embedding(dataset: OpenDataset) -> None:
     embedding = result_of(job)
     st.caption(
         f"Model: **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point to see "
-        "its face, or select several with a box or lasso."
+        "its face, or select several points with a box or lasso."
     )
     _show_map(dataset, embedding.rows, embedding.points)
 
@@ -95,7 +95,7 @@ def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, jo
 
 
 def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
-    """Draw the map, and next to it the selected faces with the buttons for decisions.
+    """Draw the map, the selected faces next to it, and the buttons for decisions below.
 
     Args:
         dataset: The dataset of the map.
@@ -116,7 +116,8 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
             title=f"Map of {len(rows):,} faces",
             caption="Faces that the model finds similar are close to each other; the axes have no "
             "unit.",
-            # A selection belongs to one map. The mask makes the hash positive.
+            # Another map needs another key, so that its points are not selected yet. The mask makes
+            # the hash positive.
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
@@ -160,8 +161,8 @@ def _selected_rows(event: Any, rows: NDArray[np.intp]) -> list[int]:
     """Return the rows of the selected points, each once.
 
     Args:
-        event: What the chart returned. The custom data of a point are its row, as a number or as a
-            list of one number.
+        event: What ``show_chart`` returned. The custom data of a point is its row, as a number or
+            as a list of one number.
         rows: The rows of all points.
     """
     data = (point.get("customdata") for point in event["selection"]["points"])

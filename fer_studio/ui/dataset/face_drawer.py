@@ -1,4 +1,4 @@
-"""The drawer with one face of a dataset: why it is listed, votes, prediction, decision."""
+"""The drawer with one face of a dataset: why a gallery lists it, votes, prediction, decision."""
 
 from __future__ import annotations
 
@@ -71,14 +71,14 @@ def face_texts(
     detail: Callable[[int], str] | None = None,
     note: Callable[[int], str] = lambda row: "",
 ) -> FaceTexts:
-    """Return what galleries of this page show of each face: class, split, decision.
+    """Return the texts that galleries of the dataset page show with each face.
 
     Args:
         dataset: The dataset.
         state: The decisions about its images.
-        caption: Returns the text below the face in a row; by default its class.
-        detail: Returns the second line of this text; by default the split.
-        note: Returns a text to append to the alternative text of the face in a row.
+        caption: Returns the text below the face with a given row; by default, the class.
+        detail: Returns the second line of this text; by default, the split.
+        note: Returns a text to append to the alternative text of the face; by default, nothing.
     """
     colors = class_colors(dataset.faces.classes)
     return FaceTexts(
@@ -135,7 +135,8 @@ def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
         ),
     )
     _show_votes(dataset, row)
-    # Computed when it is opened, because a model takes a moment to load.
+    # The prediction is computed only if the expander is open, because a model takes a moment to
+    # load.
     prediction = st.expander(
         "Prediction of the default model",
         icon=":material/psychology:",
@@ -148,7 +149,7 @@ def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
 
 
 def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
-    """Return short titles of the findings about copies and blank images that contain an image."""
+    """Return the titles of the findings that contain an image: copies, leaks, blank images."""
     audit = exact_audit(dataset)
     rows_by_title: dict[str, list[NDArray[np.intp]]] = {
         "Exact duplicate": list(audit.groups),

@@ -1,4 +1,4 @@
-"""One finding: its explanation, counts and faces, and decisions about them."""
+"""One finding: its explanation, its counts, its faces, and decisions about the faces."""
 
 from __future__ import annotations
 
@@ -53,8 +53,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         )
     st.caption(_count_text(dataset, matching, len(finding)))
     if not len(matching):
-        # offer_decisions, which shows the outcome of the last decision, is not reached.
-        show_curation_outcome()
+        show_curation_outcome()  # offer_decisions, which usually shows it, is not called
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
     # The key changes with the number of images, so that the gallery starts at its first page.
@@ -64,7 +63,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         for row, label in zip(matching.rows, matching.suggested, strict=True)
         if label != NO_LABEL
     }
-    # The labels of other findings are suggested by annotators.
+    # In this finding, a model suggests the labels; in other findings, annotators do.
     is_model_suggestion = finding.kind == "mislabelled"
     drawer = FaceDrawer(
         dataset,
@@ -134,7 +133,7 @@ def _matching_images(
 
 
 def _count_text(dataset: OpenDataset, matching: Finding, total: int) -> str:
-    """Return the number of groups and images that match the filters, and of images per split.
+    """Return how many groups and images match the filters, and how many images in each split.
 
     Args:
         dataset: The dataset of the finding.

@@ -1,4 +1,4 @@
-"""The folders of a source before its import: which split each one is."""
+"""The fields in which the user chooses the split of each folder of a source."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fer_studio.ui.text import plain_text
 
 _LEFT_OUT = "(leave out)"
 _CLASS = "a class"
-#: Maximum number of folders with a field. A source with more folders usually has another layout.
-#: Undecided folders without a field are only named in the warning.
+#: Maximum number of folders with a field. A source with more folders usually has another layout. If
+#: a folder without a field is undecided, the page shows only a warning.
 _MAX_SHOWN = 40
 
 
@@ -23,11 +23,11 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
     Args:
         folders: The folders of the source.
-        key: Part of the keys of the fields; use a different key for other folders.
+        key: Part of the keys of the fields; different folders need a different key.
 
     Returns:
-        The chosen roles, without those that the names of the folders suggest; None if the user has
-        not decided about each folder yet.
+        The chosen roles that differ from the roles that the names of the folders suggest; None
+        while the user has to choose the role of a folder.
     """
     if not folders:
         return FolderRoles()

@@ -16,7 +16,7 @@ def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None
     """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
     If the dataset was deleted, the section shows only an error. Below the section is the bar with
-    the number of decisions about the dataset and a button to undo the last one.
+    the number of decisions about the dataset and a button to undo the last change.
     """
 
     @functools.wraps(draw)

@@ -13,7 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from fer_core.access import Role
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.kaggle import KAGGLE_HANDLE, import_from_kaggle
-from fer_core.dataset.source_path import other_splits, part_of_dataset
+from fer_core.dataset.source_path import other_splits, partial_dataset_problem
 from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.store import (
@@ -66,7 +66,8 @@ _NOTICE = "dataset_import_notice"
 #: Session key of the number of the current upload field. A new number replaces the field by an
 #: empty one.
 _UPLOADER = "dataset_upload_round"
-#: Session key of the ``key`` of the source whose classes the last run of the page has shown.
+#: Session key of the ``ImportSource.key`` of the source whose classes the page showed in its last
+#: run.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
 
@@ -93,14 +94,14 @@ class ImportNotice:
 
 
 def collect_finished_import() -> str | None:
-    """Return the name of the dataset that this session's import has just created, once.
+    """Return the name of the dataset that this session's import has created since the last call.
 
-    The result is stored for ``show_import_state``.
+    The result of the import is stored for ``show_import_state``.
 
     Returns:
-        None if no import has ended since the last call, or if it failed or was stopped.
+        The name; None if no import has ended since the last call, or if it failed or was stopped.
     """
-    # The session stores the job and not only its key, which is the name of the dataset: another
+    # The session stores the job instead of its key. The key is the name of the dataset, and another
     # session may have started an import with the same name meanwhile.
     job: Job | None = st.session_state.get(_STARTED)
     if job is None or not job.is_finished:
@@ -115,8 +116,7 @@ def collect_finished_import() -> str | None:
         return None
     notice: ImportNotice = job.result
     st.session_state[_NOTICE] = notice
-    # The dataset contains the upload now. A new, empty upload field lets the server free the memory
-    # of the upload.
+    # The upload is no longer needed. A new, empty upload field lets the server free its memory.
     st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
     return notice.name
 
@@ -128,7 +128,7 @@ def show_import_state() -> None:
     if own_job is not None:
         show_progress(own_job, stop_key="stop_import")
     for job in other_jobs:
-        show_progress(job, stop_key=None)  # the session that started it has the Stop button
+        show_progress(job, stop_key=None)  # only the session that started it can stop it
     notice: ImportNotice | None = st.session_state.get(_NOTICE)
     if notice is None:
         return
@@ -202,14 +202,14 @@ def show_import(settings: Settings) -> None:
         key="import_start",
         disabled=source is not None and choice is None,
     )
-    # A click on Import directly after a path was entered arrives together with the path, before the
-    # classes are shown. In this case, a second click is required.
+    # If the user enters a path and then clicks on "Import", the path and the click arrive together,
+    # before the page has shown the classes. In this case, a second click is required.
     shown_source = st.session_state.get(_SHOWN_SOURCE)
     st.session_state[_SHOWN_SOURCE] = None if choice is None or not source else source.key
     if not is_pressed:
         return
     if source is not None and choice is None:
-        return  # the reason, or the progress of counting, is shown where the classes are
+        return  # instead of the classes, the page shows the reason or the progress of counting
     if source is not None and shown_source != source.key:
         st.info("Check the classes above, then press Import.", icon=":material/checklist:")
         return
@@ -219,13 +219,13 @@ def show_import(settings: Settings) -> None:
             raise InputError(_MISSING_SOURCE[kind])
         _start_import(source, name, SplitChoice(*split_values), choice, settings)
     except InputError as error:
-        # The error is stored: if another session's import ends now, the page is drawn again.
+        # The error is stored, so that it stays if the end of another import redraws the page.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
 
 def _choose_classes(source: ImportSource, name: str, settings: Settings) -> ImportChoice | None:
-    """Draw the classes and return the user's choice; None if there is no valid choice yet.
+    """Draw the folders and classes, and return the user's choice; None without a valid choice.
 
     The name of the new dataset is checked first: if it is invalid or taken, the page shows the
     error, and the source is not read.
@@ -270,8 +270,8 @@ def use_demo(settings: Settings) -> None:
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Archive or table",
-        # The suffix only decides whether a file can be uploaded: the reader recognizes the content,
-        # and explains what is wrong with a file that it cannot read.
+        # The suffix only decides whether a file can be uploaded. After that, the reader recognizes
+        # the content, and explains what is wrong with a file that it cannot read.
         type=[*_ARCHIVE_TYPES, "parquet", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
@@ -302,9 +302,9 @@ def _token_field() -> str:
         "Kaggle API token (optional)",
         type="password",
         key="import_token",
-        help="From the settings of your Kaggle account. It is used for this download only and not "
-        "stored. If the field is empty, the server uses its own token, from the environment "
-        "variable KAGGLE_API_TOKEN or the folder ~/.kaggle, if there is one.",
+        help="Create a token in the settings of your Kaggle account. It is used for this download "
+        "only and not stored. If the field is empty, the server uses its own token, if it has one "
+        "in the environment variable KAGGLE_API_TOKEN or in the folder ~/.kaggle.",
     )
     return token.strip()
 
@@ -326,8 +326,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         key=f"import_name_{default_name}",
         placeholder="name of the file",
         width=220,
-        help="Letters, digits, dots, dashes and underscores. If empty, the name of the file "
-        "is used.",
+        help="Letters, digits, dots, dashes and underscores. If this field is empty, the name of "
+        "the file is used.",
     )
     defaults = SplitChoice()
     validation = fields.number_input(
@@ -338,8 +338,9 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_validation",
         width=170,
-        help="Share of the training images of each class that becomes the validation split, if the "
-        "source has none. Copies, near-duplicates and images of one person stay in one split.",
+        help="If the source has no validation split: the share of the training images of each "
+        "class that becomes this split. Copies, near-duplicates and images of one person stay in "
+        "one split.",
     )
     test = fields.number_input(
         "Test share (%)",
@@ -349,8 +350,8 @@ def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
         1.0,
         key="import_test",
         width=170,
-        help="Share of the training images of each class that becomes the test split, if the "
-        "source has none. Copies, near-duplicates and images of one person stay in one split.",
+        help="If the source has no test split: the share of the training images of each class that "
+        "becomes this split. Copies, near-duplicates and images of one person stay in one split.",
     )
     seed = fields.number_input(
         "Seed",
@@ -377,17 +378,17 @@ def _offer_demo(settings: Settings) -> None:
         icon=":material/draw:",
         key="import_demo",
         disabled=is_installed,
-        help="It is in the list already: choose it above." if is_installed else None,
+        help="The demo set is already in the list: choose it above." if is_installed else None,
         on_click=use_demo,
         args=(settings,),
     )
 
 
 def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSource | None:
-    """Return the source of an upload, which is stored on disk only while it is read.
+    """Return the source of an upload. The upload is stored on disk only while it is read.
 
     Returns:
-        None if there is no upload.
+        The source; None if there is no upload.
 
     Raises:
         InputError: The upload is too large.
@@ -421,7 +422,7 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
         return None
     roots = _import_roots(settings)
     path = path_within_roots(text, replace(settings, import_roots=roots))
-    problem = part_of_dataset(path, roots)
+    problem = partial_dataset_problem(path, roots)
     if problem is not None:
         raise InputError(problem)
     status = path.stat()
@@ -463,7 +464,7 @@ def _start_import(
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
     """Return the folders from which this page may import.
 
-    If others can reach the server, the default folder ``Downloads`` is not one of them.
+    If the app is not private, ``Downloads`` is one of these folders only if it is configured.
     """
     return settings.import_roots if is_private() else settings.shared_import_roots
 

@@ -1,4 +1,4 @@
-"""Findings that need a model: searched when the user presses a button."""
+"""Findings that need a model. The search for them starts when the user presses a button."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fer_studio.ui.text import plain_text
 
 MODEL_FINDING = JobKind("model finding", Role.EDITOR)
 
-#: Titles of the findings of this module, by kind.
+#: The titles of these findings, by kind.
 MODEL_FINDINGS = {
     "mislabelled": "Candidates for wrong labels (uses a model)",
     "non_faces": "Images that may not show a face (uses a model)",
@@ -24,7 +24,7 @@ MODEL_FINDINGS = {
 
 
 def show_model_finding(dataset: OpenDataset, kind: str) -> None:
-    """Draw the selection of the model, the button, and the result.
+    """Draw the selection of the model, the button that starts the search, and the finding.
 
     Args:
         dataset: The dataset to search.

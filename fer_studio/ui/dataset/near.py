@@ -1,4 +1,4 @@
-"""Near-duplicates of the open dataset: searched once, in the background."""
+"""Near-duplicates of the open dataset. A background job searches for them once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,10 @@ class NearResult:
 
 
 def near_result(dataset: OpenDataset) -> NearResult | None:
-    """Return the near-duplicates and the findings about them.
-
-    The first call starts the search.
+    """Return the near-duplicates and the findings about them; the first call starts the search.
 
     Returns:
-        None while the search runs; in this case the page shows its progress.
+        The result; None while the search runs. Meanwhile the page shows its progress.
 
     Raises:
         InputError: The search failed, or the visitor is not an editor.

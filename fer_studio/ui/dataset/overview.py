@@ -121,8 +121,8 @@ def _show_table(overview: Overview, name: str) -> None:
             column_config={
                 "Weight": st.column_config.NumberColumn(
                     format="%.2f",
-                    help="Weight of each image of the class in the loss, if a recipe uses class "
-                    "weights, so that all classes count equally.",
+                    help="If a recipe uses class weights: the weight of each image of the class in "
+                    "the loss. With these weights, all classes count equally.",
                 ),
                 **{
                     f"{split} share": st.column_config.NumberColumn(format="%.1f %%")
@@ -170,7 +170,7 @@ def _show_skipped(dataset: OpenDataset) -> None:
         )
         if len(faces.problems) > _MAX_LISTED:
             st.caption(
-                f"The first {_MAX_LISTED}; the CSV contains all {len(faces.problems):,} lines."
+                f"The first {_MAX_LISTED} of {len(faces.problems):,} lines; the CSV contains all."
             )
         offer_download(
             "CSV",

@@ -7,7 +7,7 @@ from fer_studio.ui.tabs import show_tabs
 
 
 def show_sections(dataset: OpenDataset) -> None:
-    """Draw the tabs and the content of the selected one, whose module is imported only then."""
+    """Draw the tabs and the content of the selected tab; import only the module of this tab."""
     show_tabs(
         {
             ":material/bar_chart: Overview": _overview,

@@ -41,7 +41,7 @@ _CALLBACK_ERROR = ErrorKeeper("votes_problem")
 def show_votes(dataset: OpenDataset) -> None:
     """Draw the agreement of the votes with the labels, and the faces with their votes.
 
-    Without votes, draw the form to add them.
+    If the dataset has no votes, draw the form to add them.
     """
     votes = dataset_votes(dataset)
     if votes is None:
@@ -49,8 +49,8 @@ def show_votes(dataset: OpenDataset) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"From {plain_text(votes.source)}. {plain_text(votes.note)} A second labeling of the "
-            "same faces, not the ground truth."
+            f"From {plain_text(votes.source)}. {plain_text(votes.note)} Votes are a second "
+            "labeling of the same faces, not the ground truth."
         )
         st.button(
             "Remove the votes",
@@ -135,16 +135,16 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
                 f"{100 * agreeing:.1f} %",
                 border=True,
                 height="stretch",
-                help="Share of the images with votes whose label more annotators chose than any "
-                "other answer.",
+                help="Share of the images whose label has more votes than any other answer. Images "
+                "without votes are not counted.",
             )
             st.metric(
                 "Annotator agreement",
                 f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
                 border=True,
                 height="stretch",
-                help="Share of the annotators who gave the most frequent answer, averaged over the "
-                "images.",
+                help="Share of the annotators who gave the most frequent answer to an image, "
+                "averaged over the images.",
             )
     chart, explanation = st.columns([3, 2], vertical_alignment="center")
     shares = {
@@ -162,8 +162,8 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
             ),
         )
     explanation.markdown(
-        "Where annotators and labels disagree, a model is penalized for predicting what people "
-        "see. A class with a short bar cannot be learned well from these labels."
+        "If annotators and labels disagree, a model that predicts what people see counts as wrong. "
+        "A model cannot learn a class with a short bar well from these labels."
     )
 
 

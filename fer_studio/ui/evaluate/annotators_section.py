@@ -1,4 +1,4 @@
-"""How a model compares with the annotators of the images; part of evaluations against votes."""
+"""The comparison of a model with the annotators, a part of an evaluation against votes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fer_studio.ui.metrics import metric_grid
 
 @section
 def show_annotators(votes: VoteEvaluation) -> None:
-    """Show which images were left out, and the agreement of annotators and model."""
+    """Show how many images were left out, and how annotators and model agree with the votes."""
     st.header("Compared with the annotators")
     st.caption(
         "The true class of an image is the annotators' most frequent answer (plurality). An answer "
         f"of only one annotator is ignored. Left out: {counted(votes.ties, 'image')} with tied "
-        f"votes, {votes.other_answer:,} on which no class has more votes than an answer such as "
-        f"unknown, {votes.no_votes:,} without votes."
+        f"votes; {votes.other_answer:,} on which an answer such as unknown has at least as many "
+        f"votes as every class; {votes.no_votes:,} without votes."
     )
     _show_metrics(votes)
 
@@ -40,8 +40,8 @@ def _show_metrics(votes: VoteEvaluation) -> None:
         show_share(
             "Accuracy on clear images",
             votes.clear_accuracy,
-            f"{votes.clear_n:,} images are clear: at least {100 * CLEAR_SHARE:.0f} % of the "
-            "annotators gave the same answer.",
+            f"An image is clear if at least {100 * CLEAR_SHARE:.0f} % of the annotators gave the "
+            f"same answer; {votes.clear_n:,} images are clear.",
         )
         show_number(
             "Cross-entropy",

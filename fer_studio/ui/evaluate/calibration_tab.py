@@ -23,7 +23,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-#: Session key of the message that the temperature was saved, and the error if it was not.
+#: The session key of the message that the temperature was saved, and the error if saving failed.
 _SUCCESS, _SAVE_ERROR = "temperature_written", ErrorKeeper("temperature_not_written")
 
 
@@ -113,7 +113,8 @@ def _show_calibration_errors(states: dict[str, CalibrationState]) -> None:
 def _show_temperature(evaluation: LoadedEvaluation) -> None:
     reason = _reason_not_to_save(evaluation)
     if reason is not None:
-        st.caption(reason)
+        # Not a caption, because the contrast of code in a caption would be too low.
+        st.markdown(f":small[{reason}]")
         return
     fitted, current = (
         evaluation.result.calibration.fitted_temperature,
@@ -124,7 +125,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
         "predicted class never changes."
     )
-    # Half of the last digit that is shown above.
+    # Both temperatures are shown with three decimals.
     is_same = abs(fitted - current) < 0.0005
     if is_same:
         st.caption(":material/check: The model already uses this temperature.")
@@ -138,7 +139,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
 
 
 def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
-    """Return why no temperature for these images can be saved; None if one can be saved."""
+    """Return why the temperature fitted on these images cannot be saved; None if it can."""
     record, result = evaluation.bundle.record, evaluation.result
     reasons = (
         (not may_edit(), ":material/lock: Only editors can save a temperature to the model."),
@@ -148,12 +149,13 @@ def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
             "`python -m fer_core evaluate --against votes --calibrate`.",
         ),
         (
-            result.is_against_votes,
+            result.has_vote_labels,
             'This model learned labels. To fit a temperature, select "Against labels" above.',
         ),
         (
             result.split != "validation",
-            "A temperature is fitted on validation images. To save one, select that split above.",
+            "A temperature is fitted on validation images. To save a temperature, select the "
+            "validation split above.",
         ),
         (result.n < MIN_IMAGES, f"At least {MIN_IMAGES} images are needed to fit a temperature."),
         (

@@ -51,7 +51,7 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
         is_always_shown=True,
         format_func=lambda name: bundle_title(other_bundles[name]),
         width=330,
-        help="The second model, on the same images.",
+        help="The second model. It is evaluated on the same images.",
     )
     second = _second_evaluation(evaluation, other_bundles[name])
     if second is not None and evaluation.votes is not None:
@@ -63,7 +63,9 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 
 
 def last_comparison(key: str) -> Comparison | None:
-    """Return the comparison that this session showed last; None if it was of another evaluation.
+    """Return the comparison that this session showed last.
+
+    Return None if the first evaluation of this comparison has another key.
 
     Args:
         key: The key of the first model's evaluation.
@@ -75,7 +77,7 @@ def last_comparison(key: str) -> Comparison | None:
 def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluation | None:
     """Return the evaluation of the second model on the same images.
 
-    None if the second model is not evaluated yet; the page then shows a button or the progress.
+    If the second model is not evaluated yet, show a button or the progress, and return None.
 
     Raises:
         InputError: The evaluation failed, or is impossible.
@@ -107,7 +109,7 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
 
 
 def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
-    """Return the evaluation against the votes; without votes, say what to do and return None."""
+    """Return the second evaluation against votes; show a hint and return None without votes."""
     counts = vote_counts(second)
     if counts is None:
         st.info(
@@ -152,7 +154,7 @@ def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Compari
     st.caption(
         f"First model: {plain_text(comparison.first_name)}. Second model: "
         f"{plain_text(comparison.second_name)}. McNemar's test ({comparison.test}) uses the images "
-        "that exactly one of them classifies correctly."
+        "that exactly one of the models classifies correctly."
     )
     _show_classes(comparison)
     _show_examples(first, second, comparison)
@@ -217,8 +219,8 @@ def _show_classes(comparison: Comparison) -> None:
 def _show_examples(
     first: LoadedEvaluation, second: LoadedEvaluation, comparison: Comparison
 ) -> None:
-    # The examples are shown with the predictions of a model that misclassifies them. Each group
-    # therefore comes with the evaluation of this model, to which its positions belong.
+    # Each group is shown with the predictions of a model that misclassifies its images. The
+    # positions of the images refer to the evaluation of this model.
     groups: dict[str, tuple[LoadedEvaluation, NDArray[intp]]] = {
         "Only first correct": (second, comparison.only_first_positions),
         "Only second correct": (first, comparison.only_second_positions),

@@ -1,4 +1,4 @@
-"""The confusion matrix as an element of the page whose cells can be selected."""
+"""The confusion matrix, an element of the page. The user can select its cells."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _component = st.components.v2.component(
     html='<div class="confusion-matrix">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # The element gets no shadow root, because the script that downloads the picture would not find
-    # it in one.
+    # The element gets no shadow root. The script that downloads charts as pictures would not find
+    # the matrix inside a shadow root.
     isolate_styles=False,
 )
 
@@ -78,8 +78,8 @@ def show_confusion_matrix(
         ),
         st.container(key=_CONTAINER_KEY, gap=None),
     ):
-        # In app.css, this container has the height of the matrix before the browser has loaded the
-        # element.
+        # app.css reserves the height of the matrix in this container until the browser has loaded
+        # the element.
         _component(
             key=_KEY,
             data=matrix_data(counts, classes, scale) | {"selected": selected},
@@ -88,7 +88,7 @@ def show_confusion_matrix(
 
 
 def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale) -> dict[str, Any]:
-    """Return the data of the element without "selected"; ``confusion_matrix.js`` describes it.
+    """Return the data of the element, except "selected"; see ``confusion_matrix.js``.
 
     Args:
         counts: int64 ``[classes, classes]``, rows true, columns predicted.
@@ -127,9 +127,9 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
 
 
 def _normalizing_class(scale: Scale) -> str:
-    """Return the kind of class that the shares refer to: true or predicted.
+    """Return to which class the shares are relative: "true class" or "predicted class".
 
-    If the cells show counts, their colors still show shares: those of the true class.
+    If the cells show counts, their colors show shares of the true class.
     """
     return "predicted class" if scale == "column" else "true class"
 

@@ -22,7 +22,7 @@ _SCALES: dict[str, Scale] = {
 }
 #: Session keys of the true and the predicted class of the selected cell.
 _TRUE, _PREDICTED = "cell_true", "cell_predicted"
-#: Width in CSS pixels; on narrower screens, the matrix is as wide as the page.
+#: Width of the matrix in CSS pixels; on narrower screens, the matrix is as wide as the page.
 _MATRIX_WIDTH = 680
 
 
@@ -40,7 +40,7 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 
 def _select_first_cell(result: EvaluationResult) -> None:
     """Select the most frequent confusion, unless a cell was selected before."""
-    # The confusion matrix without its diagonal.
+    # Without the diagonal, the confusion matrix counts only mistakes.
     mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
     # If there are no mistakes, the largest cell of the diagonal is selected.
     counts = mistakes if mistakes.any() else result.confusion

@@ -43,11 +43,11 @@ class LoadedEvaluation:
         key: A key for caches: a text that changes with everything that the metrics depend on.
         bundle: The model.
         result: The predictions and metrics of the model.
-        request: The request that led to this evaluation; None for the predictions stored in the
-            bundle.
+        request: The request that led to this evaluation; None if the predictions are those that the
+            bundle stores.
         settings: The folders of the app.
-        votes: The comparison with the annotators if ``result`` is against their votes; None if it
-            is against the labels.
+        votes: The comparison with the annotators if annotator votes define the true classes in
+            ``result``; None if labels define them.
     """
 
     key: str
@@ -59,17 +59,17 @@ class LoadedEvaluation:
 
     @property
     def dataset(self) -> OpenDataset | None:
-        """The dataset as imported; None without images."""
+        """The dataset as imported; None if there are no images."""
         return None if self.request is None else self.request.dataset
 
     @property
     def faces(self) -> FaceSet | None:
-        """The images that the rows of the result refer to; None without images."""
+        """The images to which the rows of the result refer; None if there are no images."""
         return None if self.request is None else self.request.faces
 
     @property
     def dataset_rows(self) -> NDArray[np.intp]:
-        """Row of each image in ``dataset``, intp ``[n]``; without images, 0 to n - 1."""
+        """Row of each evaluated image in ``dataset``, intp ``[n]``; 0 to n - 1 if that is None."""
         if self.request is None or self.request.curated is None:
             return self.result.rows
         return self.request.curated.rows[self.result.rows]
@@ -92,7 +92,7 @@ class LoadedEvaluation:
     def prediction_text(self, position: int) -> str:
         """Return true class, predicted class and confidence of an image, as "sad → fear, 61 %".
 
-        If the prediction is correct, the class is named once.
+        If the prediction is correct, the text is "sad, 61 %".
         """
         classes = self.result.classes
         true = classes[self.result.labels[position]]
@@ -102,7 +102,7 @@ class LoadedEvaluation:
 
 
 def own_evaluation(bundle: Bundle, settings: Settings) -> LoadedEvaluation:
-    """Return the evaluation of a model on its own validation predictions.
+    """Return the evaluation of the validation predictions that a model stores.
 
     Raises:
         InputError: The bundle stores no predictions, or they are damaged.
@@ -168,7 +168,7 @@ class EvaluationRequest:
         return repr(parts)
 
     def finished_evaluation(self) -> LoadedEvaluation | None:
-        """Return the evaluation if any session has finished it; otherwise None.
+        """Return the evaluation if this or another session has finished it; otherwise None.
 
         Raises:
             InputError: The evaluation failed, or is impossible.
@@ -190,7 +190,7 @@ class EvaluationRequest:
         return None
 
     def unfinished_job(self) -> Job | None:
-        """Return the unfinished job of this evaluation, of any session; None if there is none."""
+        """Return this evaluation's unfinished job, which any session may have started, or None."""
         job = job_service().get(EVALUATION, self.key)
         return None if job is None or job.is_finished else job
 
@@ -211,7 +211,7 @@ class EvaluationRequest:
         return job is not None and job.error is not None
 
     def forget_failure(self) -> None:
-        """Remove the failed job, so that it can be started again."""
+        """Remove the failed job, so that the evaluation can be started again."""
         job = job_service().get(EVALUATION, self.key)
         if job is not None:
             job_service().discard(job)
@@ -222,7 +222,7 @@ class EvaluationRequest:
         )
 
     def _evaluate(self, job: Job | None) -> EvaluationResult:
-        """Evaluate the model, or read its cached predictions; report progress to ``job``."""
+        """Evaluate the model, or read its cached predictions; report the progress to ``job``."""
         options: dict[str, Any] = {
             "dataset_name": self.dataset.name,
             "is_demo_data": is_demo(str(self.dataset.folder)),

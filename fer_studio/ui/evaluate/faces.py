@@ -1,4 +1,4 @@
-"""The images of an evaluation as a gallery, or if it has no images, its predictions as a table."""
+"""Show the images of an evaluation, or the predictions of an evaluation without images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
 from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, selected_faces, show_gallery
-from fer_studio.ui.tables import table_height
+from fer_studio.ui.tables import percent_column, table_height
 from fer_studio.ui.text import plain_text
 
 #: Maximum number of rows in the table of predictions.
@@ -43,11 +43,11 @@ def explain_missing_images(purpose: str) -> None:
 def show_images(
     evaluation: LoadedEvaluation, positions: NDArray[intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> None:
-    """Show images of an evaluation in a given order; without images, their predictions.
+    """Show images in a gallery; if the evaluation has no images, show the predictions in a table.
 
     Args:
         evaluation: The evaluation.
-        positions: Positions of the images in the result of the evaluation.
+        positions: Positions of the images in the result of the evaluation, in the order to show.
         key: Key of the widgets. A hash of the images is appended, so that other images start on
             their first page.
         page_size: Images per page.
@@ -92,7 +92,7 @@ def _show_pages(
     key: str,
     page_size: int,
 ) -> None:
-    """Show faces; a click opens one."""
+    """Show a gallery of faces; a click on a face opens it in the drawer."""
     dataset_rows = evaluation.dataset_rows
     position_by_row = {int(dataset_rows[position]): int(position) for position in positions}
     show_gallery(
@@ -165,9 +165,9 @@ def _show_table(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str
                 "Image": int(result.rows[position]),
                 "True": result.classes[result.labels[position]],
                 "Predicted": result.classes[result.predicted[position]],
-                "Confidence": float(result.confidence[position]),
+                "Confidence": 100 * float(result.confidence[position]),
                 **{
-                    name: float(result.probabilities[position, index])
+                    name: 100 * float(result.probabilities[position, index])
                     for index, name in enumerate(columns)
                 },
             }
@@ -177,10 +177,7 @@ def _show_table(evaluation: LoadedEvaluation, positions: NDArray[intp], key: str
         height=table_height(len(listed_positions), maximum=400),
         key=f"{key}_rows",
         alt="Images with their true and predicted classes and all probabilities",
-        column_config={
-            title: st.column_config.NumberColumn(format="percent")
-            for title in ("Confidence", *columns)
-        },
+        column_config={title: percent_column() for title in ("Confidence", *columns)},
     )
     if len(positions) > len(listed_positions):
         st.caption(

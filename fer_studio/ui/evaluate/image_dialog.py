@@ -22,7 +22,7 @@ SOURCE = "evaluate page"
 
 
 def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], position: int) -> None:
-    """Open the drawer at one of several images, with buttons for the previous and the next.
+    """Open the drawer with an image, and with buttons for the previous and the next image.
 
     Args:
         evaluation: An evaluation with images.
@@ -38,7 +38,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
     width=DRAWER_WIDTH,
     position="right",
     icon=":material/visibility:",
-    # After the drawer is closed, the gallery is drawn again, with the new decisions.
+    # When the drawer is closed, the gallery is drawn again, with the new decisions.
     on_dismiss="rerun",
 )
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
@@ -83,7 +83,7 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
 
 
 def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
-    """Propose the most probable class of the dataset other than the current label."""
+    """Return a proposal with the most probable class of the dataset except the current label."""
     result, dataset = evaluation.result, evaluation.dataset
     assert dataset is not None  # the drawer opens only for an evaluation with images
     predicted = result.classes[result.predicted[position]]

@@ -17,9 +17,10 @@ from fer_studio.ui.text import plain_text
 
 
 def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
-    """Return which images each finding applies to: a mask, bool ``[n]``, by the finding's title.
+    """Return the images of each finding: a mask, bool ``[n]``, by the finding's title.
 
-    Findings that apply to none of the evaluated images are omitted. Empty without images.
+    Findings without any of the evaluated images are omitted. If the evaluation has no images, the
+    result is empty.
     """
     dataset, faces = evaluation.dataset, evaluation.faces
     if dataset is None or faces is None:
@@ -56,7 +57,7 @@ def _vote_masks(
 
 
 def votes_of(evaluation: LoadedEvaluation) -> Votes | None:
-    """Return the FER+ votes for the rows of ``evaluation.faces``; None without votes.
+    """Return the FER+ votes for the rows of ``evaluation.faces``; None if there are no votes.
 
     If the votes cannot be read, this shows a warning and returns None.
     """

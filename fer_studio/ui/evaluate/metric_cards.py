@@ -1,4 +1,4 @@
-"""Metrics in frames, each with its interval below the value."""
+"""Cards that show a metric: the title, the value, and the interval of the value below it."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def show_share(
     *,
     width: int | Literal["stretch"] = "stretch",
 ) -> None:
-    """Draw a share of the images in percent, with its interval.
+    """Draw the card of a share of the images, in percent.
 
     Args:
         title: The name of the metric.
         estimate: The share, 0 to 1, and its interval; both may be undefined.
         hint: The tooltip; None for no tooltip.
-        width: In pixels; by default as wide as possible.
+        width: The width of the card in pixels; by default, the card is as wide as possible.
     """
     _show(title, percent(estimate.value), percent_interval(estimate), hint, width)
 
 
 def show_number(title: str, estimate: Estimate, hint: str | None = None) -> None:
-    """Draw a number with its interval; arguments as for ``show_share``."""
+    """Draw the card of a number; the arguments are those of ``show_share``."""
     _show(title, number(estimate.value), number_interval(estimate), hint, "stretch")
 
 

@@ -98,7 +98,7 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             lambda: json.dumps(_document(evaluation), indent=2) + "\n",
             f"{stem}.json",
             key="download_json",
-            hint="The same content as of the command "
+            hint="The same content as the file of the command "
             "'python -m fer_core evaluate --assessment FILE.json'.",
         )
     if may_edit():
@@ -106,9 +106,9 @@ def show_report(evaluation: LoadedEvaluation) -> None:
 
 
 def _detailed(evaluation: LoadedEvaluation) -> EvaluationResult:
-    """Return the result with accuracy by image quality and, if measured, robustness.
+    """Return the result with the accuracy by image quality, and with robustness if measured.
 
-    It is cached, because several downloads need it.
+    This result is cached, because several downloads need it.
     """
     robustness = measured_robustness(evaluation)
     key = (evaluation.key, len(robustness), sum(curve.n for curve in robustness))
@@ -143,7 +143,7 @@ def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_fa
 
 
 def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:
-    """Return the document of the JSON download; against votes, with annotator agreement."""
+    """Return the content of the JSON file; against votes, it includes the annotator agreement."""
     document = evaluation_document(_detailed(evaluation))
     if evaluation.votes is not None:
         document["votes"] = evaluation.votes.to_json()

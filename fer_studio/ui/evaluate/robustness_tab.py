@@ -21,6 +21,7 @@ from fer_studio.ui.gallery import show_faces
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 from fer_studio.ui.loaders import open_predictor
+from fer_studio.ui.tables import percent_column
 
 ROBUSTNESS = JobKind("robustness", Role.VIEWER)
 
@@ -67,7 +68,9 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
                     "From": score_slice.low,
                     "To": score_slice.high,
                     "Images": score_slice.n,
-                    "Accuracy": score_slice.accuracy.value,
+                    "Accuracy": None
+                    if score_slice.accuracy.value is None
+                    else 100 * score_slice.accuracy.value,
                     "Accuracy, 95 %": percent_interval(score_slice.accuracy),
                 }
                 for slicing in slicings
@@ -78,13 +81,13 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
             column_config={
                 "From": st.column_config.NumberColumn(format="%.1f"),
                 "To": st.column_config.NumberColumn(format="%.1f"),
-                "Accuracy": st.column_config.NumberColumn(format="percent"),
+                "Accuracy": percent_column(),
             },
         )
 
 
 def _agreement_slicing(evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
-    """Return the accuracy by agreement of the FER+ annotators, or nothing without votes."""
+    """Return the accuracy by agreement of the FER+ annotators; empty without votes."""
     votes = votes_of(evaluation)
     if votes is None:
         return ()
@@ -110,7 +113,7 @@ def _slicings(key: str, _evaluation: LoadedEvaluation) -> tuple[Slicing, ...]:
 
 
 def measured_robustness(evaluation: LoadedEvaluation) -> tuple[RobustnessCurve, ...]:
-    """Return the curves measured on the most images; empty if robustness was not measured."""
+    """Return the curves of the largest measured sample; empty if robustness was not measured."""
     for size in reversed(_SAMPLE_SIZES):
         job = job_service().get(ROBUSTNESS, _job_key(evaluation, size))
         if job is not None and job.result is not None:
@@ -140,9 +143,9 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
             st.rerun()
         st.caption(
             f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
-            "corruptions of several strengths. This takes a few seconds to a few minutes and runs "
-            "in the background. The curves are kept until the server stops, and the report "
-            "includes them."
+            "corruptions of several strengths. The measurement takes a few seconds to a few "
+            "minutes and runs in the background. The curves are kept until the server stops, and "
+            "the report includes them."
         )
         return
     _show_curves(result_of(job))
@@ -151,7 +154,8 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
 def _choose_size(evaluation: LoadedEvaluation) -> int:
     """Draw the choice of the sample size; return one of ``_SAMPLE_SIZES``.
 
-    The smallest size is offered even if there are fewer images; then the sample is all images.
+    The smallest size is offered even if there are fewer images; the sample then contains all of
+    them.
     """
     count = evaluation.result.n
     sizes = [size for size in _SAMPLE_SIZES if size < count] or [_SAMPLE_SIZES[0]]

@@ -31,7 +31,11 @@ def show_sections(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_title(evaluation: LoadedEvaluation) -> None:
-    """Show model, data and number of images, with badges for test, seen and drawn images."""
+    """Show the model, the data and the number of images, with badges.
+
+    The badges say whether the images are test images, whether the model has seen them in its
+    training, and whether they are drawn.
+    """
     facts = evaluation.result.facts
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(
@@ -50,8 +54,8 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
 def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     """Return the badges that say whether the model has seen the images in its training.
 
-    Each badge is its title, and True if the model has seen none of the images, or False for a
-    warning.
+    A badge consists of its title and of True if the model has seen none of the images. False means
+    that the badge is a warning.
     """
     seen = result.seen
     if seen is None:
@@ -60,8 +64,8 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
     masks = {
-        # ``is_start``: training images of the model that its training started from.
-        "training images": seen.is_train | seen.is_start,
+        # The training of the model started from the weights of the starting model.
+        "training images": seen.is_train | seen.is_train_of_start_model,
         "validation images": seen.is_validation,
     }
     badges = [
@@ -74,7 +78,8 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     return badges
 
 
-# Each tab is imported when it is opened, so that the page starts without Plotly and SciPy.
+# The module of a tab is imported when the tab is opened, so that the page starts without Plotly and
+# SciPy.
 
 
 def _summary(evaluation: LoadedEvaluation) -> None:

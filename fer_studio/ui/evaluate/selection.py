@@ -12,6 +12,7 @@ from fer_core.dataset.store import DEMO_NAME
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_studio.ui.access import admission
+from fer_studio.ui.address import set_content_pending
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import OpenDataset, open_dataset
@@ -37,11 +38,11 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     """Draw the selection of model, images, split, curation and true classes.
 
     Returns:
-        The selected evaluation; None if there are no metrics yet. In this case the page says what
-        to do.
+        The selected evaluation; None if it is not finished. If it is None, the page says what to
+        do, or shows the progress or an error.
     """
-    # The widgets have no labels, to take less space: each option says what it selects. By the keys
-    # of the containers, app.css reserves the space of elements that are drawn later.
+    # The widgets have no labels, to take less space: each option says what it selects. app.css
+    # finds the containers by their keys, and reserves space for elements that are drawn later.
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="evaluate_choice"
     ):
@@ -49,8 +50,8 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             bundle = choose_bundle(settings, is_in_bar=True)
         data = _choose_data(settings) if bundle is not None else _OWN
         split_container = st.container(width=250)
-        # As wide as the selection of the true classes. This selection is drawn later and would
-        # otherwise add a line to the bar on a phone.
+        # This container has the width of the selection of the true classes, which is drawn later.
+        # Without this width, the selection would add a line to the bar on a phone.
         truth_container = st.container(width=260)
     with st.container(
         horizontal=True,
@@ -68,7 +69,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 label="Evaluate your own model: import it",
                 icon=":material/upload:",
                 query_params={"view": "models"},
-                help="Keras, ONNX, or JSON with weights. The model is then in the list above.",
+                help="Keras, ONNX, or JSON with weights. The list above then contains the model.",
             )
     _show_damaged(settings)
     if bundle is None:
@@ -91,7 +92,10 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         with split_container:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
         evaluation = _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
-        return None if evaluation is None else _choose_truth(evaluation, truth_container)
+        if evaluation is None:
+            set_content_pending()
+            return None
+        return _choose_truth(evaluation, truth_container)
     except InputError as error:
         show_error(error)
         return None
@@ -104,10 +108,10 @@ def _explain_selection() -> None:
             "training, without the images. Choose a dataset to see the images as well.\n\n"
             "**Split.** Choose models on validation. Evaluate on test once, for the final report: "
             "metrics become too optimistic if you use them to choose a model.\n\n"
-            "**Against.** What counts as the true class, if there are annotator votes: the label "
-            "of the dataset, or the annotators' most frequent answer. Images without a single most "
-            "frequent answer are left out. Your data-cleaning decisions change labels, so they "
-            "cannot be combined with votes."
+            "**Against.** If there are annotator votes, choose what counts as the true class: the "
+            "label of the dataset, or the annotators' most frequent answer. Images without a "
+            "single most frequent answer are left out. Your data-cleaning decisions change labels, "
+            "so they cannot be combined with votes."
         )
 
 
@@ -160,7 +164,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
 
     Args:
         evaluation: The evaluation against the labels. If its images have no votes, there is nothing
-            to select, and it is returned.
+            to select, and this evaluation is returned.
         container: The container of the selection.
     """
     try:
@@ -177,7 +181,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
     keep_choice(
         key,
-        # An address can request votes together with the curation, which does not apply to votes.
+        # The curation does not apply to votes, although an address can request both.
         [_LABELS] if is_curated else [_LABELS, _VOTES],
         name="truth",
         noun="kind of true classes",
@@ -251,14 +255,14 @@ def _offer_evaluation(request: EvaluationRequest) -> None:
     name = plain_text(request.bundle.name)
     with st.container(border=True):
         st.markdown(
-            f"**{name} has not been evaluated on {_images_title(request, count)} yet.** This takes "
-            "a few seconds per thousand images and runs in the background. The result is saved, so "
-            "that it opens at once next time."
+            f"**{name} has not been evaluated on {_images_title(request, count)} yet.** The "
+            "evaluation takes a few seconds per thousand images and runs in the background. The "
+            "result is saved, so that it opens at once next time."
         )
         if request.split in ("test", "all"):
             st.markdown(
-                ":material/warning: This includes test images. Evaluate on them once, after you "
-                "have chosen the model."
+                ":material/warning: This evaluation includes test images. Evaluate on them once, "
+                "after you have chosen the model."
             )
         if st.button(
             f"Evaluate on {count:,} images",

@@ -20,7 +20,7 @@ from fer_studio.ui.text import plain_text
 
 @section
 def show_summary(evaluation: LoadedEvaluation) -> None:
-    """Show the overall metrics, warnings and a chart; against votes, also annotator agreement."""
+    """Show overall metrics, warnings, a chart, and the annotator agreement if votes are used."""
     result = evaluation.result
     _show_metrics(result)
     _show_warnings(result)
@@ -53,7 +53,7 @@ def _show_warnings(result: EvaluationResult) -> None:
 
 
 def _show_metrics(result: EvaluationResult) -> None:
-    # On train, no image is leak-free.
+    # No image of train is leak-free, so the metric is omitted for this split.
     leak_free_accuracy = None if result.split == "train" else result.leak_free_accuracy
     with metric_grid(5 if leak_free_accuracy is None else 6):
         show_share(
@@ -66,9 +66,9 @@ def _show_metrics(result: EvaluationResult) -> None:
                 "Leak-free accuracy",
                 leak_free_accuracy,
                 f"Accuracy on the {result.leak_free_n:,} images that are not in train and have no "
-                "copy there, whatever its label. "
+                "copy there, whatever the label of the copy. "
                 f"{result.n - (result.leak_free_n or 0):,} images are left out; "
-                f"{result.near_duplicates or 0:,} of them have only a near-duplicate in train "
+                f"{result.near_duplicate_count or 0:,} of them have only a near-duplicate in train "
                 "(the same photo with other pixels).",
             )
         show_number(

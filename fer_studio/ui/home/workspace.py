@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import streamlit as st
 
 from fer_core.bundle import Bundle, default_bundle_name, list_bundles
@@ -83,6 +85,7 @@ def _show_datasets(settings: Settings) -> None:
             )
     if len(names) > _MAX_DATASETS:
         st.caption(f"The dataset page shows {len(names) - _MAX_DATASETS} more.")
+    st.page_link("pages/dataset.py", label="Import or explore datasets", icon=":material/add:")
 
 
 def _show_runs(settings: Settings) -> None:
@@ -90,28 +93,32 @@ def _show_runs(settings: Settings) -> None:
     from fer_core.training.registry import list_runs, read_run_epochs
 
     try:
-        runs = list_runs(settings)[:_MAX_RUNS]
+        all_runs = list_runs(settings)
     except InputError as error:
         show_error(error)
         return
-    if not runs:
+    # Without this filter, trials of searches would take the places of trainings that users started.
+    runs = [run for run in all_runs if run.study is None][:_MAX_RUNS]
+    searches = {run.study for run in all_runs if run.study is not None}
+    if not all_runs:
         st.caption("No training has been started yet.")
         return
-    st.markdown(
-        "**Last trainings**: accuracy on validation, and the curve of the accuracy by epoch"
-    )
+    if runs:
+        st.markdown(
+            "**Last trainings**: accuracy on validation, and the curve of the accuracy by epoch"
+        )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
         accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
-                plain_text(run.title),
+                plain_text(run.name or run.recipe or run.id),
                 # The accuracy at the epoch whose weights the model has, as on the train page.
                 # Another epoch may have a higher accuracy, for example if the model has the weights
                 # of the epoch with the lowest loss.
                 "none yet"
                 if run.validation_accuracy is None
                 else f"{100 * run.validation_accuracy:.1f} %",
-                delta=run.state,
+                delta=", ".join(filter(None, (run.state, _start_text(run.started)))),
                 delta_color="off",
                 delta_arrow="off",
                 chart_data=accuracies if len(accuracies) > 1 else None,
@@ -122,3 +129,15 @@ def _show_runs(settings: Settings) -> None:
                 icon=":material/visibility:",
                 query_params={"view": "runs", "run": run.id},
             )
+    if searches:
+        st.page_link(
+            "pages/train.py",
+            label=f"Searches for better settings ({len(searches)})",
+            icon=":material/manage_search:",
+            query_params={"view": "search"},
+        )
+
+
+def _start_text(started: datetime | None) -> str:
+    """Return when a run was started, such as "Nov 29, 12:53 UTC"; empty if this is unknown."""
+    return "" if started is None else f"{started:%b} {started.day}, {started:%H:%M} UTC"

@@ -53,7 +53,7 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
                 "To": format_time(episode.end, 1),
                 "Person": analysis.edits.title(episode.person),
                 "Seconds": round(episode.seconds, 2),
-                "Peak": round(episode.peak, 2),
+                "Peak": round(100 * episode.peak),
             }
             for episode in listed_episodes
         ],
@@ -65,7 +65,7 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
         column_config={
             "Seconds": st.column_config.NumberColumn(format="%.2f"),
             "Peak": st.column_config.ProgressColumn(
-                min_value=0.0, max_value=1.0, format="percent", help="Largest smoothed probability."
+                min_value=0, max_value=100, format="%d %%", help="Largest smoothed probability."
             ),
         },
     )

@@ -10,6 +10,7 @@ from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary
 from fer_core.video.edits import MAX_NAME_LENGTH, EditHistory, Edits
 from fer_core.video.timecode import format_time
+from fer_studio.ui.tables import percent_column
 from fer_studio.ui.video.feedback import run_on_analysis
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
@@ -26,7 +27,7 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
             {
                 "Person": analysis.edits.title(summary.person),
                 "Seen (s)": round(summary.seconds_seen, 1),
-                **{label: round(share, 2) for label, share in summary.shares.items()},
+                **{label: 100 * share for label, share in summary.shares.items()},
                 "Episodes": sum(summary.episodes.values()),
                 "Changes": sum(summary.transitions.values()),
             }
@@ -38,7 +39,7 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
         rows,
         hide_index=True,
         column_config={
-            **{label: st.column_config.NumberColumn(format="percent") for label in labels},
+            **{label: percent_column() for label in labels},
             "Seen (s)": st.column_config.NumberColumn(format="%.1f"),
         },
     )

@@ -41,8 +41,9 @@ def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
 
     Tables (``training.csv``, ``validation.csv``) have the columns ``subDirectory_filePath`` and
     ``expression``, and usually columns with the box of the face. The split comes from the name of
-    the table. The annotation file of ``images/123.jpg`` is ``annotations/123_exp.npy``. The split
-    then comes from the folders (``train_set``, ``val_set``).
+    the table. If there are no tables, each picture has an annotation file: ``images/123.jpg`` has
+    ``annotations/123_exp.npy``. In this case, the split comes from the folders (``train_set``,
+    ``val_set``).
 
     Args:
         files: The files of the source.
@@ -166,12 +167,12 @@ def _read_annotations(files: SourceFiles, problems: ProblemLog) -> Layout:
 
 
 def _key_of_annotation(annotation: str) -> str:
-    """Return the part of an annotation's path that is also in its picture's: "train_set/123"."""
+    """Return what the path of an annotation shares with that of its picture: "train_set/123"."""
     return annotation.removesuffix(_ANNOTATION_END).replace("annotations/", "", 1)
 
 
 def _key_of_picture(picture: str) -> str:
-    """Return the part of a picture's path that is also in its annotation's: "train_set/123"."""
+    """Return what the path of a picture shares with that of its annotation: "train_set/123"."""
     return str(PurePosixPath(picture).with_suffix("")).replace("images/", "", 1)
 
 

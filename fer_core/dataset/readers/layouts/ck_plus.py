@@ -30,16 +30,16 @@ _NO_FRAME_NAME = SkipReason("is not named as a frame of CK+, such as S005_001_00
 def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read CK+'s sequences and the files ``…_emotion.txt`` with their emotions.
 
-    A sequence begins with a neutral face and ends with the peak of an emotion. Its last frames get
-    the emotion, its first frame is neutral, and the frames between them are not read. Sequences
-    without a file of their emotion are not read.
+    A sequence begins with a neutral face and ends with the peak of an emotion. The last frames of a
+    sequence get the emotion, the first frame is neutral, and the frames between are not read.
+    Sequences without a file of their emotion are not read.
 
     Args:
         files: The files of the source.
         problems: Collects the sequences and files that cannot be used.
 
     Returns:
-        None if there are no files with emotions.
+        The layout; None if there are no files with emotions.
     """
     label_files = [name for name in files.names if _LABEL.fullmatch(name.rpartition("/")[2])]
     if not label_files:

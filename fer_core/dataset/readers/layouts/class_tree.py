@@ -19,10 +19,11 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.dataset.readers.split_names import split_from_name
 
 _NO_FOLDER = SkipReason("is not in a folder named after a class")
-#: Maximum number of pictures without a class that are listed for one folder. For more pictures, the
-#: folder and their number are listed.
+#: Maximum number of pictures without a class that are listed for one folder. If a folder contains
+#: more of them, only the folder and their number are listed.
 _MAX_LISTED = 3
-#: Minimum number of different codes. One or two of them may be the initials of persons instead.
+#: Minimum number of different codes in a source. One or two folder names that look like codes may
+#: be the initials of persons.
 _MIN_CODES = 3
 #: Codes of emotions in JAFFE and KDEF.
 _FOLDER_CODES = {
@@ -39,11 +40,11 @@ def read_class_tree(
     The class is the last folder named after an emotion. If there is none, it is a folder next to
     folders of other classes, or else the first folder inside the folder of the split.
 
-    A folder below that of the class, ``<class>/<subject>/picture``, names the person.
+    A folder below the folder of the class may name the person: ``<class>/<subject>/picture``.
 
     Args:
         pictures: The paths of the pictures.
-        choice: How the classes become those of the dataset.
+        choice: How the classes are mapped to the classes of the dataset.
         roles: The roles that the user gave to folders.
         problems: Collects the pictures without a class.
     """
@@ -81,7 +82,7 @@ def read_class_tree(
 
 
 def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Folders, int | None]:
-    """Return the position of the folder of the class in each path; None if there is none.
+    """Return the position of the folder of the class in each path; None without such a folder.
 
     Args:
         paths: The folders that contain pictures.
@@ -98,9 +99,9 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
     class_parents = {path[:position] for path, position in positions.items()}
     # No position is None so far.
     class_keys = {class_key(path[position or 0]) for path, position in positions.items()}
-    # In each remaining path, the folder of the class is the first of: a folder next to folders of
-    # classes, a folder with the name of a class, the folder directly below a split, and the
-    # outermost folder that does not contain all pictures.
+    # In each remaining path, the folder of the class is the first of these that exists: a folder
+    # next to folders of classes, a folder with the name of a class, the folder directly below a
+    # split, and the outermost folder that does not contain all pictures.
     for path in sorted(set(paths) - positions.keys()):
         candidates = [level for level in range(len(path)) if not _is_split(path, level, roles)]
         siblings = [level for level in candidates if path[:level] in class_parents]
@@ -162,9 +163,10 @@ def _replace_codes(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
 
 
 def _named_position(path: Folders, roles: FolderRoles) -> int | None:
-    """Return the position of the folder that the user calls a class, or else of the last emotion.
+    """Return the position of the class folder that the user or the name of an emotion determines.
 
-    None if there is no such folder.
+    If the user chose no folder of the path as a class, it is the last folder with the name of an
+    emotion. Return None if there is no such folder.
     """
     role_position, role = roles.role_of(path) or (None, None)
     if role == "class":
@@ -193,7 +195,7 @@ def _is_split(path: Folders, position: int, roles: FolderRoles) -> bool:
 
 
 def _position_below_split(path: Folders, roles: FolderRoles) -> int | None:
-    """Return the position of the folder directly below the last split; None without one."""
+    """Return the position of the folder directly below the last split; None if there is none."""
     splits = [position for position in range(len(path)) if _is_split(path, position, roles)]
     return splits[-1] + 1 if splits and splits[-1] + 1 < len(path) else None
 
@@ -218,7 +220,7 @@ def _positions_below_splits(
 
 
 def _shared_folders(paths: Collection[Folders]) -> int:
-    """Return the number of folders at the start that all folders of pictures have in common.
+    """Return the number of folders that all paths have in common at their start.
 
     If the source has only one class, the folder of this class is not counted. A path that is
     shorter than the shared folders is ignored.
@@ -235,8 +237,9 @@ def _shared_folders(paths: Collection[Folders]) -> int:
 def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
     """Return the level of the classes if folders with the same names are in several folders.
 
-    ``a/cat``, ``a/dog``, ``b/cat``, ``b/dog``: a and b are splits with unknown names. The result is
-    None if there are no such folders, or if they may be persons, which can also be in all classes.
+    An example is ``a/cat``, ``a/dog``, ``b/cat``, ``b/dog``, where a and b are splits with unknown
+    names. Return None if there are no such folders. Also return None if these folders may be
+    persons, because the same persons may be in the folders of all classes.
 
     Args:
         paths: The folders that contain pictures.
@@ -254,7 +257,7 @@ def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
         all_names = set.union(*children.values())
         if len(all_names) > 1:
             break
-        level += 1  # a folder with the same name in each: "a/images/cat", "b/images/cat"
+        level += 1  # each contains one folder with the same name: "a/images/cat", "b/images/cat"
     if len(repeated) < 2 or 2 * len(repeated) < len(all_names):
         return None
     if are_persons(all_names) and not _are_class_numbers(all_names):

@@ -16,7 +16,8 @@ from fer_core.dataset.readers.split_names import split_from_name
 #: Maximum number of files with the same name and class that are compared. If there are more, the
 #: names are probably numbers that begin again in each folder.
 _MAX_COPIES = 8
-#: Number of pairs of files that are compared first. Different trees usually differ in all of them.
+#: Number of pairs of files that are compared first. Different trees usually differ in all of these
+#: pairs.
 _SAMPLES = 3
 #: Two trees are compared if at least this share of the files of the smaller tree has a file of the
 #: same name and class in the larger tree.
@@ -30,7 +31,7 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     splits are never removed: such copies are leaks, and the audit lists them.
 
     Args:
-        layout: The faces of the source; those of repeated pictures are removed.
+        layout: The faces of the source. The faces in repeated pictures are removed in place.
         source: Contains the files.
         problems: Collects the repeated trees.
 
@@ -40,7 +41,7 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
     contents = _Contents(source)
     dropped_counts: Counter[tuple[Folders, Folders]] = Counter()
     for (first, second), candidates in sorted(_pairs_of_trees(layout).items()):
-        # A picture may have been removed with another pair of trees.
+        # The comparison of other trees may already have removed a picture.
         pairs = [pair for pair in candidates if pair[0] in layout.faces and pair[1] in layout.faces]
         if not pairs or not contents.are_alike(pairs):
             continue
@@ -63,8 +64,8 @@ def drop_copies(layout: Layout, source: Source, problems: ProblemLog) -> list[st
 def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[str, str]]]:
     """Return the pairs of files with the same name and class, by the trees that contain them.
 
-    In both pairs, of trees and of files, the first one is the original and the second one may be a
-    copy.
+    In each pair of trees and in each pair of files, the first is the original, and the second may
+    be a copy.
     """
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     class_keys: dict[str, str] = {}
@@ -95,7 +96,7 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
 
 
 def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
-    """Return the number of pictures in the first tree, without the second tree if it is inside."""
+    """Return the number of pictures that are in the first tree, but not in the second tree."""
     first, second = trees
     is_inside = len(second) > len(first) and second[: len(first)] == first
     return sizes[first] - (sizes[second] if is_inside else 0)
@@ -105,7 +106,7 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
     """Yield the pairs of files that may be copies, the original first.
 
     Args:
-        splits: The split of each file; None if neither a list nor a folder names it.
+        splits: The split of each file; None if neither a list nor a folder names the split.
     """
     if len(set(splits.values()) - {None}) == len(splits):
         return  # each file is in another split
@@ -119,7 +120,7 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
 
 
 def _split(name: str, layout: Layout) -> int | None:
-    """Return the split of a picture by its list or by its folders; None if neither names it."""
+    """Return the split that the list or the folders of a picture name; None without a split."""
     list_split = layout.faces[name][0].split
     return _split_of_folder(name.rpartition("/")[0]) if list_split is None else list_split
 
@@ -133,8 +134,8 @@ def _split_of_folder(folder: str) -> int | None:
 def _trees(original: str, repeated: str) -> tuple[Folders, Folders]:
     """Return the folders of two files without the equal folders at the end.
 
-    The second tree never contains the original file: of ``images/a/1.jpg`` and
-    ``images/images/a/1.jpg``, the trees are ``images`` and ``images/images``.
+    The second tree never contains the original file. For example, the trees of ``images/a/1.jpg``
+    and ``images/images/a/1.jpg`` are ``images`` and ``images/images``.
     """
     original_folders = folders_of(original)
     first, second = original_folders, folders_of(repeated)
@@ -158,7 +159,7 @@ class _Contents:
         self._digests: dict[str, bytes | None] = {}
 
     def are_alike(self, pairs: list[tuple[str, str]]) -> bool:
-        """Return True if two files are equal in at least one of ``_SAMPLES`` pairs."""
+        """Return True if at least one of ``_SAMPLES`` pairs consists of equal files."""
         step = max(len(pairs) // _SAMPLES, 1)
         return any(self.are_equal(*pair) for pair in pairs[::step][:_SAMPLES])
 

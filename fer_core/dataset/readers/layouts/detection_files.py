@@ -16,7 +16,7 @@ from fer_core.dataset.readers.layouts.layout import (
     folders_of,
 )
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
-from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
+from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
@@ -36,15 +36,16 @@ _FoundFace = tuple[str, str, Box | None]
 def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read boxes and classes from COCO's or CreateML's JSON, or from Pascal VOC's XML.
 
-    Each box is a face. The split comes from the folders, or from the name of the JSON file
-    (``instances_val.json``).
+    Each box is a face. The split comes from the name of the annotation file
+    (``instances_val.json``). If this name states no split, the split comes from the folders of the
+    picture.
 
     Args:
         files: The files of the source.
         problems: Collects the pictures and boxes that cannot be used.
 
     Returns:
-        None if no such file names a picture of the source.
+        The layout; None if no file states a valid box in a picture of the source.
     """
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
@@ -81,7 +82,7 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
 
 def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_FoundFace]]]:
     """Yield the path, the format and the faces of each JSON file with annotations."""
-    for name in few_in_folder(files.names, (".json",)):
+    for name in files_about_many_pictures(files.names, (".json",)):
         text = read_text(files.source, name)
         try:
             document = None if isinstance(text, SkipReason) else parse_json(text)
@@ -136,12 +137,12 @@ def _create_ml_faces(document: Any) -> Iterator[_FoundFace]:
 
 
 def _records(items: Any) -> list[dict[str, Any]]:
-    """Return the objects in a list; none if it is not a list."""
+    """Return the JSON objects in a list; an empty list for any other value."""
     return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _box(values: Any) -> Box | None:
-    """Return a box from left, top, width and height; None if they are invalid."""
+    """Return a box from left, top, width and height; None if these values are invalid."""
     if not isinstance(values, list) or len(values) != 4:
         return None
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
@@ -156,7 +157,7 @@ def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_FoundFa
     for name, content in files.source.read_all(names):
         if isinstance(content, SkipReason) or len(content) > _MAX_XML_BYTES:
             continue
-        # Declarations of entities can make a small file fill the memory.
+        # Skip files with declarations: declared entities can make a small file fill the memory.
         if b"<!" in content:
             continue
         try:

@@ -11,8 +11,10 @@ from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, Layo
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.emotions import EMOTIONS8, emotion_from_name
 
-#: A source has codes in its file names if at least this share of the pictures has one.
+#: A source has codes in its file names if at least this share of the file names contains a code.
 _MIN_SHARE = 0.6
+
+_NO_SINGLE_EMOTION = SkipReason("has a file name that does not contain exactly one emotion")
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class _Codes:
 
     Attributes:
         title: The name of the dataset.
-        pattern: Matches the start of a file name; its group is the code.
-        classes: The class by code, in lower case.
+        pattern: Matches the start of a file name; the group of the match is the code.
+        classes: The classes by their codes; the codes are in lower case.
     """
 
     title: str
@@ -30,7 +32,7 @@ class _Codes:
     classes: dict[str, str]
 
     def class_of(self, file_name: str) -> str | None:
-        """Return the class in a file name; None if there is no known code."""
+        """Return the class of a file; None if its name does not begin with a known code."""
         match = self.pattern.match(file_name)
         return None if match is None else self.classes.get(match[1].lower())
 
@@ -86,22 +88,25 @@ def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | N
     """Read pictures whose file names contain a code or the name of their emotion.
 
     The codes are those of public datasets. Names of emotions are recognized as parts of the file
-    name (``happy_001.jpg``, ``1001_DFA_ANG_XX.jpg``), unless a file name contains several of them.
+    name (``happy_001.jpg``, ``1001_DFA_ANG_XX.jpg``). A file name with several emotions states no
+    class.
 
     Args:
         pictures: The paths of the pictures.
-        problems: Collects the pictures without a code.
+        problems: Collects the pictures whose file name states no class.
 
     Returns:
-        None if too few file names contain a code or a name of an emotion.
+        The layout; None if too few file names state a class.
     """
     for codes in _DATASETS:
         classes = _classes_of(pictures, codes.class_of)
         if len(classes) >= _MIN_SHARE * len(pictures):
-            return _layout(pictures, classes, f"the codes of {codes.title}", problems)
+            title = f"the codes of {codes.title}"
+            no_class = SkipReason(f"has a file name without {title}")
+            return _layout(pictures, classes, title, no_class, problems)
     classes = _classes_of(pictures, _named_emotion)
     if len(classes) >= _MIN_SHARE * len(pictures) and len(set(classes.values())) > 1:
-        return _layout(pictures, classes, "the names of emotions", problems)
+        return _layout(pictures, classes, "the names of emotions", _NO_SINGLE_EMOTION, problems)
     return None
 
 
@@ -112,10 +117,21 @@ def _classes_of(pictures: Sequence[str], class_of: Callable[[str], str | None]) 
 
 
 def _layout(
-    pictures: Sequence[str], classes: dict[str, str], title: str, problems: ProblemLog
+    pictures: Sequence[str],
+    classes: dict[str, str],
+    title: str,
+    no_class: SkipReason,
+    problems: ProblemLog,
 ) -> Layout:
-    """Return the layout of pictures by their classes; ``title`` names the codes in messages."""
-    no_code = SkipReason(f"has a file name without {title}")
+    """Return the layout of a source whose file names state the classes.
+
+    Args:
+        pictures: The paths of all pictures.
+        classes: The classes of the pictures, by path.
+        title: What states the class in a file name, for the note: "the codes of JAFFE".
+        no_class: Why a picture that is not in ``classes`` is skipped.
+        problems: Collects the skipped pictures.
+    """
     # Pictures with the same class and folders share one annotation, which saves memory.
     shared_faces: dict[tuple[str, Folders], tuple[AnnotatedFace, ...]] = {}
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
@@ -124,13 +140,13 @@ def _layout(
             key = classes[name], folders_of(name)
             faces[name] = shared_faces.setdefault(key, (AnnotatedFace(*key),))
         else:
-            problems.add(name, no_code, class_name="")
+            problems.add(name, no_class, class_name="")
     note = f"The classes were read from {title} in the file names."
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
 
 def _named_emotion(file_name: str) -> str | None:
-    """Return the emotion in a file name; None if it contains no emotion, or several."""
+    """Return the emotion in a file name; None if the name contains no or several emotions."""
     stem = file_name.rpartition(".")[0]
     words = re.findall(r"[^\W\d_]{3,}", stem)
     emotions = {emotion_from_name(word, EMOTIONS8) or emotion_of_folder(word) for word in words}

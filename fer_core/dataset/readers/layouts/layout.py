@@ -53,10 +53,11 @@ class AnnotatedFace:
         parent_folders: The folders above the folder of the class, or all folders of the picture if
             the class is not the name of a folder. They may name the split or the person.
         subfolders: The folders below the folder of the class.
-        split: Index into ``SPLITS`` if a list or table states the split; then the folders do not
-            matter. Otherwise None.
+        split: Index into ``SPLITS`` if the split comes, for example, from a list, a table or the
+            file name. In this case, ``parent_folders`` and ``subfolders`` do not matter for the
+            split. Otherwise None.
         has_official_split: True if ``split`` comes from an official name of FER2013's test sets.
-        person: The person, if the layout names one; otherwise None.
+        person: The person, if the layout names the person; otherwise None.
         box: The position of the face; None if the whole picture is the face.
     """
 
@@ -91,13 +92,14 @@ class Layout:
     Attributes:
         faces: The faces of each picture, by the path of the picture.
         asks_user_about_all_folders: True if the user has to decide about all folders that name
-            neither a split nor a class. False if only about those next to a folder that names a
-            split.
-        has_class_folders: True if folders name the classes, and not lists, codes or annotations.
+            neither a split nor a class. False if the user has to decide about such a folder only
+            if it is next to a folder that names a split.
+        has_class_folders: True if the classes are the names of folders. False if lists, tables,
+            codes or annotations name the classes.
         may_be_classes: True if folders that name no split may be classes.
         left_out: The names of the classes that are left out. The user does not have to decide about
-            their folders.
-        tables: The table that names the class of a picture, by the path of the picture.
+            folders that contain only these classes.
+        tables: The path of the table that names the class of a picture, by the path of the picture.
         notes: Sentences about how the source is read.
         undecided_classes: Folders of pictures next to folders of splits. The user has to say
             whether they are classes.

@@ -21,7 +21,7 @@ from fer_core.dataset.readers.layouts.list_splits import (
     ask_about_lists_without_split,
 )
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
-from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
+from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
 from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
@@ -36,8 +36,8 @@ _NO_LINE = SkipReason("has no line in the list of the classes")
 _REPEATED = SkipReason("repeats a picture; only its first line counts")
 _BAD_CLASS = SkipReason("has a class that is not one of RAF-DB's, 1 to 7")
 
-#: The name of RAF-DB's list, in which "partition" is misspelled. Its classes are the numbers 1 to
-#: 7.
+#: The name of RAF-DB's list, in which "partition" is misspelled. The classes in this list are the
+#: numbers 1 to 7.
 _RAF_LIST = re.compile(r"list_pa\w*tion_label\.txt", re.IGNORECASE)
 _RAF_CLASSES = dict(zip("1234567", CLASS_ORDERS["raf-db"].names, strict=True))
 _RAF_NAME = re.compile(r"(train|test)_\d+(?:_aligned)?\.\w+", re.IGNORECASE)
@@ -48,15 +48,15 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
 
     The class may also come first. Class numbers get their names from ``classes.txt`` if there is
     one. The split comes from the line, from the name of the list (``train.txt``), from RAF-DB's
-    file names (``train_00001.jpg``), or from the folders of the picture. Of RAF-DB's aligned and
-    original pictures, the aligned ones are read.
+    file names (``train_00001.jpg``), or from the folders of the picture. If RAF-DB's aligned and
+    original pictures are both in the source, only the aligned pictures are read.
 
     Args:
         files: The files of the source.
         problems: Collects the lines and pictures that cannot be used.
 
     Returns:
-        None if there is no list of pictures of the source.
+        The layout; None if there is no list that names pictures of the source.
     """
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
@@ -64,7 +64,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     class_names = {
         str(number): name for number, name in read_yolo_config(files).class_names.items()
     }
-    for name in few_in_folder(files.names, LIST_SUFFIXES):
+    for name in files_about_many_pictures(files.names, LIST_SUFFIXES):
         for picture, face in _listed_faces(
             files.source, name, finder, faces, problems, class_names=class_names
         ):
@@ -82,7 +82,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         notes.append(f"Faces that were cut out by the boxes in the lists: {box_count:,}.")
     if finder.chosen_folder is not None:
         folder = "/".join(finder.chosen_folder)
-        notes.append(f"The pictures in {folder} were read; other versions of them were not.")
+        notes.append(f"The pictures in {folder} were read; their other versions were not.")
     layout = Layout(
         {picture: tuple(group) for picture, group in faces.items()},
         asks_user_about_all_folders=False,
@@ -107,9 +107,9 @@ def _listed_faces(
         source: Contains the files.
         name: The path of the file.
         finder: Finds the pictures of the source.
-        known: The faces of each picture in all lines so far; the caller adds the yielded faces.
+        known: The faces that were yielded so far, by picture. The caller adds each yielded face.
         problems: Collects the lines that cannot be used.
-        class_names: The names of class numbers.
+        class_names: The names of the classes, by class number.
     """
     lines = _lines(source, name)
     are_found = [isinstance(finder.find(name, line.path), str) for line in lines[:_CHECKED_LINES]]
@@ -170,7 +170,7 @@ def _lines(source: Source, name: str) -> list[_Line]:
 
 
 def _parsed(number: int, line: str) -> _Line | None:
-    """Return the values in a line; None if it does not consist of a picture and its class."""
+    """Return the values in a line; None if the line does not state a picture and its class."""
     expw_line = _EXPW_LINE.fullmatch(line)
     if expw_line is not None:
         top, left, right, bottom = (float(expw_line[group]) for group in range(2, 6))

@@ -9,26 +9,26 @@ from typing import Any
 
 from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, SourceFiles, folders_of
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
-from fer_core.dataset.readers.layouts.small_files import few_in_folder, read_text
+from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.problems import SkipReason, as_text
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
-#: A list gives the splits if at least this share of its paths are pictures of the source.
+#: A list is used if at least this share of its paths are paths of pictures in the source.
 _MIN_SHARE = 0.5
 
 
 def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
-    """Set the splits by lists of paths.
+    """Set the splits of the pictures whose paths are in a list.
 
     The lists are text or JSON files that are named after a split (``train.txt``, ``val.json``), or
     one JSON file with all splits.
 
     Args:
         files: The files of the source.
-        layout: The faces; all faces in a listed picture get the split of the list.
+        layout: The faces of the source. All faces in a listed picture get the split of the list.
     """
     finder: PictureFinder | None = None
     used_lists: list[str] = []
@@ -53,18 +53,18 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
 def apply_file_name_splits(layout: Layout) -> None:
     """Set the splits by the beginnings of the file names, as in RAF-DB: ``train_1.jpg``.
 
-    This applies only if all file names begin with a split, if there are at least two splits, and if
-    nothing else names a split. The official file names of FER2013 are recognized later, when the
-    pictures are read.
+    The splits are set only if all file names begin with a split, if there are at least two splits,
+    and if nothing else states a split. The official file names of FER2013 are recognized later,
+    when the pictures are read.
 
     Args:
-        layout: The faces; either all of them get a split or none.
+        layout: The faces of the source. Either all faces get a split, or none of them.
     """
     splits: dict[str, int] = {}
     for picture, faces in layout.faces.items():
         beginning = re.match(r"[A-Za-z]+(?=[\W\d_])", picture.rpartition("/")[2])
         named_split = None if beginning is None else split_from_name(beginning[0])
-        if named_split is None or any(_names_split(face) for face in faces):
+        if named_split is None or any(_has_split(face) for face in faces):
             return
         split, is_official = named_split
         if is_official:
@@ -77,15 +77,15 @@ def apply_file_name_splits(layout: Layout) -> None:
     layout.notes.append("The splits were read from the beginnings of the file names.")
 
 
-def _names_split(face: AnnotatedFace) -> bool:
-    """Return True if a list, a table or a folder names the split of a face."""
+def _has_split(face: AnnotatedFace) -> bool:
+    """Return True if a list, a table or a folder states the split of a face."""
     folders = (*face.parent_folders, *face.subfolders)
     return face.split is not None or any(split_from_name(folder) for folder in folders)
 
 
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
     """Yield the path, the split and the lines of each text file that is named after a split."""
-    for name in few_in_folder(files.names, LIST_SUFFIXES):
+    for name in files_about_many_pictures(files.names, LIST_SUFFIXES):
         named_split = split_from_name(_stem(name))
         if named_split is None:
             continue
@@ -106,7 +106,7 @@ def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
     Either the file is named after a split (``train.json``), or its keys are the names of splits
     (``{"train": […], "test": […]}``).
     """
-    for name in few_in_folder(files.names, (".json",)):
+    for name in files_about_many_pictures(files.names, (".json",)):
         text = read_text(files.source, name)
         try:
             document = None if isinstance(text, SkipReason) else parse_json(text)
@@ -141,12 +141,12 @@ def ask_about_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> N
     """Let the user decide about the split of a list such as ``more.csv`` next to ``train.csv``.
 
     Lists that are not named after a split are training data only if no other list is named after a
-    split. Pictures whose folders or rows name the split keep that split.
+    split. Pictures whose folders or rows state a split keep that split.
 
     Args:
-        layout: The faces; in those of undecided lists, the file name of the list replaces the
-            parent folders.
-        lists: The path of the list or table of each picture, by the path of the picture.
+        layout: The faces of the source, which are changed in place. If a face is in a list whose
+            split the user has to choose, the file name of the list replaces the parent folders.
+        lists: The path of the list or table that names each picture, by the path of the picture.
     """
     split_of_list = {name: split_from_name(_stem(name)) for name in set(lists.values())}
     if all(split is None for split in split_of_list.values()):

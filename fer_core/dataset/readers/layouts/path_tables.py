@@ -17,7 +17,7 @@ from fer_core.dataset.readers.layouts.layout import (
 )
 from fer_core.dataset.readers.layouts.list_splits import ask_about_lists_without_split
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
-from fer_core.dataset.readers.layouts.small_files import few_in_folder
+from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, reading_failed
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
@@ -33,7 +33,7 @@ from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.errors import InputError
 
 _REPEATED = SkipReason("repeats a picture; only its first row counts")
-_NAMES_NOTHING = SkipReason("names no picture of the source and was not used")
+_NO_KNOWN_PICTURE = SkipReason("names no picture of the source and was not used")
 _NO_ROW = SkipReason("has no row in the table of the classes")
 _BAD_ROW = SkipReason("has fewer columns than the first line")
 _OVERLONG = SkipReason(f"is longer than {MAX_LINE_BYTES // 2**20} MB")
@@ -70,12 +70,12 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     tables: list[FaceTable] = []
     unused_tables: list[FaceTable] = []
     for table in path_tables(files.source, files.names):
-        names_pictures = _names_pictures(files.source, table, finder)
-        (tables if names_pictures else unused_tables).append(table)
+        is_used = _has_known_picture(files.source, table, finder)
+        (tables if is_used else unused_tables).append(table)
     if not tables:
         return None
     for table in unused_tables:
-        problems.add(table.name, _NAMES_NOTHING)
+        problems.add(table.name, _NO_KNOWN_PICTURE)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     table_of_picture: dict[str, str] = {}
     boxes: dict[str, list[Box | None]] = defaultdict(list)
@@ -84,7 +84,8 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             picture = finder.find(table.name, row.path)
             if isinstance(picture, SkipReason):
                 problems.add(f"{table.name}:{number}", picture)
-            # A picture with several faces has a row with a different box for each.
+            # A picture with several faces has a row for each face, and these rows have different
+            # boxes.
             elif picture in faces and (row.box is None or row.box in boxes[picture]):
                 problems.add(f"{table.name}:{number}", _REPEATED)
             else:
@@ -109,7 +110,7 @@ def add_listed_pictures(
 ) -> None:
     """Add the pictures that are in no class folder but have a class in a table.
 
-    An example is ``train/<class>/…`` with ``test/…`` and ``test.csv``.
+    An example is a source with ``train/<class>/…``, ``test/…`` and ``test.csv``.
 
     Args:
         files: The files of the source.
@@ -153,8 +154,8 @@ def path_tables(
     tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
     # Text files without a header are lists or labels, which other layouts read. A folder with many
     # text or JSON files probably has one for each picture.
-    texts = few_in_folder(names, (".txt",))
-    tables += few_in_folder(names, JSON_SUFFIXES)
+    texts = files_about_many_pictures(names, (".txt",))
+    tables += files_about_many_pictures(names, JSON_SUFFIXES)
     return [
         table
         for table in (
@@ -171,7 +172,7 @@ class _Row:
     Args:
         path: The path of the picture, as the table states it.
         class_name: The class of the face.
-        split: As ``split_from_name`` returns it, if the row or the table names the split; otherwise
+        split: The result of ``split_from_name`` if the row or the table states a split; otherwise
             None.
         fields: All fields of the row.
         columns: The columns of the table.
@@ -223,7 +224,7 @@ def _box(fields: Sequence[bytes], columns: TableColumns) -> Box | None:
 
 
 def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
-    """Yield the path of the picture in each row of a table that states one.
+    """Yield the paths in the rows of a table; rows without a path are left out.
 
     Raises:
         Exception: The table is damaged.
@@ -240,7 +241,7 @@ def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
                 yield field_text(fields[position])
 
 
-def _names_pictures(source: Source, table: FaceTable, finder: PictureFinder) -> bool:
+def _has_known_picture(source: Source, table: FaceTable, finder: PictureFinder) -> bool:
     """Return True if a table names a picture of the source, or if the table is damaged."""
     try:
         return any(
@@ -292,17 +293,17 @@ def _joined(
 ) -> Iterator[tuple[int, bytes | None]]:
     """Join the lines of a row whose quoted text contains line breaks.
 
-    Lines are joined only if the row then has as many fields as the table has columns. A quote that
-    is never closed therefore affects no other row.
+    Lines are joined only if the joined row has as many fields as the table has columns. Therefore a
+    quote that is never closed affects only its own row.
 
     Args:
         lines: The lines with their numbers; None for a line that is longer than ``MAX_LINE_BYTES``.
         columns: The columns of the table.
 
     Yields:
-        The rows in the form of ``lines``, with the number of their first line.
+        The rows in the form of ``lines``, each with the number of its first line.
     """
-    # The lines since a quote that may not be closed yet.
+    # The first lines of a row in which a quote may not be closed yet.
     open_lines: list[tuple[int, bytes | None]] = []
     for number, line in lines:
         if not open_lines and (line is None or b'"' not in line):

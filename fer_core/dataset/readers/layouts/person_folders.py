@@ -33,5 +33,5 @@ def may_be_person(name: str) -> bool:
 
 
 def are_persons(names: Collection[str]) -> bool:
-    """Return True if folders with these names are those of numbered persons."""
+    """Return True if folders with these names are named after numbered persons."""
     return len(names) >= _MIN_PERSONS and all(_NUMBERED.fullmatch(name) for name in names)

@@ -19,8 +19,8 @@ _SEVERAL_PICTURES = SkipReason("names a picture that exists several times; give 
 class PictureFinder:
     """Finds the pictures that lists and tables name.
 
-    Of RAF-DB's aligned and original pictures (``a_aligned.jpg`` and ``a.jpg``), the aligned ones
-    are found.
+    If RAF-DB's aligned and original pictures (``a_aligned.jpg`` and ``a.jpg``) are both in the
+    source, the aligned pictures are found.
 
     Args:
         pictures: The paths of the pictures in the source.
@@ -33,22 +33,25 @@ class PictureFinder:
             self._by_stem[_stem(_key(picture.rpartition("/")[2]))].append(picture)
         folders = Counter(folders_of(picture) for picture in pictures if _is_aligned(picture))
         has_versions = any(len(group) > 1 for group in self._by_stem.values())
-        #: The folder of the pictures to read, if the source contains other versions of them.
+        #: The folder of the pictures to read, if the source also contains other versions of these
+        #: pictures.
         self.chosen_folder: Folders | None = None
         if folders and has_versions:
             self.chosen_folder = folders.most_common(1)[0][0]
 
     def find(self, list_name: str, text: str) -> str | SkipReason:
-        """Return the picture that a path names, or why there is none.
+        """Return the picture that a path names, or why no picture is found.
 
         The path is first looked up relative to the list, then relative to the source. If both
-        fail, it may be a path of another computer. Then the pictures with its file name are
-        compared: the path that ends with the most equal folders is the best match; if several do,
-        the one nearest to the list. Suffix, letter case and the Unicode form of accents may differ.
+        fail, the path may come from another computer. In this case, the pictures with its file name
+        are compared. The best match is the picture that shares the most folders with the path,
+        counted upward from the file name; among several such pictures, it is the one nearest to the
+        list. Suffix, letter case and the Unicode form of accents may differ.
 
         Args:
             list_name: The path of the list or table in the source.
-            text: The path in it, with ``/`` or backslashes, with or without a suffix.
+            text: The path of the picture, as the list states it: with ``/`` or backslashes, with or
+                without a suffix.
         """
         path = text.replace("\\", "/")
         if "://" in path:
@@ -63,7 +66,7 @@ class PictureFinder:
         if not parts:
             return NO_PICTURE
         *parents, name = parts
-        # If the list omits suffixes, a name may still contain a dot: then all of it is the stem.
+        # If the list omits suffixes and a name contains a dot, the whole name is the stem.
         group = self._by_stem.get(_stem(name)) or self._by_stem.get(name, [])
         group = [picture for picture in group if not _is_other_split(parents, picture)]
         chosen = [picture for picture in group if folders_of(picture) == self.chosen_folder]
@@ -73,7 +76,7 @@ class PictureFinder:
         return _best_match(parents, same_name or group, folders_of(list_name))
 
     def has_other_versions(self, picture: str) -> bool:
-        """Return True if there is a ``chosen_folder``, and other pictures have the same stem."""
+        """Return True if there is a ``chosen_folder`` and another picture has the same stem."""
         stem = _stem(_key(picture.rpartition("/")[2]))
         return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
 
@@ -81,7 +84,7 @@ class PictureFinder:
 def _best_match(
     parents: Sequence[str], group: Sequence[str], list_folder: Folders
 ) -> str | SkipReason:
-    """Return the picture with the most folders in common with a path, and then with a list.
+    """Return the picture that shares the most folders with a path, and then with a list.
 
     Args:
         parents: The folders of the path.
@@ -89,7 +92,8 @@ def _best_match(
         list_folder: The folders of the list that contains the path.
 
     Returns:
-        The picture, or why there is none: no picture has the name, or several match equally well.
+        The picture, or why no picture is found: there is no picture with the name, or several
+        pictures match equally well.
     """
     if not group:
         return NO_PICTURE

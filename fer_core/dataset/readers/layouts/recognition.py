@@ -29,7 +29,7 @@ from fer_core.errors import InputError
 
 #: Folders with names of emotions are the classes if they contain this share of the pictures.
 _MIN_SHARE = 0.5
-#: The layouts whose classes are in files of their own, the most specific one first.
+#: The readers of layouts that state the classes in separate files, the most specific reader first.
 _READERS = (
     read_ck_plus,
     read_affectnet,
@@ -47,7 +47,7 @@ class Arrangement:
     Attributes:
         layout: The faces, without those in repeated folders.
         splits: The splits by folders, and the folders about which the user has to decide.
-        repeated: A sentence for each folder that repeats another one.
+        repeated: A sentence for each folder that repeats another folder.
     """
 
     layout: Layout
@@ -70,7 +70,7 @@ def arrange(
 
     Args:
         files: The files of the source.
-        choice: How the classes become those of the dataset.
+        choice: How the classes are mapped to the classes of the dataset.
         roles: The roles that the user gave to folders.
         problems: Collects pictures without a class, and repeated folders.
 
@@ -79,13 +79,14 @@ def arrange(
     """
     root = files.source.label
     layout = _layout(files, choice, roles, problems)
+    # A role can be that of the source, of a list without a named split, or of a picture folder.
     missing = roles.missing(
         {(root,), *layout.unnamed_lists, *(folders_of(name) for name in files.pictures)}
     )
     if missing:
         raise InputError(
-            f"{root} contains no folder {missing[0]!r} with pictures, which --split "
-            "names; its folders are listed by 'dataset classes'."
+            f"{root} contains no folder {missing[0]!r} with pictures, but --split names this "
+            "folder; list the folders with 'dataset classes'."
         )
     layout.left_out = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
@@ -102,7 +103,7 @@ def _layout(
     problems: ProblemLog,
 ) -> Layout:
     """Read the layout with the first reader that recognizes it; arguments as for ``arrange``."""
-    # A user who names a table wants its classes, and not those of the folders.
+    # A user who imports a table wants the classes in the table, and not those of the folders.
     if isinstance(files.source, TableFolderSource):
         layout = read_path_tables(files, problems)
         if layout is not None:
@@ -112,7 +113,8 @@ def _layout(
             layout = reader(files, problems)
             if layout is not None:
                 return layout
-        if choice.fixed_classes is not None or not _can_be_classes(files.pictures):
+        # Codes in file names must not replace the names of folders that may be kept as classes.
+        if choice.fixed_classes is not None or not _may_have_class_folders(files.pictures):
             layout = read_file_codes(files.pictures, problems)
             if layout is not None:
                 return layout
@@ -139,7 +141,7 @@ def _prefer_roles(layout: Layout, roles: FolderRoles) -> None:
 
 
 def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
-    """Return the names of the classes that do not become one of the seven or eight emotions."""
+    """Return the names of the classes that are not mapped to an emotion."""
     if choice.fixed_classes is None:
         return set()
     names = {face.class_name for faces in layout.faces.values() for face in faces}
@@ -159,7 +161,7 @@ def _has_emotion(folder: str) -> bool:
     return any(emotion_of_folder(part) for part in folder.split("/"))
 
 
-def _can_be_classes(pictures: Sequence[str]) -> bool:
-    """Return True if a dataset can have as many classes as there are names of innermost folders."""
+def _may_have_class_folders(pictures: Sequence[str]) -> bool:
+    """Return True if the number of different innermost folders is valid as a number of classes."""
     folder_names = {folders_of(name)[-1:] for name in pictures}
     return MIN_CLASSES <= len(folder_names) <= MAX_CLASSES

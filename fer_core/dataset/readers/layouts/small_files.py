@@ -12,13 +12,16 @@ from fer_core.dataset.readers.sources import Source
 
 #: Maximum size of a list with one line per picture.
 MAX_LIST_BYTES = 64 * 2**20
-#: Maximum number of files of one kind in a folder. If there are more, each probably belongs to one
-#: picture.
+#: Maximum number of files of one kind in a folder. If a folder contains more, each of them probably
+#: belongs to one picture.
 _MAX_IN_FOLDER = 12
 
 
-def few_in_folder(names: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
-    """Return the files with one of the suffixes, except in folders with many of them.
+def files_about_many_pictures(names: Iterable[str], suffixes: tuple[str, ...]) -> list[str]:
+    """Return the files with one of the suffixes, without files that belong to a single picture.
+
+    If a folder contains many files with these suffixes, each of them probably belongs to one
+    picture, so that none of them is returned.
 
     Args:
         names: The paths of the files.

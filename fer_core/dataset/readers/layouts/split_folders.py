@@ -28,14 +28,14 @@ _LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 @dataclass(frozen=True)
 class SplitFolder:
-    """A folder with a role in the division of a source into splits.
+    """A folder that is a split or a class, is left out, or about which the user has to decide.
 
     Attributes:
         name: The name of the folder, or its path in the source if several folders have this name.
         role: ``train``, ``validation``, ``test`` or ``class``; empty if the folder is left out, and
             None if its name does not say what it is, so that the user has to decide.
         count: Number of pictures in the folder; 0 for a table, whose rows are not counted.
-        may_be_class: True if the folder can be a class as well.
+        may_be_class: True if the user can also give the folder the role ``class``.
     """
 
     name: str
@@ -52,8 +52,8 @@ class NamedSplit:
         split: Index into ``SPLITS``; None if no folder names a split.
         is_official: True if the folder is named like an official test set of FER2013.
         is_chosen: True if the user, or a list or table of the source, chose the split.
-        is_left_out: True if the picture is not read: the user leaves its folder out, or has not
-            decided about it yet.
+        is_left_out: True if the picture is not read, because the user leaves its folder out or has
+            not decided about this folder yet.
         person: The person that a folder above the classes names; None without such a folder.
     """
 
@@ -69,9 +69,10 @@ class SourceSplits:
     """The splits of a source by its folders.
 
     Attributes:
-        by_folders: The split by the parent folders and the subfolders of a face, as in
-            ``AnnotatedFace``.
-        folders: The folders with a role. Those about which the user has to decide come first.
+        by_folders: The split of a face. The key consists of the parent folders and the subfolders
+            of the face, as in ``AnnotatedFace``.
+        folders: The folders that have a role or about which the user has to decide. The folders
+            about which the user has to decide come first.
         notes: Sentences about folders that are not splits.
         undecided_keys: The keys of ``by_folders`` about which the user has to decide.
     """
@@ -102,9 +103,10 @@ def find_split_folders(
 ) -> SourceSplits:
     """Return the splits of a source by its folders.
 
-    A folder above the classes that names no split is never training data by default. The user
-    has to decide about it, unless it contains all pictures, contains the folder of a split or is
-    in one, or is a numbered person.
+    The user has to decide about a folder above the classes that names no split, unless the folder
+    contains all pictures, contains the folder of a split or is in one, or is a numbered person.
+    If ``layout.asks_user_about_all_folders`` is False, the user only has to decide about such a
+    folder if it is next to a folder that names a split.
 
     Args:
         layout: The faces of the source.
@@ -145,7 +147,7 @@ def find_split_folders(
             result.by_folders[key] = NamedSplit(person=person)
             continue
         else:
-            # These pictures are not read until the user has decided.
+            # These pictures are not read until the user has decided about their folder.
             result.undecided_keys.add(key)
             result.by_folders[key] = NamedSplit(is_left_out=True)
         if path is not None:
@@ -234,7 +236,7 @@ class _SplitFinder:
         }
         #: Folders that contain a folder that names a split.
         self._split_parents = {parent for parent, _ in split_folders}
-        #: True if a folder has a usual name of the validation split, and not one such as "eval".
+        #: True if a folder has a usual name of the validation split; "eval" is not such a name.
         self._has_validation = any(
             split_from_name(folder) == (SPLITS.index("validation"), False)
             and not is_evaluation_name(folder)
@@ -273,7 +275,7 @@ class _SplitFinder:
     def _chosen_split(
         self, parent_folders: Folders, subfolders: Folders
     ) -> tuple[NamedSplit, Folders] | None:
-        """Return the split that the user chose, and its folder; None if there is no choice."""
+        """Return the split that the user chose, and the folder with it; None without a choice."""
         level_and_role = self._roles.role_of(parent_folders)
         if level_and_role is not None:
             level, role = level_and_role
@@ -294,7 +296,7 @@ class _SplitFinder:
         name = path[-1]
         if is_evaluation_name(name):
             return self._has_validation
-        # "my-test-dataset" around everything is probably the name of the dataset.
+        # A folder around all pictures, such as "my-test-dataset", probably has the dataset's name.
         is_around_all = len(path) <= self._common
         return is_around_all and split != SPLITS.index("train") and not is_plain_split_name(name)
 
@@ -336,7 +338,10 @@ def _class_folder(face: AnnotatedFace) -> Folders:
 
 
 def _are_persons(names: Collection[str]) -> bool:
-    """Return True if folders with these names are persons; 1, 2, 3 may be parts of a dataset."""
+    """Return True if folders with these names are numbered persons.
+
+    Single digits are not enough, because 1, 2 and 3 may be the parts of a dataset.
+    """
     return are_persons(names) and any(len(name) > 1 for name in names)
 
 

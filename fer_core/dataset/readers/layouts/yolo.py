@@ -21,7 +21,7 @@ from fer_core.dataset.readers.split_names import split_from_name
 #: crops often miss a few pixels at the edges.
 WHOLE_PICTURE = 0.9
 _MAX_LABEL_BYTES = 2**20
-#: Number of text files that are read to recognize labels next to their pictures.
+#: Number of text files next to pictures that are read to check whether such files contain labels.
 _CHECKED_FILES = 5
 
 _NO_LABELS = SkipReason("has no file of labels")
@@ -43,7 +43,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         problems: Collects the pictures and lines that cannot be used.
 
     Returns:
-        None if no picture has a file of labels.
+        The layout; None if no picture has a file of labels.
     """
     labels = _label_files(files)
     if not labels:
@@ -64,7 +64,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
         split = config.split_of(picture)
         if split == _split_of_folders(parent_folders):
-            split = None  # the folders are enough, and the user can choose another split for them
+            # The folders state the same split. The user can choose another split for folders.
+            split = None
         uses_config |= split is not None
         picture_faces = []
         for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
@@ -100,13 +101,16 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
 
 
 def _split_of_folders(folders: Folders) -> int | None:
-    """Return the split of the innermost folder whose name states one; None if none does."""
+    """Return the split of the innermost folder that names a split; None without such a folder."""
     splits = [split[0] for folder in folders if (split := split_from_name(folder)) is not None]
     return splits[-1] if splits else None
 
 
 def _label_files(files: SourceFiles) -> dict[str, str]:
-    """Return the file of labels of each picture that has one: in ``labels/``, or next to it."""
+    """Return the paths of the files of labels, by the paths of their pictures.
+
+    The files are in ``labels/``, or else next to the pictures.
+    """
     names = set(files.names)
     paths = {picture: _label_path(picture) for picture in files.pictures}
     in_labels_folder = {picture: path for picture, path in paths.items() if path in names}
@@ -141,7 +145,7 @@ def _parsed(line: bytes) -> tuple[int, Box | None] | None:
     """Return the class number and the box of a line; None if the line is invalid.
 
     The box is None if it counts as the whole picture. Four values after the class number are the
-    center, the width and the height; six or more are the corners of a polygon.
+    center, the width and the height of a box; six or more values are the corners of a polygon.
     """
     try:
         first, *values = (float(word) for word in line.split())

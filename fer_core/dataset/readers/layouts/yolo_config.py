@@ -23,12 +23,12 @@ class YoloConfig:
     """The classes and splits that the configuration of a YOLO dataset states.
 
     Attributes:
-        class_names: The names of the classes by their number; empty if no file has them.
+        class_names: The names of the classes by their number; empty if no file states them.
         split_folders: Index into ``SPLITS`` by folder.
         split_pictures: Index into ``SPLITS`` by picture, for splits that are lists of pictures.
-        ambiguous_folders: The folders that are named for several splits, so that their split is
-            not known.
-        file_name: The path of the file that names the splits; empty if there is none.
+        ambiguous_folders: The folders that the configuration names for several splits, so that
+            their split is not known.
+        file_name: The path of the file that states the splits; empty if no file states them.
     """
 
     class_names: dict[int, str] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def read_yolo_config(files: SourceFiles) -> YoloConfig:
 
 
 def names_in_yaml(text: str) -> dict[int, str]:
-    """Return the class names by number from ``names`` in a ``data.yaml``; empty without it."""
+    """Return the class names by number from the key ``names``; empty without this key."""
     names = {}
     for position, item in enumerate(_items_of(text, "names")):
         match = re.fullmatch(r"\s*['\"]?(\d{1,3})['\"]?\s*:\s*(.+)", item.strip(), re.DOTALL)
@@ -138,9 +138,12 @@ def _listed_pictures(value: str, root: str, config: str, files: SourceFiles) -> 
 def _folder(
     value: str, root: str, config: str, picture_folders: Collection[Folders]
 ) -> Folders | None:
-    """Return the folder that a path in a configuration names; None if it is not clear.
+    """Return the folder that a path in a configuration names.
 
-    Paths are relative to ``path`` or to the configuration, and often those of another computer.
+    The path is relative to ``path`` or to the folder of the configuration. If no such folder
+    exists, the path may come from another computer. In this case, the last parts of the path are
+    compared with the ends of the folders in the source. Return None if no folder matches, or if
+    several folders match.
 
     Args:
         value: The path.
