@@ -11,8 +11,9 @@ from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_
 message_place = st.container()
 collection = collect_photos()
 if not collection.photos:
-    # These elements are in one container. When photos are added, st.empty() below replaces it, so
-    # that they disappear at once instead of moving down step by step while the results are drawn.
+    # These elements are in one container. When photos are added, st.empty() below replaces the
+    # container. The elements then disappear at once; otherwise they would move down step by step
+    # while the results are drawn.
     with st.container():
         show_empty_state()
         show_privacy()

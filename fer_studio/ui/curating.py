@@ -28,9 +28,9 @@ from fer_core.phrases import as_sentence, counted
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.gallery import clear_selection
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 
-_CALLBACK_ERROR = KeptError("curation_error")
+_CALLBACK_ERROR = ErrorKeeper("curation_error")
 #: Session state: a sentence about the last change, until it is shown.
 _OUTCOME = "curation_done"
 #: The option of "Correct label" that gives each image the label suggested for it.

@@ -1,4 +1,4 @@
-"""Galleries of faces: pages, a click to open a face, and checkboxes to select faces."""
+"""Galleries of faces in pages: a click opens a face, and checkboxes select faces."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from fer_studio.ui.face_grid import FaceTile, face_grid
 from fer_studio.ui.pictures import png_url
 
-#: Width of a face in ``show_faces`` in screen pixels, two per pixel of the image.
+#: Width in screen pixels of a face that ``show_faces`` draws: two for each pixel of the face.
 FACE_WIDTH = 96
 #: Factor by which faces are enlarged before they are sent, so that the browser blurs only the
 #: edges of their pixels.
 _ENLARGEMENT = 2
-#: Number of faces, and of groups of faces, on one page of a gallery. 24 fills the rows of every
-#: number of columns in face_grid.css.
+#: Number of faces, and of groups of faces, on one page of a gallery. With every number of columns
+#: that face_grid.css defines, 24 faces fill complete rows.
 PAGE_SIZE, GROUPS_ON_PAGE = 24, 12
-#: Maximum number of faces that are drawn of a group. FER2013's largest group has a few dozen faces,
-#: but a folder of copies may have thousands.
-_SHOWN_OF_GROUP = 24
+#: Maximum number of faces of one group that are drawn. The largest group of FER2013 has a few dozen
+#: faces, but a folder of copies may have thousands.
+_MAX_FACES_OF_GROUP = 24
 #: Space between two faces in screen pixels. It is part of each picture, because ``st.image`` draws
 #: a list of pictures without gaps.
 _GAP = 8
@@ -35,8 +35,8 @@ def face_png(image: NDArray[np.uint8], *, gap: int = 0) -> bytes:
 
     Args:
         image: uint8 ``[height, width]``.
-        gap: Width of the transparent margins at the left and the right together, in screen pixels
-            of a face that is ``FACE_WIDTH`` wide.
+        gap: Total width of the transparent margins at the left and at the right, in screen pixels.
+            This applies to a face that is drawn ``FACE_WIDTH`` screen pixels wide.
     """
     picture = cv2.resize(
         image, None, fx=_ENLARGEMENT, fy=_ENLARGEMENT, interpolation=cv2.INTER_NEAREST
@@ -61,7 +61,7 @@ def show_faces(
     Args:
         images: Faces, uint8 ``[48, 48]`` each.
         captions: The text below each face; plain text or Markdown.
-        names: The alternative text of each face; by default, its caption.
+        names: The alternative text of each face; by default, the caption of the face.
     """
     if len(images):
         st.image(
@@ -74,7 +74,10 @@ def show_faces(
 
 @dataclass(frozen=True, eq=False)
 class FaceTexts:
-    """Functions that return what a gallery shows of the face in a row, as plain text.
+    """The texts that a gallery shows of each face.
+
+    Each text is the result of a function that takes the row of the face in the dataset and returns
+    plain text.
 
     Attributes:
         caption: The text below the face.
@@ -91,7 +94,8 @@ class FaceTexts:
     detail: Callable[[int], str] = lambda row: ""
 
 
-#: Opens a face; takes its row, and all rows of the gallery in their order.
+#: A function that opens a face. It takes the row of the face, and the rows of all faces of the
+#: gallery in their order.
 OpenFace = Callable[[int, NDArray[np.intp]], None]
 
 
@@ -104,13 +108,13 @@ def show_gallery(
     open_face: OpenFace,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Draw faces in pages, the page numbers below; a click opens a face.
+    """Draw faces in pages, with the page numbers below. A click on a face opens it.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
         texts: The texts of each face.
-        key: Key of the widgets; use a different key for other rows, so that they start on page 1.
+        key: Key of the widgets; use a different key for other rows, so that page 1 is shown first.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
@@ -135,7 +139,7 @@ def choose_faces(
 ) -> None:
     """Draw faces in pages, each with a checkbox; the selection is kept across pages.
 
-    ``chosen_faces`` returns the selection; it can be called before or after this function.
+    ``selected_faces`` returns the selection. It can be called before or after this function.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
@@ -147,7 +151,7 @@ def choose_faces(
     """
     shown = [int(row) for row in choose_page(rows, key=key, page_size=page_size)]
     _draw_selection_bar(rows, shown, key)
-    _choose_shown(images, [shown], rows, texts, key=key, open_face=open_face)
+    _draw_page(images, [shown], rows, texts, key=key, open_face=open_face)
 
 
 def choose_grouped_faces(
@@ -173,14 +177,18 @@ def choose_grouped_faces(
         return
     rows = np.concatenate(groups)
     page = choose_page(np.arange(len(groups)), key=key, page_size=page_size)
-    shown = [[int(row) for row in groups[number][:_SHOWN_OF_GROUP]] for number in page]
+    shown = [[int(row) for row in groups[number][:_MAX_FACES_OF_GROUP]] for number in page]
     # The bar is above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
-    hidden = [len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)]
-    _choose_shown(images, shown, rows, texts, key=key, open_face=open_face, hidden=hidden)
+    hidden_counts = [
+        len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)
+    ]
+    _draw_page(
+        images, shown, rows, texts, key=key, open_face=open_face, hidden_counts=hidden_counts
+    )
 
 
-def _choose_shown(
+def _draw_page(
     images: NDArray[np.uint8],
     shown: list[list[int]],
     rows: NDArray[np.intp],
@@ -188,7 +196,7 @@ def _choose_shown(
     *,
     key: str,
     open_face: OpenFace,
-    hidden: list[int] | None = None,
+    hidden_counts: list[int] | None = None,
 ) -> None:
     """Draw the faces of a page with checkboxes.
 
@@ -199,7 +207,8 @@ def _choose_shown(
         texts: The texts of each face.
         key: Key of the gallery.
         open_face: Called when a face is clicked.
-        hidden: For each group, the number of its faces that are not drawn; None for no groups.
+        hidden_counts: For each group, the number of its faces that are not drawn; None if the
+            faces are not grouped.
     """
     chosen = _selected_rows(key)
     on_page = [row for group in shown for row in group]
@@ -218,8 +227,8 @@ def _choose_shown(
         key=f"{key}_grid",
         on_toggle=toggle,
         hidden=None
-        if hidden is None
-        else [f"and {count:,} more" if count else "" for count in hidden],
+        if hidden_counts is None
+        else [f"and {count:,} more" if count else "" for count in hidden_counts],
     )
     if clicked in on_page:
         open_face(clicked, rows)
@@ -233,8 +242,8 @@ def face_tile(
     Args:
         image: uint8 ``[48, 48]``.
         row: The row of the face in the dataset.
-        texts: What to show of it.
-        is_selected: Whether its checkbox is checked; None to draw no checkbox.
+        texts: The texts of each face.
+        is_selected: Whether the checkbox of the face is checked; None to draw no checkbox.
     """
     return FaceTile(
         row=row,
@@ -262,7 +271,7 @@ def _selected_rows(key: str) -> set[int]:
     return chosen
 
 
-def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
+def selected_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
     """Return the selected rows of a gallery, in the order of ``rows``.
 
     Args:
@@ -274,8 +283,8 @@ def chosen_faces(rows: NDArray[np.intp], *, key: str) -> list[int]:
 
 
 def _draw_selection_bar(rows: NDArray[np.intp], shown: list[int], key: str) -> None:
-    """Draw the buttons that select several faces, and how many are selected."""
-    selected_count = len(chosen_faces(rows, key=key))
+    """Draw the buttons that select several faces, and the number of selected faces."""
+    selected_count = len(selected_faces(rows, key=key))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Select page", key=f"{key}_page_chosen", on_click=_select_all, args=(key, shown))
         if len(rows) > len(shown):

@@ -1,4 +1,4 @@
-"""Page sections as fragments that show invalid input as a message."""
+"""The decorator of page sections: it makes them fragments and shows invalid input as a message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
-        # The dataset page also uses this; its sections check its higher role themselves.
+        # The dataset page requires a higher role, which its sections check themselves.
         leave_if_refused("evaluate")
         try:
             with address_part(draw.__name__):

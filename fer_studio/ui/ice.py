@@ -1,8 +1,8 @@
 """The configured ICE servers (STUN and TURN), which help the browser and the app to connect.
 
-On localhost no server is needed. If there is a router or a firewall between browser and app, set
-the servers as JSON in the environment variable ``FER_STUDIO_ICE_SERVERS``, which has priority, or
-in ``.streamlit/secrets.toml`` like this::
+On localhost, no ICE server is needed. If there is a router or a firewall between browser and app,
+set the servers as JSON in the environment variable ``FER_STUDIO_ICE_SERVERS``, which has priority,
+or in ``.streamlit/secrets.toml`` like this::
 
     [webrtc]
     ice_servers = [{ urls = "turn:turn.example.org:3478", username = "…", credential = "…" }]
@@ -24,7 +24,8 @@ ICE_VARIABLE = "FER_STUDIO_ICE_SERVERS"
 _SECRETS_ENTRY = "ice_servers under [webrtc] in secrets.toml"
 _EXAMPLE = '[{"urls": "turn:turn.example.org:3478", "username": "…", "credential": "…"}]'
 _KEYS = {"urls", "username", "credential"}
-#: The addresses of RFC 7064 and RFC 7065 without IPv6 hosts, which aiortc cannot parse.
+#: Matches the addresses that RFC 7064 and RFC 7065 define, except addresses with IPv6 hosts, which
+#: aiortc cannot parse.
 _ADDRESS = re.compile(
     r"stuns?:[^\s:?]+(:\d{1,5})?|turns?:[^\s:?]+(:\d{1,5})?(\?transport=(udp|tcp))?"
 )
@@ -34,8 +35,9 @@ def load_ice_servers() -> list[dict[str, Any]]:
     """Read and validate the configuration.
 
     Returns:
-        Servers in the format of the browser's ``RTCPeerConnection``: ``urls`` (a list), and if
-        given ``username`` and ``credential``. Empty if nothing is configured.
+        Servers in the format of the browser's ``RTCPeerConnection``. Each has ``urls`` (a list)
+        and, if configured, ``username`` and ``credential``. The list is empty if nothing is
+        configured.
 
     Raises:
         InputError: The configuration is invalid.
@@ -49,6 +51,7 @@ def load_ice_servers() -> list[dict[str, Any]]:
                 f"The environment variable {ICE_VARIABLE} should be JSON such as {_EXAMPLE}, but "
                 f"cannot be read ({error}); correct it and start the app again."
             ) from error
+    # False if there is no file, or if the file is not valid.
     if not st.secrets.load_if_toml_exists():
         existing = [path for path in st.get_option("secrets.files") if Path(path).is_file()]
         if existing:

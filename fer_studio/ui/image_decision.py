@@ -1,4 +1,4 @@
-"""The curation decision about one image, and the buttons and keys that change it."""
+"""The curation decision about one image, and the buttons and keyboard shortcuts that change it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Proposal:
     Attributes:
         reason: The reason.
         source: Where the image was found; stored with the decision.
-        label: The correct label; None for the first class that is not the current label.
+        label: The label that the form proposes as correct. If None, the form proposes the first
+            class that is not the current label.
         model_label: The class that a model predicts; None if no model is involved.
     """
 

@@ -13,16 +13,16 @@ from fer_core.jobs.job import Job, JobKind
 from fer_core.jobs.service import JobService
 from fer_studio.ui.access import admission
 from fer_studio.ui.fragments import placed_fragment
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 from fer_studio.ui.text import plain_text
 
 _REFRESH_SECONDS = 0.5
-_CANCEL_ERROR = KeptError("job_cancel_problem")
+_CANCEL_ERROR = ErrorKeeper("job_cancel_problem")
 
 #: Shown next to a button that starts a long job.
 LONG_JOB_HINT = (
-    "Takes seconds to a few minutes and runs in the background. You can continue working; the "
-    "result is kept until the server stops."
+    "Takes seconds to a few minutes and runs in the background. You can continue working. The "
+    "result is kept until the server stops or newer results replace it."
 )
 
 
@@ -33,7 +33,7 @@ def job_service() -> JobService:
 
 
 def start_job(kind: JobKind, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
-    """Start a job for the visitor of this session, or return the unfinished one with this key.
+    """Start a job for the visitor of this session, or return the unfinished job with this key.
 
     Raises:
         InputError: The visitor lacks the role that the kind requires.
@@ -54,14 +54,15 @@ def job_on_request(
 
     Args:
         kind: The kind of work.
-        key: Identifies the work; a job with the same key is not started again.
+        key: Identifies the work. If there is a running or finished job with this key, no other job
+            is started.
         title: What the job does, for messages.
         work: Does the work; it receives the job, to report progress.
         is_pressed: True if the button that starts the job was pressed in this run of the page.
         stop_key: The key of the button that cancels the job.
 
     Returns:
-        The job; None if it was never started, or was cancelled.
+        The job; None if there is none, or if it was cancelled.
 
     Raises:
         InputError: The visitor lacks the role that the kind requires.
@@ -96,15 +97,15 @@ def show_progress(job: Job, *, stop_key: str | None) -> None:
     Args:
         job: The job to watch.
         stop_key: The key of the Stop button, which is shown to visitors who may cancel the job.
-            None to draw no button, for a job that the page would start again at once.
+            None to draw no button. Use None if the page would start a cancelled job again at once.
     """
     placed_fragment(_show_progress, run_every=_REFRESH_SECONDS)(job, stop_key, admission().role)
 
 
 def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
     visitor = admission()
-    # A fragment runs without its page, which decides what a visitor may see: if the visitor's role
-    # has changed since the page was drawn, the page has to be drawn again.
+    # Only the page decides what a visitor may see, and a fragment can run without the page. If the
+    # visitor's role has changed since the page was drawn, the page has to be drawn again.
     if job.is_finished or visitor.role is not role:
         st.rerun()
     st.progress(job.fraction, plain_text(job.progress_text))
@@ -121,6 +122,6 @@ def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
 
 
 def _cancel(job: Job) -> None:
-    """Cancel a job if the visitor still may: the role may have changed since the last run."""
+    """Cancel a job if the visitor may still do so; the role may have changed since the last run."""
     with _CANCEL_ERROR:
         job_service().cancel(job, admission())

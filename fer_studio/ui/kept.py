@@ -38,7 +38,7 @@ def keep_choice(
         default: The default; if None, the first option.
         write: Returns the text of an option in the address.
         describe: Returns an option as messages show it.
-        memory: The name under which the choice is remembered.
+        memory: The name under which the choice is remembered; by default, the key.
         is_always_shown: True to include the default in the address.
 
     Returns:
@@ -223,7 +223,7 @@ def kept_multiselect(
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
         # An empty selection is written as "|", because a missing parameter means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
-        # Only the default is described; pages with an empty default treat it as no filter.
+        # ``keep`` describes only the default. If the default is empty, the pages filter nothing.
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )
     return st.multiselect(label, options, key=key, **settings)
@@ -246,7 +246,7 @@ def _number_text(number: float) -> str:
 
 
 def _number_within(text: str, minimum: Number, maximum: Number) -> Number:
-    """Read a number of the type of ``minimum``.
+    """Parse a number of the same type as ``minimum``.
 
     Raises:
         ValueError: The text is not such a number, or the number is outside of the limits.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
-    """Return the predictor of a bundle, which is opened again only if the bundle's files change."""
+    """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
     return _open_predictor(bundle.content_key, emphasis, bundle)
 
 
@@ -30,7 +30,7 @@ def _open_predictor(content_key: tuple[str, ...], emphasis: Emphasis, _bundle: B
 
 @st.cache_resource(show_spinner=False)
 def open_detector(name: str, _settings: Settings) -> FaceDetector:
-    """Return a face detector by name. Sessions may share it."""
+    """Return the face detector with this name, which sessions may share."""
     from fer_core.vision.detect import make_detector
 
     return make_detector(name, _settings)

@@ -11,22 +11,22 @@ from fer_studio.ui.text import plain_text
 
 
 def show_error(error: Exception | str) -> None:
-    """Show the message of an ``InputError`` unchanged; ``error`` may also be the message itself."""
+    """Show the message of an error. ``error`` may also be the message itself."""
     st.error(plain_text(str(error)), icon=":material/error:")
 
 
-class KeptError:
-    """The error of a button's callback, which is shown in the next run of the page.
+class ErrorKeeper:
+    """Keeps the message of an error in a button's callback until the next run of the page shows it.
 
-    Callbacks cannot draw. ``with KEPT_ERROR: …`` catches an ``InputError`` that the body raises and
-    keeps its message; other exceptions are not caught.
+    Callbacks cannot draw. ``with ERROR_KEEPER: …`` catches an ``InputError`` that the body raises,
+    and keeps the message of this error. It does not catch other exceptions.
     """
 
     def __init__(self, key: str) -> None:
-        """Create the holder of an error, without an error in it.
+        """Create the keeper.
 
         Args:
-            key: The key of the message in the session state.
+            key: The key in the session state under which the message is kept.
         """
         self._key = key
 
@@ -45,7 +45,7 @@ class KeptError:
         return True
 
     def show(self) -> None:
-        """Show the error, once."""
+        """Show the message if there is one, and forget it."""
         message = st.session_state.pop(self._key, None)
         if message is not None:
             show_error(message)

@@ -10,12 +10,12 @@ from streamlit.delta_generator import DeltaGenerator
 METRIC_HEIGHT = 108
 METRIC_HEIGHT_WITH_DELTA = 136
 
-#: Minimum width in pixels: two metrics are next to each other on a phone.
+#: Minimum width of a metric in pixels: two metrics fit next to each other on a phone.
 _MIN_WIDTH = 140
 
 
 def metric_grid(columns: int) -> DeltaGenerator:
-    """Return a container for metrics of equal width; with less space, it has fewer columns.
+    """Return a container for metrics of equal width, which has fewer columns if space is short.
 
     The widths do not depend on the metrics, so that no metric moves while the browser loads the
     others.

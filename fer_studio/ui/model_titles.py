@@ -21,7 +21,7 @@ def model_title(bundle: Bundle) -> str:
 
 
 def distinct_titles(titles: Mapping[str, str]) -> dict[str, str]:
-    """Return the titles; a title that several models have is followed by the model's name.
+    """Return the titles. If several models share a title, the name of the model follows it.
 
     Args:
         titles: Titles by the name of the model.

@@ -21,7 +21,8 @@ def _read_assets(*names: str) -> str:
     return "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
-#: A row of thumbnails. The placeholders: its name for screen readers, and a further attribute.
+#: HTML of a row of thumbnails. The placeholders are for the name of the row, which screen readers
+#: read out, and for a further attribute.
 _STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}" {}></div>'
 #: Height of a row of thumbnails, as ``assets/strip.css`` defines it.
 _STRIP_HEIGHT = "8.1rem"
@@ -100,9 +101,9 @@ def show_photo(
     Lines and labels have the same size on the screen, however large the photo is.
 
     Args:
-        picture: The photo, a JPEG file.
-        size: Width and height in pixels of the picture to which the boxes of the faces refer; the
-            photo may be a smaller copy of that picture.
+        picture: The photo, a JPEG file; may be smaller than ``size``.
+        size: Width and height in pixels of the original photo. The boxes of the faces are in pixels
+            of the original photo.
         faces: Classified faces.
         selected: The position of the selected face among the faces that are large enough.
         on_choice: Called with the position of a clicked face among the faces that are large enough,
@@ -140,7 +141,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
     Args:
         faces: Classified faces.
-        size: Width and height in pixels of the picture to which the boxes of the faces refer.
+        size: Width and height in pixels of the photo. The boxes of the faces are in these pixels.
     """
     entries = []
     for number, face in enumerate(faces, start=1):
@@ -149,7 +150,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
         if face.is_confident:
             title, detail = face.label, f"{100 * face.score:.0f} %"
         else:
-            # Such as "not sure: neutral or sad".
+            # The description is, for example, "not sure: neutral or sad".
             title, _, detail = face.description.partition(": ")
         box = face.box
         entries.append(
@@ -176,7 +177,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the position that was clicked, one of ``count`` positions from 0."""
+    """Call ``on_choice`` with the clicked position if it is from 0 to ``count - 1``."""
     chosen = st.session_state[key].chosen
     # A client can send any value; invalid ones are ignored.
     if isinstance(chosen, int) and 0 <= chosen < count:

@@ -1,9 +1,9 @@
 """Pictures as data URLs.
 
 Streamlit serves the pictures of ``st.image`` as files, and deletes a file when the next run draws
-another picture in its place. A page that is redrawn quickly, such as a drawer whose faces are
-stepped through with the arrow keys, then asks for files that no longer exist. A data URL arrives
-together with the element.
+another picture in its place. If a page is redrawn quickly, for example while the user steps through
+the faces of a drawer with the arrow keys, the browser asks for files that no longer exist. A data
+URL arrives together with the element.
 """
 
 from __future__ import annotations

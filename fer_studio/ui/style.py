@@ -15,6 +15,6 @@ def style_container(key: str, css: str) -> None:
         key: The key of the container.
         css: Declarations, such as "min-height: 100px;".
     """
-    # Not st.html, which the browser loads later than the elements around it: these elements would
-    # move when the style arrives.
+    # st.html is not suitable: the browser loads it later than the elements around it, and these
+    # elements would move when the style arrives.
     st.markdown(f"<style>.st-key-{key} {{ {css} }}</style>", unsafe_allow_html=True)

@@ -14,7 +14,7 @@ def table_height(rows: int, *, maximum: int) -> int:
     """Return the height in pixels at which a table shows all its rows, up to a maximum.
 
     Args:
-        rows: Number of rows. A table without rows is as high as one with one row.
+        rows: Number of rows. A table without rows is as high as a table with one row.
         maximum: Maximum height in pixels; the user scrolls through a longer table.
     """
     return min(_HEADER_HEIGHT + _ROW_HEIGHT * max(rows, 1), maximum)

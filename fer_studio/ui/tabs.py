@@ -1,4 +1,4 @@
-"""Sections in tabs; only the open tab is computed, and the page's URL contains its name."""
+"""Sections in tabs. Only the open tab is computed, and its name is part of the page's URL."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Content = TypeVar("Content")
 def show_tabs(
     sections: Mapping[str, Callable[[Content], None]], content: Content, *, key: str
 ) -> None:
-    """Draw the tabs and the content of the open one.
+    """Draw the tabs and the content of the open tab.
 
     Args:
         sections: The function that draws each section, by title. Each function imports what it
@@ -32,7 +32,7 @@ def show_tabs(
 
 
 def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence[TabContainer]:
-    """Draw tabs; the open one is remembered, and the page's URL contains its name.
+    """Draw tabs. The open tab is remembered, and its name is part of the page's URL.
 
     Args:
         titles: The titles, which may begin with an icon.
@@ -46,5 +46,5 @@ def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence
 
 
 def _name_in_address(title: str) -> str:
-    """Return a title in the form of an address, without its icon, such as "confusion-matrix"."""
+    """Return a title as the URL contains it, without the icon: "confusion-matrix"."""
     return re.sub(r":[^:]*:", "", title).strip().lower().replace(" ", "-")

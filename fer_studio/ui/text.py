@@ -27,7 +27,7 @@ def plain_text(text: str) -> str:
 def without_server_paths(text: str) -> str:
     """Return a text with short paths: "models/votes" instead of "/srv/fer-studio/models/votes".
 
-    This applies to the app's folders; visitors need not know where these are on the server.
+    Only paths in the app's folders are shortened. Visitors need not know where these folders are.
     """
     if os.sep not in text:
         return text
@@ -41,8 +41,8 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
     """Return a pattern and a short name for each root folder, the longest path first.
 
     Args:
-        variables: The values of ``_ROOT_VARIABLES``; only part of the cache key, because the
-            folders depend on them.
+        variables: The values of the variables in ``_ROOT_VARIABLES``. They are only part of the
+            cache key: the folders depend on them.
     """
     try:
         settings = load_settings()
@@ -55,7 +55,7 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
         **{str(root): "models" for root in settings.model_roots},
     }
     return tuple(
-        # The path ends here: "/data" must not match in "/data-2".
+        # The lookahead requires that the folder's name ends: "/data" must not match in "/data-2".
         (re.compile(re.escape(root) + r"(?![\w.-])"), name)
         for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0]))
     )

@@ -57,8 +57,8 @@ def uploads_within_limits(
         megabytes: Maximum total size.
 
     Returns:
-        The files within the limits, in their order; and for each other file, by its ``file_id``, a
-        sentence that says which limit it exceeds.
+        The files within the limits, in their order, and a sentence for each other file by its
+        ``file_id``. The sentence says which limit the file exceeds.
     """
     accepted: list[UploadedFile] = []
     rejected: dict[str, str] = {}

@@ -1,9 +1,11 @@
 """The server side of a video connection: process the newest frames and send them back.
 
-The callbacks of streamlit-webrtc delay every frame by the duration of at least one frame, repeat
-and encode old frames while a new one is processed, and end without a message when the callback
-raises. Here a thread processes only the newest frames, and each processed frame is sent once. On a
-slow machine frames are dropped and counted, so that the delay does not grow.
+This module replaces the callbacks of streamlit-webrtc, which have three disadvantages. They delay
+every frame by at least the duration of one frame. While a frame is processed, they encode and send
+the previous frame again. If a callback raises an exception, the stream ends without a message.
+
+Here, a thread processes only the newest frames, and each processed frame is sent once. On a slow
+machine, frames are dropped and counted, so that the delay does not grow.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ logger = logging.getLogger(__name__)
 _CLOCK_RATE = 90_000
 _TIME_BASE = Fraction(1, _CLOCK_RATE)
 
-#: Takes RGB uint8 ``[height, width, 3]`` and its time in seconds on the camera's clock; returns RGB
-#: of the same shape.
+#: A function that processes a picture. It takes the picture, RGB uint8 ``[height, width, 3]``, and
+#: the time of the picture in seconds on the camera's clock. It returns RGB of the same shape.
 Process = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 
-#: Maximum number of waiting frames. Threads and the network deliver frames in bursts of two, which
-#: should not be lost; more would add a delay.
+#: Maximum number of waiting frames. Threads and the network often deliver two frames at once, which
+#: should not be lost. More than two waiting frames would add a delay.
 _MAX_WAITING = 2
 
 
@@ -55,8 +57,8 @@ class _NewestFrames(asyncio.Queue[Any]):
 class NewestFrameRelay(MediaRelay):
     """A relay whose consumers always get the newest frames.
 
-    aiortc's relay keeps every frame for a slow consumer, so that an encoder on a busy machine falls
-    further and further behind.
+    aiortc's relay keeps every frame for a slow consumer. On a busy machine, an encoder would
+    therefore fall further and further behind.
     """
 
     def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
@@ -69,7 +71,7 @@ class NewestFrameRelay(MediaRelay):
 
 
 class AnnotatedTrack(MediaStreamTrack):
-    """The track sent to the browser: each frame once, as soon as it is available."""
+    """The track that sends each frame to the browser once, as soon as the frame is available."""
 
     kind = "video"
 
@@ -151,7 +153,7 @@ class VideoChannel:
         threading.Thread(target=self._process_frames, name="live-video", daemon=True).start()
 
     def stop(self) -> None:
-        """End task, thread and output, without processing the frames that wait.
+        """End the task, the thread and the output, without processing the waiting frames.
 
         May be called in any thread.
         """

@@ -8,9 +8,10 @@ This file uses two private attributes, as of version 0.79.0:
 - ``_last_rendered_run_count``: streamlit-webrtc mistakes a burst of quick script runs, such as
   those of refreshing fragments, for a page change and stops the running stream (since 0.72.1). The
   browser then says "connected" and shows no picture. The value None means "unknown" and prevents
-  this.
-- The relay that all streams share is an attribute of Streamlit's runtime. It is replaced by
-  ``NewestFrameRelay``, because the default one keeps every frame for an encoder that falls behind.
+  this mistake.
+- ``_SERVER_GLOBAL_RELAY_ATTR_NAME_``: the name of the attribute of Streamlit's runtime that
+  contains the relay of all streams. This file replaces the relay by a ``NewestFrameRelay``, because
+  the default relay keeps every frame for an encoder that falls behind.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ _add_styles = st.components.v2.component(
 
 #: The interpreter's thread switch interval. The processing of a frame acquires the interpreter lock
 #: about twelve times. While a page's script runs, each acquisition waits for one switch interval.
-#: With the default of 5 ms, this would take longer than the time between two frames.
+#: With the default of 5 ms, these waits together would be longer than the time between two frames.
 _SWITCH_SECONDS = 0.0005
 
 
@@ -101,8 +102,8 @@ def show_webcam(
     _replace_relay()
     sys.setswitchinterval(_SWITCH_SECONDS)
     _forget_run_count(key)
-    # Created at every run of the page, but the component uses only the channel that it gets when a
-    # connection starts.
+    # A channel is created at every run of the page, but the component uses only the channel that it
+    # gets when a connection starts.
     channel = make_channel()
     with st.container(key="webcam"), st.container(key="webcam_stage", gap=None):
         _add_styles(key=f"{key}_styles", data={"css": _FRAME_CSS})

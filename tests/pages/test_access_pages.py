@@ -20,7 +20,7 @@ from fer_core.training.registry import list_runs
 from fer_core.training.search import study_names
 from fer_studio.ui.access import _is_local, _secrets, admission, is_private
 from fer_studio.ui.frame import PAGES
-from fer_studio.ui.train.datasets import chosen_dataset
+from fer_studio.ui.train.datasets import selected_dataset_name
 
 STRANGER = "mallory@evil.net"
 
@@ -315,11 +315,11 @@ def test_a_choice_that_was_never_offered_leads_to_no_path(
     outside.write_text("emotion,pixels\n")
     state = {"train_data": faces}
     monkeypatch.setattr("fer_studio.ui.train.datasets.st.session_state", state)
-    assert chosen_dataset(home) == faces
+    assert selected_dataset_name(home) == faces
     for text in (str(outside), "../data/faces", "."):
         state["train_data"] = text
         with pytest.raises(InputError, match="no longer exists"):
-            chosen_dataset(home)
+            selected_dataset_name(home)
 
 
 @pytest.mark.parametrize(

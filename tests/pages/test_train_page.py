@@ -610,7 +610,7 @@ def test_start_creates_a_run_from_the_form(
     assert app.selectbox(key="run").value == run.id
     assert "Waits in the queue at position 1." in words(app)
     app.button_group[0].set_value("New training").run()
-    assert "this one will wait at position 2" in words(app)
+    assert "a new training will wait at position 2" in words(app)
     assert app.text_input(key="new_run_name").value == ""
     app.session_state[OPEN_NOTE] = True
     open_group(app, "run")

@@ -20,13 +20,13 @@ from fer_studio.ui.dataset.importing import (
 )
 from fer_studio.ui.datasets import OpenDataset, open_dataset
 from fer_studio.ui.kept import kept_selectbox
-from fer_studio.ui.messages import KeptError, show_error
+from fer_studio.ui.messages import ErrorKeeper, show_error
 from fer_studio.ui.text import plain_text
 
 #: Session key of the name of the dataset that was just deleted.
 _DELETED = "dataset_deleted"
 #: Keeps an error of the deletion until the dialog is drawn again.
-_DELETION_ERROR = KeptError("dataset_not_deleted")
+_DELETION_ERROR = ErrorKeeper("dataset_not_deleted")
 
 
 def choose_dataset(settings: Settings) -> OpenDataset | None:

@@ -18,7 +18,7 @@ from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.datasets import OpenDataset
-from fer_studio.ui.gallery import choose_faces, chosen_faces, show_gallery
+from fer_studio.ui.gallery import choose_faces, selected_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
 
@@ -149,7 +149,7 @@ def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.f
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(selected, key=gallery)),
+            tuple(selected_faces(selected, key=gallery)),
             gallery=gallery,
             reason="outlier in the map",
             source="map",

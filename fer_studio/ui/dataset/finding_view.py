@@ -17,7 +17,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, chosen_faces
+from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, selected_faces
 from fer_studio.ui.kept import kept_selectbox, kept_toggle
 from fer_studio.ui.text import plain_text
 
@@ -79,7 +79,7 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(matching.rows, key=gallery_key)),
+            tuple(selected_faces(matching.rows, key=gallery_key)),
             gallery=gallery_key,
             reason=finding.title,
             source=source,

@@ -25,7 +25,7 @@ from fer_studio.ui.datasets import OpenDataset, dataset_votes
 from fer_studio.ui.face_grid import face_grid
 from fer_studio.ui.gallery import FaceTexts, choose_page, face_tile
 from fer_studio.ui.kept import kept_segments
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
@@ -34,7 +34,7 @@ _MAX_UPLOAD_MB = 50
 
 _FACES_ON_PAGE = 6
 #: Keeps an error of the callback of "Remove the votes" until the page is drawn.
-_CALLBACK_ERROR = KeptError("votes_problem")
+_CALLBACK_ERROR = ErrorKeeper("votes_problem")
 
 
 @section

@@ -18,13 +18,13 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
 from fer_studio.ui.kept import kept_segments, kept_slider
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
 #: The session key of the message that the temperature was saved, and the error if saving failed.
-_SUCCESS, _SAVE_ERROR = "temperature_written", KeptError("temperature_not_written")
+_SUCCESS, _SAVE_ERROR = "temperature_written", ErrorKeeper("temperature_not_written")
 
 
 @section

@@ -20,7 +20,7 @@ from fer_studio.ui.datasets import OpenDataset
 from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
-from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, chosen_faces, show_gallery
+from fer_studio.ui.gallery import PAGE_SIZE, FaceTexts, choose_faces, selected_faces, show_gallery
 from fer_studio.ui.tables import percent_column, table_height
 from fer_studio.ui.text import plain_text
 
@@ -122,7 +122,7 @@ def _choose_several(
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(chosen_faces(dataset_rows[positions], key=key)),
+            tuple(selected_faces(dataset_rows[positions], key=key)),
             gallery=key,
             reason=f"predicted by {evaluation.bundle.name}",
             source=SOURCE,

@@ -18,7 +18,7 @@ _ENTRIES = (
         "live",
         ":material/videocam:",
         "Use the webcam",
-        "The emotion of every face in real time, with a record to download.",
+        "The emotion of every face in real time, and a table of the results to download.",
     ),
     (
         "video",

@@ -25,7 +25,10 @@ _LEFT, _TOP, _SIDE = 85, 0, 280
 
 
 def show_example(settings: Settings) -> None:
-    """Draw the picture with its face and the most probable emotion, or say why this fails."""
+    """Draw the sample picture with its face and the most probable emotion.
+
+    If the model cannot be used, draw the reason instead.
+    """
     try:
         bundle = find_bundle(None, settings)
         picture, face = _analyzed(bundle.content_key, bundle)
@@ -56,7 +59,7 @@ def show_example(settings: Settings) -> None:
 
 @st.cache_resource(max_entries=2, show_spinner="Analyzing a photo…")
 def _analyzed(key: tuple[str, ...], _bundle: Bundle) -> tuple[bytes, Face]:
-    """Return the square around the face as a JPEG file, and the face with its box in the square.
+    """Return the square around the face as a JPEG file, and the face with its box in this square.
 
     Raises:
         InputError: The model cannot be used.

@@ -33,7 +33,7 @@ def show_workspace(settings: Settings) -> None:
 
 
 def model_sentence(bundle: Bundle) -> str:
-    """Return the accuracy of a model as a sentence, as Markdown."""
+    """Return a sentence about the accuracy of a model, as Markdown."""
     name = f"**{plain_text(model_title(bundle))}**"
     accuracy = bundle.record.validation_accuracy
     if accuracy is None:
@@ -97,7 +97,7 @@ def _show_runs(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    # The trials of a search would otherwise take the places of the trainings that the user started.
+    # Without this filter, trials of searches would take the places of trainings that users started.
     runs = [run for run in all_runs if run.study is None][:_MAX_RUNS]
     searches = {run.study for run in all_runs if run.study is not None}
     if not all_runs:
@@ -105,15 +105,16 @@ def _show_runs(settings: Settings) -> None:
         return
     if runs:
         st.markdown(
-            "**Last trainings**: accuracy of the model on validation, and its curve over the epochs"
+            "**Last trainings**: accuracy on validation, and the curve of the accuracy by epoch"
         )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
         accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.name or run.recipe or run.id),
-                # At the epoch whose weights the model has, as on the train page. The accuracy of
-                # another epoch may be higher, for example if the lowest loss decides.
+                # The accuracy at the epoch whose weights the model has, as on the train page.
+                # Another epoch may have a higher accuracy, for example if the model has the weights
+                # of the epoch with the lowest loss.
                 "none yet"
                 if run.validation_accuracy is None
                 else f"{100 * run.validation_accuracy:.1f} %",

@@ -30,7 +30,8 @@ _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Ba
 _CAMERA_SHAPE = (480, 640, 3)
 #: Session state: the minimum confidence in percent.
 _CONFIDENCE = "live_minimum_confidence"
-#: Session state: the model whose calibration set the slider, and the value that was set.
+#: Session state: the name of the model whose calibration has set the slider, and the value in
+#: percent to which the slider was set.
 _CONFIDENCE_ORIGIN = "live_confidence_of"
 
 
@@ -112,12 +113,12 @@ def _draw_controls(session: LiveSession, settings: Settings) -> None:
 
 
 def _choices_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
-    """Return what the rest of the page shows of the controls, and does not refresh by itself."""
+    """Return the choices that the rest of the page shows but does not refresh by itself."""
     if session.is_active:
         return ()
     if not session.takes_snapshots or session.processor is None:
         return (session.problem,)
-    # The results of a snapshot depend on these.
+    # The results of a snapshot depend on the model, the detector and the minimum confidence.
     minimum_confidence = session.processor.controls.minimum_confidence
     return session.problem, session.analyzer_key, minimum_confidence
 
@@ -184,7 +185,7 @@ def _use_chosen(
     except InputError as error:
         session.problem = str(error)
     except Exception as error:
-        # An imported network may raise any exception, at its first picture.
+        # An imported network may raise any exception when it classifies its first picture.
         logger.exception("The model %s cannot be used", bundle.name)
         session.problem = (
             f"The model '{bundle.name}' cannot be used ({first_line(error)}); choose another one."

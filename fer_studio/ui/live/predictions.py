@@ -21,9 +21,10 @@ from fer_studio.ui.text import plain_text
 
 #: Maximum number of faces in the list below the card of the first face.
 _MAX_LISTED_FACES = 4
-#: Maximum number of bars in the card; of more classes, the most probable ones are shown.
+#: Maximum number of bars in the card. If there are more classes, the most probable ones are shown.
 _MAX_BARS = 8
-#: Height of the card without bars and of one bar, in pixels; about as in ``assets/live.css``.
+#: Heights in pixels of the card without bars, and of one bar. ``assets/live.css`` has about the
+#: same heights.
 _CARD_HEIGHT, _BAR_HEIGHT = 138, 28
 #: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
 #: elements delays the browser's video.
@@ -52,7 +53,8 @@ def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
     # Before a stream plays, the container has the height of the card, so that the elements below do
     # not move when the browser has loaded the card. assets/live.css alone is not enough, because
-    # browsers load it late. Later the height is not fixed: further faces may follow below the card.
+    # browsers load it late. While a stream plays, the height is not fixed, because the list of
+    # further faces may follow below the card.
     bar_count = min(len(session.classes), _MAX_BARS)
     height: Literal["content"] | int = (
         "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
@@ -78,7 +80,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
 
 
 def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the same predictions as in the picture."""
+    """Draw the predictions that the picture shows."""
     leave_if_refused("live")
     is_playing = session.state.is_playing
     faces = processor.snapshot().faces if is_playing else ()
@@ -153,7 +155,7 @@ def _show_playing(snapshot: LiveSnapshot) -> None:
             icon=":material/face:",
         )
     else:
-        # One line, as the message before the start, so that nothing moves.
+        # The text has one line, like the message before the start, so that nothing moves.
         face_count = len(snapshot.faces)
         text = counted(face_count, "face") if face_count else "No faces"
         text += f", {snapshot.width} by {snapshot.height} pixels"
@@ -168,13 +170,13 @@ def _connection_advice(servers: list[dict[str, Any]]) -> str:
             "The camera works, but browser and app cannot connect to each other. If there is a "
             "firewall or a router between them, the administrator of this app should configure a "
             "TURN server in FER_STUDIO_ICE_SERVERS or .streamlit/secrets.toml (docs/deploying.md). "
-            "Snapshots work without it."
+            "Snapshots work without this connection."
         )
     urls = plain_text(", ".join(url for server in servers for url in server["urls"]))
     return (
         f"Browser and app cannot connect to each other through {urls}. The administrator of this "
-        "app should check its address, user name and password, and that browser and app can reach "
-        "it (docs/deploying.md). Snapshots work without it."
+        "app should check the address, user name and password of this server, and that browser and "
+        "app can reach the server (docs/deploying.md). Snapshots work without this connection."
     )
 
 

@@ -30,10 +30,10 @@ _CHARTS_SECONDS = 3.0
 #: Seconds between two refreshes of the table, each of which delays the browser's video by several
 #: frames.
 _TABLE_SECONDS = 20.0
-#: Maximum number of persons in the timeline: those seen last.
+#: Maximum number of persons in the timeline, which shows the persons who were seen last.
 _MAX_PERSONS_IN_TIMELINE = 3
-#: Maximum number of persons in the chart of shares: those seen longest, because a face that appears
-#: for a moment also counts as a person.
+#: Maximum number of persons in the chart of shares. It shows the persons who were seen longest,
+#: because a face that appears only for a moment also counts as a person.
 _MAX_PERSONS_IN_SHARES = 8
 #: Session state: True if the record was cleared after the page was drawn.
 _CLEARED = "live_record_cleared"
@@ -150,7 +150,8 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
     """
     leave_if_refused("live")
     if st.session_state.pop(_CLEARED, False):
-        # The page draws charts and table, which are other fragments, and sets the unsaved results.
+        # Only a run of the whole page updates the charts and the table, because they are other
+        # fragments. It also updates which results are unsaved.
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(
@@ -167,7 +168,7 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
             record.to_json,
             "live-emotions.json",
             key="live_json",
-            hint="The same rows, with the share of time per class.",
+            hint="The rows of the CSV file, and the share of time per class.",
             is_disabled=is_empty,
         )
         st.button(

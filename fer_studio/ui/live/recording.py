@@ -32,8 +32,8 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     leave_if_refused("live")
     # The recording also ends at its maximum length, or with the stream; the toggle is then switched
-    # off. The toggle is not set if its value is right already: a refresh that began before a click
-    # would undo the click.
+    # off. If the toggle already has the right value, it is not set: otherwise a refresh that began
+    # before a click would undo the click.
     if st.session_state.get(_TOGGLE) != recording.is_running:
         st.session_state[_TOGGLE] = recording.is_running
     maximum = duration_text(recording.max_seconds)

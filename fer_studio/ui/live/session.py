@@ -33,16 +33,17 @@ class LiveSession:
         analyzer: The model and detector in use; None until a model has been loaded.
         analyzer_key: Identifies the model, its files, the emphasis and the detector in use; None
             until a model has been loaded.
-        emphasis: The emphasis on rare classes in use.
-        names_in_use: The names of the "model" and the "detector" in use; empty until a model has
-            been loaded.
-        is_waiting: True if the page was drawn without a model; it runs again when one is loaded.
+        emphasis: How strongly rare classes are favored now.
+        names_in_use: The names of the model and the detector in use, by ``"model"`` and
+            ``"detector"``; empty until a model has been loaded.
+        is_waiting: True if the page was drawn without a model. When a model has been loaded, the
+            page runs again.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
         problem: A sentence that says why the model or detector that was selected last cannot be
             used; None if both are in use.
         ice_servers: The ICE servers offered to the browser.
         connecting_since: When the browser started to connect, in seconds of ``time.monotonic``;
-            None if it is not connecting.
+            None if the browser is not connecting.
         has_failed_to_connect: True if the browser's last attempt to connect failed.
         has_new_state: True if the stream's state has changed since the page was drawn.
     """

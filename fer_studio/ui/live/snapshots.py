@@ -22,6 +22,7 @@ def show_snapshots(session: LiveSession) -> None:
         return
     title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
+    # With ``whole=None``, faces are detected, except in pictures that already are cropped faces.
     options = Options(session.analyzer, session.analyzer_key, whole=None, detector=title)
     assert session.processor is not None  # it exists as soon as a model is loaded
     minimum = session.processor.controls.minimum_confidence

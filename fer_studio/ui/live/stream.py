@@ -68,8 +68,8 @@ def show_help() -> None:
         st.markdown(_HELP)
 
 
-# A fragment: the component sends its first state a moment after it is drawn. If this reran the
-# whole page, the rerun would replace a page change that the user requests at the same time.
+# A fragment: the component sends its first state a moment after it is drawn. If this message reran
+# the whole page, the rerun would replace a page change that the user requests at the same time.
 @st.fragment
 def _show_webcam(session: LiveSession) -> None:
     leave_if_refused("live")

@@ -60,7 +60,7 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
                 "pause",
                 ":material/pause:",
                 lambda: request_pause(folder),
-                help="Pauses after the current step; the process keeps its memory.",
+                help="Pauses after the current step. A paused training still uses memory.",
             )
         _button(
             "Stop",
@@ -279,8 +279,9 @@ def show_model(run: RunSummary, settings: Settings) -> None:
             f"{plain_text(run.title)}. Its folder is {plain_text(str(run.bundle_path))}."
         )
         with st.container(horizontal=True, vertical_alignment="center"):
-            # Otherwise the button is in the row of actions. While this row is refreshed, a click
-            # in it would not update the text above.
+            # If the run is active or pending, the row of actions refreshes itself, and a click in
+            # that row would not update the text above. The button is therefore drawn here. For
+            # other runs, it is drawn in the row of actions.
             if run.is_active or run.state == "queued":
                 _show_use_as_default(run, settings)
             show_model_links(run.id)
@@ -291,7 +292,8 @@ def show_model(run: RunSummary, settings: Settings) -> None:
 def _model_metrics(run: RunSummary, record: BundleRecord) -> str:
     """Return a sentence with the calibration error of the model.
 
-    It also states accuracy and macro F1 if they differ from those that the page shows for the run.
+    The sentence also states accuracy and macro F1 if the model has learned votes, or if they differ
+    from the values that the page shows for the run.
     """
     metrics = record.metrics.get("validation", {})
     reference = ""

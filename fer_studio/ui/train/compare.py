@@ -1,4 +1,4 @@
-"""Compare: a table of all runs, and the curves and settings of the selected ones."""
+"""Compare: a table of all runs, and the curves and settings of the selected runs."""
 
 from __future__ import annotations
 
@@ -91,10 +91,11 @@ def show_compare(settings: Settings) -> None:
 
 
 def _rank(group: SeedGroup) -> tuple[bool, float]:
-    """Return the sort key of a row: active runs are first, the newest on top, then the best ones.
+    """Return the sort key of a row, for a descending order.
 
-    The accuracy of an active run changes with each epoch. If it decided, a click on the table could
-    meet another order, which discards the selection.
+    Active runs come first, the newest at the top. The other runs follow, the most accurate first.
+    The accuracy of an active run is ignored because it changes with each epoch: the table could get
+    another order just before a click on it, and would lose the selection.
     """
     is_active = any(run.is_active for run in group.runs)
     return is_active, 0.0 if is_active else _accuracy(group)
@@ -109,7 +110,8 @@ def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
     """Draw the filters and a toggle; return the matching runs, and True to group seeds."""
     # With this key, app.css reserves the space of the filters on a phone.
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
-        # On the left, because the toolbar of the table covers what is above its right end.
+        # The toggle is on the left, because the toolbar of the table covers what is above the right
+        # end of the table.
         is_grouped = kept_toggle(
             "Group seeds",
             key="group_seeds",
@@ -145,7 +147,7 @@ def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
 
 
 def _searched_text(run: RunSummary) -> str:
-    """Return what the filter searches, in lower case."""
+    """Return the text of a run that the filter searches, in lower case."""
     return " ".join((run.id, run.name, run.recipe, run.data, run.study or "", run.note)).lower()
 
 
@@ -155,7 +157,8 @@ def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, An
     Args:
         run: The run.
         title: The title of the run.
-        default_model: The name of the default model; for the model of a run, the ID of the run.
+        default_model: The name of the default model. If this is the model of a run, its name is the
+            ID of the run.
     """
     epochs = read_run_epochs(run.path)
     return {
@@ -222,7 +225,7 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
 def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
     """Draw the table and return the groups of the selected rows.
 
-    When it is drawn for the first time, the best rows with a finished run are selected.
+    When the table is drawn for the first time, the best rows with a finished run are selected.
 
     Args:
         groups: The runs of each row, in the order of the table. If seeds are not grouped, each row
@@ -275,14 +278,15 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
     ids_in_table = {run_id for ids in ids_by_row for run_id in ids}
     hidden_ids = [run_id for run_id in previous_ids if run_id not in ids_in_table]
     selected_ids = hidden_ids + [run_id for row in selected_rows for run_id in ids_by_row[row]]
-    # As long as there is no finished run, nothing is kept, so that later ones are selected.
+    # As long as no run has finished, the empty selection is not stored, so that the first runs that
+    # finish are selected.
     if selected_ids or _SELECTED_IDS in st.session_state:
         st.session_state[_SELECTED_IDS] = selected_ids
     return [groups[row] for row in selected_rows]
 
 
 def _best_ids(groups: list[SeedGroup]) -> list[str]:
-    """Return the IDs of the runs in the first rows that have a finished run with an accuracy."""
+    """Return the IDs of the runs in the first rows that have an accuracy and a finished run."""
     best = [
         group
         for group in groups
@@ -428,7 +432,7 @@ def runs_as_csv(runs: list[RunSummary]) -> str:
 
 
 def _cells(run: RunSummary, names: list[str]) -> list[object]:
-    """Return the cells of a run's line, with the settings of these names."""
+    """Return the cells of a run's line, with the values of the settings in ``names``."""
     started = "" if run.started is None else run.started.isoformat()
     return [
         *(run.id, run.name, run.state, run.recipe, run.data, run.study, run.trial),

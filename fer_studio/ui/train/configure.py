@@ -24,14 +24,14 @@ from fer_core.training.registry import RunSummary
 from fer_core.training.run_folder import RunSetup, Tracking
 from fer_studio.ui.access import is_private, require_editor
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import (
     DATASET,
     ChosenDataset,
     choose_dataset,
-    chosen_dataset,
+    selected_dataset_name,
     show_training_size,
 )
 from fer_studio.ui.train.draft import (
@@ -63,8 +63,8 @@ from fer_studio.ui.train.starting import (
     base_config,
     can_start_from,
     choose_start,
-    chosen_freeze,
-    chosen_start,
+    selected_freeze,
+    selected_start,
 )
 from fer_studio.ui.train.views import NEW_TRAINING, VIEW, open_run
 from fer_studio.ui.uploads import read_upload
@@ -74,7 +74,7 @@ MAX_RUN_NAME, MAX_RUN_NOTE = 80, 4000
 #: Maximum size of a configuration file.
 _MAX_CONFIG_MB = 1
 
-#: Session keys of the expanders; their values are True if they are open.
+#: Session keys of two expanders. The value of each key is True while the expander is open.
 OPEN_TEXT, OPEN_NOTE = "open_text", "open_note"
 #: Session keys of the fields of a new run.
 _NAME, _NOTE = "new_run_name", "new_run_note"
@@ -84,12 +84,12 @@ _TENSORBOARD, _MLFLOW = "new_run_tensorboard", "new_run_mlflow"
 _SHARED_MLFLOW = "new_run_shared_mlflow"
 #: The beginning of the session keys of the uploaders, and the session key of the number of uploads.
 _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
-#: Session key of the outcome of filling the form from a file or a run: a pair, namely
-#: True for success or False for failure, and the message.
+#: Session key of a pair with the outcome of filling the form from a file or a run: True for success
+#: or False for failure, and the message.
 _LOAD_MESSAGE = "load_message"
 
-#: The error of the last start of a training.
-_START_ERROR = KeptError("start_error")
+#: The error of the last attempt to start a training.
+_START_ERROR = ErrorKeeper("start_error")
 
 
 def show_configure(settings: Settings) -> None:
@@ -124,8 +124,8 @@ def show_configure(settings: Settings) -> None:
     with summary, st.container(border=True):
         card_title("This training")
         # The number of messages changes. They have a container of their own, so that the estimate
-        # below keeps its position among the elements. Otherwise the browser would replace its
-        # fragment and lose a click in it.
+        # below keeps its position among the elements. If the position changed, the browser would
+        # replace the fragment of the estimate and lose a click in it.
         with st.container():
             _show_load_message()
             _show_problems(result)
@@ -133,13 +133,13 @@ def show_configure(settings: Settings) -> None:
                 _show_difference(draft, result.config, base)
         with st.container():
             if result.config is not None and dataset is not None:
-                freeze = chosen_freeze(result.config.architecture)
+                freeze = selected_freeze(result.config.architecture)
                 show_estimate(result.config, freeze, dataset, settings)
         _show_start(dataset, result.config, settings)
 
 
 def _show_problems(result: CheckedDraft) -> None:
-    """Show every problem, with a button that leads to the setting if it is not drawn now."""
+    """Show every problem, with a button that opens the setting if the form does not draw it now."""
     for name, sentence in result.problems.items():
         st.error(plain_text(sentence), icon=":material/error:")
         if name and not is_drawn(name):
@@ -166,7 +166,7 @@ def _choose_recipe(draft: Draft) -> None:
             persist_state="session",
             on_change=_change_recipe,
             help="A complete set of training settings. The recipe that trains fastest comes first. "
-            "You can change every setting in Advanced; your changes are kept while you look at "
+            "Under Advanced, you can change every setting. Your changes are kept while you look at "
             "other recipes.",
         )
     with epochs_column:
@@ -255,7 +255,7 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
             on_change=_load_upload,
             args=(key,),
             max_upload_size=_MAX_CONFIG_MB,
-            help="Fills the form from a file that Download saved, or from a run's config.json.",
+            help="Fills the form from a downloaded configuration, or from a run's config.json.",
         )
 
 
@@ -265,14 +265,14 @@ def config_as_text(config: TrainingConfig) -> str:
 
 
 def config_from_text(content: bytes, name: str) -> tuple[TrainingConfig, str | None]:
-    """Read a configuration, or a run's ``config.json``, which contains one.
+    """Read a file with a configuration, or a run's ``config.json``.
 
     Args:
         content: The file's content.
         name: The file's name, for error messages.
 
     Returns:
-        The configuration, and its recipe's name if the file contains it.
+        The configuration, and the name of its recipe; None if the file does not contain the name.
 
     Raises:
         InputError: The file contains no configuration, or a setting that is not valid.
@@ -281,14 +281,14 @@ def config_from_text(content: bytes, name: str) -> tuple[TrainingConfig, str | N
         values: Any = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"{name} is not valid JSON; use a file from Download, or a run's config.json."
+            f"{name} is not valid JSON; use a downloaded configuration, or a run's config.json."
         ) from error
     recipe = None
     if isinstance(values, dict) and isinstance(values.get("config"), dict):
         recipe, values = values.get("recipe"), values["config"]
     if not isinstance(values, dict):
         raise InputError(
-            f"{name} contains no settings; use a file from Download, or a run's config.json."
+            f"{name} contains no settings; use a downloaded configuration, or a run's config.json."
         )
     try:
         config = validated_config(values)
@@ -375,8 +375,8 @@ def _show_start(
     pending, running = len(pending_runs(settings)), len(active_runs(settings))
     if pending or running >= settings.parallel_runs:
         st.caption(
-            f"{counted(running, 'training')} running, {pending} pending: this one will wait at "
-            f"position {pending + 1}."
+            f"{counted(running, 'training')} running, {pending} pending: a new training will wait "
+            f"at position {pending + 1}."
         )
     st.caption(
         "A training runs in the background and continues when you close the page, the browser or "
@@ -418,10 +418,10 @@ def _start() -> None:
     settings = load_settings()
     with _START_ERROR:
         require_editor()
-        start, start_file = chosen_start(settings)
+        start, start_file = selected_start(settings)
         setup = RunSetup(
             recipe=draft.recipe,
-            data=chosen_dataset(settings),
+            data=selected_dataset_name(settings),
             config=result.config,
             tracking=Tracking(
                 tensorboard=bool(st.session_state.get(_TENSORBOARD)),

@@ -1,4 +1,4 @@
-"""The style of curves, which the sections Runs and Compare share."""
+"""The style of curves, which the sections "Runs" and "Compare" share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 
 from fer_studio.ui.kept import kept_slider, kept_toggle
 
-#: Maximum weight of the earlier values. With a weight of 1, the later ones would have no effect.
+#: Maximum weight of the earlier values. With a weight of 1, later values would have no effect.
 _MAX_SMOOTHING = 0.95
 
 

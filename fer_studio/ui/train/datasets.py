@@ -31,11 +31,13 @@ DATASET = "train_data"
 class ChosenDataset:
     """A dataset that can be trained on.
 
+    ``choose_dataset`` counts all training and validation images of the dataset.
+    ``show_training_size`` counts only the images that a configuration uses.
+
     Attributes:
         name: The name of the dataset.
-        training_images: Number of training images: those of the dataset, or those that a
-            configuration uses.
-        validation_images: Number of validation images, likewise.
+        training_images: Number of training images.
+        validation_images: Number of validation images.
         classes: The names of the classes, in their order.
     """
 
@@ -46,7 +48,10 @@ class ChosenDataset:
 
 
 def choose_dataset(settings: Settings) -> ChosenDataset | None:
-    """Draw the select box and return the dataset; show why and return None if it is not usable."""
+    """Draw the select box and return the selected dataset.
+
+    If a training cannot use the dataset, show the reason and return None.
+    """
     options = _options(settings)
     name = kept_selectbox(
         "Dataset",
@@ -161,11 +166,11 @@ def _cached_used_images(
     return training_size(faces, _config, decisions, votes)
 
 
-def chosen_dataset(settings: Settings) -> str:
+def selected_dataset_name(settings: Settings) -> str:
     """Return the name of the selected dataset, for the callback of a button.
 
-    The value of the select box is checked here, because a callback runs before the select box is
-    drawn: a manipulated client can send any text, for example a path on this server.
+    This function checks the value itself, because a callback runs before the select box is drawn: a
+    manipulated client can send any text, for example a path on this server.
 
     Raises:
         InputError: The value is not one of the options.
@@ -177,7 +182,7 @@ def chosen_dataset(settings: Settings) -> str:
 
 
 def _options(settings: Settings) -> list[str]:
-    """Return the names of the imported datasets, then that of the demo set."""
+    """Return the names of the imported datasets, then the name of the demo set."""
     return [*(name for name in dataset_names(settings) if name != DEMO_NAME), DEMO_NAME]
 
 
@@ -206,6 +211,6 @@ def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
 def _cached_sizes(
     name: str, file_key: tuple[str, int, int], _settings: Settings
 ) -> tuple[int, int]:
-    """Count the images as ``dataset_sizes`` does, again only if ``file_key`` changes."""
+    """Count the images for ``dataset_sizes``; count again only if ``file_key`` changes."""
     faces = load_dataset(name, _settings)
     return len(faces.rows("train")), len(faces.rows("validation"))

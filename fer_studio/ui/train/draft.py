@@ -24,7 +24,8 @@ from fer_core.recipes import (
     setting_fields,
 )
 
-#: Session keys of all drafts, by the name of their recipe, and of the name of the chosen recipe.
+#: Session keys of two values: all drafts by the name of their recipe, and the name of the chosen
+#: recipe.
 _DRAFTS, RECIPE = "train_drafts", "train_recipe"
 
 
@@ -64,13 +65,13 @@ def widget_key(name: str) -> str:
 
 
 def chosen_recipe() -> str:
-    """Return the recipe whose form is shown; by default the fastest one to train."""
+    """Return the recipe whose form is shown; by default the recipe that trains fastest."""
     name: str | None = st.session_state.get(RECIPE)
     return name if name in RECIPES else next(iter(RECIPES))
 
 
 def current_draft() -> Draft:
-    """Return the draft of the chosen recipe, after it has taken the values of the widgets."""
+    """Copy the values of the widgets into the draft of the chosen recipe, and return this draft."""
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     recipe = chosen_recipe()
     if recipe not in drafts:
@@ -83,28 +84,34 @@ def current_draft() -> Draft:
 
 
 def fill_widgets(draft: Draft) -> None:
-    """Set the widgets to a draft's values; only before they are drawn, as in a callback."""
+    """Set the widgets to the values of a draft.
+
+    Call this only before the widgets are drawn, for example in a callback.
+    """
     for name, value in draft.values.items():
         st.session_state[widget_key(name)] = value
 
 
 def change_recipe() -> None:
     """Fill the widgets from the draft of the newly chosen recipe; a callback."""
-    # The widgets still have the values of the previous recipe, which its draft contains already.
-    # ``current_draft`` would copy them into the draft of the new recipe.
+    # The widgets still have the values of the previous recipe, whose draft already contains these
+    # values. If they were not removed, ``current_draft`` would copy them into the draft of the new
+    # recipe.
     for entry in setting_fields():
         st.session_state.pop(widget_key(entry.name), None)
     fill_widgets(current_draft())
 
 
 def load_config(config: TrainingConfig, recipe: str | None = None, start: str = "") -> None:
-    """Fill the form from a configuration; only before the widgets are drawn.
+    """Fill the form from a configuration.
+
+    Call this only before the widgets are drawn.
 
     Args:
         config: The configuration to show.
-        recipe: The recipe that it is based on. If it is None or no longer exists, the chosen recipe
-            stays.
-        start: The starting model that it is adapted to; empty for random weights.
+        recipe: The recipe that the configuration is based on. If this is None, or if the recipe no
+            longer exists, the chosen recipe stays.
+        start: The starting model that the configuration is adapted to; empty for random weights.
     """
     if recipe in RECIPES:
         current_draft()  # stores the values of the widgets in the draft of the previous recipe
@@ -166,7 +173,7 @@ def bounds_text(entry: SettingField) -> str:
 
 
 def _number_text(number: float) -> str:
-    """Format a number: "4,096", "0.00025", "1e+12"; from 1e12 on, digits would be hard to read."""
+    """Format a number, such as "4,096" or "0.00025"; very large numbers as "1e+12"."""
     return f"{number:,.0f}" if abs(number) < 1e12 and number == int(number) else f"{number:g}"
 
 

@@ -58,7 +58,7 @@ class _Key(NamedTuple):
 def show_estimate(
     config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
 ) -> None:
-    """Draw the number of parameters, and memory and time if they are known or when measured.
+    """Draw the number of parameters; also memory and time, as soon as they are known.
 
     Args:
         config: The configuration in the form.
@@ -67,8 +67,8 @@ def show_estimate(
         settings: Settings with the locations of ``data/`` and ``runs/``.
     """
     key = _key(config, freeze, dataset, settings)
-    # Refresh during any measurement, also one for other settings: it may be valid for these
-    # settings too. For example, the speed does not depend on the number of epochs.
+    # The fragment also refreshes during a measurement for other settings, because the result may be
+    # valid for these settings too. For example, the speed does not depend on the number of epochs.
     is_pending = _oldest_request() is not None
     live = placed_fragment(_show, run_every=_REFRESH_SECONDS if is_pending else None)
     live(config, dataset, settings, key, is_pending)
@@ -204,7 +204,7 @@ def _show_details(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
-    """Draw the estimate in words, that for the demo set, and a warning if memory is too small."""
+    """Draw the estimate in words, with the time on the demo set, and warn if memory is short."""
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)

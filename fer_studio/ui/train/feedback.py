@@ -14,8 +14,8 @@ from fer_studio.ui.text import plain_text
 
 #: Session keys of the error and of the success message of the last action.
 _ERROR, _SUCCESS = "action_error", "action_success"
-#: Seconds for which an error stays visible. It is not removed after it has been shown once, because
-#: that part of the page is drawn again every second while a training runs.
+#: Seconds for which an error stays visible. To show an error only once would not be enough: while a
+#: training runs, the part of the page that shows errors is drawn again every second.
 _ERROR_SECONDS = 20.0
 
 

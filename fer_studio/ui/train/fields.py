@@ -1,8 +1,8 @@
 """The form's fields for the settings of a training, built from the fields of ``TrainingConfig``.
 
-Basic shows the few settings that most trainings need: the targets next to the dataset, and the
-epochs next to the recipe. Advanced also shows the other settings: those of the data below the
-dataset, and all others in a card of their own, one group at a time.
+The mode "Basic" shows the few settings that most trainings need: the targets next to the dataset,
+and the epochs next to the recipe. The mode "Advanced" shows all settings: further settings of the
+data are below the dataset, and the others are in a card of their own, one group at a time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import Draft, bounds_text, form_values, value_problem, widget_key
 from fer_studio.ui.train.formatting import choice_label
 
-#: Session keys of the choice between Basic and Advanced, of the open group (a key of ``GROUPS``),
-#: and of the text to find settings with.
+#: Session keys of the mode (``BASIC`` or ``ADVANCED``), the open group (a key of ``GROUPS``), and
+#: the text in the field "Find a setting".
 MODE, GROUP, FIND = "form_mode", "form_group", "find_setting"
 BASIC, ADVANCED = "Basic", "Advanced"
 
-#: The group of settings that is drawn next to the dataset, and the setting of this group that Basic
-#: shows too.
+#: The group of the settings that are drawn next to or below the dataset, and the setting of this
+#: group that both modes show.
 _DATA, _TARGETS = "data", "targets"
 #: The settings that are drawn next to the recipe instead of with their group.
 _RECIPE_FIELDS = ("epochs",)
@@ -38,16 +38,16 @@ def card_title(title: str) -> DeltaGenerator:
     """Draw the heading of a card, that is, of a container with a border.
 
     Returns:
-        The container of the heading, to draw a widget to the right of the heading.
+        The container of the heading. A widget in it is drawn to the right of the heading.
     """
-    # In a horizontal container, a heading has no margin at its top, which a card does not need.
+    # A card needs no margin above its heading; a horizontal container removes this margin.
     container = st.container(horizontal=True, vertical_alignment="center")
     container.header(title, anchor=False, width="stretch")
     return container
 
 
 def choose_mode() -> bool:
-    """Draw the choice between Basic and Advanced; return True for Advanced."""
+    """Draw the choice between the modes; return True for "Advanced"."""
     mode = kept_segments(
         "Settings",
         (BASIC, ADVANCED),
@@ -67,9 +67,11 @@ def show_targets(draft: Draft) -> None:
 
 
 def show_data_fields(draft: Draft) -> None:
-    """Draw the settings of the data other than the targets; toggles come last."""
+    """Draw the settings of the data except the targets; toggles come last."""
     entries = [
-        entry for entry in _applying(draft) if entry.group == _DATA and entry.name != _TARGETS
+        entry
+        for entry in _settings_with_effect(draft)
+        if entry.group == _DATA and entry.name != _TARGETS
     ]
     for is_toggle in (False, True):
         _show_grid([entry for entry in entries if (entry.kind == "boolean") == is_toggle], draft)
@@ -102,18 +104,19 @@ def show_groups(draft: Draft, base: TrainingConfig, problems: Mapping[str, str])
             label_visibility="collapsed",
         )
         group = _choose_group(draft, base, problems)
-    # Only one group is drawn: the widgets of all groups take longer than the rest of the page.
+    # Only one group is drawn: to draw the widgets of all groups would take longer than the rest of
+    # the page.
     with content:
         if search_text and search_text.strip():
             _show_found(search_text, draft)
         else:
-            _show_grid(_entries_in(group, _applying(draft)), draft)
+            _show_grid(_entries_in(group, _settings_with_effect(draft)), draft)
 
 
 def _choose_group(draft: Draft, base: TrainingConfig, problems: Mapping[str, str]) -> str:
     groups = [group for group in GROUPS if group != _DATA]
     titles = {group: _group_title(group, draft, base, problems) for group in groups}
-    # Addresses call a group of settings "section".
+    # In the address of the page, the parameter with the group of settings has the name "section".
     keep_choice(GROUP, groups, name="section", noun="settings group", describe=GROUPS.__getitem__)
     group: str = st.radio(
         "Settings group",
@@ -129,7 +132,7 @@ def _group_title(
     group: str, draft: Draft, base: TrainingConfig, problems: Mapping[str, str]
 ) -> str:
     """Return the title of a group with the number of changed settings, and an icon for errors."""
-    entries = _entries_in(group, _applying(draft))
+    entries = _entries_in(group, _settings_with_effect(draft))
     base_values = form_values(base)
     changed = sum(draft.values[entry.name] != base_values[entry.name] for entry in entries)
     title = GROUPS[group]
@@ -139,7 +142,7 @@ def _group_title(
 
 
 def _show_found(text: str, draft: Draft) -> None:
-    """Draw the settings that match a text: each of its words is in a setting's texts or choices.
+    """Draw the settings whose texts or choices contain every word of a text.
 
     Settings that are drawn elsewhere or have no effect are only named.
     """
@@ -190,10 +193,13 @@ def open_setting(name: str) -> None:
 
 
 def is_drawn(name: str) -> bool:
-    """Return True if a setting that has an effect is drawn in the current mode and group.
+    """Return True if the form currently draws a setting.
 
-    While a text to find settings is entered, only the settings next to the dataset and the recipe
-    count as drawn.
+    While the field "Find a setting" contains a text, the settings that it finds do not count as
+    drawn.
+
+    Args:
+        name: The name of a setting that has an effect.
     """
     entry = next(entry for entry in setting_fields() if entry.name == name)
     if name in (*_RECIPE_FIELDS, _TARGETS):
@@ -206,7 +212,7 @@ def is_drawn(name: str) -> bool:
     return not is_search and st.session_state.get(GROUP) == entry.group
 
 
-def _applying(draft: Draft) -> list[SettingField]:
+def _settings_with_effect(draft: Draft) -> list[SettingField]:
     """Return the settings that have an effect with the current values of the other settings."""
     return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
 
@@ -217,7 +223,7 @@ def _is_elsewhere(entry: SettingField) -> bool:
 
 
 def _entries_in(group: str, entries: Sequence[SettingField]) -> list[SettingField]:
-    """Return those of the settings that are drawn with a group."""
+    """Return the entries that are drawn with a group."""
     return [entry for entry in entries if entry.group == group and not _is_elsewhere(entry)]
 
 
@@ -230,7 +236,7 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 
 
 def _show_field(entry: SettingField, draft: Draft) -> None:
-    """Draw the widget of a setting, and what is wrong with its value; store it in the draft."""
+    """Draw the widget of a setting, store its value in the draft, and show a problem with it."""
     key = widget_key(entry.name)
     if key not in st.session_state:
         st.session_state[key] = draft.values[entry.name]
@@ -253,8 +259,8 @@ def _show_field(entry: SettingField, draft: Draft) -> None:
             help=f"{entry.help}, such as 20: 0.00025, 30: 0.00005",
         )
     else:
-        # ``value_problem`` checks the bounds instead of the widget, which would replace an invalid
-        # number by the previous value.
+        # The widget does not get the bounds, because it would replace an invalid number by the
+        # previous value. ``value_problem`` checks the bounds.
         value = st.number_input(
             entry.label,
             value=None,

@@ -66,7 +66,7 @@ _OUTCOME, _CANDIDATES = "model_outcome", "model_candidates"
 _MAX_MODEL_NAME = 64
 #: The option to read the range of the pixel intensities from the network.
 _AUTOMATIC = "auto"
-#: Usual orders of labels: FER2013's, the alphabetical one of folders, and FER+'s.
+#: Usual orders of labels: that of FER2013, the alphabetical order of folders, and that of FER+.
 _USUAL_LABELS = (
     ", ".join(EMOTIONS),
     ", ".join(sorted(EMOTIONS)),
@@ -92,11 +92,13 @@ class _Outcome:
     error: str | None = None
 
 
-def collect_finished_jobs() -> str | None:
-    """Store the outcome of this session's finished jobs, once.
+def collect_imported_model() -> str | None:
+    """Return the name of the new model if an import of this session has just finished.
+
+    The outcomes of all finished jobs of this session are stored for ``show_import``.
 
     Returns:
-        The name of the new model if an import has just finished; otherwise None.
+        The name, once for each import; None if no import has just succeeded.
     """
     check: Job | None = st.session_state.get(_CHECK_JOB)
     if check is not None and check.is_finished:
@@ -215,8 +217,8 @@ def _show_check(uploads: Sequence[UploadedFile], settings: Settings) -> None:
     with st.expander("Not sure about the pixel intensities?", icon=":material/help:"):
         st.caption(
             f"Classifies up to {MAX_IMAGES:,} images of a dataset with each usual scaling of the "
-            "pixel intensities. With the right one, the accuracy is usually far higher. Nothing is "
-            "imported."
+            "pixel intensities. With the right scaling, the accuracy is usually far higher. "
+            "Nothing is imported."
         )
         names = [name for name in dataset_names(settings) if name != DEMO_NAME]
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -267,14 +269,14 @@ def _numbers_text(values: tuple[float, ...] | None) -> str:
 
 
 def _show_jobs_and_outcome() -> None:
-    """Draw unfinished jobs of this session, unfinished imports of others, and the last outcome."""
+    """Draw this session's unfinished jobs, other sessions' imports, and the last outcome."""
     own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
     for job in own_jobs:
         if job is not None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
         if job not in own_jobs:
-            show_progress(job, stop_key=None)  # only the session that started it has a Stop button
+            show_progress(job, stop_key=None)  # only the session that started it can stop it
     outcome: _Outcome | None = st.session_state.get(_OUTCOME)
     if outcome is None:
         return
@@ -288,7 +290,7 @@ def _show_jobs_and_outcome() -> None:
 
 
 def _try_to_start(start: Callable[[], None]) -> None:
-    """Start a job if the visitor is an editor, and draw the page again with progress or error."""
+    """Start a job if the visitor is an editor; then draw the page again to show the outcome."""
     st.session_state.pop(_OUTCOME, None)
     try:
         require_editor()
@@ -382,8 +384,8 @@ class _ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file with the network.
-        weights: For an architecture ``.json`` with exactly one file next to it that is not
-            metadata, the name of that file; otherwise None.
+        weights: The name of the file with the weights. None unless the network is an architecture
+            in a ``.json`` file, and exactly one other upload is not metadata.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
@@ -397,8 +399,8 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
     """Return the uploads of one model.
 
     Raises:
-        InputError: There are none or too many, one is too large, or it is unclear which of them is
-            the network.
+        InputError: There are no uploads or too many, an upload is too large, or it is unclear which
+            upload is the network.
     """
     if not uploads:
         raise InputError("No file was chosen; drop a .keras, .h5 or .onnx file above.")
@@ -412,8 +414,9 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
     contents = {file_name(upload.name): upload for upload in uploads}
     metadata = [name for name in contents if name.lower().endswith(META_SUFFIX)]
     others = [name for name in contents if name not in metadata]
-    # The network is the file with a suffix of the first group that occurs: an HDF5 file next to a
-    # .json contains weights, and a file with any suffix next to an .onnx may contain weights.
+    # The loop ends at the first group of suffixes that occurs; a file with such a suffix is the
+    # network. The order matters: an HDF5 file next to a .json file contains weights, and any file
+    # next to an .onnx file may contain weights.
     for suffixes in ((".onnx", ".keras"), (".json",), (".h5", ".hdf5")):
         networks = [name for name in others if PurePath(name).suffix.lower() in suffixes]
         if networks:
@@ -446,7 +449,7 @@ def _request_from_form(files: _ModelFiles) -> ImportRequest:
         )
     mean, std = ((st.session_state.get(key) or "").strip() for key in (_MEAN, _STD))
     scale_option: str = st.session_state.get(_SCALE) or _AUTOMATIC
-    # Empty for _AUTOMATIC, otherwise the one selected scale. The loop gives it the type ``Scale``.
+    # The selected scale, with the type ``Scale``; no scale for _AUTOMATIC.
     scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == scale_option]
     return ImportRequest(
         name=(st.session_state.get(_NAME) or "").strip() or None,
@@ -469,7 +472,7 @@ def _with_files(
     settings: Settings,
     work: Callable[[Path, Callable[[], None]], _Result],
 ) -> _Result:
-    """Store the uploads in a temporary folder, and call a function with the network in it.
+    """Store the uploads in a temporary folder, and call ``work`` with the network in this folder.
 
     Args:
         job: The job, whose note shows the time since the start.
@@ -500,7 +503,7 @@ def _with_files(
 
 @contextmanager
 def _stored(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
-    """Store the uploads in a hidden folder, deleted at the end; yield the path of the network."""
+    """Store the uploads in a hidden folder until the end; yield the path of the network in it."""
     root = settings.models_root
     with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)

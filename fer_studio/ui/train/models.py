@@ -21,7 +21,7 @@ from fer_studio.ui.model_titles import model_title
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.feedback import run_action
-from fer_studio.ui.train.model_import import collect_finished_jobs, show_import
+from fer_studio.ui.train.model_import import collect_imported_model, show_import
 from fer_studio.ui.train.model_links import show_model_links
 
 #: Session key of the name of the last imported model, which the table selects.
@@ -30,7 +30,7 @@ _IMPORTED = "imported_model"
 
 def show_models(settings: Settings) -> None:
     """Draw the section."""
-    imported = collect_finished_jobs()
+    imported = collect_imported_model()
     if imported is not None:
         st.session_state[_IMPORTED] = imported
     bundles = list_bundles(settings)
@@ -54,8 +54,8 @@ def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle
     imported_name = st.session_state.get(_IMPORTED)
     initial_rows = [names.index(imported_name)] if imported_name in names else []
     # Streamlit stores the selection as a row number. The key changes with the list of models, so
-    # that this number never refers to another model, and after an import, so that the new model is
-    # selected.
+    # that this number never refers to another model. The key also changes after an import, so that
+    # the new model is selected.
     key = hash((*names, *initial_rows)) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         [_row(bundle, default_name) for bundle in bundles],
@@ -71,7 +71,7 @@ def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle
             "Model": st.column_config.TextColumn(width=220, help="★ marks the default model."),
             "Validation accuracy": st.column_config.NumberColumn(
                 format="%.1f %%",
-                help="Measured after the training. Not shown for imported models, and for models "
+                help="Measured after the training. Not shown for imported models, or for models "
                 "trained on the demo set, whose faces are drawn.",
             ),
             "Parameters": st.column_config.NumberColumn(format="localized"),

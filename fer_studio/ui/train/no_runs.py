@@ -1,4 +1,4 @@
-"""Runs and Compare before the first training: a sentence, and a button that opens the form."""
+"""The sections "Runs" and "Compare" before the first training: a text and a button."""
 
 from __future__ import annotations
 

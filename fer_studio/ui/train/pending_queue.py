@@ -23,7 +23,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
 
     Args:
         runs: All runs.
-        settings: Settings with the location of ``runs/`` and the number of runs at a time.
+        settings: Settings with the location of ``runs/`` and the maximum number of runs at a time.
     """
     pending = sorted(
         (run for run in runs if run.queue_position is not None),
@@ -41,8 +41,9 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
         for run in pending:
             _show_pending_run(run, settings, last_position=len(pending))
         if len(active_runs(settings)) < settings.parallel_runs:
-            # Needed only if the process of a run was killed, and the process that had started it
-            # is no longer alive. Otherwise, one of the two starts the next run.
+            # The button is needed only if the process of a run was killed, and the process that had
+            # started it is no longer alive. In all other cases, one of the two processes starts the
+            # next run.
             st.button(
                 "Start next run",
                 key="start_next_run",
@@ -78,5 +79,5 @@ def _show_pending_run(run: RunSummary, settings: Settings, *, last_position: int
             icon=":material/playlist_remove:",
             on_click=run_action,
             args=(lambda: remove_from_queue(folder, settings),),
-            help="The run is kept; Continue starts it later.",
+            help="The run is kept. You can start it later with “Continue…”.",
         )

@@ -34,7 +34,7 @@ from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.datasets import choose_dataset, chosen_dataset
+from fer_studio.ui.train.datasets import choose_dataset, selected_dataset_name
 from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
@@ -287,7 +287,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
     values = {
         "name": (state["search_name"] or "").strip(),
         "recipe": recipe,
-        "data": chosen_dataset(settings),
+        "data": selected_dataset_name(settings),
         "epochs": state.get(f"search_epochs_{recipe}", _default_trial_epochs(config)),
         "trials": state["search_trials"],
         "monitor": state["search_monitor"],
@@ -306,7 +306,7 @@ def _storage(settings: Settings) -> str:
 
 
 def _parameter_key(entry: SettingField, recipe: str) -> str:
-    """Return the session key of the choices of a setting, which also begins those of its range."""
+    """Return the session key of a setting's choices; the keys of its range begin with this key."""
     return f"search_{entry.name}_{recipe}"
 
 
@@ -455,12 +455,12 @@ def _show_best(summary: StudySummary, settings: Settings) -> None:
 
 
 def _run_address(trial: TrialSummary, settings: Settings) -> str | None:
-    """Return the address of the page that shows a trial's run; None if it is not here."""
+    """Return the address of the page that shows a trial's run; None if there is no run here."""
     return f"/train?{VIEW}={RUNS}&{RUN}={trial.run_id}" if _has_run(trial, settings) else None
 
 
 def _has_run(trial: TrialSummary, settings: Settings) -> bool:
-    """Return True if the run of a trial is on this machine; another one may have trained it."""
+    """Return True if the run of a trial is on this machine; another machine may have trained it."""
     return trial.run_id is not None and (settings.runs_root / trial.run_id).is_dir()
 
 
@@ -483,8 +483,8 @@ def _sampled_text(value: Any) -> str:
 def sorted_trials(summary: StudySummary) -> list[TrialSummary]:
     """Return the trials in the order of the table.
 
-    Finished trials come first, the best one at the top, then those that were ended early, whose
-    values are from fewer epochs, then those without a value, the newest first.
+    Finished trials come first, the best at the top. Trials that were ended early follow, because
+    their values are from fewer epochs. Trials without a value come last, the newest at the top.
     """
     sign = 1 if summary.setup.monitor == "loss" else -1
     return sorted(
@@ -502,7 +502,7 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     """Draw the table of trials, the best first; trials without a value are last."""
     is_share = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
-    # A single worker, or a column without content, says nothing about a trial.
+    # The columns "Worker" and "Problem" are left out if they would not distinguish any trials.
     has_workers = len({trial.worker for trial in summary.trials}) > 1
     has_problems = any(trial.problem for trial in summary.trials)
     rows = [

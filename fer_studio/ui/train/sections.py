@@ -20,7 +20,7 @@ def show_section(view: str) -> None:
     except InputError as error:
         show_error(error)
         return
-    if view != RUNS:  # Runs shows the outcome below its buttons
+    if view != RUNS:  # the section "Runs" shows the outcome below its buttons
         show_outcome()
     try:
         _show(view, settings)

@@ -37,7 +37,10 @@ _ADAPTED = (
 
 
 def choose_start(settings: Settings) -> None:
-    """Draw the select box of the starting model and, if there is one, of the last frozen stage."""
+    """Draw the select box of the starting model.
+
+    If a model is selected, also draw the select box of the last frozen stage.
+    """
     bundles = _usable_bundles(settings)
     titles = distinct_titles({name: model_title(bundle) for name, bundle in bundles.items()})
     if st.session_state.get(START) not in bundles:
@@ -98,7 +101,7 @@ def base_config(recipe: str, settings: Settings) -> TrainingConfig:
     return fine_tuning_config(config, str(bundle.record.config["architecture"]))
 
 
-def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]:
+def selected_start(settings: Settings) -> tuple[StartingModel | None, Path | None]:
     """Return the starting model and its file; None and None for random weights.
 
     Raises:
@@ -113,8 +116,8 @@ def chosen_start(settings: Settings) -> tuple[StartingModel | None, Path | None]
     return starting_model(bundle, st.session_state.get(FREEZE) or None)
 
 
-def chosen_freeze(architecture: str) -> str | None:
-    """Return the chosen last frozen stage; None if there is none or the architecture lacks it."""
+def selected_freeze(architecture: str) -> str | None:
+    """Return the selected last frozen stage; None for none or if the architecture lacks it."""
     stage = st.session_state.get(FREEZE)
     return stage if stage in ARCHITECTURES[architecture].stages else None
 

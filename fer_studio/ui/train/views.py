@@ -1,4 +1,4 @@
-"""The sections of the train page and their selection; imports nothing that is slow to load.
+"""The sections of the train page and their selection. This module is quick to load.
 
 In the session and in the address of the page, the selected section is called ``view``.
 """
@@ -9,8 +9,8 @@ import streamlit as st
 
 from fer_studio.ui.kept import kept_segments
 
-#: Names of the selected section, and of the ID of the run that the section Runs shows. Each is the
-#: key in the session and the parameter in the address.
+#: Names of two values: the title of the selected section, and the ID of the run that the section
+#: "Runs" shows. Each name is both a session key and the name of a parameter in the address.
 VIEW, RUN = "view", "run"
 
 NEW_TRAINING, RUNS, COMPARE, SEARCH, MODELS = "New training", "Runs", "Compare", "Search", "Models"
@@ -29,6 +29,6 @@ def choose_view() -> str:
 
 
 def open_run(run_id: str) -> None:
-    """Show a run in the section Runs; the callback of a button."""
+    """Show a run in the section "Runs"; the callback of a button."""
     st.session_state[RUN] = run_id
     st.session_state[VIEW] = RUNS

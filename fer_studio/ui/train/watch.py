@@ -53,11 +53,10 @@ _PROGRESS_SECONDS = 1.0
 _CURVES_SECONDS = 2.0
 #: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
-#: The part of the message at the end of a training that contains the metrics of the model and its
-#: location.
+#: Matches the metrics and the location of the model in the last message of a training.
 _MODEL_MESSAGE = re.compile(r".*; bundle in .*[/\\]bundle\b[,;]? ?")
-#: Session keys of the computed curves, by the name of their chart, and of the last measurement of
-#: the process of a run.
+#: Session keys of two values: the computed curves by the name of their chart, and the last measured
+#: resources of a process, together with the ID of its run.
 _CURVES, _RESOURCES = "run_curves", "run_resources"
 
 
@@ -77,7 +76,8 @@ def show_runs(settings: Settings) -> None:
     if is_live:
         placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS)(run, settings)
     else:
-        # Not a fragment, so that a button updates the whole page, such as the model below.
+        # This is not a fragment, so that a click on a button updates the whole page, for example
+        # the card of the model.
         _show_progress(run, settings)
     seconds = _CURVES_SECONDS if is_live else None
     style = choose_curve_style("Logarithmic loss")
@@ -91,7 +91,8 @@ def show_runs(settings: Settings) -> None:
 def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """Draw the select box of runs and return the selected run.
 
-    Active runs come first, then pending ones, then the others, the newest first.
+    Active runs come first, then pending runs, then all other runs. In each of these groups, the
+    newest run comes first.
 
     Args:
         runs: All runs, the newest first.
@@ -111,7 +112,7 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
 
 
 def _identity(run: RunSummary) -> str:
-    """Return what the run is, as Markdown: its epochs, ID, recipe, data, and its start."""
+    """Return a description of a run as Markdown: epochs, ID, recipe, data and starting time."""
     parts = []
     if run.config is not None and not run.is_active and (run.state != "queued" or run.epoch):
         parts += [f"{run.epoch:,} of {run.epochs:,} epochs"]
@@ -134,9 +135,11 @@ def _is_live(run: RunSummary) -> bool:
 
 
 def _layout_state(run: RunSummary) -> tuple[bool, bool, bool]:
-    """Return the values on which everything outside the refreshed parts of the page depends.
+    """Return the values of a run on which the layout of the page depends.
 
-    These are the list of pending runs, the refreshes, and the model.
+    If one of them changes, the whole page has to be drawn again. They decide whether the run is in
+    the list of pending runs, which parts of the page refresh themselves, and whether there is a
+    model to show.
     """
     return run.state == "queued", run.is_active, run.has_bundle
 
@@ -167,7 +170,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
 
 
 def _show_reason(run: RunSummary) -> None:
-    """Draw how the run ended, why it failed, or what it is doing, unless it is shown elsewhere."""
+    """Draw how the run ended, why it failed, or what it is doing; omit what is shown elsewhere."""
     # The metrics are shown above the curves, and the location of the model is shown below them.
     reason = _MODEL_MESSAGE.sub("", run.reason) if run.has_bundle else run.reason
     text = plain_text(as_sentence(reason))
@@ -182,7 +185,7 @@ def _show_reason(run: RunSummary) -> None:
 
 
 def _is_reason_in_bars(run: RunSummary) -> bool:
-    """Return True if the progress bars show what ``run.reason`` says, which is epoch and step."""
+    """Return True if ``run.reason`` is the epoch and the step, which the progress bars show."""
     if run.is_silent:
         return False
     return run.state == "running" and run.status is not None and run.status.steps > 0
@@ -292,16 +295,16 @@ class _Chart:
     Attributes:
         name: Identifies the chart.
         title: The title on the page.
-        draw: Returns the curves of the finished epochs.
-        marks_best: True if the best epoch is marked in the chart.
+        compute: Computes the curves from the finished epochs.
         alt: The alternative text, without the name of the run.
+        marks_best: True if the best epoch is marked in the chart.
         can_be_smoothed: False if the values do not vary at random.
         can_be_log: True if the visitor can choose a logarithmic axis.
     """
 
     name: str
     title: str
-    draw: Callable[..., LiveCurves]
+    compute: Callable[..., LiveCurves]
     alt: str
     marks_best: bool = False
     can_be_smoothed: bool = True
@@ -310,13 +313,13 @@ class _Chart:
     def curves(
         self, epochs: Sequence[EpochRecord], best_epoch: int | None, style: CurveStyle
     ) -> LiveCurves:
-        """Return the curves of the finished epochs in a style, as far as the chart supports it."""
+        """Return the curves; ignore the parts of the style that the chart does not support."""
         options: dict[str, Any] = {"best_epoch": best_epoch} if self.marks_best else {}
         if self.can_be_smoothed:
             options["smoothing"] = style.smoothing
         if self.can_be_log:
             options["is_log"] = style.is_log
-        return self.draw(epochs, **options)
+        return self.compute(epochs, **options)
 
 
 #: The charts, by the row in which they are drawn.
@@ -386,7 +389,7 @@ def _show_curve(
     mark = " (◆ best epoch)" if chart.marks_best else ""
     st.markdown(f"**{chart.title}**{mark}")
     curves = _cached_curves(chart, run, epochs, style)
-    # The chart has no key, so that it stays the same element while its rows grow.
+    # Without a key, the chart stays the same element of the page while rows are added to its data.
     st.vega_lite_chart(
         curves.rows,
         curves.specification,
@@ -398,9 +401,10 @@ def _show_curve(
 def _cached_curves(
     chart: _Chart, run: RunSummary, epochs: Sequence[EpochRecord], style: CurveStyle
 ) -> LiveCurves:
-    """Return the curves of a chart; they are computed again only after a new epoch.
+    """Return the curves of a chart.
 
-    Streamlit does not send an unchanged chart again.
+    They are computed again only after a new epoch or a change of the style. Streamlit does not send
+    an unchanged chart again.
     """
     cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
     # The duration distinguishes an epoch from an earlier one with the same number.

@@ -11,6 +11,6 @@ def chosen_time(analysis_id: str) -> float | None:
     return seconds
 
 
-def choose_time(analysis_id: str, seconds: float) -> None:
+def set_chosen_time(analysis_id: str, seconds: float) -> None:
     """Set the chosen time of an analysis."""
     st.session_state[f"video_time_{analysis_id}"] = seconds

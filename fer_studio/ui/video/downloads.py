@@ -21,8 +21,8 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, subtitles_of
 def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the buttons of all downloads.
 
-    All files follow the user's names, merges and exclusions; the annotated video follows those that
-    applied when it was made.
+    All files reflect the user's current names, merges and exclusions. Only the annotated video
+    reflects those that applied when the video was made.
     """
     table, names = analysis.table, analysis.edits.name_by_person
     stem = PurePath(analysis.settings.video).stem or "video"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from fer_core.video.timecode import format_time
 from fer_studio.ui.tables import table_height
-from fer_studio.ui.video.chosen_time import choose_time
+from fer_studio.ui.video.chosen_time import set_chosen_time
 from fer_studio.ui.video.filters import Filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, episodes_of
 
@@ -36,14 +36,14 @@ def show_episodes(analysis: LoadedAnalysis, filters: Filters) -> None:
         st.caption(
             f"The table shows the first {len(listed_episodes):,} of {len(episodes):,} episodes."
         )
-    # Another key for other episodes, so that the selected row does not stay selected when it shows
-    # another episode.
+    # The key changes with the episodes. With a constant key, a selected row would stay selected
+    # when it shows another episode.
     table_key = f"video_episodes_{analysis.key}_{hash(tuple(listed_episodes))}"
 
     def choose() -> None:
         rows = st.session_state[table_key]["selection"]["rows"]
         if rows and rows[0] < len(listed_episodes):
-            choose_time(analysis.key, listed_episodes[rows[0]].start)
+            set_chosen_time(analysis.key, listed_episodes[rows[0]].start)
 
     st.dataframe(
         [

@@ -8,10 +8,10 @@ from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary, find_analysis
 from fer_studio.ui.access import admission
-from fer_studio.ui.messages import KeptError
+from fer_studio.ui.messages import ErrorKeeper
 
 #: Keeps the error of a button's action until the page is drawn.
-_CALLBACK_ERROR = KeptError("video_error")
+_CALLBACK_ERROR = ErrorKeeper("video_error")
 
 
 def run_action(action: Callable[[], object]) -> None:

@@ -34,7 +34,7 @@ class Filters:
 
 
 def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
-    """Draw the filters in a popover in ``place``, and a caption if they hide something."""
+    """Draw the filters in a popover in ``place``, and a caption if the filters hide something."""
     titles = analysis.titles
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}
@@ -51,8 +51,8 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
         persons = kept_multiselect(
             "Persons",
             list(titles),
-            # A merge or an exclusion changes the options; a choice that was stored under the same
-            # key could contain a person who is no longer one of them.
+            # The key contains the options, which merges and exclusions change. Under a constant
+            # key, the stored choice could contain a person who is no longer an option.
             key=f"video_persons_{analysis.key}_{'-'.join(map(str, titles))}",
             name="persons",
             default=default_persons,

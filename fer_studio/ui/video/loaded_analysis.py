@@ -146,8 +146,8 @@ def player_file(analysis: LoadedAnalysis) -> Path | None:
     """Return a file that browsers can play and whose times are those of the table.
 
     Returns:
-        The copy that the job made for the player, the video itself, or the annotated video; None if
-        no file is suitable.
+        The copy that the analysis job made for the player, the video itself, or the annotated
+        video; None if no file is suitable.
 
     Raises:
         InputError: The video cannot be read.

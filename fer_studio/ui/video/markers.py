@@ -8,7 +8,7 @@ from fer_core.settings import Settings
 from fer_core.video.edits import MAX_NAME_LENGTH
 from fer_core.video.timecode import format_time
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.video.chosen_time import choose_time, chosen_time
+from fer_studio.ui.video.chosen_time import chosen_time, set_chosen_time
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 from fer_studio.ui.video.persons import change_edits
 
@@ -19,7 +19,7 @@ def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
     seconds = chosen_time(key)
     if seconds is None:
         seconds = analysis.limits[0]
-    # Another key after each change of the markers, so that the field is empty again.
+    # The key changes with the number of markers, so that the field is empty after each change.
     name_key = f"video_marker_{key}_{len(analysis.edits.markers)}"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
@@ -48,7 +48,7 @@ def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
                 key=f"video_go_{key}_{index}",
                 type="tertiary",
                 icon=":material/bookmark:",
-                on_click=choose_time,
+                on_click=set_chosen_time,
                 args=(key, marker.seconds),
             )
             st.button(

@@ -29,9 +29,9 @@ from fer_studio.ui.video.picture_place import picture_place
 _NEAR_SECONDS = 0.6
 #: Height, width and color channels of the crop that shows a face next to its probabilities.
 _CROP_SHAPE = (96, 96, 3)
-#: Side of this crop relative to the geometric mean of the box's sides.
+#: Side of the crop, relative to the geometric mean of the sides of the face's box.
 _CROP_SCALE = 1.2
-#: Maximum number of faces that are shown with their probabilities, and their number in a row.
+#: Maximum number of faces that are shown with their probabilities, and number of faces in a row.
 _MAX_FACES, _FACES_IN_ROW = 9, 3
 
 
@@ -42,8 +42,8 @@ class Picture:
     Attributes:
         image: RGB, uint8 ``[height, width, 3]``.
         seconds: Time of the picture, in seconds.
-        is_exact: True if this is the frame of the video at this time; False if it is the small
-            stored picture nearest to this time.
+        is_exact: True if the picture is a frame of the video; False if it is one of the small
+            stored pictures.
     """
 
     image: NDArray[np.uint8]
@@ -90,7 +90,7 @@ def show_frame(analysis: LoadedAnalysis, moment: Moment) -> None:
         _show_picture(analysis, moment.picture, moment.rows)
     kind = "The frame at" if moment.picture.is_exact else "A small stored picture of about"
     caption = f"{kind} {format_time(moment.seconds, 2)}"
-    # The subtitles of the player show other percentages.
+    # The caption says "unsmoothed", because the subtitles of the player show other percentages.
     st.caption(f"{caption}, with unsmoothed probabilities" if len(moment.rows) else caption)
 
 
@@ -114,7 +114,10 @@ def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
 
 
 def _picture(analysis: LoadedAnalysis, seconds: float) -> Picture | None:
-    """Return the frame at a time or, without it, the nearest stored picture; None without both."""
+    """Return the frame at a time, or the nearest stored picture if the frame cannot be read.
+
+    Return None if there is no stored picture either.
+    """
     source = analysis.source
     if source is not None:
         try:

@@ -41,8 +41,8 @@ _MAX_ERRORS = 3
 _UPLOADER = "video_upload_round"
 #: Session key that is True after a click on the button for the sample video.
 _SAMPLE_REQUESTED = "video_sample_requested"
-#: The source in the settings of an upload. ``start_analysis`` replaces it with the name of the
-#: stored file.
+#: The value of ``source`` in the settings for an upload. ``start_analysis`` replaces this value
+#: with the name of the stored file.
 _UPLOADED = "source"
 #: Number of analyzed frames per second by title; None for every frame.
 _RATES: dict[str, float | None] = {
@@ -244,7 +244,7 @@ def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSe
     except InputError as error:
         show_error(error)
     except ValueError:
-        # The fields allow no other invalid value.
+        # This is the only ValueError that the values of the fields can cause.
         show_error("The end of the range should be after its start; change one of them.")
     return None
 
@@ -266,10 +266,10 @@ def _start(
     Raises:
         InputError: The visitor may not analyze videos, an upload is too large, the path is not
             allowed, there are too many videos, or an analysis could not be started. In the last two
-            cases, other analyses were started.
+            cases, other analyses may have been started.
     """
     admission().require(Role.VIEWER)
-    # Of each video: its name, its path if it is not an upload, and its content if it is one.
+    # For each video: its name, its path (None for an upload), and its content (only for an upload).
     videos: list[tuple[str, Path | None, BinaryIO | None]] = []
     if uploads:
         for upload in uploads[:_MAX_FILES]:
@@ -346,5 +346,5 @@ def _videos_at(path: Path) -> list[Path]:
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
-    """Return the folders to read from; if others can reach the app, without ``Downloads``."""
+    """Return the folders to read from; without ``Downloads`` if others can reach the app."""
     return settings.import_roots if is_private() else settings.shared_import_roots

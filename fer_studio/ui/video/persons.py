@@ -87,7 +87,7 @@ def _show_person(analysis: LoadedAnalysis, person: int, settings: Settings) -> N
                 st.caption(f"Person {person}, {first} to {last}")
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 name = edits.names.get(str(person), "")
-                # Another key for another name, so that the field also shows a name that a merge or
+                # The key changes with the name, so that the field also shows a name that a merge or
                 # "Undo" has changed.
                 name_key = f"video_name_{key}_{person}_{name}"
                 st.text_input(

@@ -17,7 +17,7 @@ from fer_studio.ui.video.picture_place import picture_place
 def reserve_player(analysis: LoadedAnalysis) -> DeltaGenerator:
     """Return a container for the player, with the shape of the video if there is a player.
 
-    Below it, a caption says what the percentages in the subtitles are.
+    Below the container, draw a caption that says what the percentages in the subtitles are.
     """
     if _playable_file(analysis) is None:
         return st.container()

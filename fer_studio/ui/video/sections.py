@@ -1,4 +1,4 @@
-"""The layout of the video page: the form for a new analysis, the choice of one, and its results."""
+"""The layout of the video page: the form for a new analysis, and the results of a chosen one."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def show_video(settings: Settings) -> None:
         "New analysis",
         icon=":material/add:",
         expanded=not analyses,
-        # Another key once there is an analysis, so that the form closes after the first one.
+        # The key changes when the first analysis has been started, so that the form closes then.
         key="video_new" if analyses else "video_first",
         on_change="rerun",
     )
     # The form is not drawn before it is opened, because the browser would load its elements before
-    # the results. Once opened, it is also drawn while it is closed; otherwise its files and options
-    # would be lost.
+    # the results. After it has been opened once, it is drawn even while it is closed, so that its
+    # files and options are not lost.
     if form.open or not analyses:
         st.session_state[_FORM_OPENED] = True
     if st.session_state.get(_FORM_OPENED):

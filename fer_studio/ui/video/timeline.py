@@ -13,7 +13,7 @@ import streamlit as st
 from fer_core.charts.video import PersonLanes, lanes_csv, time_ticks
 from fer_core.classes import class_colors
 from fer_studio.ui.charts import chart_frame
-from fer_studio.ui.video.chosen_time import choose_time, chosen_time
+from fer_studio.ui.video.chosen_time import chosen_time, set_chosen_time
 from fer_studio.ui.video.filters import Filters, choose_filters
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, lanes_of, summaries_of
 
@@ -28,8 +28,8 @@ _component = st.components.v2.component(
     html='<div class="emotion-timeline">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # Without isolation, the chart is an element of the page itself, where the script that downloads
-    # its picture finds it.
+    # Without isolation, the chart is part of the page itself. The script that downloads a picture
+    # of the chart could not find an isolated chart.
     isolate_styles=False,
 )
 
@@ -66,7 +66,7 @@ def _show_lanes(
         time = st.session_state[chart_key].time
         if isinstance(time, int | float) and math.isfinite(time):
             start, end = filters.limits
-            choose_time(analysis.key, min(max(float(time), start), end))
+            set_chosen_time(analysis.key, min(max(float(time), start), end))
 
     # The height reserves the space of the timeline until the browser has loaded it.
     with st.container(
