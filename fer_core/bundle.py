@@ -96,7 +96,7 @@ class BundleRecord:
         dataset: Name, fingerprint and number of images per split of the training data.
         curation: Description of the excluded and relabeled images; None if there are none.
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
-        metrics: Metrics by split, measured with the published predictor.
+        metrics: Metrics by split, measured with the model as it is served.
         versions: Versions of Python and the libraries.
         created: Time of creation, UTC, ISO 8601.
         source: For an imported model, the file that it came from.
@@ -161,7 +161,8 @@ class BundleRecord:
         ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
         """
         classes = served_classes(self.labels)
-        # A model that was trained here keeps the class names of its dataset, for example anger.
+        # A model that was trained here keeps the class names of its dataset, such as anger
+        # instead of angry.
         if self.recipe is not None and set(classes) != set(self.labels):
             return validated_classes(self.labels)
         return classes
@@ -307,7 +308,8 @@ def require_changeable_bundle(folder: Path) -> None:
 
 
 def list_bundles(settings: Settings) -> list[Bundle]:
-    """Return all usable bundles: published bundles by name, then bundles of runs, newest first.
+    """Return all usable bundles: those in ``models/`` by name, those of the installed package by
+    name, then those of runs, the newest first.
 
     Damaged bundles are omitted; ``damaged_bundles`` describes them.
     """
@@ -495,7 +497,8 @@ def check_name_is_free(name: str, settings: Settings) -> None:
     """
     if not is_plain_name(name) or name in _RESERVED_NAMES:
         raise InputError(
-            f"{name!r} cannot name a model; use {PLAIN_NAME}, but neither default nor detectors."
+            f"{name!r} cannot be the name of a model; use {PLAIN_NAME}. The names default and "
+            "detectors are reserved."
         )
     if any((root / name).exists() for root in settings.model_roots):
         raise _name_is_taken(name)

@@ -60,7 +60,7 @@ def plain_name(text: str) -> str:
 
 @contextmanager
 def replaced_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
-    """Provide a temporary path next to ``path`` to write to, and rename it to ``path`` at the end.
+    """Provide a temporary path in the folder of ``path``; at the end, it is renamed to ``path``.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
 
@@ -93,7 +93,7 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """Provide a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+    """Provide an empty temporary folder next to ``path``; at the end, it is renamed to ``path``.
 
     An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
@@ -132,7 +132,7 @@ def replace_folder(path: Path, replacement: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Provide a temporary folder next to ``path`` to fill, and rename it to ``path`` at the end.
+    """Provide an empty temporary folder next to ``path``; at the end, it is renamed to ``path``.
 
     If the body raises, the temporary folder is removed.
 

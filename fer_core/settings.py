@@ -18,8 +18,8 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 #: Name of the program's folder in the user's data folder.
 _APP_NAME = "fer-studio"
 
-#: When the app requires a login: with "as configured" if a login is configured, with "required"
-#: always, with "none" never.
+#: Whether the app requires a login. "as configured": if one is configured; "required": always, and
+#: without a configured login nobody can use the app; "none": never.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
@@ -152,7 +152,8 @@ def _check_readable(root: Path) -> None:
     try:
         os.scandir(root).close()
         # Listing a folder and opening its files require different permissions. The call of lstat
-        # requires the permission to open files. A pathlib.Path would remove the dot.
+        # requires the permission to open files. The path is a text, because a pathlib.Path would
+        # remove the "/." at its end.
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # the code that uses the folder creates it or reports that it is not a folder

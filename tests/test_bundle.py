@@ -329,7 +329,7 @@ def test_of_two_threads_that_publish_one_name_only_one_succeeds(
 
 @pytest.mark.parametrize("name", ["../out", ".hidden", "a b", "x" * 65, "a/b"])
 def test_an_unfit_name_is_refused(settings: Settings, bundle: Bundle, name: str) -> None:
-    with pytest.raises(InputError, match="cannot name a model"):
+    with pytest.raises(InputError, match="cannot be the name of a model"):
         publish_bundle(bundle.folder, settings, name=name)
 
 
@@ -337,7 +337,7 @@ def test_an_unfit_name_is_refused(settings: Settings, bundle: Bundle, name: str)
 def test_names_with_a_meaning_of_their_own_are_refused(
     settings: Settings, bundle: Bundle, name: str
 ) -> None:
-    with pytest.raises(InputError, match=f"'{name}' cannot name a model"):
+    with pytest.raises(InputError, match=f"'{name}' cannot be the name of a model"):
         publish_bundle(bundle.folder, settings, name=name, make_default=True)
     assert names(settings) == ["small"]
 

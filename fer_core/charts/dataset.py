@@ -276,7 +276,7 @@ def agreement_bars(share_by_class: Mapping[str, float | None]) -> go.Figure:
     return horizontal_bars(
         percentages,
         [f"{percentage:.1f} %" for percentage in percentages.values()],
-        "annotators agree with %{x:.1f} % of the labels %{y}",
+        "annotators agree with %{x:.1f} % of the %{y} labels",
         colors=class_colors(share_by_class),
         height=height_for(len(percentages), usual_height=280, per_class=26),
         margin=MARGIN,

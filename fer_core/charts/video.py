@@ -1,4 +1,4 @@
-"""The timeline of a video analysis: a lane per person and class."""
+"""The timeline of a video analysis: a curve per person and class, each in its own lane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_core.csv_text import csv_text
 from fer_core.video.face_table import FaceTable
 from fer_core.video.timecode import format_time
 
-#: Maximum number of points of a lane. More points cannot be distinguished on a screen.
+#: Maximum number of points of a curve. More points cannot be distinguished on a screen.
 _MAX_POINTS = 600
 #: A person is absent between two points if the time between them is more than this multiple of the
 #: usual time between points.
@@ -77,9 +77,10 @@ def downsampled(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Reduce curves to at most 600 points, and keep their peaks.
 
-    If at most 600 times are shown, they and their values are returned unchanged. Otherwise the
-    shown time is divided into 600 equal parts. A part becomes a point at its middle with the
-    largest value of each curve in the part, or NaN if the part contains no time.
+    If at most 600 points lie between ``start`` and ``end``, these points are returned unchanged.
+    Otherwise the range from ``start`` to ``end`` is divided into 600 equal parts. Each part becomes
+    one point at its middle, with the largest value of each curve in the part, or NaN if no point
+    lies in it.
 
     Args:
         seconds: Increasing times, float64 ``[n]``.

@@ -84,8 +84,8 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: For a command that accepts imported datasets and paths: a text that says in the
-            help which classes data from a path get without these options. Empty for a command that
+        default: For the help of a command that accepts imported datasets and paths: the classes
+            that data from a path have if these options are missing. Empty for a command that
             imports a source.
     """
     if default:
@@ -111,8 +111,8 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
     parser.add_argument(
         "--class-order",
         metavar="ORDER",
-        help="if the classes of the source are numbers, their names in the order of the numbers: "
-        f"{', '.join(CLASS_ORDERS)}, or names separated by commas",
+        help="if the classes of the source are numbers, what the numbers mean: a known order "
+        f"({', '.join(CLASS_ORDERS)}), or the names in their order, separated by commas",
     )
 
 

@@ -59,9 +59,9 @@ def add_parser(commands: Any) -> None:
         help=f"one of {', '.join(KINDS)}. duplicates: images with the same pixels, in any split; "
         "conflicts: duplicates with different labels; leaks: duplicates in train and in another "
         "split; repeats: duplicates within one split; near_duplicates, near_conflicts and "
-        "near_leaks: the same for copies whose pixels differ; blanks: images with one intensity, "
-        "or nearly one; mislabelled: labels that are probably wrong according to a model; "
-        "non_faces: images that probably show no face; disputed: no answer has more than half of "
+        "near_leaks: the same for copies whose pixels differ; blanks: images in which "
+        "all pixels, or nearly all, have the same intensity; mislabelled: labels that are probably "
+        "wrong according to a model; non_faces: images that probably show no face; disputed: no answer has more than half of "
         "FER+'s votes; outvoted: more than half of the votes are for one class other than the "
         "label; not_face_votes: more than half of the votes say that there is no face",
     )
@@ -218,4 +218,6 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ]
         for agreement in classes
     ]
-    return Answer(document, f"{votes.note}\n" + text_table(["", "voted", "agreeing"], rows))
+    return Answer(
+        document, f"{votes.note}\n" + text_table(["", "images with votes", "label agrees"], rows)
+    )

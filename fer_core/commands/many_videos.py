@@ -50,7 +50,8 @@ def analyze_many_videos(
     if arguments.annotate or arguments.blur:
         raise InputError(
             "--annotate and --blur cannot be combined with patterns, addresses, --files-from, "
-            "--on, --workers, --threads, --worker-memory and --part-files; omit these."
+            "--on, --workers, --threads, --worker-memory and --part-files; omit --annotate and "
+            "--blur, or all of the others."
         )
     options = scale_options(arguments, files_per_part=PART_FILES, files_per_task=1)
     analyzer = portable_analyzer(

@@ -48,7 +48,7 @@ class _AnalyzerChoice:
         model: The name of the model, or the path of its folder.
         detector: The name of the face detector.
         classes: The classes of the model.
-        minimum_confidence: The confidence from which a prediction is shown as certain, 0 to 1.
+        minimum_confidence: The minimum confidence of a prediction that is shown as certain, 0 to 1.
     """
 
     model: str
@@ -111,8 +111,8 @@ def add_parser(subparsers: Any) -> None:
     add_many_files_arguments(
         parser,
         out_help="the folder for the results, with a folder for each video. If you use a pattern, "
-        "an address or another option of this group, the folder contains parts in the Parquet "
-        "format instead. Repeat the command to continue after an interruption",
+        "an address, or an option of this group other than --out, the folder contains parts in the "
+        "Parquet format instead. Repeat the command to continue after an interruption",
         is_out_required=True,
         part_files=PART_FILES,
     )

@@ -384,7 +384,8 @@ def near_findings(face_set: FaceSet, near: NearDuplicates) -> dict[str, Finding]
 def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
     """Return the finding *blanks*: images that show nothing, then those that show nearly nothing.
 
-    The nearly blank images are sorted by their uniform share, the largest first.
+    The nearly blank images are sorted by the share of their pixels that have the same intensity,
+    the largest first.
     """
     blank, nearly_blank = quality.blank_rows(), quality.nearly_blank_rows()
     order = np.argsort(-quality.uniform_share[nearly_blank], kind="stable")

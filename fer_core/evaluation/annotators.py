@@ -28,12 +28,13 @@ class VoteEvaluation:
 
     Attributes:
         result: The evaluation with the plurality of the votes as the true class. It contains the
-            images on which one class has the most votes. An answer with a single vote does not
-            count.
+            images on which one class has the most votes. An answer that only one annotator chose
+            does not count.
         voted: Number of images with votes.
         no_votes: Number of images without votes.
         other_answer: Number of images on which an answer that is not a class, such as unknown, has
-            at least as many votes as every class. An answer with a single vote does not count.
+            at least as many votes as every class. An answer that only one
+            annotator chose does not count.
         ties: Number of images on which several classes have the most votes.
         cross_entropy: Mean cross-entropy of the model's probabilities to the distribution of the
             votes, natural logarithm. Images with a tie are included.
@@ -146,14 +147,14 @@ def _with_votes_warning(votes_result: EvaluationResult, count: int) -> Evaluatio
     """
     if not votes_result.n:
         raise InputError(
-            f"There is none among the {count:,} {votes_result.split} images on which one emotion "
-            "has the most votes; import votes for this split, or evaluate against the labels."
+            f"On none of the {count:,} {votes_result.split} images does one emotion have the most "
+            "votes; import votes for this split, or evaluate against the labels."
         )
     warning = (
-        "The true class is the plurality of annotator votes, without answers that have a single "
-        f"vote. On {votes_result.n:,} of {count:,} images one emotion has the most votes; the "
-        "other images are left out. These metrics cannot be compared with metrics against the "
-        "labels."
+        "The true class is the plurality of annotator votes. An answer that only one annotator "
+        f"chose is not counted. On {votes_result.n:,} of {count:,} images one emotion has the most "
+        "votes; the other images are left out. These metrics cannot be compared with "
+        "metrics against the labels."
     )
     facts = replace(
         votes_result.facts, is_fer2013=False, warnings=(warning, *votes_result.facts.warnings)

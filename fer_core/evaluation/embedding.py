@@ -64,8 +64,8 @@ def embed(
         features: The features of the images, computed by a model.
         method: ``tsne`` or ``pca``.
         split: The split to embed, or ``all``.
-        sample: Number of images in the sample, up to 5,000. The sample is stratified by class. A
-            class that would be missing adds one image.
+        sample: Number of images in the sample, up to 5,000. The sample is stratified by class. For
+            each class that would be missing from the sample, one image is added.
         seed: Seed of the sample and of t-SNE.
         report: Called with the number of finished steps and their total.
 

@@ -59,11 +59,11 @@ FaceCheckFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False)
 class _TrainingOverlap:
-    """Which images of a split a model was trained and selected on, as far as known.
+    """What is known about the images of a split that a model has seen in its training.
 
     Attributes:
-        is_known: False if the model may have been trained on other images of the split than those
-            in ``is_trained_on``.
+        is_known: True if ``is_trained_on`` is complete: the model was trained on no other images
+            of the split.
         is_trained_on: True for the images that the model was trained on, as far as known, bool
             ``[n]``.
         has_validation_images: True if the checkpoint and the calibration of the model were selected
@@ -340,7 +340,7 @@ def find_non_faces(
         "non_faces",
         "Possibly not a face",
         "These images differ most from all others, or the face check finds no face in them.",
-        score_name="rank among all images (1: least like a face)",
+        score_name="relative rank among all images (0 to 1; 1: least like a face)",
         rows=order,
         scores=ranks[order].astype(np.float32),
         reasons=[

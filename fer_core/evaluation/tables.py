@@ -35,6 +35,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         },
         "calibration": {
             "before": _calibration_document(calibration.uncalibrated),
+            # With the temperature of the bundle, as the pages show it.
             "in_force": _calibration_document(calibration.calibrated),
             "cross_fitted": _calibration_document(calibration.cross_validated),
             "fitted_temperature": calibration.fitted_temperature,

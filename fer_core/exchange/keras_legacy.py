@@ -122,7 +122,7 @@ class _Graph:
             if not isinstance(name, str) or not isinstance(layer.get("inbound_nodes"), list):
                 raise self._damaged()
             self._layers[name] = layer
-        # For each nested model: how much higher Keras 2 numbers its calls than Keras 3.
+        # For each nested model: the number of a call in Keras 2 minus its number in Keras 3.
         self._offsets: dict[str, int] = {}
 
     def convert(self) -> None:
@@ -149,11 +149,11 @@ class _Graph:
             raise self._damaged() from error
 
     def _find_offsets(self) -> None:
-        """Find how much higher Keras 2 numbers the calls of each nested model than Keras 3.
+        """Find, for each nested model, the number of a call in Keras 2 minus that in Keras 3.
 
         Keras 2 counted the construction of the model as a call too, but ``inbound_nodes`` contains
-        only the other calls. If a reference has a higher number than these calls explain, the
-        excess is the difference.
+        only the other calls. If a reference has a higher number than the last of these calls,
+        the excess is the offset.
         """
         highest: dict[str, int] = {}
         for name, index, _ in self._references():
@@ -262,7 +262,8 @@ def _is_layer(node: dict[str, Any]) -> bool:
         isinstance(name, str)
         # An operation such as "Add" has the name of a layer.
         and not str(node.get("module")).startswith("keras.src.ops")
-        # An initializer has the class name "Identity" as well, but no name.
+        # There is an initializer with the same class name as the layer "Identity", but it has no
+        # name.
         and "name" in node["config"]
         and (name == "ThresholdedReLU" or inspect.isclass(getattr(keras.layers, name, None)))
     )

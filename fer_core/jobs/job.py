@@ -83,7 +83,7 @@ class Job:
         """
         self._raise_if_cancelled()
         if self.total != total:
-            # The work began to count something else, so the time left is estimated from now on.
+            # The work began to count something else, so the estimate of the time left begins anew.
             self.phase_started = time.monotonic()
         self.done, self.total = done, total
 

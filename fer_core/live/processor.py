@@ -41,8 +41,7 @@ _SHOWN_SECONDS = 0.19
 #: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
 #: or covered. Noise alone stays below this value; a picture of any room exceeds it.
 _BLANK_DEVIATION = 4.0
-#: Distance between two rows, and between two columns, of the pixels from which the standard
-#: deviation is computed.
+#: The standard deviation is computed from every 16th row and every 16th column of the pixels.
 _BLANK_STEP = 16
 #: Maximum time between two frames of a stream, on the camera's clock. A longer time means that the
 #: stream was interrupted or replaced.
@@ -120,7 +119,7 @@ class LiveProcessor:
             seconds: The time of the frame, on the camera's clock.
 
         Returns:
-            RGB uint8 of the same shape; after an error or ``close`` without annotations.
+            RGB uint8 of the same shape. After an error, and after ``close``, it has no annotations.
         """
         controls = self._controls
         start = time.perf_counter()

@@ -175,7 +175,7 @@ class SessionRecord:
         self._contexts: list[RecordContext] = []
         self._count = 0
         self._dropped = 0
-        #: The time of the first row, on the clock and as a date.
+        #: The time of the first row: in seconds of the clock, and as date and time.
         self._start = 0.0
         self._started_at: datetime | None = None
         self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row_type)

@@ -41,8 +41,8 @@ class Architecture:
             unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
         takes_any_size: True if height and width of the input may differ from 48. The network then
-            ends in global pooling, and all its parallel branches halve an odd size to the same
-            size.
+            ends in global pooling, and if a size is odd, all its parallel branches round half of
+            it in the same direction.
         stages: The name of each stage, from the input on, and its number of convolutions and dense
             layers. A stage ends where the feature maps become smaller. The stage "dense" contains
             the hidden dense layers. The head belongs to no stage. A stage can be frozen together
@@ -289,8 +289,8 @@ def _plain_eight(dropout_scale: float, shape: InputShape, class_count: int) -> k
     """Eight normalized 3x3 convolutions in four pairs (32 to 256 filters), average pooling.
 
     There are only plain convolutions, because they are compute-bound on two CPU cores. Residual
-    sums, depthwise convolutions and squeeze-and-excitation are memory-bound there, so they cost
-    more time than their arithmetic.
+    sums, depthwise convolutions and squeeze-and-excitation are memory-bound there, so they take
+    more time than their number of operations suggests.
     """
     from keras import layers
 
@@ -309,10 +309,10 @@ def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> ke
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
     Only one convolution works at 48x48 pixels, where normalization and ReLU cost the most memory
-    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first one, some
-    filters initially copy the input. See Zagoruyko and Komodakis, "DiracNets: training very deep
-    neural networks without skip-connections", 2017, and the use in Jordan, "94% on CIFAR-10 in 3.29
-    seconds on a single GPU", 2024.
+    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first one, as
+    many filters as there are input channels initially copy the input. See Zagoruyko and
+    Komodakis, "DiracNets: training very deep neural networks without skip-connections", 2017, and
+    the use in Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
     """
     import keras
     from keras import layers
@@ -381,7 +381,9 @@ def _residual_block(tensor: Any, filters: int, strides: int) -> Any:
 def _residual_eleven_attention(
     dropout_scale: float, shape: InputShape, class_count: int
 ) -> keras.Model:
-    """Eleven 3x3 convolutions in residual blocks of 64, 128 and 192 filters with attention.
+    """Eleven 3x3 convolutions: one of 32 filters, then ten in residual blocks with attention.
+
+    The blocks have 64, 128 and 192 filters.
 
     This is a smaller version of the networks of He et al., "Deep residual learning for image
     recognition", CVPR 2016. One CPU core processes a face and its mirror image in less than 4 ms,
@@ -474,8 +476,8 @@ _ARCHITECTURES = (
         multiply_adds=153_899_328,
         head_inputs=192,
         build=_residual_eleven_attention,
-        # Two convolutions of channel attention per block, and one in the shortcut where the number
-        # of channels changes.
+        # These numbers include the two convolutions of channel attention in each block, and the one
+        # in the shortcut where the number of channels changes.
         stages={"stage1": 1, "stage2": 5, "stage3": 9, "stage4": 9},
     ),
 )

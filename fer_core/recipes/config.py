@@ -20,7 +20,8 @@ from fer_core.validation import FORBID_UNKNOWN, Flag, Integer, Number, Text
 GROUPS: dict[str, str] = {
     "data": "Data",
     "network": "Network",
-    # The training form shows the epochs of this group next to the recipe.
+    # The training form shows the setting ``epochs`` of this group next to the recipe, so this
+    # title does not mention it.
     "run": "Batch size, seed, precision",
     "optimizer": "Optimizer",
     "schedule": "Learning rate schedule",
@@ -48,8 +49,8 @@ def _setting(
         label: Label of the field in forms.
         description: What the setting does, in one line. The values of a choice are written with
             spaces instead of underscores, as in the form.
-        only_for: If the field has an effect only with certain values of other fields: the names of
-            these fields, each with its values.
+        only_for: The fields on which this field depends, each with the values for which this field
+            has an effect.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
         bounds: ``ge``, ``gt``, ``le`` and ``lt``, as in ``pydantic.Field``.
     """

@@ -27,8 +27,8 @@ class SettingField:
     Attributes:
         name: Name of the field.
         label: Label of the field in forms.
-        help: What the setting does, in one line. The values of a choice are written with spaces
-            instead of underscores.
+        help: What the setting does, in one line. This text writes the values of a choice with
+            spaces instead of underscores.
         group: A key of ``GROUPS``.
         kind: The kind of the field's value; "steps" stands for the pairs of ``schedule_steps``.
         default: Default value of the field.
@@ -70,7 +70,7 @@ class SettingField:
             The value in the field's type.
 
         Raises:
-            InputError: The value is not valid; the message says which values are.
+            InputError: The value is not valid; the message says which values are allowed.
         """
         try:
             return _validator(self.name).validate_python(value)

@@ -31,7 +31,7 @@ class Recipe:
 
     @property
     def training_cost(self) -> float:
-        """Multiply-adds for one training image over all epochs. Recipes are sorted by this cost."""
+        """Multiply-adds for one image of 48x48 pixels over all epochs; recipes are sorted by it."""
         return float(self.config.epochs * ARCHITECTURES[self.config.architecture].multiply_adds)
 
 
@@ -286,7 +286,7 @@ def _gpu_recipe() -> Recipe:
     )
 
 
-#: Every recipe by name, the fastest to train first.
+#: Every recipe by name, sorted by ``training_cost``.
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in sorted(

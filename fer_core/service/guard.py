@@ -1,8 +1,8 @@
 """``RequestGuard``: API keys, limits and metrics, in front of all routes.
 
-The guard is an ASGI application (https://asgi.readthedocs.io) that wraps the application with the
-routes. A request without a valid key, or above a limit, is rejected before its body is read or
-stored.
+The guard is an ASGI application (https://asgi.readthedocs.io). It wraps another ASGI application,
+which contains the routes. A request without a valid key, or whose declared length exceeds a limit,
+is rejected before its body is read. The other limits are checked while the body is received.
 """
 
 from __future__ import annotations

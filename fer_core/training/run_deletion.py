@@ -29,9 +29,9 @@ def delete_run(run: RunFolder, settings: Settings) -> None:
     if is_active(run):
         raise InputError(f"The run {run.path.name} is being trained; stop or kill it first.")
     with ExitStack() as stack:
-        # The default model must not change between the check and the deletion. If the lock file
-        # cannot be created, for example on a full disk, no other process can create it and change
-        # the default model either.
+        # The default model must not change between the check and the deletion. If this process
+        # cannot create the lock file, for example on a full disk, other processes cannot create it
+        # either, so they cannot change the default model.
         with suppress(OSError):
             stack.enter_context(default_model_lock(settings))
         if is_default_model(run, settings):

@@ -260,7 +260,11 @@ def _final_message(
         message = (
             f"{state}: validation accuracy {percent(metrics['accuracy'])}, macro F1 "
             f"{number(metrics['macro_f1'])}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
-            + ("" if bundle.served_network.exists() else ", to be completed by 'models export'")
+            + (
+                ""
+                if bundle.served_network.exists()
+                else "; it is not complete yet: run 'models export'"
+            )
         )
     if result.has_diverged:
         message += (
@@ -288,7 +292,7 @@ def _too_short_message(budget: TimeBudget, result: FitResult) -> str:
     """Return the message for a budget that was too short for one epoch."""
     last_epoch = ""
     if result.epochs:
-        last_epoch = f" (the last one took {format_duration(result.epochs[-1].seconds)})"
+        last_epoch = f" (the last finished epoch took {format_duration(result.epochs[-1].seconds)})"
     return (
         f"No epoch was finished in {budget.minutes:g} minutes{last_epoch}, and an unfinished one "
         "is not kept; resume the run with more --minutes."

@@ -49,7 +49,7 @@ class FaceRow:
         frame: Number of the frame in the file, from 0.
         seconds: Time of the frame.
         person: The person's number, from 1; 0 until the track of the face has an id.
-        box: The face, in pixels of the upright frame.
+        box: The face, in pixels of the upright frame at its full size.
         detection_score: Score of the track's latest detection, 0 to 1.
         crop: The network's input; None once the face is classified.
         probabilities: float32 ``[classes]``; None until the face is classified.
@@ -75,7 +75,8 @@ class PreparedFrame:
         frame: The decoded frame.
         flow: The picture prepared for optical flow.
         small: The thumbnail in which cuts are searched.
-        faces: The detected faces, in pixels of the picture; None before the detection.
+        faces: The detected faces, in pixels of ``frame.image``, which may be smaller than the
+            frame; None before the detection.
         colors: The ``color_histogram`` of each detected face.
     """
 
@@ -304,7 +305,10 @@ class FaceObserver:
         return tracks_by_frame, is_changed
 
     def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
-        """Add a row for each track. The next detection, from this frame on, confirms the row."""
+        """Add a pending row for each track.
+
+        The first detection of the face in this frame or a later one confirms the row.
+        """
         frame = prepared.frame
         faces = self._analyzer.crop(frame.image, [tracked.track.face for tracked in tracks])
         factor_x = frame.width / frame.image.shape[1]
@@ -342,7 +346,7 @@ class FaceObserver:
     def _release_confirmed_rows(self) -> None:
         """Release confirmed rows for classification if their track has an id.
 
-        When a track ends, its other rows are discarded.
+        When a track ends, its unconfirmed rows are discarded; if it has no id, all its rows are.
         """
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
         for serial in [serial for serial in self._pending if serial not in active]:

@@ -222,8 +222,9 @@ def _fitting_label(
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
-        # The label does not fit into the picture. The height of a label is 1.2 times its font size,
-        # so the factor 1 / 1.2 would fit exactly; 0.6 leaves a margin.
+        # The label does not fit into the picture. A label is 1.2 times as high as its font size, so
+        # label.height * share / 1.2 would be the font size that just fits. The smaller factor 0.6
+        # leaves a margin.
         share = min(picture_size[0] / label.width, picture_size[1] / label.height)
         label = _label(pen, text, max(1, int(label.height * share * 0.6)))
     return label

@@ -107,7 +107,7 @@ class CurationState:
     match: CurationMatch
 
     def mark(self, row: int) -> str:
-        """Return the decision about the image with this row, as "dropped", "kept" or "now happy".
+        """Return the decision about the image with this row, such as "dropped" or "now happy".
 
         The text is empty if there is no decision.
         """
@@ -288,7 +288,8 @@ def _decide(selected: SelectedImages, action: str) -> None:
         if entries and not applicable:
             raise InputError(
                 "All selected images were relabeled before, and a decision about several images "
-                "does not replace their labels; select a single image, or undo their decisions."
+                "does not replace their labels; select a single image, or undo the earlier "
+                "decisions."
             )
         return applicable
 

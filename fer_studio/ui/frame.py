@@ -133,8 +133,8 @@ def run_app() -> None:
 def _set_layout_and_styles() -> None:
     """Set the width and the styles of the page before its first element is drawn.
 
-    Until the browser receives the width, it shows a narrow page. It loads the code for styles when
-    the first styles arrive. Elements that arrive at the same time would move.
+    Until the browser receives the width, it shows a narrow page, and it loads Streamlit's code for
+    styles only when the first styles arrive. Elements that are drawn before that would move.
     """
     st.set_page_config(
         layout="wide",
@@ -210,6 +210,6 @@ def show_responsible_use() -> None:
     # Not st.caption, because the contrast of a link in a caption would be too low.
     st.markdown(
         ":small[Predictions describe how a face looks, not what a person feels. Do not use them to "
-        "decide about people; at work and in education this is "
-        f"[banned in the European Union]({_AI_ACT}).]"
+        "decide about people. Inferring emotions at work and in education is "
+        f"[banned in the European Union]({_AI_ACT}), except for medical or safety reasons.]"
     )

@@ -221,7 +221,7 @@ def test_training_needs_only_keras_numpy_opencv_pydantic_and_a_backend_and_ends_
     # The bundle holds the best model so far.
     assert document["best_epoch"] <= document["epochs"]
     assert status(folder)["state"] == "stopped"
-    assert "to be completed by 'models export'" in err
+    assert "run 'models export'" in err
     assert not (folder / "bundle" / "model.onnx").exists()
     before = json.loads((folder / "bundle" / "bundle.json").read_text())
 

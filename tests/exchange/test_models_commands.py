@@ -44,7 +44,7 @@ def test_a_network_is_imported_and_exported(
         (("--labels", "angry,happy"), "returns 7 values for each image, and there are 2 labels"),
         (("--labels", LABELS.replace("fear", "Angry")), "differ only in case"),
         (("--labels", LABELS, "--scale", "loud"), "one of unit, bytes, signed. Received: 'loud'"),
-        (("--labels", LABELS, "--name", "a/b"), "'a/b' cannot name a model"),
+        (("--labels", LABELS, "--name", "a/b"), "'a/b' cannot be the name of a model"),
         (("--labels", LABELS, "--weights", "x.h5"), "omit --weights"),
     ],
 )

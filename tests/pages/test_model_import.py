@@ -133,7 +133,7 @@ def test_notes_define_the_labels(
         ),
         ("m.onnx", "a, b, c", {"model_mean": "x"}, "The mean should be one number, or three"),
         ("m.onnx", "a, b, c", {"model_std": "0"}, "The standard deviation should be one number"),
-        ("m.onnx", "a, b, c", {"model_name": "../x"}, "'../x' cannot name a model"),
+        ("m.onnx", "a, b, c", {"model_name": "../x"}, "'../x' cannot be the name of a model"),
         ("m.onnx", "a, b, c", {"model_name": "small"}, "There is already a model 'small'; enter"),
         (
             "m.onnx",

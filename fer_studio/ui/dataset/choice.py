@@ -119,8 +119,8 @@ def _show_empty_state(settings: Settings) -> None:
 def _confirm_deletion(name: str, settings: Settings) -> None:
     leave_if_refused("dataset")
     st.write(
-        f"**{plain_text(name)}** will be deleted from this server, including the decisions about "
-        "its images and its annotator votes. Models that were trained on this dataset stay."
+        f"**{plain_text(name)}** will be deleted from this server, including its annotator "
+        "votes and the decisions about its images. Models that were trained on this dataset stay."
     )
     active: list[str] = []
     inactive: list[str] = []

@@ -69,7 +69,10 @@ class LoadedEvaluation:
 
     @property
     def dataset_rows(self) -> NDArray[np.intp]:
-        """Row of each evaluated image in ``dataset``, intp ``[n]``; 0 to n - 1 if that is None."""
+        """The row of each evaluated image in ``dataset``, intp ``[n]``.
+
+        Without a dataset, the rows are 0 to n - 1.
+        """
         if self.request is None or self.request.curated is None:
             return self.result.rows
         return self.request.curated.rows[self.result.rows]

@@ -71,18 +71,20 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         }
         unused += sum(len(group) for frame, group in frames.items() if frame not in emotions)
     note = (
-        f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file of their "
-        f"emotion. Of each of these, the last {PEAK_FRAMES} frames got the emotion, and the first "
-        "frame is neutral (leave out the class neutral if you do not want it); "
+        f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file that "
+        f"states their emotion. In each of these sequences, the last {PEAK_FRAMES} frames got the "
+        "emotion, and the first frame is neutral (leave out the class neutral if you do not want "
+        "it); "
         f"{counted(unused, 'frame')} between them were not read."
     )
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
 
 def check_ck_plus_labels(files: SourceFiles) -> None:
-    """Raise an error if most pictures are frames of CK+.
+    """Raise an error if the source contains frames of CK+ without the files of their emotions.
 
-    Call it if nothing in the source names the classes of the pictures.
+    Call this only if nothing in the source names the classes of the pictures: it checks only
+    whether most pictures are named as frames of CK+.
 
     Raises:
         InputError: Most pictures are named as frames of CK+.

@@ -22,14 +22,14 @@ _NO_FOLDER = SkipReason("is not in a folder named after a class")
 #: Maximum number of pictures without a class that are listed for one folder. If a folder contains
 #: more of them, only the folder and their number are listed.
 _MAX_LISTED = 3
-#: Minimum number of different codes in a source. One or two folder names that look like codes may
-#: be the initials of persons.
-_MIN_CODES = 3
 #: Codes of emotions in JAFFE and KDEF.
 _FOLDER_CODES = {
     **{"an": "angry", "di": "disgust", "fe": "fear", "af": "fear", "ha": "happy"},
     **{"sa": "sad", "su": "surprise", "ne": "neutral"},
 }
+#: Minimum number of different codes of emotions in a source. One or two folder names that look like
+#: codes may be the initials of persons.
+_MIN_CODES = 3
 
 
 def read_class_tree(
@@ -37,14 +37,15 @@ def read_class_tree(
 ) -> Layout:
     """Read ``<split>/<class>/picture`` or ``<class>/picture``, at any depth.
 
-    The class is the last folder named after an emotion. If there is none, it is a folder next to
-    folders of other classes, or else the first folder inside the folder of the split.
+    The class is the last folder of a path that is named after an emotion. In a path without such a
+    folder, it is a folder next to the class folders of other paths, or else the first folder inside
+    the folder of the split.
 
     A folder below the folder of the class may name the person: ``<class>/<subject>/picture``.
 
     Args:
         pictures: The paths of the pictures.
-        choice: How the classes are mapped to the classes of the dataset.
+        choice: How the classes of the source are mapped to those of the dataset.
         roles: The roles that the user gave to folders.
         problems: Collects the pictures without a class.
     """
@@ -175,19 +176,22 @@ def _named_position(path: Folders, roles: FolderRoles) -> int | None:
         position
         for position, folder in enumerate(path)
         if (emotion_of_folder(folder) is not None or _emotion_and_split(folder) is not None)
-        and not _has_split_role(path, position, roles)
+        and not _has_other_role(path, position, roles)
     ]
     return emotions[-1] if emotions else None
 
 
-def _has_split_role(path: Folders, position: int, roles: FolderRoles) -> bool:
-    """Return True if the user says that a folder is a split, or leaves the folder out."""
+def _has_other_role(path: Folders, position: int, roles: FolderRoles) -> bool:
+    """Return True if the user gave a folder another role than class: a split, or left out."""
     role_position, role = roles.role_of(path[: position + 1]) or (None, None)
     return role_position == position and role != "class"
 
 
 def _is_split(path: Folders, position: int, roles: FolderRoles) -> bool:
-    """Return True if a folder is a split by its role, or by its name if it has no role."""
+    """Return True if a folder is a split or left out by its role, or a split by its name.
+
+    The name counts only if the folder has no role.
+    """
     role_position, role = roles.role_of(path[: position + 1]) or (None, None)
     if role_position == position:
         return role != "class"
@@ -278,7 +282,10 @@ def _are_class_numbers(names: Collection[str]) -> bool:
 def _undecided_classes(
     positions: dict[Folders, int | None], roles: FolderRoles
 ) -> Iterator[Folders]:
-    """Yield folders of pictures next to folders of splits, but not next to folders of classes."""
+    """Yield the folders about which the user decides whether they are classes.
+
+    They contain pictures and are next to a folder of a split, but not next to a folder of a class.
+    """
     class_keys: set[str] = set()
     split_parents: set[Folders] = set()
     siblings: dict[Folders, set[str]] = defaultdict(set)
