@@ -61,9 +61,10 @@ def add_parser(commands: Any) -> None:
         "split; repeats: duplicates within one split; near_duplicates, near_conflicts and "
         "near_leaks: the same for copies whose pixels differ; blanks: images in which "
         "all pixels, or nearly all, have the same intensity; mislabelled: labels that are probably "
-        "wrong according to a model; non_faces: images that probably show no face; disputed: no answer has more than half of "
-        "FER+'s votes; outvoted: more than half of the votes are for one class other than the "
-        "label; not_face_votes: more than half of the votes say that there is no face",
+        "wrong according to a model; non_faces: images that probably show no face; disputed: no "
+        "answer has more than half of FER+'s votes; outvoted: more than half of the votes are for "
+        "one class other than the label; not_face_votes: more than half of the votes say that "
+        "there is no face",
     )
     findings.add_argument(
         "--split", choices=[*SPLITS, "all"], default="all", help="only this split (default: all)"
