@@ -160,7 +160,8 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="run_bar"):
         st.badge(run.state, color=color, icon=icon)
         st.caption(_identity(run), width="stretch")
-        show_actions(run, settings)
+        with st.container(horizontal=True, width="content", key="run_actions"):
+            show_actions(run, settings)
     show_outcome()
     _show_reason(run)
     if run.config is not None:
