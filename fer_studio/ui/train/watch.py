@@ -71,7 +71,12 @@ def show_runs(settings: Settings) -> None:
         )
         return
     show_queue(runs, settings)
-    run = _choose_run(runs)
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key="run_choice"
+    ):
+        run = _choose_run(runs)
+        with st.popover("Curves", icon=":material/tune:", key="curve_settings"):
+            style = choose_curve_style("Logarithmic loss")
     is_live = _is_live(run)
     if is_live:
         placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS)(run, settings)
@@ -80,7 +85,6 @@ def show_runs(settings: Settings) -> None:
         # the card of the model.
         _show_progress(run, settings)
     seconds = _CURVES_SECONDS if is_live else None
-    style = choose_curve_style("Logarithmic loss")
     placed_fragment(_show_curves, run_every=seconds)(run, style, settings)
     if run.has_bundle:
         show_model(run, settings)
