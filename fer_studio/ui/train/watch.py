@@ -71,9 +71,7 @@ def show_runs(settings: Settings) -> None:
         )
         return
     show_queue(runs, settings)
-    with st.container(
-        horizontal=True, vertical_alignment="center", gap="small", key="run_choice"
-    ):
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run_choice"):
         run = _choose_run(runs)
         with st.popover("Curves", icon=":material/tune:", key="curve_settings"):
             style = choose_curve_style("Logarithmic loss")
