@@ -6,33 +6,28 @@ from fer_studio.ui.frame import open_page, show_responsible_use
 
 title_bar = open_page("analyze")
 
+from fer_core.settings import load_settings
+from fer_studio.ui.analyze.options import choose_options, open_options
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 
+selections = choose_options(load_settings(), title_bar)
 message_place = st.container()
 collection = collect_photos()
 if not collection.photos:
-    # These elements are in one container. When photos are added, st.empty() below replaces the
-    # container. The elements then disappear at once; otherwise they would move down step by step
-    # while the results are drawn.
+    # These elements are in one container. When photos are added, st.empty() below replaces it, so
+    # that they disappear at once instead of moving down step by step while the results are drawn.
     with st.container():
         show_empty_state()
         show_privacy()
         show_responsible_use()
 
-# Imported after the upload field is drawn, because NumPy, OpenCV and ONNX Runtime take a second to
+# Imported after the upload field is drawn, because OpenCV and ONNX Runtime take half a second to
 # load on a new server.
-from fer_core.settings import load_settings
-from fer_studio.ui.analyze.options import choose_options
-
-with message_place:
-    selections = choose_options(load_settings(), title_bar)
-
 from fer_studio.ui.analyze.analysis import (
     analyze_photos,
     ask_before_results_are_lost,
     discard_results_except,
 )
-from fer_studio.ui.analyze.options import open_options
 
 with message_place:
     options = open_options(selections, load_settings())

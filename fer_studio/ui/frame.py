@@ -188,10 +188,7 @@ def open_page(name: str) -> DeltaGenerator:
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
     with st.container(
-        key=f"title_{name}",
-        horizontal=True,
-        vertical_alignment="center",
-        horizontal_alignment="distribute",
+        horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.title(entry.heading or entry.title, anchor=False, width="content")
         title_bar = st.container(width="content")

@@ -172,7 +172,9 @@ def test_a_budget_shorter_than_an_epoch_before_is_reported(
     run_training(run, settings, first)
     (record,) = run.read_epochs()
     short = TimeBudget(record.seconds / 60, clock=Clock())
-    with pytest.raises(InputError, match=r"No epoch was finished in .*the last finished epoch took .* s"):
+    with pytest.raises(
+        InputError, match=r"No epoch was finished in .*the last finished epoch took .* s"
+    ):
         run_training(run, settings, short)
 
 
