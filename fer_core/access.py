@@ -244,7 +244,7 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
     if login == "none":
         raise InputError(
             f"{LOGIN_VARIABLE} is 'none', but secrets.toml configures a login with [auth] or "
-            "[access]; remove one of them."
+            f"[access]; unset {LOGIN_VARIABLE}, or remove both sections."
         )
     if "access" not in secrets:
         raise InputError(
@@ -354,8 +354,8 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
         where = "[auth]" if section is auth else f"[auth.{name}]"
         if "_" in name:
             raise InputError(
-                f"{where} in secrets.toml should have a name without an underscore: Streamlit "
-                "cannot log in with it."
+                f"{where} in secrets.toml has a name with an underscore, and Streamlit cannot log "
+                "in with such a provider; rename it."
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)

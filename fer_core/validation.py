@@ -169,7 +169,7 @@ def sentence(error: ValidationError, field: str = "") -> str:
         comparison, key = _BOUNDS[kind]
         expected = f"{comparison} {context[key]:,.12g}"
     elif kind == "too_long":
-        expected = f"a list of {context['max_length']}"
+        expected = f"a list of {context['max_length']} values"
     elif kind in _EXPECTED:
         expected = _EXPECTED[kind]
     else:

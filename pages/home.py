@@ -1,4 +1,4 @@
-"""Home: what the app can do, with an analyzed face, and the state of the user's work."""
+"""Home: what the app can do, an analyzed face as an example, and the user's work."""
 
 import streamlit as st
 

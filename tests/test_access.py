@@ -185,7 +185,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "names no identity provider",
     ),
     ({"auth": AUTH | {"google": {"client_id": "a"}}, "access": ACCESS}, "in [auth.google]"),
-    ({"auth": AUTH | {"my_own": dict(AUTH)}, "access": ACCESS}, "without an underscore"),
+    ({"auth": AUTH | {"my_own": dict(AUTH)}, "access": ACCESS}, "with an underscore"),
 ]
 
 

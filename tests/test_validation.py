@@ -89,7 +89,7 @@ def test_dictionaries_are_checked_within() -> None:
         ({"share": 10**400}, "share should be a finite number. Received: a huge number"),
         ({"share": -(10**400)}, "share should be a finite number. Received: a huge number"),
         ({"size": [1]}, "size.1 is missing"),
-        ({"size": [1, 2, 3]}, "size should be a list of 2. Received: [1, 2, 3]"),
+        ({"size": [1, 2, 3]}, "size should be a list of 2 values. Received: [1, 2, 3]"),
         ({"size": "ab"}, "size should be a list. Received: 'ab'"),
         ({"size": [1, 2.5]}, "size.1 should be a whole number. Received: 2.5"),
         ({"size": [1, float("inf")]}, "size.1 should be a whole number. Received: inf"),

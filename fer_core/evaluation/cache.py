@@ -36,7 +36,7 @@ class CachedPrediction:
         labels: Labels of the images, int8 ``[n]``, to check that the file belongs to these images.
         raw_probabilities: float32 ``[n, classes]``, before logit adjustment and temperature
             scaling.
-        is_leaked: True for images that also appear in train, as exact copies or near-duplicates,
+        is_leaked: True for images outside train that have an exact copy or near-duplicate in train,
             bool ``[n]``.
         is_near_duplicate: True for images that appear in train as near-duplicates only, bool
             ``[n]``.

@@ -56,7 +56,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the smallest of the ``EXPONENTS`` that give the highest macro F1.
+    """Return the exponent in ``EXPONENTS`` with the highest macro F1; of several, the smallest.
 
     Args:
         labels: True labels, ``[n]``.

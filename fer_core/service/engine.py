@@ -98,7 +98,7 @@ class ClassifyEngine:
         return self._threads.submit(self._classify, content, name, served, whole)
 
     def close(self) -> None:
-        """Finish the pictures that are being analyzed, and end all threads."""
+        """Finish the pictures that are being analyzed, cancel the others, and end all threads."""
         self._threads.shutdown(cancel_futures=True)
         for served in self.models.values():
             served.predictor.close()

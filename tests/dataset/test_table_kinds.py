@@ -416,7 +416,7 @@ def test_a_table_alone_reads_the_pictures_in_its_folder(
     alone = tmp_path / "alone" / "labels.csv"
     alone.parent.mkdir()
     alone.write_bytes(files["mine/labels.csv"])
-    with pytest.raises(InputError, match="names pictures, and none of them is in its folder"):
+    with pytest.raises(InputError, match="names pictures, but none of them is in its folder"):
         read_dataset(alone)
 
 

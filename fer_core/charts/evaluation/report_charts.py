@@ -84,7 +84,7 @@ def report_figures(
         "slices": [
             (
                 f"Accuracy by {slicing.title.lower()}, in slices of nearly equal size, with "
-                "Wilson's 95 % intervals. Dashed: all images.",
+                "Wilson's 95 % intervals. Dashed: accuracy on all images.",
                 slice_points(slicing, float(result.is_correct.mean())),
             )
             for slicing in result.slicings

@@ -47,7 +47,7 @@ class TableFolderSource(FolderSource):
                 )
         if len(files) == 1:  # only the table
             raise InputError(
-                f"{self.label} names pictures, and none of them is in its folder; import the "
+                f"{self.label} names pictures, but none of them is in its folder; import the "
                 "folder or archive that contains both the table and the pictures."
             )
         return sorted(files)

@@ -125,7 +125,7 @@ def _show_cards(
         near_status: The status of the search for near-duplicates; drawn while it has no result.
     """
     st.caption(
-        "Duplicates and blank images are found by comparing pixels. The last three cards use a "
+        "Duplicates and blank images are found from the pixels alone. The last three cards use a "
         "model, which runs when you press a button."
     )
     grid = st.grid(min_column_width=280, border=True)

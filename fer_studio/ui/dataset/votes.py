@@ -104,7 +104,7 @@ def _offer_import(dataset: OpenDataset) -> None:
     if not is_pressed:
         return
     if upload is None:
-        raise InputError("No file was chosen; drop the CSV file above, then press Add the votes.")
+        raise InputError("No file was chosen; choose the CSV file above, then press Add the votes.")
     require_editor()
     folder = imported_folder(dataset.name, dataset.settings)
     with st.spinner("Matching votes to images…"):
@@ -162,7 +162,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
             ),
         )
     explanation.markdown(
-        "If annotators and labels disagree, a model that predicts what people see counts as wrong. "
+        "If annotators and labels disagree, a prediction of what people see counts as wrong. "
         "A model cannot learn a class with a short bar well from these labels."
     )
 

@@ -72,8 +72,8 @@ def show_confusion_matrix(
             "Confusion matrix",
             key=_KEY,
             table=lambda: confusion_csv(counts, classes),
-            caption="Rows are true classes, columns predicted ones; the color is the share of the "
-            f"{_normalizing_class(scale)}.",
+            caption="Rows are true classes, columns are predicted classes. The color shows the "
+            f"share of the {_normalizing_class(scale)}.",
             file=file,
         ),
         st.container(key=_CONTAINER_KEY, gap=None),
