@@ -550,8 +550,8 @@ class StudyDetails:
 
     Attributes:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,
-            Optuna's default), with a sum of 1; empty if the finished trials have fewer than two
-            different values of the metric.
+            Optuna's default), with a sum of 1; empty if it was not computed, if the finished trials
+            have fewer than two different values of the metric, or if a single setting varies.
         curves: For each trial, by its number: the monitored metric by epoch.
     """
 
@@ -559,15 +559,21 @@ class StudyDetails:
     curves: dict[int, dict[int, float]]
 
 
-def study_details(name: str, settings: Settings) -> StudyDetails:
+def study_details(name: str, settings: Settings, *, has_importances: bool = True) -> StudyDetails:
     """Return the importance of the settings and the curves of the trials.
+
+    Args:
+        name: The name of the study.
+        settings: The folders of the app.
+        has_importances: False to omit the importances. The first time, they take two seconds,
+            because Optuna loads scikit-learn.
 
     Raises:
         InputError: No study has this name, or its storage cannot be read or is damaged.
     """
     study = load_study(name, settings)
     try:
-        return _details(study)
+        return _details(study, has_importances=has_importances)
     except Exception as error:
         # In a damaged database, a value can be missing or of another type.
         logger.exception("The trials of the search %s cannot be read", name)
@@ -577,12 +583,16 @@ def study_details(name: str, settings: Settings) -> StudyDetails:
         ) from error
 
 
-def _details(study: optuna.Study) -> StudyDetails:
+def _details(study: optuna.Study, *, has_importances: bool) -> StudyDetails:
     import optuna
 
     trials = current_trials(study)
-    values = {trial.value for trial in trials if trial.state.name == "COMPLETE"}
-    importances = optuna.importance.get_param_importances(study) if len(values) > 1 else {}
+    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    importances: dict[str, float] = {}
+    # With a single setting, its importance is always 1.
+    has_several = any(len(trial.params) > 1 for trial in finished)
+    if has_importances and has_several and len({trial.value for trial in finished}) > 1:
+        importances = optuna.importance.get_param_importances(study)
     curves = {
         trial.number: {epoch: float(value) for epoch, value in trial.intermediate_values.items()}
         for trial in trials

@@ -1268,11 +1268,13 @@ def test_a_search_is_created_started_and_listed(
 def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     home: Settings, faces: str, open_view: Callable[..., AppTest]
 ) -> None:
-    create_study(setup_from_form(values(trials=4), [RATE]), home)
+    dropout = {"field": "dropout_scale", "low": 0.5, "high": 1.5}
+    create_study(setup_from_form(values(trials=4), [RATE, dropout]), home)
     study = load_study("rates", home)
     for number, accuracy in enumerate((0.25, 0.5)):
         trial = study.ask()
         trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True)
+        trial.suggest_float("dropout_scale", 0.5, 1.5)
         trial.set_user_attr("run", f"run-{number}")
         trial.set_user_attr(WORKER_ATTRIBUTE, f"lab-{number} 17")
         trial.report(accuracy, 1)
@@ -1299,6 +1301,8 @@ def test_the_trials_are_listed_with_links_to_their_runs_and_optunas_figures(
     assert [tab.label for tab in app.tabs] == [
         "History", "Importance", "Parallel coordinates", "Slices", "Curves of the trials",
     ]  # fmt: skip
+    assert len(app.get("plotly_chart")) == 5
+    app.run()  # the charts of the last run are drawn again
     assert len(app.get("plotly_chart")) == 5
     app.button(key="open_best").click().run()
     assert_sound(app)

@@ -196,6 +196,7 @@ def test_a_search_runs_its_trials_and_finds_the_best(
     details = study_details("first", settings)
     assert set(details.importances) <= {one["field"] for one in SPACE}
     assert sum(details.importances.values()) == pytest.approx(1)
+    assert study_details("first", settings, has_importances=False).importances == {}
     assert set(details.curves) == set(range(6))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -39,6 +39,9 @@ from fer_studio.ui.train.draft import bounds_text
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.views import RUN, RUNS, VIEW, open_run
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 #: Session key of the name of the selected search, which Optuna calls a study.
 STUDY = "study"
@@ -541,35 +544,62 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
 
 
 def _show_figures(summary: StudySummary, ended: int, settings: Settings) -> None:
-    """Draw the charts; they are computed again only if the number of ended trials has changed."""
-    key = (summary.name, ended)
-    figures_key, figures = st.session_state.get(_FIGURES, (None, None))
-    if figures_key != key:
-        # Imported here: the other sections of the page do not need it.
-        from fer_core.charts.search import search_figures
+    """Draw the charts; they are computed again only if the number of ended trials has changed.
 
-        with st.spinner("Drawing the charts…"):
-            try:
-                figures = search_figures(summary, study_details(summary.name, settings))
-            except InputError as error:
-                show_error(error)
-                return
-        st.session_state[_FIGURES] = (key, figures)
-    if not figures:
-        return
-    tabs = st.tabs([_TITLES_AND_CAPTIONS[name][0] for name in figures])
-    for tab, (name, figure) in zip(tabs, figures.items(), strict=True):
-        title, caption = _TITLES_AND_CAPTIONS[name]
-        with tab:
-            options: Any = {
-                "key": f"{name}_{summary.name}",
-                "alt": f"{title} of the search {summary.name}",
-            }
-            if name == "parallel":
-                # ``show_chart`` offers the points of a chart as a table. This chart has none, and
-                # the table of trials below contains its data.
-                st.plotly_chart(figure, config={"displayModeBar": False}, **options)
-                st.caption(caption)
-            else:
-                file = f"{summary.name}-{title}"
-                show_chart(figure, title=title, caption=caption, file=file, **options)
+    The importance of the settings takes longest, so it is drawn after the other charts.
+    """
+    # Imported here: the other sections of the page do not need it.
+    from fer_core.charts.search import search_figures
+
+    key = (summary.name, ended)
+    figures_key, figures = st.session_state.get(_FIGURES, (None, {}))
+    try:
+        if figures_key != key:
+            with st.spinner("Drawing the charts…"):
+                details = study_details(summary.name, settings, has_importances=False)
+                figures = search_figures(summary, details)
+            st.session_state[_FIGURES] = (key, figures)
+        drawn = {*figures, "importance"} if _has_importances(summary) else {*figures}
+        names = [name for name in _TITLES_AND_CAPTIONS if name in drawn]
+        if not names:
+            return
+        tabs = st.tabs([_TITLES_AND_CAPTIONS[name][0] for name in names])
+        tab_by_name = dict(zip(names, tabs, strict=True))
+        for name, figure in figures.items():
+            with tab_by_name[name]:
+                _show_figure(summary, name, figure)
+        if drawn != figures.keys():
+            with tab_by_name["importance"]:
+                with st.spinner("Computing the importance of the settings…"):
+                    details = study_details(summary.name, settings)
+                    figure = search_figures(summary, details).get("importance")
+                if figure is None:
+                    st.caption("The importance cannot be computed from these trials.")
+                else:
+                    figures["importance"] = figure
+                    _show_figure(summary, "importance", figure)
+    except InputError as error:
+        show_error(error)
+
+
+def _has_importances(summary: StudySummary) -> bool:
+    """Return True if ``study_details`` contains the importance of the settings."""
+    finished = [trial for trial in summary.trials if trial.state == "finished"]
+    has_several_settings = any(len(trial.values) > 1 for trial in finished)
+    return has_several_settings and len({trial.value for trial in finished}) > 1
+
+
+def _show_figure(summary: StudySummary, name: str, figure: go.Figure) -> None:
+    title, caption = _TITLES_AND_CAPTIONS[name]
+    options: Any = {
+        "key": f"{name}_{summary.name}",
+        "alt": f"{title} of the search {summary.name}",
+    }
+    if name == "parallel":
+        # ``show_chart`` offers the points of a chart as a table. This chart has none, and the table
+        # of trials below contains its data.
+        st.plotly_chart(figure, config={"displayModeBar": False}, **options)
+        st.caption(caption)
+    else:
+        file = f"{summary.name}-{title}"
+        show_chart(figure, title=title, caption=caption, file=file, **options)
