@@ -275,8 +275,8 @@ def choose_model(page: Page, name: str) -> None:
 
 def test_the_minimum_confidence_applies_to_the_current_snapshot(open_page: OpenPage) -> None:
     page = open_page("/live")
-    # While a model loads, the page calls st.rerun(). Streamlit can lose a click that it receives just
-    # before this call; the user clicks again.
+    # While a model loads, the page calls st.rerun(). Streamlit can lose a click that it receives
+    # just before this call; the user clicks again.
     for _ in range(3):
         page.get_by_text("Snapshots", exact=True).click()
         with contextlib.suppress(PlaywrightTimeoutError):
