@@ -563,6 +563,9 @@ def _specification(
                     "size": 150,
                     "opacity": 1,
                     "color": _BEST_COLOR,
+                    # Screen readers read the alternative text of the chart instead; Vega would give
+                    # them a symbol without a name.
+                    "aria": False,
                 },
                 "encoding": {"y": value},
             },

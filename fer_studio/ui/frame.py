@@ -21,9 +21,10 @@ ASSETS = Path(__file__).parent / "assets"
 
 #: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: The time in which a browser changes the width of the empty page and loads the styles. With 0.05
-#: seconds, a busy browser still drew the first elements in the narrow page.
-_LAYOUT_SECONDS = 0.1
+#: The time in which a browser changes the width of the empty page and loads the styles. With 0.1
+#: seconds, a slow browser drew most pages before it had the styles: the layout shift was up to 0.6
+#: instead of 0.05.
+_LAYOUT_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
