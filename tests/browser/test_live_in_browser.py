@@ -1,7 +1,6 @@
 """The live page in a real Chromium whose camera shows the sample picture, moving left and right."""
 
 import base64
-import contextlib
 import csv
 import io
 import json
@@ -17,7 +16,6 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FrameLocator, Locator, Page, Route, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from browser.camera import HEIGHT, WIDTH, camera_frames
 from browser.conftest import Server
@@ -275,13 +273,7 @@ def choose_model(page: Page, name: str) -> None:
 
 def test_the_minimum_confidence_applies_to_the_current_snapshot(open_page: OpenPage) -> None:
     page = open_page("/live")
-    # While a model loads, the page calls st.rerun(). Streamlit can lose a click that it receives
-    # just before this call; the user clicks again.
-    for _ in range(3):
-        page.get_by_text("Snapshots", exact=True).click()
-        with contextlib.suppress(PlaywrightTimeoutError):
-            page.get_by_test_id("stCameraInput").wait_for(timeout=15_000)
-            break
+    page.get_by_text("Snapshots", exact=True).click()
     page.wait_for_function("document.querySelector('video')?.readyState == 4")
     page.get_by_role("button", name="Take photo").click()
     expect(page.locator(BARS).first).to_be_visible()
