@@ -284,6 +284,25 @@ def test_the_minimum_confidence_applies_to_the_current_snapshot(open_page: OpenP
     expect(page.get_by_text("not sure").first).to_be_visible()
 
 
+def test_a_click_during_a_message_of_the_webcam_is_not_lost(open_page: OpenPage) -> None:
+    page = open_page("/live")
+    mode = page.get_by_test_id("stButtonGroup")
+    mode.get_by_text("Snapshots").click()
+    snapshot_camera = page.get_by_test_id("stCameraInput")
+    expect(snapshot_camera).to_be_visible()
+    # Click "Snapshots" in the same task of the browser in which the webcam sends its first state.
+    mode.get_by_text("Snapshots").evaluate(
+        """(button) => addEventListener("message", (event) => {
+            if (event.data?.type !== "streamlit:setComponentValue") return
+            window.clickedDuringMessage = true
+            button.click()
+        })"""
+    )
+    mode.get_by_text("Video").click()
+    page.wait_for_function("window.clickedDuringMessage")
+    expect(snapshot_camera).to_be_visible()
+
+
 def test_two_visitors_have_separate_streams(open_page: OpenPage) -> None:
     first, second = open_page("/live"), open_page("/live")
     start(first)

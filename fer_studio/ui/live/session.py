@@ -46,6 +46,8 @@ class LiveSession:
             None if the browser is not connecting.
         has_failed_to_connect: True if the browser's last attempt to connect failed.
         has_new_state: True if the stream's state has changed since the page was drawn.
+        is_drawing_page: True while the webcam is drawn in a run of the whole page; False if only
+            the webcam's fragment runs, because the browser has sent a message.
     """
 
     processor: LiveProcessor | None = None
@@ -60,6 +62,7 @@ class LiveSession:
     connecting_since: float | None = None
     has_failed_to_connect: bool = False
     has_new_state: bool = False
+    is_drawing_page: bool = False
     _process_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property

@@ -59,7 +59,9 @@ def show_stream(session: LiveSession) -> None:
             "network can connect.",
             icon=":material/warning:",
         )
+    session.is_drawing_page = True
     _show_webcam(session)
+    session.is_drawing_page = False
 
 
 def show_help() -> None:
@@ -82,7 +84,12 @@ def _show_webcam(session: LiveSession) -> None:
         )
     except InputError as error:
         show_error(error)
-    if session.has_new_state:
+    # If the user clicks outside this fragment just before the component sends a message, the browser
+    # combines both into one request, which reruns only this fragment (seen in Streamlit 1.67). The
+    # whole page therefore runs after such a message. While the browser connects or the stream plays,
+    # the next change of the state does this.
+    is_message_when_idle = not session.is_drawing_page and not session.is_active
+    if session.has_new_state or is_message_when_idle:
         session.has_new_state = False
         st.rerun()  # other parts of the page depend on the stream's state
 
