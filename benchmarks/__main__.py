@@ -59,6 +59,7 @@ def _measure_photos(module: Any, options: argparse.Namespace) -> list[Measuremen
 _PARTS: dict[str, _Part] = {
     "start-up": _Part("startup", _measure),
     "pages": _Part("pages", _measure),
+    "interactions": _Part("interactions", _measure),
     "train-page": _Part("train_page", _measure),
     "dataset-page": _Part("dataset_page", _measure_data, needs="data"),
     "evaluate-page": _Part("evaluate_page", _measure),

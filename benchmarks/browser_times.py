@@ -1,0 +1,101 @@
+"""Times that the browser itself measures.
+
+Playwright checks a condition after 0, 20, 50, 100 and 100 milliseconds, and then every 500. Its
+waits are therefore too coarse for times of about a second. The scripts of this module check at
+every animation frame.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+_WATCH = """
+(() => {
+  const selectors = SELECTORS
+  const times = window.benchmark = { shown: {}, shifts: [], clicked: null, settled: null }
+  const find = (selector) => selector.startsWith("//")
+    ? document.evaluate(selector, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue
+    : document.querySelector(selector)
+  const isVisible = (element) =>
+    element !== null && element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0
+  let hasRun = false
+  const isRunning = () => document.querySelector('[data-test-script-state]')
+    ?.getAttribute("data-test-script-state") !== "notRunning"
+  const isLoading = () => [...document.querySelectorAll('[data-testid="stSkeleton"]')].some(isVisible)
+  const check = () => {
+    for (const [name, selector] of Object.entries(selectors)) {
+      if (!(name in times.shown) && isVisible(find(selector))) times.shown[name] = performance.now() / 1000
+    }
+    if (times.clicked !== null && times.settled === null && hasRun && !isRunning() && !isLoading()) {
+      times.settled = (performance.now() - times.clicked) / 1000
+    }
+    requestAnimationFrame(check)
+  }
+  requestAnimationFrame(check)
+  new MutationObserver(() => { hasRun ||= isRunning() }).observe(
+    document, { attributes: true, attributeFilter: ["data-test-script-state"], subtree: true })
+  window.addEventListener("click", () => {
+    times.clicked = performance.now()
+    times.settled = null
+    hasRun = false
+  }, { capture: true })
+  new PerformanceObserver((list) => times.shifts.push(
+    ...list.getEntries().filter((entry) => !entry.hadRecentInput).map((entry) => [entry.startTime, entry.value])
+  )).observe({ type: "layout-shift", buffered: true })
+})()
+"""
+
+#: A window of layout shifts ends after a second without one, and after five seconds.
+_SHIFT_GAP_MILLISECONDS, _SHIFT_WINDOW_MILLISECONDS = 1000, 5000
+
+
+def watch(context: BrowserContext, selectors: Mapping[str, str]) -> None:
+    """Measure in all pages of a browser context that are opened from now on.
+
+    Args:
+        context: The browser context.
+        selectors: By name, a CSS selector, or an XPath expression that begins with "//".
+    """
+    context.add_init_script(_WATCH.replace("SELECTORS", json.dumps(dict(selectors))))
+
+
+def shown_seconds(page: Page, name: str) -> float:
+    """Wait for an element; return the seconds from the request for the page until it was visible.
+
+    Args:
+        page: A page of a watched context.
+        name: The name of the element's selector.
+    """
+    handle = page.wait_for_function("name => window.benchmark.shown[name]", arg=name)
+    return float(handle.json_value())
+
+
+def settled_seconds(page: Page, target: Locator) -> float:
+    """Click an element and wait for the result.
+
+    Returns:
+        The seconds from the click until the script of the page has run and no visible element is
+        still loading.
+    """
+    target.click()
+    handle = page.wait_for_function("window.benchmark.settled")
+    return float(handle.json_value())
+
+
+def layout_shift(page: Page) -> float:
+    """Return the cumulative layout shift of a page as defined by web.dev/articles/cls."""
+    shifts: list[list[float]] = page.evaluate("window.benchmark.shifts")
+    worst = total = 0.0
+    first = last = float("-inf")
+    for time, value in shifts:
+        if time - last > _SHIFT_GAP_MILLISECONDS or time - first > _SHIFT_WINDOW_MILLISECONDS:
+            first, total = time, 0.0
+        last = time
+        total += value
+        worst = max(worst, total)
+    return worst
