@@ -1,54 +1,21 @@
 """Times that the browser itself measures.
 
 Playwright checks a condition after 0, 20, 50, 100 and 100 milliseconds, and then every 500. Its
-waits are therefore too coarse for times of about a second. The scripts of this module check at
-every animation frame.
+waits are therefore too coarse for times of about a second. ``browser_times.js`` checks at every
+animation frame.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
-_WATCH = """
-(() => {
-  const selectors = SELECTORS
-  const times = window.benchmark = { shown: {}, shifts: [], clicked: null, settled: null }
-  const find = (selector) => selector.startsWith("//")
-    ? document.evaluate(selector, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue
-    : document.querySelector(selector)
-  const isVisible = (element) =>
-    element !== null && element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0
-  let hasRun = false
-  const isRunning = () => document.querySelector('[data-test-script-state]')
-    ?.getAttribute("data-test-script-state") !== "notRunning"
-  const isLoading = () => [...document.querySelectorAll('[data-testid="stSkeleton"]')].some(isVisible)
-  const check = () => {
-    for (const [name, selector] of Object.entries(selectors)) {
-      if (!(name in times.shown) && isVisible(find(selector))) times.shown[name] = performance.now() / 1000
-    }
-    if (times.clicked !== null && times.settled === null && hasRun && !isRunning() && !isLoading()) {
-      times.settled = (performance.now() - times.clicked) / 1000
-    }
-    requestAnimationFrame(check)
-  }
-  requestAnimationFrame(check)
-  new MutationObserver(() => { hasRun ||= isRunning() }).observe(
-    document, { attributes: true, attributeFilter: ["data-test-script-state"], subtree: true })
-  window.addEventListener("click", () => {
-    times.clicked = performance.now()
-    times.settled = null
-    hasRun = false
-  }, { capture: true })
-  new PerformanceObserver((list) => times.shifts.push(
-    ...list.getEntries().filter((entry) => !entry.hadRecentInput).map((entry) => [entry.startTime, entry.value])
-  )).observe({ type: "layout-shift", buffered: true })
-})()
-"""
+_SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 #: A window of layout shifts ends after a second without one, and after five seconds.
 _SHIFT_GAP_MILLISECONDS, _SHIFT_WINDOW_MILLISECONDS = 1000, 5000
@@ -61,7 +28,7 @@ def watch(context: BrowserContext, selectors: Mapping[str, str]) -> None:
         context: The browser context.
         selectors: By name, a CSS selector, or an XPath expression that begins with "//".
     """
-    context.add_init_script(_WATCH.replace("SELECTORS", json.dumps(dict(selectors))))
+    context.add_init_script(_SCRIPT.replace("SELECTORS", json.dumps(dict(selectors))))
 
 
 def shown_seconds(page: Page, name: str) -> float:

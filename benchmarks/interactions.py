@@ -1,7 +1,7 @@
 """Every page in a real browser: first content, layout shift, and the seconds that clicks take.
 
 The workspace has the drawn demo set, an evaluation, finished runs and a search. The first round has
-a new server; the table compares it with the following rounds. ``python -m benchmarks.interactions``.
+a new server; the following rounds are compared with it. ``python -m benchmarks.interactions``.
 """
 
 from __future__ import annotations
@@ -137,6 +137,21 @@ _VIEWS = (
 )
 
 
+@dataclass(frozen=True)
+class _Results:
+    """What was measured, in the order of the rounds.
+
+    Attributes:
+        content: Seconds until the heading and the last text were visible, by address.
+        shifts: Layout shifts, by address and width of the window.
+        clicks: Seconds per click, by address and description of the click.
+    """
+
+    content: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    shifts: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    clicks: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+
+
 def measure() -> list[Measurement]:
     """Measure all views and clicks."""
     if chromium_path() is None:
@@ -154,23 +169,21 @@ def measure() -> list[Measurement]:
             open_browser(playwright) as browser,
         ):
             _evaluate(browser, server.url)
-            clicks: dict[str, list[float]] = defaultdict(list)
-            content: dict[str, list[float]] = defaultdict(list)
-            shifts: dict[str, list[float]] = defaultdict(list)
+            results = _Results()
             for _ in range(_ROUNDS):
                 for view in _VIEWS:
-                    _visit(browser, server.url, view, content, shifts, clicks)
-                content[_MINIMAL].append(_minimal_seconds(browser, minimal.url))
+                    _visit(browser, server.url, view, results)
+                results.content[_MINIMAL].append(_minimal_seconds(browser, minimal.url))
     return [
-        *_content_rows(content),
-        *_shift_rows(shifts),
+        *_content_rows(results.content),
+        *_shift_rows(results.shifts),
         *(
             Measurement(
                 f"click: {name}",
                 f"{statistics.median(times[1:]):.2f} s",
                 f"limit 0.5 s; first time {times[0]:.2f} s",
             )
-            for name, times in clicks.items()
+            for name, times in results.clicks.items()
         ),
     ]
 
@@ -228,14 +241,7 @@ def _evaluate(browser: Browser, url: str) -> None:
     page.close()
 
 
-def _visit(
-    browser: Browser,
-    url: str,
-    view: _View,
-    content: dict[str, list[float]],
-    shifts: dict[str, list[float]],
-    clicks: dict[str, list[float]],
-) -> None:
+def _visit(browser: Browser, url: str, view: _View, results: _Results) -> None:
     """Open a view in new browsers of two sizes, and click through it in the larger one."""
     for width, height in (_PHONE, _DESKTOP):
         # A new context has an empty cache, like the browser of a new visitor.
@@ -247,13 +253,13 @@ def _visit(
         seconds = max(shown_seconds(page, name) for name in _SELECTORS)
         page.locator(IDLE).wait_for()
         page.wait_for_timeout(_SETTLE_MILLISECONDS)
-        shifts[f"{view.address}, {width} px"].append(layout_shift(page))
+        results.shifts[f"{view.address}, {width} px"].append(layout_shift(page))
         if (width, height) == _DESKTOP:
-            content[view.address].append(seconds)
+            results.content[view.address].append(seconds)
             for name, find in view.clicks.items():
                 target = find(page)
                 target.wait_for()
-                clicks[f"{view.address}, {name}"].append(settled_seconds(page, target))
+                results.clicks[f"{view.address}, {name}"].append(settled_seconds(page, target))
                 page.wait_for_timeout(_SETTLE_MILLISECONDS)
         context.close()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fer_core.charts.labels import plot_text, plot_texts
 from fer_core.charts.style import FIRST_COLOR, GRAY, LEGEND_ABOVE, MARGIN, SECOND_COLOR
 from fer_core.recipes import setting_fields
-from fer_core.training.search import StudyDetails, StudySummary, TrialSummary
+from fer_core.training.search import StudySummary, TrialSummary
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -27,35 +27,42 @@ MONITOR_TITLES = {
 }
 
 
-def search_figures(study: StudySummary, details: StudyDetails) -> dict[str, go.Figure]:
-    """Return the charts for which a search has enough trials.
+def chart_names(study: StudySummary) -> list[str]:
+    """Return the names of the charts for which a search has enough trials.
 
     Returns:
-        Charts by name: *history* (value of each trial), *importance* (importance of each setting),
-        *parallel* (settings and value of each trial), *slice* (value against each setting) and
-        *intermediate* (value by epoch). "Value" is the value of the metric that the search
-        optimizes.
+        Some of *history*, *importance*, *parallel*, *slice* and *curves*, in this order. For each
+        of them, this module has a function, such as ``history_chart``.
     """
-    finished = [
+    has_finished = bool(_finished(study))
+    has_curves = any(trial.state in ("running", "finished", "pruned") for trial in study.trials)
+    return [
+        name
+        for name, is_possible in (
+            ("history", has_finished),
+            ("importance", study.has_importances),
+            ("parallel", has_finished),
+            ("slice", has_finished),
+            ("curves", has_curves),
+        )
+        if is_possible
+    ]
+
+
+def _finished(study: StudySummary) -> list[TrialSummary]:
+    return [
         trial for trial in study.trials if trial.state == "finished" and trial.value is not None
     ]
-    figures: dict[str, go.Figure] = {}
-    if finished:
-        figures["history"] = _history(study, finished)
-    if details.importances:
-        figures["importance"] = _importance(details.importances)
-    if finished:
-        figures["parallel"] = _parallel(study, finished)
-        figures["slice"] = _slices(study, finished)
-    if any(details.curves.values()):
-        figures["intermediate"] = _curves(study, details)
-    return figures
 
 
-def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
-    """Draw the value of each trial, and the best value so far."""
+def history_chart(study: StudySummary) -> go.Figure:
+    """Draw the value of each finished trial, and the best value so far.
+
+    "Value" is the value of the metric that the search optimizes.
+    """
     import plotly.graph_objects as go
 
+    finished = _finished(study)
     best_of = min if study.setup.monitor == "loss" else max
     values = [_value(trial, study) for trial in finished]
     best_values = [best_of(values[: index + 1]) for index in range(len(values))]
@@ -107,8 +114,8 @@ def _history(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure
     return figure
 
 
-def _importance(importances: dict[str, float]) -> go.Figure:
-    """Draw how important each setting is for the metric."""
+def importance_chart(importances: dict[str, float]) -> go.Figure:
+    """Draw how important each setting is for the metric; see ``study_importances``."""
     import plotly.graph_objects as go
 
     ordered = sorted(importances.items(), key=lambda pair: pair[1])
@@ -137,10 +144,11 @@ def _importance(importances: dict[str, float]) -> go.Figure:
     return figure
 
 
-def _parallel(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
-    """Draw each trial as a line through its settings and its value."""
+def parallel_chart(study: StudySummary) -> go.Figure:
+    """Draw each finished trial as a line through its settings and its value."""
     import plotly.graph_objects as go
 
+    finished = _finished(study)
     title, is_percent = MONITOR_TITLES[study.setup.monitor]
     values = [_value(trial, study) for trial in finished]
     dimensions = [
@@ -192,11 +200,12 @@ def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary])
     }
 
 
-def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
-    """Draw the value of each trial against each setting."""
+def slice_chart(study: StudySummary) -> go.Figure:
+    """Draw the value of each finished trial against each setting."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
+    finished = _finished(study)
     names = _sampled_settings(study, finished)
     figure = make_subplots(
         rows=1, cols=max(len(names), 1), shared_yaxes=True, horizontal_spacing=0.03
@@ -240,15 +249,20 @@ def _slices(study: StudySummary, finished: Sequence[TrialSummary]) -> go.Figure:
     return figure
 
 
-def _curves(study: StudySummary, details: StudyDetails) -> go.Figure:
-    """Draw the metric of each trial by epoch, with the best trial in front."""
+def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go.Figure:
+    """Draw the metric of each trial by epoch, with the best trial in front.
+
+    Args:
+        study: The search.
+        curves: The metric by epoch, by the number of the trial; see ``study_curves``.
+    """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     states = {trial.number: trial.state for trial in study.trials}
     # False is sorted before True, so the best trial is the last one, which is drawn in front.
-    for number in sorted(details.curves, key=lambda number: number == study.best_trial):
-        points = sorted(details.curves[number].items())
+    for number in sorted(curves, key=lambda number: number == study.best_trial):
+        points = sorted(curves[number].items())
         is_best = number == study.best_trial
         figure.add_trace(
             go.Scatter(
@@ -322,7 +336,7 @@ def _is_log(name: str, study: StudySummary) -> bool:
 def _is_number(values: Sequence[Any]) -> bool:
     """Return True if all values are numbers.
 
-    A setting that has no effect in a trial has the value None.
+    None is not a number: it stands for a setting that has no effect in one of the trials.
     """
     return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
 

@@ -15,11 +15,11 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     import optuna
 
 logger = logging.getLogger(__name__)
+
+_Content = TypeVar("_Content")
 
 _STUDIES_FOLDER = ".studies"
 _SETUP_FILE = "study.json"
@@ -203,6 +205,14 @@ class StudySummary:
     best_values: dict[str, Any]
     trials: tuple[TrialSummary, ...]
     workers: tuple[WorkerSummary, ...] = ()
+
+    @property
+    def has_importances(self) -> bool:
+        """True if the trials show which of several settings is how important for the metric."""
+        finished = [trial for trial in self.trials if trial.state == "finished"]
+        # With a single setting, its importance is always 1.
+        has_several_settings = any(len(trial.values) > 1 for trial in finished)
+        return has_several_settings and len({trial.value for trial in finished}) > 1
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values without the password of the storage."""
@@ -544,36 +554,50 @@ def load_study(name: str, settings: Settings) -> optuna.Study:
     return open_study(read_study_setup(name, settings), settings)
 
 
-@dataclasses.dataclass(frozen=True)
-class StudyDetails:
-    """The data for the charts of a search. They take longer to compute than a ``StudySummary``.
+def study_importances(study: StudySummary, settings: Settings) -> dict[str, float]:
+    """Return the relative importance of each varied setting for the metric; their sum is 1.
 
-    Attributes:
-        importances: The relative importance of each varied setting for the metric (PED-ANOVA,
-            Optuna's default), with a sum of 1; empty if it was not computed, if the finished trials
-            have fewer than two different values of the metric, or if a single setting varies.
-        curves: For each trial, by its number: the monitored metric by epoch.
-    """
+    The method is PED-ANOVA, Optuna's default. The first time, this takes two seconds, because
+    Optuna loads scikit-learn.
 
-    importances: dict[str, float]
-    curves: dict[int, dict[int, float]]
-
-
-def study_details(name: str, settings: Settings, *, has_importances: bool = True) -> StudyDetails:
-    """Return the importance of the settings and the curves of the trials.
-
-    Args:
-        name: The name of the study.
-        settings: The folders of the app.
-        has_importances: False to omit the importances. The first time, they take two seconds,
-            because Optuna loads scikit-learn.
+    Returns:
+        The importances; empty unless ``study.has_importances``.
 
     Raises:
-        InputError: No study has this name, or its storage cannot be read or is damaged.
+        InputError: The storage of the study cannot be read or is damaged.
     """
+    import optuna
+
+    if not study.has_importances:
+        return {}
+    return _read_trials(study.name, settings, optuna.importance.get_param_importances)
+
+
+def study_curves(study: StudySummary, settings: Settings) -> dict[int, dict[int, float]]:
+    """Return the monitored metric by epoch, of each trial with at least one finished epoch.
+
+    Raises:
+        InputError: The storage of the study cannot be read or is damaged.
+    """
+    return _read_trials(
+        study.name,
+        settings,
+        lambda opened: {
+            trial.number: {
+                epoch: float(value) for epoch, value in trial.intermediate_values.items()
+            }
+            for trial in current_trials(opened)
+            if trial.intermediate_values
+        },
+    )
+
+
+def _read_trials(
+    name: str, settings: Settings, read: Callable[[optuna.Study], _Content]
+) -> _Content:
     study = load_study(name, settings)
     try:
-        return _details(study, has_importances=has_importances)
+        return read(study)
     except Exception as error:
         # In a damaged database, a value can be missing or of another type.
         logger.exception("The trials of the search %s cannot be read", name)
@@ -581,24 +605,6 @@ def study_details(name: str, settings: Settings, *, has_importances: bool = True
             f"The charts of the search {name!r} cannot be drawn ({first_line(error)}); its "
             "database may be damaged: restore it from a backup, or create a new search."
         ) from error
-
-
-def _details(study: optuna.Study, *, has_importances: bool) -> StudyDetails:
-    import optuna
-
-    trials = current_trials(study)
-    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    importances: dict[str, float] = {}
-    # With a single setting, its importance is always 1.
-    has_several = any(len(trial.params) > 1 for trial in finished)
-    if has_importances and has_several and len({trial.value for trial in finished}) > 1:
-        importances = optuna.importance.get_param_importances(study)
-    curves = {
-        trial.number: {epoch: float(value) for epoch, value in trial.intermediate_values.items()}
-        for trial in trials
-        if trial.intermediate_values
-    }
-    return StudyDetails(importances, curves)
 
 
 def open_study(

@@ -4,9 +4,16 @@ from typing import Any
 
 import pytest
 
-from fer_core.charts.search import search_figures
+from fer_core.charts.search import (
+    chart_names,
+    curves_chart,
+    history_chart,
+    importance_chart,
+    parallel_chart,
+    slice_chart,
+)
 from fer_core.recipes import TrainingConfig
-from fer_core.training.search import StudyDetails, StudySetup, StudySummary, TrialSummary
+from fer_core.training.search import StudySetup, StudySummary, TrialSummary
 from fer_core.training.search_space import search_space
 
 SPACE = search_space(
@@ -29,9 +36,8 @@ TRIALS = (
     trial(3, 0.5, learning_rate=1e-3, optimizer="adam"),
     trial(4, None, "failed", learning_rate=1e-3, optimizer="adam"),
 )
-DETAILS = StudyDetails(
-    {"optimizer": 0.25, "learning_rate": 0.75}, {0: {1: 0.2, 2: 0.4}, 1: {1: 0.6}, 2: {1: 0.3}}
-)
+IMPORTANCES = {"optimizer": 0.25, "learning_rate": 0.75}
+CURVES = {0: {1: 0.2, 2: 0.4}, 1: {1: 0.6}, 2: {1: 0.3}}
 
 
 def study(trials: tuple[TrialSummary, ...] = TRIALS, **setup: Any) -> StudySummary:
@@ -45,37 +51,37 @@ def study(trials: tuple[TrialSummary, ...] = TRIALS, **setup: Any) -> StudySumma
 
 
 def test_the_history_shows_each_trial_and_the_best_so_far() -> None:
-    best, pruned, finished = search_figures(study(), DETAILS)["history"].data
+    best, pruned, finished = history_chart(study()).data
     assert (list(finished.x), list(finished.y)) == ([0, 1, 3], [40.0, 60.0, 50.0])
     assert list(best.y) == [40.0, 60.0, 60.0]
     assert (list(pruned.x), list(pruned.y)) == ([2], [30.0])
 
 
 def test_a_smaller_loss_is_better() -> None:
-    figures = search_figures(study(monitor="loss"), DETAILS)
-    assert list(figures["history"].data[0].y) == [0.4, 0.4, 0.4]
-    assert figures["history"].layout.yaxis.title.text == "validation loss"
-    assert figures["parallel"].data[0].line.reversescale
+    losses = study(monitor="loss")
+    history = history_chart(losses)
+    assert list(history.data[0].y) == [0.4, 0.4, 0.4]
+    assert history.layout.yaxis.title.text == "validation loss"
+    assert parallel_chart(losses).data[0].line.reversescale
 
 
 def test_the_importance_is_sorted_and_in_percent() -> None:
-    figure = search_figures(study(), DETAILS)["importance"]
-    (bars,) = figure.data
+    (bars,) = importance_chart(IMPORTANCES).data
     # The first bar is at the bottom.
     assert (list(bars.y), list(bars.x)) == (["Optimizer", "Learning rate"], [25.0, 75.0])
     assert list(bars.text) == ["25.0 %", "75.0 %"]
 
 
 def test_settings_have_an_axis_of_their_kind() -> None:
-    figures = search_figures(study(), DETAILS)
-    rate, optimizer, momentum = figures["slice"].data
-    axes = figures["slice"].layout
+    slices = slice_chart(study())
+    rate, optimizer, momentum = slices.data
+    axes = slices.layout
     assert (axes.xaxis.type, axes.xaxis2.type, axes.xaxis3.type) == ("log", "category", "linear")
     assert list(rate.x) == [1e-4, 1e-2, 1e-3]
     assert list(optimizer.x) == ["adam", "sgd", "adam"]
     assert list(momentum.x) == [0.9]  # sampled with sgd only
     assert rate.marker.color[1] != rate.marker.color[0] == rate.marker.color[2]
-    dimensions = figures["parallel"].data[0].dimensions
+    dimensions = parallel_chart(study()).data[0].dimensions
     assert [one.label for one in dimensions] == [
         "Learning rate", "Optimizer", "Momentum", "validation accuracy (%)",
     ]  # fmt: skip
@@ -89,7 +95,7 @@ def test_settings_have_an_axis_of_their_kind() -> None:
 
 
 def test_the_best_trial_is_in_front_of_the_others() -> None:
-    curves = search_figures(study(), DETAILS)["intermediate"].data
+    curves = curves_chart(study(), CURVES).data
     assert [curve.name for curve in curves] == ["trial 0", "trial 2", "trial 1, the best"]
     assert list(curves[0].y) == [20.0, 40.0]
     assert (curves[1].line.dash, curves[-1].showlegend, curves[0].showlegend) == (
@@ -97,5 +103,9 @@ def test_the_best_trial_is_in_front_of_the_others() -> None:
     )
 
 
-def test_without_finished_trials_there_are_no_charts() -> None:
-    assert search_figures(study(TRIALS[4:]), StudyDetails({}, {})) == {}
+def test_the_charts_depend_on_the_trials() -> None:
+    assert chart_names(study()) == ["history", "importance", "parallel", "slice", "curves"]
+    # A single trial does not show which setting is important.
+    assert chart_names(study(TRIALS[:1])) == ["history", "parallel", "slice", "curves"]
+    assert chart_names(study(TRIALS[2:3])) == ["curves"]  # it was ended early
+    assert chart_names(study(TRIALS[4:])) == []  # it failed

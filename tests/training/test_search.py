@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fer_core.charts.search import search_figures
+from fer_core.charts.search import chart_names
 from fer_core.errors import InputError
 from fer_core.recipes import RECIPES, TrainingConfig, recipe_by_name
 from fer_core.settings import Settings
@@ -24,13 +24,14 @@ from fer_core.training import search, search_worker
 from fer_core.training.registry import list_runs
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup, RunStatus
 from fer_core.training.search import (
-    StudyDetails,
     StudySetup,
     create_study,
     launch_search,
     list_studies,
+    load_study,
     stop_search,
-    study_details,
+    study_curves,
+    study_importances,
     study_names,
     study_setup,
     study_summary,
@@ -193,11 +194,10 @@ def test_a_search_runs_its_trials_and_finds_the_best(
     assert document["trials"][0]["run_id"] == "trial-0"
     # Nothing is left to do, and nothing is done.
     assert run_search("first", settings).finished == 6
-    details = study_details("first", settings)
-    assert set(details.importances) <= {one["field"] for one in SPACE}
-    assert sum(details.importances.values()) == pytest.approx(1)
-    assert study_details("first", settings, has_importances=False).importances == {}
-    assert set(details.curves) == set(range(6))
+    importances = study_importances(listed, settings)
+    assert set(importances) <= {one["field"] for one in SPACE}
+    assert sum(importances.values()) == pytest.approx(1)
+    assert set(study_curves(listed, settings)) == set(range(6))
 
 
 def test_a_search_that_ends_while_its_state_is_read_was_not_stopped(
@@ -226,7 +226,8 @@ def test_failed_trials_are_reported_and_count(
     summary = run_search("first", settings)
     assert (summary.state, summary.failed, summary.best_value) == ("finished", 2, None)
     assert [trial.problem for trial in summary.trials] == ["its reason"] * 2
-    assert study_details("first", settings) == StudyDetails({}, {})
+    assert study_importances(summary, settings) == {}
+    assert study_curves(summary, settings) == {}
 
 
 def test_of_searches_that_start_at_the_same_moment_all_but_one_are_told(
@@ -286,7 +287,7 @@ def test_a_damaged_database_is_reported_in_one_sentence(
 ) -> None:
     create_study(setup(str(tmp_path)), settings)
     (settings.runs_root / ".studies" / "first" / "study.db").write_bytes(content)
-    for action in (study_summary, study_details, launch_search):
+    for action in (study_summary, load_study, launch_search):
         with pytest.raises(InputError, match=r"'first' cannot be used.*restore study.db"):
             action("first", settings)
     assert list_studies(settings)[0] == []
@@ -307,14 +308,17 @@ def test_damaged_tables_are_reported_in_one_sentence(
     stand_in()
     damaged_study(settings, str(tmp_path), "delete from study_directions")
     with pytest.raises(InputError, match="charts of the search 'first' cannot be drawn"):
-        study_details("first", settings)
+        study_importances(study_summary("first", settings), settings)
 
 
 @pytest.mark.parametrize(
     ("damage", "left"),
     [
-        ("delete from trial_values", {"intermediate"}),
-        ("delete from trial_intermediate_values", {"history", "importance", "parallel", "slice"}),
+        ("delete from trial_values", {"curves"}),
+        (
+            "delete from trial_intermediate_values",
+            {"history", "importance", "parallel", "slice", "curves"},
+        ),
     ],
 )
 def test_charts_show_what_is_left_of_a_database(
@@ -326,8 +330,9 @@ def test_charts_show_what_is_left_of_a_database(
 ) -> None:
     stand_in()
     damaged_study(settings, str(tmp_path), damage)
-    figures = search_figures(study_summary("first", settings), study_details("first", settings))
-    assert set(figures) == left
+    summary = study_summary("first", settings)
+    assert set(chart_names(summary)) == left
+    assert bool(study_curves(summary, settings)) == ("intermediate" not in damage)
 
 
 def test_a_trial_that_a_dead_worker_left_behind_is_retried(

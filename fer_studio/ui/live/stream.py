@@ -84,10 +84,10 @@ def _show_webcam(session: LiveSession) -> None:
         )
     except InputError as error:
         show_error(error)
-    # If the user clicks outside this fragment just before the component sends a message, the browser
-    # combines both into one request, which reruns only this fragment (seen in Streamlit 1.67). The
-    # whole page therefore runs after such a message. While the browser connects or the stream plays,
-    # the next change of the state does this.
+    # If the user clicks outside this fragment just before the component sends a message, the
+    # browser combines both into one request, which reruns only this fragment (seen in Streamlit
+    # 1.67). The whole page therefore runs after such a message. While the browser connects or the
+    # stream plays, the next change of the state does this.
     is_message_when_idle = not session.is_drawing_page and not session.is_active
     if session.has_new_state or is_message_when_idle:
         session.has_new_state = False

@@ -17,7 +17,8 @@ from fer_core.training.search import (
     create_study,
     launch_search,
     stop_search,
-    study_details,
+    study_curves,
+    study_importances,
     study_names,
     study_setup,
     study_summary,
@@ -28,11 +29,13 @@ from fer_core.training.search_space import (
     searchable_fields,
 )
 from fer_studio.ui.access import is_private, leave_if_refused, require_editor
+from fer_studio.ui.address import address_part
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tables import table_height
+from fer_studio.ui.tabs import kept_tabs
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import choose_dataset, selected_dataset_name
 from fer_studio.ui.train.draft import bounds_text
@@ -51,12 +54,14 @@ _REFRESH_SECONDS = 3.0
 _DEFAULT_FIELDS = ("learning_rate", "batch_size", "dropout_scale")
 #: Maximum number of workers of a search, as in ``launch_search``.
 _MAX_WORKERS = 64
+#: Session key of the title of the open chart.
+_CHART = "study_chart"
 #: Session key of a pair: what the charts depend on, and the charts by name.
 _FIGURES = "study_figures"
 
 #: The validation metrics that a search can optimize, as the page names them.
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
-#: Title and caption of each chart of ``search_figures``.
+#: Title and caption of each chart, by the names of ``chart_names``.
 _TITLES_AND_CAPTIONS = {
     "history": ("History", "The value of each trial, and the best one so far."),
     "importance": (
@@ -68,7 +73,7 @@ _TITLES_AND_CAPTIONS = {
         "Each line is a trial; the bluer, the better. Drag along an axis to select trials.",
     ),
     "slice": ("Slices", "The value of each trial against each setting; the best one is orange."),
-    "intermediate": (
+    "curves": (
         "Curves of the trials",
         "The metric after each epoch. Trials that were ended early have dotted lines.",
     ),
@@ -348,6 +353,11 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
         was_running: True if the search was running when the whole page was drawn.
     """
     leave_if_refused("train")
+    with address_part("search"):
+        _draw_study(name, settings, was_running)
+
+
+def _draw_study(name: str, settings: Settings, was_running: bool) -> None:
     try:
         summary = study_summary(name, settings)
     except InputError as error:
@@ -373,7 +383,7 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
     if summary.best_trial is not None:
         _show_best(summary, settings)
     if summary.trials:
-        _show_figures(summary, ended, settings)
+        _show_charts(summary, ended, settings)
         _show_trials(summary, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
@@ -543,59 +553,66 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     )
 
 
-def _show_figures(summary: StudySummary, ended: int, settings: Settings) -> None:
-    """Draw the charts; they are computed again only if the number of ended trials has changed.
+def _show_charts(summary: StudySummary, ended: int, settings: Settings) -> None:
+    """Draw the chart of the open tab; computed again only if another trial has ended.
 
-    The importance of the settings takes longest, so it is drawn after the other charts.
+    Args:
+        summary: The search.
+        ended: The number of its trials that have ended.
+        settings: Settings with the location of ``runs/``.
     """
     # Imported here: the other sections of the page do not need it.
-    from fer_core.charts.search import search_figures
+    from fer_core.charts.search import chart_names
 
-    key = (summary.name, ended)
-    figures_key, figures = st.session_state.get(_FIGURES, (None, {}))
-    try:
+    names = chart_names(summary)
+    if not names:
+        return
+    titles = [_TITLES_AND_CAPTIONS[name][0] for name in names]
+    tabs = kept_tabs(titles, key=_CHART, name="chart")
+    opened = next((number for number, tab in enumerate(tabs) if tab.open), 0)
+    name = names[opened]
+    with tabs[opened]:
+        key = (summary.name, ended)
+        figures_key, figures = st.session_state.get(_FIGURES, (None, {}))
         if figures_key != key:
-            with st.spinner("Drawing the charts…"):
-                details = study_details(summary.name, settings, has_importances=False)
-                figures = search_figures(summary, details)
-            st.session_state[_FIGURES] = (key, figures)
-        drawn = {*figures, "importance"} if _has_importances(summary) else {*figures}
-        names = [name for name in _TITLES_AND_CAPTIONS if name in drawn]
-        if not names:
-            return
-        tabs = st.tabs([_TITLES_AND_CAPTIONS[name][0] for name in names])
-        tab_by_name = dict(zip(names, tabs, strict=True))
-        for name, figure in figures.items():
-            with tab_by_name[name]:
-                _show_figure(summary, name, figure)
-        if drawn != figures.keys():
-            with tab_by_name["importance"]:
-                with st.spinner("Computing the importance of the settings…"):
-                    details = study_details(summary.name, settings)
-                    figure = search_figures(summary, details).get("importance")
-                if figure is None:
-                    st.caption("The importance cannot be computed from these trials.")
-                else:
-                    figures["importance"] = figure
-                    _show_figure(summary, "importance", figure)
-    except InputError as error:
-        show_error(error)
+            figures = {}
+        try:
+            if name not in figures:
+                with st.spinner("Drawing the chart…"):
+                    figures[name] = _chart(name, summary, settings)
+                st.session_state[_FIGURES] = (key, figures)
+            _show_chart(summary, name, figures[name])
+        except InputError as error:
+            show_error(error)
 
 
-def _has_importances(summary: StudySummary) -> bool:
-    """Return True if ``study_details`` contains the importance of the settings."""
-    finished = [trial for trial in summary.trials if trial.state == "finished"]
-    has_several_settings = any(len(trial.values) > 1 for trial in finished)
-    return has_several_settings and len({trial.value for trial in finished}) > 1
+def _chart(name: str, summary: StudySummary, settings: Settings) -> go.Figure | None:
+    """Return a chart; None if the trials do not contain its data."""
+    from fer_core.charts import search as charts
+
+    if name == "importance":
+        importances = study_importances(summary, settings)
+        return charts.importance_chart(importances) if importances else None
+    if name == "curves":
+        curves = study_curves(summary, settings)
+        return charts.curves_chart(summary, curves) if curves else None
+    draw = {
+        "history": charts.history_chart,
+        "parallel": charts.parallel_chart,
+        "slice": charts.slice_chart,
+    }[name]
+    return draw(summary)
 
 
-def _show_figure(summary: StudySummary, name: str, figure: go.Figure) -> None:
+def _show_chart(summary: StudySummary, name: str, figure: go.Figure | None) -> None:
     title, caption = _TITLES_AND_CAPTIONS[name]
     options: Any = {
         "key": f"{name}_{summary.name}",
         "alt": f"{title} of the search {summary.name}",
     }
-    if name == "parallel":
+    if figure is None:
+        st.caption("The trials do not contain the data for this chart yet.")
+    elif name == "parallel":
         # ``show_chart`` offers the points of a chart as a table. This chart has none, and the table
         # of trials below contains its data.
         st.plotly_chart(figure, config={"displayModeBar": False}, **options)
