@@ -264,8 +264,8 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
 
     Raises:
         InputError: A package is missing, the name is not valid, the storage cannot be used or has
-            no such study, the dataset of the study is missing here, or another study on this
-            machine has this name.
+            no such study, an earlier version created the study without its setup, the dataset of
+            the study is missing here, or another study on this machine has this name.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()
@@ -551,7 +551,8 @@ class StudyDetails:
     Attributes:
         importances: The relative importance of each varied setting for the metric (PED-ANOVA,
             Optuna's default), with a sum of 1; empty if it was not computed, if the finished trials
-            have fewer than two different values of the metric, or if a single setting varies.
+            have fewer than two different values of the metric, or if none of them sampled more than
+            one setting.
         curves: For each trial, by its number: the monitored metric by epoch.
     """
 
@@ -590,8 +591,8 @@ def _details(study: optuna.Study, *, has_importances: bool) -> StudyDetails:
     finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
     importances: dict[str, float] = {}
     # With a single setting, its importance is always 1.
-    has_several = any(len(trial.params) > 1 for trial in finished)
-    if has_importances and has_several and len({trial.value for trial in finished}) > 1:
+    has_several_settings = any(len(trial.params) > 1 for trial in finished)
+    if has_importances and has_several_settings and len({trial.value for trial in finished}) > 1:
         importances = optuna.importance.get_param_importances(study)
     curves = {
         trial.number: {epoch: float(value) for epoch, value in trial.intermediate_values.items()}
