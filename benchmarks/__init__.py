@@ -1,1 +1,4 @@
-"""Measurements of speed, memory and agreement; ``python -m benchmarks`` runs those of speed."""
+"""Measurements of speed, memory and agreement.
+
+``python -m benchmarks`` runs those of speed and memory.
+"""

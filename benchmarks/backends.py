@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.backends DATA tensorflow=PYTHON torch=PYTHON jax=PYTHON`` runs once with each
 backend, in the given Python interpreter (which needs the backend, Keras, NumPy, OpenCV and SciPy).
-Every architecture gets the same weights and images; then a recipe trains for one epoch on a small
-part of DATA (a zip or folder). The first backend is the reference for the others.
+Every architecture gets the same weights and images on all backends; then a recipe trains for one
+epoch on a small part of DATA (a zip or folder). The first backend is the reference for the others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_ARCHITECTURE_RECIPE = "three-conv-cnn-adam"
+_RECIPE = "three-conv-cnn-adam"
 _TRAINING_SHARE = 20  # every twentieth image
 
 
@@ -45,7 +45,10 @@ def network_outputs() -> dict[str, NDArray[Any]]:
 
 
 def training_losses(data: str) -> NDArray[np.float64]:
-    """Return the losses of one epoch of a recipe from fixed initial weights, without dropout."""
+    """Return the loss of each step of one epoch of a recipe, without dropout.
+
+    The initial weights are fixed.
+    """
     from fer_core.dataset.store import load_dataset
     from fer_core.recipes import RECIPES, changed_config
     from fer_core.settings import load_settings
@@ -54,7 +57,7 @@ def training_losses(data: str) -> NDArray[np.float64]:
 
     face_set = load_dataset(data, load_settings())
     rows = face_set.rows("train")[::_TRAINING_SHARE]
-    config = changed_config(RECIPES[_ARCHITECTURE_RECIPE].config, {"dropout_scale": 0, "epochs": 1})
+    config = changed_config(RECIPES[_RECIPE].config, {"dropout_scale": 0, "epochs": 1})
     model = compiled_model(config)
     generator = np.random.default_rng(1)
     model.set_weights(

@@ -35,7 +35,7 @@ from fer_core.model_card import write_evaluation_card
 from fer_core.predictor import Predictor, load_predictor
 from fer_core.settings import Settings, load_settings
 
-#: Required value and goal of each measurement, for models that learned labels and votes.
+#: Required values and goals of accuracy, macro F1 and ECE, for models that learned labels or votes.
 _TARGETS = {
     "labels": ("at least 69.5 %, goal 71.5 %", "at least 0.656", "goal 0.02"),
     "votes": ("at least 85 %, goal 88 %", "at least 0.78, goal 0.82", "goal 0.02"),
@@ -48,9 +48,13 @@ CROPS = ("shift", "scale", "rotation", "blur")
 def measure(
     bundle: Bundle, data: str, settings: Settings, max_images: int | None = None
 ) -> tuple[EvaluationResult, VoteEvaluation | None]:
-    """Evaluate on validation; robustness is measured on all images or on a random sample.
+    """Evaluate on validation, and measure robustness on ``max_images`` random images, or on all.
 
-    A model that learned votes is evaluated against them; that evaluation is returned too.
+    A model that learned votes is evaluated against them. The second result is this evaluation; it
+    is None for a model that learned labels.
+
+    Raises:
+        InputError: The model learned votes, but the dataset has none.
     """
     face_set = load_dataset(data, settings)
     predictor = load_predictor(bundle)
@@ -92,7 +96,7 @@ def _against_votes(
 
 
 def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
-    """Return the measurements, each with the required value and the goal."""
+    """Return the measurements, with the required value and the goal if there are any."""
     fitted = result.calibration.cross_validated
     accuracy, macro_f1, ece = _TARGETS["votes" if result.has_vote_labels else "labels"]
     rows = [

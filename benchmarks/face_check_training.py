@@ -83,7 +83,10 @@ def _fer2013(path: Path, prefix: str) -> GrayImage:
 
 
 def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
-    """Return a square at the network's input size with random blur, brightness and noise."""
+    """Return a square at the network's input size, randomly mirrored.
+
+    Resolution, blur, brightness and noise are random, too.
+    """
     side = int(rng.integers(20, 64)) if rng.random() < 0.6 else INPUT_SIDE
     interpolation = cv2.INTER_AREA if side < square.shape[0] else cv2.INTER_LINEAR
     resized = cv2.resize(square, (side, side), interpolation=interpolation)

@@ -34,12 +34,12 @@ _RECIPE = "plain-eight-sgd-cosine"
 _CLASSES = tuple(name for name in EMOTIONS if name not in ("disgust", "surprise"))
 _MEASURED = 70  # images of each class for the evaluation
 
-#: Epochs with random weights and with trained ones, by the images of each class.
+#: Epochs from random weights and from trained ones, by the number of training images per class.
 _EPOCHS = {30: (40, 16), 100: (30, 10), 300: (16, 5)}
 
 
 def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Measurement]:
-    """Train for each number of images from trained and from random weights.
+    """For each number of images, train from trained weights and from random weights.
 
     Args:
         sizes: Numbers of images of each class; keys of ``_EPOCHS``.
@@ -98,7 +98,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
 
 
 def _unseen_images(fer2013: FaceSet) -> FaceSet:
-    """Return the validation images that are not copies of training images."""
+    """Return validation images that are neither copies nor near-duplicates of training images."""
     rows = fer2013.rows("validation")
     is_exact, is_near, _ = copies_of_train(fer2013.images, rows, fer2013.rows("train"))
     return fer2013.subset(rows[~(is_exact | is_near)])

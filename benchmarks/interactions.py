@@ -40,7 +40,7 @@ _ROUNDS = 4
 _TIMEOUT_MILLISECONDS = 120_000
 _RUNS, _EPOCHS, _TRIALS = 12, 30, 12
 _DESKTOP, _PHONE = (1440, 900), (390, 844)
-#: Seconds after the last run of a script in which elements may still move.
+#: Time after the last run of a script in which elements may still move.
 _SETTLE_MILLISECONDS = 800
 _CONTENT, _COMPLETE = "content", "complete"
 _SELECTORS = {_CONTENT: "h1", _COMPLETE: f'//*[contains(text(), "{LAST_TEXT}")]'}
@@ -70,7 +70,7 @@ class _View:
 
     Attributes:
         address: The path and the parameters.
-        clicks: The clicked element, by a description of the click. The clicks follow each other.
+        clicks: Functions that find the element to click, by a description, in the order of clicks.
     """
 
     address: str

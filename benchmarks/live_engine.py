@@ -42,7 +42,7 @@ _SAMPLES = 20
 
 
 @dataclass
-class _CountingDetector:
+class _TimedDetector:
     """A detector that records the duration of each call."""
 
     inner: FaceDetector
@@ -135,14 +135,14 @@ def _plain_script(loop: Sequence[Picture]) -> Measurement:
 def _run(
     loop: Sequence[Picture], predictor: EmotionPredictor, detector: FaceDetector, seconds: float
 ) -> _Run:
-    counting = _CountingDetector(detector)
-    processor = LiveProcessor(LiveControls(Analyzer(predictor, counting)))
+    timed = _TimedDetector(detector)
+    processor = LiveProcessor(LiveControls(Analyzer(predictor, timed)))
     # The frames have the pixel format of the video decoder.
     camera = [
         av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
         for picture in loop
     ]
-    run = _Run([], [], [], [], counting.milliseconds, seconds)
+    run = _Run([], [], [], [], timed.milliseconds, seconds)
     start = time.perf_counter()
     last, warm_up_detections = -1, 0
     while True:
@@ -160,7 +160,7 @@ def _run(
         av.VideoFrame.from_ndarray(annotated, format="rgb24")
         frame_end = time.perf_counter()
         if number < _WARM_UP_FRAMES:
-            warm_up_detections = len(counting.milliseconds)
+            warm_up_detections = len(timed.milliseconds)
             continue
         run.positions.append(number)
         run.boxes.append([face.box for face in processor.snapshot().faces])

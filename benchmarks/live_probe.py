@@ -176,7 +176,8 @@ def playback(sent: FrameTimes, shown: FrameTimes, start: float, end: float) -> P
     sent_times: dict[int, list[float]] = {}
     for moment, number in sent:
         sent_times.setdefault(number, []).append(moment)
-    # Longer delays are invalid: the frame was missed at the camera and matches the previous loop.
+    # A delay of a whole loop of the video or more is invalid: the frame was missed at the camera,
+    # and its number matches that of the previous loop.
     loop_length = min(
         (later - before for times in sent_times.values() for before, later in pairwise(times)),
         default=math.inf,

@@ -48,6 +48,7 @@ _SETTLING_SECONDS = 5.0
 _STOPPED_MILLISECONDS = 2000.0
 _BETWEEN_CHANGES_MILLISECONDS = 120
 _MEMORY_SAMPLE_SECONDS = 5.0
+#: Minimum share of the minimal page's frame rate, by the number of tabs.
 _MIN_RATE_SHARE = {1: 0.9, 2: 0.8}
 _MINIMAL_STARTS = 3
 #: The stream of the minimal page sometimes does not start (a defect of streamlit-webrtc). It gets
@@ -391,7 +392,7 @@ def _durations(
 def _compared(
     tabs: int, app: Sequence[_Observation], minimal: Sequence[_Observation]
 ) -> list[Measurement]:
-    """Return new frames and delays of both pages."""
+    """Compare new frames, delays, pauses and CPU load of both pages."""
     count = "one tab" if tabs == 1 else f"each of {tabs} tabs"
     app_rates, minimal_rates = _rates(app), _rates(minimal)
     share = min(app_rates) / statistics.mean(minimal_rates)
@@ -429,7 +430,7 @@ def _rates(runs: Sequence[_Observation]) -> list[float]:
 
 
 def _delays(runs: Sequence[_Observation]) -> tuple[float, float]:
-    """Return median and 95th percentile of the delay over all frames of all runs."""
+    """Return median and 95th percentile of the delay over all runs; NaN if there is no delay."""
     delays = [delay for run in runs for tab in run.tabs for delay in tab.delays]
     if not delays:
         return float("nan"), float("nan")

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measurement:
-    """A measured value and the value that it is compared with.
+    """A measured value, and what it is compared with.
 
     Attributes:
         name: What was measured.
         value: The value with its unit.
-        comparison: The value of another program in the same run, or the limit.
+        comparison: The value of another program in the same run, the limit, or further values;
+            may be empty.
     """
 
     name: str
@@ -46,7 +47,7 @@ def table_head() -> str:
 
 
 def table_row(measurement: Measurement) -> str:
-    """A measurement as a row of that table."""
+    """Return a measurement as a row of the table that ``table_head`` begins."""
     return f"| {measurement.name} | {measurement.value} | {measurement.comparison} |"
 
 

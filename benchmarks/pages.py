@@ -1,7 +1,8 @@
-"""Measure each page in a real browser: time to first content, complete page and first click.
+"""Measure pages in a real browser: time to first content, complete page and first click.
 
-One server shows the pages in the order of the navigation; its memory is read after each of them. A
-minimal Streamlit page is measured alternately, for comparison. ``python -m benchmarks.pages``.
+Home and video are not measured. One server shows the others in the order of the navigation; its
+memory is read after each of them. A minimal Streamlit page is measured alternately, for comparison.
+``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class _Visit:
     """Seconds of one visit.
 
     Attributes:
-        first_content: From the request to the title and the first element.
+        first_content: From the request to the title; on the minimal page, to its text.
         complete_page: From the request to the last element of the page.
         first_click: From the first click to its result; 0 if nothing is clicked.
     """
@@ -92,7 +93,7 @@ _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
 
 
 def measure() -> list[Measurement]:
-    """Measure first content, complete page and first click of every page, and the memory."""
+    """Measure first content, complete page and first click of these pages, and the memory."""
     if chromium_path() is None:
         return [Measurement("pages", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
@@ -129,7 +130,7 @@ def measure() -> list[Measurement]:
             for measurement in _measurements(name, visits[name], visits[_MINIMAL])
         ),
         Measurement(
-            "memory of the app after visiting every page once",
+            "memory of the app after visiting these pages once",
             f"{memory_after[next(reversed(memory_after))]:.0f} MB",
             f"at start {started:.0f}; {memory}; after {_ROUNDS} more rounds {last_memory:.0f} MB",
         ),

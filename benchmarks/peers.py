@@ -105,7 +105,7 @@ class Peer:
 
 _FER_STUDIO = Peer("FER Studio", _FER_STUDIO_CODE)
 _PLAIN_SCRIPT = Peer("plain Keras script", _PLAIN_SCRIPT_CODE)
-# It imports pkg_resources, which newer versions of setuptools do not contain, and uses the cascade
+# fer imports pkg_resources, which newer versions of setuptools do not contain, and uses the cascade
 # classifier, which OpenCV 5 does not contain.
 FER = Peer("fer", _FER_CODE, ("fer", "setuptools<81", "opencv-contrib-python<5"))
 _PACKAGES = (FER, Peer("deepface", _DEEPFACE_CODE, ("deepface", "tf-keras")))

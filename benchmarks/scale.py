@@ -163,7 +163,7 @@ def _measure_files(folder: Path, count: int) -> list[Measurement]:
     photos = folder / "photos"
     cores = os.cpu_count() or 1
     single = _job(photos, folder / "one", ScaleOptions(workers=1, threads=1))
-    default = _job(photos, folder / "default", ScaleOptions(workers=1, threads=cores))
+    threaded = _job(photos, folder / "threaded", ScaleOptions(workers=1, threads=cores))
     two = _job(photos, folder / "two", ScaleOptions(workers=2, threads=1))
     ray = _job(photos, folder / "ray", ScaleOptions(backend="ray", workers=2, threads=1))
     title = f"{count:,} photos of 640x480"
@@ -173,14 +173,14 @@ def _measure_files(folder: Path, count: int) -> list[Measurement]:
         ),
         Measurement(
             f"{title}, 1 process, {cores} threads",
-            _speed(default.rate),
-            f"start {default.start:.1f} s",
+            _speed(threaded.rate),
+            f"start {threaded.start:.1f} s",
         ),
         Measurement(
             f"{title}, 2 processes, 1 thread each",
             _speed(two.rate),
             f"{two.rate / single.rate:.2f} times 1 process with 1 thread (lower bound 1.7), "
-            f"{two.rate / default.rate:.2f} times 1 process with all threads (lower bound 1); "
+            f"{two.rate / threaded.rate:.2f} times 1 process with all threads (lower bound 1); "
             f"start {two.start:.1f} s",
         ),
         Measurement(

@@ -67,7 +67,7 @@ class PageServer:
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the environment variables of a server that uses these folders."""
+    """Return environment variables for a server with the data, runs and models of ``settings``."""
     return os.environ | {
         "FER_STUDIO_DATA": str(settings.data_root),
         "FER_STUDIO_RUNS": str(settings.runs_root),
@@ -92,7 +92,8 @@ def serve(
         path: The path of the page.
 
     Raises:
-        TimeoutError: It does not answer within a minute. The message contains the end of its log.
+        TimeoutError: It ends, or does not answer within a minute. The message contains the
+            end of its log.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

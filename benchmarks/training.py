@@ -1,9 +1,9 @@
 """Compare the training loop with the training steps alone and with typical tutorial code.
 
-Recipe B on a dataset as large as FER2013: images per second of ``fit`` (with augmentation, metrics,
-checkpoints and progress), of ``train_on_batch`` on prepared random tensors (the upper bound), and
-of ``model.fit`` with a Python generator that loads and augments one JPEG at a time with SciPy, as
-in tutorials. ``python -m benchmarks.training``.
+``four-block-cnn-step-schedule`` on random images: images per second of ``fit`` (with augmentation,
+metrics, checkpoints and progress), of ``train_on_batch`` on prepared random tensors (the upper
+bound), and of ``model.fit`` with a Python generator that loads and augments one JPEG at a time with
+SciPy, as in tutorials. ``python -m benchmarks.training``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
     prepare_backend()
     from fer_core.training.model_setup import compiled_model
 
-    # Recipe B has no augmentation. That of typical tutorials makes the training loop slower.
+    # The recipe has no augmentation. That of typical tutorials is added, as it slows the loop down.
     config = changed_config(
         recipe_by_name(_RECIPE).config,
         {"epochs": 1, "flip": True, "rotation_degrees": 10, "zoom_share": 0.1},
@@ -62,7 +62,7 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
             tutorial.append(_tutorial_steps(model, pictures, config, steps))
     return [
         Measurement(
-            "recipe B with augmentation, training loop",
+            f"{_RECIPE} with augmentation, training loop",
             f"{max(loop):.1f} images/s",
             f"{max(loop) / max(steps_only):.3f} of the steps alone ({max(steps_only):.1f}); "
             "limit 0.93",

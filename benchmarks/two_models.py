@@ -1,8 +1,8 @@
 """Two models on the same faces of photos and videos, face by face, as Markdown.
 
 ``python -m benchmarks.two_models FIRST SECOND --photos FOLDER --videos FOLDER [--every N]`` prints
-a row per face of every photo and, for every video, how often each emotion was predicted on
-every Nth frame. It needs no labels: a person judges the rows.
+a row per face of every photo and, for every video, how often each emotion was predicted for the
+largest face in every Nth frame. It needs no labels: a person judges the rows.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class _Result:
 
     @property
     def details(self) -> str:
-        """The other values of the measurement, as text."""
+        """CPU time and peak memory, as text."""
         return f"{self.cpu_seconds:.2f} s of CPU time per second; peak memory {self.peak:.0f} MB"
 
 

@@ -1,7 +1,7 @@
 """Compare the analysis of a video with the package ``fer``, on the same clip, one after the other.
 
-Both classify every frame, from the start of the analysis to the list of results; each in a process
-of its own. The time to import the packages is not included.
+Both classify every frame, each in a process of its own. The time is measured from the start of the
+analysis to the list of results; the time to import the packages is not included.
 ``python -m benchmarks --only video-peers --peers FOLDER``.
 """
 

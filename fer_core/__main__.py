@@ -90,6 +90,9 @@ def main(
 
     Returns:
         The exit code: 0 on success, 2 if the command failed, 130 if it was interrupted.
+
+    Raises:
+        SystemExit: The arguments are invalid (code 2), or ask for the help (code 0).
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         # File names may contain characters that the terminal's encoding lacks.

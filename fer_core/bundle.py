@@ -2,10 +2,10 @@
 
 ``models/<name>/`` holds ``bundle.json`` (the record: origin, input format and metrics),
 ``model.onnx`` (the network that is used for predictions), ``model.keras``, ``calibration.json``
-(temperature and class prior), ``predictions.npz`` (validation labels and probabilities),
-``image_hashes.npz`` (hashes of the training and validation images), ``metrics.jsonl`` (the metrics
-of each training epoch) and ``README.md`` (the model card). The bundle of a run,
-``runs/<id>/bundle/``, is listed under the run's name.
+(temperature, class prior, confidence thresholds), ``predictions.npz`` (validation labels and
+probabilities), ``image_hashes.npz`` (hashes of the training and validation images),
+``metrics.jsonl`` (the metrics of each training epoch) and ``README.md`` (the model card). The
+bundle of a run, ``runs/<id>/bundle/``, is listed under the run's name.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class BundleRecord:
         parameters: Number of parameters of the network.
         recipe: Name of the training's recipe; None for an imported model.
         config: The complete configuration of the training; empty for an imported model.
-        seed: Seed of the training.
+        seed: Seed of the training; None for an imported model.
         dataset: Name, fingerprint and number of images per split of the training data.
         curation: Description of the excluded and relabeled images; None if there are none.
         training: Number of epochs, best epoch, seconds, training images, backend, hardware.
@@ -311,7 +311,8 @@ def list_bundles(settings: Settings) -> list[Bundle]:
     """Return all usable bundles: those in ``models/`` by name, those of the installed package by
     name, then those of runs, the newest first.
 
-    Damaged bundles are omitted; ``damaged_bundles`` describes them.
+    Of several bundles with the same name, only the first is returned. Damaged bundles are omitted;
+    ``damaged_bundles`` describes them.
     """
     return _scan_bundles(settings)[0]
 
@@ -539,7 +540,7 @@ def publish_bundle(
         make_default: True to make the copy the default model.
 
     Raises:
-        InputError: The source is not a complete bundle, the name is taken or not valid, or
+        InputError: The source has no bundle or a damaged one, the name is taken or not valid, or
             ``models/`` cannot be written.
     """
     bundle = find_bundle(str(source.resolve()), settings)

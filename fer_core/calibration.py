@@ -146,7 +146,7 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
             f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "
             f"restore or delete {path}."
         )
-    # An unknown prior is accepted, so it is replaced by a valid one.
+    # An unknown prior (None) is accepted: the check below uses a valid one in its place.
     shares = calibration.class_prior or (1.0,)
     if not (
         0 <= calibration.prior_exponent <= 1

@@ -76,7 +76,7 @@ def run_child(
         arguments: Command-line arguments of the module.
         limits: What the child may use.
         on_wait: Called twice a second while the child runs. If it raises an exception, the child
-            and the processes that the child started are ended.
+            and the processes that the child started are ended; on Windows only the child.
 
     Returns:
         The result: what the child wrote to standard output.
@@ -142,7 +142,7 @@ def _output_of(
 
 
 def _end_session(leader: subprocess.Popen[str]) -> None:
-    """Kill all processes of the session that a process leads."""
+    """Kill all processes of the session that a process leads. Has no effect on Windows."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError):
             os.killpg(leader.pid, signal.SIGKILL)
@@ -150,8 +150,8 @@ def _end_session(leader: subprocess.Popen[str]) -> None:
 
 def child_environment() -> dict[str, str]:
     """Return the environment variables for a child process with a memory limit."""
-    # The allocator uses a single memory arena, because an arena per thread would use up the limited
-    # address space.
+    # The allocator uses a single memory arena, and OpenBLAS a single thread, because an arena or a
+    # buffer for each thread would use up the limited address space.
     return os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 

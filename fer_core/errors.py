@@ -1,4 +1,4 @@
-"""The exception whose message is shown to the user."""
+"""The exception whose message is shown to the user, and texts about other exceptions."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class ImageHashes:
             int64.
         start: Keys of the images on which the starting model, its own starting model and so on were
             trained, int64.
-        is_complete: False if one of these models does not record its training images.
+        is_complete: False if one of the starting models does not record its training images.
     """
 
     train: NDArray[np.int64]

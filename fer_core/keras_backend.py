@@ -16,7 +16,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 #: Packages that Keras imports if they are installed, for features that this program does not use.
 #: Without them, Keras loads in two thirds of the time.
-_UNUSED_BY_KERAS = ("pandas", "sklearn")
+_OPTIONAL_FOR_KERAS = ("pandas", "sklearn")
 
 
 def require_backend() -> None:
@@ -33,7 +33,8 @@ def prepare_backend() -> str:
     """Choose the backend of Keras, import Keras with it, and return the name of the backend.
 
     The backend is ``KERAS_BACKEND`` if this variable is set; otherwise the first of TensorFlow, JAX
-    and PyTorch that is installed. Call this function before anything imports Keras.
+    and PyTorch that is installed. Call this function before anything imports Keras, because a Keras
+    that is already imported keeps its backend.
 
     Raises:
         InputError: Keras or the requested backend is not installed.
@@ -45,7 +46,7 @@ def prepare_backend() -> str:
 
         return str(keras.backend.backend())
     os.environ["KERAS_BACKEND"] = _choose_backend()
-    with _not_importable(_UNUSED_BY_KERAS):
+    with _not_importable(_OPTIONAL_FOR_KERAS):
         importlib.import_module("keras")
     return os.environ["KERAS_BACKEND"]
 

@@ -93,8 +93,8 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
             card = card.replace(sentence, f"{temperature}, fitted on validation images.", 1)
     card = _with_calibration(card, bundle.calibration)
     data = document["dataset"] or f"its training data ({_data_name(bundle.record)})"
-    # The comments around a section are part of the file format, so they keep the wording of earlier
-    # versions.
+    # The HTML comments around a section identify it in later evaluations, so they keep the wording
+    # of earlier versions.
     key_data = document["dataset"] or f"the data of its training ({_data_name(bundle.record)})"
     key = re.sub(r"[^A-Za-z0-9. ]+", "_", f"{key_data} {document['split']}")
     begin_comment, end_comment = f"<!-- evaluation of {key} -->", f"<!-- end of {key} -->"

@@ -42,8 +42,8 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
         values: A dictionary from JSON; keys that are not fields are ignored.
 
     Returns:
-        The record; None if a value is missing or has another type. Lists in fields of tuples
-        become tuples, and whole numbers in fields of floats become floats.
+        The record; None if a value has another type, or if a value without a default is missing.
+        Lists in fields of tuples become tuples, whole numbers in fields of floats become floats.
 
     Raises:
         ValueError: The record's own checks fail.

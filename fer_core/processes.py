@@ -59,7 +59,8 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
 
     Args:
         process_id: ID of the process, which the system may have reused for a later process.
-        started: Start time of the process from ``process_start``; None if unknown.
+        started: Start time of the process from ``process_start``. None if unknown: any process with
+            this ID then counts.
     """
     try:
         import psutil
@@ -257,7 +258,7 @@ def spawn(
 def stop_on_signals(message: str) -> Iterator[threading.Event]:
     """Provide an event that the first interrupt or terminate signal sets.
 
-    The second signal ends the process.
+    The second signal ends the process. Outside of the main thread, signals do not set the event.
 
     Args:
         message: Printed at the first signal.

@@ -108,11 +108,11 @@ def load_settings() -> Settings:
     default they are in the checkout, or for an installed package in the user's data folder.
     ``FER_STUDIO_ANALYSES`` sets the folder of video analyses, by default next to the runs.
     ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages import from
-    ``imports/`` next to the data and from the user's ``Downloads``, unless
-    ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``. ``FER_STUDIO_LOGIN``
-    is ``required`` if the app must not run without a login, or ``none`` to confirm that it runs
-    without one. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and ``FER_STUDIO_STUDY_STORAGE``
-    sets ``study_storage``.
+    ``imports/`` next to the data and, if other people cannot reach the app, from the user's
+    ``Downloads``, unless ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
+    ``FER_STUDIO_LOGIN`` is ``required`` if the app must not run without a login, or ``none`` to
+    confirm that it runs without one. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and
+    ``FER_STUDIO_STUDY_STORAGE`` sets ``study_storage``.
 
     Raises:
         InputError: The number of parallel runs or the login setting is invalid, or a root folder

@@ -1,1 +1,1 @@
-"""Scripts that produce files the project ships. The app itself does not use them."""
+"""Scripts that write files of this repository and of models. The app does not use the scripts."""

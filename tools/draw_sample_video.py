@@ -23,7 +23,7 @@ from tools.draw_demo.rendering import draw_person
 _WIDTH, _HEIGHT, _RATE, _SECONDS = 640, 360, 20, 20.0
 _SIDE = 240
 _BACKGROUND = 205
-#: Two backgrounds on which a person is drawn to separate them.
+#: Grays of two backgrounds. A person is drawn on both, to separate the person from the background.
 _BACKGROUNDS = (220, 20)
 #: Seconds that an expression takes to change.
 _CHANGE_SECONDS = 0.3

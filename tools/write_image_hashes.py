@@ -2,8 +2,9 @@
 
 ``python -m tools.write_image_hashes models/NAME DATA`` reads the dataset that the model was trained
 on and applies the model's configuration again. It writes nothing unless the dataset's fingerprint
-and the number of training images are those of the record. Trainings with decisions about images
-(a curation) are refused, because the decisions are not part of the bundle.
+and the number of training images are those of the record. Trainings from which decisions (a
+curation) dropped images are refused, because the decisions are not part of the bundle. Trainings
+that started from another model are refused too, because its images are also needed.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def image_hashes_of(folder: Path, data: str, settings: Settings) -> ImageHashes:
         settings: Where ``data/`` is.
 
     Raises:
-        InputError: The data, the images or the model are not the recorded ones.
+        InputError: The data or the number of images are not the recorded ones, the data or the
+            model cannot be read, the data has no votes although the model was trained on votes,
+            the training started from another model, or images were dropped from it.
     """
     record = load_bundle(folder).record
     face_set = load_dataset(data, settings)
@@ -65,7 +68,7 @@ def _with_targets(
     data_folder = folder_of_data(data, settings)
     votes = None if data_folder is None else read_votes(data_folder, face_set)
     if votes is None:
-        raise InputError(f"{data} has no votes, which the model learned.")
+        raise InputError(f"{data} has no votes, but the model was trained on votes.")
     targets = vote_targets(votes, face_set, config.targets)
     return with_vote_targets(face_set, VoteRecord(votes, targets))
 

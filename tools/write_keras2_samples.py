@@ -152,7 +152,8 @@ ACTIVATIONS = (
     *("sigmoid", "softmax", "softplus", "softsign", "swish", "tanh"),
 )
 
-#: The class, or the class and a variant of it, and a branch with it.
+#: The branches. The name is the class of the layer, if necessary followed by a variant; "shared
+#: layer" is a layer that is used twice.
 BRANCHES: dict[str, Branch] = {
     **{f"Activation-{name}": _apply("image", "Activation", name) for name in ACTIVATIONS},
     "ActivityRegularization": _apply("image", "ActivityRegularization", l1=0.1),
@@ -373,7 +374,7 @@ def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
 
 
 def _deflate(path: Path) -> None:
-    """Compress an archive, which Keras does not."""
+    """Compress the members of an archive, which Keras stores without compression."""
     with zipfile.ZipFile(path) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:

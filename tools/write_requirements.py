@@ -1,9 +1,10 @@
 """Write the requirement files from ``pyproject.toml``, the single source of all versions.
 
-``python -m tools.write_requirements`` rewrites ``requirements.txt``, ``requirements-dev.txt`` and
-``requirements-train.txt``. With ``--resolve`` it also asks the package index for the indirect
-dependencies and rewrites ``constraints.txt``; versions that are already in the file are kept unless
-``--upgrade`` is given. ``tests/test_packaging.py`` compares the files with this source.
+``python -m tools.write_requirements`` rewrites ``requirements.txt``, ``requirements-dev.txt``,
+``requirements-scale.txt`` and ``requirements-train.txt``. With ``--resolve`` it also asks the
+package index for the indirect dependencies and rewrites ``constraints.txt``; indirect versions that
+are already in the file are kept unless ``--upgrade`` is given.
+``tests/package/test_requirements.py`` compares the files with ``pyproject.toml``.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def resolve_constraints(declared: Declared, known: str) -> str:
 
     Args:
         declared: The direct dependencies.
-        known: The current text of the constraints file; its versions are kept.
+        known: The current text of the constraints file, whose indirect versions are kept; empty to
+            take the newest versions.
 
     Returns:
         The new text: one pin per line, in alphabetical order.

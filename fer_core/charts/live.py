@@ -60,7 +60,7 @@ def lane_names(rows: RecordRows) -> tuple[str, ...]:
     """Return the classes of the timeline's lanes, in the order of ``rows.classes``.
 
     If there are more than ``_MAX_LANES`` classes, those with the highest mean probability are
-    chosen.
+    chosen, or the first ones if there are no rows.
     """
     if len(rows.classes) <= _MAX_LANES or not len(rows):
         return rows.classes[:_MAX_LANES]

@@ -55,7 +55,7 @@ class ThresholdLine:
 
 
 def percent_axis(title: str, low: float = 0.0, high: float = 100.0) -> dict[str, Any]:
-    """Return an axis of shares in percent, 0 to 100."""
+    """Return an axis of shares in percent, by default from 0 to 100."""
     return number_axis(title, low, high) | {"ticksuffix": " %"}
 
 

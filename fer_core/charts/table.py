@@ -19,7 +19,8 @@ def chart_csv(figure: go.Figure) -> str:
     For points, lines or bars, the file has a row for each point. The row contains the name of the
     series if there are several series, x and y, and the ends of the interval if the chart has
     intervals. For a heat map, the file has a row with x, y and value for each cell. Columns are
-    named after the axes, with "(%)" for shares. Reference lines and undefined values are omitted.
+    named after the axes, with "(%)" for shares. Reference lines are omitted.
+    An undefined value has no row, or an empty cell if it is NaN.
 
     Args:
         figure: A figure of scatter plots and bars, or of one heat map.

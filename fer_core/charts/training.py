@@ -107,9 +107,9 @@ class LiveCurves:
 
     Attributes:
         rows: A dictionary for each point of each curve, with the keys ``epoch``, ``curve``,
-            ``value``, ``is_best`` (True at the best epoch) and ``has_marker``. If the curves are
-            smoothed, ``raw`` is the value before smoothing.
-        specification: The Vega-Lite specification without data, which never changes.
+            ``value``, ``is_best`` (True at the best epoch on the validation curve) and
+            ``has_marker``. If the curves are smoothed, ``raw`` is the value before smoothing.
+        specification: The Vega-Lite specification without data; new epochs do not change it.
     """
 
     rows: list[dict[str, Any]]

@@ -21,7 +21,7 @@ _ABSENCE_STEPS = 4
 _MIN_STEP = 0.02
 #: Possible distances between labels on the time axis, in seconds.
 _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-#: Maximum number of such distances on an axis.
+#: Maximum number of such distances on an axis of up to eight hours. A longer axis has more.
 _MAX_TICK_STEPS = 8
 
 
@@ -108,6 +108,8 @@ def downsampled(
 
 def lanes_csv(lanes: Sequence[PersonLanes], classes: Sequence[str]) -> str:
     """Return the curves as the text of a CSV file, with a row per person and point.
+
+    Points at which the person is absent (NaN) have no row.
 
     Args:
         lanes: The curves of each person.

@@ -84,9 +84,9 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: For the help of a command that accepts imported datasets and paths: the classes
-            that data from a path have if these options are missing. Empty for a command that
-            imports a source.
+        default: The text in the help for the classes that data from a path have without these
+            options. Pass it for a command that accepts imported datasets and paths. Leave it empty
+            for a command that accepts only sources, such as ``dataset import``.
     """
     if default:
         prefix, default_mark, suffix = "for data read from a path. ", "", f" (default: {default})"

@@ -154,7 +154,7 @@ class _AnnotatedPictures:
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, path: Path, image: NDArray[np.uint8], faces: Sequence[Face]) -> None:
-        """Write one picture as JPEG, with a number in its name if the name is already used."""
+        """Write one picture as JPEG; add a number if an earlier call wrote a file of this name."""
         from PIL import Image
 
         from fer_core.vision.draw import annotate
@@ -215,7 +215,10 @@ def _text(entry: dict[str, Any]) -> str:
 
 
 def _label(face: dict[str, Any]) -> str:
-    """Return the text for a face. An annotated picture shows the same text."""
+    """Return the text for a face.
+
+    An annotated picture shows the same text, or a dot instead if the face is too small.
+    """
     from fer_core.vision.face import NOT_SURE, TOO_SMALL
 
     if face["is_too_small"]:

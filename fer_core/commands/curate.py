@@ -21,7 +21,7 @@ from fer_core.dataset.store import load_dataset
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 
-#: The source that is stored with the decisions of these commands.
+#: The source that is stored with the decisions of ``drop``, ``relabel`` and ``keep``.
 _SOURCE = "command line"
 _DATA_HELP = "an imported dataset's name"
 

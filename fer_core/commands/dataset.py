@@ -224,6 +224,7 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
     """Return a table of the skipped files by class and suffix, and a line for each other problem.
 
     The table has at most ``_MAX_LISTED`` rows. At most ``_MAX_LISTED`` other problems are listed.
+    If anything is not listed, the last line states how many files and rows this concerns.
     """
     lines = []
     files_in_table = face_set.skipped_files[:_MAX_LISTED]

@@ -73,7 +73,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--calibrate",
         action="store_true",
-        help="first fit the temperature on the validation split and save it; with --against "
+        help="first fit the temperature and save it (needs --split validation); with --against "
         "votes, also fit and save the emphasis on rare classes",
     )
     parser.add_argument(
@@ -233,7 +233,7 @@ def _write_files(
     face_set: FaceSet,
     against_votes: VoteEvaluation | None,
 ) -> None:
-    """Write the requested files and print their paths."""
+    """Print the warnings of an evaluation, write the requested files and print their paths."""
     for warning in result.warnings:
         _print_message(f"note: {warning}")
     if arguments.predictions:

@@ -134,6 +134,8 @@ def _compute_finding(
 ) -> Finding:
     """Return the finding of the requested kind, with the images of the requested split.
 
+    A group with at least one image in the split stays whole.
+
     Args:
         arguments: The arguments of ``dataset findings``.
         face_set: The data.

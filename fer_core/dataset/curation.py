@@ -110,7 +110,7 @@ class Curation:
     def fingerprint(self) -> str:
         """SHA-256 of all decisions except *keep*, which has no effect on a dataset.
 
-        Curations with the same effect on a dataset have the same fingerprint.
+        Reasons, sources, times and the order of the decisions do not change the fingerprint.
         """
         lines = sorted(
             json.dumps([entry.name, entry.key, entry.split, entry.action, entry.label])
@@ -243,7 +243,8 @@ class CurationMatch:
 
     Attributes:
         by_row: The decision about each image that has a decision, by row number.
-        unknown: Decisions about images that the dataset does not have.
+        unknown: Decisions about images that the dataset does not have, or that cannot be
+            distinguished from equal images.
     """
 
     by_row: dict[int, CurationEntry]
@@ -356,7 +357,7 @@ class CuratedFaceSet:
 
     @property
     def unknown(self) -> tuple[CurationEntry, ...]:
-        """Decisions about images that the dataset does not have."""
+        """The decisions that could not be matched with an image; see ``CurationMatch``."""
         return self.match.unknown
 
     @property
@@ -420,28 +421,28 @@ def apply_curation(
     """
     match = match_curation(curation, face_set)
     labels = face_set.labels.copy()
-    keep = np.ones(len(face_set), dtype=bool)
+    is_remaining = np.ones(len(face_set), dtype=bool)
     is_relabeled = np.zeros(len(face_set), dtype=bool)
     targets = None if face_set.targets is None else face_set.targets.copy()
     for row, entry in match.by_row.items():
         if SPLITS[face_set.splits[row]] not in splits:
             continue
         if entry.action == "drop":
-            keep[row] = False
+            is_remaining[row] = False
         elif entry.action == "relabel":
             labels[row] = _label(entry, face_set)
             is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
                 # The decision has priority over the annotators' votes about the image.
                 targets[row] = np.eye(len(face_set.classes), dtype=np.float32)[labels[row]]
-    rows = np.flatnonzero(keep)
+    rows = np.flatnonzero(is_remaining)
     in_train = face_set.splits == SPLITS.index("train")
     copies_dropped = 0
-    if not keep[in_train].all():
+    if not is_remaining[in_train].all():
         keys = content_keys(face_set.images)
-        copies_dropped = int(np.isin(keys[in_train & ~keep], keys[~in_train]).sum())
+        copies_dropped = int(np.isin(keys[in_train & ~is_remaining], keys[~in_train]).sum())
     faces = FaceSet(
-        images=face_set.images if keep.all() else face_set.images[rows],
+        images=face_set.images if is_remaining.all() else face_set.images[rows],
         labels=labels[rows],
         splits=face_set.splits[rows],
         names=tuple(face_set.names[row] for row in rows),
@@ -453,7 +454,7 @@ def apply_curation(
     return CuratedFaceSet(
         faces=faces,
         rows=rows,
-        dropped=face_set.count_by_split(~keep),
+        dropped=face_set.count_by_split(~is_remaining),
         relabeled=face_set.count_by_split(is_relabeled),
         copies_dropped=copies_dropped,
         fingerprint=curation.fingerprint,

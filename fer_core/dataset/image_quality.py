@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.duplicates import BLANK_DEVIATION
 from fer_core.progress import ProgressReport
 
-#: Two intensities count as equal if they differ by at most this value.
+#: Intensities count as equal if each differs from one common intensity by at most this value.
 _GRAY_MARGIN = 4
 
 #: An image is nearly blank if at least this share of its pixels has the same intensity. The value

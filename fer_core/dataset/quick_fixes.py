@@ -28,7 +28,8 @@ class QuickFix:
         title: The text of its button.
         explanation: What the quick fix does and does not do, for users.
         reason: The reason that is stored with each decision.
-        source: The kind of finding whose images the quick fix drops.
+        source: The kind of finding whose images the quick fix drops. It is stored as the source of
+            each decision.
         needs_near: True if the quick fix needs the near-duplicates of the dataset.
         depends_on_dropped: True if the earlier drops of the curation change which images the quick
             fix drops. For example, ``drop-repeats`` keeps the first of two copies and drops the
@@ -182,7 +183,10 @@ def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.
 
 
 def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
-    """Return the training rows that repeat an earlier training row; ignore ``dropped`` rows."""
+    """Return the training rows that have the pixels and the label of an earlier training row.
+
+    Rows in ``dropped`` are ignored.
+    """
     rows = np.setdiff1d(face_set.rows("train"), np.array(sorted(dropped), np.intp))
     keys_and_labels = np.stack([content_keys(face_set.images)[rows], face_set.labels[rows]])
     _, first_positions = np.unique(keys_and_labels, axis=1, return_index=True)

@@ -173,7 +173,7 @@ class _GroupAssignment:
         self._counts = np.zeros((len(sizes), len(classes)))
         class_positions = np.searchsorted(classes, labels[grouped_rows])
         np.add.at(self._counts, (self._group_of_row, class_positions), 1)
-        #: Number of images without a group, by class.
+        #: Number of single images (images that are in no group), by class.
         self._single = totals - self._counts.sum(axis=0)
         # Single images are shuffled with ``seed``. The seed [seed, 1] gives other random numbers.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
@@ -234,7 +234,7 @@ class _GroupAssignment:
                 break
 
     def _fill_empty_splits(self) -> None:
-        """Give each empty split the smallest group that train can spare."""
+        """Give each split that would remain empty the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
             # True for classes with at least two single images. Such images may be moved to the
             # split later.

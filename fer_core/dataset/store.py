@@ -76,14 +76,15 @@ def import_dataset(
         split_choice: How missing splits are created.
         class_choice: How the classes of the source are mapped to the classes of the dataset; by
             default to the seven emotions.
-        folder_roles: The roles that the user gave to folders.
+        folder_roles: The roles that the user gave to folders and tables.
         report: Called with the progress of reading.
 
     Returns:
         The name of the dataset, and its data.
 
     Raises:
-        InputError: The source cannot be used, or the name is taken or invalid.
+        InputError: The source cannot be used, the name is taken or invalid, or the dataset cannot
+            be stored.
     """
     choice = split_choice or SplitChoice()
     name = validated_name(name or name_from_source(source))
@@ -235,7 +236,8 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
     """Return the record of an imported dataset.
 
     Raises:
-        InputError: There is no such dataset, or its record is damaged.
+        InputError: The name is invalid, there is no such dataset, or its record is damaged or
+            cannot be read.
     """
     folder = imported_folder(name, settings)
     try:

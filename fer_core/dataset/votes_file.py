@@ -60,7 +60,8 @@ class VoteTable:
     """The content of a file of votes.
 
     Attributes:
-        counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``.
+        counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for a
+            line that could not be read.
         images: The name of the picture of each row; empty if the row has no name.
         splits: The split of each row; None if the row has no split.
         problems: One sentence about each line that could not be read, up to ``_MAX_PROBLEMS``.
@@ -78,8 +79,8 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
     """Read a file of votes.
 
     Args:
-        content: The content of a CSV file with a header: ten columns of answers, and ``image`` or
-            FER+'s ``Image name`` and ``Usage``.
+        content: The content of a CSV file with a header. It has ten columns of answers, a column
+            ``image`` (in FER+ ``Image name``), and optionally FER+'s column ``Usage``.
         label: The name of the file in messages.
 
     Raises:
@@ -222,7 +223,7 @@ def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     """Match images to rows of a table of votes by the line that each image was read from.
 
     The result maps rows of the dataset to positions in the table of votes. It is empty if the
-    splits of the dataset and of the table do not agree.
+    table states no splits, or if the splits of the dataset and of the table do not agree.
     """
     positions: dict[int, int] = {}
     for row, name in enumerate(face_set.names):

@@ -33,8 +33,8 @@ class CalibrationState:
         temperature: 1 for uncalibrated probabilities; None if each fold has its own temperature.
         ece: Expected calibration error over 15 bins of equal count, with its interval.
         ece_by_chance: Mean error that a perfectly calibrated model with the same confidences would
-            show on this number of images.
-        log_loss: Mean cross-entropy, natural logarithm.
+            show on this number of images; None without images.
+        log_loss: Mean cross-entropy, natural logarithm; None without images.
         bins: The reliability diagram, by increasing confidence.
     """
 

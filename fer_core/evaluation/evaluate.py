@@ -139,6 +139,7 @@ def _evaluate(
         temperature=bundle.temperature,
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
+        # In the cache, only images outside train are leaked; in the result, also images in train.
         is_leaked=prediction.is_leaked | _in_train(face_set, rows),
         is_near_duplicate=prediction.is_near_duplicate,
         data_fingerprint=face_set.fingerprint,
@@ -328,8 +329,8 @@ def stored_predictions(bundle: Bundle) -> EvaluationResult:
 def stored_votes(bundle: Bundle) -> NDArray[np.uint8] | None:
     """Return the annotator votes that a bundle contains for its predictions, uint8 ``[n, 10]``.
 
-    The result is None if the bundle contains no votes, or votes of another shape. Only the bundle
-    of a model that was trained on votes contains votes.
+    The result is None if the bundle contains no votes, or votes of another shape or type, or if the
+    file cannot be read. Only the bundle of a model that was trained on votes contains votes.
     """
     try:
         arrays = read_arrays(bundle.folder / PREDICTIONS_FILE)

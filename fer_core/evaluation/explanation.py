@@ -38,7 +38,7 @@ class Explanation:
         heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
         emotion: Index of the class.
         method: ``grad-cam`` or ``occlusion``.
-        note: One sentence on how to interpret the heat map.
+        note: One or two sentences on how to interpret the heat map.
     """
 
     heat: NDArray[np.float32]
@@ -119,7 +119,7 @@ def _choose_method(
     model: onnx.ModelProto, record: BundleRecord, predictor: Predictor
 ) -> _HeatMapMethod:
     """Return Grad-CAM, or occlusion if the network has no feature map."""
-    # The sample is gray, because only the shapes of the results matter.
+    # Any sample will do, because the shapes of the results do not depend on the image.
     sample = network_input(np.full((1, _SIDE, _SIDE), 128, np.uint8), record)
     try:
         return _GradCam(cut_network(model, sample), record)
@@ -237,7 +237,8 @@ def overlay(
     face = cv2.resize(crop, (size, size), interpolation=cv2.INTER_CUBIC)
     enlarged = np.clip(cv2.resize(heat, (size, size), interpolation=cv2.INTER_LINEAR), 0, 1)
     colored = cv2.applyColorMap(np.rint(enlarged * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
-    # The color is transparent where the heat map is low, because its color for 0 is black.
+    # The color is transparent where the heat is low. Otherwise the color map, which shows 0 as
+    # black, would darken the face there.
     opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
     # OpenCV's colors are BGR; the result is RGB.
     blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]

@@ -47,8 +47,11 @@ _CHECK_SIDE = 32
 #: the split. The images that the model was trained on are then left out.
 _MAX_TRAINED_SHARE = 0.5
 
-_HELD_OUT = "A model that was not trained on these images predicts another class with confidence."
-_OUT_OF_FOLD = (
+#: Explanations of the finding, by the origin of the probabilities.
+_HELD_OUT_EXPLANATION = (
+    "A model that was not trained on these images predicts another class with confidence."
+)
+_OUT_OF_FOLD_EXPLANATION = (
     "A classifier that was fitted to the other images of the split predicts another class with "
     "confidence."
 )
@@ -75,7 +78,7 @@ class _TrainingOverlap:
     has_validation_images: bool = False
 
     @property
-    def is_held_out(self) -> bool:
+    def is_mostly_held_out(self) -> bool:
         """True if it is known that the model was trained on fewer than half of the images."""
         return self.is_known and float(self.is_trained_on.mean()) < _MAX_TRAINED_SHARE
 
@@ -137,8 +140,8 @@ def find_label_candidates(
     notes: list[str] = []
     columns = _columns_of(record, face_set)
     overlap = _training_overlap(record, hashes, face_set, split)
-    if overlap.is_held_out and columns is not None:
-        explanation = _HELD_OUT
+    if overlap.is_mostly_held_out and columns is not None:
+        explanation = _HELD_OUT_EXPLANATION
         left_out = int(overlap.is_trained_on.sum())
         rows = rows[~overlap.is_trained_on]
         notes.append(f"Predicted by the model, which was not trained on these {split} images.")
@@ -157,7 +160,7 @@ def find_label_candidates(
         if report is not None:
             report(FOLDS, FOLDS + 1)
     else:
-        explanation = _OUT_OF_FOLD
+        explanation = _OUT_OF_FOLD_EXPLANATION
         labels = face_set.labels[rows]
         _check_enough_images(labels, len(face_set.classes), split)
         probabilities = _out_of_fold(
@@ -232,7 +235,7 @@ def _check_enough_images(labels: NDArray[np.int8], class_count: int, split: str)
 def _find_doubtful(
     labels: NDArray[np.int8], probabilities: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the positions of the doubtful labels, and the model's confidence in each label.
+    """Return the positions of the doubtful labels, and the confidence in each of these labels.
 
     The most doubtful label comes first.
     """

@@ -38,8 +38,8 @@ class NetworkCut:
         body: Maps float32 pixels ``[n, height, width, channels]`` to feature maps, float32
             ``[n, maps, rows, columns]``.
         head: Maps feature maps to scores, float32 ``[n, classes]`` in the label order of the
-            network. The scores are the input of softmax. If the head has no softmax, they are the
-            logarithms of the probabilities.
+            network. The scores are the input of the final softmax. If the head does not compute
+            this input, they are the logarithms of the probabilities.
         tensor: Name of the tensor between body and head.
     """
 
@@ -57,7 +57,7 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     Args:
         model: The served network, with one input and one output.
         sample: One input image, float32 ``[1, height, width, channels]``. The network is run with
-            this image to determine the sizes of the tensors.
+            this image to determine the sizes of the tensors, and whether the head supports batches.
 
     Raises:
         NoFeatureMapError: There is no such tensor, or one of the two parts cannot be run.

@@ -36,7 +36,8 @@ class SeenImages:
             model's training images, bool ``[n]``.
         is_train_of_start_model: True for training images of the starting model, bool ``[n]``. The
             training of the model started from the weights of the starting model.
-        start_model: The name of the starting model; empty if unknown.
+        start_model: The name of the starting model, for messages. ``seen_images`` uses "another
+            model" if the record of the model names no starting model.
         is_complete: False if the training images of the starting model are not recorded.
     """
 
@@ -214,7 +215,8 @@ def _seen_dataset(
     """Return which images a model of an earlier version has seen; None if unknown.
 
     The record of the model contains the fingerprint and the class counts of the dataset that the
-    model, or its starting model, was trained on. These values show whether it was ``uncurated``.
+    model, or its starting model, was trained on. These values show whether this dataset is
+    ``uncurated``.
 
     Args:
         bundle: The model.

@@ -145,7 +145,11 @@ def _without_nan(value: Any) -> Any:
 
 
 def predictions_csv(result: EvaluationResult) -> str:
-    """Return CSV with one line per image: origin, true and predicted class, all probabilities."""
+    """Return CSV with one line per image: origin, true and predicted class, all probabilities.
+
+    The column ``in_train`` says whether the image, an exact copy or a near-duplicate of it is in
+    train. It is empty if this is unknown.
+    """
     classes = result.classes
     first_columns = ("row", "name", "true", "predicted", "correct", "confidence")
     last_column = "in_train"

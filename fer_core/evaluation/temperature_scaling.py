@@ -33,10 +33,10 @@ from fer_core.metrics import (
 def calibrate_bundle(
     bundle: Bundle, result: EvaluationResult, class_prior: NDArray[np.float64] | None = None
 ) -> Bundle:
-    """Fit the temperature on validation images and write it to the bundle's ``calibration.json``.
+    """Fit the temperature and confidence thresholds of a bundle on validation images.
 
-    When the bundle is loaded again, such as on the analyze page and the live page, its predictions
-    use this temperature.
+    Both are written to the bundle's ``calibration.json``. When the bundle is loaded again, such as
+    on the analyze page and the live page, its predictions use this temperature.
 
     Args:
         bundle: The model.
@@ -122,7 +122,8 @@ def calibration_for_votes(
 
     Args:
         plurality: True classes of validation images, ``[n]``.
-        probabilities: Probabilities of the network, float32 ``[n, classes]``.
+        probabilities: Probabilities of the network, before logit adjustment and temperature
+            scaling, float32 ``[n, classes]``.
         class_prior: Share of each class in the training targets, ``[classes]``.
         classes: The names of the classes.
     """

@@ -38,7 +38,7 @@ _SUFFIXES: dict[ExportFormat, str] = {
     "json": ".json",
     "litert": ".tflite",
 }
-#: Suffix of the file with the weights. In the format ``json``, it is next to the architecture.
+#: Suffix of the file with the weights, which the format ``json`` writes next to the architecture.
 _WEIGHTS_SUFFIX = ".weights.h5"
 
 #: Maximum difference of the probabilities for LiteRT, which rounds differently than ONNX Runtime.

@@ -42,8 +42,8 @@ def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:
             extracted from it.
 
     Raises:
-        InputError: The file contains anything but plain numbers and text, is too large, or is
-            damaged.
+        InputError: The file contains anything but plain numbers and text, is too large, is
+            damaged, or takes too long to read.
     """
     try:
         run_child(__name__, [str(source), str(target), str(named_path)], _LIMITS)

@@ -118,8 +118,8 @@ def _run(path: Path, arguments: list[str], on_wait: Callable[[], None] | None) -
     except ChildError as failure:
         if failure.cause == "time":
             raise InputError(
-                f"{path} was not processed within {LIMITS.seconds / 60:.0f} minutes; import a "
-                "smaller network."
+                f"{path} was not processed within {LIMITS.seconds / 60:.0f} minutes (elapsed or "
+                "CPU time); import a smaller network."
             ) from failure
         raise InputError(
             f"The process that reads {path} ended ({failure.detail}), possibly because the network "

@@ -70,13 +70,15 @@ class ImportRequest:
         name: The name of the model; None for the name of the file.
         weights: For an architecture ``.json``, the file with its weights; None to look for it next
             to the architecture.
-        labels: The labels of the outputs in their order; None to read them from the metadata file.
-        scale: The range of the pixel intensities; None to infer it.
+        labels: The labels of the outputs in their order; None to read them from the metadata file,
+            ``NAME.meta.json`` next to the model file.
+        scale: The range of the pixel intensities. None to choose it by ``mean`` and ``std`` if one
+            of them is given: 0 to 255 if a value is above 1, otherwise 0 to 1. If all three are
+            None, the scaling is read from the metadata file or, without this file, inferred.
         mean: The mean that was subtracted in training, in units of the range in ``scale``: one
             number, or one number per channel. None if no mean was subtracted.
         std: The standard deviation that images were divided by after the subtraction, in the same
-            units and form as ``mean``. None if there was no division. Without ``scale``, a value
-            above 1 in ``mean`` or ``std`` shows that the range is 0 to 255.
+            units and form as ``mean``. None if there was no division.
         replace: True to replace an existing model with the same name.
     """
 
@@ -113,9 +115,10 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         The bundle. The ``source`` of its record lists changes and assumptions.
 
     Raises:
-        InputError: The file is missing, damaged, could run code, is not a classifier of 2 to 20
-            classes, or does not define the labels of its outputs; or another model has the name. In
-            all of these cases, nothing is written.
+        InputError: The file is missing, damaged, too large, could run code, or is not a classifier
+            of 2 to 20 classes; the labels of its outputs or the range of its input are unknown; an
+            option does not fit the file; a required package is missing; or the name is taken or not
+            valid. In all of these cases, nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:
@@ -187,7 +190,10 @@ def convert_model(
 
 
 def name_from_file(path: Path) -> str:
-    """Return a name for a model from its file's name: ``My-model-1`` for ``My model (1).h5``."""
+    """Return a name for a model from its file's name: ``My-model-1`` for ``My model (1).h5``.
+
+    If the file's name contains no ASCII letters and digits, the result is ``imported``.
+    """
     return plain_name(path.stem) or "imported"
 
 
@@ -308,7 +314,10 @@ def _import_onnx(
 def _known_scaling(
     path: Path, request: ImportRequest, metadata: ExportMetadata | None, *, channels: int | None
 ) -> Scaling | None:
-    """Return the scaling of pixel intensities; None if neither request nor metadata define it."""
+    """Return the scaling of pixel intensities; None if neither request nor metadata define it.
+
+    ``channels`` is the number of channels of the input; None if it is not known yet.
+    """
     if request.scaling is not None:
         count = max(len(request.scaling.factor), len(request.scaling.offset))
         if channels == 1 and count > 1:

@@ -62,7 +62,7 @@ class InputOperations:
         offset: The number that is then added, in the same form as ``factor``.
         changes_intensities: True if the operations change the intensities at all.
         next_operation: The first operation that is not understood as scaling, or a description if
-            there is no such operation.
+            there is not exactly one such operation.
     """
 
     factor: NDArray[np.float64]
@@ -72,7 +72,10 @@ class InputOperations:
 
     @property
     def expected_scale(self) -> Scale | None:
-        """The range of intensities that fits the operations; None if no or several ranges fit."""
+        """The range of intensities that fits the operations.
+
+        None if the operations do not change the intensities, or if no range or several ranges fit.
+        """
         if not self.changes_intensities:
             return None
         fitting: list[Scale] = [
@@ -89,7 +92,10 @@ class InputOperations:
             ", ".join(f"{value:.4g}" for value in np.atleast_1d(values))
             for values in (self.factor, self.offset)
         )
-        return f"it multiplies them by {factor} and adds {offset}, which fits no usual range"
+        return (
+            f"it multiplies them by {factor} and adds {offset}, which does not fit exactly one "
+            "usual range"
+        )
 
 
 @dataclass(frozen=True)
@@ -214,7 +220,7 @@ def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[np.float64]]:
 def _affine_step(
     node: onnx.NodeProto, name: str, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of one operation; None if it does not scale its input."""
+    """Return factor and offset of one operation; None if it is not a scaling by known constants."""
     if node.op_type == "BatchNormalization" and node.input[0] == name:
         return _normalization_step(node, constants)
     if node.op_type not in ("Add", "Sub", "Mul", "Div") or len(node.input) != 2:
@@ -237,7 +243,9 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a batch normalization; None if it is unknown or not trained.
+    """Return factor and offset of a batch normalization.
+
+    None is returned if its parameters are unknown or not trained.
 
     The scale and the bias of the batch normalization are ignored, because only the mean and the
     variance show the range of the intensities.

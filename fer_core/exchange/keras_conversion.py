@@ -19,8 +19,8 @@ def modern_config(
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Convert a checked architecture to the format of Keras 3.
 
-    A sequential model of Keras 1 or 2 is a plain list of layers without modules, and its first
-    layer contains the input shape. It gets modules and an input layer. In every model, all
+    A sequential model of Keras 1 or 2 may be a plain list of layers without modules, and its first
+    layer may contain the input shape. It gets modules and an input layer. In every model, all
     arithmetic becomes float32, and the batch size becomes variable. Augmentation layers become
     identity layers. Recurrent layers are unrolled, because a network with loops cannot be served.
 
@@ -46,7 +46,8 @@ def modern_config(
             _modernize_model(node, path)
         elif "class_name" in node and isinstance(node.get("config"), dict):
             _modernize_layer(node)
-        # If this value of a call were kept, an export would pass it to all later layers.
+        # ``training`` is an argument of a call. If it were kept, an export would pass it to all
+        # later layers.
         if isinstance(node.get("training"), bool):
             del node["training"]
         for key in ("batch_shape", "batch_input_shape"):

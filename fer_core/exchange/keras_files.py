@@ -86,7 +86,8 @@ def open_keras_parts(path: Path, weights: Path | None = None) -> Iterator[KerasP
             ``.json``.
 
     Raises:
-        InputError: A file is missing, damaged, too large, or could run code.
+        InputError: A file is missing, damaged, too large, of an unsupported kind, or could run
+            code; or ``weights`` is given for a file that contains its weights.
     """
     check_file(path)
     is_json = path.suffix.lower() == ".json"
@@ -246,7 +247,7 @@ def _recorded_version(archive: zipfile.ZipFile) -> str | None:
 
 
 def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
-    """Reject an archive that does not contain a Keras model or has too many or too large files."""
+    """Reject an archive without a Keras model, with unsafe names, or with too much content."""
     members = archive.infolist()
     names = [member.filename for member in members]
     if any(name.endswith("data.pkl") for name in names):

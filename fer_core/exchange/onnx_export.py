@@ -31,7 +31,7 @@ _EXPORT_PACKAGES = ("tensorflow", "tf2onnx", "onnx")
 
 
 def can_export_onnx() -> bool:
-    """Return True if the packages for the export to ONNX are installed."""
+    """Return True if the packages that the export needs in addition to Keras are installed."""
     return all(importlib.util.find_spec(name) is not None for name in _EXPORT_PACKAGES)
 
 

@@ -69,7 +69,8 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
         The network, with all of its weights.
 
     Raises:
-        InputError: The file is invalid, incomplete or too large, or contains other operations.
+        InputError: The file is invalid, incomplete or too large, or contains other operations or
+            loops.
     """
     import onnx
 

@@ -36,7 +36,7 @@ def check_file(path: Path) -> None:
         ) from error
     if path.suffix.lower() in _PICKLE_SUFFIXES or _looks_pickled(start):
         raise InputError(
-            f"{path} is a pickle or PyTorch file, which can run code as soon as it is opened; "
+            f"{path} may be a pickle or PyTorch file, which can run code as soon as it is opened; "
             "export the network as ONNX (torch.onnx.export) or .keras and import that."
         )
     if size > MAX_BYTES:

@@ -121,7 +121,7 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """True once the work has returned a result, has failed, or was cancelled."""
+        """True once the work has returned a result, has failed, or has ended when cancelled."""
         return self._finished.is_set()
 
     @property
@@ -137,7 +137,7 @@ class Job:
 
     @property
     def progress_text(self) -> str:
-        """One line with the title, the progress and an estimate of the time left."""
+        """One line with the title and, if known, the progress and the time left, or the note."""
         if self.note and not self.total:
             return f"{self.title}: {self.note}"
         elapsed = time.monotonic() - self.phase_started

@@ -200,7 +200,7 @@ class LiveProcessor:
             )
 
     def _set_error(self, error: Exception) -> None:
-        logger.error("A frame could not be analyzed", exc_info=error)
+        logger.error("The analysis of the stream was stopped", exc_info=error)
         if isinstance(error, InputError):
             self._error = str(error)
         else:
@@ -262,7 +262,8 @@ class LiveProcessor:
         self._flow, self._last_seconds = flow, seconds
         is_resized = before is not None and before.shape != flow.shape
         if before is not None and is_resized:
-            # The browser adapts the size of the picture to the bandwidth, so the tracks stay valid.
+            # The browser adapts the size of the picture to the bandwidth. The picture still shows
+            # the same scene, so the tracks stay valid.
             self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
             self._scheduler.reset()
         elapsed = None if previous_seconds is None else seconds - previous_seconds

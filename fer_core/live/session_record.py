@@ -186,7 +186,7 @@ class SessionRecord:
         raw_probabilities: NDArray[np.float32] | None = None,
         context: RecordContext | None = None,
     ) -> None:
-        """Add a row with the current time, unless the person's last row is less than 0.2 s old.
+        """Add a row with the current time, unless the person's last row is less than 0.19 s old.
 
         Args:
             face: A classified face with a track id and a box in pixels of the camera's picture.

@@ -92,6 +92,9 @@ def confidence_thresholds(
         A threshold for each target accuracy. The keys are the accuracies in percent, such as
         ``"80"``. The thresholds are multiples of 0.01. A threshold is 0 if all predictions together
         reach the accuracy, and None if no threshold with at least 20 accepted predictions does.
+
+    Raises:
+        ValueError: There are fewer than 5 images.
     """
     scaled, _ = cross_validated_temperature(labels, probabilities)
     confidence = scaled.max(axis=1)

@@ -207,7 +207,8 @@ def calibration_error_estimates(
         For each set, the error and its 95 % bootstrap interval. Noise increases this error, and
         resampling adds noise, so the errors of the bootstrap samples are too high on average. The
         mean excess is subtracted from both ends of the interval (Efron and Tibshirani, "An
-        introduction to the bootstrap", 1993, chapter 10).
+        introduction to the bootstrap", 1993, chapter 10). With fewer than two images, the intervals
+        are undefined.
     """
     values = [
         expected_calibration_error(labels, probabilities, bins)

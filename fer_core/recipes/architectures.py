@@ -40,9 +40,9 @@ class Architecture:
         build: Builds the model. The first argument scales the dropout rates of the architecture (1:
             unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
-        takes_any_size: True if height and width of the input may differ from 48. The network then
-            ends in global pooling, and if a size is odd, all its parallel branches round half of
-            it in the same direction.
+        takes_any_size: True if height and width of the input may differ from 48. This requires
+            global pooling after the convolutions. Parallel branches that halve an odd size have to
+            round it in the same direction.
         stages: The name of each stage, from the input on, and its number of convolutions and dense
             layers. A stage ends where the feature maps become smaller. The stage "dense" contains
             the hidden dense layers. The head belongs to no stage. A stage can be frozen together

@@ -82,7 +82,7 @@ class TrainingConfig:
 
     - "constant": The rate does not change.
     - "steps": Each of ``schedule_steps`` is a pair of an epoch, counted from 0, and the rate from
-      the beginning of this epoch on.
+      the beginning of this epoch on. Before the first of these epochs, it is ``learning_rate``.
     - "cosine": The rate falls from ``learning_rate`` to ``final_learning_rate``, which it reaches
       at the last step. The training may consist of several such descents of equal length, whose
       number is ``cosine_cycles``.
@@ -146,7 +146,7 @@ class TrainingConfig:
         1e-3,
         "optimizer",
         "Learning rate",
-        "The largest learning rate",
+        "The largest learning rate; for steps: the rate before the first step",
         is_logarithmic=True,
         gt=0,
         le=10,

@@ -33,8 +33,8 @@ class SettingField:
         kind: The kind of the field's value; "steps" stands for the pairs of ``schedule_steps``.
         default: Default value of the field.
         choices: The allowed values of a field of the kind "choice".
-        minimum: The lower bound of a number.
-        maximum: The upper bound of a number.
+        minimum: The lower bound of a number; None for other kinds.
+        maximum: The upper bound of a number; None for other kinds.
         minimum_is_allowed: False if a value has to be above ``minimum``.
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is allowed too.

@@ -63,7 +63,7 @@ def _recipe_a() -> Recipe:
 
 
 def _recipe_b() -> Recipe:
-    """Recipe B: Adam with learning rates of 5e-4, 2.5e-4 (epoch 20) and 5e-5 (epoch 30).
+    """Recipe B: Adam with learning rates of 5e-4, 2.5e-4 after 20 epochs and 5e-5 after 30 epochs.
 
     The source does not give epochs, batch size and augmentation; we use 50 epochs, batch
     size 64 and no augmentation.

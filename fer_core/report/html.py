@@ -215,7 +215,7 @@ def _sections(
         section = Section("Slices")
         slice_charts = charts("slices")
         for position, (title, header, rows) in enumerate(_slice_tables(result)):
-            # The slice is empty if the caller gave no chart for this table.
+            # Nothing is added if the caller gave no chart for this table.
             section.blocks += slice_charts[position : position + 1]
             section.blocks.append(numbering.table(f"Accuracy by {title.lower()}.", header, rows))
         sections.append(section)

@@ -78,7 +78,7 @@ def _training(record: BundleRecord) -> str:
         _network(record, config),
         _data(record, config),
         _optimization(config),
-        *_regularization(config),
+        *_augmentation_and_imbalance(config),
         _selection(record, config),
         _environment(record),
     ]
@@ -195,7 +195,7 @@ _AUGMENTATIONS: tuple[tuple[str, Callable[[float], str]], ...] = (
 )
 
 
-def _regularization(config: TrainingConfig) -> list[str]:
+def _augmentation_and_imbalance(config: TrainingConfig) -> list[str]:
     augmentations = [
         describe(getattr(config, name))
         for name, describe in _AUGMENTATIONS

@@ -23,7 +23,7 @@ class Item:
 
     Attributes:
         file: Path or address of the file.
-        size: Size in bytes; None if the file does not exist.
+        size: Size in bytes; None if unknown, for example because the file does not exist.
         modified: Time of the last change in nanoseconds; None if unknown.
     """
 
@@ -59,8 +59,8 @@ def list_items(
             extensions are left out. If ``types`` is empty, files with any extension are yielded.
 
     Raises:
-        InputError: A list or a store cannot be read, a pattern matches nothing, or none of the
-            inputs exists.
+        InputError: A list or a store cannot be read, there is no file for a pattern or at an
+            address, or there are no lists and none of the inputs exists.
     """
     if inputs and not lists and not any(map(_may_exist, inputs)):
         raise InputError(f"{inputs[0]} does not exist; check the path.")
@@ -100,9 +100,9 @@ def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
 
 
 def _is_skipped_match(path: str, pattern: str) -> bool:
-    """Return True for a path in a folder such as ``__MACOSX``.
+    """Return True for a path with a skipped name, such as a file in a folder ``__MACOSX``.
 
-    If the pattern itself contains the name of the folder, the path is not skipped.
+    Names that the pattern itself contains are not skipped.
     """
     named = {*Path(pattern).parts}
     # Hidden names are not skipped here: only a pattern that contains the dot matches them.

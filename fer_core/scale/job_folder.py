@@ -139,8 +139,9 @@ class JobFolder:
             files_per_part: The number of files in each part of a new job.
 
         Raises:
-            InputError: The folder contains finished parts of a different job or other files, or
-                cannot be written, or there are no files to process.
+            InputError: The folder contains finished parts of a different job, a damaged job, a job
+                of another version or other files, or cannot be read or written; or there are no
+                files to process.
         """
         record = self._read_record()
         if record is not None:
@@ -256,7 +257,7 @@ class JobFolder:
                     yield from batch.to_pylist()
 
     def _part_counts(self, part: int) -> Counter[str] | None:
-        """Return the numbers of rows, faces and errors of a part; None if the part is damaged."""
+        """Return the numbers of rows, faces and errors of a part; None if it cannot be read."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -345,7 +346,7 @@ class JobFolder:
 
 
 def is_job(folder: Path) -> bool:
-    """Return True if a folder on a disk contains the results of a job."""
+    """Return True if a folder on a disk contains a job, even one without finished parts."""
     return (folder / _JOB_FILE).is_file()
 
 

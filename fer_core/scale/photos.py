@@ -78,7 +78,7 @@ class PhotoWork:
         )
 
     def description(self) -> dict[str, Any]:
-        """Return the model's name with a checksum of its files, the detector and the options."""
+        """Return the model, the detector, a checksum of their files and the options."""
         return {"kind": "photos", **self.analyzer.description(), "whole": self.whole}
 
     def error_row(self, item: Item, sentence: str) -> Row:

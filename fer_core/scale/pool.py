@@ -68,7 +68,7 @@ class Pool(Protocol):
             The end of the task; None if no task has ended.
 
         Raises:
-            InputError: No worker can be started.
+            InputError: Workers cannot be started, or cannot access the files of the job.
         """
         ...
 

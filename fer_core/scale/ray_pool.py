@@ -212,8 +212,8 @@ def connect(address: str | None) -> None:
     # Ray sends usage data to its developers unless this variable is set before Ray is imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "ray" not in sys.modules and _token():
-        # Use the token of this machine unless the variable is set, as "ray start" does. Ray reads
-        # the variable when it is imported.
+        # Use the token of this machine unless RAY_AUTH_MODE is set, as "ray start" does. Ray reads
+        # this variable when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 

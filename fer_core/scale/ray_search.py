@@ -97,7 +97,8 @@ def search_on_ray(
 
     Raises:
         InputError: The cluster cannot be used, has too few resources, or has several nodes while
-            the study is stored on this machine only, or no worker could work on the study.
+            the study is stored on this machine only, or a worker failed and the study is not
+            complete when all workers have ended.
     """
     require_packages("--on ray needs", "scale", "ray")
     setup = read_study_setup(name, settings) if new is None else new

@@ -98,7 +98,7 @@ def run_job(
 def _open_pool(
     work: Work, options: ScaleOptions, record: JobRecord, first_item: Item, file_count: int
 ) -> Pool:
-    # The number of tasks: further workers would have nothing to do.
+    # About the number of tasks: further workers would have nothing to do.
     max_workers = math.ceil(file_count / options.files_per_task)
     memory = options.worker_memory_mb * 2**20
     if options.backend == "ray":

@@ -92,7 +92,7 @@ class VideoWork:
         )
 
     def description(self) -> dict[str, Any]:
-        """Return the model with a checksum of its files, the detector and the settings."""
+        """Return the model, the detector, a checksum of their files and the settings."""
         settings = self.settings
         return {
             "kind": "videos",

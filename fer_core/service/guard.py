@@ -1,8 +1,9 @@
 """``RequestGuard``: API keys, limits and metrics, in front of all routes.
 
 The guard is an ASGI application (https://asgi.readthedocs.io). It wraps another ASGI application,
-which contains the routes. A request without a valid key, or whose declared length exceeds a limit,
-is rejected before its body is read. The other limits are checked while the body is received.
+which contains the routes. A request is rejected before its body is read if its host or key is not
+valid, if its declared length exceeds a limit, or if the service is overloaded. The received length
+and the time limit are checked while the body is received.
 """
 
 from __future__ import annotations

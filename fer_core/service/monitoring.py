@@ -25,7 +25,7 @@ class Metrics:
         )
         self.active = Gauge(
             "fer_studio_active_requests",
-            "Requests that are received, waiting or being analyzed",
+            "Requests with a body that are being received, are waiting or are being analyzed",
             registry=self._registry,
         )
         self._pictures = Counter(

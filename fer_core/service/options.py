@@ -20,7 +20,7 @@ class ServiceLimits:
         request_bytes: Size of one request with all its files.
         files: Number of files in one request.
         requests: Number of requests that are being received, are waiting or are being analyzed.
-            Further requests are answered with 503.
+            Further requests are answered with 503. GET and HEAD requests are not counted.
         waiting_bytes: Total size of the requests that ``requests`` counts, in memory. Further
             requests are answered with 503.
         header_seconds: Time for a client to send the header of a request. After this time the

@@ -62,8 +62,9 @@ def write_bundle(
     """Write ``bundle/`` in a run's folder with the weights of the run's best epoch.
 
     The bundle's metrics are measured with the network in ``model.onnx``, which makes predictions
-    later. If the backend is not TensorFlow, the file cannot be written: the metrics are measured
-    with Keras, and the user adds the file with the command ``models export``.
+    later. If the backend is not TensorFlow or the packages for the export are missing, the file
+    cannot be written: the metrics are measured with Keras, and the user adds the file with the
+    command ``models export``.
 
     Args:
         setup: The configuration of the run.

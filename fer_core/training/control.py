@@ -206,7 +206,8 @@ def kill_run(run: RunFolder) -> None:
     The checkpoint of the last finished epoch remains, and the run can be resumed.
 
     Raises:
-        InputError: The training is not running, or its process belongs to another user.
+        InputError: The training is not running, its process belongs to another user, or the
+            process that locks the run has not written its ID in time.
     """
     status = _status_of_process(run)
     # The request only explains later why the process ended; a full disk must not prevent the kill.
@@ -267,7 +268,8 @@ def write_label(run: RunFolder, label: RunLabel) -> None:
     """Replace the run's label.
 
     Raises:
-        InputError: The name or the note is too long, or the folder cannot be written.
+        InputError: The name or the note is too long, or the run's folder does not exist or cannot
+            be written.
     """
     name, note = " ".join(label.name.split()), label.note.strip()
     if len(name) > _MAX_NAME_LENGTH or len(note) > _MAX_NOTE_LENGTH:

@@ -95,7 +95,7 @@ class Speed:
         training_seconds: Seconds per training image, augmentation included.
         validation_seconds: Seconds per validation image.
         startup_seconds: Time from the start of the measurement to the end of the warm-up steps.
-        memory_bytes: Peak memory of the process with a few hundred images.
+        memory_bytes: Peak memory of the measuring process, which holds a few batches of images.
         was_busy: True if another training was running during the measurement.
     """
 

@@ -54,7 +54,7 @@ def launch(
         The new run's folder.
 
     Raises:
-        InputError: See ``create_run`` and ``start_pending_runs``.
+        InputError: See ``create_run``, ``write_label``, ``enqueue`` and ``start_pending_runs``.
     """
     run = create_run(setup, settings, start_file=start_file)
     try:

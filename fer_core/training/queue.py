@@ -84,9 +84,9 @@ def active_runs(settings: Settings) -> list[RunFolder]:
 def start_pending_runs(settings: Settings) -> list[RunFolder]:
     """Start as many pending runs as the limit of parallel runs allows now.
 
-    This function is called when a run is launched, when a run ends and when the app starts. If a
-    run cannot be started, for example because its log cannot be written, it is marked as failed
-    with the reason, and the next run is started.
+    This function is called, for example, when a run is launched or continued, when a run ends and
+    when the app starts. If a run cannot be started, for example because its log cannot be written,
+    it is marked as failed with the reason, and the next run is started.
 
     Returns:
         The runs that were started.

@@ -63,7 +63,7 @@ _FULL_DISK_BYTES = 10_000_000
 #: Number of bytes at the end of a log that are read.
 _LOG_TAIL_BYTES = 65_536
 
-#: The files that a summary is made from. They are read again when one of them changes.
+#: If one of these files changes, the run's files are read again for a new summary.
 _SUMMARY_FILES = (SETUP_FILE, STATUS_FILE, EPOCHS_FILE, LABEL_FILE, CONTROL_FILE)
 
 

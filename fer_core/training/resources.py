@@ -15,8 +15,8 @@ class ResourceUse:
     """CPU and memory use of a run's process and its child processes.
 
     Attributes:
-        busy_cores: Mean number of busy cores since the previous measurement; None at the first
-            measurement.
+        busy_cores: Mean number of busy cores since the previous measurement; None without a
+            previous measurement of the same process.
         cores: Number of cores of the machine.
         memory_bytes: Physical memory in use.
         machine_memory_bytes: Physical memory of the machine.

@@ -111,8 +111,8 @@ class StartingModel:
         digest: SHA-256 of the model's Keras file.
         freeze: The last frozen stage. It and all stages before it are not trained. None to train
             all layers.
-        datasets: Name, fingerprint and class counts of the dataset on which the model was trained,
-            and of the datasets of the models that its training started from.
+        datasets: Name, fingerprint and class counts of the dataset on which the model was trained.
+            If its training started from another model, the datasets of that model follow.
     """
 
     model: Text
@@ -218,8 +218,8 @@ class EpochRecord:
     def monitored(self, monitor: str) -> float:
         """Return the number by which epochs are compared. A larger number is better.
 
-        The number is the validation metric; the loss is negated. For *last*, the number is that of
-        the epoch.
+        The number is the validation metric; the loss is negated. For *last*, it is the number of
+        the epoch, so that the last epoch is the best.
         """
         if monitor == "loss":
             return -self.validation_loss
@@ -235,19 +235,22 @@ class RunStatus:
     Attributes:
         state: What the run is doing, or how it ended.
         message: One sentence for the user.
-        epoch: The current epoch, counted from 1.
+        epoch: The current epoch, counted from 1; the number of finished epochs while ``steps`` is
+            0, during the preparation and at the end.
         epochs: Total number of epochs.
         step: Finished steps of this epoch.
         steps: Steps per epoch.
-        images_per_second: Current speed.
+        images_per_second: Current speed; None during the preparation and at the end.
         seconds_left: Estimated time left; None before the first estimate and at the end.
         process_id: ID of the training process.
         updated: When the status was written, UTC, ISO 8601; shows that the process is alive.
         process_started: Start time of the training process from ``process_start``; it distinguishes
             the process from a later process with the same ID. None if the system does not tell it.
-        fingerprint: Fingerprint of the data that the run started with.
-        loss: Mean training loss of the current epoch so far; None between epochs.
-        accuracy: Training accuracy of the current epoch so far; None between epochs.
+        fingerprint: Fingerprint of the data that the run started with; None before it is known.
+        loss: Mean training loss of the current epoch so far; None during the preparation and
+            at the end.
+        accuracy: Training accuracy of the current epoch so far; None during the preparation and
+            at the end.
     """
 
     state: RunState

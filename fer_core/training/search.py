@@ -210,7 +210,7 @@ class StudySummary:
     def has_importances(self) -> bool:
         """True if the trials show which of several settings is how important for the metric."""
         finished = [trial for trial in self.trials if trial.state == "finished"]
-        # With a single setting, its importance is always 1.
+        # A single setting would always have the importance 1.
         has_several_settings = any(len(trial.values) > 1 for trial in finished)
         return has_several_settings and len({trial.value for trial in finished}) > 1
 
@@ -274,8 +274,8 @@ def join_study(name: str, storage: str, settings: Settings) -> StudySetup:
 
     Raises:
         InputError: A package is missing, the name is not valid, the storage cannot be used or has
-            no such study, the dataset of the study is missing here, or another study on this
-            machine has this name.
+            no such study, an earlier version created the study without its setup, the dataset of
+            the study is missing here, or another study on this machine has this name.
     """
     require_packages("A search needs", "search", "optuna", "sqlalchemy")
     require_backend()

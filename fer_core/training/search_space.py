@@ -140,7 +140,11 @@ def searchable_fields() -> tuple[SettingField, ...]:
 
 
 def default_parameter(field: SettingField, config: TrainingConfig) -> SearchParameter:
-    """Return default choices, or a default range around the field's value in a configuration."""
+    """Return the default choices or the default range of a field.
+
+    The range is around the field's value in the configuration. If the setting is off, the range
+    contains low values.
+    """
     value = getattr(config, field.name)
     if field.kind in ("choice", "boolean"):
         return SearchParameter(field=field.name, choices=_choices(field))

@@ -24,7 +24,8 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
         The description, and the path of the bundle's Keras file.
 
     Raises:
-        InputError: The bundle has no network that can be trained here.
+        InputError: The bundle has no network that can be trained here, or its Keras file cannot be
+            read.
     """
     problem = start_problem(bundle)
     if problem is not None:

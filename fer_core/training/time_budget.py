@@ -28,7 +28,7 @@ class TimeBudget:
             clock: Returns seconds; replaced in tests.
 
         Raises:
-            InputError: ``minutes`` is not a positive number.
+            InputError: ``minutes`` is infinite or not above 0.
         """
         if not (math.isfinite(minutes) and minutes > 0):
             raise InputError(f"--minutes should be above 0. Received: {minutes:g}.")

@@ -60,7 +60,8 @@ class TrainingOutcome:
         state: ``finished``; ``stopped`` by a request or at the end of a time budget; ``pruned`` by
             a search.
         epochs: Finished epochs.
-        best_epoch: The epoch whose weights are in the bundle, from 1; None if no epoch is finished.
+        best_epoch: The epoch whose weights are kept, from 1; None if no epoch is finished. If there
+            is a bundle, it contains these weights.
         seconds: Training time of the finished epochs.
         bundle: The trained model; None if the training was pruned, or was stopped before its first
             epoch was finished.
@@ -106,7 +107,8 @@ def run_training(
             launched, or the time budget is too short for one epoch. In these cases,
             ``status.json`` contains the reason. If the folder contains no valid run, or if another
             process trains the run, the error is raised and ``status.json`` does not change.
-        MemoryError: There was not enough memory; ``status.json`` says what to do.
+        MemoryError: There was not enough memory; ``status.json`` says what to do. Instead of it,
+            backends may raise errors of other types.
     """
     try:
         message = "stopping; the best model so far is kept"
@@ -277,7 +279,7 @@ def _final_message(
 def _vote_metrics(metrics: dict[str, Any]) -> str:
     """Return a text that compares the predictions with the plurality of the votes.
 
-    It is empty if the run learned labels.
+    The text is empty if the run learned labels, or if no validation image has a plurality.
     """
     votes = metrics.get("votes")
     if votes is None or not votes["n"]:

@@ -117,9 +117,9 @@ class TrainingProgress:
         after_steps = self._seconds_after_steps
         if after_steps is None:
             after_steps = 0.1 * per_step * self._steps
-        epoch_left = per_step * (self._steps - step)
+        seconds_left_in_epoch = per_step * (self._steps - step) + after_steps
         epochs_left = self._epochs - epoch - 1
-        left = epoch_left + after_steps + epochs_left * (per_step * self._steps + after_steps)
+        left = seconds_left_in_epoch + epochs_left * (per_step * self._steps + after_steps)
         message = (
             f"epoch {epoch + 1}/{self._epochs}, step {step}/{self._steps}: loss {loss:.3f}, "
             f"accuracy {percent(accuracy)}, {speed:.0f} images/s, about {format_duration(left)} "

@@ -105,7 +105,7 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Continue an analysis after its last finished segment, in the background.
 
     Raises:
-        InputError: The analysis is running or pending already.
+        InputError: The analysis is running or pending already, or the queue cannot be written.
     """
     enqueue_analysis(folder, settings)
 
@@ -121,7 +121,8 @@ def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: b
         blurs: True to blur the faces.
 
     Raises:
-        InputError: The video file no longer exists, or the analysis is running.
+        InputError: The video file no longer exists, the analysis is running or pending, or the
+            queue cannot be written.
     """
     analysis = folder.read_settings()
     if not folder.source_path(analysis).is_file():

@@ -67,12 +67,13 @@ class AnalysisStatus:
 
     Attributes:
         state: What the job is doing, or how it ended.
-        message: One sentence for the user.
+        message: A few words or a sentence for the user; may be empty.
         phase: What the job is doing now, such as "analyzing"; empty before the first phase and
             after the end.
         done: Finished part of the phase, in seconds of video.
         total: Length of the phase, in seconds of video; 0 if unknown.
-        frames: Number of analyzed frames.
+        frames: Number of analyzed frames. While a continued analysis runs, frames of segments that
+            were finished before are not counted.
         seconds_left: Estimated time left in this phase; None if unknown.
         notes: Sentences about the file, such as damaged frames.
         width: Width of the upright video, in pixels; 0 if unknown.
@@ -108,8 +109,8 @@ class Segment:
         end: Time of the first frame of the next segment; infinite for the last segment.
         frames: Numbers of the analyzed frames, int64.
         seconds: Times of the frames, float64.
-        row_frames: Frame number of each row that was completed in this segment, int64. A few of
-            these rows may belong to frames of the previous segment.
+        row_frames: Frame number of each row, int64. A few rows may belong to frames of the previous
+            segment, because a row is complete only when its face has been detected again.
         row_seconds: Time of each row, float64.
         persons: Person number of each row, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.

@@ -335,7 +335,7 @@ class _Job:
         self._folder.write_thumbnail(frame.seconds, np.asarray(small, np.uint8))
 
     def _finish_table(self, info: VideoInfo) -> None:
-        """Write table and subtitles from the finished segments."""
+        """Write table and subtitles if they are not current; add notes and frames to the status."""
         if not self._is_table_current():
             self._begin_phase("writing the table", 0.0)
             write_table(self._folder, self._analysis)

@@ -57,7 +57,7 @@ def start_pending_analyses(settings: Settings) -> None:
     """Start the next pending analysis unless one is running.
 
     Raises:
-        InputError: The queue cannot be written, or the system cannot start a process.
+        InputError: The queue cannot be written, or the disk is full.
     """
     _queue(settings).start_pending(
         start=lambda name: _start(AnalysisFolder(settings.analyses_root / name), settings),

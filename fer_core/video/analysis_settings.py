@@ -18,7 +18,7 @@ MAX_SMOOTHING_SECONDS = 3.0
 
 @dataclass(frozen=True, config=IGNORE_UNKNOWN)
 class AnalysisSettings:
-    """Everything that determines the results of an analysis.
+    """Everything that determines the results of an analysis, and its owner and creation time.
 
     Attributes:
         video: The video's file name.
@@ -31,9 +31,10 @@ class AnalysisSettings:
         start: Start of the range in seconds; frames before it are not analyzed.
         end: End of the range in seconds: frames from this time on are not analyzed. None for the
             end of the video.
-        detection_seconds: Maximum time between two detections. Faces are also detected after each
-            cut, and in every frame in which a face appears, disappears or cannot be followed. In
-            the other frames they are followed by optical flow.
+        detection_seconds: Maximum time between two detections. Faces are also detected in the last
+            frame before each cut. If a face appears, disappears or cannot be followed between two
+            detections, faces are detected in every frame between them. In the other frames, faces
+            are followed by optical flow.
         smoothing_seconds: Time constant of the smoothed probabilities, in seconds. Boxes approach
             the detected boxes with half this time constant.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.

@@ -146,7 +146,7 @@ class FaceObserver:
         #: Rows that are not confirmed, or whose track has no id yet. The key is the track's serial
         #: number.
         self._pending: dict[int, list[FaceRow]] = {}
-        #: Confirmed rows that are not classified yet.
+        #: Confirmed rows of tracks with an id; they move to ``_classified`` in batches.
         self._released: list[FaceRow] = []
         self._classified: list[FaceRow] = []
         self._portrait_candidates: dict[int, Portrait] = {}

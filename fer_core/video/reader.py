@@ -33,7 +33,7 @@ _MAX_PIXELS = 8192 * 4352
 #: Larger frames are decoded by one thread, because a decoder keeps several frames per thread in
 #: memory.
 _MAX_THREADED_PIXELS = 2560 * 1440
-#: Number of threads that decode frames up to this area.
+#: Number of threads that decode frames of at most ``_MAX_THREADED_PIXELS``.
 _THREADS = 2
 #: Tolerance in seconds when times are compared with the limits of a range.
 _TOLERANCE = 1e-6
@@ -84,8 +84,8 @@ class VideoFrame:
         index: Number of the frame in the file, from 0.
         seconds: Time of the frame in seconds, from the start of the file.
         image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
-        width: Width of the upright frame, in pixels of the file.
-        height: Height of the upright frame, in pixels of the file.
+        width: Width of the upright frame before shrinking, in square pixels.
+        height: Height of the upright frame before shrinking, in square pixels.
     """
 
     index: int
@@ -123,7 +123,7 @@ def probe_video(path: Path, name: str | None = None) -> VideoInfo:
         name: Name of the video in messages; by default the file name.
 
     Raises:
-        InputError: The file is missing, is not a video, or cannot be decoded.
+        InputError: The file is missing, is not a video, has too large frames, or cannot be decoded.
     """
     name = name or path.name
     if WebpAnimation.is_animation(path):
@@ -177,7 +177,8 @@ def read_frames(
         per_second: Number of frames per second: the first frame of the range, and the first frame
             at or after each multiple of ``1 / per_second``, are returned. None returns every frame.
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
-        report: Filled while the frames are read; None if the caller does not need it.
+        report: Filled while the frames are read, for a WebP animation only with the resolutions;
+            None if the caller does not need it.
         needs_exact_index: False if the caller does not use the index of the frames. Then the frames
             before ``start`` are not counted, which saves time, and the index may be wrong.
 

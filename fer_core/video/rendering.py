@@ -281,8 +281,9 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         rows: The person's rows.
         seconds: The time.
         max_gap: Maximum time between two rows, in seconds, for the box to be interpolated.
-        margin: If the box is not interpolated, the box of a row also counts for this time before
-            and after the row, in seconds.
+        margin: If the box is not interpolated, the box of a row counts from this time before the
+            row, in seconds. It counts until this time after the row, and at least for the duration
+            of the row.
     """
     after = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
     before = after - 1

@@ -31,8 +31,8 @@ from fer_core.vision.decode_worker import decode_in_worker
 
 #: In pictures with more pixels, width and height are reduced to a half, a quarter or an eighth.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected before they are decoded. Phones take up to 200 million
-#: pixels.
+#: Pictures with more pixels are rejected before they are decoded. The pictures of phones have up to
+#: 200 million pixels.
 MAX_SOURCE_PIXELS = 220_000_000
 #: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
 #: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are

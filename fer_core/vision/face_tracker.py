@@ -46,7 +46,7 @@ _COLOR_WEIGHT = 2.0
 #: Share by which the colors of a track approach those of a new detection.
 _COLOR_UPDATE = 0.2
 #: If two faces overlap by more than this intersection over union, their regions show the colors of
-#: both persons, so the colors are not used.
+#: both persons, so they do not update the colors of the tracks.
 _MAX_UNMIXED_IOU = 0.02
 
 
@@ -214,7 +214,7 @@ class FaceTracker:
 
         Every confirmed track becomes a lost track without predictions. A new face near the position
         of a lost track continues the track. If there was only one confirmed track, a single new
-        face continues it at any position.
+        face continues it at any position. If ``update`` gets colors, they must be similar.
 
         Args:
             seconds: The time of the first frame after the gap. It may be before the time of the

@@ -1,4 +1,4 @@
-"""Shrink a picture to the size at which faces are detected."""
+"""Shrink a picture to the size at which faces are detected or followed."""
 
 import cv2
 import numpy as np

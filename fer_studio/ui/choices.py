@@ -128,7 +128,8 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
 def bundle_title(bundle: Bundle) -> str:
     """Return the title of a model with its validation accuracy.
 
-    If the model learned annotator votes, "on votes" follows the accuracy.
+    If the model learned annotator votes, "on votes" follows the accuracy. A model of the demo set
+    has "demo data" instead of the accuracy. If the accuracy is unknown, it is omitted.
     """
     name, accuracy = model_title(bundle), bundle.record.validation_accuracy
     reference = " on votes" if bundle.record.learned_votes else ""

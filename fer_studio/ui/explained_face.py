@@ -36,7 +36,7 @@ def show_explained_face(
         name: The name of the image.
         classes: The classes of the model, in the order of its output.
         predicted: The class that the model predicts; it is selected at first.
-        label: The label of the face; None if it is not a class of the model.
+        label: The label of the face, not necessarily a class of the model; None if unknown.
         key: Key of the selection.
     """
     images = st.container(horizontal=True, gap="small")

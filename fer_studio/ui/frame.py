@@ -22,10 +22,10 @@ ASSETS = Path(__file__).parent / "assets"
 
 #: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: The time in which a browser loads its code for styles. Without it, elements of a new page move by
-#: up to 0.2 of the window when the styles arrive (layout shift).
+#: How long the server waits for the browser to load Streamlit's code for styles. Without this wait,
+#: the elements of a new page move by up to 0.2 of the window when the styles arrive (layout shift).
 _LAYOUT_SECONDS = 0.1
-#: Modules that the first elements of a page need. A new server loads them during this time.
+#: Modules that the first elements of a page need. A new server loads them during the wait.
 _COMMON_MODULES = ("numpy", "PIL.Image", "fer_studio.ui.choices")
 
 

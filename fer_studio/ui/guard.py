@@ -29,7 +29,8 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
-        # The dataset page requires a higher role, which its sections check themselves.
+        # Only the evaluate page and the dataset page have sections. The dataset page requires a
+        # higher role, which its sections check themselves.
         leave_if_refused("evaluate")
         try:
             with address_part(draw.__name__):

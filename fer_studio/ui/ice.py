@@ -111,7 +111,9 @@ def _checked_server(entry: object, number: int, source: str) -> dict[str, Any]:
     for key in ("username", "credential"):
         if key in entry:
             if not isinstance(entry[key], str) or not entry[key]:
-                raise InputError(f"{where} has a {key} that is not a string; put it in quotes.")
+                raise InputError(
+                    f"{where} has a {key} that is empty or not a string; write it in quotes."
+                )
             server[key] = entry[key]
     if any(url.startswith("turn") for url in urls) and not {"username", "credential"} <= set(
         server

@@ -34,7 +34,8 @@ class Proposal:
         source: Where the image was found; stored with the decision.
         label: The label that the form proposes as correct. If None, the form proposes the first
             class that is not the current label.
-        model_label: The class that a model predicts; None if no model is involved.
+        model_label: The class that a model predicts; None if no model is involved, or if the
+            dataset has no such class.
     """
 
     reason: str

@@ -54,8 +54,8 @@ def job_on_request(
 
     Args:
         kind: The kind of work.
-        key: Identifies the work. If there is a running or finished job with this key, no other job
-            is started.
+        key: Identifies the work. If there is a running or finished job with this key that was not
+            cancelled, no other job is started.
         title: What the job does, for messages.
         work: Does the work; it receives the job, to report progress.
         is_pressed: True if the button that starts the job was pressed in this run of the page.

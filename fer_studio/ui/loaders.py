@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_predictor(bundle: Bundle, emphasis: Emphasis = "default") -> Predictor:
-    """Return the predictor of a bundle. It is opened again only if the bundle's files change."""
+    """Return the predictor of a bundle, cached until its files change or others replace it."""
     return _open_predictor(bundle.content_key, emphasis, bundle)
 
 

@@ -2,7 +2,7 @@
 
 Streamlit serves the pictures of ``st.image`` as files, and deletes a file when the next run draws
 another picture in its place. If a page is redrawn quickly, for example while the user steps through
-the faces of a drawer with the arrow keys, the browser asks for files that no longer exist. A data
+the faces in a dialog with the arrow keys, the browser asks for files that no longer exist. A data
 URL arrives together with the element.
 """
 

@@ -62,7 +62,10 @@ class NewestFrameRelay(MediaRelay):
     """
 
     def subscribe(self, track: MediaStreamTrack, buffered: bool = True) -> MediaStreamTrack:
-        """Subscribe as in the base class, but with at most two waiting frames."""
+        """Subscribe as in the base class, but with at most two waiting frames.
+
+        ``buffered`` is ignored: there is always a buffer.
+        """
         proxy = super().subscribe(track, buffered=True)
         # A private attribute as of aiortc 1.16.0; a test fails when it changes.
         assert isinstance(proxy, RelayStreamTrack)

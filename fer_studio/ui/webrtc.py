@@ -93,8 +93,9 @@ def show_webcam(
     Args:
         key: Key of the component; also the argument of ``stream_state``.
         make_channel: Creates a channel, which processes the frames of one connection.
-        ice_servers: Servers as returned by ``load_ice_servers``; may be empty on localhost.
-        on_change: Called when the stream starts or ends.
+        ice_servers: Servers as returned by ``load_ice_servers``; may be empty if browser and app
+            can connect directly, for example on localhost.
+        on_change: Called when the state of the stream changes, also when it begins to connect.
 
     Raises:
         InputError: The connection that the browser requests cannot be set up.

@@ -73,7 +73,7 @@ def test_the_last_frames_get_the_emotion_and_the_first_is_neutral(
     assert emotions(faces) == EXPECTED
     # S005_001 has 11 - 4 further frames, S010_001 14 - 4, S010_002 none.
     assert "5 of 7 sequences" in faces.notes[0]
-    assert "17 frames between them were not read" in faces.notes[0]
+    assert "17 other frames were not read" in faces.notes[0]
     assert faces.split_groups is not None
     assert faces.split_groups.persons == 4
     problems = {p.name.replace(root, ""): (p.reason, p.count) for p in faces.problems}

@@ -104,7 +104,7 @@ def test_a_variable_with_invalid_json_is_named(
         ({"urls": ["stun:ok.example.org", 7]}, "has the address 7"),
         ({"url": "stun:a.example.org", "urls": "stun:a.example.org"}, "unknown key 'url'"),
         ({"urls": TURN["urls"]}, "is a TURN server, which needs"),
-        (TURN | {"credential": 1234}, "credential that is not a string"),
+        (TURN | {"credential": 1234}, "credential that is empty or not a string"),
     ],
 )
 def test_an_invalid_entry_is_identified_by_its_number(entry: object, said: str) -> None:

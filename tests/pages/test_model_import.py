@@ -141,7 +141,7 @@ def test_notes_define_the_labels(
             {},
             "m.onnx does not show which pixel intensities it was trained on (it multiplies",
         ),
-        ("m.pt", "a, b, c", {}, "m.pt is a pickle or PyTorch file"),
+        ("m.pt", "a, b, c", {}, "m.pt may be a pickle or PyTorch file"),
         ("m.h5", "a, b, c", {}, "m.h5 is damaged: it is neither a .keras archive nor"),
     ],
 )

@@ -884,7 +884,7 @@ def test_reuse_settings_fills_the_form(
     assert app.button_group[0].value == "New training"
     assert "gone-recipe no longer exists" in words(app)
     assert "gone-data is not imported: choose another one" in words(app)
-    assert "starting model gone-model no longer exists" in words(app)
+    assert "starting model gone-model can no longer be used" in words(app)
     open_group(app, "run")
     assert app.number_input(key="setting_batch_size").value == 17
     assert app.number_input(key="setting_seed").value == 3

@@ -1,7 +1,8 @@
 """Draw the demo set and compare it with the shipped one, or replace the shipped one.
 
 ``python -m tools.draw_demo`` draws all 3,540 faces, which takes about 20 s, and exits with 1 if
-they differ from the shipped ones; ``--write`` overwrites the shipped files instead.
+the faces or their recorded errors differ from the shipped ones; ``--write`` overwrites the shipped
+files instead.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def main() -> int:
     if is_equal and errors == injected_errors():
         print(f"{len(faces):,} faces are equal to the shipped ones")
         return 0
-    print("the drawn faces differ from the shipped ones")
+    print("the drawn faces or their errors differ from the shipped ones")
     return 1
 
 

@@ -31,7 +31,7 @@ class Pose:
         down: Shift downwards, as a share of the picture's side.
         scale: Factor on the face's size.
         roll: Rotation in the picture plane, in degrees, clockwise.
-        yaw: Rotation to the side, -1 to 1; 1 is about 40 degrees.
+        yaw: Rotation to the left (-1) or right (1) of the picture; 1 is about 40 degrees.
         pitch: Rotation up (-1) or down (1).
     """
 
@@ -136,17 +136,17 @@ def mirrored(outline: Points) -> Points:
     return outline * (-1.0, 1.0)
 
 
-def oval(x: float, y: float, width: float, height: float, tilt: float = 0.0) -> Points:
+def oval(x: float, y: float, half_width: float, half_height: float, tilt: float = 0.0) -> Points:
     """Return the outline of an ellipse, float64 ``[24, 2]``.
 
     Args:
         x: x of the center.
         y: y of the center.
-        width: Half of the width.
-        height: Half of the height.
-        tilt: Shift of the lower end to the right, as a share of the height.
+        half_width: Half of the width.
+        half_height: Half of the height.
+        tilt: Shift of the lower end to the right, as a share of ``half_height``.
     """
-    outline = _unit_circle() * (width, height)
+    outline = _unit_circle() * (half_width, half_height)
     outline[:, 0] += tilt * outline[:, 1]
     return moved(outline, x, y)
 

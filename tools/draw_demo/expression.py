@@ -161,7 +161,8 @@ _VARIANTS: dict[str, tuple[dict[str, float], ...]] = {
     ),
 }
 
-#: Emotions that are often confused with each one; ambiguous faces are mixed with one of them.
+#: Emotions that are often confused with each emotion. Ambiguous faces are mixed with one of them.
+#: An emotion that is listed twice is chosen twice as often.
 _NEIGHBORS: dict[str, tuple[str, ...]] = {
     "angry": ("disgust", "neutral", "sad"),
     "disgust": ("angry", "sad"),
@@ -196,7 +197,8 @@ _DEVIATIONS = Expression(
     mouth_skew=0.25,
 )
 
-#: Limits of the movements; outlines of the face would cross each other beyond them.
+#: Limits of the movements; outlines of the face would cross each other beyond them. Movements that
+#: are not listed have the minimum 0 and the maximum 1.
 _MINIMA = {
     "brow_inner": -0.2,
     "brow_arch": -0.2,
@@ -260,6 +262,6 @@ def draw_expression(
             movement = (1 - share) * movement + share * other
         deviation_scale = 1.0
     deviations = np.array([around(generator, 0.0, spread) for spread in _DEVIATION_VALUES])
-    # The limits also keep deviations from adding movements that an expression does not have.
+    # The limits also keep deviations from making a movement negative that has no opposite.
     values = np.clip(movement + deviation_scale * deviations, _LOW, _HIGH)
     return Expression(**dict(zip(_NAMES, values.tolist(), strict=True)))

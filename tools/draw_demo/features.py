@@ -11,6 +11,7 @@ from tools.draw_demo.canvas import Canvas, Points, curve, mirrored, moved, oval,
 from tools.draw_demo.expression import Expression
 from tools.draw_demo.identity import Identity
 
+#: y of the centers of the eyes, in face units.
 _EYE_HEIGHT = -0.10
 
 #: Horizontal positions on a mouth or an eye, from one corner to the other.

@@ -9,7 +9,7 @@ import numpy as np
 from tools.draw_demo.canvas import Canvas, curve, mirrored, moved, oval, points
 from tools.draw_demo.identity import Identity
 
-#: Height of the top of the skull, in face units.
+#: y of the top of the skull, in face units.
 CROWN = -1.08
 
 
@@ -20,7 +20,7 @@ class _Hairstyle:
     Attributes:
         hairline: The lower edge of the hair, from the right to the left of the picture.
         min_volume: Minimum thickness of the hair above the head, in face units.
-        volume_scale: Factor on the person's hair volume, which is added to the thickness.
+        volume_scale: Factor on the person's hair volume; the product is added to ``min_volume``.
         strands: Lines of individual strands.
         opacity: 1 hides the skin; below 1 the skin is visible.
     """
@@ -113,7 +113,7 @@ _HAIRSTYLES: dict[str, _Hairstyle] = {
 
 
 def draw_back_hair(canvas: Canvas, person: Identity) -> None:
-    """Draw the hair behind the head."""
+    """Draw the hair or the headscarf behind the head; many hairstyles have none there."""
     width, volume = person.head_width, 0.10 + 0.08 * person.hair_volume
     gray = 0.82 * person.hair
     match person.hair_style:

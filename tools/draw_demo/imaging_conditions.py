@@ -80,7 +80,8 @@ def shaded(
     width = person.head_width
     side = 1 if conditions.light_right < 0 else -1
     strength = 20 + 26 * abs(conditions.light_right)
-    # The side of the face away from the light, then the recesses of the face.
+    # The side of the face away from the light and the recesses of the face become darker, and the
+    # forehead and the cheeks become lighter.
     far = curve(
         points(
             (0.3, -1.05), (0.5, -0.3), (0.36, 0.3), (0.3, 0.95), (0.8, 0.75), (1.1, 0), (0.8, -0.9)

@@ -19,7 +19,7 @@ COUNTS: dict[str, tuple[int, ...]] = {
     "test": (48, 6, 52, 87, 59, 41, 62),
 }
 
-#: Number of rows in train, validation and test for each kind of error.
+#: Number of rows for each kind of error, by split; a plain number is for the train split.
 _DUPLICATES = 40
 _CONFLICTS = 12
 _LEAKS = {"validation": 12, "test": 10}
@@ -28,7 +28,8 @@ _WRONG_LABELS = {"train": 73, "validation": 5}
 _BLANKS = {"train": 6, "validation": 1, "test": 1}
 _NON_FACES = {"train": 10, "validation": 2, "test": 2}
 
-#: Every n-th duplicate shares its source with an earlier one, as in real datasets.
+#: Every n-th duplicate shares its source with an earlier one of the same label, if there is one, as
+#: in real datasets.
 _TRIPLET_EVERY = 5
 
 _SEED = 48_2015
@@ -105,7 +106,7 @@ def make_plan() -> Plan:
 
 
 class _RowAllocator:
-    """Returns each row at most once, so that no row has two errors."""
+    """Returns each row at most once, so that no row is chosen for two kinds of errors."""
 
     def __init__(
         self,

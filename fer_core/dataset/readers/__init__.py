@@ -69,7 +69,7 @@ def read_dataset(
     """Read a dataset of any supported kind, without importing it.
 
     Args:
-        path: A table, or a folder or archive (zip, tar) of tables or pictures.
+        path: A table, a Parquet file, or a folder or archive (zip, tar) of tables or pictures.
         split_choice: How missing splits are created; by default 10 % validation and 10 % test.
         report: Called repeatedly with the amount read and the total amount, in bytes or pictures.
         class_choice: How the classes of the source are mapped to the classes of the dataset; by
@@ -133,7 +133,8 @@ def examine_source(
         folder_roles: As for ``read_dataset``.
 
     Raises:
-        InputError: ``path`` does not exist, is of an unknown kind, or contains no class.
+        InputError: ``path`` does not exist, is of an unknown kind, is damaged, or contains no
+            class; or it is not clear which column of a table is which.
     """
     choice = class_choice or ClassChoice()
     with closing(_open_path(path, report)) as source:
@@ -187,7 +188,7 @@ class _Content:
     Attributes:
         names: The paths of all files.
         tables: The tables to read; if there are any, the pictures are not read.
-        pictures: The paths of the pictures; empty for FER+'s folders.
+        pictures: The paths of the pictures; empty for FER+'s folders and for a single file.
         has_votes: True for FER+'s folders, which contain the votes of annotators.
     """
 

@@ -94,9 +94,9 @@ def read_class_folders(
             if isinstance(image, SkipReason):
                 problems.add(face.name, image, face.annotated.class_name)
                 continue
-            folder_split = arrangement.splits.of(face.annotated)
-            split, is_official = _split(folder_split, name.rpartition("/")[2])
-            person = face.annotated.person or folder_split.person
+            named_split = arrangement.splits.of(face.annotated)
+            split, is_official = _split(named_split, name.rpartition("/")[2])
+            person = face.annotated.person or named_split.person
             rows.add(image, face.label, split, face.name, person)
             rows.has_official_splits |= is_official
 
@@ -185,26 +185,26 @@ def _crop(
     return _EMPTY_BOX if crop is None else to_face(crop)
 
 
-def _split(folder_split: NamedSplit, file_name: str) -> tuple[int, bool]:
+def _split(named_split: NamedSplit, file_name: str) -> tuple[int, bool]:
     """Return the split of a picture, and whether it is an official test set of FER2013.
 
     Args:
-        folder_split: The split that the folders of the picture name.
+        named_split: The split that the user chose, or that a list, a table or a folder names.
         file_name: The name of the picture.
     """
-    if folder_split.is_chosen and folder_split.split is not None:
-        return folder_split.split, folder_split.is_official
+    if named_split.is_chosen and named_split.split is not None:
+        return named_split.split, named_split.is_official
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
     # file name is used only if the folder does not determine the split, such as Kaggle's test/
     # folder, which contains both test sets.
-    is_test = folder_split.split == SPLITS.index("test")
-    if folder_split.split is None or (is_test and not folder_split.is_official):
+    is_test = named_split.split == SPLITS.index("test")
+    if named_split.split is None or (is_test and not named_split.is_official):
         file_split = _official_split(file_name)
-        if file_split is not None and (file_split[1] or folder_split.split is None):
+        if file_split is not None and (file_split[1] or named_split.split is None):
             return file_split
-    if folder_split.split is None:
+    if named_split.split is None:
         return SPLITS.index("train"), False
-    return folder_split.split, folder_split.is_official
+    return named_split.split, named_split.is_official
 
 
 def _official_split(file_name: str) -> tuple[int, bool] | None:

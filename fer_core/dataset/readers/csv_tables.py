@@ -119,10 +119,11 @@ def read_tables(
 ) -> FaceSet:
     """Read tables with one face per row, in the order of their rows.
 
-    If a table has a Usage column, the splits come from this column. Otherwise the splits come from
-    the names of the tables (``test.csv``), and tables with other names are training data. If the
-    splits contain one of FER2013's official test sets, missing splits stay missing; otherwise they
-    are created. Rows without a label are counted and skipped.
+    If tables with labels have a Usage column, only the best known of them is read, and the splits
+    come from this column. Otherwise all tables are read, the splits come from the names of the
+    tables (``test.csv``), and tables with other names are training data. If the splits contain one
+    of FER2013's official test sets, missing splits stay missing; otherwise they are created. Rows
+    without a label are counted and skipped.
 
     Args:
         source: Contains the tables.
@@ -192,7 +193,7 @@ def _damage_as_input_error(source: Source, table: FaceTable) -> Iterator[None]:
 
 
 def _tables_to_read(tables: list[FaceTable], problems: ProblemLog) -> list[FaceTable]:
-    """Return the best table with a column of splits, or all tables if none has such a column.
+    """Return the best table with columns of splits and labels; all tables if none has both.
 
     Args:
         tables: The tables of a source.

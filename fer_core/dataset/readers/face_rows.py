@@ -92,8 +92,9 @@ class FaceRows:
         This method can be called only once, because the result takes over the memory of the images.
 
         If there are official splits of FER2013, no splits are created. Otherwise copies of an image
-        and images of one person stay in the same split. The person is identified by the name that
-        ``add`` received; if the name does not identify a person, ``person`` of ``add`` is used.
+        and images of one person stay in the same split, unless there are too few groups of images
+        for this. The person is identified by the name that ``add`` received; if the name does not
+        identify a person, ``person`` of ``add`` is used.
 
         Args:
             split_choice: How missing splits are created.

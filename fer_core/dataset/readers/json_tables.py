@@ -45,7 +45,10 @@ def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None
 
 
 def _records_of_lines(file: Readable) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
-    """Yield the number and the record of each line; None for a line that is not a record."""
+    """Yield the number and the record of each line; None for a line that is not a record.
+
+    Blank lines, and lines that are longer than ``MAX_LINE_BYTES``, are left out.
+    """
     for number, line in text_lines(file):
         if line is None or not line.strip():
             continue

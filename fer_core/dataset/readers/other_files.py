@@ -67,6 +67,8 @@ def report_other_files(
 ) -> None:
     """Add the files that are in folders of pictures, but are not pictures, to the problems.
 
+    Archives and files with one of ``DATA_SUFFIXES`` are not added.
+
     Args:
         files: The files of the source.
         faces: The faces of each picture, by its path.
@@ -111,7 +113,7 @@ def _class_of(folder: Folders, classes: Mapping[Folders, str], parents: set[Fold
 
     Args:
         folder: The folder.
-        classes: The class of the pictures in each folder with pictures.
+        classes: The result of ``_class_of_folder``.
         parents: The folders that contain folders of classes.
     """
     if folder in classes:

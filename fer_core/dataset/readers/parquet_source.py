@@ -32,8 +32,8 @@ class ParquetSource:
 
     The folder contains a table ``<name>.csv`` with the columns of texts and numbers. If the rows
     contain pictures, the folder also contains these as ``<name>/0.png``, …, and the table has a
-    column with the paths of the pictures. If the Parquet file names the class numbers, the table
-    contains these names instead.
+    column with the paths of the pictures. If the Parquet file states a name for each class number,
+    the table contains the names instead of the numbers.
 
     Args:
         file: The open file, which this source closes.
@@ -117,7 +117,7 @@ class ParquetSource:
         try:
             if name == self._table_name:
                 if self._table is None:
-                    self._table = self._table_text()
+                    self._table = self._table_csv()
                 return self._table
             return self._picture(int(name.rpartition("/")[2].removesuffix(".png")))
         except Exception as error:  # pyarrow raises many types of errors for damaged files
@@ -130,7 +130,7 @@ class ParquetSource:
             return _NO_PICTURE
         return content if len(content) <= sources.MAX_FILE_BYTES else sources.too_large()
 
-    def _table_text(self) -> bytes:
+    def _table_csv(self) -> bytes:
         """Return the columns of texts and numbers as CSV, with the paths of the pictures."""
         schema = self._parquet.schema_arrow
         columns = [field.name for field in schema if _is_text_or_number(field.type)]

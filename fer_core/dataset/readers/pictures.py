@@ -28,8 +28,8 @@ MAX_DECODE_SECONDS = 20.0
 #: is ended after ``MAX_DECODE_SECONDS``. Decoding any other picture takes less than a second.
 _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
-#: Formats whose decoding time is limited by the number of bytes and pixels. All other formats are
-#: decoded in a worker process.
+#: Formats whose decoding time is limited by the number of bytes and pixels. All other formats,
+#: except TIFF with some compression methods, are decoded in a worker process.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
 #: Compression methods of TIFF whose decoding time is limited in the same way: none, LZW, deflate
 #: (two numbers) and PackBits. A TIFF of another method can contain JPEGs with many scans.
@@ -126,7 +126,10 @@ def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _stated_pixels(content: bytes) -> int | None:
-    """Return the number of pixels that the header of a picture states; None for other files."""
+    """Return the number of pixels that the header of a picture states.
+
+    The result is None if the file is not a picture, or is visibly damaged.
+    """
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         if _has_oversized_chunk(content):
             return None
@@ -176,10 +179,11 @@ def _stated_jpeg_pixels(content: bytes) -> int | None:
 
 
 def _tiff_tags(content: bytes) -> dict[int, int] | None:
-    """Return the value of each tag in the first directory of a TIFF; None for other files.
+    """Return the value of each tag in the first directory of a TIFF.
 
-    Only tags with one integer of two or four bytes are read correctly, such as width, height and
-    compression. Values of other types are 0. This function is faster than a library.
+    The result is None for other files, and for a TIFF whose directory is damaged. Only tags with
+    one integer of two or four bytes are read correctly, such as width, height and compression.
+    Values of other types are 0. This function is faster than a library.
     """
     order = {b"II*\x00": "<", b"MM\x00*": ">"}.get(content[:4])
     if order is None:
@@ -205,7 +209,10 @@ def _tiff_tags(content: bytes) -> dict[int, int] | None:
 
 
 def _stated_pixels_by_pillow(content: bytes) -> int | None:
-    """Return the number of pixels that a header states; None if Pillow cannot read it."""
+    """Return the number of pixels that a header states; None if Pillow cannot read it.
+
+    If Pillow rejects the picture as too large, the result is ``_MAX_PIXELS + 1``.
+    """
     # Imported here: a machine that only trains may lack Pillow.
     from PIL import Image
 

@@ -50,7 +50,7 @@ class Source(Protocol):
         """Return the sorted paths of all files except hidden files, with ``/`` between folders.
 
         Args:
-            problems: Collects files that must not or cannot be read.
+            problems: Collects empty folders, and files that must not or cannot be read.
 
         Raises:
             InputError: The source cannot be read or exceeds a limit.
@@ -60,7 +60,7 @@ class Source(Protocol):
         """Yield the path of each file with its content, or with the reason why it is skipped.
 
         Raises:
-            InputError: The total size of the files exceeds the limit.
+            InputError: The total unpacked size of the files in an archive exceeds the limit.
         """
 
     def open(self, name: str) -> AbstractContextManager[ByteStream]:

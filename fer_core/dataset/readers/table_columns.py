@@ -467,6 +467,6 @@ def _is_number(field: bytes) -> bool:
 
 
 def _may_be_label(field: bytes) -> bool:
-    """Return True if a field may be a class: a name, or a number of at most 20."""
+    """Return True if a field may be a class: a name, or a whole number from 0 to 20."""
     text = field_text(field)
     return not _is_number(field) or (text.removesuffix(".0").isdigit() and float(text) <= 20)

@@ -26,8 +26,8 @@ from fer_core.dataset.readers.table_columns import (
 
 _PIXEL_COUNT = FACE_SIZE * FACE_SIZE
 
-#: A number that is not negative. A number with more digits is rejected, because converting it would
-#: be slow.
+#: A number that is not negative. The number of digits is limited, because converting a very long
+#: number would be slow.
 _PIXEL_NUMBER = re.compile(rb"\+?\d{1,9}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,2})?|\.\d{1,20}")
 #: The pixel values, by their usual notation. One look-up parses and validates a value.
 _PIXEL_VALUES = {str(value).encode(): value for value in range(256)}

@@ -55,8 +55,8 @@ def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
     """Return the labeled tables, each with the split that its name states, as in ``test.csv``.
 
     A split that the user chose replaces the split in the name. If a table has neither, its role is
-    None, so that the user has to decide. The result is empty if no table has a split, or if a table
-    has a column of splits, because then only that table is read.
+    None, so that the user has to decide. The result is empty if no table has a split. It is also
+    empty if a table has a column of splits, because then only one table with such a column is read.
     """
     labeled = [table for table in tables if table.columns.label is not None]
     has_column = any(table.columns.split is not None for table in labeled)

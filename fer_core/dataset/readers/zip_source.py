@@ -92,7 +92,7 @@ class ZipSource:
         return sorted(self._members)
 
     def _skip_reason(self, entry: zipfile.ZipInfo, name: str | None) -> SkipReason | None:
-        """Return why a member must not be read; None if it can be read.
+        """Return why a member must not be read; None if the member is a folder or can be read.
 
         Args:
             entry: The entry of the member in the directory of the archive.
@@ -117,7 +117,8 @@ class ZipSource:
 
     def _content(self, name: str) -> bytes | SkipReason:
         try:
-            # The archive may state a wrong size, so the limit applies to what is actually read.
+            # The archive may state more bytes than the member has, so the limit applies to what is
+            # actually read.
             with self.open(name) as stream:
                 content = stream.file.read(sources.MAX_FILE_BYTES + 1)
         # A damaged member raises many types of errors: a wrong checksum, a broken stream, a wrong

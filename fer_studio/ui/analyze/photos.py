@@ -29,6 +29,7 @@ _MAX_KEPT_MB = 256
 #: Session state: True while the user wants to see the sample picture.
 _SAMPLE_CHOSEN = "sample_chosen"
 _SAMPLE_KEY = "sample"
+#: Keys of the upload field and of the camera.
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
 
 
@@ -252,8 +253,8 @@ def show_empty_state() -> None:
         st.markdown(
             "**Drop photos above** to see every face in them with its emotion probabilities, and "
             f"to download the results as a table: up to {_MAX_PHOTOS} photos at once, as JPEG, "
-            "PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF. Photos of more than 80 megapixels are "
-            "analyzed at a reduced size."
+            "PNG, WebP, HEIC, AVIF, BMP, TIFF or GIF. Photos of more than about 80 megapixels "
+            "(WebP: 37) are analyzed at a reduced size."
         )
         st.button(
             "Try a sample picture",

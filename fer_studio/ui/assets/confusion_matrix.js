@@ -1,5 +1,5 @@
-// A confusion matrix, as wide as its container, with totals and a legend of the colors. Its cells are square,
-// or lower if the matrix would otherwise be too high for the window.
+// A confusion matrix with totals and a legend of the colors. It is as wide as its container, up to MAX_WIDTH.
+// Its cells are square, or lower if the matrix would otherwise be too high for the window.
 //
 // data.title    what a screen reader says about the matrix
 // data.classes  the names of the classes
@@ -22,8 +22,9 @@ const STATES = new WeakMap()
 const MIN_CELL = 26
 // The maximum width of a matrix in pixels.
 const MAX_WIDTH = 720
-// The height of the elements above the matrix, and the minimum of the height that limits the cells, in pixels.
-// app.css contains both numbers as well.
+// The matrix should be no higher than the window without the elements above the matrix. The first number is
+// the height of these elements, the second one is the smallest such limit, both in pixels. app.css contains
+// both numbers as well.
 const [HEIGHT_ABOVE, MIN_HEIGHT] = [480, 320]
 // The color of the cells: red, green and blue.
 const COLOR = [0, 114, 178]

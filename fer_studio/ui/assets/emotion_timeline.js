@@ -20,7 +20,8 @@ const FILL = 0.86
 // The arrow keys move by the first of these shares of the visible time, with Shift by the second one, like
 // the keys "page up" and "page down".
 const [STEP, LARGE_STEP] = [1 / 200, 1 / 20]
-// The time in milliseconds after a key press in which another one replaces it. Only then the time is sent.
+// The delay in milliseconds between a key press and the message with the chosen time. If another key is
+// pressed meanwhile, only the time that the last key press chose is sent.
 const KEY_DELAY = 150
 // The color of the lines at the chosen time and at markers.
 const LINE_COLOR = "#7A7A7A"
@@ -171,8 +172,8 @@ function draw(state, width, style) {
   listen(state, svg)
 }
 
-// Returns the filled area below a curve as the path of an SVG. Each time in which the person is present gives
-// a closed shape of its own.
+// Returns the filled area below a curve as the path of an SVG. Each uninterrupted interval in which the person
+// is present gives a closed shape of its own.
 function curve({ xOf, data }, { seconds, step }, values, base, height) {
   const [start, end] = data.limits
   const pointAt = (time, value) =>

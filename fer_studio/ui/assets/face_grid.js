@@ -45,8 +45,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
         return data.isGrouped ? [framed(tiles, data.hidden[number])] : tiles
       }),
     )
-    // The page numbers may be below the faces: the next page starts with its first face. If some faces
-    // remain, for example after a decision about one of them, the page keeps its position.
+    // The page numbers may be below the faces, so the browser scrolls to the first face of the new page. If
+    // some faces remain, for example after a decision about one of them, it does not scroll.
     if (isOtherPage && grid.getBoundingClientRect().top < 0) grid.scrollIntoView()
   }
   grid.classList.toggle("grouped", data.isGrouped)

@@ -1,4 +1,5 @@
-// A photo with a box for each face, and its faces as a row of thumbnails; a click selects a face.
+// A photo with a box for each face, and its faces as a row of thumbnails; a click or an arrow key selects a
+// face.
 //
 // data.picture   the photo as a data URL
 // data.alt       the description of the photo
@@ -9,7 +10,7 @@
 //                is too small for a box and cannot be selected
 // data.selected  the position of the selected face among those that can be selected
 //
-// Sends "chosen", the position of a clicked face among those that can be selected.
+// Sends "chosen", the position of the face that the user selects, among those that can be selected.
 
 // The state of each photo on the page, by the element that contains it.
 const VIEWS = new WeakMap()

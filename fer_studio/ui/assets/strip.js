@@ -3,7 +3,7 @@
 // items     {title, detail, color} of each thumbnail
 // selected  the position of the selected item
 // paint     sets the picture of a thumbnail: (element, item)
-// select    called with the position of a clicked item
+// select    called with the position of an item that is clicked or reached with a key
 // hover     called with the position of the item under the mouse or with the focus; -1 if there is none
 function fillStrip(strip, items, selected, { paint, select, hover = () => {} }) {
   strip.replaceChildren(

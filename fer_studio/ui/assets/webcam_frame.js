@@ -10,15 +10,16 @@ export default function ({ data, parentElement }) {
 
   const addStyles = () => {
     cancelAnimationFrame(frameRequest)
-    const frame = stage.querySelector("iframe")?.contentDocument
-    if (frame?.getElementById("root")) {
-      if (frame.getElementById("fer-studio")) return
-      const style = frame.createElement("style")
+    const frameDocument = stage.querySelector("iframe")?.contentDocument
+    if (frameDocument?.getElementById("root")) {
+      if (frameDocument.getElementById("fer-studio")) return
+      const style = frameDocument.createElement("style")
       style.id = "fer-studio"
       style.textContent = data.css
-      frame.head.append(style)
+      frameDocument.head.append(style)
     } else if (stage.isConnected && performance.now() < deadline) {
-      // Checked before every repaint of the browser, so that the component never appears without styles.
+      // The frame is looked for again before every repaint of the browser, so that the component never
+      // appears without styles.
       frameRequest = requestAnimationFrame(addStyles)
     }
   }

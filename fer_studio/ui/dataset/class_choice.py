@@ -72,7 +72,8 @@ class ImportChoice:
 
     Attributes:
         classes: Which class of the dataset each class of the source becomes.
-        folders: Whether each folder of the source is a split, a class, or left out.
+        folders: The roles that the user gave to folders: a split, a class, or left out. All other
+            folders keep the roles that their names suggest.
     """
 
     classes: ClassChoice
@@ -83,8 +84,9 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
     """Draw a field for each folder and each class of a source, to choose what it becomes.
 
     Returns:
-        The choice; None while the classes are counted, if a choice is missing, or if the chosen
-        classes are not possible. If it is None, the page shows the progress or the reason.
+        The choice; None while the classes are counted, if the source cannot be read, if a choice is
+        missing, or if the chosen classes are not possible. If it is None, the page shows the
+        progress or the reason.
     """
     folder_fields = st.container()
     # This field is drawn in every run, also while the classes are counted, because Streamlit drops
@@ -272,7 +274,7 @@ def _choose_changes(
 
 
 def _with_numbers(choice: ClassChoice, source_classes: Sequence[SourceClass]) -> ClassChoice:
-    """Return the choice with a name for each class number.
+    """Return the choice with the names that its order gives to the class numbers.
 
     The choice is unchanged if it has no order, or if it is not clear whether the numbers begin at 0
     or at 1.

@@ -63,7 +63,8 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
         for row, label in zip(matching.rows, matching.suggested, strict=True)
         if label != NO_LABEL
     }
-    # In this finding, a model suggests the labels; in other findings, annotators do.
+    # In this finding, a model suggests the labels. In findings about votes, annotators do. Other
+    # findings suggest no labels.
     is_model_suggestion = finding.kind == "mislabelled"
     drawer = FaceDrawer(
         dataset,

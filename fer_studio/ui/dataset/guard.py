@@ -15,8 +15,8 @@ from fer_studio.ui.decision_bar import show_decision_bar
 def section(draw: Callable[[OpenDataset], None]) -> Callable[[OpenDataset], None]:
     """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
-    If the dataset was deleted, the section shows only an error. Below the section is the bar with
-    the number of decisions about the dataset and a button to undo the last change.
+    If the dataset was deleted, the section shows only an error. If there are decisions about the
+    dataset, the bar below the section shows their number and a button to undo the last change.
     """
 
     @functools.wraps(draw)

@@ -66,8 +66,8 @@ _NOTICE = "dataset_import_notice"
 #: Session key of the number of the current upload field. A new number replaces the field by an
 #: empty one.
 _UPLOADER = "dataset_upload_round"
-#: Session key of the ``ImportSource.key`` of the source whose classes the page showed in its last
-#: run.
+#: Session state: the page showed the classes of one source in its last run; this is the
+#: ``ImportSource.key`` of that source. None if the page showed no valid choice of classes.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
 
@@ -76,7 +76,7 @@ class ImportNotice:
     """The result of the last import of this session.
 
     Attributes:
-        name: The name of the new dataset.
+        name: The name of the new dataset; if nothing was imported, the name that was requested.
         images: The number of imported images.
         skipped: The number of files or rows that were skipped.
         groups: How images were grouped for the splits that the import created; None if the source

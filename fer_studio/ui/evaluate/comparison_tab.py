@@ -65,7 +65,7 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 def last_comparison(key: str) -> Comparison | None:
     """Return the comparison that this session showed last.
 
-    Return None if the first evaluation of this comparison has another key.
+    Return None if there is none, or if its first evaluation has another key.
 
     Args:
         key: The key of the first model's evaluation.

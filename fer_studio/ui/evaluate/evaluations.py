@@ -71,7 +71,7 @@ class LoadedEvaluation:
     def dataset_rows(self) -> NDArray[np.intp]:
         """The row of each evaluated image in ``dataset``, intp ``[n]``.
 
-        Without a dataset, the rows are 0 to n - 1.
+        Without a dataset, a row is the position in the stored predictions of the model.
         """
         if self.request is None or self.request.curated is None:
             return self.result.rows
@@ -171,7 +171,9 @@ class EvaluationRequest:
         return repr(parts)
 
     def finished_evaluation(self) -> LoadedEvaluation | None:
-        """Return the evaluation if this or another session has finished it; otherwise None.
+        """Return the evaluation if its job has a result, or if its predictions are in the cache.
+
+        Otherwise, return None.
 
         Raises:
             InputError: The evaluation failed, or is impossible.

@@ -30,7 +30,13 @@ def show_share(
 
 
 def show_number(title: str, estimate: Estimate, hint: str | None = None) -> None:
-    """Draw the card of a number; the arguments are those of ``show_share``."""
+    """Draw the card of a number with its interval, as wide as possible.
+
+    Args:
+        title: The name of the metric.
+        estimate: The number and its interval; both may be undefined.
+        hint: The tooltip; None for no tooltip.
+    """
     _show(title, number(estimate.value), number_interval(estimate), hint, "stretch")
 
 

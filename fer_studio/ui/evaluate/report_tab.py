@@ -143,7 +143,10 @@ def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_fa
 
 
 def _document(evaluation: LoadedEvaluation) -> dict[str, Any]:
-    """Return the content of the JSON file; against votes, it includes the annotator agreement."""
+    """Return the content of the JSON file.
+
+    If votes define the true classes, it includes the comparison with the annotators.
+    """
     document = evaluation_document(_detailed(evaluation))
     if evaluation.votes is not None:
         document["votes"] = evaluation.votes.to_json()

@@ -144,8 +144,8 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
         st.caption(
             f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
             "corruptions of several strengths. The measurement takes a few seconds to a few "
-            "minutes and runs in the background. The curves are kept until the server stops, and "
-            "the report includes them."
+            "minutes and runs in the background. The curves are kept until the server stops or "
+            "newer curves replace them, and the report includes them."
         )
         return
     _show_curves(result_of(job))

@@ -64,7 +64,8 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
     masks = {
-        # The training of the model started from the weights of the starting model.
+        # The model started with the weights of its starting model, so it has also learned from the
+        # training images of that model.
         "training images": seen.is_train | seen.is_train_of_start_model,
         "validation images": seen.is_validation,
     }

@@ -59,7 +59,7 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
 @st.fragment
 def _draw_controls(session: LiveSession, settings: Settings) -> None:
     leave_if_refused("live")
-    previous_choices = _choices_shown_elsewhere(session)
+    previous_values = _values_shown_elsewhere(session)
     # No gap: between the two containers is the invisible element that updates the address.
     with st.container(gap=None):
         with address_part("live_controls"):
@@ -108,12 +108,16 @@ def _draw_controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    if session.is_waiting or _choices_shown_elsewhere(session) != previous_choices:
+    if session.is_waiting or _values_shown_elsewhere(session) != previous_values:
         st.rerun()
 
 
-def _choices_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
-    """Return the choices that the rest of the page shows but does not refresh by itself."""
+def _values_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
+    """Return the values that the rest of the page shows but does not refresh by itself.
+
+    These are the choices and the message about a problem. While a stream is active, the page
+    refreshes them itself, so the result is empty.
+    """
     if session.is_active:
         return ()
     if not session.takes_snapshots or session.processor is None:

@@ -114,7 +114,7 @@ def show_problem(session: LiveSession) -> None:
 
 
 def _show_state(session: LiveSession, snapshot: LiveSnapshot) -> None:
-    """Draw one sentence: the state of the stream, and what to do next."""
+    """Draw one message: the state of the stream and, if necessary, what to do next."""
     connecting = session.connecting_seconds
     if session.state.is_playing:
         _show_playing(snapshot)

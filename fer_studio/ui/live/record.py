@@ -42,7 +42,7 @@ _TABLE_ROWS = 100
 #: Height in pixels of a chart's title, and of the padding around title and chart.
 _CHART_MARGIN = 84
 _EMPTY_TEXT = (
-    ":material/timeline: While the camera runs, the probabilities of every face over time appear "
+    ":material/timeline: While the camera runs, the probabilities of the faces over time appear "
     "here. Times, boxes and probabilities are recorded, but no pictures. Reloading the page "
     "deletes the record: download it first."
 )
@@ -215,9 +215,7 @@ def _show_table(rows: RecordRows) -> None:
         height=250,
         key="live_table",
         column_config={
-            "Time": st.column_config.TextColumn(
-                width="small", help="Minutes and seconds since the first face"
-            ),
+            "Time": st.column_config.TextColumn(width="small", help="Time since the first face"),
             "Person": st.column_config.NumberColumn(width="small"),
             "Class": st.column_config.TextColumn(width="small"),
             **dict.fromkeys(columns, percent),

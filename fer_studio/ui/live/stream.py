@@ -20,7 +20,7 @@ def may_use_camera(url: str | None) -> bool:
     """Return True if browsers allow a page at this address to use the camera.
 
     Args:
-        url: The page's address in the browser; None if unknown.
+        url: The page's address in the browser; None if unknown, which counts as allowed.
     """
     if not url:
         return True
@@ -65,7 +65,7 @@ def show_stream(session: LiveSession) -> None:
 
 
 def show_help() -> None:
-    """Draw help for connection errors."""
+    """Draw help for errors of the camera and of the connection."""
     with st.expander("If the picture does not start", icon=":material/help:"):
         st.markdown(_HELP)
 
@@ -87,15 +87,15 @@ def _show_webcam(session: LiveSession) -> None:
     # If the user clicks outside this fragment just before the component sends a message, the
     # browser combines both into one request, which reruns only this fragment (seen in Streamlit
     # 1.67). The whole page therefore runs after such a message. While the browser connects or the
-    # stream plays, the next change of the state does this.
+    # stream plays, the whole page runs at the next change of the state.
     is_message_when_idle = not session.is_drawing_page and not session.is_active
     if session.has_new_state or is_message_when_idle:
         session.has_new_state = False
         st.rerun()  # other parts of the page depend on the stream's state
 
 
-#: Help for connection errors. The terms in quotes appear in the browser's red message above the
-#: buttons.
+#: Help for errors of the camera and of the connection. The bold terms in quotes appear in the
+#: browser's red message above the buttons.
 _HELP = """
 **Nothing happens, or "NotAllowedError"**: the browser or the system denies the camera. Click the
 camera icon next to the address, allow it, and press Start again. On macOS and Windows the browser

@@ -318,7 +318,10 @@ def _load_upload(key: str) -> None:
 
 
 def reuse_settings(run: RunSummary) -> None:
-    """Fill the form from a run, and open the form; the callback of a button."""
+    """Fill the form from a run, and open the form; the callback of a button.
+
+    Do nothing if the configuration of the run cannot be read.
+    """
     if run.config is None:
         return
     start = "" if run.start is None else run.start.model
@@ -333,7 +336,7 @@ def reuse_settings(run: RunSummary) -> None:
     if run.data != DEMO_NAME and run.data not in dataset_names(load_settings()):
         message += f" Its dataset {run.data} is not imported: choose another one."
     if start and not can_start_from(start, load_settings()):
-        message += f" Its starting model {start} no longer exists: choose another one."
+        message += f" Its starting model {start} can no longer be used: choose another one."
     st.session_state[_LOAD_MESSAGE] = (True, message)
 
 

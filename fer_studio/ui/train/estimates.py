@@ -204,7 +204,10 @@ def _show_details(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
-    """Draw the estimate in words, with the time on the demo set, and warn if memory is short."""
+    """Draw the estimate in words, and warn if memory is short.
+
+    If the time on the demo set is known, it is drawn for comparison.
+    """
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)

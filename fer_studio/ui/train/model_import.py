@@ -95,7 +95,8 @@ class _Outcome:
 def collect_imported_model() -> str | None:
     """Return the name of the new model if an import of this session has just finished.
 
-    The outcomes of all finished jobs of this session are stored for ``show_import``.
+    The outcomes of the finished jobs of this session are stored for ``show_import``. A stopped
+    import is only reported in a toast.
 
     Returns:
         The name, once for each import; None if no import has just succeeded.
@@ -384,8 +385,9 @@ class _ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file with the network.
-        weights: The name of the file with the weights. None unless the network is an architecture
-            in a ``.json`` file, and exactly one other upload is not metadata.
+        weights: The name of the file with the weights, if the network is an architecture in a
+            ``.json`` file: the only other upload that is not metadata. None if there is no such
+            upload or more than one, or if the network is not a ``.json`` file.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
@@ -485,7 +487,8 @@ def _with_files(
         What ``work`` returns.
 
     Raises:
-        InputError: ``work`` failed; the message does not contain the path of the folder.
+        InputError: The uploads cannot be stored, or ``work`` failed. The message does not contain
+            the path of the temporary folder.
     """
     with _stored(files, settings) as path:
         start = time.monotonic()
@@ -503,7 +506,7 @@ def _with_files(
 
 @contextmanager
 def _stored(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
-    """Store the uploads in a hidden folder until the end; yield the path of the network in it."""
+    """Store the uploads in a temporary hidden folder; yield the path of the network in it."""
     root = settings.models_root
     with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,7 @@ from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.model_import import collect_imported_model, show_import
 from fer_studio.ui.train.model_links import show_model_links
 
-#: Session key of the name of the last imported model, which the table selects.
+#: Session key of the name of the last imported model. The table initially selects this model.
 _IMPORTED = "imported_model"
 
 
@@ -54,8 +54,8 @@ def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle
     imported_name = st.session_state.get(_IMPORTED)
     initial_rows = [names.index(imported_name)] if imported_name in names else []
     # Streamlit stores the selection as a row number. The key changes with the list of models, so
-    # that this number never refers to another model. The key also changes after an import, so that
-    # the new model is selected.
+    # that this number never refers to another model. The key also changes after the import of
+    # another model, so that the new model is selected.
     key = hash((*names, *initial_rows)) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         [_row(bundle, default_name) for bundle in bundles],

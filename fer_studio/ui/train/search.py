@@ -263,8 +263,8 @@ def _create(settings: Settings) -> None:
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the values of the form as the arguments of ``setup_from_form``.
 
-    A field gets its default if it has not been drawn yet: a callback runs before the form is drawn
-    for the recipe and the settings that were selected last.
+    This function runs in a callback, that is, before the form is drawn again. The fields of a newly
+    selected recipe or setting may therefore not exist yet. Their default values are used.
     """
     state = st.session_state
     recipe: str = state["search_recipe"]
@@ -515,7 +515,8 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     """Draw the table of trials, the best first; trials without a value are last."""
     is_share = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
-    # The columns "Worker" and "Problem" are left out if they would not distinguish any trials.
+    # The column "Worker" is left out if all trials have the same worker, the column "Problem" if no
+    # trial has a problem.
     has_workers = len({trial.worker for trial in summary.trials}) > 1
     has_problems = any(trial.problem for trial in summary.trials)
     rows = [

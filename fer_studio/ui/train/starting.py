@@ -105,14 +105,17 @@ def selected_start(settings: Settings) -> tuple[StartingModel | None, Path | Non
     """Return the starting model and its file; None and None for random weights.
 
     Raises:
-        InputError: The model no longer exists, or its file cannot be read.
+        InputError: The model no longer exists, no training can start from it, or its file cannot be
+            read.
     """
     name = st.session_state.get(START) or _NONE
     if not name:
         return None, None
     bundle = _usable_bundles(settings).get(name)
     if bundle is None:
-        raise InputError(f"The model {name!r} no longer exists; choose another one to start from.")
+        raise InputError(
+            f"The model {name!r} can no longer be used; choose another one to start from."
+        )
     return starting_model(bundle, st.session_state.get(FREEZE) or None)
 
 

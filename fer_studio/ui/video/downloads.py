@@ -21,8 +21,8 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, subtitles_of
 def show_downloads(analysis: LoadedAnalysis, settings: Settings) -> None:
     """Draw the buttons of all downloads.
 
-    All files reflect the user's current names, merges and exclusions. Only the annotated video
-    reflects those that applied when the video was made.
+    The annotated video reflects the names, merges and exclusions that applied when it was made. All
+    other files reflect the current ones.
     """
     table, names = analysis.table, analysis.edits.name_by_person
     stem = PurePath(analysis.settings.video).stem or "video"

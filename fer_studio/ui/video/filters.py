@@ -34,7 +34,7 @@ class Filters:
 
 
 def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
-    """Draw the filters in a popover in ``place``, and a caption if the filters hide something."""
+    """Draw the filters in a popover in ``place``, and captions if they hide persons or times."""
     titles = analysis.titles
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}

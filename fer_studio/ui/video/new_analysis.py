@@ -244,7 +244,7 @@ def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSe
     except InputError as error:
         show_error(error)
     except ValueError:
-        # This is the only ValueError that the values of the fields can cause.
+        # The values of the fields can cause a ValueError only if the range ends before it starts.
         show_error("The end of the range should be after its start; change one of them.")
     return None
 
@@ -254,8 +254,8 @@ def _start(
 ) -> None:
     """Start an analysis of each video.
 
-    A video that cannot be analyzed does not prevent the analyses of the others. The page then shows
-    the newest analysis that was started.
+    If the analysis of one video cannot be started, the analyses of the others are started all the
+    same. The page then shows the newest analysis that was started.
 
     Args:
         template: The settings of all analyses.
@@ -265,8 +265,8 @@ def _start(
 
     Raises:
         InputError: The visitor may not analyze videos, an upload is too large, the path is not
-            allowed, there are too many videos, or an analysis could not be started. In the last two
-            cases, other analyses may have been started.
+            allowed or contains no videos, there are too many videos, or an analysis could not be
+            started. In the last two cases, other analyses may have been started.
     """
     admission().require(Role.VIEWER)
     # For each video: its name, its path (None for an upload), and its content (only for an upload).

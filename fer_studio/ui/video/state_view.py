@@ -23,7 +23,7 @@ from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.feedback import run_on_analysis
 
-#: Seconds between two refreshes of an analysis that is running or pending.
+#: Seconds between two refreshes of an analysis that is queued, starting or running.
 _REFRESH_SECONDS = 1.0
 #: Color and icon of the badge with the name of each state.
 _STYLES: dict[ActualState, tuple[str, str]] = {
@@ -52,7 +52,14 @@ def show_notes(summary: AnalysisSummary) -> None:
 
 
 def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
-    """Draw the current state; redraw the whole page if the analysis starts, ends or is deleted."""
+    """Draw the current state; draw the whole page again if the analysis ends or is deleted.
+
+    Args:
+        analysis_id: The ID of the analysis.
+        was_pending: True if the analysis was queued, starting or running when the whole page was
+            drawn.
+        settings: The root folders of the program.
+    """
     leave_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:

@@ -41,9 +41,9 @@ def read_affectnet(files: SourceFiles, problems: ProblemLog) -> Layout | None:
 
     Tables (``training.csv``, ``validation.csv``) have the columns ``subDirectory_filePath`` and
     ``expression``, and usually columns with the box of the face. The split comes from the name of
-    the table. If there are no tables, each picture has an annotation file: ``images/123.jpg`` has
-    ``annotations/123_exp.npy``. In this case, the split comes from the folders (``train_set``,
-    ``val_set``).
+    the table, or from the folders of the picture if this name states no split. If there are no
+    tables, each picture has an annotation file: ``images/123.jpg`` has ``annotations/123_exp.npy``.
+    In this case, the split comes from the folders (``train_set``, ``val_set``).
 
     Args:
         files: The files of the source.

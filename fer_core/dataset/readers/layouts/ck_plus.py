@@ -30,9 +30,9 @@ _NO_FRAME_NAME = SkipReason("is not named as a frame of CK+, such as S005_001_00
 def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read CK+'s sequences and the files ``…_emotion.txt`` with their emotions.
 
-    A sequence begins with a neutral face and ends with the peak of an emotion. The last frames of a
-    sequence get the emotion, the first frame is neutral, and the frames between are not read.
-    Sequences without a file of their emotion are not read.
+    A sequence begins with a neutral face and ends with the peak of an emotion. The frames up to the
+    peak get the emotion (``PEAK_FRAMES``), an earlier frame 1 is neutral, and all other frames are
+    not read. Sequences without a file of their emotion are not read.
 
     Args:
         files: The files of the source.
@@ -73,9 +73,9 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     note = (
         f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file that "
         f"states their emotion. In each of these sequences, the last {PEAK_FRAMES} frames got the "
-        "emotion, and the first frame is neutral (leave out the class neutral if you do not want "
-        "it); "
-        f"{counted(unused, 'frame')} between them were not read."
+        "emotion, and an earlier frame 1 is neutral (leave out the class neutral if you do not "
+        "want it); "
+        f"{counted(unused, 'other frame')} were not read."
     )
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
@@ -131,7 +131,7 @@ def _emotion(content: bytes) -> str | None:
 
 
 def _emotions_of_frames(frames: Mapping[int, object], emotion: str, peak: int) -> dict[int, str]:
-    """Return the emotions of the frames that are read: the first frame and those at the peak."""
+    """Return the emotions of the frames that are read: those at the peak and an earlier frame 1."""
     emotions = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
     first = min(frames)
     # A sequence that does not begin with frame 1 was shortened, and may begin with an expression.

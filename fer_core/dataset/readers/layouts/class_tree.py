@@ -37,9 +37,9 @@ def read_class_tree(
 ) -> Layout:
     """Read ``<split>/<class>/picture`` or ``<class>/picture``, at any depth.
 
-    The class is the last folder of a path that is named after an emotion. In a path without such a
-    folder, it is a folder next to the class folders of other paths, or else the first folder inside
-    the folder of the split.
+    The class is the folder that the user chose as a class, or else the last folder of a path that
+    is named after an emotion. In a path without such a folder, the class is found by the class
+    folders of other paths and by the folders of splits; see the comments in ``class_positions``.
 
     A folder below the folder of the class may name the person: ``<class>/<subject>/picture``.
 
@@ -148,7 +148,7 @@ def _emotion_and_split(folder: str) -> tuple[str, int] | None:
 
 
 def _drop_single_person(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
-    """Remove the person if all folders below the classes have the same name, such as "images"."""
+    """Remove the person if all faces with a person have the same one, such as "images"."""
     if len({face.person for (face,) in faces.values() if face.person is not None}) == 1:
         for path, (face,) in faces.items():
             faces[path] = (replace(face, person=None),)
@@ -284,7 +284,8 @@ def _undecided_classes(
 ) -> Iterator[Folders]:
     """Yield the folders about which the user decides whether they are classes.
 
-    They contain pictures and are next to a folder of a split, but not next to a folder of a class.
+    They contain pictures, have no role and are next to a folder of a split. Neither they nor the
+    folders next to them have the name of a class that is inside a split.
     """
     class_keys: set[str] = set()
     split_parents: set[Folders] = set()

@@ -96,7 +96,8 @@ def read_file_codes(pictures: Sequence[str], problems: ProblemLog) -> Layout | N
         problems: Collects the pictures whose file name states no class.
 
     Returns:
-        The layout; None if too few file names state a class.
+        The layout; None if too few file names state a class, or if there are no codes and all file
+        names state the same emotion.
     """
     for codes in _DATASETS:
         classes = _classes_of(pictures, codes.class_of)

@@ -51,7 +51,9 @@ class AnnotatedFace:
     Attributes:
         class_name: The class of the face in the source.
         parent_folders: The folders above the folder of the class, or all folders of the picture if
-            the class is not the name of a folder. They may name the split or the person.
+            the class is not the name of a folder. They may name the split or the person. Folders
+            that belong to the format (``images``) may be left out. If the user has to choose the
+            split of a list, this is the file name of the list instead.
         subfolders: The folders below the folder of the class.
         split: Index into ``SPLITS`` if the split comes, for example, from a list, a table or the
             file name. In this case, ``parent_folders`` and ``subfolders`` do not matter for the

@@ -16,7 +16,7 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
-#: A list is used if at least this share of its paths are paths of pictures in the source.
+#: A list is used if at least this share of its lines or paths are pictures in the layout.
 _MIN_SHARE = 0.5
 
 
@@ -84,7 +84,10 @@ def _has_split(face: AnnotatedFace) -> bool:
 
 
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield the path, the split and the lines of each text file that is named after a split."""
+    """Yield the path, the split and the paths in each text file that is named after a split.
+
+    An empty text replaces a line with other content, so that it counts as an unknown path.
+    """
     for name in files_about_many_pictures(files.names, LIST_SUFFIXES):
         named_split = split_from_name(_stem(name))
         if named_split is None:

@@ -231,7 +231,8 @@ def paths_in(source: Source, table: FaceTable) -> Iterator[str]:
     """
     position = table.columns.path
     with source.open(table.name) as stream:
-        meter = ReadMeter(source.label, table.size, None)  # raises InputError if too large
+        # Reading through the meter raises InputError if the file is too large.
+        meter = ReadMeter(source.label, table.size, None)
         lines = (line for _, line in rows_of_table(table.name, meter.metered(stream.file)) if line)
         if table.columns.has_header:
             next(lines, None)

@@ -20,7 +20,7 @@ class PictureFinder:
     """Finds the pictures that lists and tables name.
 
     If RAF-DB's aligned and original pictures (``a_aligned.jpg`` and ``a.jpg``) are both in the
-    source, the aligned pictures are found.
+    source, the aligned pictures are found, unless a path leads exactly to an original picture.
 
     Args:
         pictures: The paths of the pictures in the source.
@@ -33,8 +33,8 @@ class PictureFinder:
             self._by_stem[_stem(_key(picture.rpartition("/")[2]))].append(picture)
         folders = Counter(folders_of(picture) for picture in pictures if _is_aligned(picture))
         has_versions = any(len(group) > 1 for group in self._by_stem.values())
-        #: The folder of the pictures to read, if the source also contains other versions of these
-        #: pictures.
+        #: The folder with most of the aligned pictures, if the source also contains other versions
+        #: of pictures; otherwise None. The pictures in this folder are preferred.
         self.chosen_folder: Folders | None = None
         if folders and has_versions:
             self.chosen_folder = folders.most_common(1)[0][0]

@@ -75,7 +75,8 @@ def arrange(
         problems: Collects pictures without a class, and repeated folders.
 
     Raises:
-        InputError: A folder with a role does not exist.
+        InputError: A folder with a role does not exist, it is not clear which column of a table is
+            which, or the source contains frames of CK+ without the files of their emotions.
     """
     root = files.source.label
     layout = _layout(files, choice, roles, problems)
@@ -120,6 +121,7 @@ def _layout(
                 return layout
         check_ck_plus_labels(files)
         return read_class_tree(files.pictures, choice, roles, problems)
+    # Tables may state the classes of the pictures that are not in folders of emotions.
     without_class = {name for name in files.pictures if not _is_in_emotion_folder(name)}
     table_layout = Layout({})
     add_listed_pictures(files, table_layout, without_class, problems)

@@ -140,10 +140,10 @@ def _folder(
 ) -> Folders | None:
     """Return the folder that a path in a configuration names.
 
-    The path is relative to ``path`` or to the folder of the configuration. If no such folder
-    exists, the path may come from another computer. In this case, the last parts of the path are
-    compared with the ends of the folders in the source. Return None if no folder matches, or if
-    several folders match.
+    The path is relative to the value of the key ``path``, to the folder of the configuration, or
+    to the source. If no such folder exists, the path may come from another computer. In this case,
+    the last parts of the path are compared with the ends of the folders in the source. Return None
+    if no folder matches, or if several folders match.
 
     Args:
         value: The path.
