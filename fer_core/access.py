@@ -1,6 +1,7 @@
 """Roles and permissions of visitors.
 
-Without a configuration there is no login, and every visitor may do everything. With a
+Without a configuration there is no login, and every visitor may do everything (unless
+FER_STUDIO_LOGIN is "required": then the app is closed). With a
 configuration in Streamlit's ``secrets.toml``, visitors log in with an identity provider, and their
 e-mail address determines their role::
 
@@ -66,7 +67,8 @@ class Admission:
 
     Attributes:
         role: The visitor's role.
-        is_shared: True if roles are configured, even if the configuration is invalid.
+        requires_login: True if visitors have to log in, or if nobody may do anything because the
+            configuration is invalid; False if every visitor may do everything.
         person: The visitor's e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
         providers: The identity providers to log in with. Empty if the visitor is a viewer or an
@@ -75,7 +77,7 @@ class Admission:
     """
 
     role: Role
-    is_shared: bool
+    requires_login: bool
     person: str = ""
     is_logged_in: bool = False
     providers: tuple[str, ...] = ()
@@ -202,7 +204,7 @@ def decide_admission(
     except InputError as error:
         return closed_admission(str(error))
     if rules is None:
-        return Admission(Role.EDITOR, is_shared=False)
+        return Admission(Role.EDITOR, requires_login=False)
     return rules.admit(claims, now)
 
 
@@ -214,7 +216,7 @@ def closed_admission(reason: str) -> Admission:
     """
     return Admission(
         Role.NONE,
-        is_shared=True,
+        requires_login=True,
         reason=f"This server is closed until its administrator fixes the configuration: {reason}",
     )
 

@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0, or 2 if the request is invalid.
+        The exit code: 0 on success, 2 if the command failed, 130 if it was interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == [_APP_COMMAND]:

@@ -32,7 +32,7 @@ def decided(secrets: dict[str, Any] = SECRETS, **others: Any) -> Admission:
 
 def test_without_a_configuration_everything_is_allowed() -> None:
     visitor = decide_admission({}, "as configured", {}, NOW)
-    assert visitor == Admission(Role.EDITOR, is_shared=False)
+    assert visitor == Admission(Role.EDITOR, requires_login=False)
     assert decide_admission({"webrtc": {}}, "none", {}, NOW) == visitor
     visitor.require(Role.EDITOR)
 
@@ -193,7 +193,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_an_invalid_configuration_closes_the_app(secrets: dict[str, Any], said: str) -> None:
     visitor = decided(secrets, email="ada@example.org")
     assert visitor.role is Role.NONE
-    assert visitor.is_shared
+    assert visitor.requires_login
     assert visitor.providers == ()
     assert said in visitor.reason
     assert "\n" not in visitor.reason

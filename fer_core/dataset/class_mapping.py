@@ -319,7 +319,7 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
     """Return the names of numbered classes whose emotions are not known.
 
     The numbers 0 to 6 in a table are known, because most tables use FER2013's order. The numbers
-    1 to 7 and 0 to 7 are unknown.
+    1 to 7 are unknown, and so are 0 to 7 unless class 7 is rare.
     """
     if choice.fixed_classes is None:
         return []

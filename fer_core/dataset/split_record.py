@@ -45,7 +45,7 @@ class SplitGroups:
         """The created splits and the grouping, in one sentence for users."""
         splits = " and ".join(self.created) or "no split"
         if not self.kept_together:
-            return f"Created {splits} from single images."
+            return f"Created {splits}; each image was assigned independently."
         persons = "1 person" if self.persons == 1 else f"{self.persons:,} persons"
         kinds = [
             f"images of one person ({persons}, from {' and '.join(self.person_sources)})"

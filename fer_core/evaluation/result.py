@@ -50,7 +50,7 @@ HUMAN_ACCURACY = (0.65, 0.60, 0.70)
 class EvaluationResult:
     """The raw predictions of a model for ``n`` images (at least one), with their true labels.
 
-    Every metric is a property that is computed on first access and then kept. Metrics of type
+    Metrics that take long are computed on first access and then kept. Metrics of type
     ``Estimate`` carry a 95 % confidence interval. A metric that is undefined, such as the recall of
     a class without images, has the value None.
 
@@ -71,7 +71,7 @@ class EvaluationResult:
             same photo with other pixels) in train, bool ``[n]``. None if unknown.
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
         facts: Properties of the evaluation that change the meaning of its metrics, such as drawn
-            faces or test images, and a warning about each.
+            faces or test images, and warnings about them.
         classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
         slicings: Accuracy by image quality. It is computed from the images, so it is empty unless
             the caller adds it with ``dataclasses.replace``.

@@ -1,7 +1,7 @@
 """Run the trials of a search: launch a run for each trial, and report its epochs to Optuna.
 
 If a worker dies, on any machine, the heartbeat of its trial ends. Optuna notices this and adds a
-retry of the trial to the study. The retry continues the run of the trial.
+retry of the trial to the study. On the same machine, the retry continues the run of the trial.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _REPORT_SECONDS = 10.0
 
 
 class _TrialFailedError(Exception):
-    """A trial failed or was interrupted; the search continues with the next trial."""
+    """A trial failed, or was interrupted because the search was stopped."""
 
 
 def run_search(
@@ -139,18 +139,19 @@ class _Worker:
         import optuna
 
         optuna.storages.fail_stale_trials(self._study)
-        self._start_grace_periods()
+        self._record_first_heartbeats()
         states = [trial.state.name for trial in current_trials(self._study)]
         if "WAITING" in states or len(states) < self._setup.trials:
             return "run"
         # If another worker dies, its running trial has to be retried here.
         return "wait" if "RUNNING" in states else "done"
 
-    def _start_grace_periods(self) -> None:
+    def _record_first_heartbeats(self) -> None:
         """Record a heartbeat for each running trial for which this worker has not recorded one.
 
-        Optuna never retries a trial without a heartbeat. Therefore a trial whose worker dies before
-        its own first heartbeat would never be retried.
+        Optuna retries a trial whose last heartbeat is older than its grace period, but never a
+        trial without a heartbeat. Without this function, a trial whose worker dies before its first
+        heartbeat would never be retried.
         """
         storage: Any = self._study._storage
         for trial in self._study.get_trials(deepcopy=False):

@@ -180,7 +180,7 @@ def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
     On a shared server, only the person who started the analysis may do this, whatever the role of
     the visitor: videos of people are personal data.
     """
-    if not visitor.is_shared:
+    if not visitor.requires_login:
         return True
     return bool(visitor.person) and visitor.person.lower() == analysis.owner.lower()
 

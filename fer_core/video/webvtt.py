@@ -16,7 +16,8 @@ def to_webvtt(
     Args:
         table: The rows of an analysis.
         names: Names of persons by number.
-        offset: The time in seconds, as in the table, at which the video with the subtitles starts.
+        offset: Where the video with the subtitles starts in the analyzed video, in seconds; above 0
+            if it is an excerpt. It is subtracted from all times.
     """
     cues = ["WEBVTT", ""]
     for period in dominant_periods(table):

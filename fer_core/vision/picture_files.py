@@ -1,4 +1,4 @@
-"""Find the pictures in a folder, and read a picture's file."""
+"""List the files in a folder, and read a picture's file."""
 
 from __future__ import annotations
 
@@ -62,4 +62,4 @@ def read_picture(path: Path) -> bytes:
 
 def too_large_text(name: str) -> str:
     """Return the message about a file that is larger than ``MAX_PICTURE_BYTES``."""
-    return f"{name} is larger than {MAX_PICTURE_BYTES >> 20} MB; choose a picture."
+    return f"{name} is larger than {MAX_PICTURE_BYTES >> 20} MB; choose a smaller picture."

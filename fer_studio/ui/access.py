@@ -63,7 +63,7 @@ def leave_if_refused(page: str) -> None:
 
 def is_private() -> bool:
     """Return True if only this machine can reach the app, and no roles are configured."""
-    return not admission().is_shared and not _is_reachable()
+    return not admission().requires_login and not _is_reachable()
 
 
 def _secrets() -> Mapping[str, Any]:
@@ -121,7 +121,7 @@ def show_warning_without_login() -> None:
 
     If the setting ``login`` is "none", the administrator intends this, and there is no warning.
     """
-    if admission().is_shared or load_settings().login == "none" or not _is_reachable():
+    if admission().requires_login or load_settings().login == "none" or not _is_reachable():
         return
     _log_missing_login()
     st.warning(

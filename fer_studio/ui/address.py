@@ -64,8 +64,8 @@ class _AddressState:
         memory: The remembered values of all pages, as text, by the argument ``memory`` of ``keep``.
         page: The name of the open page.
         arrivals: How often the session has opened a page.
-        unread_parameters: Those parameters of the address with which the page was opened that no
-            widget has read yet; empty after the first run of the page that shows its content.
+        unread_parameters: The parameters that the address had when the page was opened, without
+            those that a widget has already read; empty after the first run of the page that shows its content.
         is_content_pending: True if the current run of the page does not show its content yet.
         is_whole_view: True if the address describes the whole view, because the visitor has
             reached it with "back" or "forward". A selection that the address omits then gets its
@@ -73,7 +73,8 @@ class _AddressState:
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         selections: The selections on the page, by the name of their parameter.
         runs: How often the session has drawn a page as a whole.
-        problems: What is wrong with the address, by the key of the widget.
+        problems: What is wrong with a selection from the address or from an earlier visit, by the
+            key of the widget.
         problem_container: The container at the top of the page in which problems are shown.
         problem_elements: The elements that show the problems, by the key of the widget.
         unsaved: The versions of the results that would be lost if the browser tab were closed, by
@@ -299,7 +300,7 @@ def _written(value: Value, write: Callable[[Value], str]) -> str:
 
 
 def _report_unavailable(state: _AddressState, key: str, selection: str, replacement: str) -> None:
-    """Show that a selection in the address is not available.
+    """Show that a selection from the address, or from an earlier visit, is not available.
 
     Args:
         state: The state of the session.

@@ -369,7 +369,7 @@ def test_a_list_with_numbers_is_asked_about(write_files: WriteFiles, draw: Draw)
     assert class_by_name(faces) == {"0.png": "sad", "1.png": "fear", "2.png": "happy"}
     assert [(p.name, p.reason) for p in faces.problems] == [
         ("labels.txt:4", "names a picture that does not exist"),
-        ("3.png", "has no line in the list of the classes"),
+        ("3.png", "is in no list of pictures and classes"),
     ]
 
 

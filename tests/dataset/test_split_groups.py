@@ -204,7 +204,7 @@ def test_pictures_of_one_moment(faces: Images) -> None:
     created, groups = split(np.stack([faces[0]] * 30), [number % 2 for number in range(30)])
     assert np.bincount(created).tolist() == [18, 6, 6]
     assert groups.kept_together == ()
-    assert "single images" in groups.summary
+    assert "assigned independently" in groups.summary
 
 
 def test_recordings_of_persons_do_not_leak(

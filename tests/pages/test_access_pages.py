@@ -179,7 +179,7 @@ def secrets_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
 
 
 def test_secrets_that_cannot_be_read_close_the_server(home: Settings, secrets_file: Path) -> None:
-    assert not admission().is_shared
+    assert not admission().requires_login
     secrets_file.write_text("[access\n")
     assert admission().role == 0
     assert "secrets.toml cannot be read" in admission().reason
@@ -197,7 +197,7 @@ def test_secrets_that_cannot_be_read_close_the_server(home: Settings, secrets_fi
 def test_unrelated_secrets_have_no_effect(home: Settings, secrets_file: Path) -> None:
     secrets_file.write_text('[webrtc]\nice_servers = [{ urls = "stun:stun.example.org" }]\n')
     assert _secrets() == {"webrtc": {"ice_servers": [{"urls": "stun:stun.example.org"}]}}
-    assert not admission().is_shared
+    assert not admission().requires_login
 
 
 def demote(app: AppTest) -> None:

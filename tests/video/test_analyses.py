@@ -64,8 +64,8 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Any:
         stand_in.end(name)
 
 
-def visitor(person: str, role: Role = Role.VIEWER, *, is_shared: bool = True) -> Admission:
-    return Admission(role, is_shared, person, is_logged_in=True)
+def visitor(person: str, role: Role = Role.VIEWER, *, requires_login: bool = True) -> Admission:
+    return Admission(role, requires_login, person, is_logged_in=True)
 
 
 def test_one_analysis_runs_and_the_others_wait_in_order(
@@ -158,7 +158,7 @@ def test_nobody_sees_the_analyses_of_others_on_a_shared_server(
     # An analysis without an owner is from a time without a login: nobody's.
     assert not may_see(settings_for(clip), visitor(""))
     assert not may_see(settings_for(clip), ada)
-    local = Admission(Role.EDITOR, is_shared=False)
+    local = Admission(Role.EDITOR, requires_login=False)
     assert len(list_analyses(settings, local)) == len(list_analyses(settings)) == 3
 
 

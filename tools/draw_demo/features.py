@@ -237,7 +237,7 @@ def _draw_mouth(canvas: Canvas, person: Identity, expression: Expression) -> Non
         canvas.fill(0.88 * skin, below)
     if person.beard in ("moustache", "full", "goatee"):
         _draw_moustache(canvas, person, mouth)
-    canvas.fill(person.lip_darkness * skin, mouth.area(mouth.outer_upper, mouth.outer_lower))
+    canvas.fill(person.lip_brightness * skin, mouth.area(mouth.outer_upper, mouth.outer_lower))
     gap = mouth.inner_lower - mouth.inner_upper
     if gap.max() > 0.03:
         canvas.fill(0.16 * skin + 8, mouth.area(mouth.inner_upper, mouth.inner_lower))

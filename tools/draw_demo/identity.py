@@ -25,7 +25,17 @@ HAIR_STYLES: tuple[tuple[str, float], ...] = (
     ("beanie", 0.8),
 )
 
-_BEARDED_HAIR = {"short", "side_part", "buzz", "bald", "receding", "curly", "afro", "beanie"}
+#: Hairstyles of persons who may have a beard.
+_HAIR_STYLES_WITH_BEARD = {
+    "short",
+    "side_part",
+    "buzz",
+    "bald",
+    "receding",
+    "curly",
+    "afro",
+    "beanie",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class Identity:
         mouth_width: Half the width of the relaxed mouth.
         mouth_height: Distance of the mouth below the center of the face.
         lip_fullness: Height of a lip.
-        lip_darkness: Gray of the lips as a share of the skin's.
+        lip_brightness: Gray of the lips as a share of the skin's.
         beard: ``none``, ``stubble``, ``moustache``, ``goatee`` or ``full``.
         glasses: ``none``, ``round`` or ``square``.
         age: 0 (young) to 1 (old); adds wrinkles.
@@ -84,7 +94,7 @@ class Identity:
     mouth_width: float
     mouth_height: float
     lip_fullness: float
-    lip_darkness: float
+    lip_brightness: float
     beard: str
     glasses: str
     age: float
@@ -99,7 +109,7 @@ def draw_identity(generator: np.random.Generator) -> Identity:
     is_gray = happens(generator, 0.15 + 0.5 * age)
     # Fair hair occurs only with fair skin, gray hair with any skin.
     hair = between(generator, 150, 225) if is_gray else between(generator, 18, 0.62 * skin)
-    can_have_beard = hair_style in _BEARDED_HAIR
+    can_have_beard = hair_style in _HAIR_STYLES_WITH_BEARD
     beard = "none"
     if can_have_beard and happens(generator, 0.4):
         beard = pick(
@@ -127,7 +137,7 @@ def draw_identity(generator: np.random.Generator) -> Identity:
         mouth_width=around(generator, 0.32, 0.06),
         mouth_height=around(generator, 0.60, 0.06),
         lip_fullness=around(generator, 0.075, 0.04),
-        lip_darkness=around(generator, 0.72, 0.14),
+        lip_brightness=around(generator, 0.72, 0.14),
         beard=beard,
         glasses=pick(generator, (("none", 8), ("round", 1), ("square", 1))),
         age=age,

@@ -20,7 +20,7 @@ from fer_studio.ui.analyze.photos import Photo
 _DOWNLOAD_QUALITY = 92
 #: JPEG quality of the displayed picture, which is sent to the browser at every click on a face.
 _DISPLAY_QUALITY = 85
-#: Maximum longer side of the displayed picture in pixels. A downloaded picture has its full size.
+#: Maximum longer side of the displayed picture in pixels. A downloaded picture is not reduced.
 _DISPLAY_SIDE = 1460
 #: Maximum shorter side of a thumbnail in pixels, about twice its size on the screen.
 _THUMBNAIL_SIDE = 160
@@ -99,7 +99,7 @@ def discard_pictures(photo_keys: frozenset[str]) -> None:
 
 
 def annotated_jpeg(photo: Photo, result: PhotoResult) -> bytes:
-    """Return the annotated photo in full size, as a JPEG file."""
+    """Return the annotated photo as a JPEG file, in the size in which it was analyzed."""
     content = photo.read()
     with picture_slot(content):
         image = decode_picture(content, photo.name)

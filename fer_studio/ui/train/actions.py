@@ -46,7 +46,9 @@ _MAX_MODEL_NAME = 64
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
-    """Draw a row with the actions that the run's state allows: at most two, and the menu "More".
+    """Draw a row with the actions that the run's state allows.
+
+    These are at most two buttons and the menu "More"; a pending run has no menu.
 
     The buttons have icons, "Continue…" and "More" have none, so that all fit in a row on a phone.
     """

@@ -43,7 +43,7 @@ _SPARKLINE_POINTS = 40
 #: The caption of curves whose runs are grouped.
 _GROUPED_CAPTION = (
     "Lines are means over the seeds, bands ± 1 standard deviation, up to the last epoch that all "
-    "runs of a row have finished."
+    "runs of a row have finished. Runs without a finished epoch are left out."
 )
 
 
@@ -95,7 +95,7 @@ def _rank(group: SeedGroup) -> tuple[bool, float]:
 
     Active runs come first, the newest at the top. The other runs follow, the most accurate first.
     The accuracy of an active run is ignored because it changes with each epoch: the table could get
-    another order just before a click on it, and would lose the selection.
+    another order just before a click on it, and the click would have no effect.
     """
     is_active = any(run.is_active for run in group.runs)
     return is_active, 0.0 if is_active else _accuracy(group)

@@ -216,7 +216,7 @@ def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSe
         st.caption(
             f":material/lock: **Analyze** stores the file on the machine that runs this app, "
             f"{until}. Results with small pictures of the faces are kept until you delete the "
-            "analysis." + (" Other visitors do not see them." if admission().is_shared else "")
+            "analysis." + (" Other visitors do not see them." if admission().requires_login else "")
         )
     else:
         st.caption(

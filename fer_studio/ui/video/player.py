@@ -33,7 +33,7 @@ def show_player(analysis: LoadedAnalysis) -> None:
     if path is None:
         is_stored = analysis.source is not None
         st.info(
-            "Browsers cannot play this file. Click on the timeline to see its frames."
+            "This file cannot be played here. Click on the timeline to see its frames."
             if is_stored
             else f"{plain_text(analysis.settings.video)} is no longer stored. Click on the "
             "timeline to see stored pictures.",

@@ -105,7 +105,7 @@ class Layout:
         notes: Sentences about how the source is read.
         undecided_classes: Folders of pictures next to folders of splits. The user has to say
             whether they are classes.
-        unnamed_lists: Lists whose names state no split. The user has to say which split they are.
+        lists_without_split: Lists whose names state no split. The user has to say which split they are.
             Each list is represented by the parent folders of its faces.
     """
 
@@ -117,7 +117,7 @@ class Layout:
     tables: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     undecided_classes: set[Folders] = field(default_factory=set)
-    unnamed_lists: set[Folders] = field(default_factory=set)
+    lists_without_split: set[Folders] = field(default_factory=set)
 
 
 def folders_of(name: str) -> Folders:

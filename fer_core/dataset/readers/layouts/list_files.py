@@ -32,7 +32,7 @@ from fer_core.dataset.readers.split_names import split_from_name
 #: picture of the source.
 _CHECKED_LINES = 30
 _MIN_SHARE = 0.5
-_NO_LINE = SkipReason("has no line in the list of the classes")
+_NO_LINE = SkipReason("is in no list of pictures and classes")
 _REPEATED = SkipReason("repeats a picture; only its first line counts")
 _BAD_CLASS = SkipReason("has a class that is not one of RAF-DB's, 1 to 7")
 
@@ -60,7 +60,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """
     finder = PictureFinder(files.pictures)
     faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
-    list_of_picture: dict[str, str] = {}
+    list_by_picture: dict[str, str] = {}
     class_names = {
         str(number): name for number, name in read_yolo_config(files).class_names.items()
     }
@@ -69,13 +69,13 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             files.source, name, finder, faces, problems, class_names=class_names
         ):
             faces[picture].append(face)
-            list_of_picture[picture] = name
+            list_by_picture[picture] = name
     if not faces:
         return None
     for picture in files.pictures:
         if picture not in faces and not finder.has_other_versions(picture):
             problems.add(picture, _NO_LINE, class_name="")
-    used_lists = sorted(set(list_of_picture.values()))
+    used_lists = sorted(set(list_by_picture.values()))
     notes = [f"The classes were read from {', '.join(map(as_text, used_lists[:5]))}."]
     box_count = sum(face.box is not None for group in faces.values() for face in group)
     if box_count:
@@ -88,7 +88,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         asks_user_about_all_folders=False,
         notes=notes,
     )
-    ask_about_lists_without_split(layout, list_of_picture)
+    ask_about_lists_without_split(layout, list_by_picture)
     return layout
 
 

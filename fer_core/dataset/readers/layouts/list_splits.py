@@ -160,7 +160,7 @@ def ask_about_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> N
         if is_known or any(split_from_name(folder) for folder in folders_of(picture)):
             continue
         parent_folders = (name.rpartition("/")[2],)
-        layout.unnamed_lists.add(parent_folders)
+        layout.lists_without_split.add(parent_folders)
         layout.faces[picture] = tuple(
             replace(face, parent_folders=parent_folders) for face in faces
         )

@@ -82,7 +82,7 @@ def arrange(
     layout = _layout(files, choice, roles, problems)
     # A role can be that of the source, of a list without a named split, or of a picture folder.
     missing = roles.missing(
-        {(root,), *layout.unnamed_lists, *(folders_of(name) for name in files.pictures)}
+        {(root,), *layout.lists_without_split, *(folders_of(name) for name in files.pictures)}
     )
     if missing:
         raise InputError(

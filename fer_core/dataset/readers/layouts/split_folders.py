@@ -28,12 +28,12 @@ _LIST_SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".list")
 
 @dataclass(frozen=True)
 class SplitFolder:
-    """A folder that is a split or a class, is left out, or about which the user has to decide.
+    """A folder or list that is a split, is left out, or about which the user has to decide.
 
     Attributes:
         name: The name of the folder, or its path in the source if several folders have this name.
-        role: ``train``, ``validation``, ``test`` or ``class``; empty if the folder is left out, and
-            None if its name does not say what it is, so that the user has to decide.
+        role: ``train``, ``validation`` or ``test``; empty if the folder is left out, and None if
+            its name does not say what it is, so that the user has to decide.
         count: Number of pictures in the folder; 0 for a table, whose rows are not counted.
         may_be_class: True if the user can also give the folder the role ``class``.
     """
@@ -46,12 +46,13 @@ class SplitFolder:
 
 @dataclass(frozen=True, slots=True)
 class NamedSplit:
-    """The split that the folders of a picture name.
+    """The split that a picture's folders state by their names.
 
     Attributes:
         split: Index into ``SPLITS``; None if no folder names a split.
         is_official: True if the folder is named like an official test set of FER2013.
-        is_chosen: True if the user, or a list or table of the source, chose the split.
+        is_chosen: True if the split does not come from the name of a folder, but from the user, a
+            list, a table or the picture's own name.
         is_left_out: True if the picture is not read, because the user leaves its folder out or has
             not decided about this folder yet.
         person: The person that a folder above the classes names; None without such a folder.
@@ -222,9 +223,9 @@ class _SplitFinder:
         if root_role in SPLITS:
             self._root_split = NamedSplit(SPLITS.index(root_role), is_chosen=True)
         self._asks_about_all_folders = layout.asks_user_about_all_folders
-        self._unnamed_lists = layout.unnamed_lists
+        self._lists_without_split = layout.lists_without_split
         self._roles = roles
-        #: The parent folders of all faces.
+        #: The parent folders in ``keys``.
         self._paths = {parent_folders for parent_folders, _ in keys}
         #: Number of folders at the start that all paths have in common.
         self._common = _common_length(self._paths)
@@ -248,13 +249,14 @@ class _SplitFinder:
     ) -> tuple[NamedSplit | None, Folders | None]:
         """Return the split, and the folder to list with this split.
 
-        The split is None if the user has to decide about the folder. The folder is None if no
-        parent folder names the split.
+        The split is None if the user has to decide about the folder. The folder is None
+        if a subfolder names the split, or if the split is that of the whole source.
         """
         chosen_split = self._chosen_split(parent_folders, subfolders)
         if chosen_split is not None:
             return chosen_split
-        if parent_folders in self._unnamed_lists:
+        # The faces come from a list whose name states no split.
+        if parent_folders in self._lists_without_split:
             return None, parent_folders
         for level in range(len(parent_folders) - 1, -1, -1):
             named_split = split_from_name(parent_folders[level])

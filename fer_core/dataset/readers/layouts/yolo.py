@@ -64,7 +64,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
         split = config.split_of(picture)
         if split == _split_of_folders(parent_folders):
-            # The folders state the same split. The user can choose another split for folders.
+            # The folders state the same split. A split that is stored with the face would override the
+            # split that the user chooses for a folder.
             split = None
         uses_config |= split is not None
         picture_faces = []
@@ -93,8 +94,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     if uses_config:
         notes.append(f"The splits were read from {as_text(config.file_name)}.")
     notes += [
-        f"{as_text(config.file_name)} names the folder {as_text(folder)} for several splits, which "
-        "says nothing about its pictures."
+        f"{as_text(config.file_name)} names the folder {as_text(folder)} for several splits, so it "
+        "does not determine the split of its pictures."
         for folder in config.ambiguous_folders
     ]
     return Layout(faces, notes=notes)
