@@ -65,7 +65,8 @@ class _AddressState:
         page: The name of the open page.
         arrivals: How often the session has opened a page.
         unread_parameters: The parameters that the address had when the page was opened, without
-            those that a widget has already read; empty after the first run of the page that shows its content.
+            those that a widget has already read; empty after the first run of the page that shows
+            its content.
         is_content_pending: True if the current run of the page does not show its content yet.
         is_whole_view: True if the address describes the whole view, because the visitor has
             reached it with "back" or "forward". A selection that the address omits then gets its

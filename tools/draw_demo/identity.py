@@ -26,7 +26,7 @@ HAIR_STYLES: tuple[tuple[str, float], ...] = (
 )
 
 #: Hairstyles of persons who may have a beard.
-_HAIR_STYLES_WITH_BEARD = {
+_STYLES_WITH_BEARD = {
     "short",
     "side_part",
     "buzz",
@@ -109,7 +109,7 @@ def draw_identity(generator: np.random.Generator) -> Identity:
     is_gray = happens(generator, 0.15 + 0.5 * age)
     # Fair hair occurs only with fair skin, gray hair with any skin.
     hair = between(generator, 150, 225) if is_gray else between(generator, 18, 0.62 * skin)
-    can_have_beard = hair_style in _HAIR_STYLES_WITH_BEARD
+    can_have_beard = hair_style in _STYLES_WITH_BEARD
     beard = "none"
     if can_have_beard and happens(generator, 0.4):
         beard = pick(

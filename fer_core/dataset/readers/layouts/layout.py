@@ -105,7 +105,7 @@ class Layout:
         notes: Sentences about how the source is read.
         undecided_classes: Folders of pictures next to folders of splits. The user has to say
             whether they are classes.
-        lists_without_split: Lists whose names state no split. The user has to say which split they are.
+        lists_without_split: Lists whose names state no split, so that the user has to choose it.
             Each list is represented by the parent folders of its faces.
     """
 

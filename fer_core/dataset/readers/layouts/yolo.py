@@ -64,8 +64,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
         split = config.split_of(picture)
         if split == _split_of_folders(parent_folders):
-            # The folders state the same split. A split that is stored with the face would override the
-            # split that the user chooses for a folder.
+            # The folders state the same split. A split that is stored with the face would override
+            # the split that the user chooses for a folder.
             split = None
         uses_config |= split is not None
         picture_faces = []
