@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,16 +43,26 @@ def shown_seconds(page: Page, name: str) -> float:
     return float(handle.json_value())
 
 
-def settled_seconds(page: Page, target: Locator) -> float:
-    """Click an element and wait for the result.
+@dataclass(frozen=True)
+class ClickTimes:
+    """Seconds from a click to its result.
 
-    Returns:
-        The seconds from the click until the script of the page has run and no visible element is
-        still loading.
+    Attributes:
+        answered: Until the script of the page had run, so that its texts were visible.
+        settled: Until no visible element was still loading. The browser loads the code for each
+            kind of element, such as charts or tables, when a tab shows it for the first time.
     """
+
+    answered: float
+    settled: float
+
+
+def click_times(page: Page, target: Locator) -> ClickTimes:
+    """Click an element that reruns the page, and wait for the result."""
     target.click()
-    handle = page.wait_for_function("window.benchmark.settled")
-    return float(handle.json_value())
+    page.wait_for_function("window.benchmark.settled !== null")
+    times = page.evaluate("window.benchmark")
+    return ClickTimes(times["answered"], times["settled"])
 
 
 def layout_shift(page: Page) -> float:

@@ -2,7 +2,8 @@
 
 The pixels and labels of an imported dataset never change. Decisions are stored separately and can
 be undone. The decision *drop* excludes an image, *relabel* gives an image another class, and *keep*
-marks an image as checked and correct, so that quick fixes do not change it.
+marks an image as checked and correct. Quick fixes, which are rules that drop all images of a kind of
+finding, do not change a kept image.
 """
 
 from __future__ import annotations
@@ -260,7 +261,7 @@ class CurationMatch:
         is_single = len(self.unknown) == 1
         return (
             f"The curation names {counted(len(self.unknown), 'image')} that the "
-            f"dataset does not have ({names}{more}); "
+            f"dataset does not have or that are equal to others ({names}{more}); "
             f"{'this decision is' if is_single else 'these decisions are'} ignored, "
             "all others apply."
         )

@@ -124,7 +124,10 @@ class Overview:
         if largest is None or smallest is None or ratio is None:
             return "There are no images."
         if len(self.class_weights) == 1:
-            return f"All images have one class, {largest}: there is nothing to classify."
+            return (
+                f"All {self.reference} images have one class, {largest}: a model cannot learn to "
+                "distinguish classes."
+            )
         evaluated_split = "validation" if self.counts.get("validation") else self.reference
         accuracy = self.majority_accuracy(evaluated_split)
         baseline_text = (

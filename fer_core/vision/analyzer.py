@@ -57,8 +57,8 @@ class Analyzer:
 
         Args:
             predictor: Classifies the crops.
-            detector: Detects the faces in ``detect`` and ``analyze``; its geometry determines the
-                crops in ``classify``.
+            detector: Detects the faces in ``detect`` and ``analyze``; its ``geometry``
+                converts the box of a face to the square that is cropped.
         """
         self.predictor = predictor
         self.detector = detector

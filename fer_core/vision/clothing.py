@@ -22,7 +22,8 @@ _TOP, _BOTTOM = -0.35, 2.0
 _HUES, _SATURATIONS, _GRAYS = 12, 4, 8
 #: Minimum saturation of a colored pixel, 0 to 255. The hue of less saturated pixels is noise.
 _MIN_SATURATION = 40
-#: Approximate width in pixels to which the region is reduced before its colors are counted.
+#: Minimum width in pixels to which a wider region is reduced before its colors are counted; the
+#: result is less than twice as wide.
 _WORKING_WIDTH = 48
 
 

@@ -1,1 +1,1 @@
-"""The shared Streamlit code of the pages."""
+"""The Streamlit code of the pages: shared modules, and a package for each page."""

@@ -7,8 +7,8 @@ lead to the same view.
 
 The address is read when a visitor arrives at a page. A small component in the browser writes the
 address, because ``st.query_params`` adds an entry to the browser's history at every change. The
-back button would then lead through all selections, and could not leave a page that adds its
-defaults to the address.
+back button would then lead through all selections. On a page that adds its defaults to the address,
+it would lead to the same page without them, which would add them again.
 """
 
 from __future__ import annotations

@@ -73,7 +73,8 @@ class _KeptPhotos:
     """The photos of one widget (upload field or camera), kept when the widget is no longer drawn.
 
     Attributes:
-        arrival: What ``arrivals`` returned when the page was opened for the last time.
+        arrival: The value of ``arrivals()`` when this page was last opened; another value means
+            that the page has been opened again.
         current: The photos in the widget.
         earlier: The photos that the widget contained before Streamlit emptied it.
         lost: How many photos were not moved to ``earlier``, because of the memory limit.

@@ -34,7 +34,8 @@ from fer_studio.ui.text import plain_text
 #: Maximum number of failed files that are listed.
 _MAX_FAILED = 20
 _PHOTOS_PER_PAGE = 40
-#: Session state: the position of the chosen face among the readable faces, by the key of the photo.
+#: Session state: the position of the chosen face among the faces that are large enough, by the key
+#: of the photo.
 _CHOSEN_FACES = "chosen_faces"
 #: Maximum height of the table of photos in pixels.
 _MAX_TABLE_HEIGHT = 300

@@ -45,7 +45,7 @@ def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
             args=(recording,),
             disabled=not (session.state.is_playing or recording.is_running),
             help=f"Keeps the annotated video, at most {maximum}, in the server's memory until you "
-            "download or discard it. No video is recorded unless this is on.",
+            "discard it or record again. No video is recorded unless this is on.",
         )
         if recording.is_running:
             st.caption(f":red[●] {duration_text(recording.seconds)} of {maximum}")

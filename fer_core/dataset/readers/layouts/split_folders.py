@@ -46,7 +46,7 @@ class SplitFolder:
 
 @dataclass(frozen=True, slots=True)
 class NamedSplit:
-    """The split that a picture's folders state by their names.
+    """The split of a picture, and where it comes from.
 
     Attributes:
         split: Index into ``SPLITS``; None if no folder names a split.
@@ -104,10 +104,10 @@ def find_split_folders(
 ) -> SourceSplits:
     """Return the splits of a source by its folders.
 
-    The user has to decide about a folder above the classes that names no split, unless the folder
-    contains all pictures, contains the folder of a split or is in one, or is a numbered person.
-    If ``layout.asks_user_about_all_folders`` is False, the user only has to decide about such a
-    folder if it is next to a folder that names a split.
+    The user has to decide about pictures whose folders above the classes name no split, unless the
+    folder is a numbered person. The question is about the outermost of these folders that does not
+    contain all pictures. If ``layout.asks_user_about_all_folders`` is False, the user only has to
+    decide about such a folder if it is next to a folder that names a split.
 
     Args:
         layout: The faces of the source.
@@ -115,11 +115,11 @@ def find_split_folders(
         problems: Collects the folders that the user leaves out.
         root: The name of the source, which can have a role as well.
     """
+    # A picture with several faces counts once.
     counts = Counter(
-        (face.parent_folders, face.subfolders)
+        key
         for faces in layout.faces.values()
-        for face in faces
-        if face.split is None
+        for key in {(face.parent_folders, face.subfolders) for face in faces if face.split is None}
     )
     result = SourceSplits()
     if not counts:
@@ -289,6 +289,7 @@ class _SplitFinder:
             return None
         if role == "class":
             return None
+        # Unlike in ``SplitFolder``, None leaves the folder out.
         if role is None:
             return NamedSplit(is_left_out=True), path
         return NamedSplit(SPLITS.index(role), is_chosen=True), path
