@@ -2,8 +2,8 @@
 
 The pixels and labels of an imported dataset never change. Decisions are stored separately and can
 be undone. The decision *drop* excludes an image, *relabel* gives an image another class, and *keep*
-marks an image as checked and correct. Quick fixes, which are rules that drop all images of a kind of
-finding, do not change a kept image.
+marks an image as checked and correct. Quick fixes, which are rules that drop all images of a kind
+of finding, do not change a kept image.
 """
 
 from __future__ import annotations
