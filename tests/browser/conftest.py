@@ -32,8 +32,8 @@ from fer_core.settings import PROJECT_ROOT, Settings
 
 _TIMEOUT_MS = 60_000
 _HOOKS = Path(__file__).parent / "server_hooks"
-#: In the stack of the main thread, which is written last.
-_FIRST_FUNCTION = "_run_module_as_main"
+#: The last line that a server writes after a signal that asks for its stacks.
+_END_OF_STACKS = "end of the stacks"
 
 expect.set_options(timeout=_TIMEOUT_MS)
 
@@ -86,7 +86,7 @@ class Server:
         start = path.stat().st_size
         self.process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 60
-        while _FIRST_FUNCTION not in (text := path.read_bytes()[start:].decode()):
+        while _END_OF_STACKS not in (text := path.read_bytes()[start:].decode()):
             assert time.monotonic() < deadline, text
             time.sleep(0.01)
         return text
@@ -143,6 +143,7 @@ def start_server(
                 [str(_HOOKS), *filter(None, [os.environ.get("PYTHONPATH")])]
             ),
             "FER_STUDIO_TEST_STACKS": str(_stacks_path(log_path)),
+            "FER_STUDIO_TEST_STACKS_END": _END_OF_STACKS,
             "FER_STUDIO_DATA": str(settings.data_root),
             "FER_STUDIO_RUNS": str(settings.runs_root),
             "FER_STUDIO_MODELS": str(settings.models_root),
