@@ -185,6 +185,7 @@ def test_a_face_dropped_with_the_keyboard_and_a_quick_fix_with_its_csv(
     expect(page.get_by_text("Effect of your decisions")).to_be_visible()
     expect(metric(page, "Train")).to_have_text("41")
     bar = page.locator(".st-key-decision_bar")
+    expect(bar).to_have_count(1)  # the one of the previous tab is removed at the end of the run
     expect(bar).to_contain_text("1 decision: 1 dropped")
     bar.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("uses the dataset as imported")).to_be_visible()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from browser.helpers import IDLE, assert_fits_the_width, wait_until
 from fer_core.bundle import find_bundle
@@ -146,6 +146,24 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
     model = page.get_by_role("combobox", name="Model")
     expect(model).to_have_value(re.compile("Overnight"))
     expect(page).to_have_url(re.compile(f"model={run.id}"))
+
+
+def test_a_click_before_the_code_of_a_field_has_arrived_does_not_empty_the_field(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/")
+    held: list[Route] = []
+    page.route("**/NumberInput*.js", lambda route: held.append(route))
+    page.get_by_role("link", name="Train", exact=True).first.click()
+    page.get_by_role("radio", name="Advanced").click()
+    expect(page.get_by_text("More settings")).to_be_visible()
+    page.locator(IDLE).wait_for()
+    for route in held:
+        route.continue_()
+    expect(page.get_by_label("Epochs", exact=True)).to_have_value("50")
+    page.get_by_text("Optimizer", exact=True).click()
+    expect(page.get_by_label("Learning rate", exact=True)).to_have_value("0.001")
+    expect(page.get_by_role("button", name="Start training")).to_be_enabled()
 
 
 def test_a_number_out_of_range_is_reported_and_stays_in_the_field(

@@ -238,8 +238,10 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 def _show_field(entry: SettingField, draft: Draft) -> None:
     """Draw the widget of a setting, store its value in the draft, and show a problem with it."""
     key = widget_key(entry.name)
-    if key not in st.session_state:
-        st.session_state[key] = draft.values[entry.name]
+    # Assigned in each run, so that the browser gets the value in each run. Otherwise the field
+    # would become empty if the page runs again before the browser has loaded the code of the field
+    # (seen in Streamlit 1.67).
+    st.session_state[key] = st.session_state.get(key, draft.values[entry.name])
     value: Any
     if entry.kind == "choice":
         value = st.selectbox(
