@@ -153,7 +153,11 @@ def test_a_click_before_the_code_of_a_field_has_arrived_does_not_empty_the_field
 ) -> None:
     page = open_page("/")
     held: list[Route] = []
-    page.route("**/NumberInput*.js", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/NumberInput*.js", hold)
     page.get_by_role("link", name="Train", exact=True).first.click()
     page.get_by_role("radio", name="Advanced").click()
     expect(page.get_by_text("More settings")).to_be_visible()
