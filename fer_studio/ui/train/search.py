@@ -578,7 +578,8 @@ def _show_charts(summary: StudySummary, ended: int, settings: Settings) -> None:
         if figures_key != key:
             figures = {}
         try:
-            if name not in figures:
+            # A chart without data is tried again, because a running trial may have data by now.
+            if figures.get(name) is None:
                 with st.spinner("Drawing the chart…"):
                     figures[name] = _chart(name, summary, settings)
                 st.session_state[_FIGURES] = (key, figures)
