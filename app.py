@@ -1,5 +1,17 @@
-"""FER Studio: page configuration and navigation, nothing else. Start: ``streamlit run app.py``."""
+"""FER Studio. Start: ``streamlit run app.py``.
+
+Streamlit imports this file to find the web server, ``app``. For every visit and every interaction,
+it runs the file as a script.
+"""
+
+import streamlit as st
 
 from fer_studio.ui.frame import run_app
 
-run_app()
+if __name__ == "__main__":
+    run_app()
+else:
+    # A script run does not need this module.
+    from fer_studio.server import lifespan, middleware
+
+    app = st.App(__file__, middleware=middleware(), lifespan=lifespan)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import logging
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +19,6 @@ ASSETS = Path(__file__).parent / "assets"
 
 #: Session state: True while ``run_app`` runs a page.
 _INSIDE_FRAME = "_fer_studio_inside_frame"
-#: How long the server waits for the browser to load Streamlit's code for styles. Without this wait,
-#: the elements of a new page move by up to 0.2 of the window when the styles arrive (layout shift).
-_LAYOUT_SECONDS = 0.1
-#: Modules that the first elements of a page need. A new server loads them during the wait.
-_COMMON_MODULES = ("numpy", "PIL.Image", "fer_studio.ui.choices")
 
 
 @dataclass(frozen=True)
@@ -99,7 +91,11 @@ PAGES = (
 
 def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
-    _set_layout_and_styles()
+    st.set_page_config(
+        layout="wide",
+        # Otherwise Streamlit reserves space for a sidebar while the page loads, and the page moves.
+        initial_sidebar_state="collapsed",
+    )
     visitor = admission()
     # Pages have no icons, because the browser would download them from the internet.
     pages = [
@@ -130,52 +126,6 @@ def run_app() -> None:
             page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False
-        _start_pending_work()
-
-
-def _set_layout_and_styles() -> None:
-    """Set the width and the styles of the page before its first element is drawn.
-
-    Until the browser receives the width, it shows a narrow page, and it loads Streamlit's code for
-    styles only when the first styles arrive. Elements that are drawn before that would move.
-    """
-    st.set_page_config(
-        layout="wide",
-        # Otherwise Streamlit reserves space for a sidebar while the page loads, and the page moves.
-        initial_sidebar_state="collapsed",
-    )
-    st.html(ASSETS / "app.css")
-    is_first_run = _INSIDE_FRAME not in st.session_state
-    if is_first_run and st.runtime.exists():
-        start = time.monotonic()
-        for module in _COMMON_MODULES:
-            importlib.import_module(module)
-        time.sleep(max(0.0, start + _LAYOUT_SECONDS - time.monotonic()))
-
-
-@st.cache_resource(show_spinner=False)
-def _start_pending_work() -> None:
-    """Start the pending runs and analyses of the queues, and remove stale temporary files.
-
-    A server does this once, after it has drawn its first page, so that the page does not wait.
-    """
-    # Imported here, because most pages do not need these modules.
-    from fer_core.errors import InputError
-    from fer_core.settings import load_settings
-    from fer_core.stale_files import remove_stale_temp_files
-    from fer_core.training.queue import start_pending_runs
-
-    try:
-        remove_stale_temp_files(load_settings())
-        start_pending_runs(load_settings())
-    except InputError as error:
-        # The train page also shows this error.
-        logging.getLogger(__name__).warning("pending runs were not started: %s", error)
-    if any(load_settings().analyses_root.glob(".queue/*.json")):
-        # Imported only if an analysis is pending, because OpenCV takes half a second to load.
-        from fer_core.video.analysis_queue import continue_analysis_queue
-
-        continue_analysis_queue(load_settings())
 
 
 def open_page(name: str) -> DeltaGenerator:

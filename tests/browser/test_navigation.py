@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from benchmarks.browser_times import layout_shift, watch
 from browser.conftest import Server
 from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, assert_fits_the_width, wait_until
 from fer_studio.ui.frame import PAGES, PageEntry
@@ -230,3 +231,45 @@ def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> 
             f"{entry.name}: every tab is in the visible part of its row",
             seconds=60,
         )
+
+
+@pytest.mark.parametrize("address", ["/", "/no-such-page"])
+def test_the_styles_apply_before_the_script_has_run(
+    chromium: Browser, server: Server, address: str
+) -> None:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    # The server never answers, so that only the HTML can contain the styles.
+    page.route_web_socket(re.compile("/_stcore/stream"), lambda _socket: None)
+    page.goto(server.url + address)
+    assert page.title() == "FER Studio"
+    container = page.get_by_test_id("stMainBlockContainer")
+    expect(container).to_have_css("max-width", "none")
+    expect(container).to_have_css("width", "1440px")
+    context.close()
+
+
+@pytest.mark.parametrize("address", ["/", "/analyze", "/train?view=runs", "/evaluate"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_elements_hardly_move_while_a_page_loads(
+    chromium: Browser, server: Server, address: str, width: int
+) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 900})
+    watch(context, {})
+    page = context.new_page()
+    page.goto(server.url + address)
+    settled(page)
+    assert layout_shift(page) < 0.1
+    context.close()
+
+
+def test_the_code_for_charts_is_loaded_before_a_chart_is_drawn(open_page: OpenPage) -> None:
+    page = open_page("/train")
+    loaded = page.locator("link[rel=modulepreload][href*=PlotlyChart]")
+    expect(loaded).to_have_count(1)
+    page.wait_for_function(
+        "url => performance.getEntriesByName(url).some(entry => entry.responseStatus === 200)",
+        arg=loaded.evaluate("link => link.href"),
+    )
+    # It is not run before a chart needs it, because this would block the page.
+    assert page.evaluate("window.Plotly") is None

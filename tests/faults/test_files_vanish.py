@@ -24,8 +24,6 @@ def home(
 ) -> Iterator[Settings]:
     for name in ("data", "runs", "models"):
         monkeypatch.setenv(f"FER_STUDIO_{name.upper()}", str(getattr(settings, f"{name}_root")))
-    # There is no browser that must set the width of the page before the first element.
-    monkeypatch.setattr("fer_studio.ui.frame._LAYOUT_SECONDS", 0)
     monkeypatch.chdir(PROJECT_ROOT)
     st.cache_resource.clear()
     for name in ("small", "other"):

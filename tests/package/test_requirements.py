@@ -31,6 +31,7 @@ NOT_DECLARED = {"jax", "torch", "ai_edge_litert", "tf_keras"}
 NOT_IMPORTED = {
     "authlib": "Streamlit's login",
     "httpx": "Streamlit's login",
+    "httptools": "imported by uvicorn if it is installed",
     "pandas": "Streamlit's tables",
     "scikit-image": "the sample picture is one of its files",
     "tensorboard": "imported by the callback of Keras",

@@ -23,12 +23,6 @@ def _component_scan(one_component_scan: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_wait_for_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is no browser that must set the width of the page before the first element."""
-    monkeypatch.setattr("fer_studio.ui.frame._LAYOUT_SECONDS", 0)
-
-
-@pytest.fixture(autouse=True)
 def _native_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw the grid of faces with native elements, because AppTest cannot click in components."""
     monkeypatch.setattr("fer_studio.ui.face_grid._component", draw_faces_natively)

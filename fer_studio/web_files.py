@@ -1,0 +1,133 @@
+"""What the browser loads before it draws a page: the HTML, and Streamlit's code files."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fer_studio.ui.frame import ASSETS
+
+#: The folder of ``index.html``.
+STREAMLIT_FILES = Path(st.__file__).parent / "static"
+_TITLE = "<title>Streamlit</title>"
+_END_OF_BODY = "</body>"
+
+#: Streamlit's largest code files for elements, by the first part of their name. Without
+#: ``preload.js``, the browser would load them when a tab shows such an element for the first time.
+_PRELOADED = ("PlotlyChart", "DataFrame")
+
+#: Where Streamlit's server has other HTML than that of the pages, such as files of components and
+#: downloads of users.
+_OTHER_HTML = ("_stcore", "component", "media", "static")
+
+#: As Streamlit's server sends code files: each version of a file has another name.
+_CODE_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
+
+
+def base_path() -> str:
+    """Return the path of the app on its server: empty, or like "/studio"."""
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"/{base}" if base else ""
+
+
+class StyledPages:
+    """A middleware that sends our HTML for every page, and for addresses without a page.
+
+    Streamlit itself can only send styles as an element of a page. The browser would draw this
+    element late, and the elements around it would move. Our HTML contains the styles.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._html = page_html().encode()
+        self._other = tuple(f"{base_path()}/{name}/" for name in _OTHER_HTML)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app respond, and replace its HTML."""
+        if scope["type"] != "http" or scope["path"].startswith(self._other):
+            await self._app(scope, receive, send)
+            return
+        is_page = False
+
+        async def send_styled(message: Message) -> None:
+            nonlocal is_page
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_html = headers.get("content-type", "").startswith("text/html")
+                is_page = is_html and message["status"] == 200
+                if is_page:
+                    for name in ("content-encoding", "etag", "last-modified"):
+                        del headers[name]
+                    headers["content-length"] = str(len(self._html))
+            elif is_page:
+                if message.get("more_body"):
+                    return
+                body = b"" if scope["method"] == "HEAD" else self._html
+                message = {"type": "http.response.body", "body": body}
+            await send(message)
+
+        await self._app(scope, receive, send_styled)
+
+
+class CodeFilesFromMemory:
+    """A middleware that responds to requests for Streamlit's code files.
+
+    The first visit of a browser requests about 80 files, most of them small. Starlette reads each
+    one from the disk in another thread, which takes the server four times as long.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._files = dict(_files_by_address())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond, or leave the request to the app."""
+        file = self._files.get(scope["path"]) if scope["type"] == "http" else None
+        if file is None or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        media_type, _ = mimetypes.guess_type(file.name)
+        response = Response(_content(file), media_type=media_type, headers=_CODE_HEADERS)
+        await response(scope, receive, send)
+
+
+def page_html() -> str:
+    """Return Streamlit's HTML with our title and styles, and code that preloads large files."""
+    html = (STREAMLIT_FILES / "index.html").read_text(encoding="utf-8")
+    if _TITLE not in html or _END_OF_BODY not in html:
+        raise ValueError(f"Streamlit's index.html has no {_TITLE} or no {_END_OF_BODY}.")
+    styles = (ASSETS / "app.css").read_text(encoding="utf-8")
+    script = (ASSETS / "preload.js").read_text(encoding="utf-8")
+    files = [
+        path.relative_to(STREAMLIT_FILES).as_posix()
+        for name in _PRELOADED
+        for path in sorted(STREAMLIT_FILES.glob(f"static/js/{name}.*.js"))
+    ]
+    # At the end of the body, because Streamlit adds its own styles to the head later. Of two rules
+    # with the same specificity, the later one applies.
+    added = (
+        f"<style>\n{styles}</style>\n"
+        f'<script type="module">\n{script.replace("PRELOADED_FILES", json.dumps(files))}</script>\n'
+    )
+    return html.replace(_TITLE, "<title>FER Studio</title>").replace(
+        _END_OF_BODY, f"{added}{_END_OF_BODY}"
+    )
+
+
+def _files_by_address() -> Iterator[tuple[str, Path]]:
+    for path in (STREAMLIT_FILES / "static").rglob("*"):
+        if path.is_file():
+            yield f"{base_path()}/{path.relative_to(STREAMLIT_FILES).as_posix()}", path
+
+
+@cache
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
