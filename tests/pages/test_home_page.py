@@ -15,6 +15,7 @@ from fer_core.recipes import validated_config
 from fer_core.settings import PROJECT_ROOT, Settings
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_studio.ui.home.workspace import model_sentence
+from fer_studio.ui.sparkline import sparkline_points
 
 
 @pytest.fixture
@@ -99,7 +100,11 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
     assert links(app)["demo \\(drawn\\)"] == "dataset?dataset=demo"
     first, *others = [one for one in app.metric if one.label != "Just analyzed"]
     assert [one.value for one in (first, *others)] == ["50.0 %"] * 3
-    assert list(first.proto.chart_data) == [20.0, 50.0, 40.0]
+    curves = [one.value for one in app.markdown if "<svg" in one.value]
+    # From 20 to 50 %: 40 % is a third of the range below the top.
+    assert all('points="0,100 50,0 100,33.33"' in curve for curve in curves)
+    assert all('aria-label="Validation accuracy of 3 epochs"' in curve for curve in curves)
+    assert len(curves) == 3
     assert links(app)["Open"].startswith("train?view=runs&run=run-")
 
 
@@ -123,6 +128,15 @@ def test_a_training_shows_the_accuracy_of_its_model(
     make_run(home, "run", 0.2, 0.5, 0.4, monitor="last")
     (run,) = [one for one in open_home().metric if one.label != "Just analyzed"]
     assert run.value == "40.0 %"
+
+
+def test_a_single_epoch_has_no_curve(home: Settings, open_home: Callable[[], AppTest]) -> None:
+    make_run(home, "run", 0.2)
+    assert not [one for one in open_home().markdown if "<svg" in one.value]
+
+
+def test_a_constant_curve_is_in_the_middle() -> None:
+    assert sparkline_points([0.5, 0.5, 0.5]) == "0,50 50,50 100,50"
 
 
 def test_without_a_model_the_page_says_so(

@@ -13,6 +13,7 @@ from fer_core.settings import Settings
 from fer_studio.ui.access import admission
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import model_title
+from fer_studio.ui.sparkline import show_sparkline
 from fer_studio.ui.text import plain_text
 
 _MAX_DATASETS = 5
@@ -108,7 +109,7 @@ def _show_runs(settings: Settings) -> None:
             "**Last trainings**: accuracy on validation, and the curve of the accuracy by epoch"
         )
     for column, run in zip(st.columns(_MAX_RUNS), runs, strict=False):
-        accuracies = [100 * epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
+        accuracies = [epoch.validation_accuracy for epoch in read_run_epochs(run.path)]
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.name or run.recipe or run.id),
@@ -121,8 +122,8 @@ def _show_runs(settings: Settings) -> None:
                 delta=", ".join(filter(None, (run.state, _start_text(run.started)))),
                 delta_color="off",
                 delta_arrow="off",
-                chart_data=accuracies if len(accuracies) > 1 else None,
             )
+            show_sparkline(accuracies, alt=f"Validation accuracy of {len(accuracies)} epochs")
             st.page_link(
                 "pages/train.py",
                 label="Open",
