@@ -26,6 +26,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from fer_studio.ui.text import plain_text
+from fer_studio.ui.widget_values import set_widget_value
 
 Value = TypeVar("Value")
 
@@ -242,8 +243,7 @@ def keep(
             _report_unavailable(
                 state, key, f"{noun} {_shortened(text)}", (describe or write)(default)
             )
-    if key not in st.session_state or st.session_state[key] != value:
-        st.session_state[key] = value
+    set_widget_value(key, value)
     state.memory[memory] = write(value)
     is_in_address = is_always_shown or value != default
     state.selections[name] = _DrawnSelection(

@@ -1,10 +1,11 @@
 """The place is remembered: reloads, the back button, shared links and closing a tab."""
 
+import re
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from browser.conftest import Server
 from browser.helpers import BAR_VALUE, IDLE, LAST_LINE, upload, wait_until
@@ -125,3 +126,20 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
         lambda: page.evaluate("window.ferStudioSaved === window.ferStudioUnsaved"),
         "no question",
     )
+
+
+def test_a_click_before_the_code_of_a_select_box_has_arrived_does_not_change_what_it_shows(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/")
+    held: list[Route] = []
+    page.route("**/Selectbox.*.js", held.append)
+    page.goto(page.url + "live?model=other")
+    page.get_by_role("radio", name="Snapshots").click()
+    shows(page, model="other", camera="snapshots")
+    page.locator(IDLE).wait_for()
+    for route in held:
+        route.continue_()
+    models = page.get_by_role("combobox", name="Model")
+    expect(models).to_have_value(re.compile("^Model: other"))
+    shows(page, model="other")

@@ -68,6 +68,7 @@ from fer_studio.ui.train.starting import (
 )
 from fer_studio.ui.train.views import NEW_TRAINING, VIEW, open_run
 from fer_studio.ui.uploads import read_upload
+from fer_studio.ui.widget_values import set_widget_value
 
 #: Maximum numbers of characters of the name and the note of a run, as in ``write_label``.
 MAX_RUN_NAME, MAX_RUN_NOTE = 80, 4000
@@ -155,8 +156,7 @@ def _show_problems(result: CheckedDraft) -> None:
 
 def _choose_recipe(draft: Draft) -> None:
     """Draw the select box, the settings next to it, and the description of the recipe."""
-    if st.session_state.get(RECIPE) not in RECIPES:
-        st.session_state[RECIPE] = chosen_recipe()
+    set_widget_value(RECIPE, chosen_recipe())
     recipe_column, epochs_column = st.columns([3, 2])
     with recipe_column:
         name: str = st.selectbox(

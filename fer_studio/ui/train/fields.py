@@ -18,6 +18,7 @@ from fer_studio.ui.kept import keep_choice, kept_segments
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import Draft, bounds_text, form_values, value_problem, widget_key
 from fer_studio.ui.train.formatting import choice_label
+from fer_studio.ui.widget_values import set_widget_value
 
 #: Session keys of the mode (``BASIC`` or ``ADVANCED``), the open group (a key of ``GROUPS``), and
 #: the text in the field "Find a setting".
@@ -238,10 +239,7 @@ def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
 def _show_field(entry: SettingField, draft: Draft) -> None:
     """Draw the widget of a setting, store its value in the draft, and show a problem with it."""
     key = widget_key(entry.name)
-    # Assigned in each run, so that the browser gets the value in each run. Otherwise the field
-    # would become empty if the page runs again before the browser has loaded the code of the field
-    # (seen in Streamlit 1.67).
-    st.session_state[key] = st.session_state.get(key, draft.values[entry.name])
+    set_widget_value(key, st.session_state.get(key, draft.values[entry.name]))
     value: Any
     if entry.kind == "choice":
         value = st.selectbox(

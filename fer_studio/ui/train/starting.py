@@ -20,6 +20,7 @@ from fer_core.training.starting_model import start_problem, starting_model
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import current_draft, fill_widgets, form_values
+from fer_studio.ui.widget_values import set_widget_value
 
 #: Session keys of the name of the starting model, and of the last frozen stage.
 START, FREEZE = "train_start", "train_freeze"
@@ -43,8 +44,8 @@ def choose_start(settings: Settings) -> None:
     """
     bundles = _usable_bundles(settings)
     titles = distinct_titles({name: model_title(bundle) for name, bundle in bundles.items()})
-    if st.session_state.get(START) not in bundles:
-        st.session_state[START] = _NONE
+    start = st.session_state.get(START)
+    set_widget_value(START, start if start in bundles else _NONE)
     model_column, freeze_column = st.columns(2)
     with model_column:
         name: str = st.selectbox(
@@ -62,8 +63,8 @@ def choose_start(settings: Settings) -> None:
         return
     bundle = bundles[name]
     stages = ARCHITECTURES[bundle.record.config["architecture"]].stages
-    if st.session_state.get(FREEZE) not in stages:
-        st.session_state[FREEZE] = _NONE
+    last_frozen = st.session_state.get(FREEZE)
+    set_widget_value(FREEZE, last_frozen if last_frozen in stages else _NONE)
     with freeze_column:
         st.selectbox(
             "Freeze up to",
