@@ -24,6 +24,10 @@ _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST_COLOR = "#E69F00"
 
+#: Hides the symbols of a layer from screen readers, which read the alternative text of the chart.
+#: Vega would give them a group without a name.
+_UNNAMED: dict[str, Any] = {"aria": False}
+
 #: Up to this number of epochs, each epoch gets a marker.
 _MAX_MARKED = 12
 
@@ -551,7 +555,7 @@ def _specification(
             },
             {
                 "transform": [{"filter": "datum.has_marker"}],
-                "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+                "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1, **_UNNAMED},
                 "encoding": {"y": value, "color": color},
             },
             {
@@ -563,9 +567,7 @@ def _specification(
                     "size": 150,
                     "opacity": 1,
                     "color": _BEST_COLOR,
-                    # Screen readers read the alternative text of the chart instead; Vega would give
-                    # them a symbol without a name.
-                    "aria": False,
+                    **_UNNAMED,
                 },
                 "encoding": {"y": value},
             },

@@ -133,7 +133,11 @@ def test_a_click_before_the_code_of_a_select_box_has_arrived_does_not_change_wha
 ) -> None:
     page = open_page("/")
     held: list[Route] = []
-    page.route("**/Selectbox.*.js", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/Selectbox.*.js", hold)
     page.goto(page.url + "live?model=other")
     page.get_by_role("radio", name="Snapshots").click()
     shows(page, model="other", camera="snapshots")
