@@ -14,11 +14,9 @@ def show_sparkline(values: Sequence[float], *, alt: str) -> None:
     ``st.metric`` can draw a curve, too, but a screen reader finds an image without a name there.
 
     Args:
-        values: The curve, at equal distances. Nothing is drawn if there are fewer than two.
+        values: The curve, at equal distances; at least two values.
         alt: What a screen reader says about the curve.
     """
-    if len(values) < 2:
-        return
     # Not ``st.html``, which the browser loads later than the elements around it.
     st.markdown(
         f'<svg class="fer-sparkline" role="img" aria-label="{escape(alt)}" viewBox="0 0 100 100" '

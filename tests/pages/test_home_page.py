@@ -103,7 +103,7 @@ def test_datasets_and_the_last_trainings_lead_to_their_pages(
     curves = [one.value for one in app.markdown if "<svg" in one.value]
     # From 20 to 50 %: 40 % is a third of the range below the top.
     assert all('points="0,100 50,0 100,33.33"' in curve for curve in curves)
-    assert all('aria-label="Validation accuracy of 3 epochs"' in curve for curve in curves)
+    assert all('aria-label="Validation accuracy, from 20.0 to 40.0 %"' in curve for curve in curves)
     assert len(curves) == 3
     assert links(app)["Open"].startswith("train?view=runs&run=run-")
 

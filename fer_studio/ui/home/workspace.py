@@ -123,7 +123,9 @@ def _show_runs(settings: Settings) -> None:
                 delta_color="off",
                 delta_arrow="off",
             )
-            show_sparkline(accuracies, alt=f"Validation accuracy of {len(accuracies)} epochs")
+            if len(accuracies) > 1:
+                first, last = f"{100 * accuracies[0]:.1f}", f"{100 * accuracies[-1]:.1f} %"
+                show_sparkline(accuracies, alt=f"Validation accuracy, from {first} to {last}")
             st.page_link(
                 "pages/train.py",
                 label="Open",
