@@ -28,6 +28,9 @@ _PRELOADED = ("PlotlyChart", "DataFrame")
 #: downloads of users.
 _OTHER_HTML = ("_stcore", "component", "media", "static")
 
+#: Headers with which a browser asks whether its copy of a file is still valid.
+_CONDITIONS = (b"if-none-match", b"if-modified-since")
+
 #: As Streamlit's server sends code files: each version of a file has another name.
 _CODE_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
 
@@ -74,7 +77,10 @@ class StyledPages:
                 message = {"type": "http.response.body", "body": body}
             await send(message)
 
-        await self._app(scope, receive, send_styled)
+        # The browser may have Streamlit's HTML from an earlier version of this app, or from another
+        # app with the same address. Without these headers, the app sends the HTML in any case.
+        headers = [entry for entry in scope["headers"] if entry[0] not in _CONDITIONS]
+        await self._app({**scope, "headers": headers}, receive, send_styled)
 
 
 class CodeFilesFromMemory:

@@ -14,7 +14,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.testclient import TestClient
 
 from fer_studio import server, web_files
@@ -77,6 +78,19 @@ def test_every_page_has_our_html(client: TestClient, path: str) -> None:
     response = client.head(path)
     assert response.headers["Content-Length"] == length == str(len(page_html().encode()))
     assert response.content == b""
+
+
+def test_a_copy_of_the_html_of_streamlit_is_not_used_again() -> None:
+    files = Mount("/", StaticFiles(directory=STREAMLIT_FILES, html=True))
+    conditions = {
+        "If-None-Match": TestClient(Starlette(routes=[files])).get("/").headers["ETag"],
+        "If-Modified-Since": "Fri, 31 Dec 2100 23:59:59 GMT",
+    }
+    assert TestClient(Starlette(routes=[files])).get("/", headers=conditions).status_code == 304
+    styled = TestClient(Starlette(routes=[files], middleware=server.middleware()))
+    response = styled.get("/", headers=conditions)
+    assert response.status_code == 200
+    assert response.text == page_html()
 
 
 @pytest.mark.parametrize(
