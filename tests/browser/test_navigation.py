@@ -249,8 +249,9 @@ def test_the_styles_apply_before_the_script_has_run(
     context.close()
 
 
-@pytest.mark.parametrize("address", ["/", "/analyze", "/train?view=runs", "/evaluate"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize(
+    ("address", "width"), [("/", 1440), ("/analyze", 390), ("/evaluate", 1440)]
+)
 def test_elements_hardly_move_while_a_page_loads(
     chromium: Browser, server: Server, address: str, width: int
 ) -> None:
