@@ -198,6 +198,7 @@ def keep(
     describe: Callable[[Value], str] | None = None,
     memory: str | None = None,
     is_always_shown: bool = False,
+    is_select_box: bool = False,
 ) -> str:
     """Set the value of the widget that is drawn next, and keep it in memory and in the address.
 
@@ -216,6 +217,9 @@ def keep(
             same name share their value, also on different pages.
         is_always_shown: True to include the value in the address even if it is the default. Use
             this if the default can change, such as the default model.
+        is_select_box: True to set the value again while the widget may be loading; see
+            ``set_widget_value``. Toggles and buttons would lose a click that quickly follows
+            another one.
 
     Returns:
         The key.
@@ -243,7 +247,10 @@ def keep(
             _report_unavailable(
                 state, key, f"{noun} {_shortened(text)}", (describe or write)(default)
             )
-    set_widget_value(key, value)
+    if is_select_box:
+        set_widget_value(key, value)
+    elif key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
     state.memory[memory] = write(value)
     is_in_address = is_always_shown or value != default
     state.selections[name] = _DrawnSelection(

@@ -27,6 +27,7 @@ def keep_choice(
     describe: Callable[[Option], str] = str,
     memory: str | None = None,
     is_always_shown: bool = False,
+    is_select_box: bool = False,
 ) -> str:
     """Keep the choice of one option; see ``keep``.
 
@@ -40,6 +41,7 @@ def keep_choice(
         describe: Returns an option as messages show it.
         memory: The name under which the choice is remembered; by default, the key.
         is_always_shown: True to include the default in the address.
+        is_select_box: True if the widget is a select box.
 
     Returns:
         The key.
@@ -62,6 +64,7 @@ def keep_choice(
         describe=describe,
         memory=memory,
         is_always_shown=is_always_shown,
+        is_select_box=is_select_box,
     )
 
 
@@ -117,6 +120,7 @@ def kept_selectbox(
         describe=describe,
         memory=memory,
         is_always_shown=is_always_shown,
+        is_select_box=draw is st.selectbox,
     )
     chosen: Option = draw(label, options, key=key, **settings)
     return chosen
