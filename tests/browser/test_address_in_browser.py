@@ -142,6 +142,7 @@ def test_a_click_before_the_code_of_a_select_box_has_arrived_does_not_change_wha
     page.get_by_role("radio", name="Snapshots").click()
     shows(page, model="other", camera="snapshots")
     page.locator(IDLE).wait_for()
+    assert held
     for route in held:
         route.continue_()
     models = page.get_by_role("combobox", name="Model")

@@ -162,6 +162,7 @@ def test_a_click_before_the_code_of_a_field_has_arrived_does_not_empty_the_field
     page.get_by_role("radio", name="Advanced").click()
     expect(page.get_by_text("More settings")).to_be_visible()
     page.locator(IDLE).wait_for()
+    assert held
     for route in held:
         route.continue_()
     expect(page.get_by_label("Epochs", exact=True)).to_have_value("50")
