@@ -26,6 +26,7 @@ from playwright.sync_api import (
 )
 from playwright.sync_api import Error as PlaywrightError
 
+from benchmarks.servers import KEEP_SOURCE_POSITIONS
 from browser.camera import write_camera_video
 from browser.helpers import IDLE, LAST_LINE
 from fer_core.settings import PROJECT_ROOT, Settings
@@ -201,6 +202,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
                 "--use-fake-device-for-media-stream",
                 f"--use-file-for-fake-video-capture={video}",
                 "--autoplay-policy=no-user-gesture-required",
+                KEEP_SOURCE_POSITIONS,
             ],
         )
         yield browser

@@ -264,13 +264,46 @@ def test_elements_hardly_move_while_a_page_loads(
     context.close()
 
 
-def test_the_code_for_charts_is_loaded_before_a_chart_is_drawn(open_page: OpenPage) -> None:
+def test_the_code_for_charts_runs_before_a_chart_is_drawn(open_page: OpenPage) -> None:
     page = open_page("/train")
-    loaded = page.locator("link[rel=modulepreload][href*=PlotlyChart]")
-    expect(loaded).to_have_count(1)
+    page.wait_for_function("window.Plotly")
+    assert page.locator(".js-plotly-plot").count() == 0
+
+
+def test_the_code_for_charts_does_not_run_while_the_mouse_moves(
+    chromium: Browser, server: Server
+) -> None:
+    context = chromium.new_context()
+    context.add_init_script(
+        "window.moves = setInterval(() => dispatchEvent(new PointerEvent('pointermove')), 50)"
+    )
+    page = context.new_page()
+    page.goto(f"{server.url}/train")
+    wait_for_preloaded_code(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.Plotly") is None
+    page.evaluate("clearInterval(window.moves)")
+    page.wait_for_function("window.Plotly")
+    context.close()
+
+
+def test_a_phone_preloads_the_code_for_charts_without_running_it(
+    chromium: Browser, server: Server
+) -> None:
+    context = chromium.new_context(has_touch=True, is_mobile=True, user_agent=PHONE)
+    page = context.new_page()
+    page.goto(f"{server.url}/train")
+    wait_for_preloaded_code(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.Plotly") is None
+    context.close()
+
+
+def wait_for_preloaded_code(page: Page) -> None:
+    """Wait until the browser has the code for charts, which is not needed for the train page."""
+    link = page.locator("link[rel=modulepreload][href*=PlotlyChart]")
+    expect(link).to_have_count(1)
     page.wait_for_function(
         "url => performance.getEntriesByName(url).some(entry => entry.responseStatus === 200)",
-        arg=loaded.evaluate("link => link.href"),
+        arg=link.evaluate("link => link.href"),
     )
-    # It is not run before a chart needs it, because this would block the page.
-    assert page.evaluate("window.Plotly") is None
