@@ -20,7 +20,7 @@ from benchmarks.measurement import Measurement, median_seconds, milliseconds, pr
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.commands.arguments import ProgressLines
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import folder_of_data, is_demo, load_dataset
+from fer_core.dataset.store import dataset_folder_or_none, is_demo, load_dataset
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
 from fer_core.evaluation.annotators import VoteEvaluation, evaluate_against_votes
@@ -86,7 +86,7 @@ def measure(
 def _against_votes(
     result: EvaluationResult, face_set: FaceSet, data: str, settings: Settings
 ) -> VoteEvaluation:
-    folder = folder_of_data(data, settings)
+    folder = dataset_folder_or_none(data, settings)
     votes = None if folder is None else read_votes(folder, face_set)
     if votes is None:
         raise InputError(

@@ -48,7 +48,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
     prepare_backend()
     from fer_core.exchange.onnx_export import load_keras_model
     from fer_core.training.fit import BEST_WEIGHTS, fit, predict_in_batches
-    from fer_core.training.model_setup import StartingWeights, float32_copy
+    from fer_core.training.model_setup import StartingWeights, build_float32_model
 
     settings = load_settings()
     bundle = find_bundle(None, settings)
@@ -82,7 +82,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
                 fit(config, faces, run, start=start)
                 seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
                 arrays = run.load_arrays(BEST_WEIGHTS)
-            model = float32_copy(config, [arrays[key] for key in sorted(arrays)])
+            model = build_float32_model(config, [arrays[key] for key in sorted(arrays)])
             predicted = predict_in_batches(model, measured.images).argmax(axis=1)
             correct = int((predicted == measured.labels).sum())
             accuracy = proportion_estimate(correct, len(measured))

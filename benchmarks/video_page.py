@@ -43,7 +43,7 @@ def measure() -> list[Measurement]:
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        settings = replace(load_settings(), analyses_folder=root / "analyses")
+        settings = replace(load_settings(), configured_analyses_root=root / "analyses")
         rows, megabytes = _write_hour(settings, root)
         environment = environment_of(settings) | {
             "FER_STUDIO_ANALYSES": str(settings.analyses_root)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.calibration import Calibration, read_calibration
-from fer_core.classes import positions_of, served_classes, validated_classes
+from fer_core.classes import canonical_classes, positions_of, validated_classes
 from fer_core.errors import InputError
 from fer_core.files import (
     PLAIN_NAME,
@@ -41,7 +41,7 @@ from fer_core.plain_records import read_plain_record
 from fer_core.settings import Settings, is_shipped_model
 
 RECORD_FILE = "bundle.json"
-SERVED_NETWORK_FILE = "model.onnx"
+INFERENCE_NETWORK_FILE = "model.onnx"
 KERAS_MODEL_FILE = "model.keras"
 CALIBRATION_FILE = "calibration.json"
 PREDICTIONS_FILE = "predictions.npz"
@@ -160,7 +160,7 @@ class BundleRecord:
         Labels that are the seven or eight emotions in another order become ``EMOTIONS`` or
         ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
         """
-        classes = served_classes(self.labels)
+        classes = canonical_classes(self.labels)
         # A model that was trained here keeps the class names of its dataset, such as anger
         # instead of angry.
         if self.recipe is not None and set(classes) != set(self.labels):
@@ -231,13 +231,13 @@ class Bundle:
     @property
     def served_network(self) -> Path:
         """The path of ``model.onnx``; the file may be missing until it is exported."""
-        return self.folder / SERVED_NETWORK_FILE
+        return self.folder / INFERENCE_NETWORK_FILE
 
     @property
     def content_key(self) -> tuple[str, ...]:
         """A key for caches, which changes with everything that predictions depend on."""
         parts = [str(self.folder)]
-        for name in (RECORD_FILE, CALIBRATION_FILE, SERVED_NETWORK_FILE):
+        for name in (RECORD_FILE, CALIBRATION_FILE, INFERENCE_NETWORK_FILE):
             try:
                 stat = (self.folder / name).stat()
             except OSError:  # missing, or just removed
@@ -588,7 +588,7 @@ def _retitle_card(card: Path, old_name: str, new_name: str) -> None:
 _BUNDLE_FILES = frozenset(
     (
         RECORD_FILE,
-        SERVED_NETWORK_FILE,
+        INFERENCE_NETWORK_FILE,
         KERAS_MODEL_FILE,
         CALIBRATION_FILE,
         PREDICTIONS_FILE,

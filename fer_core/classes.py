@@ -111,7 +111,7 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
     return classes
 
 
-def served_classes(labels: Sequence[str]) -> tuple[str, ...]:
+def canonical_classes(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the classes of a network, from its labels.
 
     If the labels are the seven or the eight emotions, in any order and under any of their names,

@@ -59,7 +59,7 @@ def plain_name(text: str) -> str:
 
 
 @contextmanager
-def replaced_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
+def atomic_write_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
     """Provide a temporary path in the folder of ``path``; at the end, it is renamed to ``path``.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
@@ -92,7 +92,7 @@ def _flush_to_disk(path: Path) -> None:
 
 
 @contextmanager
-def replaced_folder(path: Path) -> Iterator[Path]:
+def atomic_write_folder(path: Path) -> Iterator[Path]:
     """Provide an empty temporary folder next to ``path``; at the end, it is renamed to ``path``.
 
     An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
@@ -157,7 +157,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def numbered_folder(root: Path, name: str) -> Path:
+def create_numbered_folder(root: Path, name: str) -> Path:
     """Create a folder with the first free name of ``name``, ``name-2``, ``name-3``, ….
 
     No other process can take the name, because this function creates the folder at once.
@@ -330,13 +330,13 @@ def existing_path(text: str) -> Path | None:
         return None
 
 
-def pasted_path(text: str) -> Path | None:
+def existing_user_path(text: str) -> Path | None:
     """Return the path in a text that was copied from another program; None if it does not exist."""
-    paths = (existing_path(spelling) for spelling in path_spellings(text))
+    paths = (existing_path(spelling) for spelling in path_candidates(text))
     return next((path for path in paths if path is not None), None)
 
 
-def path_spellings(text: str) -> tuple[str, ...]:
+def path_candidates(text: str) -> tuple[str, ...]:
     """Return the paths that a copied text may mean; the unchanged text is the first one.
 
     Programs add quotes or spaces around a path, terminals add backslashes before spaces, and Macs
@@ -360,7 +360,7 @@ def unquoted_path(text: str) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file."""
-    with replaced_file(path) as temporary:
+    with atomic_write_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -34,12 +34,12 @@ class Settings:
         models_root: Published bundles, one folder each, and the file ``default``.
         shipped_models_root: Bundles that an installed package contains, read-only, one folder each.
             None in a checkout, where these bundles are in ``models_root``.
-        analyses_folder: Video analyses, one folder each; None for ``analyses/`` next to
+        configured_analyses_root: Video analyses, one folder each; None for ``analyses/`` next to
             ``runs_root``.
         parallel_runs: The number of runs that the queue trains at the same time.
         import_roots: Folders from which a page may read datasets and videos by their path. Every
             visitor of the page can read the content of these folders, but of no other folder.
-        shared_import_roots: The value that replaces ``import_roots`` in an app that other people
+        import_roots_if_shared: The value that replaces ``import_roots`` in an app that other people
             can reach. It contains the Downloads folder of the user who runs the app only if
             ``FER_STUDIO_IMPORT_ROOTS`` names that folder.
         login: Whether a login is required.
@@ -53,17 +53,17 @@ class Settings:
     models_root: Path
     parallel_runs: int = 1
     import_roots: tuple[Path, ...] = ()
-    shared_import_roots: tuple[Path, ...] = ()
+    import_roots_if_shared: tuple[Path, ...] = ()
     login: LoginSetting = "as configured"
     mlflow_address: str = ""
     study_storage: str = ""
     shipped_models_root: Path | None = None
-    analyses_folder: Path | None = None
+    configured_analyses_root: Path | None = None
 
     @property
     def analyses_root(self) -> Path:
         """The folder of the video analyses."""
-        return self.analyses_folder or self.runs_root.parent / "analyses"
+        return self.configured_analyses_root or self.runs_root.parent / "analyses"
 
     @property
     def model_roots(self) -> tuple[Path, ...]:
@@ -129,8 +129,8 @@ def load_settings() -> Settings:
     default_imports = _resolved([data_root.parent / "imports"])
     runs_root, models_root = root("FER_STUDIO_RUNS", "runs"), root("FER_STUDIO_MODELS", "models")
     analyses = os.environ.get("FER_STUDIO_ANALYSES")
-    analyses_folder = Path(analyses).expanduser().resolve() if analyses else None
-    for folder in (data_root, runs_root, models_root, analyses_folder or runs_root):
+    configured_analyses_root = Path(analyses).expanduser().resolve() if analyses else None
+    for folder in (data_root, runs_root, models_root, configured_analyses_root or runs_root):
         _check_readable(folder)
     return Settings(
         data_root=data_root,
@@ -138,12 +138,12 @@ def load_settings() -> Settings:
         models_root=models_root,
         parallel_runs=_parse_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
         import_roots=configured_imports or default_imports + _resolved(["~/Downloads"]),
-        shared_import_roots=configured_imports or default_imports,
+        import_roots_if_shared=configured_imports or default_imports,
         login=_parse_login(os.environ.get(LOGIN_VARIABLE, "").strip() or "as configured"),
         mlflow_address=os.environ.get("FER_STUDIO_MLFLOW", "").strip(),
         study_storage=os.environ.get("FER_STUDIO_STUDY_STORAGE", "").strip(),
         shipped_models_root=_PACKAGED_MODELS if is_installed_package() else None,
-        analyses_folder=analyses_folder,
+        configured_analyses_root=configured_analyses_root,
     )
 
 

@@ -69,6 +69,6 @@ def _start_pending_work() -> None:
         _log.warning("pending runs were not started: %s", error)
     if any(settings.analyses_root.glob(".queue/*.json")):
         # Imported only if an analysis is pending, because OpenCV takes half a second to load.
-        from fer_core.video.analysis_queue import continue_analysis_queue
+        from fer_core.video.analysis_queue import start_next_analysis_or_log
 
-        continue_analysis_queue(settings)
+        start_next_analysis_or_log(settings)

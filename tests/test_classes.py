@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from fer_core.classes import (
     MAX_CLASSES,
+    canonical_classes,
     class_colors,
     class_columns,
     color_rgb,
     match_class,
     positions_of,
-    served_classes,
     sorted_classes,
     validated_classes,
 )
@@ -123,9 +123,9 @@ def test_classes_are_matched_by_name(
 
 def test_labels_of_other_programs_are_brought_into_the_order_of_the_emotions() -> None:
     labels = ("Neutral", "Happiness", "Surprise", "Sadness", "Anger", "Disgust", "Fear")
-    assert served_classes(labels) == EMOTIONS
+    assert canonical_classes(labels) == EMOTIONS
     assert positions_of(EMOTIONS, labels) == [4, 5, 6, 1, 3, 2, 0]
-    assert served_classes(("Happiness", "ahegao")) == ("Happiness", "ahegao")
+    assert canonical_classes(("Happiness", "ahegao")) == ("Happiness", "ahegao")
 
 
 def test_columns_of_classes_differ_from_the_other_columns() -> None:

@@ -13,18 +13,18 @@ import pytest
 
 from fer_core.errors import InputError
 from fer_core.files import (
+    atomic_write_file,
+    atomic_write_folder,
+    create_numbered_folder,
     delete_folder,
     is_plain_name,
     new_folder,
-    numbered_folder,
     os_errors_as_input_errors,
     parse_json,
     plain_name,
     read_arrays,
     read_errors_as_input_errors,
     read_json,
-    replaced_file,
-    replaced_folder,
     write_json,
     write_new_json,
     write_text,
@@ -39,7 +39,7 @@ def test_a_file_appears_with_its_folder(tmp_path: Path) -> None:
 def test_a_reader_sees_the_old_content_until_the_end(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_text("old")
-    with replaced_file(path) as temporary:
+    with atomic_write_file(path) as temporary:
         temporary.write_text("new")
         assert path.read_text() == "old"
         assert temporary.parent == tmp_path  # a rename is whole within one file system only
@@ -51,7 +51,7 @@ def test_a_reader_sees_the_old_content_until_the_end(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file_and_no_temporary_file(tmp_path: Path) -> None:
     path = tmp_path / "note.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="full disk"), replaced_file(path) as temporary:
+    with pytest.raises(RuntimeError, match="full disk"), atomic_write_file(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError("full disk")
     assert path.read_text() == "old"
@@ -106,7 +106,7 @@ def test_a_folder_appears_whole_and_as_readable_as_its_parent(tmp_path: Path) ->
     parent = tmp_path / "models"
     parent.mkdir(mode=0o755)
     parent.chmod(0o755)
-    with replaced_folder(parent / "mine") as temporary:
+    with atomic_write_folder(parent / "mine") as temporary:
         (temporary / "a.txt").write_text("a")
         assert not (parent / "mine").exists()
     assert (parent / "mine" / "a.txt").read_text() == "a"
@@ -118,7 +118,7 @@ def test_a_replaced_folder_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
     path.mkdir()
     (path / "old.txt").write_text("old")
-    with replaced_folder(path) as temporary:
+    with atomic_write_folder(path) as temporary:
         (temporary / "new.txt").write_text("new")
         assert (path / "old.txt").exists()
     assert [file.name for file in path.iterdir()] == ["new.txt"]
@@ -129,7 +129,7 @@ def test_a_failed_folder_leaves_the_old_one_and_no_temporary_folder(tmp_path: Pa
     path = tmp_path / "bundle"
     path.mkdir()
     (path / "old.txt").write_text("old")
-    with pytest.raises(RuntimeError, match="full disk"), replaced_folder(path) as temporary:
+    with pytest.raises(RuntimeError, match="full disk"), atomic_write_folder(path) as temporary:
         (temporary / "new.txt").write_text("half")
         raise RuntimeError("full disk")
     assert [file.name for file in path.iterdir()] == ["old.txt"]
@@ -262,7 +262,7 @@ def test_a_new_folder_is_complete_or_absent(tmp_path: Path) -> None:
 
 def test_a_new_folder_gets_the_first_free_name(tmp_path: Path) -> None:
     root = tmp_path / "runs"
-    made = [numbered_folder(root, "20260101-plain") for _ in range(3)]
+    made = [create_numbered_folder(root, "20260101-plain") for _ in range(3)]
     assert [path.name for path in made] == [
         "20260101-plain", "20260101-plain-2", "20260101-plain-3",
     ]  # fmt: skip
@@ -287,7 +287,7 @@ def test_a_folder_that_cannot_take_the_place_leaves_the_old_one(
         raise OSError(errno.EIO, "a bad disk")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(OSError, match="a bad disk"), replaced_folder(path) as temporary:
+    with pytest.raises(OSError, match="a bad disk"), atomic_write_folder(path) as temporary:
         (temporary / "new.txt").write_text("new")
     assert [file.name for file in path.iterdir()] == ["old.txt"]
     assert list(tmp_path.iterdir()) == [path]

@@ -53,7 +53,7 @@ def test_the_folders_of_a_checkout_are_in_it(no_variables: None) -> None:
         PROJECT_ROOT / "models",
         import_roots=(PROJECT_ROOT / "imports", (Path.home() / "Downloads").resolve()),
         # On a shared server, the downloads of the user who runs it are private.
-        shared_import_roots=(PROJECT_ROOT / "imports",),
+        import_roots_if_shared=(PROJECT_ROOT / "imports",),
     )
 
 
@@ -96,7 +96,7 @@ def test_pages_import_from_the_folders_that_are_named(
     monkeypatch.setenv("FER_STUDIO_IMPORT_ROOTS", os.pathsep.join(named))
     settings = load_settings()
     assert settings.import_roots == (tmp_path.resolve() / "one", tmp_path.resolve() / "two")
-    assert settings.shared_import_roots == settings.import_roots
+    assert settings.import_roots_if_shared == settings.import_roots
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pathlib import Path
 from fer_core.bundle import load_bundle
 from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import folder_of_data, load_dataset
+from fer_core.dataset.store import dataset_folder_or_none, load_dataset
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets, with_vote_targets
 from fer_core.dataset.votes_file import read_votes
 from fer_core.errors import InputError
@@ -65,7 +65,7 @@ def _with_targets(
 ) -> FaceSet:
     if config.targets == "labels":
         return face_set
-    data_folder = folder_of_data(data, settings)
+    data_folder = dataset_folder_or_none(data, settings)
     votes = None if data_folder is None else read_votes(data_folder, face_set)
     if votes is None:
         raise InputError(f"{data} has no votes, but the model was trained on votes.")

@@ -2,7 +2,7 @@
 
 The function ``add_parser`` of each module adds the parser of the command. The parser's default for
 the argument ``run`` is the function that runs the command: it takes the parsed arguments and the
-settings, and returns an ``Answer``.
+settings, and returns an ``CommandResult``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """The result of a command.
 
     Attributes:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.dataset.class_mapping import CLASS_SCHEMES, ClassChoice, parse_class_changes
 from fer_core.dataset.class_numbers import CLASS_ORDERS, parse_class_order
 from fer_core.dataset.face_set import FaceSet
-from fer_core.dataset.store import DEMO_NAME, folder_of_data, load_dataset
+from fer_core.dataset.store import DEMO_NAME, dataset_folder_or_none, load_dataset
 from fer_core.errors import InputError, system_reason
 from fer_core.files import write_text
 from fer_core.phrases import format_duration
@@ -29,7 +29,7 @@ def add_command(
     subparsers: Any,
     name: str,
     help_text: str,
-    run: Callable[[argparse.Namespace, Settings], Answer],
+    run: Callable[[argparse.Namespace, Settings], CommandResult],
     *,
     aliases: tuple[str, ...] = (),
 ) -> argparse.ArgumentParser:
@@ -155,7 +155,7 @@ def class_choice_of_path(
         InputError: The options are not valid or are used with an imported dataset, or there is no
             such dataset and no such path.
     """
-    if folder_of_data(arguments.data, settings) is None and arguments.data != DEMO_NAME:
+    if dataset_folder_or_none(arguments.data, settings) is None and arguments.data != DEMO_NAME:
         return class_choice_of(arguments, default)
     if arguments.classes is not None or arguments.changed_classes or arguments.class_order:
         raise InputError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines, add_command, path_argument, write_file
 from fer_core.commands.many_files import (
     add_many_files_arguments,
@@ -70,7 +70,7 @@ def add_parser(subparsers: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if not arguments.paths and not arguments.files_from:
         raise InputError("classify needs at least one PATH, or a list of files with --files-from.")
     if arguments.annotate:
@@ -108,7 +108,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     if drawings is not None:
         pictures = counted(drawings.count, "picture")
         print(f"written: {pictures} in {arguments.out}", file=sys.stderr)
-    return Answer(
+    return CommandResult(
         results_document(results), "\n".join(_text(result.to_json()) for result in results)
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.classes import match_class
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines, add_command, read_file, write_file
 from fer_core.dataset.curation import apply_curation, entries_for, match_curation
 from fer_core.dataset.curation_csv import curation_csv
@@ -88,7 +88,7 @@ def _curation_and_faces(data: str, settings: Settings) -> tuple[CurationFile, Fa
     return file, face_set
 
 
-def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
+def _change_answer(change: CurationChange, *warnings: str | None) -> CommandResult:
     """Return the result of a command that changes the curation."""
     document = {
         "change": change.summary,
@@ -98,10 +98,10 @@ def _change_answer(change: CurationChange, *warnings: str | None) -> Answer:
         "counts": change.curation.counts(),
         "warnings": [warning for warning in warnings if warning],
     }
-    return Answer(document, "\n".join([change.summary, *filter(None, warnings)]))
+    return CommandResult(document, "\n".join([change.summary, *filter(None, warnings)]))
 
 
-def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
     curation = file.read()
     curated = apply_curation(face_set, curation)
@@ -121,7 +121,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     ]
     lines += [*curation.problems, *([curated.warning] if curated.warning else [])]
     lines.append(curated.summary or "no image is dropped or relabeled")
-    return Answer(document, "\n".join(lines))
+    return CommandResult(document, "\n".join(lines))
 
 
 def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
@@ -145,7 +145,7 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     return list(rows)
 
 
-def _decide(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _decide(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
     label = None if arguments.to is None else _class(arguments.to, face_set)
     entries = entries_for(
@@ -174,7 +174,7 @@ def _class(name: str, face_set: FaceSet) -> str:
     return face_set.classes[position]
 
 
-def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _remove(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
     names = set(arguments.names)
     curation = file.read()
@@ -191,17 +191,17 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _change_answer(file.remove(identities))
 
 
-def _undo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _undo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, _ = _curation_and_faces(arguments.data, settings)
     return _change_answer(file.undo())
 
 
-def _redo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _redo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, _ = _curation_and_faces(arguments.data, settings)
     return _change_answer(file.redo())
 
 
-def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _apply(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     fix = quick_fix_by_name(arguments.fix)
     file, face_set = _curation_and_faces(arguments.data, settings)
     near = None
@@ -214,15 +214,15 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> Answer:
     )
 
 
-def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _export(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, _ = _curation_and_faces(arguments.data, settings)
     curation = file.read()
     write_file(arguments.file, curation_csv(curation))
     document = {"file": str(arguments.file), "entries": len(curation)}
-    return Answer(document, f"{len(curation):,} decisions written to {arguments.file}")
+    return CommandResult(document, f"{len(curation):,} decisions written to {arguments.file}")
 
 
-def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
     imported = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
     return _change_answer(imported.change, *imported.problems, imported.warning)

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from fer_core.commands import Answer, curate, findings
+from fer_core.commands import CommandResult, curate, findings
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
@@ -31,7 +31,7 @@ from fer_core.dataset.splitting import SplitChoice
 from fer_core.dataset.statistics import class_counts, imbalance_ratio
 from fer_core.dataset.store import (
     DEMO_NAME,
-    folder_of_data,
+    dataset_folder_or_none,
     import_dataset,
     load_dataset,
 )
@@ -106,7 +106,7 @@ def _add_folder_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _classes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     choice = class_choice_of(arguments)
     roles = parse_folder_roles(arguments.folders)
     path = checked_source(arguments.source, roles)
@@ -125,7 +125,7 @@ def _classes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "notes": list(source.notes),
     }
     lines = [_class_table(source.classes), _folder_table(source.folders), *source.notes, problem]
-    return Answer(document, "\n".join(filter(None, lines)))
+    return CommandResult(document, "\n".join(filter(None, lines)))
 
 
 def _folder_table(folders: Sequence[SplitFolder]) -> str:
@@ -152,7 +152,7 @@ def _class_table(classes: Sequence[SourceClass]) -> str:
     return text_table(["class", "files or rows", "becomes"], rows)
 
 
-def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
     roles = parse_folder_roles(arguments.folders)
     name, face_set = import_dataset(
@@ -166,12 +166,12 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
     )
     document = {"name": name, "fingerprint": face_set.fingerprint} | _info_document(face_set)
     notes = "".join(f"{note}\n" for note in merge_notes(face_set))
-    return Answer(document, f"imported as {name!r}\n{notes}{_info_text(face_set)}")
+    return CommandResult(document, f"imported as {name!r}\n{notes}{_info_text(face_set)}")
 
 
-def _info(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _info(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     face_set = load_data(arguments, settings)
-    return Answer(_info_document(face_set), _info_text(face_set))
+    return CommandResult(_info_document(face_set), _info_text(face_set))
 
 
 def _info_document(face_set: FaceSet) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
     return lines
 
 
-def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _audit(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     face_set = load_data(arguments, settings)
     audit = audit_duplicates(face_set)
     document = audit.to_json()
@@ -265,7 +265,7 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"blank images: {document['blank_images']:,}"
     )
     if not arguments.exact:
-        folder = folder_of_data(arguments.data, settings)
+        folder = dataset_folder_or_none(arguments.data, settings)
         near = cached_near_duplicates(face_set, folder, ProgressLines("comparing"))
         nearly_blank = len(image_quality(face_set.images).nearly_blank_rows())
         document |= near.to_json() | {"nearly_blank_images": nearly_blank}
@@ -279,10 +279,10 @@ def _audit(arguments: argparse.Namespace, settings: Settings) -> Answer:
         )
         if not near.is_complete:
             text += "\nso many images look alike that not all pairs were verified"
-    return Answer(document, text)
+    return CommandResult(document, text)
 
 
-def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _demo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     face_set = load_dataset(DEMO_NAME, settings)
     errors = injected_errors().counts()
     document = {
@@ -294,4 +294,4 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> Answer:
     }
     error_text = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in errors.items())
     text = f"drawn demo data: {DEMO_NAME!r}\n{_info_text(face_set)}\ninjected errors: {error_text}"
-    return Answer(document, text)
+    return CommandResult(document, text)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.calibration import Calibration
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
@@ -30,7 +30,7 @@ from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.curation_file import curation_file
 from fer_core.dataset.face_set import SPLITS, FaceSet
-from fer_core.dataset.store import folder_of_data, is_demo
+from fer_core.dataset.store import dataset_folder_or_none, is_demo
 from fer_core.dataset.vote_targets import VoteRecord, vote_targets
 from fer_core.dataset.votes import Votes
 from fer_core.dataset.votes_file import read_votes
@@ -111,7 +111,7 @@ def add_parser(subparsers: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if arguments.against == "votes" and arguments.curated:
         raise InputError("--curated changes labels; omit it to evaluate against votes.")
     needs_details = arguments.report or arguments.assessment or arguments.write_card
@@ -150,7 +150,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         text += f"\n{against_votes.summary}"
     if result.facts.left_out:
         text += f"\n{left_out_text(result.facts.left_out)}"
-    return Answer(document, f"{heading}\n{text}")
+    return CommandResult(document, f"{heading}\n{text}")
 
 
 def _evaluate(
@@ -202,7 +202,7 @@ def _calibrate(
 
 
 def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
-    folder = folder_of_data(data, settings)
+    folder = dataset_folder_or_none(data, settings)
     votes = None if folder is None else read_votes(folder, face_set)
     if votes is None:
         raise InputError(

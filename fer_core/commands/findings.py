@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import find_bundle
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
@@ -25,7 +25,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.findings import Finding, blank_finding, exact_findings, near_findings
 from fer_core.dataset.image_quality import image_quality
 from fer_core.dataset.near_duplicates import cached_near_duplicates
-from fer_core.dataset.store import folder_of_data, load_dataset
+from fer_core.dataset.store import dataset_folder_or_none, load_dataset
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, read_votes, remove_votes
 from fer_core.errors import InputError
@@ -90,9 +90,9 @@ def add_parser(commands: Any) -> None:
     )
 
 
-def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _findings(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     face_set = load_data(arguments, settings)
-    folder = folder_of_data(arguments.data, settings)
+    folder = dataset_folder_or_none(arguments.data, settings)
     finding = _compute_finding(arguments, face_set, folder, settings)
     document: dict[str, Any] = {
         "kind": finding.kind,
@@ -126,7 +126,7 @@ def _findings(arguments: argparse.Namespace, settings: Settings) -> Answer:
         lines.append(f"the complete list is in {arguments.csv}")
     elif len(finding) > _MAX_LISTED:
         lines.append(f"… and {len(finding) - _MAX_LISTED:,} more; --csv FILE lists them")
-    return Answer(document, "\n".join(lines))
+    return CommandResult(document, "\n".join(lines))
 
 
 def _compute_finding(
@@ -178,9 +178,9 @@ def _stored_votes(data: str, folder: Path | None, face_set: FaceSet) -> Votes:
     return votes
 
 
-def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     face_set = load_dataset(arguments.data, settings, ProgressLines())
-    folder = folder_of_data(arguments.data, settings)
+    folder = dataset_folder_or_none(arguments.data, settings)
     if folder is None:
         raise InputError(
             f"{arguments.data} is read from its path and cannot have votes; import it with "
@@ -188,7 +188,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         )
     if arguments.remove:
         remove_votes(folder)
-        return Answer({"removed": True}, "the votes were deleted")
+        return CommandResult({"removed": True}, "the votes were deleted")
     if arguments.file is not None:
         votes = import_votes(read_file(arguments.file), arguments.file.name, folder, face_set)
     else:
@@ -221,6 +221,6 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> Answer:
         ]
         for agreement in classes
     ]
-    return Answer(
+    return CommandResult(
         document, f"{votes.note}\n" + text_table(["", "images with votes", "label agrees"], rows)
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines
 from fer_core.errors import InputError
 from fer_core.extras import require_packages
@@ -156,7 +156,7 @@ def classify_many_files(
     arguments: argparse.Namespace,
     settings: Settings,
     text_of: Callable[[dict[str, Any]], str],
-) -> Answer:
+) -> CommandResult:
     """Classify the files of a command in worker processes.
 
     Args:
@@ -186,9 +186,9 @@ def classify_many_files(
         if summary["errors"] == summary["files"]:
             raise no_file_error(summary["files"], next(folder.rows(result.record))["error"])
         if arguments.out is None:
-            entries = list(StoredFiles(folder, result.record))
-            return Answer({"files": entries}, "\n".join(map(text_of, entries)))
-        files = StoredFiles(folder, result.record) if arguments.json else []
+            entries = list(LazyFileEntries(folder, result.record))
+            return CommandResult({"files": entries}, "\n".join(map(text_of, entries)))
+        files = LazyFileEntries(folder, result.record) if arguments.json else []
         skipped = summary["files"] - result.processed
         text = (
             f"{counted(summary['files'], 'file')} with {counted(summary['faces'], 'face')}; "
@@ -198,7 +198,7 @@ def classify_many_files(
         if skipped:
             verb = "was" if skipped == 1 else "were"
             text += f"\n{counted(skipped, 'file')} {verb} complete already"
-        return Answer({"files": files, "out": str(folder), "summary": summary}, text)
+        return CommandResult({"files": files, "out": str(folder), "summary": summary}, text)
 
 
 def no_file_error(count: int, first_error: str) -> InputError:
@@ -213,7 +213,7 @@ def no_file_error(count: int, first_error: str) -> InputError:
     return InputError(f"None of the {count:,} files could be read. The first one: {first_error}")
 
 
-class StoredFiles(list[dict[str, Any]]):
+class LazyFileEntries(list[dict[str, Any]]):
     """The entries of all files in the JSON document of a job.
 
     They are read part by part while the document is printed. The class is a subclass of ``list``,

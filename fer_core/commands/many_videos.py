@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines
 from fer_core.commands.many_files import job_inputs, scale_options
 from fer_core.commands.video_document import failed_video_entry, video_entry
@@ -33,7 +33,7 @@ def analyze_many_videos(
     arguments: argparse.Namespace,
     settings: Settings,
     analysis_settings_for: Callable[[PortableAnalyzer], AnalysisSettings],
-) -> Answer:
+) -> CommandResult:
     """Analyze the videos of a command in worker processes.
 
     Args:
@@ -86,7 +86,7 @@ def analyze_many_videos(
         verb = "was" if skipped == 1 else "were"
         text += f"\n{counted(skipped, 'video')} {verb} complete already"
     videos = StoredVideos(folder, result.record, work) if arguments.json else []
-    return Answer({"videos": videos, "out": str(folder), "summary": summary}, text)
+    return CommandResult({"videos": videos, "out": str(folder), "summary": summary}, text)
 
 
 def _announce(pool: Pool) -> None:

@@ -16,7 +16,7 @@ from fer_core.bundle import (
     list_bundles,
     set_default_bundle,
 )
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines, add_command, text_table
 from fer_core.dataset.class_mapping import choice_for_model
 from fer_core.dataset.row_sample import sample_rows
@@ -109,14 +109,14 @@ def add_parser(subparsers: Any) -> None:
     default_parser.add_argument("name", help="a model's name")
 
 
-def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     default = default_bundle_name(settings)
     bundles = list_bundles(settings)
     for error in damaged_bundles(settings):
         print(error, file=sys.stderr)
     document = [_document(bundle, default) for bundle in bundles]
     if not bundles:
-        return Answer(document, "no models yet; train one with 'python -m fer_core train'")
+        return CommandResult(document, "no models yet; train one with 'python -m fer_core train'")
     rows = []
     for bundle in bundles:
         rows.append(
@@ -127,7 +127,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
                 bundle.record.recipe or "imported",
             ]
         )
-    return Answer(
+    return CommandResult(
         document, text_table(["model", "parameters", "validation accuracy", "recipe"], rows)
     )
 
@@ -165,11 +165,11 @@ def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
     }
 
 
-def _answer(bundle: Bundle, settings: Settings, text: str) -> Answer:
-    return Answer(_document(bundle, default_bundle_name(settings)), text)
+def _answer(bundle: Bundle, settings: Settings, text: str) -> CommandResult:
+    return CommandResult(_document(bundle, default_bundle_name(settings)), text)
 
 
-def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request = ImportRequest(
         name=arguments.name,
         weights=arguments.weights,
@@ -193,7 +193,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> Answer:
 
 def _check_scalings(
     arguments: argparse.Namespace, request: ImportRequest, settings: Settings
-) -> Answer:
+) -> CommandResult:
     """Measure the accuracy of a model file with each usual scaling, for ``--check-on``."""
     metadata = read_metadata(arguments.path)
     labels = request.labels or (EMOTIONS if metadata is None else metadata.labels)
@@ -224,10 +224,10 @@ def _check_scalings(
         f"nothing was imported; import the model with the correct scaling, for example "
         f"{candidates[0].options}"
     )
-    return Answer(document, f"{text}\n{advice}")
+    return CommandResult(document, f"{text}\n{advice}")
 
 
-def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _export(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     bundle = find_bundle(arguments.name, settings)
     if arguments.format is None:
         if arguments.output is not None:
@@ -241,10 +241,10 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> Answer:
         "files": files,
         "largest_difference": exported.difference,
     }
-    return Answer(document, "\n".join(f"written: {file}" for file in files))
+    return CommandResult(document, "\n".join(f"written: {file}" for file in files))
 
 
-def _default(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _default(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     set_default_bundle(arguments.name, settings)
     bundle = find_bundle(arguments.name, settings)
     return _answer(bundle, settings, f"{bundle.name!r} is now the default")

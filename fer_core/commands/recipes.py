@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import add_command
 from fer_core.recipes import RECIPES
 from fer_core.recipes.architectures import ARCHITECTURES
@@ -17,7 +17,7 @@ def add_parser(subparsers: Any) -> None:
     add_command(subparsers, "recipes", "list the recipes, the fastest to train first", _run)
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     document = [
         {
             "name": recipe.name,
@@ -37,4 +37,4 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             f"{architecture.multiply_adds / 1e6:.0f} million multiply-adds, up to "
             f"{recipe.config.epochs} epochs"
         )
-    return Answer(document, "\n".join(lines))
+    return CommandResult(document, "\n".join(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import add_command, text_table
 from fer_core.metrics.formatting import percent
 from fer_core.phrases import format_duration
@@ -79,7 +79,7 @@ def add_parser(subparsers: Any) -> None:
     )
 
 
-def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     runs = list_runs(settings)
     rows = [
         [
@@ -95,42 +95,42 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
     ]
     header = ["run", "state", "recipe", "epochs", "accuracy", "macro F1", "time"]
     text = text_table(header, rows) if rows else f"There are no runs in {settings.runs_root} yet."
-    return Answer([run.to_json() for run in runs], text)
+    return CommandResult([run.to_json() for run in runs], text)
 
 
-def _show(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _show(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     return _answer(arguments, settings, with_log=True)
 
 
-def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _stop(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_stop(find_run(arguments.run_name, settings))
     return _answer(arguments, settings)
 
 
-def _pause(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _pause(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_pause(find_run(arguments.run_name, settings))
     return _answer(arguments, settings)
 
 
-def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _resume(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_resume(find_run(arguments.run_name, settings))
     return _answer(arguments, settings)
 
 
-def _kill(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _kill(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     kill_run(find_run(arguments.run_name, settings))
     # A killed process cannot start the next pending run itself.
     start_pending_runs(settings)
     return _answer(arguments, settings)
 
 
-def _delete(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _delete(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     run = find_run(arguments.run_name, settings)
     delete_run(run, settings)
-    return Answer({"deleted": str(run.path)}, f"deleted {run.path}")
+    return CommandResult({"deleted": str(run.path)}, f"deleted {run.path}")
 
 
-def _label(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _label(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     run = find_run(arguments.run_name, settings)
     label = read_label(run)
     write_label(
@@ -143,17 +143,17 @@ def _label(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _answer(arguments, settings)
 
 
-def _continue(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _continue(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     continue_run(find_run(arguments.run_name, settings), settings, epochs=arguments.epochs)
     return _answer(arguments, settings)
 
 
-def _extend(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _extend(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     extend_run(find_run(arguments.run_name, settings), arguments.epochs)
     return _answer(arguments, settings)
 
 
-def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _queue(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if arguments.add is not None:
         enqueue(find_run(arguments.add, settings), settings)
     if arguments.remove is not None:
@@ -164,12 +164,14 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> Answer:
     pending = [run.path.name for run in pending_runs(settings)]
     lines = [f"started {name}" for name in started]
     lines += [f"{number}. {name}" for number, name in enumerate(pending, start=1)]
-    return Answer(
+    return CommandResult(
         {"started": started, "waiting": pending}, "\n".join(lines) or "The queue is empty."
     )
 
 
-def _answer(arguments: argparse.Namespace, settings: Settings, *, with_log: bool = False) -> Answer:
+def _answer(
+    arguments: argparse.Namespace, settings: Settings, *, with_log: bool = False
+) -> CommandResult:
     """Return the summary of the run that the arguments name."""
     run = find_run(arguments.run_name, settings)
     summary = run_summary(run.path, settings)
@@ -178,4 +180,4 @@ def _answer(arguments: argparse.Namespace, settings: Settings, *, with_log: bool
     if with_log:
         document["log"] = log_tail(run.path)
         text = f"{text}\n\n{document['log']}".strip()
-    return Answer(document, text)
+    return CommandResult(document, text)

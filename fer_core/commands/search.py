@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import (
     DATA_HELP,
     ProgressLines,
@@ -142,7 +142,7 @@ def add_parser(subparsers: Any) -> None:
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
 
 
-def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     studies, errors = list_studies(settings)
     for error in errors:
         print(error, file=sys.stderr)
@@ -156,10 +156,10 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> Answer:
         for study in studies
     ]
     text = text_table(["search", "state", "trials", "best"], rows) if rows else "No searches yet."
-    return Answer([study.to_json() for study in studies], text)
+    return CommandResult([study.to_json() for study in studies], text)
 
 
-def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _start(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     cluster = _cluster(arguments)  # invalid options are reported before the study is created
     changes = parse_changes(arguments.changes, arguments.epochs)
     config = changed_config(recipe_by_name(arguments.recipe).config, changes)
@@ -185,14 +185,14 @@ def _start(arguments: argparse.Namespace, settings: Settings) -> Answer:
     return _run_or_launch(arguments, settings, worker=0)
 
 
-def _join(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _join(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     join_study(arguments.name, arguments.storage, settings)
     number = free_worker_number(arguments.name, settings)
     with stop_on_signals(_STOPPING) as stop:
         return _answer(run_search(arguments.name, settings, worker=number, stop=stop))
 
 
-def _resume(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _resume(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     cluster = _cluster(arguments)
     read_study_setup(arguments.name, settings)  # raises InputError if there is no such search
     if cluster is not None:
@@ -224,7 +224,7 @@ def _cluster(arguments: argparse.Namespace) -> _Cluster | None:
 
 def _run_on_cluster(
     cluster: _Cluster, name: str, settings: Settings, *, new_setup: StudySetup | None = None
-) -> Answer:
+) -> CommandResult:
     """Run a search on a cluster.
 
     Args:
@@ -246,7 +246,9 @@ def _run_on_cluster(
     return _answer(study_summary(name, settings))
 
 
-def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker: int) -> Answer:
+def _run_or_launch(
+    arguments: argparse.Namespace, settings: Settings, *, worker: int
+) -> CommandResult:
     """Run an existing search in this process, or launch it in the background."""
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers or 1)
@@ -255,11 +257,11 @@ def _run_or_launch(arguments: argparse.Namespace, settings: Settings, *, worker:
         return _answer(run_search(arguments.name, settings, worker=worker, stop=stop))
 
 
-def _show(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _show(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     return _answer(study_summary(arguments.name, settings))
 
 
-def _stop(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _stop(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     stop_search(arguments.name, settings)
     return _answer(study_summary(arguments.name, settings))
 
@@ -274,7 +276,7 @@ def _parse_space(text: str) -> list[dict[str, Any]]:
     return parameters
 
 
-def _answer(study: StudySummary) -> Answer:
+def _answer(study: StudySummary) -> CommandResult:
     """Return the state of a search, with its workers and trials."""
     rows = [
         [
@@ -296,7 +298,7 @@ def _answer(study: StudySummary) -> Answer:
         lines.append(f"best: trial {study.best_trial} with {study.best_value:.4f}")
     if rows:
         lines.append(text_table(["trial", "state", study.setup.monitor, "worker", "values"], rows))
-    return Answer(study.to_json(), "\n".join(lines))
+    return CommandResult(study.to_json(), "\n".join(lines))
 
 
 def _short_text(value: Any) -> str:

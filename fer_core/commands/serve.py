@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import add_command
 from fer_core.commands.model_arguments import add_detector_argument
 from fer_core.errors import InputError
@@ -24,8 +24,8 @@ _LIMIT_HELP = {
     "file_bytes": "size of one file",
     "request_bytes": "size of one request with all its files",
     "files": "files in one request",
-    "requests": "requests at the same time; further requests are answered with 503",
-    "waiting_bytes": "total size of all requests at the same time; further requests are answered "
+    "requests": "concurrent requests; further requests are answered with 503",
+    "waiting_bytes": "total size of all concurrent requests; further requests are answered "
     "with 503",
     "header_seconds": "seconds for a client to send the header of a request",
     "upload_seconds": "seconds for a client to send the body of a request",
@@ -76,7 +76,7 @@ def add_parser(subparsers: Any) -> None:
         )
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     packages = ("fastapi", "uvicorn", "prometheus_client", "swagger_ui_bundle")
     require_packages("The service needs", "service", *packages)
     from fer_core.service.server import serve
@@ -108,4 +108,6 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
         )
 
     serve(options, load_keys(os.environ, arguments.keys), settings, on_start=announce)
-    return Answer({"address": addresses[0] if addresses else None}, "The service was stopped.")
+    return CommandResult(
+        {"address": addresses[0] if addresses else None}, "The service was stopped."
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import check_name_is_free, find_bundle, publish_bundle
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import (
     DATA_HELP,
     add_class_options,
@@ -103,7 +103,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--mlflow", metavar="URI", help="also log to this MLflow server or folder")
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     # The budget is created first, so that it includes the time for reading the data.
     budget = None if arguments.minutes is None else TimeBudget(arguments.minutes)
     if arguments.estimate:
@@ -123,10 +123,10 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
     is_to_be_resumed = budget is not None and outcome.state == "stopped"
     if arguments.publish is not None and outcome.bundle is not None and not is_to_be_resumed:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
-    return Answer(outcome.to_json(), _text(outcome))
+    return CommandResult(outcome.to_json(), _text(outcome))
 
 
-def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _launch(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     """Start or queue a training in the background."""
     conflicting = (arguments.publish, arguments.run_dir, arguments.minutes)
     if any(option is not None for option in conflicting):
@@ -142,10 +142,10 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> Answer:
         run = launch(setup, settings, start_file=start_file)
     is_pending = any(pending.path == run.path for pending in pending_runs(settings))
     state = "queued" if is_pending else "started"
-    return Answer({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
+    return CommandResult({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
 
 
-def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _estimate(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     """Estimate how long a training would take."""
     if arguments.resume:
         setup = _run_to_resume(arguments).read_setup()
@@ -165,7 +165,7 @@ def _estimate(arguments: argparse.Namespace, settings: Settings) -> Answer:
         f"{estimate.memory_bytes / 1e9:.1f} GB of memory, {estimate.images_per_second:.0f} images "
         "a second"
     )
-    return Answer(estimate.to_json(), text)
+    return CommandResult(estimate.to_json(), text)
 
 
 def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fer_core.bundle import find_bundle
-from fer_core.commands import Answer
+from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines, add_command, path_argument
 from fer_core.commands.many_files import add_many_files_arguments, is_for_many_files
 from fer_core.commands.many_videos import PART_FILES, analyze_many_videos
@@ -118,7 +118,7 @@ def add_parser(subparsers: Any) -> None:
     )
 
 
-def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
+def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import make_detector
     from fer_core.vision.detector_files import detector_names
@@ -159,7 +159,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> Answer:
             errors.append(entry["error"])
     if len(errors) == len(entries):
         raise InputError(errors[0] if len(errors) == 1 else f"No video was analyzed: {errors[0]}")
-    return Answer({"videos": entries}, "\n".join(map(video_text, entries)))
+    return CommandResult({"videos": entries}, "\n".join(map(video_text, entries)))
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
@@ -340,7 +340,7 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
 
 def _write_tables(outcome: AnalysisOutcome) -> None:
     """Write the table of faces as CSV, and the complete analysis as JSON, into the folder."""
-    from fer_core.files import os_errors_as_input_errors, replaced_file
+    from fer_core.files import atomic_write_file, os_errors_as_input_errors
     from fer_core.video.documents import analysis_document
     from fer_core.video.edits import Edits
     from fer_core.video.face_table import to_csv
@@ -351,7 +351,7 @@ def _write_tables(outcome: AnalysisOutcome) -> None:
         outcome.table, folder.read_settings(), Edits(), threshold=DEFAULT_THRESHOLD
     )
     with os_errors_as_input_errors(f"The tables cannot be written to {folder.path}"):
-        with replaced_file(folder.path / "faces.csv") as temporary:
+        with atomic_write_file(folder.path / "faces.csv") as temporary:
             temporary.write_bytes(to_csv(outcome.table))
         write_text(
             folder.path / "analysis.json",

@@ -27,9 +27,9 @@ from fer_core.dataset.curation_csv import curation_csv, parse_curation
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.imported import stored_classes
 from fer_core.dataset.locking import dataset_lock
-from fer_core.dataset.store import folder_of_data
+from fer_core.dataset.store import dataset_folder_or_none
 from fer_core.errors import InputError, system_reason
-from fer_core.files import os_errors_as_input_errors, read_json, replaced_file
+from fer_core.files import atomic_write_file, os_errors_as_input_errors, read_json
 from fer_core.phrases import counted
 from fer_core.settings import Settings
 
@@ -165,7 +165,7 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
     Raises:
         InputError: There is no such dataset and no such path.
     """
-    folder = folder_of_data(data, settings)
+    folder = dataset_folder_or_none(data, settings)
     return None if folder is None else CurationFile(folder)
 
 
@@ -405,7 +405,7 @@ class CurationFile:
         # If an earlier process was killed before it wrote the curation, the file already contains
         # these lines.
         if not earlier.endswith(text):
-            with replaced_file(path) as temporary:
+            with atomic_write_file(path) as temporary:
                 temporary.write_text(earlier + text, encoding="utf-8")
 
     def _write(self, curation: Curation, history: _History) -> None:
@@ -420,8 +420,8 @@ class CurationFile:
             "undone": [batch.to_json() for batch in history.undone],
         }
         with (
-            replaced_file(self.folder / _UNDO_FILE) as undo_file,
-            replaced_file(self.path) as decisions_file,
+            atomic_write_file(self.folder / _UNDO_FILE) as undo_file,
+            atomic_write_file(self.path) as decisions_file,
         ):
             undo_file.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
             decisions_file.write_text(curation_csv(curation), encoding="utf-8")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.locking import dataset_lock
 from fer_core.errors import InputError
-from fer_core.files import read_arrays, replaced_file
+from fer_core.files import atomic_write_file, read_arrays
 
 _FOLDER = "findings"
 
@@ -47,7 +47,7 @@ def cached_arrays(
     try:
         # Without the lock, the folder of a dataset could be created again after its deletion.
         with dataset_lock(folder):
-            with replaced_file(path) as temporary, temporary.open("wb") as file:
+            with atomic_write_file(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, allow_pickle=False, **result)
             _delete_old_files(path, kind)
     except (OSError, InputError):

@@ -13,7 +13,7 @@ from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
-from fer_core.files import pasted_path, unquoted_path
+from fer_core.files import existing_user_path, unquoted_path
 
 #: Suffixes of files that are only one part of a dataset and cannot be imported alone.
 _PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
@@ -42,7 +42,7 @@ def checked_source(
         InputError: The text is the address of a web page, or the path of only a part of a dataset:
             a split without a role, a class, the pictures without their labels, or a single file.
     """
-    path = pasted_path(text)
+    path = existing_user_path(text)
     if path is None and "://" in text:
         raise InputError(
             f"{text.strip()} is an address and not a path; download the dataset, and give the path "

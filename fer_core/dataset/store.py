@@ -28,10 +28,10 @@ from fer_core.files import (
     cannot_read,
     delete_folder,
     existing_path,
+    existing_user_path,
     is_plain_name,
     os_errors_as_input_errors,
-    pasted_path,
-    path_spellings,
+    path_candidates,
     plain_name,
     read_json,
     temporary_folder,
@@ -239,7 +239,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
         InputError: The name is invalid, there is no such dataset, or its record is damaged or
             cannot be read.
     """
-    folder = imported_folder(name, settings)
+    folder = imported_dataset_folder(name, settings)
     try:
         record = read_json(folder / RECORD_FILE)
         choice = None
@@ -254,7 +254,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
         raise _damaged(folder, error) from error
 
 
-def imported_folder(name: str, settings: Settings) -> Path:
+def imported_dataset_folder(name: str, settings: Settings) -> Path:
     """Return the folder of an imported dataset.
 
     Args:
@@ -280,7 +280,7 @@ def delete_dataset(name: str, settings: Settings) -> None:
     Raises:
         InputError: The name is invalid, there is no such dataset, or it cannot be deleted.
     """
-    folder = imported_folder(name, settings)
+    folder = imported_dataset_folder(name, settings)
     if folder.is_symlink():
         raise InputError(
             f"{folder} is a link, and its target is not deleted from here; remove it manually."
@@ -310,7 +310,7 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         InputError: The path does not exist, or is outside the import roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
-    spellings = [spelling for spelling in path_spellings(text) if spelling]
+    spellings = [spelling for spelling in path_candidates(text) if spelling]
     text = unquoted_path(text)
     # Path() is for a text that begins with "~". Inside a root, "~" would not be the home folder.
     parents = (Path(), *settings.import_roots)
@@ -374,7 +374,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     folder = settings.data_root / data
     if data == DEMO_NAME or (is_plain_name(data) and is_imported(folder)):
         return folder
-    path = pasted_path(data)
+    path = existing_user_path(data)
     if path is None:
         names = ", ".join(dataset_names(settings)) or "none so far"
         raise InputError(
@@ -384,7 +384,7 @@ def locate_dataset(data: str, settings: Settings) -> Path:
     return path.resolve()
 
 
-def folder_of_data(data: str, settings: Settings) -> Path | None:
+def dataset_folder_or_none(data: str, settings: Settings) -> Path | None:
     """Return the folder of an imported dataset, which also contains findings, votes and decisions.
 
     Args:
@@ -426,7 +426,7 @@ def is_demo(data: str) -> bool:
     """
     if data == DEMO_NAME:
         return True
-    path = pasted_path(data)
+    path = existing_user_path(data)
     if path is None:
         return False
     try:

@@ -22,7 +22,7 @@ from fer_core.dataset.locking import dataset_lock
 from fer_core.dataset.user_csv import CsvKind, read_csv
 from fer_core.dataset.votes import Votes
 from fer_core.errors import InputError, first_line
-from fer_core.files import os_errors_as_input_errors, replaced_file
+from fer_core.files import atomic_write_file, os_errors_as_input_errors
 
 VOTES_FILE = "votes.npz"
 
@@ -261,7 +261,7 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
     with (
         os_errors_as_input_errors(f"The votes cannot be stored in {folder}"),
         dataset_lock(folder),
-        replaced_file(folder / VOTES_FILE) as temporary,
+        atomic_write_file(folder / VOTES_FILE) as temporary,
         temporary.open("wb") as file,
     ):
         np.savez_compressed(

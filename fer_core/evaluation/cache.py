@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import Bundle
-from fer_core.files import file_sha256, read_arrays, replaced_file
+from fer_core.files import atomic_write_file, file_sha256, read_arrays
 from fer_core.settings import Settings
 
 #: Maximum number of files. The least recently used files are deleted first. The predictions for all
@@ -138,7 +138,7 @@ def write_cached(settings: Settings, key: str, prediction: CachedPrediction) -> 
     if prediction.is_near_duplicate_of_trained is not None:
         arrays["is_near_trained"] = prediction.is_near_duplicate_of_trained
     try:
-        with replaced_file(path) as temporary:
+        with atomic_write_file(path) as temporary:
             np.savez(temporary, **arrays)
         _delete_least_recently_used(path.parent)
     except OSError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle
-from fer_core.classes import positions_of, served_classes
+from fer_core.classes import canonical_classes, positions_of
 from fer_core.errors import InputError, first_line
 from fer_core.exchange.keras_files import build_keras_model, open_keras_parts
 from fer_core.exchange.labels import META_SUFFIX, ExportMetadata
@@ -140,10 +140,10 @@ def _metadata(bundle: Bundle) -> ExportMetadata:
     prior = bundle.calibration.class_prior
     if prior is not None:
         # The prior has the order of ``record.classes``. For a model that was trained here, this may
-        # differ from the order of ``served_classes``.
+        # differ from the order of ``canonical_classes``.
         prior = tuple(
             prior[position]
-            for position in positions_of(served_classes(record.labels), record.classes)
+            for position in positions_of(canonical_classes(record.labels), record.classes)
         )
     return ExportMetadata(
         model=bundle.name,

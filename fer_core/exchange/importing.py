@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fer_core.bundle import (
+    INFERENCE_NETWORK_FILE,
     KERAS_MODEL_FILE,
     MODEL_CARD_FILE,
     RECORD_FILE,
-    SERVED_NETWORK_FILE,
     Bundle,
     BundleRecord,
     ModelSource,
@@ -158,7 +158,7 @@ def _import_file(path: Path, name: str, settings: Settings, request: ImportReque
         calibration = metadata.calibration if metadata else Calibration()
         # The final check: the predictor that will serve the network returns probabilities.
         network = open_onnx_network(
-            folder / SERVED_NETWORK_FILE, name, input_shape=record.input_shape
+            folder / INFERENCE_NETWORK_FILE, name, input_shape=record.input_shape
         )
         Predictor(record, network, calibration=calibration).probabilities(probe_crops())
         if calibration != Calibration():
@@ -247,7 +247,7 @@ def _import_keras(
     if not are_probabilities(run_network(keras_network(model), pixels, f"The model of {path}")):
         model = _with_softmax(model)
         changes = (*changes, _SOFTMAX_ADDED)
-    served = folder / SERVED_NETWORK_FILE
+    served = folder / INFERENCE_NETWORK_FILE
     convert_to_onnx(model, served, path.name)
     inferred = None
     if scaling is None:
@@ -287,7 +287,7 @@ def _import_onnx(
     """Convert an ONNX file as ``convert_model`` does."""
     labels = _known_labels(path, request, metadata)
     scaling = _known_scaling(path, request, metadata, channels=None)
-    prepared = prepare_network(path, folder / SERVED_NETWORK_FILE, scaling)
+    prepared = prepare_network(path, folder / INFERENCE_NETWORK_FILE, scaling)
     check_label_count(path, labels, prepared.outputs)
     inferred = prepared.inferred_scale
     if scaling is None:

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from fer_core.calibration import Calibration
-from fer_core.classes import MAX_CLASSES, MIN_CLASSES, served_classes, validated_classes
+from fer_core.classes import MAX_CLASSES, MIN_CLASSES, canonical_classes, validated_classes
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line
 from fer_core.files import read_json
@@ -69,7 +69,7 @@ class ExportMetadata:
         flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
         temperature: Divisor of the logarithms of the outputs, for calibration.
         class_prior: Share of each class in the training targets, in the order of
-            ``served_classes(labels)``; None if unknown.
+            ``canonical_classes(labels)``; None if unknown.
         prior_exponent: The outputs are divided by ``class_prior`` to this power, before the
             temperature is applied.
     """
@@ -99,7 +99,7 @@ class ExportMetadata:
             self.temperature,
             self.class_prior,
             self.prior_exponent,
-            classes=served_classes(self.labels),
+            classes=canonical_classes(self.labels),
         )
 
     def to_json(self) -> dict[str, Any]:

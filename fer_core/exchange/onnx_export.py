@@ -14,7 +14,7 @@ from fer_core.exchange.keras_files import check_keras_archive
 from fer_core.exchange.onnx_writer import convert_to_onnx
 from fer_core.exchange.probe import check_equal, probe_crops, run_network
 from fer_core.extras import require_packages
-from fer_core.files import replaced_file
+from fer_core.files import atomic_write_file
 from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import Network, network_input, open_onnx_network
 
@@ -64,7 +64,7 @@ def export_onnx(bundle: Bundle) -> Path:
     require_onnx_export()
     model = load_keras_model(bundle)
     pixels = network_input(probe_crops(), bundle.record)
-    with replaced_file(bundle.served_network) as temporary:
+    with atomic_write_file(bundle.served_network) as temporary:
         write_onnx(model, temporary, bundle.name, pixels=pixels)
     return bundle.served_network
 

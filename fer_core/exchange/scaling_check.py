@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.bundle import SERVED_NETWORK_FILE
+from fer_core.bundle import INFERENCE_NETWORK_FILE
 from fer_core.classes import match_class
 from fer_core.errors import InputError
 from fer_core.exchange.importing import ImportRequest, convert_model
@@ -103,7 +103,7 @@ def check_scalings(
         unscaled_request = replace(request, scale="bytes", mean=None, std=None)
         record = convert_model(path, folder, unscaled_request, read_metadata(path))
         network = open_onnx_network(
-            folder / SERVED_NETWORK_FILE, path.name, input_shape=record.input_shape
+            folder / INFERENCE_NETWORK_FILE, path.name, input_shape=record.input_shape
         )
         outputs = _output_positions(classes, record.labels)[labels]
         images, outputs = images[outputs >= 0], outputs[outputs >= 0]

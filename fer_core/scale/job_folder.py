@@ -36,7 +36,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from fer_core.errors import InputError, first_line, system_reason
-from fer_core.files import os_errors_as_input_errors, parse_json, replaced_file
+from fer_core.files import atomic_write_file, os_errors_as_input_errors, parse_json
 from fer_core.scale.inputs import Item
 from fer_core.scale.stores import Store, is_address
 from fer_core.scale.work import ERROR_COLUMN, FILE_COLUMN, Work
@@ -395,7 +395,7 @@ class _LocalFolder(_Folder):
         return (self._path / name).open("rb")
 
     def write(self, name: str, content: bytes) -> None:
-        with replaced_file(self._path / name) as temporary:
+        with atomic_write_file(self._path / name) as temporary:
             temporary.write_bytes(content)
 
     def delete(self, name: str) -> None:

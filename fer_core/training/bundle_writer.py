@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fer_core.bundle import (
+    INFERENCE_NETWORK_FILE,
     KERAS_MODEL_FILE,
     MODEL_CARD_FILE,
     RECORD_FILE,
-    SERVED_NETWORK_FILE,
     TRAINING_CURVES_FILE,
     Bundle,
     BundleRecord,
@@ -31,7 +31,7 @@ from fer_core.evaluation.evaluate import evaluate_predictor
 from fer_core.evaluation.temperature_scaling import calibration_for_votes, thresholds_for
 from fer_core.evaluation.vote_metrics import metrics_against_votes
 from fer_core.exchange.onnx_export import can_export_onnx, keras_network, write_onnx
-from fer_core.files import replaced_folder, write_json, write_text
+from fer_core.files import atomic_write_folder, write_json, write_text
 from fer_core.image_hashes import (
     IMAGE_HASHES_FILE,
     ImageHashes,
@@ -45,7 +45,7 @@ from fer_core.provenance import hardware_text, installed_versions
 from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.recipes.fine_tuning import head_change
 from fer_core.training.fit import BEST_WEIGHTS, FitResult
-from fer_core.training.model_setup import float32_copy
+from fer_core.training.model_setup import build_float32_model
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.training_data import training_rows
 
@@ -85,7 +85,7 @@ def write_bundle(
     arrays = run.load_arrays(BEST_WEIGHTS)
     # The keys are the positions of the arrays among the network's weights.
     weights = [arrays[key] for key in sorted(arrays)]
-    model = float32_copy(config, weights, len(face_set.classes))
+    model = build_float32_model(config, weights, len(face_set.classes))
     name = run.path.resolve().name
     record = BundleRecord(
         labels=face_set.classes,
@@ -121,12 +121,12 @@ def write_bundle(
         start=_start_record(setup, face_set.classes),
     )
     validation = face_set.rows("validation")
-    with replaced_folder(run.bundle_path) as folder:
+    with atomic_write_folder(run.bundle_path) as folder:
         model.save(folder / KERAS_MODEL_FILE)
         network: Network
         if can_export_onnx() and keras.backend.backend() == "tensorflow":
-            write_onnx(model, folder / SERVED_NETWORK_FILE, name)
-            network = open_onnx_network(folder / SERVED_NETWORK_FILE, name)
+            write_onnx(model, folder / INFERENCE_NETWORK_FILE, name)
+            network = open_onnx_network(folder / INFERENCE_NETWORK_FILE, name)
         else:
             network = keras_network(model)
         predictor = Predictor(record, network)

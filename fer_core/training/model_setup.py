@@ -181,7 +181,7 @@ def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
     return keras.losses.CategoricalCrossentropy(label_smoothing=config.label_smoothing)
 
 
-def float32_copy(
+def build_float32_model(
     config: TrainingConfig, weights: list[NDArray[Any]], class_count: int = CLASS_COUNT
 ) -> keras.Model:
     """Return the configured network with these weights, in float32 and without an optimizer.

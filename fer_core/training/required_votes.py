@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fer_core.dataset.store import folder_of_data
+from fer_core.dataset.store import dataset_folder_or_none
 from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.errors import InputError
 from fer_core.recipes import TrainingConfig
@@ -31,7 +31,7 @@ def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
 
     See ``check_votes`` for the arguments and the errors.
     """
-    folder = folder_of_data(data, settings)
+    folder = dataset_folder_or_none(data, settings)
     if folder is not None and (folder / VOTES_FILE).is_file():
         return folder
     first_step = ""

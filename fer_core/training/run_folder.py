@@ -31,14 +31,14 @@ from fer_core.dataset.votes_file import VOTES_FILE
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
+    atomic_write_file,
+    create_numbered_folder,
     is_disk_full,
-    numbered_folder,
     os_errors_as_input_errors,
     parse_json,
     read_arrays,
     read_errors_as_input_errors,
     read_json,
-    replaced_file,
     write_json,
     write_new_json,
     write_text,
@@ -492,7 +492,7 @@ class RunFolder:
 
     def save_arrays(self, name: str, arrays: dict[str, NDArray[Any]]) -> None:
         """Replace a file of arrays, such as a checkpoint."""
-        with replaced_file(self.path / name) as temporary, temporary.open("wb") as file:
+        with atomic_write_file(self.path / name) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
     def load_arrays(self, name: str) -> dict[str, NDArray[Any]]:
@@ -519,4 +519,4 @@ def new_run_folder(recipe: str, settings: Settings) -> RunFolder:
     """
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{re.sub(r'[^A-Za-z0-9-]+', '-', recipe)[:60]}"
     with os_errors_as_input_errors(f"No run can be created in {settings.runs_root}"):
-        return RunFolder(numbered_folder(settings.runs_root, stem))
+        return RunFolder(create_numbered_folder(settings.runs_root, stem))

@@ -28,13 +28,13 @@ from pydantic.dataclasses import dataclass as validated_dataclass
 
 from fer_core.errors import InputError
 from fer_core.files import (
-    numbered_folder,
+    atomic_write_file,
+    create_numbered_folder,
     os_errors_as_input_errors,
     plain_name,
     read_arrays,
     read_errors_as_input_errors,
     read_json,
-    replaced_file,
     write_json,
     write_new_json,
 )
@@ -303,7 +303,7 @@ class AnalysisFolder:
         arrays: dict[str, Any] = {name: getattr(segment, name) for name in _ARRAYS}
         arrays["limits"] = np.array([segment.start, segment.end])
         arrays["document"] = np.array(json.dumps(document))
-        with replaced_file(path) as temporary, temporary.open("wb") as file:
+        with atomic_write_file(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def read_segment(self, number: int) -> Segment | None:
@@ -365,11 +365,11 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", video)
     base = f"{datetime.now():%Y%m%d-%H%M%S}-{plain_name(stem)[:40] or 'video'}"
     with os_errors_as_input_errors(f"No analysis can be stored in {root}"):
-        return AnalysisFolder(numbered_folder(root, base))
+        return AnalysisFolder(create_numbered_folder(root, base))
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
     content = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), _JPEG_PARAMETERS)[1]
     # A thumbnail is written for every second of video, so do not wait for the disk each time.
-    with replaced_file(path, is_durable=False) as temporary:
+    with atomic_write_file(path, is_durable=False) as temporary:
         temporary.write_bytes(content.tobytes())

@@ -37,7 +37,7 @@ from fer_core.video.analysis_folder import (
     Segment,
     row_arrays,
 )
-from fer_core.video.analysis_queue import continue_analysis_queue
+from fer_core.video.analysis_queue import start_next_analysis_or_log
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.edits import EditHistory
 from fer_core.video.face_table import FaceTable, read_table
@@ -537,7 +537,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     finally:
-        continue_analysis_queue(settings)
+        start_next_analysis_or_log(settings)
     return 0
 
 

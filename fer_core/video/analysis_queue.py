@@ -38,7 +38,7 @@ def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
                 f"{analysis.video} is being analyzed already; wait until the analysis ends."
             )
         queue.append(folder.id)
-    start_pending_analyses(settings)
+    start_next_analysis(settings)
 
 
 def pending_analyses(settings: Settings) -> list[str]:
@@ -53,7 +53,7 @@ def remove_pending_analysis(folder: AnalysisFolder, settings: Settings) -> None:
         queue.remove(folder.id)
 
 
-def start_pending_analyses(settings: Settings) -> None:
+def start_next_analysis(settings: Settings) -> None:
     """Start the next pending analysis unless one is running.
 
     Raises:
@@ -65,10 +65,10 @@ def start_pending_analyses(settings: Settings) -> None:
     )
 
 
-def continue_analysis_queue(settings: Settings) -> None:
+def start_next_analysis_or_log(settings: Settings) -> None:
     """Start the next pending analysis unless one is running; an ``InputError`` is only logged."""
     try:
-        start_pending_analyses(settings)
+        start_next_analysis(settings)
     except InputError as error:
         _LOG.warning("Pending analyses were not started: %s", error)
 
@@ -120,7 +120,7 @@ def _start(folder: AnalysisFolder, settings: Settings) -> bool:
             path=folder.path / SETTINGS_FILE,
             requests=folder.path / CONTROL_FILE,
             log=folder.path / LOG_FILE,
-            on_exit=lambda: continue_analysis_queue(settings),
+            on_exit=lambda: start_next_analysis_or_log(settings),
         )
     except OSError as error:
         if is_disk_full(error):

@@ -69,7 +69,7 @@ class Edits:
         """Return a person's name, or a title such as "Person 2" if it has no name."""
         return self.names.get(str(person)) or f"Person {person}"
 
-    def person_of(self, person: int) -> int:
+    def merged_person(self, person: int) -> int:
         """Return the number that a tracked person has after all merges."""
         return self.merged.get(str(person), person)
 

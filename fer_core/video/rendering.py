@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.files import replaced_file
+from fer_core.files import atomic_write_file
 from fer_core.video.face_table import FaceTable
 from fer_core.video.read_ahead import ReadAhead
 from fer_core.video.reader import VideoFrame, read_frames
@@ -94,7 +94,7 @@ def render_video(
     frames = read_frames(source, start=start, end=end, max_pixels=rendering.max_pixels)
     ahead = ReadAhead(frames, drawer.draw, _AHEAD)
     try:
-        with replaced_file(target) as temporary:
+        with atomic_write_file(target) as temporary:
             _write_video(ahead, source, temporary, limits=(start, end), progress=progress)
     finally:
         ahead.close()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.files import replaced_file
+from fer_core.files import atomic_write_file
 from fer_core.video.analysis_folder import AnalysisFolder, Segment
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time, to_arrow
@@ -31,7 +31,7 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
     empty = empty_table(analysis.video, analysis.classes, analysis.minimum_confidence)
     schema = to_arrow(empty).schema
     with (
-        replaced_file(folder.table_path) as temporary,
+        atomic_write_file(folder.table_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         # The segment that is written next, and its neighbors.

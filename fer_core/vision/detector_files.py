@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
-from fer_core.files import file_sha256, os_errors_as_input_errors, replaced_file
+from fer_core.files import atomic_write_file, file_sha256, os_errors_as_input_errors
 from fer_core.settings import Settings
 
 #: The names by which users choose a detector.
@@ -91,7 +91,7 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
         )
     with (
         os_errors_as_input_errors(f"The YuNet detector cannot be stored in {path.parent}"),
-        replaced_file(path) as temporary,
+        atomic_write_file(path) as temporary,
     ):
         temporary.write_bytes(content)
     return path

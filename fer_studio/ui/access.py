@@ -49,7 +49,7 @@ def require_editor() -> None:
     admission().require(Role.EDITOR)
 
 
-def leave_if_refused(page: str) -> None:
+def rerun_if_refused(page: str) -> None:
     """If the visitor may no longer open the page, rerun the whole page, which shows the reason.
 
     Every fragment calls this function first, because a fragment can run without the page around it.

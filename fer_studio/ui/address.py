@@ -1,6 +1,6 @@
 """Selections that persist across pages and are part of the page's address (its URL).
 
-Call ``keep`` before you draw a widget. ``keep`` sets the widget to the value in the address. If the
+Call ``persist`` before you draw a widget. It sets the widget to the value in the address. If the
 address has none, the widget gets the value from an earlier visit to the page, or else its default.
 The address is updated when the page is complete, so that reloads, the back button and shared links
 lead to the same view.
@@ -62,7 +62,8 @@ class _AddressState:
     """The selections of one session.
 
     Attributes:
-        memory: The remembered values of all pages, as text, by the argument ``memory`` of ``keep``.
+        memory: The remembered values of all pages, as text, by the argument ``memory`` of
+            ``persist``.
         page: The name of the open page.
         arrivals: How often the session has opened a page.
         unread_parameters: The parameters that the address had when the page was opened, without
@@ -126,7 +127,7 @@ def open_address(page: str) -> None:
 
 
 @contextlib.contextmanager
-def address_part(name: str = _WHOLE_PAGE) -> Iterator[None]:
+def address_scope(name: str = _WHOLE_PAGE) -> Iterator[None]:
     """Draw a part of the page that can rerun alone, and update the address after it.
 
     Args:
@@ -187,7 +188,7 @@ def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
     )
 
 
-def keep(
+def persist(
     key: str,
     *,
     name: str,

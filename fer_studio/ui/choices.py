@@ -21,9 +21,9 @@ from fer_core.vision.detector_files import (
 )
 from fer_studio.ui.access import may_edit, require_editor
 from fer_studio.ui.address import forget
-from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.model_titles import distinct_titles, model_title
+from fer_studio.ui.persistent_widgets import persistent_segments, persistent_selectbox
 from fer_studio.ui.text import plain_text
 
 #: The title of each face detector. A bar shows only the first word of a title.
@@ -110,7 +110,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
             )
     titles = distinct_titles({name: bundle_title(bundle) for name, bundle in bundles.items()})
     names = sorted(bundles, key=lambda name: name != default)
-    name = kept_selectbox(
+    name = persistent_selectbox(
         "Model",
         names,
         key="model",
@@ -153,7 +153,7 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
     """
     if bundle is None or bundle.calibration.class_prior is None:
         return "default"
-    emphasis: Emphasis = kept_segments(
+    emphasis: Emphasis = persistent_segments(
         "Emphasis on rare classes",
         EMPHASES,
         key="emphasis",
@@ -168,7 +168,7 @@ def choose_emphasis(bundle: Bundle | None) -> Emphasis:
 
 
 def _choose_detector(settings: Settings) -> str:
-    return kept_selectbox(
+    return persistent_selectbox(
         "Face detector",
         detector_names(settings),
         key="detector",

@@ -22,11 +22,11 @@ from fer_core.dataset.curation_file import CurationBatch, CurationChange, Curati
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.near_duplicates import NearDuplicates
 from fer_core.dataset.quick_fixes import QuickFix, quick_fix_entries, quick_fix_rows
-from fer_core.dataset.store import imported_folder
+from fer_core.dataset.store import imported_dataset_folder
 from fer_core.errors import InputError
 from fer_core.phrases import as_sentence, counted
 from fer_studio.ui.access import may_edit, require_editor
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import ErrorKeeper
 
@@ -117,7 +117,7 @@ class CurationState:
         return {"drop": "dropped", "keep": "kept"}.get(entry.action, f"now {entry.label}")
 
 
-def curation_state(dataset: OpenDataset) -> CurationState:
+def curation_state(dataset: LoadedDataset) -> CurationState:
     """Return the decisions about a dataset, which are cached until their file changes.
 
     Raises:
@@ -130,14 +130,16 @@ def curation_state(dataset: OpenDataset) -> CurationState:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _read_curation(
-    key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: OpenDataset
+    key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: LoadedDataset
 ) -> tuple[Curation, CurationMatch]:
     # ``key`` and ``content_key`` are only for the cache: they change with the images and the file.
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
 
 
-def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], CurationChange]) -> bool:
+def change_curation(
+    dataset: LoadedDataset, change: Callable[[CurationFile], CurationChange]
+) -> bool:
     """Change the decisions about a dataset; for the callback of a button.
 
     The outcome is stored for ``show_curation_outcome``, because callbacks cannot draw.
@@ -151,8 +153,8 @@ def change_curation(dataset: OpenDataset, change: Callable[[CurationFile], Curat
     """
     with _CALLBACK_ERROR:
         require_editor()
-        # imported_folder raises an InputError if the dataset was deleted in the meantime.
-        outcome = change(CurationFile(imported_folder(dataset.name, dataset.settings)))
+        # imported_dataset_folder raises an InputError if the dataset was deleted in the meantime.
+        outcome = change(CurationFile(imported_dataset_folder(dataset.name, dataset.settings)))
         st.session_state[_OUTCOME] = as_sentence(outcome.summary)
         return True
     return False
@@ -181,7 +183,7 @@ class SelectedImages:
         is_model_suggestion: True if a model suggests the labels.
     """
 
-    dataset: OpenDataset
+    dataset: LoadedDataset
     rows: tuple[int, ...]
     gallery: str
     reason: str
@@ -302,7 +304,7 @@ def _decide(selected: SelectedImages, action: str) -> None:
             )
 
 
-def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
+def offer_undo(dataset: LoadedDataset, state: CurationState, *, key: str) -> None:
     """Draw the button that undoes the last change, and the button that redoes an undone change.
 
     Each button applies only to the change that it names: if someone else has changed the decisions
@@ -335,7 +337,9 @@ def offer_undo(dataset: OpenDataset, state: CurationState, *, key: str) -> None:
         )
 
 
-def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *, key: str) -> None:
+def offer_undo_of_image(
+    dataset: LoadedDataset, state: CurationState, row: int, *, key: str
+) -> None:
     """Draw the button that undoes the last decision about one image, and no other decision.
 
     Args:
@@ -357,19 +361,19 @@ def offer_undo_of_image(dataset: OpenDataset, state: CurationState, row: int, *,
     )
 
 
-def _undo(dataset: OpenDataset, batch: CurationBatch) -> None:
+def _undo(dataset: LoadedDataset, batch: CurationBatch) -> None:
     change_curation(dataset, lambda file: file.undo(batch.id))
 
 
-def _redo(dataset: OpenDataset, batch: CurationBatch) -> None:
+def _redo(dataset: LoadedDataset, batch: CurationBatch) -> None:
     change_curation(dataset, lambda file: file.redo(batch.id))
 
 
-def _undo_image(dataset: OpenDataset, entry: CurationEntry) -> None:
+def _undo_image(dataset: LoadedDataset, entry: CurationEntry) -> None:
     change_curation(dataset, lambda file: file.undo_images([entry.identity]))
 
 
-def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
+def offer_quick_fix(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates | None) -> None:
     """Draw the button of a quick fix, and an explanation of what the quick fix does.
 
     Args:
@@ -397,7 +401,7 @@ def offer_quick_fix(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | 
         st.caption(fix.explanation)
 
 
-def _fixed_count(dataset: OpenDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
+def _fixed_count(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
     """Return how many images a quick fix would decide about now."""
     decided = curation_state(dataset).match.by_row
     dropped: tuple[int, ...] = ()
@@ -413,7 +417,7 @@ def _fixed_rows(
     name: str,
     dropped_hash: int,
     _dropped: tuple[int, ...],
-    _dataset: OpenDataset,
+    _dataset: LoadedDataset,
     _fix: QuickFix,
     _near: NearDuplicates | None,
 ) -> NDArray[np.intp]:
@@ -422,7 +426,7 @@ def _fixed_rows(
     return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 
-def _apply_fix(dataset: OpenDataset, name: str, near: NearDuplicates | None) -> None:
+def _apply_fix(dataset: LoadedDataset, name: str, near: NearDuplicates | None) -> None:
     def decide(curation: Curation) -> tuple[CurationEntry, ...]:
         entries = quick_fix_entries(name, dataset.faces, curation, near=near)
         if not entries:

@@ -19,7 +19,7 @@ from fer_core.dataset.imported import FACES_FILE, RECORD_FILE
 from fer_core.dataset.statistics import Overview, overview
 from fer_core.dataset.store import (
     DEMO_NAME,
-    imported_folder,
+    imported_dataset_folder,
     install_demo_set,
     load_dataset,
 )
@@ -34,7 +34,7 @@ _MAX_DATASETS = 2
 
 
 @dataclass(frozen=True)
-class OpenDataset:
+class LoadedDataset:
     """An open dataset.
 
     Attributes:
@@ -68,7 +68,7 @@ class OpenDataset:
         return f"{plain_text(self.faces.names[row])} · {plain_text(self.caption(row))}"
 
 
-def open_dataset(name: str, settings: Settings) -> OpenDataset:
+def open_dataset(name: str, settings: Settings) -> LoadedDataset:
     """Open an imported dataset or the demo set; it is cached until its files change.
 
     Raises:
@@ -76,9 +76,9 @@ def open_dataset(name: str, settings: Settings) -> OpenDataset:
     """
     if name == DEMO_NAME:
         install_demo_set(settings)
-    folder = imported_folder(name, settings)
+    folder = imported_dataset_folder(name, settings)
     faces = _load(name, _content_key(folder), settings)
-    return OpenDataset(name, folder, faces, settings)
+    return LoadedDataset(name, folder, faces, settings)
 
 
 def _content_key(folder: Path) -> tuple[int, ...]:
@@ -106,14 +106,14 @@ def _load(name: str, content_key: tuple[int, ...], _settings: Settings) -> FaceS
     return faces
 
 
-#: Each rerun creates a new OpenDataset; caches identify it by its key.
+#: Each rerun creates a new LoadedDataset; caches identify it by its key.
 _HASH_FUNCS: dict[str | type[Any], Callable[[Any], Any]] = {
-    OpenDataset: lambda dataset: dataset.key
+    LoadedDataset: lambda dataset: dataset.key
 }
 
 
 @st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False, hash_funcs=_HASH_FUNCS)
-def dataset_overview(dataset: OpenDataset) -> Overview:
+def dataset_overview(dataset: LoadedDataset) -> Overview:
     """Return the counts of a dataset by class and split."""
     return overview(dataset.faces)
 
@@ -121,7 +121,7 @@ def dataset_overview(dataset: OpenDataset) -> Overview:
 @st.cache_resource(
     max_entries=_MAX_DATASETS, show_spinner="Comparing all images…", hash_funcs=_HASH_FUNCS
 )
-def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
+def exact_audit(dataset: LoadedDataset) -> DuplicateAudit:
     """Return exact duplicates, leaks and blank images; the first call takes a second or two."""
     return audit_duplicates(dataset.faces)
 
@@ -129,7 +129,7 @@ def exact_audit(dataset: OpenDataset) -> DuplicateAudit:
 @st.cache_resource(
     max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_HASH_FUNCS
 )
-def dataset_quality(dataset: OpenDataset) -> ImageQuality:
+def dataset_quality(dataset: LoadedDataset) -> ImageQuality:
     """Return brightness, contrast and sharpness of every face."""
     return image_quality(dataset.faces.images)
 
@@ -137,12 +137,12 @@ def dataset_quality(dataset: OpenDataset) -> ImageQuality:
 @st.cache_resource(
     max_entries=_MAX_DATASETS, show_spinner="Measuring all images…", hash_funcs=_HASH_FUNCS
 )
-def class_distances(dataset: OpenDataset) -> NDArray[np.float32]:
+def class_distances(dataset: LoadedDataset) -> NDArray[np.float32]:
     """Return the distance of each face from its class mean, float32 ``[n]``."""
     return distance_from_class_mean(dataset.faces.images, dataset.faces.labels)
 
 
-def dataset_votes(dataset: OpenDataset) -> Votes | None:
+def dataset_votes(dataset: LoadedDataset) -> Votes | None:
     """Return FER+'s votes for the images; None if no votes were added to the dataset.
 
     Raises:
@@ -156,5 +156,5 @@ def dataset_votes(dataset: OpenDataset) -> Votes | None:
 
 
 @st.cache_resource(max_entries=_MAX_DATASETS, show_spinner=False)
-def _votes(key: str, content_key: tuple[int, ...], _dataset: OpenDataset) -> Votes | None:
+def _votes(key: str, content_key: tuple[int, ...], _dataset: LoadedDataset) -> Votes | None:
     return read_votes(_dataset.folder, _dataset.faces)

@@ -7,7 +7,7 @@ import streamlit as st
 from fer_core.dataset.curation_csv import curation_csv
 from fer_core.phrases import counted
 from fer_studio.ui.curating import DECISIONS, curation_state, offer_undo, show_curation_outcome
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.downloads import offer_download
 
 _KEY = "decision_bar"
@@ -28,7 +28,7 @@ _STYLE = f"""
 """
 
 
-def show_decision_bar(dataset: OpenDataset) -> None:
+def show_decision_bar(dataset: LoadedDataset) -> None:
     """Draw the bar if there are decisions about a dataset, or an undone change that can be redone.
 
     Raises:

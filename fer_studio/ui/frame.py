@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.paths import PAGES_FOLDER
 from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
-from fer_studio.ui.address import address_part, open_address
+from fer_studio.ui.address import address_scope, open_address
 
 #: Article 5 (1) (f) of the AI Act.
 _AI_ACT = "https://eur-lex.europa.eu/eli/reg/2024/1689/oj#art_5"
@@ -122,7 +122,7 @@ def run_app() -> None:
     show_person(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
-        with address_part():
+        with address_scope():
             page.run()
     finally:
         st.session_state[_INSIDE_FRAME] = False

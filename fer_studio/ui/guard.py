@@ -9,8 +9,8 @@ from typing import TypeVar
 import streamlit as st
 
 from fer_core.errors import InputError
-from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import address_part
+from fer_studio.ui.access import rerun_if_refused
+from fer_studio.ui.address import address_scope
 from fer_studio.ui.messages import show_error
 
 Content = TypeVar("Content")
@@ -31,9 +31,9 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     def guarded(content: Content) -> None:
         # Only the evaluate page and the dataset page have sections. The dataset page requires a
         # higher role, which its sections check themselves.
-        leave_if_refused("evaluate")
+        rerun_if_refused("evaluate")
         try:
-            with address_part(draw.__name__):
+            with address_scope(draw.__name__):
                 draw(content)
         except InputError as error:
             show_error(error)

@@ -20,7 +20,7 @@ from fer_studio.ui.curating import (
     offer_undo_of_image,
     show_curation_outcome,
 )
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 
@@ -44,7 +44,7 @@ class Proposal:
     model_label: str | None = None
 
 
-def offer_decision(dataset: OpenDataset, row: int, proposal: Proposal) -> None:
+def offer_decision(dataset: LoadedDataset, row: int, proposal: Proposal) -> None:
     """Show the current decision about an image and the buttons to change it.
 
     Args:
@@ -93,7 +93,7 @@ def offer_decision(dataset: OpenDataset, row: int, proposal: Proposal) -> None:
         st.warning(SUGGESTION_WARNING.format(splits=split), icon=":material/balance:")
 
 
-def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None:
+def _show_decision(dataset: LoadedDataset, state: CurationState, row: int) -> None:
     entry = state.match.by_row.get(row)
     if entry is None:
         st.caption("No decision about this image yet. Its file is never changed.")
@@ -120,7 +120,7 @@ def _show_decision(dataset: OpenDataset, state: CurationState, row: int) -> None
             )
 
 
-def _decide(dataset: OpenDataset, row: int, action: str, proposal: Proposal) -> None:
+def _decide(dataset: LoadedDataset, row: int, action: str, proposal: Proposal) -> None:
     # Text typed just before the click is in the session state, not in the arguments.
     reason = st.session_state[f"decision_reason_{row}"].strip() or proposal.reason
     label = st.session_state[f"decision_label_{row}"] if action == "relabel" else None
@@ -130,5 +130,5 @@ def _decide(dataset: OpenDataset, row: int, action: str, proposal: Proposal) -> 
     change_curation(dataset, lambda file: file.change(entries))
 
 
-def _remove(dataset: OpenDataset, entry: CurationEntry) -> None:
+def _remove(dataset: LoadedDataset, entry: CurationEntry) -> None:
     change_curation(dataset, lambda file: file.remove([entry.identity]))

@@ -9,7 +9,7 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.elements.lib.mutable_tab_container import TabContainer
 
-from fer_studio.ui.kept import keep_choice
+from fer_studio.ui.persistent_widgets import persist_choice
 
 Content = TypeVar("Content")
 
@@ -25,13 +25,15 @@ def show_tabs(
         content: What the page shows, such as an evaluation; passed to the section's function.
         key: The key of the tabs.
     """
-    tabs = kept_tabs(list(sections), key=key)
+    tabs = persistent_tabs(list(sections), key=key)
     opened = next((tab for tab in tabs if tab.open), tabs[0])
     with opened:
         list(sections.values())[tabs.index(opened)](content)
 
 
-def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence[TabContainer]:
+def persistent_tabs(
+    titles: Sequence[str], *, key: str, name: str = "tab"
+) -> Sequence[TabContainer]:
     """Draw tabs. The open tab is remembered, and its name is part of the page's URL.
 
     Args:
@@ -39,7 +41,7 @@ def kept_tabs(titles: Sequence[str], *, key: str, name: str = "tab") -> Sequence
         key: The key of the tabs.
         name: The name of the parameter in the URL.
     """
-    keep_choice(
+    persist_choice(
         key, titles, name=name, noun="tab", write=_name_in_address, describe=_name_in_address
     )
     return st.tabs(titles, key=key, on_change="rerun")

@@ -32,7 +32,7 @@ from fer_core.evaluation.facts import ResultFacts
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
 from fer_core.exchange.importing import ImportRequest, import_model
-from fer_core.files import replaced_folder, write_text
+from fer_core.files import atomic_write_folder, write_text
 from fer_core.model_card import write_evaluation_card
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
@@ -162,7 +162,7 @@ def _replace_bundle(settings: Settings) -> None:
     path = settings.runs_root / "one" / "bundle"
     record = (path / "bundle.json").read_text(encoding="utf-8")
     network = (path / "model.onnx").read_bytes()
-    with replaced_folder(path) as folder:
+    with atomic_write_folder(path) as folder:
         (folder / "model.onnx").write_bytes(network)
         write_calibration(folder, 3.0, "validation")
         write_text(folder / "bundle.json", record)

@@ -443,7 +443,7 @@ def test_every_change_requires_the_role() -> None:
 
 
 #: What a fragment calls to read the visitor's role again.
-ROLE_CHECKS = {"leave_if_refused", "admission"}
+ROLE_CHECKS = {"rerun_if_refused", "admission"}
 
 
 def names_in(node: ast.AST) -> set[str]:

@@ -18,23 +18,23 @@ def two_pages() -> None:
     """A page with a dataset and a split, and a page that shares the dataset."""
     import streamlit as st
 
-    from fer_studio.ui.address import address_part, forget, open_address, set_unsaved_results
-    from fer_studio.ui.kept import (
-        kept_multiselect,
-        kept_range,
-        kept_selectbox,
-        kept_slider,
-        kept_text,
-        kept_toggle,
+    from fer_studio.ui.address import address_scope, forget, open_address, set_unsaved_results
+    from fer_studio.ui.persistent_widgets import (
+        persistent_multiselect,
+        persistent_range,
+        persistent_selectbox,
+        persistent_slider,
+        persistent_text,
+        persistent_toggle,
     )
-    from fer_studio.ui.tabs import kept_tabs
+    from fer_studio.ui.tabs import persistent_tabs
 
     page = st.session_state.setdefault("page", "first")
     names = st.session_state.setdefault("names", ["demo", "faces"])
-    with address_part():
+    with address_scope():
         open_address(page)
         if page == "first":
-            kept_selectbox(
+            persistent_selectbox(
                 "Dataset",
                 names,
                 key="dataset",
@@ -42,17 +42,19 @@ def two_pages() -> None:
                 is_always_shown=True,
                 format_func=str.upper,
             )
-            kept_selectbox("Split", ["train", "test"], key="split", name="split")
-            kept_toggle("Decided", key="decided", name="decided", default=True)
-            kept_slider("Minimum", 0.0, 1.0, key="minimum", name="minimum", default=0.5)
-            kept_range("Confidence", 0, 100, key="confidence", name="confidence")
-            kept_multiselect("Persons", [1, 2, 3], key="persons", name="persons", default=[1, 2])
-            kept_text("Filter", key="filter", name="filter")
-            kept_tabs([":material/search: All faces", ":material/list: Rows"], key="tab")
+            persistent_selectbox("Split", ["train", "test"], key="split", name="split")
+            persistent_toggle("Decided", key="decided", name="decided", default=True)
+            persistent_slider("Minimum", 0.0, 1.0, key="minimum", name="minimum", default=0.5)
+            persistent_range("Confidence", 0, 100, key="confidence", name="confidence")
+            persistent_multiselect(
+                "Persons", [1, 2, 3], key="persons", name="persons", default=[1, 2]
+            )
+            persistent_text("Filter", key="filter", name="filter")
+            persistent_tabs([":material/search: All faces", ":material/list: Rows"], key="tab")
             st.button("Forget", on_click=forget, args=("dataset",))
             st.button("Analyze", on_click=set_unsaved_results, args=("photos", "1 2"))
         else:
-            kept_selectbox("Data", names, key="data", name="data", memory="dataset")
+            persistent_selectbox("Data", names, key="data", name="data", memory="dataset")
 
 
 @pytest.fixture

@@ -137,11 +137,11 @@ def test_a_fragment_of_a_visitor_without_the_role_runs_the_whole_page_again(
     def script() -> None:
         import streamlit as st
 
-        from fer_studio.ui.access import leave_if_refused
+        from fer_studio.ui.access import rerun_if_refused
 
         st.session_state.runs = st.session_state.get("runs", 0) + 1
         if st.session_state.runs == 1:
-            leave_if_refused("train")
+            rerun_if_refused("train")
             st.write("drawn")
 
     app = AppTest.from_function(script, default_timeout=180)

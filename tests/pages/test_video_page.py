@@ -48,7 +48,7 @@ def assert_sound(app: AppTest) -> None:
 @pytest.fixture(autouse=True)
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs are queued and never started."""
-    monkeypatch.setattr(analysis_queue, "start_pending_analyses", lambda settings: None)
+    monkeypatch.setattr(analysis_queue, "start_next_analysis", lambda settings: None)
 
 
 @pytest.fixture(scope="module")

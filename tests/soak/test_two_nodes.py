@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from fer_core.bundle import Bundle
-from fer_core.commands.many_files import StoredFiles
+from fer_core.commands.many_files import LazyFileEntries
 from fer_core.scale.inputs import list_items
 from fer_core.scale.job_folder import JobFolder
 from fer_core.scale.options import ScaleOptions
@@ -120,7 +120,7 @@ def test_a_killed_node_changes_no_row(
         report=kill_one_node,
     )
     assert killed
-    rows = list(StoredFiles(out, result.record))
+    rows = list(LazyFileEntries(out, result.record))
     assert Counter(row["file"] for row in rows) == Counter(file["file"] for file in expected)
     assert rows == expected
 

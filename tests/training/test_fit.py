@@ -21,7 +21,7 @@ from fer_core.training.fit import (
     fit,
     predict_in_batches,
 )
-from fer_core.training.model_setup import float32_copy
+from fer_core.training.model_setup import build_float32_model
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_core.training.training_data import training_rows
 
@@ -144,7 +144,7 @@ def test_the_best_weights_give_the_recorded_figures_of_the_best_epoch(
     best = result.epochs[result.best_epoch - 1]
     assert best.validation_macro_f1 == max(entry.validation_macro_f1 for entry in result.epochs)
     validation = tiny_faces.subset(tiny_faces.rows("validation"))
-    model = float32_copy(everything, saved_weights(run))
+    model = build_float32_model(everything, saved_weights(run))
     loss = log_loss(validation.labels, predict_in_batches(model, validation.images))
     assert loss == pytest.approx(best.validation_loss, rel=1e-5)
 
@@ -179,7 +179,7 @@ def test_early_stopping_stops_and_keeps_the_best_epochs_weights(
     losses = [record.validation_loss for record in result.epochs]
     assert result.best_epoch == losses.index(min(losses)) + 1
     validation = faces.subset(faces.rows("validation"))
-    model = float32_copy(values, saved_weights(run))
+    model = build_float32_model(values, saved_weights(run))
     loss = log_loss(validation.labels, predict_in_batches(model, validation.images))
     assert loss == pytest.approx(min(losses), rel=1e-5)
     # Resumed, it sees that its patience is over.

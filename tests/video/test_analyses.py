@@ -31,7 +31,7 @@ from fer_core.video.analysis_queue import (
     delete_analysis,
     pending_analyses,
     remove_pending_analysis,
-    start_pending_analyses,
+    start_next_analysis,
 )
 
 
@@ -85,7 +85,7 @@ def test_one_analysis_runs_and_the_others_wait_in_order(
     summary = summarize_analysis(first, [])
     assert (summary.state, summary.is_pending) == ("failed", False)
     assert "ended unexpectedly" in summary.message
-    start_pending_analyses(settings)
+    start_next_analysis(settings)
     assert list(spawned.locks) == [third.id]
     with pytest.raises(InputError, match="is being analyzed already"):
         continue_analysis(third, settings)
@@ -210,7 +210,7 @@ def test_damaged_and_missing_entries_do_not_block_the_queue(
     shutil.rmtree(second.path)
     spawned.end(first.id)
     (first.path / "settings.json").write_text("{")
-    start_pending_analyses(settings)
+    start_next_analysis(settings)
     assert list(spawned.locks) == [third.id]
     assert [one.folder.id for one in list_analyses(settings)] == [third.id]
 

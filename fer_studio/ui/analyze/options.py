@@ -15,9 +15,9 @@ from fer_studio.ui.choices import (
     choose_model,
     model_choice_container,
 )
-from fer_studio.ui.kept import kept_toggle
 from fer_studio.ui.loaders import open_detector, open_predictor
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persistent_toggle
 
 if TYPE_CHECKING:
     from fer_core.vision.analyzer import Analyzer
@@ -64,7 +64,7 @@ def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Selections:
     with model_choice_container(title_bar, settings):
         choice = choose_model(settings)
     with choice.settings_container:
-        is_whole = kept_toggle(
+        is_whole = persistent_toggle(
             "Skip face detection (already cropped)",
             key="whole",
             name="cropped",

@@ -17,7 +17,7 @@ from fer_core.phrases import counted
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
 from fer_studio.ui.address import arrivals
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.tabs import kept_tabs
+from fer_studio.ui.tabs import persistent_tabs
 from fer_studio.ui.uploads import uploads_within_limits
 
 #: Maximum number of uploaded photos in a session; the server keeps them in memory.
@@ -126,7 +126,7 @@ def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
     Returns:
         True if the tab of the camera is open.
     """
-    photos_tab, camera_tab = kept_tabs(
+    photos_tab, camera_tab = persistent_tabs(
         [":material/upload: Photos", ":material/photo_camera: Camera"], key="source", name="source"
     )
     with photos_tab:

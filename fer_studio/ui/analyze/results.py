@@ -13,7 +13,7 @@ import streamlit as st
 from fer_core.vision.draw import UNCERTAIN_COLOR, face_color
 from fer_core.vision.face import NOT_SURE, SMALLEST_READABLE_SIDE, TOO_SMALL, Face
 from fer_core.vision.photo import PhotoResult, results_as_csv, results_as_json
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
@@ -235,7 +235,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
 # A fragment: a click on a face does not run the whole page.
 @st.fragment
 def _show_faces(photo: Photo, result: PhotoResult) -> None:
-    leave_if_refused("analyze")
+    rerun_if_refused("analyze")
     # The faces that are large enough, each with its number among all faces.
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small

@@ -16,10 +16,10 @@ from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.model_findings import MODEL_FINDINGS, show_model_finding
 from fer_studio.ui.dataset.near import NearResult, near_result
-from fer_studio.ui.datasets import OpenDataset, dataset_quality, exact_audit
+from fer_studio.ui.datasets import LoadedDataset, dataset_quality, exact_audit
 from fer_studio.ui.gallery import face_png
-from fer_studio.ui.kept import keep_choice
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persist_choice
 from fer_studio.ui.pictures import png_url
 
 #: Session key of the selected view: the kind of a finding, ``_ALL`` or ``_MAP``.
@@ -53,7 +53,7 @@ _SEARCH_FAILED = "search failed"
 
 
 @section
-def show_audit(dataset: OpenDataset) -> None:
+def show_audit(dataset: LoadedDataset) -> None:
     """Draw the cards of all findings, or the selected finding."""
     near, near_status = None, "searching…"
     # The progress bar has its own container, so that the elements below keep their position when
@@ -67,7 +67,7 @@ def show_audit(dataset: OpenDataset) -> None:
             near_status = _SEARCH_FAILED
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
-    keep_choice(
+    persist_choice(
         _FINDING,
         [_ALL, *titles],
         name="finding",
@@ -114,7 +114,7 @@ def _show_switch(titles: dict[str, str]) -> None:
 
 
 def _show_cards(
-    dataset: OpenDataset, titles: dict[str, str], ready: dict[str, Finding], near_status: str
+    dataset: LoadedDataset, titles: dict[str, str], ready: dict[str, Finding], near_status: str
 ) -> None:
     """Draw a card for each finding.
 
@@ -149,7 +149,7 @@ def example_row(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> int:
 
 
 def _show_card(
-    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
+    dataset: LoadedDataset, kind: str, title: str, status: str, finding: Finding | None
 ) -> None:
     """Draw a card: an image of the finding, its title, its counts, an explanation, and a button.
 
@@ -180,7 +180,7 @@ def _show_card(
 
 
 def _show_description(
-    dataset: OpenDataset, kind: str, title: str, status: str, finding: Finding | None
+    dataset: LoadedDataset, kind: str, title: str, status: str, finding: Finding | None
 ) -> None:
     """Draw the content of a card above its button."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -209,7 +209,7 @@ def _first_sentence(text: str) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
-def _ready_findings(key: str, _dataset: OpenDataset) -> dict[str, Finding]:
+def _ready_findings(key: str, _dataset: LoadedDataset) -> dict[str, Finding]:
     """Return the findings that need no background job: exact duplicates, leaks, blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))
@@ -232,7 +232,7 @@ def _count_text(finding: Finding) -> str:
     return f"{counted(len(finding.groups), 'group')}, {images}" if finding.is_grouped else images
 
 
-def _show_quick_fixes(dataset: OpenDataset, kind: str, near: NearResult | None) -> None:
+def _show_quick_fixes(dataset: LoadedDataset, kind: str, near: NearResult | None) -> None:
     fixes = [fix for fix in QUICK_FIXES if fix.source == kind]
     if fixes:
         show_curation_outcome()

@@ -17,9 +17,9 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.guard import section
-from fer_studio.ui.datasets import OpenDataset, class_distances, dataset_quality
+from fer_studio.ui.datasets import LoadedDataset, class_distances, dataset_quality
 from fer_studio.ui.gallery import FACE_WIDTH, face_png, show_faces, show_gallery
-from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.persistent_widgets import persistent_segments, persistent_selectbox
 from fer_studio.ui.pictures import png_url
 from fer_studio.ui.text import plain_text
 
@@ -58,7 +58,7 @@ _PREVIEW_SEEDS = "browse_preview_seed"
 
 
 @section
-def show_browsing(dataset: OpenDataset) -> None:
+def show_browsing(dataset: LoadedDataset) -> None:
     """Draw the selection of a view with its filters, and the selected view."""
     # app.css finds the containers by their keys. It places the filters of the gallery next to the
     # views if there is space, and those of the augmentation below the views. On a phone, it
@@ -67,7 +67,7 @@ def show_browsing(dataset: OpenDataset) -> None:
         horizontal=True, vertical_alignment="center", gap="small", key="browse_choice"
     ):
         with st.container(width="content", key="browse_views"):
-            view = kept_segments(
+            view = persistent_segments(
                 "View", _VIEWS, key="browse_view", name="view", label_visibility="collapsed"
             )
         filters = st.container(
@@ -86,14 +86,14 @@ def show_browsing(dataset: OpenDataset) -> None:
         _show_augmentation(dataset, filters)
 
 
-def _choose_images(dataset: OpenDataset, key: str) -> tuple[NDArray[np.intp], str]:
+def _choose_images(dataset: LoadedDataset, key: str) -> tuple[NDArray[np.intp], str]:
     """Draw the selections of class and split.
 
     Returns:
         The rows that match both selections, and the split, which may be "all".
     """
     classes = dataset.faces.classes
-    class_name = kept_selectbox(
+    class_name = persistent_selectbox(
         "Class",
         [_ALL, *classes],
         key=f"{key}_emotion",
@@ -109,10 +109,10 @@ def _choose_images(dataset: OpenDataset, key: str) -> tuple[NDArray[np.intp], st
     return rows, split
 
 
-def _show_gallery(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+def _show_gallery(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
     with filters:
         rows, split = _choose_images(dataset, "gallery")
-        order = kept_selectbox(
+        order = persistent_selectbox(
             "Order",
             list(_ORDERS),
             key="gallery_order",
@@ -150,7 +150,7 @@ def _show_gallery(dataset: OpenDataset, filters: DeltaGenerator) -> None:
 
 
 def _ordered(
-    dataset: OpenDataset, rows: NDArray[np.intp], order: str
+    dataset: LoadedDataset, rows: NDArray[np.intp], order: str
 ) -> tuple[NDArray[np.intp], _Formatter | None]:
     """Sort rows for the gallery.
 
@@ -191,14 +191,14 @@ class _Formatter:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Averaging…")
-def _means(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.float64]]:
+def _means(key: str, split: str, _dataset: LoadedDataset) -> dict[str, NDArray[np.float64]]:
     rows = _dataset.faces.rows(split)
     return mean_faces(
         _dataset.faces.images[rows], _dataset.faces.labels[rows], _dataset.faces.classes
     )
 
 
-def _show_mean_faces(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+def _show_mean_faces(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
     with filters:
         split = _choose_split(dataset, "means")
     means = _means(dataset.key, split, dataset)
@@ -252,8 +252,8 @@ def _index(options: list[str], option: str) -> int:
     return options.index(option) if option in options else 0
 
 
-def _choose_split(dataset: OpenDataset, key: str) -> str:
-    return kept_selectbox(
+def _choose_split(dataset: LoadedDataset, key: str) -> str:
+    return persistent_selectbox(
         "Split",
         ["all", *dataset.faces.present_splits],
         key=f"{key}_split",
@@ -264,7 +264,7 @@ def _choose_split(dataset: OpenDataset, key: str) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting pixels…")
-def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArray[np.float64]]:
+def _histograms(key: str, split: str, _dataset: LoadedDataset) -> dict[str, NDArray[np.float64]]:
     rows = _dataset.faces.rows(split)
     labels = _dataset.faces.labels[rows]
     return {
@@ -274,7 +274,7 @@ def _histograms(key: str, split: str, _dataset: OpenDataset) -> dict[str, NDArra
     }
 
 
-def _show_intensities(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+def _show_intensities(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
     with filters:
         split = _choose_split(dataset, "gray")
     histograms = _histograms(dataset.key, split, dataset)
@@ -287,9 +287,9 @@ def _show_intensities(dataset: OpenDataset, filters: DeltaGenerator) -> None:
     )
 
 
-def _show_augmentation(dataset: OpenDataset, filters: DeltaGenerator) -> None:
+def _show_augmentation(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
     with filters:
-        recipe = kept_selectbox(
+        recipe = persistent_selectbox(
             "Recipe",
             list(RECIPES),
             key="preview_recipe",

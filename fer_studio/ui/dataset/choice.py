@@ -9,7 +9,7 @@ from fer_core.errors import InputError
 from fer_core.phrases import counted
 from fer_core.settings import Settings
 from fer_core.training.registry import list_runs
-from fer_studio.ui.access import leave_if_refused, require_editor
+from fer_studio.ui.access import require_editor, rerun_if_refused
 from fer_studio.ui.address import forget
 from fer_studio.ui.dataset.importing import (
     collect_finished_import,
@@ -18,9 +18,9 @@ from fer_studio.ui.dataset.importing import (
     show_import_state,
     use_demo,
 )
-from fer_studio.ui.datasets import OpenDataset, open_dataset
-from fer_studio.ui.kept import kept_selectbox
+from fer_studio.ui.datasets import LoadedDataset, open_dataset
 from fer_studio.ui.messages import ErrorKeeper, show_error
+from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.text import plain_text
 
 #: Session key of the name of the dataset that was just deleted.
@@ -29,7 +29,7 @@ _DELETED = "dataset_deleted"
 _DELETION_ERROR = ErrorKeeper("dataset_not_deleted")
 
 
-def choose_dataset(settings: Settings) -> OpenDataset | None:
+def choose_dataset(settings: Settings) -> LoadedDataset | None:
     """Draw the selection of a dataset and the form to import one.
 
     Returns:
@@ -81,7 +81,7 @@ def choose_dataset(settings: Settings) -> OpenDataset | None:
 
 def _draw_selection(names: list[str], settings: Settings) -> str:
     """Draw the selection and the button for deletion; return the name of the selected dataset."""
-    name = kept_selectbox(
+    name = persistent_selectbox(
         "Dataset",
         names,
         key="dataset",
@@ -117,7 +117,7 @@ def _show_empty_state(settings: Settings) -> None:
 
 @st.dialog("Delete this dataset?")
 def _confirm_deletion(name: str, settings: Settings) -> None:
-    leave_if_refused("dataset")
+    rerun_if_refused("dataset")
     st.write(
         f"**{plain_text(name)}** will be deleted from this server, including its annotator "
         "votes and the decisions about its images. Models that were trained on this dataset stay."

@@ -17,7 +17,7 @@ from fer_core.dataset.curation_file import CurationFile, CurationImport
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.quick_fixes import QUICK_FIXES
 from fer_core.dataset.statistics import class_counts
-from fer_core.dataset.store import imported_folder
+from fer_core.dataset.store import imported_dataset_folder
 from fer_core.phrases import counted
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.charts import show_chart
@@ -31,7 +31,7 @@ from fer_studio.ui.curating import (
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.guard import section
 from fer_studio.ui.dataset.near import near_result
-from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.datasets import LoadedDataset, dataset_overview
 from fer_studio.ui.gallery import show_gallery
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
@@ -50,7 +50,7 @@ _ACTION_WORDS = {"drop": "dropped", "relabel": "relabeled", "keep": "kept"}
 
 
 @section
-def show_cleaning(dataset: OpenDataset) -> None:
+def show_cleaning(dataset: LoadedDataset) -> None:
     """Draw the effect of all decisions, the quick fixes, and the list of decisions."""
     state = curation_state(dataset)
     # The effect has its own container, so that the quick fixes keep their position when the effect
@@ -76,7 +76,7 @@ def show_cleaning(dataset: OpenDataset) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _applied(
-    key: str, content_key: tuple[object, ...], _dataset: OpenDataset, _curation: Curation
+    key: str, content_key: tuple[object, ...], _dataset: LoadedDataset, _curation: Curation
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
     """Return the images after curation, and the number of images by split and class.
 
@@ -87,7 +87,7 @@ def _applied(
     return curated, class_counts(curated.faces)
 
 
-def _show_effect(dataset: OpenDataset, state: CurationState) -> None:
+def _show_effect(dataset: LoadedDataset, state: CurationState) -> None:
     curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
     before = dataset_overview(dataset).counts
     summary = curated.summary
@@ -146,7 +146,7 @@ def _show_problems(state: CurationState) -> None:
         st.warning(plain_text(state.match.warning), icon=":material/warning:")
 
 
-def _show_table(dataset: OpenDataset, state: CurationState) -> None:
+def _show_table(dataset: LoadedDataset, state: CurationState) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         actions = st.pills(
             "Decision",
@@ -208,7 +208,7 @@ def _table_row(entry: CurationEntry) -> dict[str, str]:
     }
 
 
-def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[CurationEntry]) -> None:
+def _show_faces(dataset: LoadedDataset, state: CurationState, entries: list[CurationEntry]) -> None:
     """Draw the faces of the first decisions in a list."""
     shown_identities = {entry.identity for entry in entries[:_MAX_FACES]}
     rows = [row for row, entry in state.match.by_row.items() if entry.identity in shown_identities]
@@ -225,12 +225,12 @@ def _show_faces(dataset: OpenDataset, state: CurationState, entries: list[Curati
             st.caption(f"The images of the first {_MAX_FACES} of {len(entries):,} decisions.")
 
 
-def _remove(dataset: OpenDataset, entries: list[CurationEntry]) -> None:
+def _remove(dataset: LoadedDataset, entries: list[CurationEntry]) -> None:
     identities = [entry.identity for entry in entries]
     change_curation(dataset, lambda file: file.remove(identities))
 
 
-def _offer_import(dataset: OpenDataset) -> None:
+def _offer_import(dataset: LoadedDataset) -> None:
     with st.expander("Import decisions from a CSV", icon=":material/upload:"):
         with st.form("curation_import_form", border=False, clear_on_submit=True):
             upload = st.file_uploader(
@@ -246,7 +246,7 @@ def _offer_import(dataset: OpenDataset) -> None:
                     st.warning("Choose a file first.", icon=":material/upload_file:")
                 else:
                     require_editor()
-                    folder = imported_folder(dataset.name, dataset.settings)
+                    folder = imported_dataset_folder(dataset.name, dataset.settings)
                     result = CurationFile(folder).import_csv(
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
@@ -256,7 +256,7 @@ def _offer_import(dataset: OpenDataset) -> None:
         _show_import_result(dataset)
 
 
-def _show_import_result(dataset: OpenDataset) -> None:
+def _show_import_result(dataset: LoadedDataset) -> None:
     """Draw the result of the last import into this dataset, and the lines that cannot be read."""
     name_and_result: tuple[str, CurationImport] | None = st.session_state.get(_IMPORT_RESULT)
     if name_and_result is None or name_and_result[0] != dataset.name:

@@ -17,7 +17,7 @@ from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import SelectedImages, curation_state, offer_decisions
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.gallery import choose_faces, selected_faces, show_gallery
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
@@ -34,7 +34,7 @@ _METHODS: dict[Method, str] = {
 }
 
 
-def show_embedding(dataset: OpenDataset) -> None:
+def show_embedding(dataset: LoadedDataset) -> None:
     """Draw the settings of the map, the button that computes it, the map and the selected faces."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.container(width=300):
@@ -84,7 +84,7 @@ def show_embedding(dataset: OpenDataset) -> None:
     _show_map(dataset, embedding.rows, embedding.points)
 
 
-def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, job: Job) -> Any:
+def _embed(dataset: LoadedDataset, bundle: Bundle, method: Method, sample: int, job: Job) -> Any:
     # Imported here because scikit-learn and ONNX Runtime take a second to load.
     from fer_core.evaluation.embedding import embed
     from fer_core.evaluation.features import bundle_features
@@ -94,7 +94,7 @@ def _embed(dataset: OpenDataset, bundle: Bundle, method: Method, sample: int, jo
     return embed(dataset.faces, features, method=method, sample=sample, report=job.report)
 
 
-def _show_map(dataset: OpenDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
+def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
     """Draw the map, the selected faces next to it, and the buttons for decisions below.
 
     Args:

@@ -13,10 +13,10 @@ from fer_core.bundle import find_bundle
 from fer_core.classes import class_colors
 from fer_core.dataset.face_set import SPLITS
 from fer_core.errors import InputError
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.bars import show_probability_chart, show_vote_chart
 from fer_studio.ui.curating import CurationState
-from fer_studio.ui.datasets import OpenDataset, dataset_votes, exact_audit
+from fer_studio.ui.datasets import LoadedDataset, dataset_votes, exact_audit
 from fer_studio.ui.explained_face import show_explained_face
 from fer_studio.ui.face_steps import (
     DRAWER_WIDTH,
@@ -46,7 +46,7 @@ class FaceDrawer:
         is_model_suggestion: True if a model suggests the labels.
     """
 
-    dataset: OpenDataset
+    dataset: LoadedDataset
     source: str
     reasons: Mapping[int, str] = field(default_factory=dict)
     suggested: Mapping[int, int] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class FaceDrawer:
 
 
 def face_texts(
-    dataset: OpenDataset,
+    dataset: LoadedDataset,
     state: CurationState,
     *,
     caption: Callable[[int], str] | None = None,
@@ -101,7 +101,7 @@ def face_texts(
     on_dismiss="rerun",
 )
 def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
-    leave_if_refused("dataset")
+    rerun_if_refused("dataset")
     dataset = drawer.dataset
     row = show_steps(rows)
     label = dataset.faces.class_of(row)
@@ -148,7 +148,7 @@ def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
             _show_prediction(dataset, row)
 
 
-def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
+def _findings_about(dataset: LoadedDataset, row: int) -> list[str]:
     """Return the titles of the findings that contain an image: copies, leaks, blank images."""
     audit = exact_audit(dataset)
     rows_by_title: dict[str, list[NDArray[np.intp]]] = {
@@ -162,7 +162,7 @@ def _findings_about(dataset: OpenDataset, row: int) -> list[str]:
     ]
 
 
-def _show_votes(dataset: OpenDataset, row: int) -> None:
+def _show_votes(dataset: LoadedDataset, row: int) -> None:
     try:
         votes = dataset_votes(dataset)
     except InputError as error:
@@ -178,7 +178,7 @@ def _show_votes(dataset: OpenDataset, row: int) -> None:
     )
 
 
-def _show_prediction(dataset: OpenDataset, row: int) -> None:
+def _show_prediction(dataset: LoadedDataset, row: int) -> None:
     try:
         bundle = find_bundle(None, dataset.settings)
         predictor = open_predictor(bundle)

@@ -15,17 +15,17 @@ from fer_studio.ui.curating import (
     show_curation_outcome,
 )
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.gallery import choose_faces, choose_grouped_faces, selected_faces
-from fer_studio.ui.kept import kept_selectbox, kept_toggle
+from fer_studio.ui.persistent_widgets import persistent_selectbox, persistent_toggle
 from fer_studio.ui.text import plain_text
 
 #: The option for all classes. No class has an empty name.
 _ALL = ""
 
 
-def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None:
+def show_finding(dataset: LoadedDataset, finding: Finding, *, source: str) -> None:
     """Draw a finding, with filters and with buttons that decide about selected images.
 
     Args:
@@ -92,14 +92,14 @@ def show_finding(dataset: OpenDataset, finding: Finding, *, source: str) -> None
 
 
 def _matching_images(
-    dataset: OpenDataset, finding: Finding, state: CurationState, key: str
+    dataset: LoadedDataset, finding: Finding, state: CurationState, key: str
 ) -> Finding:
     """Draw the filters; return a finding that contains only the images that match them."""
     counts = finding.counts(dataset.faces)
     present = [split for split in SPLITS if counts[split]]
     split = "all"
     if len(present) > 1:
-        split = kept_selectbox(
+        split = persistent_selectbox(
             "Split",
             ["all", *present],
             key=f"{key}_split",
@@ -107,7 +107,7 @@ def _matching_images(
             is_in_bar=True,
             width=170,
         )
-    label = kept_selectbox(
+    label = persistent_selectbox(
         "Labeled",
         [_ALL, *dataset.faces.classes],
         key=f"{key}_emotion",
@@ -117,7 +117,7 @@ def _matching_images(
         is_in_bar=True,
         width=180,
     )
-    hides_decided = kept_toggle(
+    hides_decided = persistent_toggle(
         "Hide decided images",
         key=f"{key}_hide",
         name="undecided",
@@ -133,7 +133,7 @@ def _matching_images(
     return finding
 
 
-def _count_text(dataset: OpenDataset, matching: Finding, total: int) -> str:
+def _count_text(dataset: LoadedDataset, matching: Finding, total: int) -> str:
     """Return how many groups and images match the filters, and how many images in each split.
 
     Args:

@@ -466,7 +466,7 @@ def _import_roots(settings: Settings) -> tuple[Path, ...]:
 
     If the app is not private, ``Downloads`` is one of these folders only if it is configured.
     """
-    return settings.import_roots if is_private() else settings.shared_import_roots
+    return settings.import_roots if is_private() else settings.import_roots_if_shared
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from fer_core.dataset.findings import Finding
 from fer_core.jobs.job import Job, JobKind
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.dataset.finding_view import show_finding
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.jobs import LONG_JOB_HINT, job_on_request, result_of
 from fer_studio.ui.text import plain_text
 
@@ -23,7 +23,7 @@ MODEL_FINDINGS = {
 }
 
 
-def show_model_finding(dataset: OpenDataset, kind: str) -> None:
+def show_model_finding(dataset: LoadedDataset, kind: str) -> None:
     """Draw the selection of the model, the button that starts the search, and the finding.
 
     Args:
@@ -69,7 +69,7 @@ def show_model_finding(dataset: OpenDataset, kind: str) -> None:
     show_finding(dataset, finding, source=f"{kind}, {bundle.name}")
 
 
-def _find(dataset: OpenDataset, bundle: Bundle, kind: str, split: str, job: Job) -> Finding:
+def _find(dataset: LoadedDataset, bundle: Bundle, kind: str, split: str, job: Job) -> Finding:
     # Imported here because scikit-learn and ONNX Runtime take a second to load.
     from fer_core.evaluation.features import bundle_features
     from fer_core.evaluation.label_candidates import find_label_candidates, find_non_faces

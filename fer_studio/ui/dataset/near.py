@@ -8,7 +8,7 @@ from fer_core.access import Role
 from fer_core.dataset.findings import Finding, near_findings
 from fer_core.dataset.near_duplicates import NearDuplicates, cached_near_duplicates
 from fer_core.jobs.job import Job, JobKind
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.jobs import job_service, result_of, show_progress, start_job
 
 NEAR_DUPLICATES = JobKind("near-duplicates", Role.EDITOR)
@@ -22,7 +22,7 @@ class NearResult:
     findings: dict[str, Finding]
 
 
-def near_result(dataset: OpenDataset) -> NearResult | None:
+def near_result(dataset: LoadedDataset) -> NearResult | None:
     """Return the near-duplicates and the findings about them; the first call starts the search.
 
     Returns:

@@ -14,11 +14,11 @@ from fer_core.errors import InputError
 from fer_core.phrases import capitalized
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.dataset.guard import section
-from fer_studio.ui.datasets import OpenDataset, dataset_overview
+from fer_studio.ui.datasets import LoadedDataset, dataset_overview
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
+from fer_studio.ui.persistent_widgets import persistent_segments
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
@@ -27,7 +27,7 @@ _MAX_LISTED = 500
 
 
 @section
-def show_overview(dataset: OpenDataset) -> None:
+def show_overview(dataset: LoadedDataset) -> None:
     """Draw the number of images by class and split, and the origin of the dataset."""
     overview = dataset_overview(dataset)
     if is_demo(str(dataset.folder)):
@@ -44,7 +44,7 @@ def show_overview(dataset: OpenDataset) -> None:
     with left:
         present = [split for split in SPLITS if overview.counts[split]]
         if present:
-            split = kept_segments(
+            split = persistent_segments(
                 "Split", present, key="overview_split", name="split", noun="split"
             )
             counts = overview.counts[split]
@@ -152,7 +152,7 @@ def _table_rows(overview: Overview) -> list[dict[str, object]]:
     return rows
 
 
-def _show_skipped(dataset: OpenDataset) -> None:
+def _show_skipped(dataset: LoadedDataset) -> None:
     faces = dataset.faces
     if not faces.skipped:
         return
@@ -202,7 +202,7 @@ def _show_skipped_files(faces: FaceSet) -> None:
     st.caption("All skipped files and rows")
 
 
-def _show_origin(dataset: OpenDataset) -> None:
+def _show_origin(dataset: LoadedDataset) -> None:
     """Draw the source and date of the import, the settings of the splits, and all notes."""
     try:
         record = read_record(dataset.name, dataset.settings)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from fer_core.charts.dataset import agreement_bars
 from fer_core.dataset.face_set import SPLITS
-from fer_core.dataset.store import imported_folder
+from fer_core.dataset.store import imported_dataset_folder
 from fer_core.dataset.votes import Votes, class_agreement, votes_findings
 from fer_core.dataset.votes_file import import_votes, remove_votes
 from fer_core.errors import InputError
@@ -21,11 +21,11 @@ from fer_studio.ui.curating import curation_state
 from fer_studio.ui.dataset.face_drawer import FaceDrawer, face_texts
 from fer_studio.ui.dataset.finding_view import show_finding
 from fer_studio.ui.dataset.guard import section
-from fer_studio.ui.datasets import OpenDataset, dataset_votes
+from fer_studio.ui.datasets import LoadedDataset, dataset_votes
 from fer_studio.ui.face_grid import face_grid
 from fer_studio.ui.gallery import FaceTexts, choose_page, face_tile
-from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.messages import ErrorKeeper
+from fer_studio.ui.persistent_widgets import persistent_segments
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
@@ -38,7 +38,7 @@ _CALLBACK_ERROR = ErrorKeeper("votes_problem")
 
 
 @section
-def show_votes(dataset: OpenDataset) -> None:
+def show_votes(dataset: LoadedDataset) -> None:
     """Draw the agreement of the votes with the labels, and the faces with their votes.
 
     If the dataset has no votes, draw the form to add them.
@@ -62,7 +62,7 @@ def show_votes(dataset: OpenDataset) -> None:
     _CALLBACK_ERROR.show()
     _show_metrics(dataset, votes)
     findings = votes_findings(dataset.faces, votes)
-    view = kept_segments(
+    view = persistent_segments(
         "View",
         ["distributions", *findings],
         key="votes_view",
@@ -85,7 +85,7 @@ def _remove(folder: Path) -> None:
         remove_votes(folder)
 
 
-def _offer_import(dataset: OpenDataset) -> None:
+def _offer_import(dataset: LoadedDataset) -> None:
     st.markdown(
         "Ten annotators labeled every face of FER2013 again "
         "([FER+](https://github.com/microsoft/FERPlus), Barsoum et al. 2016). With their votes, "
@@ -106,13 +106,13 @@ def _offer_import(dataset: OpenDataset) -> None:
     if upload is None:
         raise InputError("No file was chosen; choose the CSV file above, then press Add the votes.")
     require_editor()
-    folder = imported_folder(dataset.name, dataset.settings)
+    folder = imported_dataset_folder(dataset.name, dataset.settings)
     with st.spinner("Matching votes to images…"):
         import_votes(read_upload(upload, _MAX_UPLOAD_MB), upload.name, folder, dataset.faces)
     st.rerun()
 
 
-def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
+def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
     faces = dataset.faces
     split = st.selectbox(
         "Split",
@@ -167,7 +167,7 @@ def _show_metrics(dataset: OpenDataset, votes: Votes) -> None:
     )
 
 
-def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
+def _show_distributions(dataset: LoadedDataset, votes: Votes) -> None:
     faces = dataset.faces
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label = st.selectbox(
@@ -211,7 +211,7 @@ def _show_distributions(dataset: OpenDataset, votes: Votes) -> None:
         FaceDrawer(dataset, "votes").opener(clicked_row, rows)
 
 
-def _show_face(dataset: OpenDataset, votes: Votes, row: int, texts: FaceTexts) -> bool:
+def _show_face(dataset: LoadedDataset, votes: Votes, row: int, texts: FaceTexts) -> bool:
     """Draw a face and its votes; return True if the face was clicked."""
     face, chart = st.columns([1, 2], vertical_alignment="center")
     with face:

@@ -12,13 +12,13 @@ from fer_core.evaluation.calibration_analysis import (
 )
 from fer_core.evaluation.temperature_scaling import calibrate_bundle
 from fer_core.metrics.formatting import number, number_interval, percent
-from fer_studio.ui.access import leave_if_refused, may_edit, require_editor
+from fer_studio.ui.access import may_edit, require_editor, rerun_if_refused
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.metric_cards import show_share
 from fer_studio.ui.guard import section
-from fer_studio.ui.kept import kept_segments, kept_slider
 from fer_studio.ui.messages import ErrorKeeper
+from fer_studio.ui.persistent_widgets import persistent_segments, persistent_slider
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
@@ -38,7 +38,7 @@ def show_calibration(evaluation: LoadedEvaluation) -> None:
     # The table on the right needs more space than the square chart.
     left, right = st.columns((0.45, 0.55), gap="medium")
     with left:
-        name = kept_segments(
+        name = persistent_segments(
             "Probabilities",
             list(states),
             key="calibration_state",
@@ -168,7 +168,7 @@ def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
 
 @st.dialog("Save this temperature?", icon=":material/thermostat:")
 def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
-    leave_if_refused("evaluate")
+    rerun_if_refused("evaluate")
     st.write(
         f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
         f"{evaluation.bundle.temperature:.3f} to {temperature:.3f}. All pages and commands will "
@@ -199,7 +199,7 @@ def _save(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_coverage(evaluation: LoadedEvaluation) -> None:
-    threshold = kept_slider(
+    threshold = persistent_slider(
         "Minimum confidence",
         0,
         100,

@@ -20,8 +20,8 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
 from fer_studio.ui.evaluate.faces import show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
-from fer_studio.ui.kept import kept_segments, kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
+from fer_studio.ui.persistent_widgets import persistent_segments, persistent_selectbox
 from fer_studio.ui.text import plain_text
 
 #: Session key of a tuple: the key of the first model's evaluation, and the last comparison.
@@ -42,7 +42,7 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
             icon=":material/compare_arrows:",
         )
         return
-    name = kept_selectbox(
+    name = persistent_selectbox(
         "Compare with",
         list(other_bundles),
         key="compared_model",
@@ -161,7 +161,7 @@ def _show(first: LoadedEvaluation, second: LoadedEvaluation, comparison: Compari
 
 
 def _show_classes(comparison: Comparison) -> None:
-    metric: Literal["f1", "recall"] = kept_segments(
+    metric: Literal["f1", "recall"] = persistent_segments(
         "Difference in",
         ("f1", "recall"),
         key="compared_figure",
@@ -226,7 +226,7 @@ def _show_examples(
         "Only second correct": (first, comparison.only_second_positions),
         "Both wrong": (first, comparison.both_wrong_positions),
     }
-    title = kept_segments(
+    title = persistent_segments(
         "Examples",
         list(groups),
         key="compared_examples",

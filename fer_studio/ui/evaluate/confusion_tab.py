@@ -12,7 +12,7 @@ from fer_studio.ui.evaluate.confusion_matrix import Scale, show_confusion_matrix
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import explain_missing_images, show_images
 from fer_studio.ui.guard import section
-from fer_studio.ui.kept import keep_choice, kept_segments
+from fer_studio.ui.persistent_widgets import persist_choice, persistent_segments
 from fer_studio.ui.text import plain_text
 
 _SCALES: dict[str, Scale] = {
@@ -50,7 +50,7 @@ def _select_first_cell(result: EvaluationResult) -> None:
         np.unravel_index(int(counts.argmax()), counts.shape),
         strict=True,
     ):
-        keep_choice(
+        persist_choice(
             key,
             result.classes,
             name=name,
@@ -62,7 +62,7 @@ def _select_first_cell(result: EvaluationResult) -> None:
 
 def _show_matrix(evaluation: LoadedEvaluation) -> None:
     result = evaluation.result
-    scale = kept_segments(
+    scale = persistent_segments(
         "Cells show",
         list(_SCALES),
         key="confusion_scale",

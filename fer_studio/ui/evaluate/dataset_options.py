@@ -8,7 +8,7 @@ from fer_core.dataset.curation import CuratedFaceSet, apply_curation
 from fer_core.dataset.store import DEMO_NAME, dataset_names
 from fer_core.settings import Settings
 from fer_studio.ui.curating import CurationState
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 
 #: Maximum number of cached curated datasets; each of them contains a copy of the images.
 _MAX_CURATED = 2
@@ -19,14 +19,14 @@ def offered_datasets(settings: Settings) -> list[str]:
     return [name for name in dataset_names(settings) if name != DEMO_NAME] + [DEMO_NAME]
 
 
-def curated_dataset(dataset: OpenDataset, state: CurationState) -> CuratedFaceSet:
+def curated_dataset(dataset: LoadedDataset, state: CurationState) -> CuratedFaceSet:
     """Return a dataset after its curation decisions, with all its splits."""
     return _curated(dataset.key, state.curation.fingerprint, dataset, state)
 
 
 @st.cache_resource(max_entries=_MAX_CURATED, show_spinner="Applying the curation…")
 def _curated(
-    key: str, curation_key: str, _dataset: OpenDataset, _state: CurationState
+    key: str, curation_key: str, _dataset: LoadedDataset, _state: CurationState
 ) -> CuratedFaceSet:
     curated = apply_curation(_dataset.faces, _state.curation)
     _ = curated.faces.fingerprint  # computed here once, so that no later click waits for it

@@ -25,7 +25,7 @@ from fer_core.evaluation.evaluate import (
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.jobs.job import Job, JobKind
 from fer_core.settings import Settings
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.loaders import open_predictor
 
@@ -58,7 +58,7 @@ class LoadedEvaluation:
     votes: VoteEvaluation | None = None
 
     @property
-    def dataset(self) -> OpenDataset | None:
+    def dataset(self) -> LoadedDataset | None:
         """The dataset as imported; None if there are no images."""
         return None if self.request is None else self.request.dataset
 
@@ -143,7 +143,7 @@ class EvaluationRequest:
     """
 
     bundle: Bundle
-    dataset: OpenDataset
+    dataset: LoadedDataset
     split: str
     settings: Settings
     curated: CuratedFaceSet | None = None

@@ -16,7 +16,7 @@ from fer_studio.ui.curating import (
     curation_state,
     offer_decisions,
 )
-from fer_studio.ui.datasets import OpenDataset
+from fer_studio.ui.datasets import LoadedDataset
 from fer_studio.ui.decision_bar import show_decision_bar
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_dialog import SOURCE, open_image
@@ -72,7 +72,7 @@ def show_images(
 
 
 def _texts(
-    evaluation: LoadedEvaluation, dataset: OpenDataset, position_by_row: dict[int, int]
+    evaluation: LoadedEvaluation, dataset: LoadedDataset, position_by_row: dict[int, int]
 ) -> FaceTexts:
     """Return what a gallery shows of each face: true and predicted class, confidence, decision."""
     state = _decisions(dataset)
@@ -87,7 +87,7 @@ def _texts(
 
 def _show_pages(
     evaluation: LoadedEvaluation,
-    dataset: OpenDataset,
+    dataset: LoadedDataset,
     positions: NDArray[intp],
     key: str,
     page_size: int,
@@ -107,7 +107,7 @@ def _show_pages(
 
 def _choose_several(
     evaluation: LoadedEvaluation,
-    dataset: OpenDataset,
+    dataset: LoadedDataset,
     positions: NDArray[intp],
     key: str,
     page_size: int,
@@ -145,7 +145,7 @@ def _choose_several(
     )
 
 
-def _decisions(dataset: OpenDataset) -> CurationState | None:
+def _decisions(dataset: LoadedDataset) -> CurationState | None:
     """Return the decisions that mark the faces; warn and return None if they cannot be read."""
     try:
         return curation_state(dataset)

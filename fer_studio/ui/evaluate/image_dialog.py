@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fer_core.classes import match_class
 from fer_core.dataset.face_set import SPLITS
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.bars import show_probability_chart, show_vote_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_findings import findings_of, votes_of
@@ -42,7 +42,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
     on_dismiss="rerun",
 )
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
-    leave_if_refused("evaluate")
+    rerun_if_refused("evaluate")
     result = evaluation.result
     position = show_steps(positions)
     _show_prediction(evaluation, position)

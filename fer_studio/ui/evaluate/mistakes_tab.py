@@ -9,7 +9,7 @@ from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.faces import explain_missing_images, show_images
 from fer_studio.ui.evaluate.image_findings import findings_of
 from fer_studio.ui.guard import section
-from fer_studio.ui.kept import kept_range, kept_selectbox
+from fer_studio.ui.persistent_widgets import persistent_range, persistent_selectbox
 
 _ANY = "any"
 
@@ -31,7 +31,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
     classes = result.classes
     findings = findings_of(evaluation)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = kept_selectbox(
+        order = persistent_selectbox(
             "Sort by",
             list(ORDERS),
             key="mistakes_order",
@@ -41,7 +41,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
             width=240,
         )
         true, predicted = (
-            kept_selectbox(
+            persistent_selectbox(
                 title,
                 [_ANY, *classes],
                 key=f"mistakes_{name}",
@@ -53,7 +53,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
         )
         finding = _ANY
         if findings:
-            finding = kept_selectbox(
+            finding = persistent_selectbox(
                 "Finding",
                 [_ANY, *findings],
                 key="mistakes_finding",
@@ -62,7 +62,7 @@ def show_mistakes(evaluation: LoadedEvaluation) -> None:
                 help="A finding about the image or its label, such as an exact duplicate. It does "
                 "not depend on the model.",
             )
-        low, high = kept_range(
+        low, high = persistent_range(
             "Confidence",
             0,
             100,

@@ -18,7 +18,7 @@ from fer_core.phrases import capitalized
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.guard import section
-from fer_studio.ui.kept import kept_segments, kept_selectbox
+from fer_studio.ui.persistent_widgets import persistent_segments, persistent_selectbox
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
@@ -28,7 +28,7 @@ _VIEWS = ("Metrics", "Curves", "Threshold")
 @section
 def show_per_class(evaluation: LoadedEvaluation) -> None:
     """Show the choice of a view, and the chosen view."""
-    view = kept_segments(
+    view = persistent_segments(
         "View", _VIEWS, key="per_emotion_view", name="view", label_visibility="collapsed"
     )
     if view == "Metrics":
@@ -40,7 +40,7 @@ def show_per_class(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
-    metric = kept_segments(
+    metric = persistent_segments(
         "Chart",
         list(METRIC_TITLES),
         key="per_emotion_figure",
@@ -138,7 +138,7 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
         "threshold, even if another class is more probable."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = kept_selectbox(
+        name = persistent_selectbox(
             "Class",
             result.classes,
             key="threshold_emotion",

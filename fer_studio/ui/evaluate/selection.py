@@ -15,13 +15,13 @@ from fer_studio.ui.access import admission
 from fer_studio.ui.address import set_content_pending
 from fer_studio.ui.choices import choose_bundle
 from fer_studio.ui.curating import curation_state
-from fer_studio.ui.datasets import OpenDataset, open_dataset
+from fer_studio.ui.datasets import LoadedDataset, open_dataset
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.dataset_options import curated_dataset, offered_datasets
 from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation, own_evaluation
 from fer_studio.ui.jobs import show_progress
-from fer_studio.ui.kept import keep_choice, kept_selectbox, kept_toggle
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persist_choice, persistent_selectbox, persistent_toggle
 from fer_studio.ui.text import plain_text
 
 #: The option for the predictions that are stored in the model. No dataset can have this name.
@@ -115,7 +115,7 @@ def _explain_selection() -> None:
         )
 
 
-def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
+def _choose_curation(dataset: LoadedDataset) -> CuratedFaceSet | None:
     """Show the curation toggle; return the curated dataset if it is on, otherwise None."""
     try:
         state = curation_state(dataset)
@@ -127,7 +127,7 @@ def _choose_curation(dataset: OpenDataset) -> CuratedFaceSet | None:
     has_decisions = bool(counts["drop"] or counts["relabel"])
     if not has_decisions:
         st.session_state[_CURATED] = False
-    is_applied = kept_toggle(
+    is_applied = persistent_toggle(
         "Apply my data-cleaning decisions",
         key=_CURATED,
         name="cleaned",
@@ -147,7 +147,7 @@ def _choose_data(settings: Settings) -> str:
     names = offered_datasets(settings)
     titles = {_OWN: "its own validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
-    return kept_selectbox(
+    return persistent_selectbox(
         "Images",
         [_OWN, *names],
         key=_DATA,
@@ -179,7 +179,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
     learned_votes = evaluation.bundle.record.learned_votes
     # The default depends on the model and the curation, so each combination has its own choice.
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
-    keep_choice(
+    persist_choice(
         key,
         # The curation does not apply to votes, although an address can request both.
         [_LABELS] if is_curated else [_LABELS, _VOTES],
@@ -208,7 +208,7 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
 
 def _choose_split(faces: FaceSet) -> str:
     counts = {split: len(faces.rows(split)) for split in (*SPLITS, "all")}
-    return kept_selectbox(
+    return persistent_selectbox(
         "Split",
         list(counts),
         key="evaluated_split",

@@ -16,8 +16,8 @@ from fer_core.settings import Settings
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
-from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import address_part
+from fer_studio.ui.access import rerun_if_refused
+from fer_studio.ui.address import address_scope
 from fer_studio.ui.choices import ModelChoice, choose_model, model_choice_container
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.loaders import open_detector, open_predictor
@@ -58,11 +58,11 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
 # A fragment: a change reruns only this function and does not interrupt the stream.
 @st.fragment
 def _draw_controls(session: LiveSession, settings: Settings) -> None:
-    leave_if_refused("live")
+    rerun_if_refused("live")
     previous_values = _values_shown_elsewhere(session)
     # No gap: between the two containers is the invisible element that updates the address.
     with st.container(gap=None):
-        with address_part("live_controls"):
+        with address_scope("live_controls"):
             choice = choose_model(settings)
         # assets/live.css gives this container no height, so that the page does not move while a
         # model loads.

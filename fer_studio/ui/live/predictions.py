@@ -13,7 +13,7 @@ from fer_core.live.processor import LiveProcessor
 from fer_core.live.snapshot import LiveSnapshot
 from fer_core.phrases import counted
 from fer_core.vision.face import Face
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.live.session import LiveSession
 from fer_studio.ui.messages import show_error
@@ -81,7 +81,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
 
 def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions that the picture shows."""
-    leave_if_refused("live")
+    rerun_if_refused("live")
     is_playing = session.state.is_playing
     faces = processor.snapshot().faces if is_playing else ()
     text = "No face in the picture" if is_playing else "The emotion of every face appears here"
@@ -90,7 +90,7 @@ def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
 
 
 def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> None:
-    leave_if_refused("live")
+    rerun_if_refused("live")
     snapshot = processor.snapshot()
     _show_state(session, snapshot)
     show_problem(session)

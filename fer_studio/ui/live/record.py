@@ -18,7 +18,7 @@ from fer_core.classes import class_columns
 from fer_core.live.session_record import RecordRows, SessionRecord, unsure_name
 from fer_core.phrases import counted
 from fer_core.video.timecode import format_time
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.fragments import placed_fragment
@@ -65,7 +65,7 @@ def show_session_record(session: LiveSession, record: SessionRecord) -> None:
 
 
 def _show_charts(session: LiveSession, record: SessionRecord) -> None:
-    leave_if_refused("live")
+    rerun_if_refused("live")
     rows = record.rows()
     classes = rows.classes if len(rows) else session.classes
     height = timeline_height(len(classes)) + _CHART_MARGIN
@@ -99,7 +99,7 @@ def _show_timeline(rows: RecordRows, end: float) -> None:
 
 def _show_rows(record: SessionRecord) -> None:
     """Draw the number of rows, a warning if the record is full, and the latest rows."""
-    leave_if_refused("live")
+    rerun_if_refused("live")
     rows = record.rows()
     if not len(rows):
         return
@@ -148,7 +148,7 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
 
     A downloaded file contains all rows that were recorded before the click.
     """
-    leave_if_refused("live")
+    rerun_if_refused("live")
     if st.session_state.pop(_CLEARED, False):
         # Only a run of the whole page updates the charts and the table, because they are other
         # fragments. It also updates which results are unsaved.

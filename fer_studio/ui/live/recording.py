@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from fer_core.live.recording import VideoRecording
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.address import set_unsaved_results
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.fragments import placed_fragment
@@ -30,7 +30,7 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
 
 
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
-    leave_if_refused("live")
+    rerun_if_refused("live")
     # The recording also ends at its maximum length, or with the stream; the toggle is then switched
     # off. If the toggle already has the right value, it is not set: otherwise a refresh that began
     # before a click would undo the click.

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from fer_core.errors import InputError
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.ice import load_ice_servers
 from fer_studio.ui.live.session import STREAM_KEY, LiveSession
 from fer_studio.ui.messages import show_error
@@ -74,7 +74,7 @@ def show_help() -> None:
 # the whole page, the rerun would replace a page change that the user requests at the same time.
 @st.fragment
 def _show_webcam(session: LiveSession) -> None:
-    leave_if_refused("live")
+    rerun_if_refused("live")
     try:
         show_webcam(
             STREAM_KEY,

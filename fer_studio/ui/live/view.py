@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_studio.ui.kept import kept_segments
 from fer_studio.ui.live.predictions import show_predictions, show_problem
 from fer_studio.ui.live.record import show_session_record
 from fer_studio.ui.live.recording import show_video_recording
@@ -16,6 +15,7 @@ from fer_studio.ui.live.stream import (
     show_insecure_address,
     show_stream,
 )
+from fer_studio.ui.persistent_widgets import persistent_segments
 
 _VIDEO, _SNAPSHOTS = "Video", "Snapshots"
 
@@ -30,7 +30,7 @@ def show_live(session: LiveSession) -> None:
         return
     # assets/live.css gives the container the height of the placeholder that browsers show first.
     with st.container(key="live_mode_place"):
-        mode = kept_segments(
+        mode = persistent_segments(
             "Camera",
             [_VIDEO, _SNAPSHOTS],
             key="live_mode",

@@ -21,8 +21,13 @@ from fer_core.training.registry import RunSummary, list_runs, read_run_epochs
 from fer_core.training.seed_groups import SeedGroup, seed_groups, spread_by_epoch
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.downloads import offer_download
-from fer_studio.ui.kept import kept_multiselect, kept_segments, kept_text, kept_toggle
 from fer_studio.ui.model_titles import distinct_titles
+from fer_studio.ui.persistent_widgets import (
+    persistent_multiselect,
+    persistent_segments,
+    persistent_text,
+    persistent_toggle,
+)
 from fer_studio.ui.tables import table_height
 from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
 from fer_studio.ui.train.feedback import run_action
@@ -112,21 +117,21 @@ def _filter_runs(runs: list[RunSummary]) -> tuple[list[RunSummary], bool]:
     with st.container(horizontal=True, vertical_alignment="bottom", key="compare_choice"):
         # The toggle is on the left, because the toolbar of the table covers what is above the right
         # end of the table.
-        is_grouped = kept_toggle(
+        is_grouped = persistent_toggle(
             "Group seeds",
             key="group_seeds",
             name="seeds",
             help="One row for runs that differ only in their seed, with mean and standard "
             "deviation.",
         )
-        text = kept_text(
+        text = persistent_text(
             "Filter",
             key="compare_filter",
             name="filter",
             placeholder="name, recipe, dataset, search, note",
             icon=":material/search:",
         )
-        states = kept_multiselect(
+        states = persistent_multiselect(
             "States",
             sorted({run.state for run in runs}),
             key="compare_states",
@@ -322,7 +327,7 @@ def _show_actions(group: SeedGroup, settings: Settings) -> None:
 
 
 def _choose_metric() -> ComparedMetric:
-    return kept_segments(
+    return persistent_segments(
         "Curves",
         list(COMPARED_METRICS),
         key="compared_metric",

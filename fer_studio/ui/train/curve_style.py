@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from fer_studio.ui.kept import kept_slider, kept_toggle
+from fer_studio.ui.persistent_widgets import persistent_slider, persistent_toggle
 
 #: Maximum weight of the earlier values. With a weight of 1, later values would have no effect.
 _MAX_SMOOTHING = 0.95
@@ -32,7 +32,7 @@ def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
         log_label: The label of the toggle.
     """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        smoothing = kept_slider(
+        smoothing = persistent_slider(
             "Smoothing",
             0.0,
             _MAX_SMOOTHING,
@@ -44,5 +44,5 @@ def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
             help="The weight of earlier epochs in an exponential moving average; 0 for no "
             "smoothing. A curve of a single run also shows its values before smoothing.",
         )
-        is_log = kept_toggle(log_label, key="log_axis", name="log")
+        is_log = persistent_toggle(log_label, key="log_axis", name="log")
     return CurveStyle(smoothing, is_log)

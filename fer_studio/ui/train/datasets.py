@@ -19,8 +19,8 @@ from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
 from fer_core.training.training_data import TrainingSize, training_size
 from fer_studio.ui.datasets import open_dataset
-from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.text import plain_text
 
 #: Session key of the name of the dataset.
@@ -53,7 +53,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
     If a training cannot use the dataset, show the reason and return None.
     """
     options = _options(settings)
-    name = kept_selectbox(
+    name = persistent_selectbox(
         "Dataset",
         options,
         key=DATASET,

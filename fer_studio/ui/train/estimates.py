@@ -17,7 +17,7 @@ from fer_core.recipes import TrainingConfig
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.settings import Settings
 from fer_core.training.estimate import TrainingEstimate, cached_estimate, estimate_training
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.jobs import job_service, start_job
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
@@ -131,7 +131,7 @@ def _show(
         key: Identifies the estimate.
         was_pending: True if a measurement was unfinished when the whole page was drawn.
     """
-    leave_if_refused("train")
+    rerun_if_refused("train")
     job, requested = job_service().get(ESTIMATE, key), _oldest_request()
     is_pending = requested is not None
     if was_pending != is_pending:

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.recipes import GROUPS, SettingField, TrainingConfig, setting_fields
-from fer_studio.ui.kept import keep_choice, kept_segments
+from fer_studio.ui.persistent_widgets import persist_choice, persistent_segments
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import Draft, bounds_text, form_values, value_problem, widget_key
 from fer_studio.ui.train.formatting import choice_label
@@ -49,7 +49,7 @@ def card_title(title: str) -> DeltaGenerator:
 
 def choose_mode() -> bool:
     """Draw the choice between the modes; return True for "Advanced"."""
-    mode = kept_segments(
+    mode = persistent_segments(
         "Settings",
         (BASIC, ADVANCED),
         key=MODE,
@@ -118,7 +118,9 @@ def _choose_group(draft: Draft, base: TrainingConfig, problems: Mapping[str, str
     groups = [group for group in GROUPS if group != _DATA]
     titles = {group: _group_title(group, draft, base, problems) for group in groups}
     # In the address of the page, the parameter with the group of settings has the name "section".
-    keep_choice(GROUP, groups, name="section", noun="settings group", describe=GROUPS.__getitem__)
+    persist_choice(
+        GROUP, groups, name="section", noun="settings group", describe=GROUPS.__getitem__
+    )
     group: str = st.radio(
         "Settings group",
         groups,

@@ -28,14 +28,14 @@ from fer_core.training.search_space import (
     search_space,
     searchable_fields,
 )
-from fer_studio.ui.access import is_private, leave_if_refused, require_editor
-from fer_studio.ui.address import address_part
+from fer_studio.ui.access import is_private, require_editor, rerun_if_refused
+from fer_studio.ui.address import address_scope
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.fragments import placed_fragment
-from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.tables import table_height
-from fer_studio.ui.tabs import kept_tabs
+from fer_studio.ui.tabs import persistent_tabs
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.datasets import choose_dataset, selected_dataset_name
 from fer_studio.ui.train.draft import bounds_text
@@ -93,7 +93,7 @@ def show_search(settings: Settings) -> None:
             "unpromising trials are ended early. You can then train longer with the best settings."
         )
         return
-    name = kept_selectbox(
+    name = persistent_selectbox(
         "Search", names, key=STUDY, name="study", is_always_shown=True, is_in_bar=True
     )
     try:
@@ -352,8 +352,8 @@ def _show_study(name: str, settings: Settings, was_running: bool) -> None:
         settings: Settings with the location of ``runs/``.
         was_running: True if the search was running when the whole page was drawn.
     """
-    leave_if_refused("train")
-    with address_part("search"):
+    rerun_if_refused("train")
+    with address_scope("search"):
         _draw_study(name, settings, was_running)
 
 
@@ -569,7 +569,7 @@ def _show_charts(summary: StudySummary, ended: int, settings: Settings) -> None:
     if not names:
         return
     titles = [_TITLES_AND_CAPTIONS[name][0] for name in names]
-    tabs = kept_tabs(titles, key=_CHART, name="chart")
+    tabs = persistent_tabs(titles, key=_CHART, name="chart")
     opened = next((number for number, tab in enumerate(tabs) if tab.open), 0)
     name = names[opened]
     with tabs[opened]:

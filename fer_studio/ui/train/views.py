@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from fer_studio.ui.kept import kept_segments
+from fer_studio.ui.persistent_widgets import persistent_segments
 
 #: Names of two values: the title of the selected section, and the ID of the run that the section
 #: "Runs" shows. Each name is both a session key and the name of a parameter in the address.
@@ -18,7 +18,7 @@ NEW_TRAINING, RUNS, COMPARE, SEARCH, MODELS = "New training", "Runs", "Compare",
 
 def choose_view() -> str:
     """Draw the selection of a section and return its title."""
-    return kept_segments(
+    return persistent_segments(
         "Section",
         (NEW_TRAINING, RUNS, COMPARE, SEARCH, MODELS),
         key=VIEW,

@@ -29,10 +29,10 @@ from fer_core.training.registry import (
 )
 from fer_core.training.resources import ResourceUse, resource_use
 from fer_core.training.run_folder import EpochRecord, RunStatus
-from fer_studio.ui.access import leave_if_refused
+from fer_studio.ui.access import rerun_if_refused
 from fer_studio.ui.fragments import placed_fragment
-from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
+from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.text import plain_text, without_server_paths
 from fer_studio.ui.train.actions import show_actions, show_details, show_model
 from fer_studio.ui.train.curve_style import CurveStyle, choose_curve_style
@@ -101,7 +101,7 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
     """
     ordered = sorted(runs, key=lambda run: (not run.is_active, run.state != "queued"))
     by_id, titles = {run.id: run for run in ordered}, run_titles(ordered)
-    chosen = kept_selectbox(
+    chosen = persistent_selectbox(
         "Run",
         list(by_id),
         key=RUN,
@@ -153,7 +153,7 @@ def _show_progress(drawn: RunSummary, settings: Settings) -> None:
         drawn: The run at the time when the whole page was drawn.
         settings: Settings with the location of ``runs/``.
     """
-    leave_if_refused("train")
+    rerun_if_refused("train")
     run = run_summary(drawn.path, settings)
     if _layout_state(run) != _layout_state(drawn) or not run.path.exists():
         continue_queue(settings)  # a run whose process was killed did not start the next run
@@ -354,7 +354,7 @@ _CHART_ROWS = (
 
 
 def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None:
-    leave_if_refused("train")
+    rerun_if_refused("train")
     run = run_summary(run.path, settings)
     epochs = read_run_epochs(run.path)
     if epochs:
@@ -369,7 +369,7 @@ def _show_curves(run: RunSummary, style: CurveStyle, settings: Settings) -> None
 
 
 def _show_log(run: RunSummary, settings: Settings) -> None:
-    leave_if_refused("train")
+    rerun_if_refused("train")
     run = run_summary(run.path, settings)
     text = log_tail(run.path, _LOG_LINES)
     if text:

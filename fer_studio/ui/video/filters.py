@@ -9,7 +9,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.video.summary import DEFAULT_THRESHOLD
 from fer_core.video.timecode import format_time
-from fer_studio.ui.kept import kept_multiselect, kept_range, kept_slider
+from fer_studio.ui.persistent_widgets import (
+    persistent_multiselect,
+    persistent_range,
+    persistent_slider,
+)
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
 #: Number of persons that are shown by default. The lanes of more persons do not fit on a screen.
@@ -48,7 +52,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
         type="tertiary",
         key=f"video_filters_{analysis.key}",
     ):
-        persons = kept_multiselect(
+        persons = persistent_multiselect(
             "Persons",
             list(titles),
             # The key contains the options, which merges and exclusions change. Under a constant
@@ -58,7 +62,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
             default=default_persons,
             format_func=lambda person: titles.get(person, str(person)),
         )
-        chosen_classes = kept_multiselect(
+        chosen_classes = persistent_multiselect(
             "Classes",
             classes,
             key=f"video_classes_{analysis.key}",
@@ -68,7 +72,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
         limits = (start, end)
         # The steps of the slider are whole seconds, which are too coarse for a shorter range.
         if end - start > 2:
-            low, high = kept_range(
+            low, high = persistent_range(
                 "Time (seconds)",
                 float(int(start)),
                 float(int(end) + 1),
@@ -80,7 +84,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
             # A range without length cannot be drawn.
             if chosen_start < chosen_end:
                 limits = (chosen_start, chosen_end)
-        threshold = kept_slider(
+        threshold = persistent_slider(
             "Episodes: minimum probability",
             0.1,
             0.95,

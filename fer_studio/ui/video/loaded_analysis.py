@@ -99,7 +99,7 @@ def _edited_table(
     merges and exclusions in ``_edits``.
     """
     stored_table = read_table(Path(path))
-    persons = sorted({_edits.person_of(person) for person in stored_table.persons})
+    persons = sorted({_edits.merged_person(person) for person in stored_table.persons})
     return _edits.apply(stored_table), persons
 
 

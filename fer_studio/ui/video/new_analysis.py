@@ -347,4 +347,4 @@ def _videos_at(path: Path) -> list[Path]:
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
     """Return the folders to read from; without ``Downloads`` if others can reach the app."""
-    return settings.import_roots if is_private() else settings.shared_import_roots
+    return settings.import_roots if is_private() else settings.import_roots_if_shared

@@ -7,10 +7,10 @@ import streamlit as st
 from fer_core.errors import InputError
 from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary
-from fer_studio.ui.access import leave_if_refused
-from fer_studio.ui.address import address_part
+from fer_studio.ui.access import rerun_if_refused
+from fer_studio.ui.address import address_scope
 from fer_studio.ui.messages import show_error
-from fer_studio.ui.tabs import kept_tabs
+from fer_studio.ui.tabs import persistent_tabs
 from fer_studio.ui.video.downloads import show_downloads
 from fer_studio.ui.video.episodes import show_episodes
 from fer_studio.ui.video.feedback import show_feedback
@@ -28,10 +28,10 @@ _PICTURES_WIDTH = 992
 @st.fragment
 def show_results(summary: AnalysisSummary, settings: Settings) -> None:
     """Draw the results as a fragment: a click in them reruns only this part of the page."""
-    leave_if_refused("video")
+    rerun_if_refused("video")
     show_feedback()
     try:
-        with address_part("video_results"):
+        with address_scope("video_results"):
             _show(summary, settings)
     except InputError as error:
         show_error(error)
@@ -60,7 +60,7 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
     show_faces(analysis, moment)
     with player:
         show_player(analysis)
-    episodes_tab, persons_tab, markers_tab, downloads_tab = kept_tabs(
+    episodes_tab, persons_tab, markers_tab, downloads_tab = persistent_tabs(
         [
             ":material/list: Episodes",
             ":material/group: Persons",

@@ -9,8 +9,8 @@ from fer_core.settings import Settings
 from fer_core.video.analyses import AnalysisSummary, list_analyses
 from fer_core.video.timecode import format_time
 from fer_studio.ui.access import admission
-from fer_studio.ui.kept import kept_selectbox
 from fer_studio.ui.messages import show_error
+from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.video.feedback import show_feedback
 from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_sample_offer
 from fer_studio.ui.video.results import show_results
@@ -46,7 +46,7 @@ def show_video(settings: Settings) -> None:
     by_id = {summary.folder.id: summary for summary in analyses}
     with st.container(horizontal=True, gap="small", key="video_bar"):
         # Without a label, because it would move the elements below when the browser draws it.
-        chosen = kept_selectbox(
+        chosen = persistent_selectbox(
             "Analysis",
             list(by_id),
             key=ANALYSIS,

@@ -13,12 +13,12 @@ from fer_core.video.analyses import (
     find_analysis,
 )
 from fer_core.video.analysis_queue import (
-    continue_analysis_queue,
     delete_analysis,
     remove_pending_analysis,
+    start_next_analysis_or_log,
 )
 from fer_core.video.timecode import format_time
-from fer_studio.ui.access import admission, leave_if_refused
+from fer_studio.ui.access import admission, rerun_if_refused
 from fer_studio.ui.fragments import placed_fragment
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.video.feedback import run_on_analysis
@@ -60,13 +60,13 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
             drawn.
         settings: The root folders of the program.
     """
-    leave_if_refused("video")
+    rerun_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
         st.rerun()
     # The previous job usually starts the next one in the queue, but not if it was killed.
     if summary.state == "queued":
-        continue_analysis_queue(settings)
+        start_next_analysis_or_log(settings)
     color, icon = _STYLES[summary.state]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=color, icon=icon)  # type: ignore[arg-type]

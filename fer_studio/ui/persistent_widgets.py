@@ -1,4 +1,7 @@
-"""Widgets whose values persist across pages and are part of the address; see ``address.keep``."""
+"""Widgets whose values persist across pages and are part of the address.
+
+See ``address.persist``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from fer_studio.ui.address import keep
+from fer_studio.ui.address import persist
 
 Option = TypeVar("Option")
 Number = TypeVar("Number", int, float)
@@ -16,7 +19,7 @@ Number = TypeVar("Number", int, float)
 _SEPARATOR = "|"
 
 
-def keep_choice(
+def persist_choice(
     key: str,
     options: Sequence[Option],
     *,
@@ -29,7 +32,7 @@ def keep_choice(
     is_always_shown: bool = False,
     is_select_box: bool = False,
 ) -> str:
-    """Keep the choice of one option; see ``keep``.
+    """Keep the choice of one option; see ``persist``.
 
     Args:
         key: The key of the widget.
@@ -54,7 +57,7 @@ def keep_choice(
     def read(text: str) -> Option:
         return by_text[text] if text in by_text else by_folded_text[_folded(text)]
 
-    return keep(
+    return persist(
         key,
         name=name,
         noun=noun,
@@ -73,7 +76,7 @@ def _folded(text: str) -> str:
     return text.casefold().replace(" ", "-")
 
 
-def kept_selectbox(
+def persistent_selectbox(
     label: str,
     options: Sequence[Option],
     *,
@@ -110,7 +113,7 @@ def kept_selectbox(
     if is_in_bar:
         settings["format_func"] = lambda option: f"{label}: {describe(option)}"
         settings["label_visibility"] = "collapsed"
-    keep_choice(
+    persist_choice(
         key,
         options,
         name=name,
@@ -126,15 +129,15 @@ def kept_selectbox(
     return chosen
 
 
-def kept_segments(
+def persistent_segments(
     label: str, options: Sequence[Option], *, key: str, name: str, **settings: Any
 ) -> Option:
     """Draw a segmented control that keeps its value; exactly one option is selected.
 
-    See ``kept_selectbox`` for the arguments. ``settings`` are further arguments of that function or
-    of ``st.segmented_control``.
+    See ``persistent_selectbox`` for the arguments. ``settings`` are further arguments of that
+    function or of ``st.segmented_control``.
     """
-    return kept_selectbox(
+    return persistent_selectbox(
         label,
         options,
         key=key,
@@ -145,9 +148,11 @@ def kept_segments(
     )
 
 
-def kept_toggle(label: str, *, key: str, name: str, default: bool = False, **settings: Any) -> bool:
-    """Draw a toggle that keeps its value; see ``kept_selectbox`` for the arguments."""
-    keep_choice(
+def persistent_toggle(
+    label: str, *, key: str, name: str, default: bool = False, **settings: Any
+) -> bool:
+    """Draw a toggle that keeps its value; see ``persistent_selectbox`` for the arguments."""
+    persist_choice(
         key,
         (False, True),
         name=name,
@@ -159,7 +164,7 @@ def kept_toggle(label: str, *, key: str, name: str, default: bool = False, **set
     return st.toggle(label, key=key, **settings)
 
 
-def kept_slider(
+def persistent_slider(
     label: str,
     minimum: Number,
     maximum: Number,
@@ -169,8 +174,8 @@ def kept_slider(
     default: Number,
     **settings: Any,
 ) -> Number:
-    """Draw a slider that keeps its number; see ``kept_selectbox`` for the arguments."""
-    keep(
+    """Draw a slider that keeps its number; see ``persistent_selectbox`` for the arguments."""
+    persist(
         key,
         name=name,
         noun=label.lower(),
@@ -182,12 +187,12 @@ def kept_slider(
     return chosen
 
 
-def kept_range(
+def persistent_range(
     label: str, minimum: Number, maximum: Number, *, key: str, name: str, **settings: Any
 ) -> tuple[Number, Number]:
     """Draw a slider with two handles that keeps its numbers; the default is the whole range.
 
-    See ``kept_selectbox`` for the arguments.
+    See ``persistent_selectbox`` for the arguments.
     """
 
     def read(text: str) -> tuple[Number, Number]:
@@ -195,7 +200,7 @@ def kept_range(
         low = _number_within(low_text, minimum, maximum)
         return low, _number_within(high_text, low, maximum)
 
-    keep(
+    persist(
         key,
         name=name,
         noun=label.lower(),
@@ -208,7 +213,7 @@ def kept_range(
     return ends
 
 
-def kept_multiselect(
+def persistent_multiselect(
     label: str,
     options: Sequence[Option],
     *,
@@ -217,9 +222,9 @@ def kept_multiselect(
     default: Sequence[Option],
     **settings: Any,
 ) -> list[Option]:
-    """Draw a multiselect that keeps its values; see ``kept_selectbox`` for the arguments."""
+    """Draw a multiselect that keeps its values; see ``persistent_selectbox`` for the arguments."""
     by_text: Mapping[str, Option] = {str(option): option for option in options}
-    keep(
+    persist(
         key,
         name=name,
         noun=label.lower(),
@@ -227,15 +232,15 @@ def kept_multiselect(
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
         # An empty selection is written as "|", because a missing parameter means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
-        # ``keep`` describes only the default. If the default is empty, the pages filter nothing.
+        # ``persist`` describes only the default. If the default is empty, the pages filter nothing.
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )
     return st.multiselect(label, options, key=key, **settings)
 
 
-def kept_text(label: str, *, key: str, name: str, **settings: Any) -> str:
-    """Draw a text field that keeps its text; see ``kept_selectbox`` for the arguments."""
-    keep(key, name=name, noun=label.lower(), default="", read=str)
+def persistent_text(label: str, *, key: str, name: str, **settings: Any) -> str:
+    """Draw a text field that keeps its text; see ``persistent_selectbox`` for the arguments."""
+    persist(key, name=name, noun=label.lower(), default="", read=str)
     text: str = st.text_input(label, key=key, **settings)
     return text
 
