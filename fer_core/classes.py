@@ -112,7 +112,7 @@ def validated_classes(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def canonical_classes(labels: Sequence[str]) -> tuple[str, ...]:
-    """Return the classes of a network, from its labels.
+    """Return the class names of a network in the form that this program uses.
 
     If the labels are the seven or the eight emotions, in any order and under any of their names,
     ``EMOTIONS`` or ``EMOTIONS8`` is returned. All other labels are returned unchanged.
@@ -199,7 +199,7 @@ def class_columns(classes: Sequence[str], reserved: Iterable[str]) -> tuple[str,
 
 
 def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Return names in the order of a new class list: emotions first, in FER2013's order.
+    """Return the names in the default order of classes: first emotions, in FER2013's order.
 
     The other names follow in alphabetical order. Numbers in names are compared as numbers.
     """
@@ -207,10 +207,10 @@ def sorted_classes(names: Iterable[str]) -> tuple[str, ...]:
     def sort_key(name: str) -> tuple[int, list[tuple[int, int, str]]]:
         emotion = emotion_from_name(name, EMOTIONS8)
         order = len(EMOTIONS8) if emotion is None else EMOTIONS8.index(emotion)
-        # Numbers of more than 18 digits are divided, because int() rejects very long numbers.
+        # int() rejects very long numbers, so each part has at most 18 digits.
         parts = re.findall(r"\d{1,18}|\D+", class_key(name))
         # The first item of each tuple sorts numbers before text, so that an int is never compared
-        # with a text.
+        # with a string.
         return order, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
 
     return tuple(sorted(names, key=sort_key))

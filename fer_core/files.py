@@ -332,7 +332,7 @@ def existing_path(text: str) -> Path | None:
 
 def existing_user_path(text: str) -> Path | None:
     """Return the path in a text that was copied from another program; None if it does not exist."""
-    paths = (existing_path(spelling) for spelling in path_candidates(text))
+    paths = (existing_path(candidate) for candidate in path_candidates(text))
     return next((path for path in paths if path is not None), None)
 
 

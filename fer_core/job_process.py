@@ -89,7 +89,7 @@ def start_job(
     return True
 
 
-def take_job_lock(path: Path, requests: Path, busy_message: str) -> int:
+def take_job_lock(path: Path, *, requests: Path, busy_message: str) -> int:
     """Lock a job for this process, until the returned descriptor is closed or the process ends.
 
     A process that ``start_job`` started has inherited the lock. It keeps the file of requests,

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from fer_core.errors import InputError, system_reason
 
-#: The folder that contains the code: a checkout, or the environment's folder of packages.
+#: The folder that contains the code: a checkout, or ``site-packages``.
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 #: In a wheel, the models of the project are inside this package. A checkout has no such folder.
@@ -18,8 +18,8 @@ _PACKAGED_MODELS = Path(__file__).resolve().parent / "models"
 #: Name of the program's folder in the user's data folder.
 _APP_NAME = "fer-studio"
 
-#: Whether the app requires a login. "as configured": if one is configured; "required": always, and
-#: without a configured login nobody can use the app; "none": never.
+#: Whether the app requires a login. "as configured": it does if a login is configured. "required":
+#: it does; nobody can use the app if no login is configured. "none": it does not.
 LoginSetting = Literal["as configured", "required", "none"]
 LOGIN_VARIABLE = "FER_STUDIO_LOGIN"
 
@@ -39,9 +39,8 @@ class Settings:
         parallel_runs: The number of runs that the queue trains at the same time.
         import_roots: Folders from which a page may read datasets and videos by their path. Every
             visitor of the page can read the content of these folders, but of no other folder.
-        import_roots_if_shared: The value that replaces ``import_roots`` in an app that other people
-            can reach. It contains the Downloads folder of the user who runs the app only if
-            ``FER_STUDIO_IMPORT_ROOTS`` names that folder.
+        import_roots_if_shared: Replaces ``import_roots`` if other people can reach the app. Unlike
+            ``import_roots``, it contains no Downloads folder by default.
         login: Whether a login is required.
         mlflow_address: The MLflow address for runs started on a shared server; empty if not set.
         study_storage: The Optuna storage URL for searches started on a shared server; empty if not
@@ -95,8 +94,8 @@ def is_shipped_model(folder: Path) -> bool:
 def module_command(module: str) -> list[str]:
     """Return the command that runs a module of this project in the folder ``PROJECT_ROOT``.
 
-    For an installed package, ``PROJECT_ROOT`` is the folder of all packages. The option ``-P``
-    keeps it from being the first entry of the module search path, before the standard library.
+    For an installed package, ``PROJECT_ROOT`` is ``site-packages``. Without the option ``-P``,
+    Python would search modules there first, before the standard library.
     """
     return [sys.executable, *(["-P"] if is_installed_package() else []), "-m", module]
 
@@ -107,11 +106,11 @@ def load_settings() -> Settings:
     ``FER_STUDIO_DATA``, ``FER_STUDIO_RUNS`` and ``FER_STUDIO_MODELS`` set the root folders. By
     default they are in the checkout, or for an installed package in the user's data folder.
     ``FER_STUDIO_ANALYSES`` sets the folder of video analyses, by default next to the runs.
-    ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default. Pages import from
-    ``imports/`` next to the data and, if other people cannot reach the app, from the user's
-    ``Downloads``, unless ``FER_STUDIO_IMPORT_ROOTS`` names other folders, separated as in ``PATH``.
-    ``FER_STUDIO_LOGIN`` is ``required`` if the app must not run without a login, or ``none`` to
-    confirm that it runs without one. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and
+    ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default.
+    ``FER_STUDIO_IMPORT_ROOTS`` lists the folders that pages import from, separated as in ``PATH``.
+    The default is ``imports/`` next to the data. If only this user can reach the app, it is also
+    the user's ``Downloads``. ``FER_STUDIO_LOGIN`` is ``required`` or ``none``; by default, the app
+    requires a login if one is configured. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and
     ``FER_STUDIO_STUDY_STORAGE`` sets ``study_storage``.
 
     Raises:
@@ -151,9 +150,8 @@ def _check_readable(root: Path) -> None:
     """Raise ``InputError`` if a root folder exists and cannot be read."""
     try:
         os.scandir(root).close()
-        # Listing a folder and opening its files require different permissions. The call of lstat
-        # requires the permission to open files. The path is a text, because a pathlib.Path would
-        # remove the "/." at its end.
+        # scandir requires the permission to list the folder. lstat of "root/." requires the
+        # permission to open its files. The path is a string, because pathlib.Path removes the "/.".
         os.lstat(f"{root}{os.sep}.")
     except (FileNotFoundError, NotADirectoryError):
         return  # the code that uses the folder creates it or reports that it is not a folder

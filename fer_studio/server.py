@@ -11,20 +11,20 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 
-from fer_studio.web_files import CodeFilesFromMemory, StyledPages
+from fer_studio.web_files import StaticFilesFromMemory, StyledPages
 
 #: Modules that the first visit of most pages needs.
 _COMMON_MODULES = ("numpy", "PIL.Image", "fer_studio.ui.choices", "pandas")
 
-#: The pending work starts this long after the server, so that the first visit does not wait for it.
-_FIRST_VISIT_SECONDS = 5.0
+#: Delay after the start of the server, so that pending work does not slow down the first visit.
+_PENDING_WORK_DELAY_SECONDS = 5.0
 
 _log = logging.getLogger(__name__)
 
 
 def middleware() -> list[Middleware]:
     """Return what handles requests before Streamlit does."""
-    return [Middleware(CodeFilesFromMemory), Middleware(StyledPages)]
+    return [Middleware(StaticFilesFromMemory), Middleware(StyledPages)]
 
 
 @asynccontextmanager
@@ -42,11 +42,11 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def _prepare(is_stopping: threading.Event) -> None:
-    """Load the modules that the first visit needs, and continue the work of the last server."""
+    """Load the modules that the first visit needs, then start the pending work."""
     try:
         for module in _COMMON_MODULES:
             importlib.import_module(module)
-        if not is_stopping.wait(_FIRST_VISIT_SECONDS):
+        if not is_stopping.wait(_PENDING_WORK_DELAY_SECONDS):
             _start_pending_work()
     except Exception:
         # The pages work without it, and report errors of their own.

@@ -1,4 +1,4 @@
-"""What the browser loads before it draws a page: the HTML, and Streamlit's code files."""
+"""What the browser loads before it draws a page: the HTML, and Streamlit's static files."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ STREAMLIT_FILES = Path(st.__file__).parent / "static"
 _TITLE = "<title>Streamlit</title>"
 _END_OF_BODY = "</body>"
 
-#: Streamlit's largest code files for elements, by the first part of their name. Without
-#: ``preload.js``, the browser would load them when a tab shows such an element for the first time.
+#: Streamlit's largest scripts for elements, by the first part of their name. ``preload.js`` loads
+#: them before a tab shows such an element for the first time.
 _PRELOADED = ("PlotlyChart", "DataFrame")
 
-#: Where Streamlit's server has other HTML than that of the pages, such as files of components and
-#: downloads of users.
+#: Path prefixes under which Streamlit serves HTML that is not a page, such as files of components
+#: and downloads.
 _OTHER_HTML = ("_stcore", "component", "media", "static")
 
 #: Headers with which a browser asks whether its copy of a file is still valid.
 _CONDITIONS = (b"if-none-match", b"if-modified-since")
 
-#: As Streamlit's server sends code files: each version of a file has another name.
-_CODE_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
+#: The headers that Streamlit sends, too. Browsers can cache a file forever, because its name
+#: contains a hash of its content.
+_STATIC_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
 
 
 def base_path() -> str:
@@ -42,7 +43,7 @@ def base_path() -> str:
 
 
 class StyledPages:
-    """A middleware that sends our HTML for every page, and for addresses without a page.
+    """A middleware that sends our HTML for every page, and for URLs without a page.
 
     Streamlit itself can only send styles as an element of a page. The browser would draw this
     element late, and the elements around it would move. Our HTML contains the styles.
@@ -83,8 +84,8 @@ class StyledPages:
         await self._app({**scope, "headers": headers}, receive, send_styled)
 
 
-class CodeFilesFromMemory:
-    """A middleware that responds to requests for Streamlit's code files.
+class StaticFilesFromMemory:
+    """A middleware that responds to requests for Streamlit's static files.
 
     The first visit of a browser requests about 80 files, most of them small. Starlette reads each
     one from the disk in another thread, which takes the server four times as long.
@@ -92,7 +93,7 @@ class CodeFilesFromMemory:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._files = dict(_files_by_address())
+        self._files = dict(_files_by_url_path())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond, or leave the request to the app."""
@@ -101,12 +102,12 @@ class CodeFilesFromMemory:
             await self._app(scope, receive, send)
             return
         media_type, _ = mimetypes.guess_type(file.name)
-        response = Response(_content(file), media_type=media_type, headers=_CODE_HEADERS)
+        response = Response(_content(file), media_type=media_type, headers=_STATIC_HEADERS)
         await response(scope, receive, send)
 
 
 def page_html() -> str:
-    """Return Streamlit's HTML with our title and styles, and code that preloads large files."""
+    """Return Streamlit's HTML with our title and styles, and a script that preloads large files."""
     html = (STREAMLIT_FILES / "index.html").read_text(encoding="utf-8")
     if _TITLE not in html or _END_OF_BODY not in html:
         raise ValueError(f"Streamlit's index.html has no {_TITLE} or no {_END_OF_BODY}.")
@@ -128,7 +129,7 @@ def page_html() -> str:
     )
 
 
-def _files_by_address() -> Iterator[tuple[str, Path]]:
+def _files_by_url_path() -> Iterator[tuple[str, Path]]:
     for path in (STREAMLIT_FILES / "static").rglob("*"):
         if path.is_file():
             yield f"{base_path()}/{path.relative_to(STREAMLIT_FILES).as_posix()}", path

@@ -28,7 +28,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the calls that continue pending work; nothing is started."""
     calls: list[str] = []
     monkeypatch.setattr(server, "_start_pending_work", lambda: calls.append("started"))
-    monkeypatch.setattr(server, "_FIRST_VISIT_SECONDS", 0.0)
+    monkeypatch.setattr(server, "_PENDING_WORK_DELAY_SECONDS", 0.0)
     return calls
 
 
@@ -134,7 +134,7 @@ def test_an_unknown_html_of_streamlit_is_an_error(
         page_html()
 
 
-def test_code_files_come_from_memory_as_streamlit_sends_them(client: TestClient) -> None:
+def test_static_files_come_from_memory_as_streamlit_sends_them(client: TestClient) -> None:
     for pattern in ("js/react-dom.*.js", "css/index.*.css"):
         address = address_of(pattern)
         file = STREAMLIT_FILES / address[1:]
@@ -165,7 +165,7 @@ def test_only_get_is_answered_from_memory(client: TestClient) -> None:
     assert client.post(address_of("css/index.*.css")).status_code == 404
 
 
-def test_code_files_are_below_the_base_path(option: Callable[[str], None]) -> None:
+def test_static_files_are_below_the_base_path(option: Callable[[str], None]) -> None:
     option("studio")
     address = address_of("css/index.*.css")
     client = TestClient(Starlette(middleware=server.middleware()))
@@ -182,7 +182,7 @@ def test_the_server_continues_pending_work_without_a_visitor(work: list[str]) ->
 def test_a_server_that_is_stopped_at_once_starts_no_work(
     work: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_FIRST_VISIT_SECONDS", 300.0)
+    monkeypatch.setattr(server, "_PENDING_WORK_DELAY_SECONDS", 300.0)
     with TestClient(Starlette(lifespan=server.lifespan)):
         assert preparations()
     end_of_preparation()

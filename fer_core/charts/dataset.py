@@ -135,7 +135,7 @@ def intensity_lines(
         legend=LEGEND_ABOVE,
         xaxis={"title": {"text": "pixel intensity (0 black, 255 white)"}, "range": [0, 255]},
         yaxis={
-            "title": {"text": f"share of pixels per {bin_width} intensities"},
+            "title": {"text": f"share of pixels per {bin_width} levels"},
             "ticksuffix": " %",
             "rangemode": "tozero",
         },
@@ -147,7 +147,7 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
     """Draw where the mean face of one class is brighter or darker than that of another class.
 
     Args:
-        difference: float64 ``[48, 48]``, the first mean minus the second, in pixel intensities.
+        difference: float64 ``[48, 48]``, the first mean minus the second, in intensity levels.
         first: The class whose mean face is brighter where the difference is positive.
         second: The other class.
     """
@@ -163,7 +163,7 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
             colorscale="RdBu_r",
             colorbar={"title": {"text": "intensity", "side": "right"}, "thickness": 12},
             hovertemplate=f"{plot_text(first)} minus {plot_text(second)}: "
-            "%{z:.1f} intensities<br>"
+            "%{z:.1f} intensity levels<br>"
             "column %{x}, row %{y}<extra></extra>",
         )
     )
@@ -192,7 +192,7 @@ def embedding_map(
     """Draw faces as points. Faces that a network finds similar are close to each other.
 
     Args:
-        points: Positions, float32 ``[m, 2]``.
+        points: Coordinates of each face, float32 ``[m, 2]``.
         labels: Label of each face, int8 ``[m]``.
         hover_texts: Hover text of each point.
         rows: Row of each face in the dataset, stored in the ``customdata`` of its point.
@@ -202,18 +202,18 @@ def embedding_map(
 
     figure = go.Figure()
     colors = class_colors(classes)
-    for index, name in enumerate(classes):
-        positions = np.flatnonzero(labels == index).tolist()
-        if not positions:
+    for label, name in enumerate(classes):
+        indices = np.flatnonzero(labels == label).tolist()
+        if not indices:
             continue
         figure.add_scattergl(
-            x=points[positions, 0],
-            y=points[positions, 1],
+            x=points[indices, 0],
+            y=points[indices, 1],
             mode="markers",
             name=plot_text(name),
             marker={"color": colors[name], "size": 6, "opacity": 0.75},
-            customdata=rows[positions],
-            text=[hover_texts[position] for position in positions],
+            customdata=rows[indices],
+            text=[hover_texts[index] for index in indices],
             hovertemplate=f"{plot_text(name)}<br>%{{text}}<extra></extra>",
         )
     figure.update_layout(
@@ -233,13 +233,13 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
 
     Args:
         before: Number of images by class, as imported.
-        after: Number of images by class, with the decisions applied.
+        after: Number of images by class, after applying the decisions.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
     colors = class_colors(before)
-    for name, counts, pattern in (("as imported", before, "/"), ("with decisions", after, "")):
+    for name, counts, pattern in (("as imported", before, "/"), ("after decisions", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
             x=plot_texts(before),

@@ -120,7 +120,7 @@ def _check_annotation(arguments: argparse.Namespace) -> None:
     if is_for_many_files(arguments, arguments.paths) or "://" in arguments.out:
         raise InputError(
             "--annotate cannot be combined with patterns, addresses, --files-from, --on, "
-            "--workers, --threads, --worker-memory and --part-files; omit these."
+            "--workers, --threads, --worker-memory and --files-per-part; omit these."
         )
 
 

@@ -25,13 +25,13 @@ from fer_core.scale.stores import is_address
 from fer_core.settings import Settings
 from fer_core.validation import from_dict
 
-#: The field of ``ScaleOptions`` that each argument sets. ``--on`` is missing, because it sets two
-#: fields.
+#: The field of ``ScaleOptions`` that each argument sets. ``--on`` is not listed, because it sets
+#: two fields.
 _FIELDS = {
     "workers": "workers",
     "threads": "threads",
     "worker_memory": "worker_memory_mb",
-    "part_files": "files_per_part",
+    "files_per_part": "files_per_part",
 }
 
 
@@ -40,7 +40,7 @@ def add_many_files_arguments(
     *,
     out_help: str,
     is_out_required: bool = False,
-    part_files: int = ScaleOptions().files_per_part,
+    files_per_part: int = ScaleOptions().files_per_part,
 ) -> None:
     """Add the arguments that are common to all commands on many files.
 
@@ -48,7 +48,7 @@ def add_many_files_arguments(
         parser: The command's parser.
         out_help: The help text of ``--out``.
         is_out_required: True if the command cannot run without ``--out``.
-        part_files: The default of ``--part-files``, for its help text.
+        files_per_part: The default of ``--files-per-part``, for its help text.
     """
     defaults = ScaleOptions()
     group = parser.add_argument_group("many files")
@@ -72,7 +72,8 @@ def add_many_files_arguments(
         metavar="PLACE",
         help="where the workers run. local: on this machine (default with --out); ray: on the Ray "
         "cluster of this machine, which is started if it does not run; ray://HOST:10001: on the "
-        "cluster with this address; HOST:PORT: the same, if this machine is a node of the cluster",
+        "cluster with this address; HOST:PORT: on the cluster with this address, if this machine "
+        "is one of its nodes",
     )
     group.add_argument(
         "--workers",
@@ -94,10 +95,11 @@ def add_many_files_arguments(
         help=f"memory of each worker (default: {defaults.worker_memory_mb} MB)",
     )
     group.add_argument(
+        "--files-per-part",
         "--part-files",
         type=int,
         metavar="N",
-        help=f"number of files per part of the results (default: {part_files})",
+        help=f"number of input files per part of the results (default: {files_per_part})",
     )
 
 
@@ -197,7 +199,7 @@ def classify_many_files(
         )
         if skipped:
             verb = "was" if skipped == 1 else "were"
-            text += f"\n{counted(skipped, 'file')} {verb} complete already"
+            text += f"\n{counted(skipped, 'file')} {verb} already processed"
         return CommandResult({"files": files, "out": str(folder), "summary": summary}, text)
 
 
@@ -214,10 +216,10 @@ def no_file_error(count: int, first_error: str) -> InputError:
 
 
 class LazyFileEntries(list[dict[str, Any]]):
-    """The entries of all files in the JSON document of a job.
+    """The list of the entries of all files, for the JSON document of a job.
 
-    They are read part by part while the document is printed. The class is a subclass of ``list``,
-    because ``json.dump`` accepts no other iterables.
+    The entries are read part by part while the document is printed. The class is a subclass of
+    ``list``, because ``json.dump`` accepts no other iterables.
     """
 
     def __init__(self, folder: JobFolder, record: JobRecord) -> None:

@@ -50,7 +50,7 @@ def analyze_many_videos(
     if arguments.annotate or arguments.blur:
         raise InputError(
             "--annotate and --blur cannot be combined with patterns, addresses, --files-from, "
-            "--on, --workers, --threads, --worker-memory and --part-files; omit --annotate and "
+            "--on, --workers, --threads, --worker-memory and --files-per-part; omit --annotate and "
             "--blur, or all of the others."
         )
     options = scale_options(arguments, files_per_part=PART_FILES, files_per_task=1)
@@ -84,7 +84,7 @@ def analyze_many_videos(
     skipped = summary["files"] - result.processed
     if skipped:
         verb = "was" if skipped == 1 else "were"
-        text += f"\n{counted(skipped, 'video')} {verb} complete already"
+        text += f"\n{counted(skipped, 'video')} {verb} already processed"
     videos = StoredVideos(folder, result.record, work) if arguments.json else []
     return CommandResult({"videos": videos, "out": str(folder), "summary": summary}, text)
 

@@ -114,7 +114,7 @@ def add_parser(subparsers: Any) -> None:
         "an address, or an option of this group other than --out, the folder contains parts in the "
         "Parquet format instead. Repeat the command to continue after an interruption",
         is_out_required=True,
-        part_files=PART_FILES,
+        files_per_part=PART_FILES,
     )
 
 

@@ -1,4 +1,4 @@
-"""The entry of a video in the JSON document of ``video``, and the entry's text for the terminal."""
+"""What the command ``video`` prints about one file: an entry of its JSON document, or text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fer_core.phrases import counted
 
 if TYPE_CHECKING:
     from fer_core.video.face_table import FaceTable
@@ -50,7 +52,8 @@ def video_entry(
     Args:
         file: The path or address of the video.
         out: The folder or address of the results of the video.
-        size: Width and height of the upright video, in pixels; None if unknown.
+        size: Width and height in pixels, after the rotation in the file's metadata was applied;
+            None if unknown.
         seconds: Duration of the video; None if unknown.
         frames: The number of analyzed frames.
         state: How the analysis ended.
@@ -86,7 +89,8 @@ def video_text(entry: dict[str, Any]) -> str:
     # terminal.
     max_length = max(shutil.get_terminal_size().columns, 60)
     lines = [
-        f"{entry['file']}: {entry['frames']:,} frames, {entry['state']}; results in {entry['out']}"
+        f"{entry['file']}: {counted(entry['frames'], 'frame')}, {entry['state']}; "
+        f"results in {entry['out']}"
     ]
     lines += [f"    {note}" for note in entry["notes"]]
     if not entry["persons"]:

@@ -76,7 +76,7 @@ def import_dataset(
         split_choice: How missing splits are created.
         class_choice: How the classes of the source are mapped to the classes of the dataset; by
             default to the seven emotions.
-        folder_roles: The roles that the user gave to folders and tables.
+        folder_roles: What the user said about folders and tables: a split, a class, or ignored.
         report: Called with the progress of reading.
 
     Returns:
@@ -173,7 +173,7 @@ def _save(face_set: FaceSet, folder: Path, origin: dict[str, Any]) -> None:
         images=face_set.images,
         labels=face_set.labels,
         splits=face_set.splits,
-        # One text with all names loads many times faster than an array of strings.
+        # One string with all names loads many times faster than an array of strings.
         names=np.frombuffer("\n".join(face_set.names).encode(), dtype=np.uint8),
     )
     groups = face_set.split_groups
@@ -255,7 +255,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
 
 
 def imported_dataset_folder(name: str, settings: Settings) -> Path:
-    """Return the folder of an imported dataset.
+    """Return the folder of the imported dataset with this name.
 
     Args:
         name: The name of a dataset; paths are rejected.
@@ -310,11 +310,12 @@ def path_within_roots(text: str, settings: Settings) -> Path:
         InputError: The path does not exist, or is outside the import roots.
     """
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
-    spellings = [spelling for spelling in path_candidates(text) if spelling]
+    forms = [form for form in path_candidates(text) if form]
     text = unquoted_path(text)
-    # Path() is for a text that begins with "~". Inside a root, "~" would not be the home folder.
+    # In each root, an absolute path stays the same. With the empty path, an input such as "~/faces"
+    # is also tried unchanged, because "~" is the home folder only at the beginning.
     parents = (Path(), *settings.import_roots)
-    for candidate in (str(parent / spelling) for spelling in spellings for parent in parents):
+    for candidate in (str(parent / form) for form in forms for parent in parents):
         path = existing_path(candidate)
         if path is None or not path.is_absolute():
             continue
@@ -385,7 +386,9 @@ def locate_dataset(data: str, settings: Settings) -> Path:
 
 
 def dataset_folder_or_none(data: str, settings: Settings) -> Path | None:
-    """Return the folder of an imported dataset, which also contains findings, votes and decisions.
+    """Return the folder of a dataset, given by name or path; None if it was not imported.
+
+    The folder also contains the findings, votes and decisions.
 
     Args:
         data: The name of a dataset or a path, as for ``load_dataset``.

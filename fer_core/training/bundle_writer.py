@@ -57,14 +57,14 @@ def write_bundle(
     run: RunFolder,
     result: FitResult,
     *,
-    votes: VoteRecord | None = None,
+    vote_record: VoteRecord | None = None,
 ) -> Bundle:
     """Write ``bundle/`` in a run's folder with the weights of the run's best epoch.
 
-    The bundle's metrics are measured with the network in ``model.onnx``, which makes predictions
-    later. If the backend is not TensorFlow or the packages for the export are missing, the file
-    cannot be written: the metrics are measured with Keras, and the user adds the file with the
-    command ``models export``.
+    The bundle's metrics are measured with the network in ``model.onnx``, which also makes the
+    predictions of the app. If the backend is not TensorFlow or the packages for the export are
+    missing, the file cannot be written: the metrics are measured with Keras, and the user adds the
+    file with the command ``models export``.
 
     Args:
         setup: The configuration of the run.
@@ -73,8 +73,9 @@ def write_bundle(
         curated: The data after curation; the model was trained on its training images.
         run: The run; if its folder contains a bundle, the bundle is replaced.
         result: How the training ended, with at least one finished epoch.
-        votes: The votes that the model was trained on; None for labels. With votes, the temperature
-            is fitted to the plurality of the votes, and metrics against the votes are added.
+        vote_record: The votes that the model was trained on; None for labels. With votes, the
+            temperature is fitted to the plurality of the votes, and metrics against the votes are
+            added.
 
     Raises:
         InputError: The best weights are damaged, or the exported network differs from the model.
@@ -117,7 +118,7 @@ def write_bundle(
         metrics={},
         versions=installed_versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        targets={"kind": "labels"} if votes is None else votes.to_json(),
+        targets={"kind": "labels"} if vote_record is None else vote_record.to_json(),
         start=_start_record(setup, face_set.classes),
     )
     validation = face_set.rows("validation")
@@ -132,12 +133,12 @@ def write_bundle(
         predictor = Predictor(record, network)
         labels = face_set.labels[validation]
         probabilities = predictor.probabilities(face_set.images[validation])
-        counts = None if votes is None else votes.votes.counts[validation]
+        counts = None if vote_record is None else vote_record.votes.counts[validation]
         write_predictions(folder, labels, probabilities, counts)
         write_image_hashes(
             folder / IMAGE_HASHES_FILE, _image_hashes(setup, face_set, curated.faces, run)
         )
-        if votes is None:
+        if vote_record is None:
             predictor.calibration = Calibration(
                 fit_temperature(labels, probabilities),
                 thresholds=thresholds_for(labels, probabilities),
@@ -145,19 +146,19 @@ def write_bundle(
             )
             write_calibration(folder, predictor.calibration, "validation")
         else:
-            targets = votes.targets.targets[validation]
+            targets = vote_record.targets.targets[validation]
             plurality = plurality_of_targets(targets)
             has_plurality = plurality >= 0  # -1 where several classes tie
             predictor.calibration = calibration_for_votes(
                 plurality[has_plurality],
                 probabilities[has_plurality],
-                votes.class_prior(face_set),
+                vote_record.class_prior(face_set),
                 face_set.classes,
             )
             write_calibration(folder, predictor.calibration, "validation, plurality of votes")
         evaluation = evaluate_predictor(predictor, face_set, "validation")
         validation_metrics = evaluation.to_json()
-        if votes is not None:
+        if vote_record is not None:
             validation_metrics["votes"] = metrics_against_votes(evaluation, targets)
         record = replace(record, metrics={"validation": validation_metrics})
         write_json(folder / RECORD_FILE, record.to_json())

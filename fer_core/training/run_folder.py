@@ -438,9 +438,9 @@ class RunFolder:
         try:
             descriptor = take_job_lock(
                 self.path / SETUP_FILE,
-                self.path / CONTROL_FILE,
-                f"{self.path} is being trained by another process; wait for its end, or stop "
-                "it first.",
+                requests=self.path / CONTROL_FILE,
+                busy_message=f"{self.path} is being trained by another process; wait for its end, "
+                "or stop it first.",
             )
         except OSError:
             self.read_setup()  # raises an error with a better message

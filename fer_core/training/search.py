@@ -611,7 +611,7 @@ def open_study(
     setup: StudySetup,
     settings: Settings,
     *,
-    worker: int = 0,
+    worker_number: int = 0,
     create: bool = False,
     has_heartbeat: bool = False,
 ) -> optuna.Study:
@@ -620,7 +620,7 @@ def open_study(
     Args:
         setup: The study's setup.
         settings: Settings with the location of ``runs/``.
-        worker: A number that differs between workers, so that they sample different values.
+        worker_number: A number that differs between workers, so that they sample different values.
         create: True to create the study if it does not exist.
         has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
             are retried.
@@ -678,7 +678,7 @@ def open_study(
     # The seed differs between workers, and after each resume, so that no values are sampled twice.
     # With constant_liar, the sampler avoids the values of the trials that other workers run.
     study.sampler = optuna.samplers.TPESampler(
-        seed=(setup.seed + 1000 * worker + trial_count) % 2**32, constant_liar=True
+        seed=(setup.seed + 1000 * worker_number + trial_count) % 2**32, constant_liar=True
     )
     return study
 

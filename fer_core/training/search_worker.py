@@ -44,6 +44,8 @@ from fer_core.training.search import (
 if TYPE_CHECKING:
     import optuna
 
+#: Attribute of trials in which earlier versions of this program stored host and process.
+_EARLIER_WORKER_ATTRIBUTE = "worker"
 #: Seconds between two checks of a trial's run.
 _INTERVAL = 0.5
 #: Seconds between two reports of a worker that it is alive.
@@ -73,7 +75,9 @@ def run_search(
     path = worker_path(folder, worker)
     path.touch()
     lock = take_job_lock(
-        path, folder / STOP_FILE, f"Worker {worker} of the search {name!r} is already running."
+        path,
+        requests=folder / STOP_FILE,
+        busy_message=f"Worker {worker} of the search {name!r} is already running.",
     )
     try:
         _Worker(setup, settings, worker, stop or threading.Event()).work()
@@ -93,10 +97,10 @@ class _Worker:
         self._folder = study_folder(setup.name, settings)
         self._stop = stop
         self._name = worker_name()
-        # Workers with the same seed would sample the same values. With a shared storage the seed
-        # comes from the name, because the numbers of workers are unique on one machine only.
-        seed = number if setup.storage is None else zlib.crc32(self._name.encode()) % 1_000_000
-        self._study = open_study(setup, settings, worker=seed, has_heartbeat=True)
+        if setup.storage is not None:
+            # Other machines have workers with the same numbers, so the unique name is used instead.
+            number = zlib.crc32(self._name.encode()) % 1_000_000
+        self._study = open_study(setup, settings, worker_number=number, has_heartbeat=True)
         self._next_report = 0.0
         #: Numbers of the trials for which this worker has recorded a first heartbeat.
         self._trials_with_heartbeat: set[int] = set()
@@ -158,9 +162,9 @@ class _Worker:
             is_new = (
                 trial.state.name == "RUNNING" and trial.number not in self._trials_with_heartbeat
             )
-            # Workers of earlier versions set the attribute "worker" and record no heartbeats. With
-            # a single heartbeat, their trials would be retried although the workers are alive.
-            if is_new and "worker" not in trial.user_attrs:
+            # Workers of earlier versions record no heartbeats. If this worker recorded one for a
+            # trial of theirs, Optuna would soon retry the trial although it is still running.
+            if is_new and _EARLIER_WORKER_ATTRIBUTE not in trial.user_attrs:
                 self._trials_with_heartbeat.add(trial.number)
                 storage.record_heartbeat(trial._trial_id)
 
@@ -172,7 +176,7 @@ class _Worker:
         import optuna
 
         for trial in self._study.get_trials(deepcopy=True):
-            worker = trial.user_attrs.get("worker")
+            worker = trial.user_attrs.get(_EARLIER_WORKER_ATTRIBUTE)
             is_local = isinstance(worker, dict) and worker.get("host") == platform.node()
             if is_local and trial.state.name == "RUNNING":
                 self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
@@ -235,24 +239,25 @@ class _Worker:
             _TrialFailedError: The run failed, or the search was stopped.
         """
         stored_trial = self._study.get_trials(deepcopy=False)[trial.number]
-        reported = set(stored_trial.intermediate_values)  # numbers of epochs
+        reported_epochs = set(stored_trial.intermediate_values)
         while True:
             self._report_alive()
             summary = run_summary(run.path, self._settings)
             if summary.state == "queued":
-                # If another run was killed, it did not start the next run in the queue.
+                # A run that ends starts the next run in the queue, unless it is killed.
                 continue_queue(self._settings)
             epochs = read_run_epochs(run.path)
             for record in epochs:
-                if record.epoch not in reported:
-                    reported.add(record.epoch)
+                if record.epoch not in reported_epochs:
+                    reported_epochs.add(record.epoch)
                     trial.report(self._metric(record), record.epoch)
                     if self._setup.pruning and trial.should_prune() and is_active(run):
                         with suppress(InputError):  # the run may just have ended
                             request_prune(run)
             if self._is_stopped() and summary.state in ("queued", "starting", "running", "paused"):
                 self._interrupt(run)
-                raise self._retry(trial)
+                self._enqueue_retry(self._study.get_trials(deepcopy=True)[trial.number])
+                raise self._failure(trial, "the search was stopped")
             if summary.state in ("finished", "pruned", "stopped", "failed", "damaged", "new"):
                 return self._outcome(trial, summary, epochs)
             time.sleep(_INTERVAL)
@@ -266,11 +271,6 @@ class _Worker:
                     time.sleep(_INTERVAL)
             else:
                 remove_from_queue(run, self._settings)
-
-    def _retry(self, trial: optuna.Trial) -> _TrialFailedError:
-        """Put an interrupted trial back into the study, and return the error to raise."""
-        self._enqueue_retry(self._study.get_trials(deepcopy=True)[trial.number])
-        return self._failure(trial, "the search was stopped")
 
     def _enqueue_retry(self, trial: optuna.trial.FrozenTrial) -> None:
         """Add a new trial with the same values to the study, as Optuna does for a stale trial."""

@@ -222,7 +222,7 @@ def _train(
     bundle = None
     if result.best_epoch is not None:
         progress.log(f"writing the bundle of epoch {result.best_epoch}")
-        bundle = write_bundle(setup, face_set, curated, run, result, votes=votes)
+        bundle = write_bundle(setup, face_set, curated, run, result, vote_record=votes)
     state: RunState = "stopped" if result.was_stopped else "finished"
     message = _final_message(state, run, result, bundle)
     if budget is not None and is_out_of_time:

@@ -66,18 +66,18 @@ class AnalysisStatus:
     """The state of an analysis: the content of ``status.json``.
 
     Attributes:
-        state: What the job is doing, or how it ended.
+        state: Whether the job is running, or how it ended.
         message: A few words or a sentence for the user; may be empty.
-        phase: What the job is doing now, such as "analyzing"; empty before the first phase and
+        phase: The current step of the job, such as "analyzing"; empty before the first step and
             after the end.
-        done: Finished part of the phase, in seconds of video.
-        total: Length of the phase, in seconds of video; 0 if unknown.
-        frames: Number of analyzed frames. While a continued analysis runs, frames of segments that
-            were finished before are not counted.
-        seconds_left: Estimated time left in this phase; None if unknown.
+        done: Finished part of the step, in seconds of video.
+        total: Length of the step, in seconds of video; 0 if unknown.
+        frames: Number of analyzed frames. While a resumed analysis is running, only the frames
+            analyzed since it was resumed are counted.
+        seconds_left: Estimated time left in this step; None if unknown.
         notes: Sentences about the file, such as damaged frames.
-        width: Width of the upright video, in pixels; 0 if unknown.
-        height: Height of the upright video, in pixels; 0 if unknown.
+        width: Width in pixels, after the rotation in the file's metadata was applied; 0 if unknown.
+        height: Height in pixels, after the same rotation; 0 if unknown.
         seconds: Duration of the video; None if unknown.
         process_id: ID of the job's process.
         process_started: Start time of that process, from ``process_start``; None if unknown.
@@ -107,13 +107,14 @@ class Segment:
     Attributes:
         start: Start of the period, in seconds.
         end: Time of the first frame of the next segment; infinite for the last segment.
-        frames: Numbers of the analyzed frames, int64.
+        frames: Frame number of each analyzed frame, int64.
         seconds: Times of the frames, float64.
-        row_frames: Frame number of each row, int64. A few rows may belong to frames of the previous
-            segment, because a row is complete only when its face has been detected again.
+        row_frames: Frame number of each row, int64. Faces between two detections are interpolated.
+            The first detection of a segment therefore adds rows for the last frames of the previous
+            segment.
         row_seconds: Time of each row, float64.
         persons: Person number of each row, int32.
-        boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
+        boxes: x, y, width, height in pixels of the rotated frame, float32 ``[n, 4]``.
         detection_scores: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         cuts: Times of hard cuts, in seconds.
@@ -150,12 +151,12 @@ _ARRAYS = (
 )
 
 
-def row_arrays(rows: Sequence[FaceRow], classes: int) -> dict[str, NDArray[Any]]:
+def row_arrays(rows: Sequence[FaceRow], class_count: int) -> dict[str, NDArray[Any]]:
     """Return the attributes of ``Segment`` that have one value per row, as arrays by name.
 
     Args:
         rows: Classified rows.
-        classes: The number of classes.
+        class_count: The number of classes.
     """
     boxes = [(row.box.x, row.box.y, row.box.width, row.box.height) for row in rows]
     probabilities = [row.probabilities for row in rows]
@@ -165,7 +166,7 @@ def row_arrays(rows: Sequence[FaceRow], classes: int) -> dict[str, NDArray[Any]]
         "persons": np.array([row.person for row in rows], np.int32),
         "boxes": np.array(boxes, np.float32).reshape(-1, 4),
         "detection_scores": np.array([row.detection_score for row in rows], np.float32),
-        "probabilities": np.array(probabilities, np.float32).reshape(-1, classes),
+        "probabilities": np.array(probabilities, np.float32).reshape(-1, class_count),
     }
 
 
@@ -201,7 +202,9 @@ class AnalysisFolder:
             )
 
     def change_settings(self, settings: AnalysisSettings) -> None:
-        """Replace ``settings.json``. Only settings that do not affect the table may change.
+        """Replace ``settings.json``.
+
+        The caller changes only settings that do not affect the table; this is not checked.
 
         Raises:
             InputError: The folder cannot be written.
@@ -248,9 +251,9 @@ class AnalysisFolder:
         settings = self.read_settings()
         descriptor = take_job_lock(
             self.path / SETTINGS_FILE,
-            self.path / CONTROL_FILE,
-            f"{settings.video} is being analyzed by another process ({self.path}); wait until "
-            "it ends.",
+            requests=self.path / CONTROL_FILE,
+            busy_message=f"{settings.video} is being analyzed by another process ({self.path}); "
+            "wait until it ends.",
         )
         try:
             yield settings

@@ -66,7 +66,7 @@ def start_next_analysis(settings: Settings) -> None:
 
 
 def start_next_analysis_or_log(settings: Settings) -> None:
-    """Start the next pending analysis unless one is running; an ``InputError`` is only logged."""
+    """Call ``start_next_analysis``, and log an ``InputError`` instead of raising it."""
     try:
         start_next_analysis(settings)
     except InputError as error:

@@ -70,7 +70,7 @@ class Edits:
         return self.names.get(str(person)) or f"Person {person}"
 
     def merged_person(self, person: int) -> int:
-        """Return the number that a tracked person has after all merges."""
+        """Return the person that a tracked person belongs to after all merges, as its number."""
         return self.merged.get(str(person), person)
 
     def renamed(self, person: int, name: str) -> Edits:
@@ -89,9 +89,10 @@ class Edits:
         Raises:
             InputError: ``target`` is the same person.
         """
+        target = self.merged_person(target)
         if person == target:
             raise InputError("A person cannot be merged with itself; choose two persons.")
-        # Persons that were merged into this person before belong to the new target, too.
+        # Persons that were merged into this person also belong to the target.
         merged = {key: target if old == person else old for key, old in self.merged.items()}
         names = {key: name for key, name in self.names.items() if key != str(person)}
         name = self.names.get(str(person))
@@ -192,12 +193,12 @@ class EditHistory:
         self._write([*self._history, edits][-_MAX_HISTORY:])
 
     def undo(self) -> None:
-        """Return to the edits before the latest ones.
+        """Remove the latest edits; the earliest edits always stay.
 
         Raises:
             InputError: The edits cannot be written.
         """
-        self._write(self._history[:-1])
+        self._write(self._history[:-1] or self._history)
 
     def _write(self, history: list[Edits]) -> None:
         with os_errors_as_input_errors(f"The changes cannot be stored in {self._path}"):

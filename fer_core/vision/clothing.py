@@ -22,8 +22,8 @@ _TOP, _BOTTOM = -0.35, 2.0
 _HUES, _SATURATIONS, _GRAYS = 12, 4, 8
 #: Minimum saturation of a colored pixel, 0 to 255. The hue of less saturated pixels is noise.
 _MIN_SATURATION = 40
-#: Minimum width in pixels to which a wider region is reduced before its colors are counted; the
-#: result is less than twice as wide.
+#: A wider region is subsampled before its colors are counted: to at least this width in pixels, and
+#: less than twice this width.
 _WORKING_WIDTH = 48
 
 
@@ -31,7 +31,7 @@ def color_histogram(image: NDArray[np.uint8], box: FaceBox) -> NDArray[np.float3
     """Return the color histogram of a person's hair and clothes.
 
     Args:
-        image: Upright RGB, uint8 ``[height, width, 3]``.
+        image: RGB picture, not rotated, uint8 ``[height, width, 3]``.
         box: The person's face.
 
     Returns:

@@ -56,7 +56,7 @@ def offer_download(
     mime_type, type_icon = _FILE_TYPES[PurePath(file_name).suffix]
     st.download_button(
         label,
-        _generator(content, file_name, mime_type, key) if callable(content) else content,
+        _content_callback(content, file_name, mime_type, key) if callable(content) else content,
         file_name,
         mime_type,
         key=key,
@@ -69,7 +69,7 @@ def offer_download(
     )
 
 
-def _generator(
+def _content_callback(
     content: Callable[[], str | bytes], file_name: str, mime_type: str, key: str
 ) -> Callable[[], bytes]:
     """Return a function that returns the content of a file, and keeps the file on the server.
@@ -82,7 +82,7 @@ def _generator(
     context = get_script_run_ctx()
 
     def add_to_session(data: bytes) -> None:
-        # Streamlit then adds the content again. For equal content, it keeps only one file.
+        # Streamlit also adds the returned content. It stores equal content only once.
         Runtime.instance().media_file_mgr.add(
             data, mime_type, f"generated {key}", file_name, is_for_static_download=True
         )

@@ -29,8 +29,8 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @st.fragment
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
-        # Only the evaluate page and the dataset page have sections. The dataset page requires a
-        # higher role, which its sections check themselves.
+        # Only the evaluate page and the dataset page use this decorator. The dataset page requires
+        # a higher role, which its own decorator checks.
         rerun_if_refused("evaluate")
         try:
             with address_scope(draw.__name__):

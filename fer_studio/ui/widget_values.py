@@ -16,13 +16,13 @@ _LOADING_SECONDS = 15.0
 def set_widget_value(key: str, value: Any) -> None:
     """Set the value of the widget that is drawn next.
 
-    It is only set if the widget has another value or may still be loading.
+    The value is set if the widget has another value, or if the browser may still be loading the
+    code for the widget.
 
-    The browser loads the code for a kind of widget when it shows the first one. If the script runs
-    again before the code has arrived, the browser only knows what the last run has sent. Unless
-    that run set the value, the widget shows its own default, such as the first option, while the
-    script goes on with the value that an earlier run set (seen in Streamlit 1.67). The value is
-    therefore set in every run at first. Later, this would undo what the user enters during a run.
+    Until this code has arrived, the browser forgets the values that earlier runs of the script set
+    (seen in Streamlit 1.67). The widget would then show its first option, although the script
+    continues with the value. Every run therefore sets the value again for a while. Doing so later
+    would undo what the user enters during a run.
     """
     first_drawn = st.session_state.setdefault(_FIRST_DRAWN, {}).setdefault(key, time.monotonic())
     may_be_loading = time.monotonic() - first_drawn < _LOADING_SECONDS

@@ -86,7 +86,7 @@ def test_counts_before_and_after_are_grouped_by_emotion() -> None:
     after = COUNTS | {"happy": 10}
     drawn = [trace for trace in change_bars(COUNTS, after).data if trace.x != (None,)]
     assert [trace.y[EMOTIONS.index("happy")] for trace in drawn] == [1000, 10]
-    assert [trace.name for trace in drawn] == ["as imported", "with decisions"]
+    assert [trace.name for trace in drawn] == ["as imported", "after decisions"]
 
 
 def test_agreement_leaves_out_what_was_not_voted_on() -> None:

@@ -59,7 +59,7 @@ def test_worker_processes_give_the_document_of_classify(
     assert text.splitlines() == [
         "73 files with 71 faces; 2 could not be read",
         f"2 parts in {out}",
-        "73 files were complete already",
+        "73 files were already processed",
     ]
     assert "another job, with whole True" in run(*command, "--whole").refusal.replace(
         "None instead of ", ""

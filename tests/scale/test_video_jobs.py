@@ -86,7 +86,7 @@ def test_worker_processes_give_the_tables_of_one_process(
     assert text.splitlines() == [
         f"3 videos with {len(table)} detected faces; 1 could not be analyzed",
         f"3 parts in {out}",
-        "3 videos were complete already",
+        "3 videos were already processed",
     ]
     assert "another job, with start 1.0 instead of 0.0" in run(*command, "--from", "0").refusal
     single = ("video", clips, *OPTIONS, "--out", out)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def slice_points(slicing: Slicing, overall: float) -> go.Figure:
-    """Plot the accuracy on each slice with its interval.
+    """Plot the accuracy on each slice with its confidence interval.
 
     Args:
         slicing: The slices.
@@ -67,7 +67,7 @@ def _range_text(low: float, high: float) -> str:
 
 
 def robustness_lines(curve: RobustnessCurve) -> go.Figure:
-    """Plot accuracy with intervals against the strength of a corruption.
+    """Plot accuracy with confidence intervals against the strength of a corruption.
 
     The strengths are drawn as categories, from the unchanged images to the most severe corruption.
     They are not drawn as numbers, because in some units a smaller number is more severe.

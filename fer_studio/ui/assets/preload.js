@@ -7,7 +7,7 @@
 // The server replaces this name by a list of URLs.
 const files = PRELOADED_FILES
 
-// Preloading must not compete with the first content of the page for the connection.
+// Without this delay, preloading would compete with the first content of the page for the connection.
 const DELAY_MILLISECONDS = 2000
 // A pause begins this long after the last input.
 const PAUSE_MILLISECONDS = 500

@@ -116,14 +116,14 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
             title=f"Map of {len(rows):,} faces",
             caption="Faces that the model finds similar are close to each other; the axes have no "
             "unit.",
-            # Another map needs another key, so that its points are not selected yet. The mask makes
-            # the hash positive.
+            # Each map has its own key. Otherwise, the selection of the previous map would apply to
+            # it. The mask makes the hash positive.
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
             config={"displaylogo": False, "scrollZoom": True, "showSendToCloud": False},
-            alt=f"Map of {len(rows):,} faces, colored by class; the other findings of the audit do "
-            "not need the map",
+            alt=f"Map of {len(rows):,} faces, colored by class. The other findings of the audit "
+            "are available without the map.",
         )
     selected = np.array(_selected_rows(event, rows), dtype=np.intp)
     with side:
@@ -135,22 +135,22 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
                 faces.images, rows[:9], texts, key="map_examples", open_face=opener, page_size=9
             )
             return
-        gallery = f"map_chosen_{hash(selected.tobytes()) & 0xFFFFFFFF:x}"
+        gallery_key = f"map_chosen_{hash(selected.tobytes()) & 0xFFFFFFFF:x}"
         if len(selected) == 1:
             st.markdown(dataset.title(int(selected[0])))
         choose_faces(
             faces.images,
             selected,
             texts,
-            key=gallery,
+            key=gallery_key,
             open_face=opener,
             page_size=12,
         )
     offer_decisions(
         SelectedImages(
             dataset,
-            tuple(selected_faces(selected, key=gallery)),
-            gallery=gallery,
+            tuple(selected_faces(selected, key=gallery_key)),
+            gallery=gallery_key,
             reason="outlier in the map",
             source="map",
         )

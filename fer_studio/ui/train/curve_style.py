@@ -26,7 +26,9 @@ class CurveStyle:
 
 
 def choose_curve_style(log_label: str = "Logarithmic axis") -> CurveStyle:
-    """Draw a slider and a toggle, whose values are part of the page's address; return the style.
+    """Draw a slider and a toggle; return the style that the user chose.
+
+    The values of both widgets are part of the page's address.
 
     Args:
         log_label: The label of the toggle.
