@@ -13,7 +13,7 @@ from fer_core.calibration import Calibration
 from fer_core.emotions import EMOTIONS, EMOTIONS8
 from fer_core.errors import InputError, system_reason
 from fer_core.files import os_errors_as_input_errors, write_text
-from fer_core.metrics.formatting import UNDEFINED, number, percent
+from fer_core.metrics.formatting import UNDEFINED_TEXT, number, percent
 
 
 def model_card(name: str, record: BundleRecord, calibration: Calibration | float) -> str:
@@ -531,4 +531,4 @@ def _count(value: float) -> str:
 
 def _formatted(value: object, format_value: Callable[[float], str]) -> str:
     """Return a value of a record as text; "undefined" if it is not a number."""
-    return format_value(value) if isinstance(value, (int, float)) else UNDEFINED
+    return format_value(value) if isinstance(value, (int, float)) else UNDEFINED_TEXT

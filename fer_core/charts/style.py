@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fer_core.charts.labels import plot_texts
 from fer_core.metrics import Estimate
-from fer_core.metrics.formatting import UNDEFINED, percent, percent_interval
+from fer_core.metrics.formatting import UNDEFINED_TEXT, percent, percent_interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -113,7 +113,7 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
         mode="markers+text" if is_defined else "text",
         marker={"size": 11, "color": color},
         error_x=whiskers([estimate], color),
-        text=[text if is_defined else UNDEFINED],
+        text=[text if is_defined else UNDEFINED_TEXT],
         textposition="top center" if is_defined else "middle right",
         cliponaxis=False,
         hovertemplate=f"{hover}<extra></extra>",
@@ -204,7 +204,7 @@ def estimate_text(estimate: Estimate, format_spec: str) -> str:
         format_spec: Python's format of the numbers, such as ".3f".
     """
     if estimate.value is None:
-        return UNDEFINED
+        return UNDEFINED_TEXT
     value = format(estimate.value, format_spec)
     if estimate.low is None or estimate.high is None:
         return f"{value} (no interval)"
@@ -214,7 +214,7 @@ def estimate_text(estimate: Estimate, format_spec: str) -> str:
 def percent_text(estimate: Estimate) -> str:
     """Return a share in percent with its interval as text, for hover labels."""
     if estimate.value is None:
-        return UNDEFINED
+        return UNDEFINED_TEXT
     interval = percent_interval(estimate)
     interval_text = f"95 %: {interval}" if interval else "no interval"
     return f"{percent(estimate.value)} ({interval_text})"

@@ -205,7 +205,7 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     fix = quick_fix_by_name(arguments.fix)
     file, face_set = _curation_and_faces(arguments.data, settings)
     near = None
-    if fix.needs_near:
+    if fix.needs_near_duplicates:
         near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
     return _change_answer(
         file.change_with(

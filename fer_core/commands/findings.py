@@ -200,9 +200,9 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         "matched": votes.matched_count,
         "unmatched": votes.unmatched_count,
         "classes": {
-            agreement.emotion: {
-                "voted": agreement.voted,
-                "agreeing": agreement.agreeing,
+            agreement.class_name: {
+                "voted": agreement.voted_count,
+                "agreeing": agreement.agreeing_count,
                 "share": agreement.share,
                 "mean_label_share": agreement.mean_label_share,
             }
@@ -215,8 +215,8 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     }
     rows = [
         [
-            agreement.emotion,
-            f"{agreement.voted:,}",
+            agreement.class_name,
+            f"{agreement.voted_count:,}",
             "none" if agreement.share is None else percent(agreement.share),
         ]
         for agreement in classes

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import FACE_SIZE
 
-#: Number of images that are converted to float32 or int64 at a time. A conversion of all images
+#: Number of images that are converted to float32 or int64 at a time. Converting all images at once
 #: would take up to eight times their memory.
-_CHUNK = 2048
+_CHUNK_SIZE = 2048
 
-#: Number of different pixel intensities.
+#: Number of possible pixel intensities.
 GRAY_LEVELS = 256
 
 
@@ -54,10 +54,10 @@ def mean_faces(
     }
 
 
-def as_picture(mean: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return a mean face as pixel intensities, uint8, stretched to the range 0 to 255.
+def stretch_contrast(mean: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Scale the intensities of a mean face linearly to the full range, uint8 0 to 255.
 
-    A mean of many faces has little contrast; stretching makes its facial features visible.
+    A mean of many faces has little contrast; the scaling makes its facial features visible.
     """
     low, high = float(mean.min()), float(mean.max())
     if high - low < 1e-9:
@@ -75,8 +75,8 @@ def gray_histogram(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         float64 ``[256]`` that sums to 1; all zeros if there are no images.
     """
     counts = np.zeros(GRAY_LEVELS, dtype=np.int64)
-    for start in range(0, len(images), _CHUNK):
-        counts += np.bincount(images[start : start + _CHUNK].ravel(), minlength=GRAY_LEVELS)
+    for start in range(0, len(images), _CHUNK_SIZE):
+        counts += np.bincount(images[start : start + _CHUNK_SIZE].ravel(), minlength=GRAY_LEVELS)
     return counts / max(int(counts.sum()), 1)
 
 
@@ -85,8 +85,8 @@ def distance_from_class_mean(
 ) -> NDArray[np.float32]:
     """Return the distance of each face from the mean face of its class.
 
-    Both faces are first normalized for brightness and contrast. Without this, dark images would
-    have the largest distances.
+    Both faces are first normalized for brightness and contrast. Without the normalization, dark
+    images would have the largest distances.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -100,8 +100,8 @@ def distance_from_class_mean(
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         mean = _normalized(mean_face(images[rows]).reshape(1, -1).astype(np.float32))[0]
-        for start in range(0, len(rows), _CHUNK):
-            chunk = rows[start : start + _CHUNK]
+        for start in range(0, len(rows), _CHUNK_SIZE):
+            chunk = rows[start : start + _CHUNK_SIZE]
             faces = images[chunk].reshape(len(chunk), FACE_SIZE * FACE_SIZE).astype(np.float32)
             distances[chunk] = 1 - _normalized(faces) @ mean
     return distances

@@ -15,7 +15,7 @@ from fer_core.emotions import EMOTIONS, EMOTIONS8, emotion_from_name
 from fer_core.errors import InputError
 
 #: ``emotions`` and ``emotions8`` map names and synonyms to the seven or the eight emotions;
-#: ``folders`` keeps the names of the source's folders or table.
+#: ``folders`` keeps the class names of the source (its folders, or the labels in its table).
 ClassScheme = Literal["emotions", "emotions8", "folders"]
 CLASS_SCHEMES: tuple[ClassScheme, ...] = get_args(ClassScheme)
 
@@ -37,8 +37,8 @@ class ClassChoice:
             until ``with_numbers`` looks up the names in ``order``.
 
     Raises:
-        InputError: The scheme does not exist, a class is mapped twice, or a class is mapped to a
-            class that the scheme does not have or whose name is invalid.
+        InputError: ``scheme`` does not exist, or ``changes`` map a class twice or to a name that
+            is not valid in this scheme.
     """
 
     scheme: ClassScheme = "emotions"
@@ -61,10 +61,12 @@ class ClassChoice:
         for name, new_name in self.changes:
             if class_key(name) in targets:
                 raise InputError(f"The class {name!r} is mapped twice; map it once.")
-            targets[class_key(name)] = None if new_name is None else self._validated(name, new_name)
+            targets[class_key(name)] = (
+                None if new_name is None else self._validated_target(name, new_name)
+            )
         return targets
 
-    def _validated(self, name: str, new_name: str) -> str:
+    def _validated_target(self, name: str, new_name: str) -> str:
         """Return the new name of a class in the spelling of the dataset.
 
         Raises:
@@ -97,8 +99,8 @@ class ClassChoice:
 
         Args:
             name: The name of the class in the source.
-            is_number: True if the name is a number in a table. Unless ``number_names`` contains the
-                number, 0 to 6 are FER2013's numbers of the seven emotions.
+            is_number: True if the name is a number in a table. A number that ``number_names`` does
+                not contain is then looked up in FER2013's order of the seven emotions, 0 to 6.
 
         Raises:
             InputError: The class keeps its name, and this name is invalid.
@@ -127,7 +129,9 @@ class ClassChoice:
         return dict(self.number_names)
 
     def with_numbers(self, names: Iterable[str]) -> ClassChoice:
-        """Return this choice with ``number_names``, or unchanged if ``order`` is None.
+        """Return this choice with the names of the class numbers of a source, as in ``order``.
+
+        If ``order`` is None, the choice is returned unchanged.
 
         Args:
             names: The names of the classes of the source.
@@ -157,12 +161,12 @@ class ClassChoice:
 
     @property
     def changed_keys(self) -> set[str]:
-        """The keys of the classes of the source that ``changes`` contain."""
+        """The ``class_key`` of each class of the source in ``changes``."""
         return set(self._changed_targets)
 
 
 def choice_for_model(classes: Iterable[str]) -> ClassChoice:
-    """Return how the classes of a source are mapped if a model is applied to its images.
+    """Return how to map the classes of a source so that a model can be applied to it.
 
     Args:
         classes: The classes of the model.
@@ -225,7 +229,7 @@ def with_targets(
 ) -> tuple[SourceClass, ...]:
     """Return the classes of a source with the targets that a choice gives them.
 
-    If a class would keep an invalid name, its target is None.
+    The target is None for a class that would keep its name, but whose name is invalid.
     """
     result = []
     source_classes = tuple(source_classes)
@@ -293,8 +297,8 @@ def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         choice: How these classes are mapped to those of the dataset, after ``with_numbers``.
 
     Returns:
-        The sentence; None if there are no class numbers, or if all of them are known or may stay
-        numbers.
+        The sentence; None if the meaning of every class number is known, or if the numbers may stay
+        the names of the classes.
     """
     unknown_names = unknown_numbers(source_classes, choice)
     if not unknown_names:
@@ -319,7 +323,7 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
     """Return the names of numbered classes whose emotions are not known.
 
     The numbers 0 to 6 in a table are known, because most tables use FER2013's order. The numbers
-    1 to 7 are unknown, and so are 0 to 7 unless class 7 is rare.
+    1 to 7 are unknown. The numbers 0 to 7 are known only if class 7 is so rare that it is an error.
     """
     if choice.fixed_classes is None:
         return []
@@ -336,17 +340,18 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         counts = {int(source_class.name): source_class.count for source_class in numbered}
         has_0_to_7 = counts.keys() >= set(range(8))
         is_7_rare = counts.get(7, 0) < _MIN_SHARE_OF_CLASS_7 * sum(counts.values())
-        # The numbers are unknown if class 7 occurs without class 0, or if all classes from 0 to 7
-        # occur and class 7 is not rare. In other cases, class 7 is an error in the table.
+        # Class 7 without class 0 means that the numbers begin at 1. All classes 0 to 7,
+        # with a class 7 that is not rare, mean that there are eight emotions. The orders of such
+        # tables are unknown. In other tables, class 7 is an error, and the order is FER2013's.
         if 7 not in counts or (0 in counts and (not has_0_to_7 or is_7_rare)):
             return []
     return [source_class.name for source_class in numbered]
 
 
 def merged_classes(source_classes: Iterable[SourceClass]) -> dict[str, list[str]]:
-    """Return the names of combined classes of the source, by the class of the dataset.
+    """Return which classes of the source were combined, by the resulting class of the dataset.
 
-    Classes of the dataset that come from a single class of the source are left out.
+    A class of the dataset that comes from a single class of the source is left out.
     """
     by_target: dict[str, list[str]] = {}
     for source_class in source_classes:

@@ -16,15 +16,15 @@ class ClassOrder:
 
     Attributes:
         names: The names in the order of the numbers.
-        usual_first: The usual number of the first name, 0 or 1; None if it is not known. It is used
-            if the numbers of a source do not show whether they begin at 0 or at 1.
+        usual_first_number: The number that the first name usually has, 0 or 1; None if it is not
+            known. It is used if the numbers of a source do not show whether they begin at 0 or 1.
         title: The name of the order in messages.
         non_expressions: Names for the numbers that follow those of ``names`` and stand for no
             expression, such as "none". They are used only if the numbers of a source begin at 0.
     """
 
     names: tuple[str, ...]
-    usual_first: int | None = None
+    usual_first_number: int | None = None
     title: str = "the given order"
     non_expressions: tuple[str, ...] = ()
 
@@ -36,15 +36,16 @@ class ClassOrder:
 
         Raises:
             InputError: The numbers do not show whether they begin at 0 or at 1, and
-                ``usual_first`` is None.
+                ``usual_first_number`` is None.
         """
         if 0 in numbers:
             return 0
-        # The numbers of seven names are 0 to 6 or 1 to 7, so a 7 shows that they begin at 1.
+        # For example, seven names have the numbers 0 to 6 or 1 to 7, so a 7 shows that the numbers
+        # begin at 1.
         if max(numbers) >= len(self.names):
             return 1
-        if self.usual_first is not None:
-            return self.usual_first
+        if self.usual_first_number is not None:
+            return self.usual_first_number
         numbers_text = ", ".join(map(str, sorted(numbers)))
         raise InputError(
             f"The class numbers {numbers_text} could begin at 0 or at 1 in an order of "
@@ -111,7 +112,7 @@ def parse_class_order(text: str) -> ClassOrder:
 
 
 def _order_key(text: str) -> str:
-    """Return the key in ``CLASS_ORDERS`` for a name in any spelling: ``RAFDB`` is ``raf-db``."""
+    """Return the key in ``CLASS_ORDERS`` for a name in any spelling: ``raf-db`` for ``RAFDB``."""
     letters = re.sub(r"[^a-z0-9+]", "", text.casefold())
     spellings = {"rafdb": "raf-db", "fer+": "ferplus", "ckplus": "ck+", "fer": "fer2013"}
     return spellings.get(letters, letters)

@@ -1,4 +1,4 @@
-"""Sentences about an import: about combined classes, classes without images, and problems."""
+"""Sentences about the result of an import: combined classes, classes without images, problems."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from fer_core.dataset.statistics import class_counts
 
 def class_warnings(face_set: FaceSet) -> tuple[str, ...]:
     """Return sentences about classes that have no image in the dataset or in one of its splits."""
-    by_split = {split: counts for split, counts in class_counts(face_set).items() if counts}
-    splits_without = {
-        name: [split for split, counts in by_split.items() if not counts[name]]
+    counts_by_split = {split: counts for split, counts in class_counts(face_set).items() if counts}
+    splits_without_class = {
+        name: [split for split, counts in counts_by_split.items() if not counts[name]]
         for name in face_set.classes
     }
-    empty = [name for name, splits in splits_without.items() if len(splits) == len(by_split)]
+    empty = [
+        name for name, splits in splits_without_class.items() if len(splits) == len(counts_by_split)
+    ]
     sentences = []
     if empty:
         sentences.append(
             f"There is no image of {', '.join(empty)}: a model cannot learn "
             f"{'this class' if len(empty) == 1 else 'these classes'}."
         )
-    for split in by_split:
+    for split in counts_by_split:
         names = [
-            name for name, splits in splits_without.items() if split in splits and name not in empty
+            name
+            for name, splits in splits_without_class.items()
+            if split in splits and name not in empty
         ]
         if names:
-            these = "this class" if len(names) == 1 else "these classes"
+            class_text = "this class" if len(names) == 1 else "these classes"
             effect = (
-                f"a model cannot learn {these}"
+                f"a model cannot learn {class_text}"
                 if split == "train"
-                else f"the metrics of {these} are undefined there"
+                else f"the metrics of {class_text} are undefined there"
             )
             sentences.append(f"There is no {split} image of {', '.join(names)}: {effect}.")
     return tuple(sentences)

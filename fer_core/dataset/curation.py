@@ -92,12 +92,12 @@ class Curation:
         entries: The decisions, oldest first.
         problems: A sentence for each of the first thousand lines that could not be read, and one
             sentence with the number of further unreadable lines.
-        unreadable: The text of every line that could not be read.
+        unreadable_lines: The text of every line that could not be read.
     """
 
     entries: tuple[CurationEntry, ...] = ()
     problems: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
+    unreadable_lines: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -141,7 +141,7 @@ def entries_for(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return an entry with the same decision for each of several images.
+    """Return one decision about several images: an entry per image, with the same action.
 
     Args:
         face_set: The dataset as imported.
@@ -174,7 +174,7 @@ def relabel_entries(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return an entry with a new label for each of several images.
+    """Return *relabel* entries for several images, each with its own new label.
 
     Images whose label does not change get no entry.
 
@@ -270,10 +270,11 @@ class CurationMatch:
 def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
     """Find the images that the decisions of a curation are about.
 
-    A decision is about the image with the stored name and pixels. There may be no such image,
-    because the same data were imported from another layout with other names. In this case, the
-    decision is about the image with the stored pixels and split. Several equal images in one split
-    are found in this way only if all of them have the same decision.
+    A decision applies to the image with the name and pixels that the decision stores. If the same
+    data were imported from another layout, the names may differ, and there is no such image. The
+    decision then applies to the image with the same pixels in the same split. Equal images in one
+    split cannot be distinguished without their names, so they are matched only if each of them has
+    a decision and all these decisions are the same.
     """
     if not curation.entries:
         return CurationMatch({}, ())
@@ -284,22 +285,22 @@ def match_curation(curation: Curation, face_set: FaceSet) -> CurationMatch:
     for row, identity in enumerate(zip(face_set.names, keys, strict=True)):
         rows_by_identity.setdefault(identity, []).append(row)
     by_row: dict[int, CurationEntry] = {}
-    # Decisions for which no image has the stored name and pixels, by split and key.
-    renamed: dict[tuple[str, str], list[CurationEntry]] = {}
+    # Decisions whose name and pixels match no image, by split and key.
+    unmatched: dict[tuple[str, str], list[CurationEntry]] = {}
     for entry in curation.entries:
         rows = rows_by_identity.get(entry.identity)
         if rows:
             by_row |= dict.fromkeys(rows, entry)
         else:
-            renamed.setdefault((entry.split, entry.key), []).append(entry)
+            unmatched.setdefault((entry.split, entry.key), []).append(entry)
     unknown: list[CurationEntry] = []
-    if renamed:
+    if unmatched:
         undecided_rows: dict[tuple[str, str], list[int]] = {}
         for row, key in enumerate(keys):
             if row not in by_row:
                 split_and_key = SPLITS[face_set.splits[row]], key
                 undecided_rows.setdefault(split_and_key, []).append(row)
-        for split_and_key, entries in renamed.items():
+        for split_and_key, entries in unmatched.items():
             rows = undecided_rows.get(split_and_key, [])
             is_same_decision = len({(entry.action, entry.label) for entry in entries}) == 1
             if is_same_decision and len(rows) == len(entries):
@@ -314,8 +315,8 @@ def without_relabeled(
 ) -> tuple[CurationEntry, ...]:
     """Return new decisions about several images, without those about relabeled images.
 
-    A person looked at a relabeled image and chose its label. Only a decision about this image alone
-    may replace that label.
+    A user looked at a relabeled image and chose its label. Only a decision about this single image
+    may replace the chosen label.
 
     Args:
         entries: New decisions about images of the dataset.
@@ -373,7 +374,7 @@ class CuratedFaceSet:
         for split in SPLITS:
             name = "training" if split == "train" else split
             if self.dropped[split]:
-                text = f"{_images(self.dropped[split], name)} dropped"
+                text = f"{_images_text(self.dropped[split], name)} dropped"
                 if split == "train" and self.copies_dropped:
                     are_all_copies = self.copies_dropped == self.dropped[split]
                     count = "" if are_all_copies else f"{self.copies_dropped:,} of them "
@@ -385,7 +386,7 @@ class CuratedFaceSet:
                     text += f" ({count}{copies})"
                 parts.append(text)
             if self.relabeled[split]:
-                parts.append(f"{_images(self.relabeled[split], name)} relabeled")
+                parts.append(f"{_images_text(self.relabeled[split], name)} relabeled")
         return ", ".join(parts) or None
 
     def to_json(self) -> dict[str, Any]:
@@ -393,14 +394,14 @@ class CuratedFaceSet:
         return {
             "fingerprint": self.fingerprint,
             "dropped": self.dropped,
-            # The key keeps the spelling in the files of published models.
+            # Files of published models contain this spelling of the key, so it must not change.
             "relabelled": self.relabeled,
             "train_copies_dropped": self.copies_dropped,
             "unknown_images": len(self.unknown),
         }
 
 
-def _images(count: int, split: str) -> str:
+def _images_text(count: int, split: str) -> str:
     return counted(count, f"{split} image")
 
 
@@ -431,7 +432,7 @@ def apply_curation(
         if entry.action == "drop":
             is_remaining[row] = False
         elif entry.action == "relabel":
-            labels[row] = _label(entry, face_set)
+            labels[row] = _new_label(entry, face_set)
             is_relabeled[row] = labels[row] != face_set.labels[row]
             if targets is not None:
                 # The decision has priority over the annotators' votes about the image.
@@ -463,7 +464,7 @@ def apply_curation(
     )
 
 
-def _label(entry: CurationEntry, face_set: FaceSet) -> int:
+def _new_label(entry: CurationEntry, face_set: FaceSet) -> int:
     """Return the index of the class that a *relabel* decision gives an image."""
     if entry.label not in face_set.classes:
         raise InputError(

@@ -66,29 +66,29 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     table = read_csv(content, label, _KIND)
     entries: dict[Identity, CurationEntry] = {}
     problems: list[str] = []
-    unreadable: list[str] = []
-    undescribed = 0
+    unreadable_lines: list[str] = []
+    undescribed_count = 0
     for row in table.rows:
         try:
             # If the row cannot be divided into cells, ``cells`` is the error.
             if isinstance(row.cells, csv.Error):
                 raise row.cells
-            # Cells may be missing at the end of a line.
+            # ``strict=False``, because cells may be missing at the end of a line.
             entry = _entry_from(dict(zip(table.header, row.cells, strict=False)), classes)
         except (ValueError, csv.Error) as error:
-            unreadable.append(row.text)
+            unreadable_lines.append(row.text)
             if len(problems) < MAX_PROBLEMS:
                 problems.append(f"{label}, line {row.line}: {first_line(error)}.")
             else:
-                undescribed += 1
+                undescribed_count += 1
             continue
-        # The entry of an earlier line about the image is removed first, so that the new entry is
-        # added at the end.
+        # Entries are ordered by their last line. Remove an earlier entry about the image first,
+        # because assigning to an existing key would keep its place in the dictionary.
         entries.pop(entry.identity, None)
         entries[entry.identity] = entry
-    if undescribed:
-        problems.append(f"{label}: {undescribed:,} more lines cannot be read.")
-    return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable))
+    if undescribed_count:
+        problems.append(f"{label}: {undescribed_count:,} more lines cannot be read.")
+    return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable_lines))
 
 
 def _entry_from(values: dict[str, str], classes: Sequence[str] | None) -> CurationEntry:
@@ -102,10 +102,10 @@ def _entry_from(values: dict[str, str], classes: Sequence[str] | None) -> Curati
         raise ValueError(f"{missing[0]} is missing")
     label = values.get("label", "").strip()
     if label and classes is not None:
-        position = match_class(label, classes)
-        if position is None:
+        class_index = match_class(label, classes)
+        if class_index is None:
             raise ValueError(f"label should be one of {', '.join(classes)}. Received: {label!r}")
-        label = classes[position]
+        label = classes[class_index]
     return CurationEntry(
         name=values["name"],
         key=values["key"].strip().lower(),

@@ -129,7 +129,7 @@ class _RecordedBatch:
         before: dict[Identity, CurationEntry | None] = {}
         for name, key, values in document["before"]:
             if not isinstance(name, str) or not isinstance(key, str):
-                raise TypeError("name and key should be text")
+                raise TypeError("name and key should be strings")
             before[name, key] = CurationEntry(**values) if values else None
         # Earlier versions recorded no id.
         text = json.dumps(document["before"])
@@ -160,7 +160,7 @@ def curation_file(data: str, settings: Settings) -> CurationFile | None:
 
     Returns:
         The curation. None for data that are read from a path, because only imported data have a
-        curation, and for the demo set before its first use.
+        curation. Also None for the demo set before its first use, which imports it.
 
     Raises:
         InputError: There is no such dataset and no such path.
@@ -253,7 +253,7 @@ class CurationFile:
         """Undo the last decision about each of these images, in one batch.
 
         The previous decision about the image applies again. If there was no previous decision, or
-        if it is no longer recorded, the last decision is only removed.
+        if it is no longer recorded, the image has no decision afterwards.
 
         Args:
             identities: The identities of the images.
@@ -300,8 +300,9 @@ class CurationFile:
         """Undo the last batch of changes.
 
         Args:
-            batch_id: The batch to undo; None for the last batch. If another user has changed the
-                curation since, so that this batch is no longer the last one, nothing is undone.
+            batch_id: The id of the batch that the user sees as the last one; None to undo the last
+                batch, whichever it is. If another user has changed the curation in the meantime,
+                the ids differ, and nothing is undone.
 
         Raises:
             InputError: There is nothing to undo, ``batch_id`` is not the last batch, the dataset
@@ -319,7 +320,8 @@ class CurationFile:
         """Apply the last undone batch again.
 
         Args:
-            batch_id: The batch to apply again, as for ``undo``.
+            batch_id: The id of the batch that the user sees as the last undone one; None to apply
+                the last undone batch, whichever it is. See ``undo``.
 
         Raises:
             InputError: There is nothing to redo, ``batch_id`` is not the last undone batch, the
@@ -350,7 +352,7 @@ class CurationFile:
             InputError: ``batch`` is not the batch that the caller expects.
         """
         _check_last(batch, expected_id, verb)
-        old = self._entries()
+        old = self._read_before_change()
         replaced = {identity: old.get(identity) for identity in batch.before}
         new = _with_decisions(old, batch.before)
         reverting = _RecordedBatch(batch.id, batch.summary, replaced, batch.undoes_images)
@@ -370,7 +372,7 @@ class CurationFile:
             undoes_images: True if ``undo_images`` makes the change.
         """
         with self._locked():
-            old = self._entries()
+            old = self._read_before_change()
             new, summary = compute(old)
             before = {
                 identity: old.get(identity)
@@ -384,14 +386,14 @@ class CurationFile:
                 self._write(change.curation, _History(done[-UNDO_DEPTH:]))
             return change
 
-    def _entries(self) -> _Entries:
-        """Return the stored decisions before a change.
+    def _read_before_change(self) -> _Entries:
+        """Read the stored decisions, and save a copy of the lines that cannot be read.
 
-        The change will overwrite lines of the file that cannot be read, so these lines are first
-        saved to another file.
+        The change replaces the file and would lose these lines, so they are first appended to
+        ``curation-unreadable.csv``.
         """
         curation = self.read()
-        if curation.unreadable:
+        if curation.unreadable_lines:
             self._save_unreadable(curation)
         return {entry.identity: entry for entry in curation.entries}
 
@@ -401,9 +403,9 @@ class CurationFile:
         earlier = path.read_bytes().decode(errors="replace") if path.is_file() else ""
         if earlier and not earlier.endswith("\n"):
             earlier += "\n"
-        text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable)
-        # If an earlier process was killed before it wrote the curation, the file already contains
-        # these lines.
+        text = "".join(line.rstrip("\r\n") + "\n" for line in curation.unreadable_lines)
+        # If an earlier process was killed after it saved these lines and before it replaced the
+        # curation, the file already contains the lines.
         if not earlier.endswith(text):
             with atomic_write_file(path) as temporary:
                 temporary.write_text(earlier + text, encoding="utf-8")
@@ -462,11 +464,11 @@ def _check_last(batch: _RecordedBatch, expected_id: str | None, verb: str) -> No
 
 
 def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | None]) -> _Entries:
-    """Return ``old`` with other decisions.
+    """Return a copy of ``old`` in which some decisions are replaced, added or removed.
 
     Args:
         old: The earlier decisions.
-        decisions: The new decision about each image; None to have no decision about it.
+        decisions: The new decision about each image to change; None to remove its decision.
     """
     new = dict(old)
     for identity, entry in decisions.items():
@@ -480,7 +482,7 @@ def _with_decisions(old: _Entries, decisions: dict[Identity, CurationEntry | Non
 def _previous_decisions(
     batches: tuple[_RecordedBatch, ...], identities: set[Identity]
 ) -> dict[Identity, CurationEntry | None]:
-    """Return for each image the decision before its last decision; None if it was the first.
+    """Return the decision that each image's last decision replaced; None if it replaced none.
 
     Images without a recorded change are left out. A batch of ``undo_images`` cancels the batch
     before it, so that a second undo goes one decision further back.

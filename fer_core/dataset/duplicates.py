@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
-#: Minimum standard deviation of the pixel intensities of an image that shows something. FER2013's
-#: blank images have a single intensity; the deviations of its darkest real faces are well above
-#: this value.
+#: An image is blank if the standard deviation of its pixel intensities is below this value.
+#: FER2013's blank images have a single intensity; the deviations of its darkest real faces are well
+#: above this value.
 BLANK_DEVIATION = 2.0
 
 
@@ -69,7 +69,7 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
     order = np.argsort(keys, kind="stable")
     bounds = np.concatenate(([0], np.flatnonzero(np.diff(keys[order])) + 1, [len(order)]))
     repeated = np.flatnonzero(np.diff(bounds) > 1)
-    groups = tuple(order[bounds[group] : bounds[group + 1]] for group in repeated)
+    groups = tuple(order[bounds[index] : bounds[index + 1]] for index in repeated)
     # cv2.meanStdDev takes a tenth of the time of NumPy's std, which converts the pixels to floats.
     deviations = np.array([cv2.meanStdDev(image)[1].item() for image in face_set.images])
     return DuplicateAudit(

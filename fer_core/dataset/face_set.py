@@ -66,8 +66,8 @@ class FaceSet:
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         names: The origin of each of the ``n`` images, such as the path of its file in the source.
-        problems: The files and rows that were skipped on reading, and why. Of each kind of reason,
-            at most a thousand files and rows have an entry; one more entry counts all others.
+        problems: The files and rows that were skipped on reading, and why. At most a thousand files
+            and rows are listed for similar reasons; one more entry counts the others.
         skipped_files: The skipped files, counted by class, suffix and reason. The same files are in
             ``problems``.
         targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
@@ -75,8 +75,8 @@ class FaceSet:
             None if models are trained on the labels.
         split_groups: How the images were grouped for splits that the import created; None if the
             splits come from the source, or if an earlier version of FER Studio created them.
-        classes: The names of the classes; ``labels`` and the columns of ``targets`` refer to their
-            positions.
+        classes: The names of the classes, in the order of the values of ``labels`` and the columns
+            of ``targets``.
         source_classes: The classes of the source, each with the class of the dataset to which it
             was mapped; empty if unknown.
         notes: Sentences about how the source was read.
@@ -148,8 +148,8 @@ class FaceSet:
         digest = hashlib.sha256()
         for values in (self.images, self.labels, self.splits):
             digest.update(np.ascontiguousarray(values).data)
-        # Earlier versions had only the seven emotions and did not include the classes. Their
-        # fingerprints stay valid.
+        # Earlier versions knew only the seven emotions, and their fingerprints did not include the
+        # classes. Fingerprints stored by these versions must stay valid.
         if self.classes != EMOTIONS:
             digest.update(json.dumps(self.classes).encode())
         return digest.hexdigest()
@@ -189,7 +189,7 @@ class FaceSet:
     def subset(self, rows: NDArray[np.intp]) -> FaceSet:
         """Return the images of these rows, in this order.
 
-        The result has no problems, skipped files and source classes, because these describe the
+        The result has no problems, skipped files or source classes, because these describe the
         whole source.
         """
         return replace(

@@ -33,7 +33,7 @@ def cached_arrays(
     Args:
         folder: The dataset's folder; None for data that is read from a path. Results for such data
             are not cached.
-        kind: The kind of result, with which the name of the cached file begins.
+        kind: The kind of result; the name of the cached file begins with it.
         content_key: Identifies the input of the computation; each key has its own file.
         compute: Returns the result: arrays by name, none of them with dtype object.
     """

@@ -222,7 +222,7 @@ def _grouped_finding(
     size of its group.
     """
     sizes = [len(group) for group in groups]
-    # The empty array is needed if there are no groups.
+    # np.concatenate needs at least one array, but there may be no groups.
     rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
     scores_of_rows = (
         np.repeat(np.array(sizes, np.float32), sizes)

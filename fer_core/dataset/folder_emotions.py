@@ -45,6 +45,7 @@ def _emotion_of_folder(name: str) -> str | None:
     words = [
         word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)
     ]
-    # None stands for the words that are not the name of an emotion.
+    # A word that is not an emotion adds None. The set then contains None alone or two or more
+    # elements, so that the result is None.
     emotions = {emotion_from_name(word, EMOTIONS8) for word in words if word not in _GENERAL_WORDS}
     return emotions.pop() if len(emotions) == 1 else None

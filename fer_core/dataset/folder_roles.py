@@ -48,7 +48,7 @@ class FolderRoles:
         return {_path_key(name): role for name, role in self.roles}
 
     def role_of(self, folders: Sequence[str]) -> tuple[int, Role] | None:
-        """Return the position and the role of the deepest folder with a role in a path.
+        """Return the deepest folder of a path that has a role: its position and its role.
 
         Args:
             folders: The folders of the path, from the top.

@@ -12,7 +12,7 @@ from fer_core.dataset.duplicates import BLANK_DEVIATION
 from fer_core.progress import ProgressReport
 
 #: Intensities count as equal if each differs from one common intensity by at most this value.
-_GRAY_MARGIN = 4
+_INTENSITY_TOLERANCE = 4
 
 #: An image is nearly blank if at least this share of its pixels has the same intensity. The value
 #: was chosen by inspecting FER2013: placeholders of deleted photos have higher shares, but line
@@ -59,7 +59,7 @@ def image_quality(images: NDArray[np.uint8], report: ProgressReport | None = Non
         report: Called with the number of measured images and of all images.
     """
     measures = np.zeros((4, len(images)), np.float32)
-    window = np.ones(2 * _GRAY_MARGIN + 1)
+    window = np.ones(2 * _INTENSITY_TOLERANCE + 1)
     for row, image in enumerate(images):
         histogram = np.bincount(image.ravel(), minlength=256)
         measures[:, row] = (

@@ -27,7 +27,7 @@ _OR_MANUALLY = (
 #: Seconds between two reports of the downloaded bytes.
 _REPORT_SECONDS = 0.5
 
-#: Lock for downloads, because kagglehub has one set of credentials for the whole process.
+#: Allows one download at a time, because kagglehub has one set of credentials for the process.
 _CREDENTIALS_LOCK = threading.Lock()
 
 
@@ -48,7 +48,7 @@ def import_from_kaggle(
         token: An API token of the user's account. Without it, kagglehub uses the token of Kaggle's
             own tools (``KAGGLE_API_TOKEN``, ``~/.kaggle/``); if they have none, it sends no token.
         split_choice: How missing splits are created.
-        report: Called with the progress of reading, after the download.
+        report: Called with the progress of reading the downloaded files.
         report_bytes: Called during the download with the number of bytes on disk.
 
     Returns:
@@ -81,7 +81,7 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
         future = pool.submit(_fetch, folder, token)
         while not wait([future], timeout=_REPORT_SECONDS).done:
             if report_bytes is not None:
-                # The folder itself does not exist at the beginning.
+                # The parent exists already, but kagglehub creates ``folder`` only later.
                 report_bytes(_size(folder.parent))
     try:
         future.result()
@@ -93,7 +93,7 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
 
 
 def _fetch(folder: Path, token: str | None) -> None:
-    """Download with kagglehub, which knows the token only during the download."""
+    """Download with kagglehub, whose process-wide token is set only during the download."""
     try:
         from kagglehub import config, dataset_download
     except ImportError as error:

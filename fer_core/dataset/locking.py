@@ -21,8 +21,8 @@ _POLL_SECONDS = 0.01
 def dataset_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a dataset's folder, across threads and processes.
 
-    The lock is not reentrant: the thread that holds it cannot take it again. If a process ends,
-    even because it is killed, its locks are released.
+    The lock is not reentrant: the thread that holds it cannot take it again. When a process ends
+    or is killed, its locks are released.
 
     Args:
         folder: ``data/<name>``.

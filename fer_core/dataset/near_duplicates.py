@@ -66,7 +66,7 @@ def find_near_duplicates(face_set: FaceSet, report: ProgressReport | None = None
 
     Args:
         face_set: The data.
-        report: Called with the finished and the total amount, in an arbitrary unit.
+        report: Called with the amounts of finished work and of all work, in an arbitrary unit.
     """
     return _with_groups(face_set, _pairs(face_set, report))
 
@@ -79,7 +79,7 @@ def cached_near_duplicates(
     Args:
         face_set: The data.
         folder: ``data/<name>``; None for data read from a path.
-        report: Called with the finished and the total amount, in an arbitrary unit.
+        report: Called with the amounts of finished work and of all work, in an arbitrary unit.
     """
     key = f"{_VERSION}-{face_set.fingerprint}"
     return _with_groups(

@@ -2,12 +2,12 @@
 
 The search has two steps. First, perceptual hashes find candidates, which are pairs of similar
 images. As in pHash (Zauner, "Implementation and benchmarking of perceptual image hash functions",
-2010), a hash consists of the lowest frequencies of the discrete cosine transform. Unlike in pHash,
-it contains the values of the frequencies and not only their signs, because a shift by one pixel
-changes many signs. Matrix products of the hashes compare all pairs. Mirroring an image only changes
-the signs of its odd horizontal frequencies, so that the same products also find mirrored copies.
-Second, each candidate is verified by the normalized cross-correlation of the pixels, at the best of
-several shifts.
+2010), a hash consists of the low-frequency coefficients of the discrete cosine transform. Unlike in
+pHash, it contains the values of the coefficients and not only their signs, because a shift by one
+pixel changes many signs. Matrix products of the hashes compare all pairs. Mirroring an image only
+changes the signs of its coefficients with an odd horizontal frequency, so that the same products
+also find mirrored copies. Second, each candidate is verified by the normalized cross-correlation of
+the pixels, at the best of several shifts.
 
 The matrix of all pairs is computed in tiles, so that memory does not grow with the square of the
 number of images.
@@ -27,11 +27,11 @@ from fer_core.dataset.duplicates import content_keys
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.progress import ProgressReport
 
-#: Number of frequencies of the hash in each direction.
-_FREQUENCIES = 8
-#: True for the values of a hash that belong to odd horizontal frequencies. The first frequency is
-#: the mean intensity, which is not part of a hash.
-_IS_ODD = np.tile(np.arange(_FREQUENCIES), _FREQUENCIES)[1:] % 2 == 1
+#: Number of horizontal and of vertical frequencies in a hash.
+_FREQUENCY_COUNT = 8
+#: True for the coefficients in a hash that have an odd horizontal frequency. The first coefficient
+#: of the transform is the mean intensity, which is not part of a hash.
+_HAS_ODD_FREQUENCY = np.tile(np.arange(_FREQUENCY_COUNT), _FREQUENCY_COUNT)[1:] % 2 == 1
 
 #: Minimum cosine similarity of the two hashes of a candidate. In the demo set, the similarity of an
 #: injected near-duplicate and its source is at least 0.96. Pairs with a similarity below 0.9 do not
@@ -53,24 +53,24 @@ MIN_MIRRORED_CORRELATION = 0.95
 #: deviation show too little.
 _MIN_DEVIATION = 4.0
 
-#: Maximum number of rows and columns of a tile; three arrays of this size take 50 MB. Smaller tiles
-#: are slower, especially on a busy machine.
-_ROWS, _COLUMNS = 1024, 4096
+#: Maximum number of rows and columns of a tile; three float32 arrays of this size take 50 MB.
+#: Smaller tiles are slower, especially on a busy machine.
+_TILE_ROWS, _TILE_COLUMNS = 1024, 4096
 
 #: Maximum number of candidates to verify; verifying that many takes about 20 seconds. FER2013 has
 #: 40,000 candidates. If nearly all images look alike, the number of candidates grows with the
 #: square of the number of images.
 _MAX_CANDIDATES = 500_000
 
-#: Number of images that are converted to floats at the same time.
+#: Number of images that are converted to floats at once.
 _IMAGES_AT_ONCE = 256
 
-#: Number of candidates that ``join_near_duplicates`` filters at the same time, to leave out pairs
-#: that earlier joins have connected.
+#: Number of candidates that ``join_near_duplicates`` filters at once. The filter leaves out pairs
+#: that are connected already through other pairs.
 _FILTERED_AT_ONCE = 256
 
-#: Maximum number of candidates in memory at the same time. If the images are frames of a video, all
-#: pairs of a tile may be candidates.
+#: Maximum number of candidates in memory at once. If the images are frames of a video, all pairs of
+#: a tile may be candidates.
 _CANDIDATES_AT_ONCE = 250_000
 
 
@@ -108,7 +108,7 @@ def find_pairs(
         images: uint8 ``[n, 48, 48]``.
         rows: Row numbers, in ascending order if ``others`` is None.
         others: Row numbers of other images; None to compare ``rows`` with each other.
-        report: Called with the finished and the total amount, in an arbitrary unit.
+        report: Called with the amounts of finished work and of all work, in an arbitrary unit.
     """
     rows = recognizable_rows(images, rows)
     second_rows = rows if others is None else recognizable_rows(images, others)
@@ -119,7 +119,7 @@ def find_pairs(
     budget = _Budget(tiles.count)
     pairs: list[tuple[int, int, float, bool]] = []
     for candidates in tiles.compare(report):
-        for position in candidates.best(budget.take(len(candidates))):
+        for position in candidates.best(budget.begin_part_and_take(len(candidates))):
             first = int(rows[candidates.first[position]])
             second = int(second_rows[candidates.second[position]])
             is_mirrored = bool(candidates.is_mirrored[position])
@@ -152,7 +152,7 @@ def join_near_duplicates(
         rows: The row numbers of the images to compare, in ascending order. Pass only one image of
             each group of exact copies.
         groups: The groups of all ``n`` images; changed in place.
-        report: Called with the finished and the total amount, in an arbitrary unit.
+        report: Called with the amounts of finished work and of all work, in an arbitrary unit.
 
     Returns:
         False if so many images look alike that not all candidates were verified.
@@ -163,7 +163,8 @@ def join_near_duplicates(
     for candidates in tiles.compare(report):
         first, second = rows[candidates.first], rows[candidates.second]
         budget.begin_part()
-        # In the frames of a video, most pairs are connected already; sorting them would take long.
+        # Among the frames of a video, most pairs are connected already. They are left out before
+        # the candidates are sorted, because sorting all of them would take long.
         unconnected = np.flatnonzero(groups.roots(first) != groups.roots(second))
         positions = unconnected[np.argsort(-candidates.similarity[unconnected], kind="stable")]
         for start in range(0, len(positions), _FILTERED_AT_ONCE):
@@ -195,7 +196,7 @@ def copies_of_train(
         rows: The row numbers of the images to look up, ``[k]``.
         train_rows: The row numbers of the training images.
         model_keys: ``content_keys`` of the images that a model was trained on; None for no model.
-        report: Called with the finished and the total amount, in an arbitrary unit.
+        report: Called with the amounts of finished work and of all work, in an arbitrary unit.
 
     Returns:
         Three arrays, bool ``[k]``. The first is True for exact copies of a training image. The
@@ -227,7 +228,7 @@ def recognizable_rows(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDAr
         images[rows[start : start + _IMAGES_AT_ONCE]].std(axis=(1, 2))
         for start in range(0, len(rows), _IMAGES_AT_ONCE)
     ]
-    # The empty array is needed if there are no rows.
+    # np.concatenate needs at least one array, but there may be no rows.
     return rows[np.concatenate([*deviations, np.zeros(0)]) >= _MIN_DEVIATION]
 
 
@@ -247,10 +248,10 @@ def perceptual_hashes(
     rows = np.arange(len(images)) if rows is None else rows
     # The basis of the discrete cosine transform: each row is one frequency.
     positions = 2 * np.arange(FACE_SIZE) + 1
-    frequencies = np.arange(_FREQUENCIES)[:, None]
+    frequencies = np.arange(_FREQUENCY_COUNT)[:, None]
     basis = np.cos(np.pi * positions * frequencies / (2 * FACE_SIZE)).astype(np.float32)
     basis[0] /= np.float32(np.sqrt(2))
-    hashes = np.empty((len(rows), _FREQUENCIES**2 - 1), np.float32)
+    hashes = np.empty((len(rows), _FREQUENCY_COUNT**2 - 1), np.float32)
     for start in range(0, len(rows), _IMAGES_AT_ONCE):
         chunk = images[rows[start : start + _IMAGES_AT_ONCE]].astype(np.float32)
         transformed = (basis @ chunk @ basis.T).reshape(len(chunk), -1)
@@ -326,13 +327,14 @@ class _Tiles:
     ) -> None:
         self._is_symmetric = others is None
         second_hashes = hashes if others is None else others
-        #: The factors of two matrix products: one of the even and one of the odd frequencies.
+        #: The factors of two matrix products: one for even and one for odd horizontal frequencies.
         self._factors = tuple(
-            _with_frequencies(hashes, second_hashes, mask) for mask in (~_IS_ODD, _IS_ODD)
+            _with_frequencies(hashes, second_hashes, mask)
+            for mask in (~_HAS_ODD_FREQUENCY, _HAS_ODD_FREQUENCY)
         )
         self._shape = len(hashes), len(second_hashes)
-        size = min(_ROWS, len(hashes)) * min(_COLUMNS, len(second_hashes))
-        self._buffers = tuple(np.empty(size, np.float32) for _ in range(3))
+        tile_size = min(_TILE_ROWS, len(hashes)) * min(_TILE_COLUMNS, len(second_hashes))
+        self._buffers = tuple(np.empty(tile_size, np.float32) for _ in range(3))
 
     @property
     def count(self) -> int:
@@ -340,7 +342,8 @@ class _Tiles:
         rows, columns = self._shape
         # -(-a // b) is a / b, rounded up.
         return sum(
-            -(-(columns - self._first_column(start)) // _COLUMNS) for start in range(0, rows, _ROWS)
+            -(-(columns - self._first_column(start)) // _TILE_COLUMNS)
+            for start in range(0, rows, _TILE_ROWS)
         )
 
     def compare(self, report: ProgressReport | None) -> Iterator[_Candidates]:
@@ -349,11 +352,11 @@ class _Tiles:
         If a tile has more than ``_CANDIDATES_AT_ONCE`` candidates, yield them in several parts.
         """
         rows, columns = self._shape
-        for start in range(0, rows, _ROWS):
-            for column in range(self._first_column(start), columns, _COLUMNS):
+        for start in range(0, rows, _TILE_ROWS):
+            for column in range(self._first_column(start), columns, _TILE_COLUMNS):
                 yield from self._compare_tile(start, column)
             if report is not None:
-                finished_rows = min(start + _ROWS, rows)
+                finished_rows = min(start + _TILE_ROWS, rows)
                 if self._is_symmetric:
                     # Later rows have fewer images left to compare with.
                     report(rows**2 - (rows - finished_rows) ** 2, rows**2)
@@ -370,12 +373,16 @@ class _Tiles:
 
     def _compare_tile(self, start: int, column: int) -> Iterator[_Candidates]:
         """Yield the candidates of the tile that begins at row ``start`` and column ``column``."""
-        # The similarity of two images is the product of their even frequencies plus the product of
-        # their odd frequencies. If one image is mirrored, the similarity is even - odd instead. The
-        # larger of the two similarities is even + |odd|.
-        even, odd, larger = self._arrays(start, column)
+        # The similarity of two images is even + odd: the scalar products of their coefficients with
+        # even and with odd horizontal frequencies. If one image is mirrored, the similarity is
+        # even - odd. The larger of the two similarities is even + |odd|.
+        even, odd, larger = self._tile_buffers(start, column)
         for (left, right), product in zip(self._factors, (even, odd), strict=True):
-            np.matmul(left[start : start + _ROWS], right[column : column + _COLUMNS].T, out=product)
+            np.matmul(
+                left[start : start + _TILE_ROWS],
+                right[column : column + _TILE_COLUMNS].T,
+                out=product,
+            )
         np.abs(odd, out=larger)
         larger += even
         indices = np.flatnonzero(larger > _CANDIDATE_SIMILARITY)
@@ -398,8 +405,8 @@ class _Tiles:
         Args:
             first: Position of the first hash of each pair, ``[p]``.
             second: Position of the second hash of each pair, ``[p]``.
-            even: Product of the even frequencies of the two hashes, ``[p]``.
-            odd: Product of the odd frequencies of the two hashes, ``[p]``.
+            even: Scalar product of the coefficients with even horizontal frequencies, ``[p]``.
+            odd: Scalar product of the coefficients with odd horizontal frequencies, ``[p]``.
         """
         # If the hashes are compared with each other, a tile on the diagonal contains pairs of an
         # image with itself, and some pairs twice, in both orders. Keep one order of each pair.
@@ -415,16 +422,16 @@ class _Tiles:
             is_mirrored=np.repeat([False, True], [int(mask.sum()) for mask in masks]),
         )
 
-    def _arrays(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
+    def _tile_buffers(self, start: int, column: int) -> Iterator[NDArray[np.float32]]:
         """Yield three arrays of the size of a tile. The next tile overwrites their values."""
-        shape = min(_ROWS, self._shape[0] - start), min(_COLUMNS, self._shape[1] - column)
+        shape = min(_TILE_ROWS, self._shape[0] - start), min(_TILE_COLUMNS, self._shape[1] - column)
         return (buffer[: shape[0] * shape[1]].reshape(shape) for buffer in self._buffers)
 
 
 def _with_frequencies(
     hashes: NDArray[np.float32], others: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return both arrays of hashes with only the frequencies for which ``mask`` is true.
+    """Return both arrays of hashes with only the coefficients for which ``mask`` is true.
 
     If ``others`` is ``hashes``, the result contains the same array twice, to save memory.
     """
@@ -440,23 +447,26 @@ class _Budget:
     dataset cannot use up all verifications.
     """
 
-    def __init__(self, parts: int) -> None:
+    def __init__(self, part_count: int) -> None:
         self._left = _MAX_CANDIDATES
-        self._reserve_per_part = _MAX_CANDIDATES // (4 * max(parts, 1))
-        self._later_parts = parts
+        self._reserve_per_part = _MAX_CANDIDATES // (4 * max(part_count, 1))
+        self._later_part_count = part_count
         self._left_in_part = 0
-        #: True if a candidate was not verified, because too many were verified before.
+        #: True if at least one candidate was not verified, because its part had used up its share.
         self.was_exceeded = False
 
     def begin_part(self) -> None:
-        """Start the next part."""
-        self._later_parts = max(self._later_parts - 1, 0)
+        """Start the next part, and compute how many of its candidates may be verified."""
+        self._later_part_count = max(self._later_part_count - 1, 0)
         self._left_in_part = max(
-            self._left - self._reserve_per_part * self._later_parts, self._reserve_per_part
+            self._left - self._reserve_per_part * self._later_part_count, self._reserve_per_part
         )
 
-    def take(self, requested: int) -> int:
-        """Start the next part, and return how many of its ``requested`` candidates to verify."""
+    def begin_part_and_take(self, requested: int) -> int:
+        """Start the next part, and return how many of its ``requested`` candidates to verify.
+
+        These candidates count as verified.
+        """
         self.begin_part()
         granted = min(requested, self._left_in_part)
         self._left -= granted

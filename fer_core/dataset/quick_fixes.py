@@ -30,7 +30,7 @@ class QuickFix:
         reason: The reason that is stored with each decision.
         source: The kind of finding whose images the quick fix drops. It is stored as the source of
             each decision.
-        needs_near: True if the quick fix needs the near-duplicates of the dataset.
+        needs_near_duplicates: True if the quick fix needs the near-duplicates of the dataset.
         depends_on_dropped: True if the earlier drops of the curation change which images the quick
             fix drops. For example, ``drop-repeats`` keeps the first of two copies and drops the
             second copy. If the first copy was dropped earlier, ``drop-repeats`` keeps the second.
@@ -41,7 +41,7 @@ class QuickFix:
     explanation: str
     reason: str
     source: str
-    needs_near: bool = False
+    needs_near_duplicates: bool = False
     depends_on_dropped: bool = False
 
 
@@ -60,7 +60,7 @@ QUICK_FIXES: tuple[QuickFix, ...] = (
         "Drops training images that show the same photo as a validation or test image.",
         "nearly the same image is in validation or test",
         "near_leaks",
-        needs_near=True,
+        needs_near_duplicates=True,
     ),
     QuickFix(
         "drop-repeats",
@@ -154,7 +154,7 @@ def quick_fix_rows(
     Raises:
         ValueError: The quick fix needs the near-duplicates, and ``near`` is None.
     """
-    if fix.needs_near:
+    if fix.needs_near_duplicates:
         if near is None:
             raise ValueError(f"{fix.name} needs the near-duplicates")
         return _near_duplicate_rows(face_set, near)
@@ -195,7 +195,7 @@ def _repeats(face_set: FaceSet, dropped: set[int]) -> NDArray[np.intp]:
 
 def _conflicts(face_set: FaceSet) -> NDArray[np.intp]:
     groups = audit_duplicates(face_set).conflicting_groups
-    # The empty array is needed if there are no groups.
+    # np.concatenate needs at least one array, but there may be no groups.
     rows = np.concatenate([*groups, np.zeros(0, np.intp)]).astype(np.intp)
     return np.sort(rows[face_set.splits[rows] == SPLITS.index("train")])
 

@@ -11,7 +11,7 @@ from fer_core.dataset.face_set import FaceSet
 def sample_rows(face_set: FaceSet, count: int) -> tuple[str, NDArray[np.intp]]:
     """Return a split and evenly spaced rows of this split.
 
-    The split is validation if it has images, else test if it has images, else train.
+    The split is the first of validation, test and train that has images.
 
     Args:
         face_set: The data.

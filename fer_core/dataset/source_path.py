@@ -1,4 +1,4 @@
-"""Check the path that a user enters: remove quotes, and reject a path of only part of a dataset."""
+"""Check the path that a user enters: remove quotes, and reject the path of a part of a dataset."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def checked_source(
         The path, which may not exist.
 
     Raises:
-        InputError: The text is the address of a web page, or the path of only a part of a dataset:
-            a split without a role, a class, the pictures without their labels, or a single file.
+        InputError: The text is a URL, or the path of only a part of a dataset: a split without a
+            role, a class, the pictures without their labels, or a single file.
     """
     path = existing_user_path(text)
     if path is None and "://" in text:
@@ -181,8 +181,8 @@ def _folder_of_labels(path: Path, roots: Sequence[Path] | None) -> Path | None:
         # The labels of CK+ are in "Emotion" or "Emotion_labels" next to "cohn-kanade-images".
         is_ck_plus = "cohn-kanade" in folder.name.lower()
         for name in _subfolders(folder.parent):
-            is_emotion = is_ck_plus and name.lower().startswith("emotion")
-            if name.lower() in _ANNOTATION_FOLDERS or is_emotion:
+            is_ck_plus_labels = is_ck_plus and name.lower().startswith("emotion")
+            if name.lower() in _ANNOTATION_FOLDERS or is_ck_plus_labels:
                 return folder.parent / name
     return None
 

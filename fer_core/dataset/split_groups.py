@@ -1,4 +1,4 @@
-"""Create missing splits so that copies and images of one person stay in one split."""
+"""Create missing splits so that near-duplicates and images of one person stay in one split."""
 
 from __future__ import annotations
 
@@ -53,18 +53,19 @@ def create_grouped_splits(
         there are no training images, the result is ``splits`` and None.
     """
     rows = np.flatnonzero(splits == SPLITS.index("train"))
-    missing = choice.missing_splits(splits)
-    if not missing or not len(rows):
+    missing_shares = choice.missing_shares(splits)
+    if not missing_shares or not len(rows):
         return splits, None
-    ungrouped = create_missing_splits(labels, splits, choice)
-    images_of_persons = _PersonRows(persons, rows)
+    ungrouped_splits = create_missing_splits(labels, splits, choice)
+    person_rows = _PersonRows(persons, rows)
     grouping_warnings: list[str] = []
-    for grouping in _groupings(images, rows, images_of_persons, report):
+    for grouping in _groupings(images, rows, person_rows, report):
         roots = grouping.groups.roots()
-        created = create_missing_splits(labels, splits, choice, roots)
+        new_splits = create_missing_splits(labels, splits, choice, roots)
         # If a split is empty even without groups, there are too few images for it.
         is_a_split_empty_due_to_groups = any(
-            (ungrouped == split).any() and not (created == split).any() for split in missing
+            (ungrouped_splits == split).any() and not (new_splits == split).any()
+            for split in missing_shares
         )
         if not is_a_split_empty_due_to_groups:
             break
@@ -73,19 +74,19 @@ def create_grouped_splits(
     warnings = (
         *grouping_warnings,
         *([] if grouping.is_complete else [_INCOMPLETE_WARNING]),
-        *_empty_warnings(created, missing),
-        *_size_warnings(created, missing, len(rows)),
-        *_class_warnings(labels, created, ungrouped, missing, classes),
+        *_empty_warnings(new_splits, missing_shares),
+        *_size_warnings(new_splits, missing_shares, len(rows)),
+        *_class_warnings(labels, new_splits, ungrouped_splits, missing_shares, classes),
     )
-    return created, SplitGroups(
-        created=tuple(SPLITS[split] for split in missing if (created == split).any()),
+    return new_splits, SplitGroups(
+        created=tuple(SPLITS[split] for split in missing_shares if (new_splits == split).any()),
         kept_together=grouping.kinds,
         groups=len(sizes),
         grouped_images=int(sizes[sizes > 1].sum()),
         largest_group=int(sizes.max()),
-        persons=len(images_of_persons.persons),
-        images_with_person=len(images_of_persons.rows),
-        person_sources=images_of_persons.sources,
+        persons=len(person_rows.persons),
+        images_with_person=len(person_rows.rows),
+        person_sources=person_rows.sources,
         is_complete=grouping.is_complete,
         warnings=warnings,
     )
@@ -129,8 +130,8 @@ class _Grouping:
     Attributes:
         groups: The groups.
         kinds: The kinds of images that form a group, as in ``SplitGroups.kept_together``.
-        warning_if_ignored: The warning to show if there are too few of these groups for all splits,
-            so that the next grouping is used instead.
+        warning_if_ignored: The warning to show if there are too few of these groups for all splits
+            and the next grouping is used instead.
         is_complete: False if so many images look alike that not all near-duplicates were verified.
     """
 
@@ -143,7 +144,7 @@ class _Grouping:
 def _groupings(
     images: NDArray[np.uint8],
     rows: NDArray[np.intp],
-    persons: _PersonRows,
+    person_rows: _PersonRows,
     report: ProgressReport | None,
 ) -> Iterator[_Grouping]:
     """Yield the possible groupings of the images, the one with the largest groups first."""
@@ -159,18 +160,18 @@ def _groupings(
     # if persons must be ignored.
     near_duplicate_groups = groups_of_copies()
     is_complete = join_near_duplicates(images, first_rows, near_duplicate_groups, report)
-    if persons.persons:
+    if person_rows.persons:
         groups = groups_of_copies()
         groups.join_equal(near_duplicate_groups.roots())
-        groups.join_equal(persons.keys, persons.rows)
-        count = len(persons.persons)
+        groups.join_equal(person_rows.keys, person_rows.rows)
+        count = len(person_rows.persons)
         count_text = "one person" if count == 1 else f"{count:,} persons"
         yield _Grouping(
             groups,
             (PERSONS, NEAR_DUPLICATES, EXACT_COPIES),
-            f"The images show {count_text} (from {' and '.join(persons.sources)}), too few groups "
-            "for separate splits: images of one person are in several splits, so expect worse "
-            "results on other persons.",
+            f"The images show {count_text} (from {' and '.join(person_rows.sources)}), too few "
+            "groups for separate splits: images of one person are in several splits, so expect "
+            "worse results on other persons.",
             is_complete,
         )
     yield _Grouping(
@@ -186,14 +187,16 @@ def _groupings(
         "Nearly all images are copies of a few: copies are in several splits, so results on "
         "validation and test will be far too optimistic.",
     )
-    # Single images can always be divided.
+    # Without groups, the images can always be divided.
     yield _Grouping(DisjointSets(len(images)), (), "")
 
 
-def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Iterator[str]:
+def _empty_warnings(
+    new_splits: NDArray[np.int8], missing_shares: dict[int, float]
+) -> Iterator[str]:
     """Yield a warning for each split for which there are too few images."""
-    for split, share in missing.items():
-        if not (created == split).any():
+    for split, share in missing_shares.items():
+        if not (new_splits == split).any():
             yield (
                 f"There is no {SPLITS[split]} split, because {100 * share:.0f} % of the images of "
                 "each class are less than one image; import more images, or choose a larger share."
@@ -201,29 +204,29 @@ def _empty_warnings(created: NDArray[np.int8], missing: dict[int, float]) -> Ite
 
 
 def _size_warnings(
-    created: NDArray[np.int8], missing: dict[int, float], count: int
+    new_splits: NDArray[np.int8], missing_shares: dict[int, float], image_count: int
 ) -> Iterator[str]:
     """Yield a warning for each split whose size differs too much from the requested size."""
-    for split, share in missing.items():
-        requested, size = share * count, int((created == split).sum())
+    for split, share in missing_shares.items():
+        requested, size = share * image_count, int((new_splits == split).sum())
         if size and abs(size - requested) > max(_TOLERATED_DEVIATION * requested, 2):
             yield (
-                f"{SPLITS[split].capitalize()} has {100 * size / count:.1f} % of the images "
+                f"{SPLITS[split].capitalize()} has {100 * size / image_count:.1f} % of the images "
                 f"instead of {100 * share:.1f} %, because groups stay together."
             )
 
 
 def _class_warnings(
     labels: NDArray[np.int8],
-    created: NDArray[np.int8],
-    ungrouped: NDArray[np.int8],
-    missing: dict[int, float],
+    new_splits: NDArray[np.int8],
+    ungrouped_splits: NDArray[np.int8],
+    missing_shares: dict[int, float],
     classes: Sequence[str],
 ) -> Iterator[str]:
     """Yield a warning for each split that lacks classes only because groups stay together."""
-    for split in missing:
-        absent = np.setdiff1d(labels[ungrouped == split], labels[created == split])
-        if len(absent) and (created == split).any():
+    for split in missing_shares:
+        absent = np.setdiff1d(labels[ungrouped_splits == split], labels[new_splits == split])
+        if len(absent) and (new_splits == split).any():
             names = ", ".join(classes[label] for label in absent)
             yield (
                 f"{SPLITS[split].capitalize()} has no images of {names}: all of them are in groups "

@@ -43,20 +43,20 @@ class SplitGroups:
     @property
     def summary(self) -> str:
         """The created splits and the grouping, in one sentence for users."""
-        splits = " and ".join(self.created) or "no split"
+        splits_text = " and ".join(self.created) or "no split"
         if not self.kept_together:
-            return f"Created {splits}; each image was assigned independently."
-        persons = "1 person" if self.persons == 1 else f"{self.persons:,} persons"
+            return f"Created {splits_text}; each image was assigned independently."
+        persons_text = "1 person" if self.persons == 1 else f"{self.persons:,} persons"
         kinds = [
-            f"images of one person ({persons}, from {' and '.join(self.person_sources)})"
+            f"images of one person ({persons_text}, from {' and '.join(self.person_sources)})"
             if kind == PERSONS
             else {NEAR_DUPLICATES: "near-duplicates"}.get(kind, kind)
             for kind in self.kept_together
         ]
         kinds_text = kinds[0] if len(kinds) == 1 else f"{', '.join(kinds[:-1])} and {kinds[-1]}"
         return (
-            f"Created {splits} from {self.groups:,} groups of images: {kinds_text} stay in one "
-            "split."
+            f"Created {splits_text} from {self.groups:,} groups of images: {kinds_text} stay in "
+            "one split."
         )
 
     def to_json(self) -> dict[str, Any]:

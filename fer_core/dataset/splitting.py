@@ -12,8 +12,8 @@ from fer_core.errors import InputError
 
 _TRAIN = SPLITS.index("train")
 
-#: Maximum number of passes over all groups to improve the greedy assignment. A pass that changes
-#: nothing is the last one.
+#: Maximum number of passes over all groups to improve the greedy assignment. The passes end early
+#: if one of them moves no group.
 _MAX_PASSES = 10
 
 
@@ -44,10 +44,14 @@ class SplitChoice:
         if self.seed < 0:
             raise InputError(f"The seed of the split should be 0 or above; received {self.seed}.")
 
-    def missing_splits(self, splits: NDArray[np.int8]) -> dict[int, float]:
+    def missing_shares(self, splits: NDArray[np.int8]) -> dict[int, float]:
         """Return the requested share of each split that has no images.
 
-        The keys of the result are indices into ``SPLITS``.
+        Args:
+            splits: int8 ``[n]``, indices into ``SPLITS``.
+
+        Returns:
+            The shares by the index of the split in ``SPLITS``.
         """
         shares = {"validation": self.validation_share, "test": self.test_share}
         return {
@@ -65,13 +69,17 @@ def create_missing_splits(
 ) -> NDArray[np.int8]:
     """Move a stratified share of the training images into each split that is empty.
 
-    Images of one group stay together. Groups of two or more images are assigned first, the largest
-    first, each to the split where it reduces the deviation from the requested class counts the most
-    (chi-squared: squared differences divided by the requested counts). The assignment is improved
-    by moving one group at a time until no move reduces the deviation, in at most ``_MAX_PASSES``
-    passes. Then images without a group fill up each class to its rounded share. A class never loses
-    its last training image. A group that is much larger than a split stays in train, and a split
-    that would remain empty gets the smallest group that train can spare.
+    Images of one group stay together. The method has three steps:
+
+    1. Assign the groups of two or more images, the largest first. Each group is assigned to the
+       split in which it most reduces the deviation from the requested class counts (chi-squared:
+       squared differences divided by the requested counts).
+    2. Move one group at a time to a better split, until no move reduces the deviation, in at most
+       ``_MAX_PASSES`` passes over all groups.
+    3. Fill up each class of each split to its rounded share with images that are in no group.
+
+    A class never loses its last training image. A group that is much larger than a split stays in
+    train. A split that would remain empty gets the smallest group that train can spare.
 
     Args:
         labels: int8 ``[n]``.
@@ -84,21 +92,26 @@ def create_missing_splits(
         New splits, int8 ``[n]``; the same choice on the same data gives the same splits.
     """
     result = splits.copy()
-    missing = choice.missing_splits(splits)
+    missing_shares = choice.missing_shares(splits)
     rows = np.flatnonzero(splits == _TRAIN)
-    if not missing or not len(rows):
+    if not missing_shares or not len(rows):
         return result
     is_grouped = np.zeros(len(labels), bool)
     if groups is not None:
-        _, numbers, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
-        is_grouped[rows] = sizes[numbers] > 1
+        _, group_numbers, sizes = np.unique(groups[rows], return_inverse=True, return_counts=True)
+        is_grouped[rows] = sizes[group_numbers] > 1
         grouped_rows = rows[is_grouped[rows]]
         if len(grouped_rows):
             result[grouped_rows] = _GroupAssignment(
-                labels, rows, grouped_rows, groups[grouped_rows], missing=missing, seed=choice.seed
+                labels,
+                rows,
+                grouped_rows,
+                groups[grouped_rows],
+                missing_shares=missing_shares,
+                seed=choice.seed,
             ).splits()
     _assign_single_images(
-        labels, rows, result, is_grouped=is_grouped, missing=missing, seed=choice.seed
+        labels, rows, result, is_grouped=is_grouped, missing_shares=missing_shares, seed=choice.seed
     )
     return result
 
@@ -109,7 +122,7 @@ def _assign_single_images(
     result: NDArray[np.int8],
     *,
     is_grouped: NDArray[np.bool_],
-    missing: dict[int, float],
+    missing_shares: dict[int, float],
     seed: int,
 ) -> None:
     """Fill up each class of each missing split with images that belong to no group.
@@ -119,7 +132,7 @@ def _assign_single_images(
         rows: The row numbers of all images to divide.
         result: The splits after the assignment of the groups, int8 ``[n]``; changed in place.
         is_grouped: True for the images in groups of two or more, bool ``[n]``.
-        missing: The share of each split to create, by its index in ``SPLITS``.
+        missing_shares: The share of each split to create, by its index in ``SPLITS``.
         seed: Decides which images are moved.
     """
     generator = np.random.default_rng(seed)
@@ -129,7 +142,7 @@ def _assign_single_images(
         # If train contains no group with this class, one single image must stay in train.
         must_keep_one = not np.any(result[members[is_grouped[members]]] == _TRAIN)
         start = 0
-        for split, share in missing.items():
+        for split, share in missing_shares.items():
             requested = round(share * len(members)) - int(np.sum(result[members] == split))
             count = min(max(requested, 0), max(len(single) - start - int(must_keep_one), 0))
             result[single[start : start + count]] = split
@@ -140,14 +153,14 @@ class _GroupAssignment:
     """The assignment of groups of two or more images to splits.
 
     The methods identify a split by a position: 0 for train, and 1 or 2 for the missing splits in
-    the order of ``missing``.
+    the order of ``missing_shares``.
 
     Args:
         labels: int8 ``[n]``.
         rows: The row numbers of all images to divide.
         grouped_rows: The row numbers of the images in groups of two or more, ``[g]``.
         groups: The group number of each of these images, ``[g]``.
-        missing: The share of each split to create, by its index in ``SPLITS``.
+        missing_shares: The share of each split to create, by its index in ``SPLITS``.
         seed: Decides the order of groups of equal size.
     """
 
@@ -158,62 +171,63 @@ class _GroupAssignment:
         grouped_rows: NDArray[np.intp],
         groups: NDArray[np.intp],
         *,
-        missing: dict[int, float],
+        missing_shares: dict[int, float],
         seed: int,
     ) -> None:
-        classes, numbers = np.unique(labels[rows], return_inverse=True)
-        totals = np.bincount(numbers).astype(np.float64)
-        self._splits = (_TRAIN, *missing)
-        # The share of train is the rest.
-        shares = np.array([1 - sum(missing.values()), *missing.values()])
+        classes, class_indices = np.unique(labels[rows], return_inverse=True)
+        totals = np.bincount(class_indices).astype(np.float64)
+        self._splits = (_TRAIN, *missing_shares)
+        # Train keeps the share that the missing splits leave.
+        shares = np.array([1 - sum(missing_shares.values()), *missing_shares.values()])
         #: Requested class counts, ``[splits, classes]``.
         self._requested = shares[:, None] * totals
         self._group_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)[1:]
         #: Class counts of each group, ``[groups, classes]``.
-        self._counts = np.zeros((len(sizes), len(classes)))
+        self._group_counts = np.zeros((len(sizes), len(classes)))
         class_positions = np.searchsorted(classes, labels[grouped_rows])
-        np.add.at(self._counts, (self._group_of_row, class_positions), 1)
+        np.add.at(self._group_counts, (self._group_of_row, class_positions), 1)
         #: Number of single images (images that are in no group), by class.
-        self._single = totals - self._counts.sum(axis=0)
-        # Single images are shuffled with ``seed``. The seed [seed, 1] gives other random numbers.
+        self._single_counts = totals - self._group_counts.sum(axis=0)
+        # ``seed`` alone shuffles the single images. With [seed, 1], the groups are shuffled with
+        # independent random numbers.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
         #: The groups, the largest first.
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
         #: Position of the split of each group, ``[groups]``.
-        self._position = np.zeros(len(sizes), np.intp)
-        #: Class counts of the groups that each split has so far, ``[splits, classes]``.
-        self._assigned = np.zeros_like(self._requested)
+        self._position_of_group = np.zeros(len(sizes), np.intp)
+        #: Class counts of the groups that were assigned to each split, ``[splits, classes]``.
+        self._assigned_counts = np.zeros_like(self._requested)
 
     def splits(self) -> NDArray[np.int8]:
         """Return the split of each grouped image, int8 ``[g]``, an index into ``SPLITS``."""
         for group in self._order:
-            self._put(group, self._best(group))
+            self._assign(group, self._best_position(group))
         self._improve()
         self._fill_empty_splits()
         self._keep_classes_in_train()
-        return np.array(self._splits, np.int8)[self._position[self._group_of_row]]
+        return np.array(self._splits, np.int8)[self._position_of_group[self._group_of_row]]
 
-    def _put(self, group: int, position: int) -> None:
+    def _assign(self, group: int, position: int) -> None:
         """Assign a group to a split."""
-        self._position[group] = position
-        self._assigned[position] += self._counts[group]
+        self._position_of_group[group] = position
+        self._assigned_counts[position] += self._group_counts[group]
 
-    def _take(self, group: int) -> int:
+    def _remove(self, group: int) -> int:
         """Remove a group from its split, and return the position of this split."""
-        position = int(self._position[group])
-        self._assigned[position] -= self._counts[group]
+        position = int(self._position_of_group[group])
+        self._assigned_counts[position] -= self._group_counts[group]
         return position
 
-    def _best(self, group: int, current: int | None = None) -> int:
+    def _best_position(self, group: int, current: int | None = None) -> int:
         """Return the position of the split whose deviation increases least if it gets a group.
 
         Return ``current`` if no other split is better.
         """
-        is_present = self._counts[group] > 0
-        counts, requested = self._counts[group, is_present], self._requested[:, is_present]
+        is_present = self._group_counts[group] > 0
+        counts, requested = self._group_counts[group, is_present], self._requested[:, is_present]
         # ((assigned + counts - requested)² - (assigned - requested)²) / requested, simplified
         increases = (
-            counts * (2 * (self._assigned[:, is_present] - requested) + counts) / requested
+            counts * (2 * (self._assigned_counts[:, is_present] - requested) + counts) / requested
         ).sum(axis=1)
         best = int(increases.argmin())
         # A difference below 1e-9 may be a rounding error.
@@ -226,9 +240,9 @@ class _GroupAssignment:
         for _ in range(_MAX_PASSES):
             moves = 0
             for group in self._order:
-                current = self._take(group)
-                best = self._best(group, current)
-                self._put(group, best)
+                current = self._remove(group)
+                best = self._best_position(group, current)
+                self._assign(group, best)
                 moves += best != current
             if not moves:
                 break
@@ -236,28 +250,31 @@ class _GroupAssignment:
     def _fill_empty_splits(self) -> None:
         """Give each split that would remain empty the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
-            # True for classes with at least two single images. Such images may be moved to the
-            # split later.
-            can_fill = self._single > 1
-            if self._assigned[position].any() or np.any(
+            # Single images can fill the split later, but each class must keep one of them in train.
+            can_fill = self._single_counts > 1
+            if self._assigned_counts[position].any() or np.any(
                 np.round(self._requested[position, can_fill]) > 0
             ):
                 continue
             if not np.any(np.round(self._requested[position]) > 0):
                 continue  # there are too few images for this split, with or without groups
             for group in self._order[::-1]:
-                remaining = self._assigned[0] + self._single - self._counts[group]
-                is_present = self._counts[group] > 0
-                if self._position[group] == 0 and (remaining[is_present] > 0).all():
-                    self._take(group)
-                    self._put(group, position)
+                remaining = (
+                    self._assigned_counts[0] + self._single_counts - self._group_counts[group]
+                )
+                is_present = self._group_counts[group] > 0
+                if self._position_of_group[group] == 0 and (remaining[is_present] > 0).all():
+                    self._remove(group)
+                    self._assign(group, position)
                     break
 
     def _keep_classes_in_train(self) -> None:
         """For each class that is missing in train, move its smallest group back to train."""
-        for label in np.flatnonzero((self._assigned[0] == 0) & (self._single == 0)):
+        for label in np.flatnonzero((self._assigned_counts[0] == 0) & (self._single_counts == 0)):
             # A group that was moved for an earlier class may contain this class as well.
-            if self._assigned[0, label] == 0:
-                group = next(group for group in self._order[::-1] if self._counts[group, label])
-                self._take(group)
-                self._put(group, 0)
+            if self._assigned_counts[0, label] == 0:
+                group = next(
+                    group for group in self._order[::-1] if self._group_counts[group, label]
+                )
+                self._remove(group)
+                self._assign(group, 0)

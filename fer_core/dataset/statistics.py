@@ -8,7 +8,8 @@ import numpy as np
 
 from fer_core.dataset.face_set import SPLITS, FaceSet
 
-#: Up to this ratio between the largest and the smallest class, a dataset is called balanced.
+#: A dataset is called balanced if its largest class is at most this many times as large as its
+#: smallest class.
 BALANCED_RATIO = 1.5
 
 
@@ -58,38 +59,38 @@ class Overview:
         }
 
     @property
-    def reference(self) -> str:
+    def reference_split(self) -> str:
         """The split that the class statistics describe: train, or the first split with images."""
         return next((split for split, counts in self.counts.items() if counts), "train")
 
     @property
-    def missing(self) -> tuple[str, ...]:
+    def missing_classes(self) -> tuple[str, ...]:
         """Classes without an image in the reference split."""
-        counts = self.counts[self.reference]
+        counts = self.counts[self.reference_split]
         return tuple(name for name, count in counts.items() if not count)
 
     @property
-    def largest(self) -> str | None:
+    def largest_class(self) -> str | None:
         """The most frequent class of the reference split; None without images."""
-        counts = self.counts[self.reference]
+        counts = self.counts[self.reference_split]
         return max(counts, key=counts.__getitem__) if counts else None
 
     @property
-    def smallest(self) -> str | None:
+    def smallest_class(self) -> str | None:
         """The rarest class that has images in the reference split; None without images."""
-        counts = {name: count for name, count in self.counts[self.reference].items() if count}
+        counts = {name: count for name, count in self.counts[self.reference_split].items() if count}
         return min(counts, key=counts.__getitem__) if counts else None
 
     @property
-    def ratio(self) -> float | None:
+    def imbalance_ratio(self) -> float | None:
         """Ratio between the largest and the smallest class of the reference split.
 
         Classes without images are ignored. The value is None if there are no images.
         """
-        if self.largest is None or self.smallest is None:
+        if self.largest_class is None or self.smallest_class is None:
             return None
-        counts = self.counts[self.reference]
-        return counts[self.largest] / counts[self.smallest]
+        counts = self.counts[self.reference_split]
+        return counts[self.largest_class] / counts[self.smallest_class]
 
     @property
     def class_weights(self) -> dict[str, float]:
@@ -98,37 +99,37 @@ class Overview:
         The weight is images / (classes * images of the class), as in scikit-learn with
         ``class_weight="balanced"``.
         """
-        counts = {name: count for name, count in self.counts[self.reference].items() if count}
+        counts = {name: count for name, count in self.counts[self.reference_split].items() if count}
         total = sum(counts.values())
         return {name: total / (len(counts) * count) for name, count in counts.items()}
 
     def majority_accuracy(self, split: str) -> float | None:
-        """Return the majority-class baseline: accuracy of always predicting the largest class.
+        """Return the accuracy of the majority-class baseline, which predicts only one class.
 
         Args:
-            split: The split to measure on. The predicted class is the largest class of the
-                reference split.
+            split: The split to measure on. The class that the baseline predicts is the largest
+                class of the reference split.
 
         Returns:
             0 to 1; None for a split without images.
         """
         counts = self.counts[split]
-        if not counts or self.largest is None:
+        if not counts or self.largest_class is None:
             return None
-        return counts[self.largest] / sum(counts.values())
+        return counts[self.largest_class] / sum(counts.values())
 
     @property
     def summary(self) -> str:
         """The meaning of the class imbalance, for users who have never trained a network."""
-        largest, smallest, ratio = self.largest, self.smallest, self.ratio
+        largest, smallest, ratio = self.largest_class, self.smallest_class, self.imbalance_ratio
         if largest is None or smallest is None or ratio is None:
             return "There are no images."
         if len(self.class_weights) == 1:
             return (
-                f"All {self.reference} images have one class, {largest}: a model cannot learn to "
-                "distinguish classes."
+                f"All {self.reference_split} images have one class, {largest}: a model cannot "
+                "learn to distinguish classes."
             )
-        evaluated_split = "validation" if self.counts.get("validation") else self.reference
+        evaluated_split = "validation" if self.counts.get("validation") else self.reference_split
         accuracy = self.majority_accuracy(evaluated_split)
         baseline_text = (
             f"A model that always predicts “{largest}” is right on "

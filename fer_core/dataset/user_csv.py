@@ -21,7 +21,7 @@ class CsvKind:
     Attributes:
         name: The kind in messages: "curation file" in "votes.csv is not a curation file".
         required: The columns that the file must have.
-        expected: The columns in messages: "the columns name, key, action".
+        expected: A description of the columns for messages: "the columns name, key, action".
         suggested_file: An example of a file of this kind, for the message that a file is too large.
         max_bytes: Maximum size of a file. Larger files are rejected.
         synonyms: Maps other names of a column, in lower case, to its expected name.
@@ -56,7 +56,8 @@ class CsvContent:
 
     Attributes:
         header: The names of the columns, in lower case.
-        rows: All rows after the header that are not blank. They can be iterated over only once.
+        rows: Iterator over the rows after the header that are not blank. It can be used only
+            once.
     """
 
     header: list[str]
@@ -64,7 +65,7 @@ class CsvContent:
 
 
 def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
-    """Read the first line of a file. The other rows are read while they are iterated over.
+    """Read the header of a file. The rows in the result are read while they are iterated over.
 
     Args:
         content: The content of the file; UTF-8, with or without a byte order mark.
@@ -107,7 +108,7 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
 
     def rows() -> Iterator[CsvRow]:
         while True:
-            start = reader.line_num
+            lines_read = reader.line_num
             cells: list[str] | csv.Error
             try:
                 cells = next(reader)
@@ -116,6 +117,6 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
             except csv.Error as error:
                 cells = error
             if isinstance(cells, csv.Error) or any(cell.strip() for cell in cells):
-                yield CsvRow(start + 1, cells, "".join(lines[start : reader.line_num]))
+                yield CsvRow(lines_read + 1, cells, "".join(lines[lines_read : reader.line_num]))
 
     return CsvContent(header, rows())

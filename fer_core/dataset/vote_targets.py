@@ -1,10 +1,10 @@
 """Training targets from annotator votes: one distribution per image.
 
-If only one annotator chose an answer, this vote is dropped as an outlier, as in Barsoum, Zhang,
+If only one annotator chose an answer, the vote is dropped as an outlier, as in Barsoum, Zhang,
 Canton Ferrer and Zhang, "Training deep networks for facial expression recognition with
-crowd-sourced label distribution", ICMI 2016. Then the votes for an image are usable if a class of
-the dataset has more votes than every answer that is not a class, such as *unknown* and *not a
-face*. A tie between classes is a valid distribution.
+crowd-sourced label distribution", ICMI 2016. The remaining votes for an image are usable if a
+class of the dataset has more votes than every answer that is not a class, such as *unknown* and
+*not a face*. A tie between classes is a valid distribution.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS, answer_columns
 from fer_core.dataset.votes import Votes
 from fer_core.emotions import EMOTIONS
 
-#: Kind of targets: the plurality as one-hot targets, or the distribution of the votes.
+#: Kind of targets: one-hot targets for the class with the most votes, or the distribution of the
+#: votes over the classes.
 VoteTargetKind = Literal["votes_majority", "votes_distribution"]
 
 
@@ -76,10 +77,7 @@ class VoteRecord:
         return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.summary}"
 
     def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
-        """Return the share of each class in the training targets, float64 ``[classes]``.
-
-        Without any training target all shares are equal.
-        """
+        """Return the ``class_prior`` of the targets, float64 ``[classes]``."""
         return class_prior(self.targets, face_set)
 
     def to_json(self) -> dict[str, Any]:
@@ -148,7 +146,7 @@ def target_distributions(
 def class_prior(targets: VoteTargets, face_set: FaceSet) -> NDArray[np.float64]:
     """Return the share of each class in the training targets, float64 ``[classes]``.
 
-    Without any training target all shares are equal.
+    If no training image has a target, all shares are equal.
     """
     total = targets.targets[face_set.rows("train")].sum(axis=0, dtype=np.float64)
     if not total.any():

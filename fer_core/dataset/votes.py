@@ -111,7 +111,7 @@ class Votes:
     def entropy(self) -> NDArray[np.float32]:
         """Entropy of the votes in bits, float32 ``[n]``; NaN without votes.
 
-        It is 0 if all annotators agree, and at most 3.3.
+        It is 0 if all annotators agree, and at most 3.3, if all answers have equally many votes.
         """
         shares = self.counts / np.maximum(self.total, 1)[:, None]
         bits = -(shares * np.log2(np.where(shares > 0, shares, 1))).sum(axis=1)
@@ -144,23 +144,23 @@ class ClassAgreement:
     """How often annotators agree with the labels of one class.
 
     Attributes:
-        emotion: The name of the class.
-        voted: Number of images of the class that have votes.
-        agreeing: Number of these images for which more annotators chose the class than any other
-            answer.
-        mean_label_share: Mean share of annotators who chose the class, 0 to 1; None if ``voted`` is
-            0.
+        class_name: The name of the class.
+        voted_count: Number of images of the class that have votes.
+        agreeing_count: Number of these images for which more annotators chose the class than any
+            other answer.
+        mean_label_share: Mean share of annotators who chose the class, 0 to 1; None if no image has
+            votes.
     """
 
-    emotion: str
-    voted: int
-    agreeing: int
+    class_name: str
+    voted_count: int
+    agreeing_count: int
     mean_label_share: float | None
 
     @property
     def share(self) -> float | None:
-        """``agreeing`` as a share of ``voted``, 0 to 1; None if no image has votes."""
-        return self.agreeing / self.voted if self.voted else None
+        """``agreeing_count`` as a share of ``voted_count``, 0 to 1; None if no image has votes."""
+        return self.agreeing_count / self.voted_count if self.voted_count else None
 
 
 def class_agreement(
@@ -175,13 +175,13 @@ def class_agreement(
     rows = rows[votes.has_votes[rows]]
     shares = votes.label_share(face_set.labels)
     result = []
-    for label, emotion in enumerate(face_set.classes):
+    for label, name in enumerate(face_set.classes):
         of_class = rows[face_set.labels[rows] == label]
         result.append(
             ClassAgreement(
-                emotion=emotion,
-                voted=len(of_class),
-                agreeing=int((votes.plurality[of_class] == label).sum()),
+                class_name=name,
+                voted_count=len(of_class),
+                agreeing_count=int((votes.plurality[of_class] == label).sum()),
                 mean_label_share=float(shares[of_class].mean()) if len(of_class) else None,
             )
         )

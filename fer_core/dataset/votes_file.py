@@ -46,7 +46,7 @@ _MIN_AGREEMENT = 0.4
 
 #: Rows are matched by position only if at least this share of the faces is in the same split in the
 #: dataset and in the table.
-_MIN_EQUAL_SPLITS = 0.99
+_MIN_EQUAL_SPLIT_SHARE = 0.99
 
 #: Maximum number of unreadable lines that are described by a sentence.
 _MAX_PROBLEMS = 20
@@ -62,14 +62,14 @@ class VoteTable:
     Attributes:
         counts: uint8 ``[n, 10]``, votes per answer in the order of ``VOTE_COLUMNS``; zeros for a
             line that could not be read.
-        images: The name of the picture of each row; empty if the row has no name.
+        image_names: The name of the picture of each row; empty if the row has no name.
         splits: The split of each row; None if the row has no split.
         problems: One sentence about each line that could not be read, up to ``_MAX_PROBLEMS``.
         skipped: Number of lines that could not be read.
     """
 
     counts: NDArray[np.uint8]
-    images: tuple[str, ...]
+    image_names: tuple[str, ...]
     splits: tuple[str | None, ...]
     problems: tuple[str, ...]
     skipped: int
@@ -87,10 +87,10 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
         InputError: The file is too large, is not text, lacks a column, or no line can be read.
     """
     table = read_csv(content, label, _KIND)
-    positions = [table.header.index(column) for column in VOTE_COLUMNS]
-    image_position = table.header.index("image")
-    usage_position = table.header.index("usage") if "usage" in table.header else None
-    counts, images, splits = [], [], []
+    vote_columns = [table.header.index(column) for column in VOTE_COLUMNS]
+    image_column = table.header.index("image")
+    usage_column = table.header.index("usage") if "usage" in table.header else None
+    counts, image_names, splits = [], [], []
     problems: list[str] = []
     skipped = 0
     for row in table.rows:
@@ -99,11 +99,11 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             # If a row cannot be divided into cells, ``cells`` is the error.
             if isinstance(cells, csv.Error):
                 raise cells
-            votes = [int(cells[position]) for position in positions]
+            votes = [int(cells[column]) for column in vote_columns]
             if min(votes) < 0 or max(votes) > 255:
                 raise ValueError("votes should be numbers from 0 to 255")
-            image = cells[image_position].strip()
-            usage = cells[usage_position].strip().lower() if usage_position is not None else ""
+            image = cells[image_column].strip()
+            usage = cells[usage_column].strip().lower() if usage_column is not None else ""
         except (ValueError, IndexError, csv.Error) as error:
             skipped += 1
             if len(problems) < _MAX_PROBLEMS:
@@ -112,13 +112,13 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
             # be read must not change the positions of the next lines.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
         counts.append(votes)
-        images.append(image)
+        image_names.append(image)
         splits.append(_USAGES.get(usage))
     if skipped == len(counts):
         reason = problems[0] if problems else f"{label} has no rows."
         raise InputError(f"No votes can be read. {reason}")
     return VoteTable(
-        np.array(counts, np.uint8), tuple(images), tuple(splits), tuple(problems), skipped
+        np.array(counts, np.uint8), tuple(image_names), tuple(splits), tuple(problems), skipped
     )
 
 
@@ -139,14 +139,14 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
             that the annotators could not choose.
     """
     answer_columns(face_set.classes, label)  # raises InputError
-    positions = _match_names(table, face_set)
-    is_matched_by_name = bool(positions)
+    position_by_row = _match_names(table, face_set)
+    is_matched_by_name = bool(position_by_row)
     if not is_matched_by_name:
-        positions = _match_positions(table, face_set)
+        position_by_row = _match_positions(table, face_set)
     counts = np.zeros((len(face_set), len(VOTE_COLUMNS)), np.uint8)
-    for row, position in positions.items():
+    for row, position in position_by_row.items():
         counts[row] = table.counts[position]
-    copies = _copy_votes_to_duplicates(counts, face_set)
+    copy_count = _copy_votes_to_duplicates(counts, face_set)
     votes = Votes(counts, label, "", face_set.classes)
     if not votes.matched_count:
         raise InputError(
@@ -164,8 +164,8 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
         )
     method = "by the names of pictures" if is_matched_by_name else "by their position in the table"
     note = f"{votes.matched_count:,} of {len(votes):,} images have votes, matched {method}"
-    if copies:
-        note += f", {copies:,} of them as exact copies of a matched image"
+    if copy_count:
+        note += f", {copy_count:,} of them as exact copies of a matched image"
     if table.skipped:
         note += f"; {table.skipped:,} lines could not be read ({table.problems[0]})"
     return replace(votes, note=f"{note}.")
@@ -181,12 +181,13 @@ def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     """
     matched: dict[int, int] = {}
     used_positions: set[int] = set()
-    # The whole path (nine parts are more than usual), the folder with the file name, the file name.
+    # Compare the whole path (which rarely has more than nine parts), then the last folder with the
+    # file name, then the file name alone.
     for part_count in (9, 2, 1):
         rows = _by_path_end(face_set.names, part_count, matched.keys())
-        positions = _by_path_end(table.images, part_count, used_positions)
+        positions = _by_path_end(table.image_names, part_count, used_positions)
         for path_end in rows.keys() & positions.keys():
-            names = {table.images[position] for position in positions[path_end]}
+            names = {table.image_names[position] for position in positions[path_end]}
             if len(rows[path_end]) == len(names) == 1:
                 matched[rows[path_end][0]] = positions[path_end][0]
                 used_positions.update(positions[path_end])
@@ -194,18 +195,18 @@ def _match_names(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
 
 
 def _copy_votes_to_duplicates(counts: NDArray[np.uint8], face_set: FaceSet) -> int:
-    """Copy the votes of images to exact copies without votes, and return the number of the latter.
+    """Copy votes to exact copies that have none, and return how many images received votes.
 
     A group of copies whose images have different votes is left unchanged.
     """
-    copies = 0
+    copy_count = 0
     for group in audit_duplicates(face_set).groups:
         has_votes = counts[group].any(axis=1)
         different_votes = np.unique(counts[group[has_votes]], axis=0)
         if len(different_votes) == 1:
             counts[group[~has_votes]] = different_votes[0]
-            copies += int((~has_votes).sum())
-    return copies
+            copy_count += int((~has_votes).sum())
+    return copy_count
 
 
 def _by_path_end(
@@ -225,23 +226,27 @@ def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     The result maps rows of the dataset to positions in the table of votes. It is empty if the
     table states no splits, or if the splits of the dataset and of the table do not agree.
     """
-    positions: dict[int, int] = {}
+    position_by_row: dict[int, int] = {}
     for row, name in enumerate(face_set.names):
         match = _LINE_NUMBER.search(name)
         # Lines are numbered from 1, and line 1 is the header.
         position = int(match.group(1)) - 2 if match else -1
         if 0 <= position < len(table.counts):
-            positions[row] = position
+            position_by_row[row] = position
     # A line that could not be read has no split.
-    named = [
-        (row, split) for row, position in positions.items() if (split := table.splits[position])
+    rows_with_split = [
+        (row, split)
+        for row, position in position_by_row.items()
+        if (split := table.splits[position])
     ]
-    agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in named)
+    agreeing = sum(SPLITS[face_set.splits[row]] == split for row, split in rows_with_split)
     # If all faces in the table are training faces, the other splits of the dataset were created
     # from training faces. In this case, the splits cannot be compared.
-    is_training_only = {split for _, split in named} == {"train"}
-    is_same_order = bool(named) and (is_training_only or agreeing >= _MIN_EQUAL_SPLITS * len(named))
-    return positions if is_same_order else {}
+    is_training_only = {split for _, split in rows_with_split} == {"train"}
+    is_same_order = bool(rows_with_split) and (
+        is_training_only or agreeing >= _MIN_EQUAL_SPLIT_SHARE * len(rows_with_split)
+    )
+    return position_by_row if is_same_order else {}
 
 
 def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) -> Votes:

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.evaluation.confusion_tables import macro_f1_of, recalls_of
-from fer_core.metrics import UNDEFINED, Estimate, estimates_from_counts, is_among_top, ratio
+from fer_core.metrics import (
+    UNDEFINED_ESTIMATE,
+    Estimate,
+    estimates_from_counts,
+    is_among_top,
+    ratio,
+)
 
 
 def overall_estimates(
@@ -34,7 +40,7 @@ def overall_estimates(
 def accuracy_estimate(is_correct: NDArray[np.bool_]) -> Estimate:
     """Return the share of correct predictions with its interval; undefined without images."""
     if not len(is_correct):
-        return UNDEFINED
+        return UNDEFINED_ESTIMATE
     counts = np.bincount(is_correct.astype(np.intp), minlength=2)
     estimates = estimates_from_counts(counts, lambda tables: {"accuracy": _share_correct(tables)})
     return estimates["accuracy"][0]

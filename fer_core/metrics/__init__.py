@@ -2,7 +2,7 @@
 
 ``labels`` are true labels, int ``[n]``. ``probabilities`` are float ``[n, classes]``, each row
 summing to 1. An undefined metric, such as the recall of a class that does not occur, is None or, in
-an array, NaN. It is never 0 or 1.
+an array, NaN. It is never replaced by 0 or 1.
 """
 
 from fer_core.metrics.classification import (
@@ -30,8 +30,8 @@ from fer_core.metrics.curves import (
     threshold_curve,
 )
 from fer_core.metrics.intervals import (
-    RESAMPLES,
-    UNDEFINED,
+    RESAMPLE_COUNT,
+    UNDEFINED_ESTIMATE,
     Estimate,
     estimates_from_counts,
     mean_estimate,
@@ -59,9 +59,9 @@ from fer_core.metrics.probability_calibration import (
 
 __all__ = [
     "EXPONENTS",
-    "RESAMPLES",
+    "RESAMPLE_COUNT",
     "SMALLEST_PROBABILITY",
-    "UNDEFINED",
+    "UNDEFINED_ESTIMATE",
     "ClassMetrics",
     "Estimate",
     "PrecisionRecallCurve",

@@ -87,14 +87,14 @@ def roc_curve(
     """
     if is_class.all() or not is_class.any():
         return None
-    thresholds, true_positives, predicted_count = _counts_at_scores(is_class, scores)
-    false_rate = (predicted_count - true_positives) / np.count_nonzero(~is_class)
+    thresholds, true_positives, predicted_counts = _counts_at_scores(is_class, scores)
+    false_rate = (predicted_counts - true_positives) / np.count_nonzero(~is_class)
     true_rate = true_positives / np.count_nonzero(is_class)
     # The curve begins at the threshold infinity, where both rates are 0.
     false_rate, true_rate = np.append(0.0, false_rate), np.append(0.0, true_rate)
     thresholds = np.append(np.inf, thresholds)
-    points = _points_for_chart(len(true_rate))
-    curve = RocCurve(false_rate[points], true_rate[points], thresholds[points])
+    indices = _indices_for_chart(len(true_rate))
+    curve = RocCurve(false_rate[indices], true_rate[indices], thresholds[indices])
     return curve, float(np.trapezoid(true_rate, false_rate))
 
 
@@ -115,12 +115,12 @@ def precision_recall_curve(
     """
     if not is_class.any():
         return None
-    thresholds, true_positives, predicted_count = _counts_at_scores(is_class, scores)
-    precision = true_positives / predicted_count
+    thresholds, true_positives, predicted_counts = _counts_at_scores(is_class, scores)
+    precision = true_positives / predicted_counts
     recall = true_positives / np.count_nonzero(is_class)
     average = float(np.sum(np.diff(recall, prepend=0.0) * precision))
-    points = _points_for_chart(len(recall))
-    return PrecisionRecallCurve(precision[points], recall[points], thresholds[points]), average
+    indices = _indices_for_chart(len(recall))
+    return PrecisionRecallCurve(precision[indices], recall[indices], thresholds[indices]), average
 
 
 def threshold_curve(
@@ -133,18 +133,18 @@ def threshold_curve(
         scores: Probability of the class, ``[n]``, 0 to 1.
     """
     thresholds = np.linspace(0, 1, 101)
-    positives = int(is_class.sum())
-    true_positives, predicted_count = _counts_at(is_class, scores.astype(np.float64), thresholds)
+    positive_count = int(is_class.sum())
+    true_positives, predicted_counts = _counts_at(is_class, scores.astype(np.float64), thresholds)
     best = None
-    if positives:
+    if positive_count:
         candidates, correct, predicted = _counts_at_scores(is_class, scores)
-        f1_at_scores = 2 * correct / (predicted + positives)
+        f1_at_scores = 2 * correct / (predicted + positive_count)
         best = float(candidates[np.argmax(f1_at_scores)])
     return ThresholdCurve(
         thresholds=thresholds,
-        precision=ratio(true_positives, predicted_count),
-        recall=ratio(true_positives, np.full_like(true_positives, positives)),
-        f1=ratio(2 * true_positives, predicted_count + positives),
+        precision=ratio(true_positives, predicted_counts),
+        recall=ratio(true_positives, np.full_like(true_positives, positive_count)),
+        f1=ratio(2 * true_positives, predicted_counts + positive_count),
         best_f1_threshold=best,
     )
 
@@ -152,7 +152,10 @@ def threshold_curve(
 def _counts_at_scores(
     is_class: NDArray[np.bool_], scores: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the distinct scores, highest first, and the counts with these scores as thresholds."""
+    """Return the distinct scores as thresholds, highest first, and the counts at each of them.
+
+    The counts are those of ``_counts_at``.
+    """
     float64_scores = scores.astype(np.float64)
     thresholds = np.unique(float64_scores)[::-1]
     return thresholds, *_counts_at(is_class, float64_scores, thresholds)
@@ -165,10 +168,10 @@ def _counts_at(
     # In sorted scores, searchsorted returns the number of scores below the threshold.
     positive_scores = np.sort(scores[is_class])
     true_positives = len(positive_scores) - np.searchsorted(positive_scores, thresholds)
-    predicted_count = len(scores) - np.searchsorted(np.sort(scores), thresholds)
-    return true_positives, predicted_count
+    predicted_counts = len(scores) - np.searchsorted(np.sort(scores), thresholds)
+    return true_positives, predicted_counts
 
 
-def _points_for_chart(count: int) -> NDArray[np.intp]:
-    """Return up to ``_MAX_POINTS`` of ``count`` positions, evenly spaced, with both ends."""
+def _indices_for_chart(count: int) -> NDArray[np.intp]:
+    """Return up to ``_MAX_POINTS`` evenly spaced indices, from 0 to ``count`` - 1."""
     return np.unique(np.linspace(0, count - 1, min(count, _MAX_POINTS)).round().astype(np.intp))

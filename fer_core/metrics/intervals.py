@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-#: Number of bootstrap samples for each interval.
-RESAMPLES = 1000
+#: Number of bootstrap samples from which an interval is computed.
+RESAMPLE_COUNT = 1000
 #: Maximum number of values that are drawn at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
 #: The 97.5 % quantile of the standard normal distribution: 95 % of the distribution are between
@@ -40,7 +40,7 @@ class Estimate:
 
 
 #: The estimate of a metric that is undefined.
-UNDEFINED = Estimate(None, None, None)
+UNDEFINED_ESTIMATE = Estimate(None, None, None)
 
 
 def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]]) -> Estimate:
@@ -51,7 +51,7 @@ def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]
         resampled: The metric on each bootstrap sample, ``[resamples]``. NaN (undefined) is ignored.
     """
     if value is None:
-        return UNDEFINED
+        return UNDEFINED_ESTIMATE
     defined = resampled[~np.isnan(resampled)]
     if not len(defined):
         return Estimate(value, None, None)
@@ -60,7 +60,7 @@ def percentile_estimate(value: float | None, resampled: NDArray[np.floating[Any]
 
 
 def resampled_counts(
-    counts: NDArray[np.integer[Any]], resamples: int = RESAMPLES, seed: int = 0
+    counts: NDArray[np.integer[Any]], resample_count: int = RESAMPLE_COUNT, seed: int = 0
 ) -> NDArray[np.int64]:
     """Draw bootstrap samples of a table of counts.
 
@@ -69,7 +69,7 @@ def resampled_counts(
 
     Args:
         counts: Number of images in each cell, any shape, at least one image in total.
-        resamples: Number of tables to draw.
+        resample_count: Number of tables to draw.
         seed: Seed of the random generator.
 
     Returns:
@@ -77,9 +77,9 @@ def resampled_counts(
     """
     total = int(counts.sum())
     drawn = np.random.default_rng(seed).multinomial(
-        total, counts.reshape(-1) / total, size=resamples
+        total, counts.reshape(-1) / total, size=resample_count
     )
-    return drawn.reshape(resamples, *counts.shape)
+    return drawn.reshape(resample_count, *counts.shape)
 
 
 def estimates_from_counts(
@@ -97,8 +97,8 @@ def estimates_from_counts(
         seed: Seed of the bootstrap.
 
     Returns:
-        The ``k`` estimates for each name of a metric. With fewer than two images, the intervals are
-        undefined.
+        The ``k`` estimates of each metric, by its name. With fewer than two images, the intervals
+        are undefined.
     """
     values = compute(counts[np.newaxis])
     can_resample = int(counts.sum()) > 1
@@ -120,19 +120,20 @@ def mean_estimate(values: NDArray[np.floating[Any]], seed: int = 0) -> Estimate:
     """Return the mean of one value per image, with its bootstrap interval.
 
     Args:
-        values: ``[n]``. The interval is undefined for fewer than two values, the mean for none.
+        values: ``[n]``. The interval is undefined if there are fewer than two values, and the mean
+            is undefined if there are none.
         seed: Seed of the bootstrap.
     """
     if not len(values):
-        return UNDEFINED
+        return UNDEFINED_ESTIMATE
     mean = float(values.mean(dtype=np.float64))
     if len(values) == 1:
         return Estimate(mean, None, None)
     generator = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS_AT_ONCE // len(values))
+    samples_at_once = max(1, _DRAWS_AT_ONCE // len(values))
     means = []
-    for start in range(0, RESAMPLES, at_once):
-        shape = (min(at_once, RESAMPLES - start), len(values))
+    for start in range(0, RESAMPLE_COUNT, samples_at_once):
+        shape = (min(samples_at_once, RESAMPLE_COUNT - start), len(values))
         draws = generator.integers(0, len(values), shape, dtype=np.int32)
         means.append(values[draws].mean(axis=1, dtype=np.float64))
     return percentile_estimate(mean, np.concatenate(means))
@@ -151,7 +152,7 @@ def proportion_estimate(successes: int, count: int) -> Estimate:
         count: Number of trials; if it is 0, the proportion is undefined.
     """
     if not count:
-        return UNDEFINED
+        return UNDEFINED_ESTIMATE
     share, square = successes / count, _NORMAL_QUANTILE**2
     center = (share + square / (2 * count)) / (1 + square / count)
     spread = share * (1 - share) / count + square / (4 * count**2)

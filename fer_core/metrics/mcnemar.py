@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-#: The exact test is used for fewer discordant images than this number.
-_EXACT_BELOW = 25
+#: Minimum number of discordant images for the chi-squared test. With fewer, the test is exact.
+_MIN_IMAGES_FOR_CHI_SQUARED = 25
 
 EXACT_TEST = "exact binomial"
 CHI_SQUARED_TEST = "chi-squared with continuity correction"
@@ -29,7 +29,7 @@ def mcnemar_test(only_first: int, only_second: int) -> tuple[float, str]:
     discordant = only_first + only_second
     if not discordant:
         return 1.0, EXACT_TEST
-    if discordant < _EXACT_BELOW:
+    if discordant < _MIN_IMAGES_FOR_CHI_SQUARED:
         return float(stats.binomtest(only_first, discordant).pvalue), EXACT_TEST
     distance = max(abs(only_first - only_second) - 1, 0)
     return float(stats.chi2.sf(distance**2 / discordant, df=1)), CHI_SQUARED_TEST

@@ -56,7 +56,7 @@ def fit_prior_exponent(
     probabilities: NDArray[np.floating[Any]],
     class_prior: Sequence[float],
 ) -> float:
-    """Return the exponent in ``EXPONENTS`` with the highest macro F1; of several, the smallest.
+    """Return the exponent in ``EXPONENTS`` with the highest macro F1; for a tie, the smallest.
 
     Args:
         labels: True labels, ``[n]``.
@@ -101,7 +101,8 @@ def confidence_thresholds(
     is_correct = scaled.argmax(axis=1) == labels
     thresholds: dict[str, float | None] = {}
     for target in accuracies:
-        # The subtraction keeps predictions whose confidence equals the threshold up to rounding.
+        # The subtraction of 1e-6 also accepts predictions whose confidence is below the threshold
+        # only because of a rounding error.
         thresholds[f"{100 * target:.0f}"] = next(
             (
                 round(float(threshold), 2)

@@ -11,20 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.metrics.classification import SMALLEST_PROBABILITY
-from fer_core.metrics.intervals import RESAMPLES, Estimate, proportion_estimate
+from fer_core.metrics.intervals import RESAMPLE_COUNT, Estimate, proportion_estimate
 
 #: Maximum number of images that are resampled at once, to limit the memory.
 _DRAWS_AT_ONCE = 2_000_000
 #: The bounds of a fitted temperature.
 _LOWEST_TEMPERATURE, _HIGHEST_TEMPERATURE = 0.05, 20.0
 #: Number of bisection steps between these bounds. These steps leave a relative error below 1e-8.
-_BISECTIONS = 30
+_BISECTION_STEPS = 30
 
 
 def expected_calibration_error(
     labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.floating[Any]],
-    bins: int = 15,
+    bin_count: int = 15,
 ) -> float | None:
     """Return the expected calibration error (ECE) over bins of equal count; None without images.
 
@@ -36,15 +36,15 @@ def expected_calibration_error(
     Args:
         labels: True labels, ``[n]``.
         probabilities: ``[n, classes]``.
-        bins: Number of bins, at least 1.
+        bin_count: Number of bins, at least 1.
 
     Returns:
         The error, 0 to 1.
     """
     if not len(labels):
         return None
-    confidence, correct = _by_confidence(labels, probabilities)
-    gaps = np.add.reduceat(correct - confidence, _bin_starts(len(labels), bins))
+    confidence, correct = _sorted_by_confidence(labels, probabilities)
+    gaps = np.add.reduceat(correct - confidence, _bin_starts(len(labels), bin_count))
     return float(np.abs(gaps).sum() / len(labels))
 
 
@@ -92,7 +92,7 @@ def fit_temperature(
     mean_true_logit = logits[np.arange(len(labels)), labels].mean()
     # The bounds of the inverse temperature.
     low, high = 1 / _HIGHEST_TEMPERATURE, 1 / _LOWEST_TEMPERATURE
-    for _ in range(_BISECTIONS):
+    for _ in range(_BISECTION_STEPS):
         middle = math.sqrt(low * high)
         exponentials = np.exp(middle * logits)
         expected_logits = (exponentials * logits).sum(axis=1) / exponentials.sum(axis=1)
@@ -112,7 +112,7 @@ def _logits(probabilities: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 def cross_validated_temperature(
     labels: NDArray[np.integer[Any]],
     probabilities: NDArray[np.floating[Any]],
-    folds: int = 5,
+    fold_count: int = 5,
     seed: int = 0,
 ) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """Apply to each image a temperature that was fitted without this image.
@@ -121,9 +121,9 @@ def cross_validated_temperature(
     images that the temperature was fitted to, it is too optimistic.
 
     Args:
-        labels: True labels, ``[n]`` with at least ``folds`` images.
+        labels: True labels, ``[n]`` with at least ``fold_count`` images.
         probabilities: ``[n, classes]``, before temperature scaling.
-        folds: Number of random folds.
+        fold_count: Number of random folds.
         seed: Seed of the folds.
 
     Returns:
@@ -132,14 +132,14 @@ def cross_validated_temperature(
     Raises:
         ValueError: There are fewer images than folds.
     """
-    if len(labels) < folds:
+    if len(labels) < fold_count:
         raise ValueError(
-            f"the number of labels should be at least {folds}. Received: {len(labels)}"
+            f"the number of labels should be at least {fold_count}. Received: {len(labels)}"
         )
     order = np.random.default_rng(seed).permutation(len(labels))
     scaled = np.empty((len(labels), probabilities.shape[1]), dtype=np.float32)
     temperatures = []
-    for held_out in np.array_split(order, folds):
+    for held_out in np.array_split(order, fold_count):
         is_for_fit = np.ones(len(labels), dtype=bool)
         is_for_fit[held_out] = False
         temperatures.append(fit_temperature(labels[is_for_fit], probabilities[is_for_fit]))
@@ -167,14 +167,14 @@ class ReliabilityBin:
 
 
 def reliability_bins(
-    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], bins: int = 15
+    labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]], bin_count: int = 15
 ) -> tuple[ReliabilityBin, ...]:
     """Return the bins of ``expected_calibration_error``, by increasing confidence.
 
     The result is empty without images.
     """
-    confidence, correct = _by_confidence(labels, probabilities)
-    bin_count = min(bins, len(confidence)) or 1
+    confidence, correct = _sorted_by_confidence(labels, probabilities)
+    array_count = min(bin_count, len(confidence)) or 1
     return tuple(
         ReliabilityBin(
             low=float(confidence[rows[0]]),
@@ -183,7 +183,7 @@ def reliability_bins(
             mean_confidence=float(confidence[rows].mean()),
             accuracy=proportion_estimate(int(correct[rows].sum()), len(rows)),
         )
-        for rows in np.array_split(np.arange(len(confidence)), bin_count)
+        for rows in np.array_split(np.arange(len(confidence)), array_count)
         if len(rows)
     )
 
@@ -191,7 +191,7 @@ def reliability_bins(
 def calibration_error_estimates(
     labels: NDArray[np.integer[Any]],
     probability_sets: Sequence[NDArray[np.floating[Any]]],
-    bins: int = 15,
+    bin_count: int = 15,
     seed: int = 0,
 ) -> tuple[Estimate, ...]:
     """Return the expected calibration error of several sets of probabilities, with intervals.
@@ -200,7 +200,7 @@ def calibration_error_estimates(
         labels: True labels, ``[n]``.
         probability_sets: Each ``[n, classes]`` for the same images, such as before and after
             temperature scaling. The intervals of all sets use the same bootstrap samples.
-        bins: Number of bins of equal count.
+        bin_count: Number of bins of equal count.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -211,20 +211,20 @@ def calibration_error_estimates(
         are undefined.
     """
     values = [
-        expected_calibration_error(labels, probabilities, bins)
+        expected_calibration_error(labels, probabilities, bin_count)
         for probabilities in probability_sets
     ]
     if len(labels) < 2:
         return tuple(Estimate(value, None, None) for value in values)
-    gaps = []
+    gaps_by_set = []
     for probabilities in probability_sets:
-        confidence, correct = _by_confidence(labels, probabilities)
-        gaps.append(correct - confidence)
-    starts = _bin_starts(len(labels), bins)
+        confidence, correct = _sorted_by_confidence(labels, probabilities)
+        gaps_by_set.append(correct - confidence)
+    starts = _bin_starts(len(labels), bin_count)
     resampled: list[list[NDArray[np.float64]]] = [[] for _ in probability_sets]
     for draws in _sorted_draws(len(labels), seed):
-        for errors, gap in zip(resampled, gaps, strict=True):
-            sums = np.add.reduceat(gap[draws], starts, axis=1)
+        for errors, gaps in zip(resampled, gaps_by_set, strict=True):
+            sums = np.add.reduceat(gaps[draws], starts, axis=1)
             errors.append(np.abs(sums).sum(axis=1) / len(labels))
     estimates = []
     for value, chunks in zip(values, resampled, strict=True):
@@ -237,14 +237,17 @@ def calibration_error_estimates(
 
 
 def calibration_error_by_chance(
-    probabilities: NDArray[np.floating[Any]], bins: int = 15, resamples: int = 200, seed: int = 0
+    probabilities: NDArray[np.floating[Any]],
+    bin_count: int = 15,
+    simulation_count: int = 200,
+    seed: int = 0,
 ) -> float | None:
     """Return the mean calibration error that a perfectly calibrated model would show by chance.
 
     Args:
         probabilities: ``[n, classes]``; only the confidence (the maximum of each row) matters.
-        bins: Number of bins of equal count.
-        resamples: Number of simulated sets of correct and wrong predictions.
+        bin_count: Number of bins of equal count.
+        simulation_count: Number of simulated sets of correct and wrong predictions.
         seed: Seed of the simulation.
 
     Returns:
@@ -253,18 +256,18 @@ def calibration_error_by_chance(
     if not len(probabilities):
         return None
     confidence = np.sort(probabilities.max(axis=1).astype(np.float64))
-    starts = _bin_starts(len(confidence), bins)
+    starts = _bin_starts(len(confidence), bin_count)
     generator = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS_AT_ONCE // len(confidence))
+    samples_at_once = max(1, _DRAWS_AT_ONCE // len(confidence))
     errors = []
-    for start in range(0, resamples, at_once):
-        shape = (min(at_once, resamples - start), len(confidence))
+    for start in range(0, simulation_count, samples_at_once):
+        shape = (min(samples_at_once, simulation_count - start), len(confidence))
         gaps = (generator.random(shape, dtype=np.float32) < confidence) - confidence
         errors.append(np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1))
     return float(np.concatenate(errors).mean() / len(confidence))
 
 
-def _by_confidence(
+def _sorted_by_confidence(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return confidence and correctness (1 or 0) of each image, by increasing confidence."""
@@ -274,9 +277,9 @@ def _by_confidence(
     return confidence[order], correct[order]
 
 
-def _bin_starts(count: int, bins: int) -> NDArray[np.intp]:
+def _bin_starts(count: int, bin_count: int) -> NDArray[np.intp]:
     """Return the position of the first image of each bin, as ``np.add.reduceat`` expects."""
-    sizes = [len(rows) for rows in np.array_split(np.arange(count), min(bins, count))]
+    sizes = [len(rows) for rows in np.array_split(np.arange(count), min(bin_count, count))]
     return np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
 
 
@@ -287,9 +290,9 @@ def _sorted_draws(count: int, seed: int) -> Iterator[NDArray[np.int32]]:
     the bins require.
     """
     generator = np.random.default_rng(seed)
-    at_once = max(1, _DRAWS_AT_ONCE // count)
-    for start in range(0, RESAMPLES, at_once):
-        shape = (min(at_once, RESAMPLES - start), count)
+    samples_at_once = max(1, _DRAWS_AT_ONCE // count)
+    for start in range(0, RESAMPLE_COUNT, samples_at_once):
+        shape = (min(samples_at_once, RESAMPLE_COUNT - start), count)
         draws = generator.integers(0, count, shape, dtype=np.int32)
         draws.sort(axis=1)
         yield draws

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fer_core.bundle import Bundle, BundleRecord
 from fer_core.errors import InputError
 from fer_core.evaluation.result import EvaluationResult
-from fer_core.metrics import RESAMPLES
+from fer_core.metrics import RESAMPLE_COUNT
 from fer_core.phrases import format_duration
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.report.references import REFERENCES, cite
@@ -268,7 +268,7 @@ def _evaluation(result: EvaluationResult, data_title: str) -> str:
     text = (
         f"The model was evaluated on {data_title} ({result.n:,} images) against {truth}. Macro F1 "
         "is the mean over the classes. Intervals are 95 % percentile bootstrap intervals from "
-        f"{RESAMPLES:,} resamples of the images {cite('efron1993bootstrap')}."
+        f"{RESAMPLE_COUNT:,} resamples of the images {cite('efron1993bootstrap')}."
     )
     if result.human_accuracy:
         text += f" Human accuracy on these images is 65 ± 5 % {cite('goodfellow2013challenges')}."

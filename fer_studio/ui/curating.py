@@ -381,7 +381,7 @@ def offer_quick_fix(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates 
         fix: The quick fix.
         near: The near-duplicates of the dataset; None while the search for them is running.
     """
-    is_waiting = fix.needs_near and near is None
+    is_waiting = fix.needs_near_duplicates and near is None
     count = 0 if is_waiting else _fixed_count(dataset, fix, near)
     hint = None
     if is_waiting:

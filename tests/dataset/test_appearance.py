@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.dataset.appearance import (
-    as_picture,
     distance_from_class_mean,
     gray_histogram,
     mean_face,
     mean_faces,
+    stretch_contrast,
 )
 from fer_core.emotions import EMOTIONS
 
@@ -49,10 +49,10 @@ def test_mean_faces_are_in_the_order_of_the_classes_without_absent_ones() -> Non
 
 
 def test_a_picture_uses_the_whole_range() -> None:
-    picture = as_picture(np.linspace(100, 120, 48 * 48).reshape(48, 48))
+    picture = stretch_contrast(np.linspace(100, 120, 48 * 48).reshape(48, 48))
     assert picture.dtype == np.uint8
     assert (picture.min(), picture.max()) == (0, 255)
-    assert np.all(as_picture(np.full((48, 48), 99.6)) == 100)
+    assert np.all(stretch_contrast(np.full((48, 48), 99.6)) == 100)
 
 
 def test_a_histogram_counts_every_pixel() -> None:

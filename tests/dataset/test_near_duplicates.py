@@ -115,7 +115,7 @@ def test_too_many_candidates_make_the_result_incomplete(monkeypatch: pytest.Monk
 
 
 def test_progress_rises_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_search, "_ROWS", 4)
+    monkeypatch.setattr(near_search, "_TILE_ROWS", 4)
     seen: list[tuple[int, int]] = []
     find_near_duplicates(face_set([photo(n) for n in range(10)]), lambda *part: seen.append(part))
     assert seen == [(64, 100), (96, 100), (100, 100)]
@@ -125,15 +125,15 @@ def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     images = [photo(n) for n in range(12)]
     images += [images[0] + np.uint8(5), images[11] + np.uint8(5)]
     for size in (1024, 5):
-        monkeypatch.setattr(near_search, "_ROWS", size)
-        monkeypatch.setattr(near_search, "_COLUMNS", size + 1)
+        monkeypatch.setattr(near_search, "_TILE_ROWS", size)
+        monkeypatch.setattr(near_search, "_TILE_COLUMNS", size + 1)
         near = find_near_duplicates(face_set(images))
         assert [group.tolist() for group in near.groups] == [[0, 12], [11, 13]]
 
 
 def test_copies_of_train_are_the_leaks_of_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_search, "_ROWS", 3)
-    monkeypatch.setattr(near_search, "_COLUMNS", 2)
+    monkeypatch.setattr(near_search, "_TILE_ROWS", 3)
+    monkeypatch.setattr(near_search, "_TILE_COLUMNS", 2)
     one, two, mirrored = photo(1), photo(2), np.ascontiguousarray(photo(4)[:, ::-1])
     images = [one, two, photo(3), photo(4), one + np.uint8(9), two, mirrored, photo(5), photo(6)]
     splits = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3

@@ -24,9 +24,9 @@ def test_the_figures_of_an_unbalanced_set(unbalanced: FaceSet) -> None:
     assert figures.shares["train"]["sad"] == pytest.approx(0.3)
     assert figures.shares["validation"]["sad"] == pytest.approx(0.5)
     assert "test" not in figures.shares
-    assert (figures.largest, figures.smallest) == ("happy", "disgust")
-    assert figures.ratio == imbalance_ratio(unbalanced) == 6
-    assert figures.missing == ("angry", "fear", "surprise", "neutral")
+    assert (figures.largest_class, figures.smallest_class) == ("happy", "disgust")
+    assert figures.imbalance_ratio == imbalance_ratio(unbalanced) == 6
+    assert figures.missing_classes == ("angry", "fear", "surprise", "neutral")
 
 
 def test_class_weights_make_every_class_count_alike(unbalanced: FaceSet) -> None:
@@ -56,7 +56,7 @@ def test_the_sentence_names_the_figures(unbalanced: FaceSet) -> None:
 
 def test_a_balanced_set_is_called_so(tiny_faces: FaceSet) -> None:
     figures = overview(tiny_faces)
-    assert figures.ratio == 1
+    assert figures.imbalance_ratio == 1
     assert figures.summary.startswith("The classes are about equally frequent.")
     assert "right on 14 % of the validation images" in figures.summary
 
@@ -67,17 +67,17 @@ def test_one_emotion_alone_is_nothing_to_learn(draw_faces: Callable[..., FaceSet
 
 def test_without_train_the_first_split_is_judged(draw_faces: Callable[..., FaceSet]) -> None:
     figures = overview(draw_faces([HAPPY, HAPPY, SAD], splits="test"))
-    assert figures.reference == "test"
-    assert figures.ratio == 2
+    assert figures.reference_split == "test"
+    assert figures.imbalance_ratio == 2
     assert "right on 67 % of the test images" in figures.summary
 
 
 def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
     figures = overview(draw_faces([]))
-    assert figures.ratio is None
-    assert figures.largest is None
+    assert figures.imbalance_ratio is None
+    assert figures.largest_class is None
     assert figures.class_weights == {}
-    assert figures.missing == ()
+    assert figures.missing_classes == ()
     assert figures.summary == "There are no images."
 
 
@@ -85,6 +85,6 @@ def test_no_images_at_all(draw_faces: Callable[..., FaceSet]) -> None:
 def test_the_figures_of_fer2013(real_faces: FaceSet) -> None:
     figures = overview(real_faces)
     assert figures.split_sizes == {"train": 28_709, "validation": 3_589, "test": 0}
-    assert figures.ratio == pytest.approx(16.5, abs=0.05)
+    assert figures.imbalance_ratio == pytest.approx(16.5, abs=0.05)
     assert figures.majority_accuracy("validation") == pytest.approx(895 / 3589)
     assert "16.5 happy faces" in figures.summary

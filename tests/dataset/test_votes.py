@@ -57,10 +57,10 @@ def test_figures_computed_by_hand(faces: FaceSet) -> None:
     assert votes.distribution(0) == dict.fromkeys(VOTE_COLUMNS, 0) | {"anger": 8, "disgust": 2}
     assert votes.distribution(3) == {}
     angry, disgust, *_ = class_agreement(faces, votes)
-    assert (angry.voted, angry.agreeing, angry.share) == (1, 1, 1.0)
+    assert (angry.voted_count, angry.agreeing_count, angry.share) == (1, 1, 1.0)
     assert angry.mean_label_share == pytest.approx(0.8)
-    assert (disgust.voted, disgust.share, disgust.mean_label_share) == (0, None, None)
-    assert all(one.voted == 0 for one in class_agreement(faces, votes, "validation"))
+    assert (disgust.voted_count, disgust.share, disgust.mean_label_share) == (0, None, None)
+    assert all(one.voted_count == 0 for one in class_agreement(faces, votes, "validation"))
 
 
 def test_findings_of_the_votes(faces: FaceSet) -> None:
@@ -202,7 +202,7 @@ def test_contempt_counts_where_it_is_a_class(faces: FaceSet) -> None:
     eight = replace(faces, classes=EMOTIONS8)
     votes = matched(text, eight)
     assert votes.plurality.tolist() == [7, 3, -1, -1]
-    assert [one.emotion for one in class_agreement(eight, votes)] == list(EMOTIONS8)
+    assert [one.class_name for one in class_agreement(eight, votes)] == list(EMOTIONS8)
     assert votes_findings(eight, votes)["outvoted"].suggested.tolist() == [7]
 
 

@@ -83,7 +83,7 @@ def test_loss_and_calibration_error_are_after_temperature(
     document = evaluate_predictor(predictor, marked, "validation").to_json()
     assert document["loss"] == pytest.approx(log_loss(marked.labels[rows], softened))
     assert document["ece"] == pytest.approx(
-        expected_calibration_error(marked.labels[rows], softened, bins=15)
+        expected_calibration_error(marked.labels[rows], softened, bin_count=15)
     )
     predictor.calibration = Calibration()
     uncalibrated = evaluate_predictor(predictor, marked, "validation").to_json()

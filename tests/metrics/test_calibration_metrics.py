@@ -27,7 +27,7 @@ def test_bins_by_hand() -> None:
     probabilities = np.zeros((4, 7), np.float32)
     probabilities[:, 0] = [0.9, 0.6, 0.8, 0.7]
     probabilities[:, 1] = 1 - probabilities[:, 0]
-    low, high = reliability_bins(np.array([0, 0, 0, 1], np.int8), probabilities, bins=2)
+    low, high = reliability_bins(np.array([0, 0, 0, 1], np.int8), probabilities, bin_count=2)
     assert (low.low, low.high, low.count) == (pytest.approx(0.6), pytest.approx(0.7), 2)
     assert low.mean_confidence == pytest.approx(0.65) and low.accuracy.value == 0.5
     assert high.mean_confidence == pytest.approx(0.85) and high.accuracy.value == 1
@@ -82,7 +82,7 @@ def test_perfect_calibration_shows_the_error_by_chance() -> None:
 def test_each_image_gets_a_temperature_fitted_without_it() -> None:
     labels, calibrated = calibrated_case(400)
     overconfident = apply_temperature(calibrated, 0.5)
-    scaled, temperatures = cross_validated_temperature(labels, overconfident, folds=4, seed=2)
+    scaled, temperatures = cross_validated_temperature(labels, overconfident, fold_count=4, seed=2)
     assert len(temperatures) == 4 and len(set(temperatures)) == 4
     order = np.random.default_rng(2).permutation(400)
     for held_out, temperature in zip(np.array_split(order, 4), temperatures, strict=True):

@@ -110,7 +110,7 @@ def test_calibration_error_by_hand() -> None:
     # 0.9 correct). Gaps: |0.5 - 0.65| and |1 - 0.85|.
     probabilities = two_class_rows(0.9, 0.6, 0.8, 0.7)
     labels = np.array([0, 0, 0, 1], np.int8)
-    assert expected_calibration_error(labels, probabilities, bins=2) == pytest.approx(0.15)
+    assert expected_calibration_error(labels, probabilities, bin_count=2) == pytest.approx(0.15)
 
 
 def test_bins_are_weighted_by_their_size() -> None:
@@ -118,7 +118,7 @@ def test_bins_are_weighted_by_their_size() -> None:
     probabilities = two_class_rows(0.6, 0.6, 0.6, 0.9, 0.9)
     labels = np.array([0, 0, 1, 0, 1], np.int8)
     expected = 3 / 5 * abs(2 / 3 - 0.6) + 2 / 5 * abs(1 / 2 - 0.9)
-    assert expected_calibration_error(labels, probabilities, bins=2) == pytest.approx(expected)
+    assert expected_calibration_error(labels, probabilities, bin_count=2) == pytest.approx(expected)
 
 
 def test_with_fewer_images_than_bins_each_image_is_a_bin() -> None:

@@ -9,7 +9,7 @@ from sklearn import metrics as reference
 
 from fer_core.evaluation.confusion_tables import f1s_of, macro_f1_of, precisions_of, recalls_of
 from fer_core.metrics import (
-    UNDEFINED,
+    UNDEFINED_ESTIMATE,
     Estimate,
     balanced_accuracy,
     confusion_matrix,
@@ -41,7 +41,7 @@ def test_wilsons_interval_equals_scipy(hits: int, count: int) -> None:
 
 
 def test_a_proportion_without_trials_is_undefined() -> None:
-    assert proportion_estimate(0, 0) == UNDEFINED
+    assert proportion_estimate(0, 0) == UNDEFINED_ESTIMATE
 
 
 def test_the_bootstrap_of_a_mean_is_close_to_the_normal_interval() -> None:
@@ -80,32 +80,32 @@ def test_drawing_counts_is_equivalent_to_drawing_images() -> None:
 
 def test_resampled_tables_keep_the_number_of_images() -> None:
     counts = np.array([[5, 0], [3, 2]])
-    tables = resampled_counts(counts, resamples=50)
+    tables = resampled_counts(counts, resample_count=50)
     assert tables.shape == (50, 2, 2)
     assert (tables.sum(axis=(1, 2)) == 10).all()
     assert (tables[:, 0, 1] == 0).all()
-    np.testing.assert_array_equal(tables, resampled_counts(counts, resamples=50))
-    assert not np.array_equal(tables, resampled_counts(counts, resamples=50, seed=1))
+    np.testing.assert_array_equal(tables, resampled_counts(counts, resample_count=50))
+    assert not np.array_equal(tables, resampled_counts(counts, resample_count=50, seed=1))
 
 
 def test_the_interval_of_one_image_is_undefined() -> None:
     assert mean_estimate(np.array([0.25])) == Estimate(0.25, None, None)
-    assert mean_estimate(np.empty(0)) == UNDEFINED
+    assert mean_estimate(np.empty(0)) == UNDEFINED_ESTIMATE
     counts = np.zeros((7, 7), int)
     counts[2, 3] = 1
     estimates = estimates_from_counts(counts, lambda tables: {"recall": recalls_of(tables)})
     assert estimates["recall"][2] == Estimate(0.0, None, None)
-    assert estimates["recall"][3] == UNDEFINED
+    assert estimates["recall"][3] == UNDEFINED_ESTIMATE
 
 
 def test_undefined_resamples_are_ignored() -> None:
     assert percentile_estimate(0.5, np.array([np.nan, 0.5, 0.5])) == Estimate(0.5, 0.5, 0.5)
     assert percentile_estimate(0.5, np.array([np.nan])) == Estimate(0.5, None, None)
-    assert percentile_estimate(None, np.array([0.5])) == UNDEFINED
+    assert percentile_estimate(None, np.array([0.5])) == UNDEFINED_ESTIMATE
 
 
 def test_metrics_of_many_tables_equal_those_of_each_table() -> None:
-    tables = resampled_counts(np.random.default_rng(0).integers(0, 4, (7, 7)), resamples=20)
+    tables = resampled_counts(np.random.default_rng(0).integers(0, 4, (7, 7)), resample_count=20)
     tables[0, 3] = 0
     for number, table in enumerate(tables):
         per_class = per_class_metrics(table)

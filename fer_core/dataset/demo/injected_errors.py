@@ -36,9 +36,9 @@ class WrongLabel:
 
 @dataclass(frozen=True)
 class InjectedErrors:
-    """All injected errors of the demo set, by row.
+    """All injected errors of the demo set.
 
-    The source of every copy is a correctly labeled face without an error.
+    The source of every copy is a face without an injected error.
 
     Attributes:
         duplicates: Exact copies within train.
@@ -48,8 +48,8 @@ class InjectedErrors:
         near_duplicates: Copies that are a little brighter or darker and shifted by up to one
             pixel; in all splits.
         wrong_labels: All faces whose label is not the emotion that was drawn.
-        blanks: Images with a single pixel intensity.
-        non_faces: Pictures of something else than a face; their labels have no meaning.
+        blanks: Row numbers of images with a single pixel intensity.
+        non_faces: Row numbers of pictures that show no face; their labels have no meaning.
     """
 
     duplicates: tuple[Copy, ...]

@@ -1,8 +1,8 @@
-"""Reading and writing the shipped demo set: ``faces.png`` and ``rows.json`` in this package.
+"""Read and write the shipped demo set: ``faces.png`` and ``rows.json`` in this package.
 
 ``faces.png`` contains the images as tiles of 48x48 pixels, 60 in each row of tiles, left to right
 and top to bottom. ``rows.json`` contains their labels and splits, and the injected errors. Both
-files are made by ``python -m tools.draw_demo`` and never change.
+files were written once by ``python -m tools.draw_demo``; the program only reads them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FACES_FILE = "faces.png"
 _ROWS_FILE = "rows.json"
 
 #: Number of tiles in each row of ``faces.png``.
-_COLUMNS = 60
+_TILES_PER_ROW = 60
 
 
 def load_demo_set() -> FaceSet:
@@ -105,15 +105,15 @@ def _to_tiles(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Unused tiles at the end of the last row are black.
     """
     # The number of rows is rounded up.
-    rows = -(-len(images) // _COLUMNS)
-    tiles = np.zeros((rows * _COLUMNS, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    row_count = -(-len(images) // _TILES_PER_ROW)
+    tiles = np.zeros((row_count * _TILES_PER_ROW, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
     tiles[: len(images)] = images
-    arranged = tiles.reshape(rows, _COLUMNS, FACE_SIZE, FACE_SIZE).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(arranged.reshape(rows * FACE_SIZE, _COLUMNS * FACE_SIZE))
+    arranged = tiles.reshape(row_count, _TILES_PER_ROW, FACE_SIZE, FACE_SIZE).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(arranged.reshape(row_count * FACE_SIZE, _TILES_PER_ROW * FACE_SIZE))
 
 
 def _from_tiles(picture: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
     """Return the first ``count`` tiles as images, uint8 ``[count, 48, 48]``."""
-    rows = picture.shape[0] // FACE_SIZE
-    tiles = picture.reshape(rows, FACE_SIZE, _COLUMNS, FACE_SIZE).transpose(0, 2, 1, 3)
+    row_count = picture.shape[0] // FACE_SIZE
+    tiles = picture.reshape(row_count, FACE_SIZE, _TILES_PER_ROW, FACE_SIZE).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(tiles.reshape(-1, FACE_SIZE, FACE_SIZE)[:count])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_core.charts.dataset import difference_map, intensity_lines
-from fer_core.dataset.appearance import as_picture, gray_histogram, mean_faces
+from fer_core.dataset.appearance import gray_histogram, mean_faces, stretch_contrast
 from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.phrases import counted
 from fer_core.recipes import RECIPES, TrainingConfig
@@ -207,7 +207,7 @@ def _show_mean_faces(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
         "have in common."
     )
     show_faces(
-        [as_picture(mean) for mean in means.values()],
+        [stretch_contrast(mean) for mean in means.values()],
         [plain_text(name) for name in means],
         names=list(means),
     )
@@ -236,7 +236,7 @@ def _show_mean_faces(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
         )
     with explanation:
         show_faces(
-            [as_picture(means[first]), as_picture(means[second])],
+            [stretch_contrast(means[first]), stretch_contrast(means[second])],
             [plain_text(first), plain_text(second)],
             names=[first, second],
         )

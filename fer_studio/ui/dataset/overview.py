@@ -71,7 +71,7 @@ def show_overview(dataset: LoadedDataset) -> None:
 
 def _show_metrics(overview: Overview) -> None:
     sizes = overview.split_sizes
-    evaluated_split = "validation" if sizes["validation"] else overview.reference
+    evaluated_split = "validation" if sizes["validation"] else overview.reference_split
     majority = overview.majority_accuracy(evaluated_split)
     with metric_grid(6):
         st.metric("Images", f"{sum(sizes.values()):,}", border=True, height=METRIC_HEIGHT)
@@ -84,11 +84,13 @@ def _show_metrics(overview: Overview) -> None:
             )
         st.metric(
             "Imbalance",
-            "undefined" if overview.ratio is None else f"{overview.ratio:.1f} : 1",
+            "undefined"
+            if overview.imbalance_ratio is None
+            else f"{overview.imbalance_ratio:.1f} : 1",
             border=True,
             height=METRIC_HEIGHT,
             help="Class imbalance: size of the largest class relative to the smallest, in "
-            f"{overview.reference}.",
+            f"{overview.reference_split}.",
         )
         st.metric(
             # On a phone there is no space for "Majority-class baseline".
@@ -97,8 +99,8 @@ def _show_metrics(overview: Overview) -> None:
             border=True,
             height=METRIC_HEIGHT,
             help=f"Majority-class baseline: accuracy on {evaluated_split} if a model always "
-            f"predicts the largest class of {overview.reference}"
-            + (f", {overview.largest}." if overview.largest else "."),
+            f"predicts the largest class of {overview.reference_split}"
+            + (f", {overview.largest_class}." if overview.largest_class else "."),
         )
 
 
@@ -141,7 +143,7 @@ def _show_table(overview: Overview, name: str) -> None:
 def _table_rows(overview: Overview) -> list[dict[str, object]]:
     weights, shares = overview.class_weights, overview.shares
     rows = []
-    for name in overview.counts[overview.reference]:
+    for name in overview.counts[overview.reference_split]:
         row: dict[str, object] = {"Class": name}
         for split, counts in overview.counts.items():
             if counts:

@@ -148,7 +148,7 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
             )
     chart, explanation = st.columns([3, 2], vertical_alignment="center")
     shares = {
-        agreement.emotion: agreement.share for agreement in class_agreement(faces, votes, split)
+        agreement.class_name: agreement.share for agreement in class_agreement(faces, votes, split)
     }
     with chart:
         show_chart(

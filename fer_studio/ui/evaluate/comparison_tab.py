@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fer_core.bundle import Bundle, list_bundles
 from fer_core.charts.evaluation import difference_intervals
 from fer_core.evaluation.model_comparison import Comparison, compare
-from fer_core.metrics.formatting import UNDEFINED, number, percent
+from fer_core.metrics.formatting import UNDEFINED_TEXT, number, percent
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
@@ -201,7 +201,7 @@ def _show_classes(comparison: Comparison) -> None:
                 for class_comparison in comparison.per_class
             ],
             hide_index=True,
-            placeholder=UNDEFINED,
+            placeholder=UNDEFINED_TEXT,
             alt="F1 and recall of both models per class",
             column_config={
                 **{

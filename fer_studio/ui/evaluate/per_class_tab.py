@@ -13,7 +13,7 @@ from fer_core.charts.evaluation import (
 )
 from fer_core.charts.evaluation.per_class_charts import METRIC_TITLES
 from fer_core.evaluation.per_class import ClassResult
-from fer_core.metrics.formatting import UNDEFINED, number, number_interval
+from fer_core.metrics.formatting import UNDEFINED_TEXT, number, number_interval
 from fer_core.phrases import capitalized
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
@@ -81,7 +81,7 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
         ],
         hide_index=True,
         height=table_height(len(classes), maximum=400),
-        placeholder=UNDEFINED,
+        placeholder=UNDEFINED_TEXT,
         alt="Precision, recall, F1 and their intervals per class",
         column_config={
             "Class": st.column_config.TextColumn(pinned=True, width=90),
