@@ -11,25 +11,25 @@ from fer_studio.ui.analyze.options import choose_options, open_options
 from fer_studio.ui.analyze.photos import collect_photos, show_empty_state, show_privacy
 
 selections = choose_options(load_settings(), title_bar)
-message_place = st.container()
+message_container = st.container()
 collection = collect_photos()
 if not collection.photos:
-    # These elements are in one container. When photos are added, st.empty() below replaces it, so
-    # that they disappear at once instead of moving down step by step while the results are drawn.
+    # When photos are added, st.empty() below replaces this container, so that its elements
+    # disappear at once. Otherwise they would move down step by step while the results are drawn.
     with st.container():
         show_empty_state()
         show_privacy()
         show_responsible_use()
 
 # Imported after the upload field is drawn, because OpenCV and ONNX Runtime take half a second to
-# load on a new server.
+# load on the first visit after a start of the server.
 from fer_studio.ui.analyze.analysis import (
     analyze_photos,
     ask_before_results_are_lost,
     discard_results_except,
 )
 
-with message_place:
+with message_container:
     options = open_options(selections, load_settings())
 discard_results_except(collection.keys)
 ask_before_results_are_lost(collection.photos)

@@ -1,6 +1,6 @@
 """Charts: pure functions from data to figures, one module per subject.
 
-Figures are those of Plotly; charts that are updated live are those of ECharts or Vega-Lite.
-Every figure uses the fixed color of each emotion and labels its axes with units. Fonts and
-backgrounds come from the page's theme, light or dark.
+Most charts are Plotly figures. Charts that are redrawn while they are shown are ECharts options or
+Vega-Lite specifications. Every chart uses the fixed color of each emotion and labels its axes with
+units. Fonts and backgrounds come from the page's theme, light or dark.
 """

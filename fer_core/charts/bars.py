@@ -1,11 +1,11 @@
-"""Horizontal bar charts with one bar per class, or per answer of annotators, such as "unknown"."""
+"""Horizontal bar charts with one bar per class or annotator answer, such as "unknown"."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fer_core.charts.labels import plot_texts
+from fer_core.charts.labels import plotly_texts
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,7 +32,7 @@ def horizontal_bars(
     axis: Mapping[str, Any],
     gap: float = 0.25,
 ) -> go.Figure:
-    """Return bars from the top down, with a text at the end of each bar.
+    """Return a chart of horizontal bars, with a text at the end of each bar.
 
     Args:
         values: Values by class or answer, from the top down.
@@ -49,7 +49,7 @@ def horizontal_bars(
     figure = go.Figure(
         go.Bar(
             x=list(values.values()),
-            y=plot_texts(values),
+            y=plotly_texts(values),
             orientation="h",
             marker_color=[colors.get(answer, ANSWER_GRAY) for answer in values],
             text=list(texts),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.charts.bars import PERCENT_AXIS, horizontal_bars
-from fer_core.charts.labels import height_for, plot_text, plot_texts
+from fer_core.charts.labels import height_for, plotly_text, plotly_texts
 from fer_core.charts.style import GRAY, LEGEND_ABOVE, MARGIN
 from fer_core.classes import class_colors
 from fer_core.dataset.face_set import SPLITS
@@ -63,7 +63,7 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> go.Figure:
     colors = class_colors(classes)
     for split, by_class in shares.items():
         figure.add_bar(
-            x=plot_texts(classes),
+            x=plotly_texts(classes),
             y=[100 * by_class.get(name, 0.0) for name in classes],
             name=split,
             marker={
@@ -124,9 +124,9 @@ def intensity_lines(
             x=centers,
             y=100 * histogram.reshape(-1, bin_width).sum(axis=1),
             mode="lines",
-            name=plot_text(name),
+            name=plotly_text(name),
             line={"color": colors[name], "width": 2},
-            hovertemplate=f"{plot_text(name)}: %{{y:.2f}} % of pixels around intensity %{{x:.0f}}"
+            hovertemplate=f"{plotly_text(name)}: %{{y:.2f}} % of pixels around intensity %{{x:.0f}}"
             "<extra></extra>",
         )
     figure.update_layout(
@@ -162,7 +162,7 @@ def difference_map(difference: NDArray[np.float64], first: str, second: str) -> 
             # Blue to red over white can be distinguished with any color vision deficiency.
             colorscale="RdBu_r",
             colorbar={"title": {"text": "intensity", "side": "right"}, "thickness": 12},
-            hovertemplate=f"{plot_text(first)} minus {plot_text(second)}: "
+            hovertemplate=f"{plotly_text(first)} minus {plotly_text(second)}: "
             "%{z:.1f} intensity levels<br>"
             "column %{x}, row %{y}<extra></extra>",
         )
@@ -210,11 +210,11 @@ def embedding_map(
             x=points[indices, 0],
             y=points[indices, 1],
             mode="markers",
-            name=plot_text(name),
+            name=plotly_text(name),
             marker={"color": colors[name], "size": 6, "opacity": 0.75},
             customdata=rows[indices],
             text=[hover_texts[index] for index in indices],
-            hovertemplate=f"{plot_text(name)}<br>%{{text}}<extra></extra>",
+            hovertemplate=f"{plotly_text(name)}<br>%{{text}}<extra></extra>",
         )
     figure.update_layout(
         height=520,
@@ -242,7 +242,7 @@ def change_bars(before: Mapping[str, int], after: Mapping[str, int]) -> go.Figur
     for name, counts, pattern in (("as imported", before, "/"), ("after decisions", after, "")):
         style = {"pattern": _pattern(pattern)}
         figure.add_bar(
-            x=plot_texts(before),
+            x=plotly_texts(before),
             y=[counts.get(label, 0) for label in before],
             name=name,
             marker={"color": [colors[label] for label in before], **style},

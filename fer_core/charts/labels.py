@@ -1,4 +1,4 @@
-"""The text of class names for Plotly, and the height of a chart for a number of classes."""
+"""Class names escaped for Plotly, and chart heights by number of classes."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterable
 _USUAL_COUNT = 8
 
 
-def plot_text(name: str) -> str:
-    """Return a name in a form that Plotly displays unchanged.
+def plotly_text(name: str) -> str:
+    """Escape a name, so that Plotly displays it unchanged.
 
-    Plotly would interpret HTML tags and placeholders such as ``%{x}``.
+    Without escaping, Plotly would interpret HTML tags and placeholders such as ``%{x}``.
     """
     return html.escape(name, quote=False).replace("%{", "%&#123;")
 
 
-def plot_texts(names: Iterable[str]) -> list[str]:
-    """Return ``plot_text`` of each name."""
-    return [plot_text(name) for name in names]
+def plotly_texts(names: Iterable[str]) -> list[str]:
+    """Return ``plotly_text`` of each name."""
+    return [plotly_text(name) for name in names]
 
 
 def height_for(count: int, *, usual_height: int, per_class: int) -> int:
@@ -27,7 +27,7 @@ def height_for(count: int, *, usual_height: int, per_class: int) -> int:
 
     Args:
         count: Number of classes.
-        usual_height: Height for up to eight classes.
-        per_class: Additional height for each further class.
+        usual_height: Height in pixels for up to eight classes.
+        per_class: Additional height in pixels for each class beyond eight.
     """
     return usual_height + per_class * max(count - _USUAL_COUNT, 0)

@@ -27,7 +27,8 @@ _GAP_SECONDS = 1.5
 _SPANS = (15.0, 30.0, 60.0, 120.0)
 #: Maximum number of points per curve. More points are indistinguishable and slow to draw.
 _MAX_POINTS = 120
-#: Maximum number of classes in the timeline.
+#: Maximum number of classes in the timeline. Each class has a lane: a horizontal strip with its
+#: curve.
 _MAX_LANES = 8
 #: Share of a lane's height that a probability of 1 fills.
 _LANE_SHARE = 0.9
@@ -88,7 +89,7 @@ def timeline_span(end: float) -> float:
 
 
 def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> ChartOption:
-    """Return the probabilities over time, with a lane for each class and a column for each person.
+    """Return the timeline of the probabilities: a lane for each class, a column for each person.
 
     Args:
         rows: Rows of the record of the session.
@@ -101,7 +102,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
     colors = class_colors(rows.classes)
     width = (100 - _NAMES_WIDTH) / len(persons)
     columns = range(len(persons))
-    lefts = [_NAMES_WIDTH + column * width for column in columns]
+    left_edges = [_NAMES_WIDTH + column * width for column in columns]
     return {
         "animation": False,
         "tooltip": {
@@ -117,7 +118,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                 "top": 4,
                 "textStyle": {"fontSize": 13},
             }
-            for person, left in zip(persons, lefts, strict=True)
+            for person, left in zip(persons, left_edges, strict=True)
         ],
         "grid": [
             {
@@ -126,7 +127,7 @@ def emotion_timeline(rows: RecordRows, persons: list[int], *, end: float) -> Cha
                 "top": _TITLE_HEIGHT,
                 "height": len(names) * _LANE_HEIGHT,
             }
-            for left in lefts
+            for left in left_edges
         ],
         "xAxis": [
             {
@@ -209,23 +210,23 @@ def _curves(
     is_person = rows.persons == person
     seconds: NDArray[np.float64] = rows.seconds[is_person]
     percentages = 100.0 * rows.probabilities[is_person]
-    # The number of gaps before each row. Gaps are counted before downsampling, because downsampling
+    # The number of gaps before each row. It is computed from all rows, because downsampling
     # lengthens the time between rows.
-    gaps = np.cumsum(np.diff(seconds, prepend=seconds[:1]) > _GAP_SECONDS, dtype=np.int64)
+    gap_counts = np.cumsum(np.diff(seconds, prepend=seconds[:1]) > _GAP_SECONDS, dtype=np.int64)
     step = max(math.ceil(len(seconds) / _MAX_POINTS), 1)
     # Steps are counted from the end, so that the latest point is always shown.
     seconds, percentages = seconds[::-step][::-1], percentages[::-step][::-1]
-    gaps = gaps[::-step][::-1]
-    first_after_gap = set((np.flatnonzero(np.diff(gaps)) + 1).tolist())
+    gap_counts = gap_counts[::-step][::-1]
+    first_after_gap = set((np.flatnonzero(np.diff(gap_counts)) + 1).tolist())
     curves: dict[str, list[list[float | None]]] = {}
     for lane, name in enumerate(names):
-        base = len(names) - 1 - lane
+        bottom = len(names) - 1 - lane
         points: list[list[float | None]] = []
         for index, percentage in enumerate(percentages[:, rows.classes.index(name)].tolist()):
             time = round(float(seconds[index]), 1)
             if index in first_after_gap:
                 points.append([time, None, None])
-            position = round(base + _LANE_SHARE * percentage / 100, 3)
+            position = round(bottom + _LANE_SHARE * percentage / 100, 3)
             points.append([time, position, round(percentage, 1)])
         curves[name] = points
     return curves
@@ -237,7 +238,7 @@ def shares_height(person_count: int) -> int:
 
 
 def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
-    """Return a bar per person: the share of time in which each emotion was shown.
+    """Return a chart with a bar per person: the share of time in which each emotion was shown.
 
     Args:
         shares: Shares of time by person and class, 0 to 1; the shares of one person sum to 1. The

@@ -1,4 +1,4 @@
-"""Charts of a hyperparameter search: its progress, and what the settings change."""
+"""Charts of a hyperparameter search: its progress, and the effect of the settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from fer_core.charts.labels import plot_text, plot_texts
+from fer_core.charts.labels import plotly_text, plotly_texts
 from fer_core.charts.style import FIRST_COLOR, GRAY, LEGEND_ABOVE, MARGIN, SECOND_COLOR
 from fer_core.recipes import setting_fields
 from fer_core.training.search import StudySummary, TrialSummary
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Color scale from the worst to the best value. It is readable on white and on black, also for
 #: color-blind people.
-_SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
+_COLOR_SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
 _HEIGHT = 340
 
 #: For each metric that a search can optimize: its title, and True if it is drawn in percent.
@@ -58,7 +58,7 @@ def _finished(study: StudySummary) -> list[TrialSummary]:
 def history_chart(study: StudySummary) -> go.Figure:
     """Draw the value of each finished trial, and the best value so far.
 
-    "Value" is the value of the metric that the search optimizes.
+    The value of a trial is its value of the metric that the search optimizes.
     """
     import plotly.graph_objects as go
 
@@ -122,7 +122,7 @@ def importance_chart(importances: dict[str, float]) -> go.Figure:
     figure = go.Figure(
         go.Bar(
             x=[100 * share for _, share in ordered],
-            y=plot_texts(_labels()[name] for name, _ in ordered),
+            y=plotly_texts(_labels()[name] for name, _ in ordered),
             orientation="h",
             marker={"color": FIRST_COLOR},
             text=[f"{100 * share:.1f} %" for _, share in ordered],
@@ -164,7 +164,7 @@ def parallel_chart(study: StudySummary) -> go.Figure:
             dimensions=dimensions,
             line={
                 "color": values,
-                "colorscale": _SCALE,
+                "colorscale": _COLOR_SCALE,
                 "reversescale": study.setup.monitor == "loss",
             },
             labelfont={"size": 13},
@@ -177,14 +177,14 @@ def parallel_chart(study: StudySummary) -> go.Figure:
 def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary]) -> dict[str, Any]:
     """Return the axis of one setting in the chart of parallel coordinates."""
     values = [trial.values.get(name) for trial in finished]
-    label = plot_text(_labels()[name])
+    label = plotly_text(_labels()[name])
     if not _is_number(values):
         texts = sorted({_text(value) for value in values})
         return {
             "label": label,
             "values": [texts.index(_text(value)) for value in values],
             "tickvals": list(range(len(texts))),
-            "ticktext": plot_texts(texts),
+            "ticktext": plotly_texts(texts),
         }
     numbers = [float(value) for value in values if value is not None]
     if not _is_log(name, study):
@@ -214,10 +214,10 @@ def slice_chart(study: StudySummary) -> go.Figure:
         trials = [trial for trial in finished if name in trial.values]
         values = [trial.values[name] for trial in trials]
         is_number = _is_number(values)
-        label = plot_text(_labels()[name])
+        label = plotly_text(_labels()[name])
         figure.add_trace(
             go.Scatter(
-                x=values if is_number else plot_texts(map(_text, values)),
+                x=values if is_number else plotly_texts(map(_text, values)),
                 y=[_value(trial, study) for trial in trials],
                 mode="markers",
                 marker={
@@ -254,7 +254,7 @@ def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go
 
     Args:
         study: The search.
-        curves: The metric by epoch, by the number of the trial; see ``study_curves``.
+        curves: For each trial number, the metric by epoch; see ``study_curves``.
     """
     import plotly.graph_objects as go
 

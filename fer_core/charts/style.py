@@ -1,8 +1,8 @@
 """The template of all Plotly charts: colors, margins, legends, axes with units, lines, labels.
 
 Shares are drawn in percent: their values in a chart are 0 to 100, and their texts have the form
-"68.3 %". The page draws the titles and captions; downloaded pictures contain them, too. The light
-or dark theme determines fonts, backgrounds and grid lines.
+"68.3 %". Titles and captions are not part of a figure: the page draws them around it, and adds them
+to downloaded pictures. The light or dark theme determines fonts, backgrounds and grid lines.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.labels import plot_texts
+from fer_core.charts.labels import plotly_texts
 from fer_core.metrics import Estimate
 from fer_core.metrics.formatting import UNDEFINED_TEXT, percent, percent_interval
 
@@ -82,12 +82,12 @@ def class_axis(classes: Sequence[str], top: float = -0.5) -> dict[str, Any]:
 
     Args:
         classes: Class names in order.
-        top: Upper end of the axis; the first class is at 0.
+        top: Upper end of the axis. The first class is at 0, and each class is 1 high.
     """
     return {
         "type": "category",
         "categoryorder": "array",
-        "categoryarray": plot_texts(classes),
+        "categoryarray": plotly_texts(classes),
         "range": [len(classes) - 0.5, top],
         "ticksuffix": "  ",
         "fixedrange": True,
@@ -98,7 +98,7 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
     """Return the value of a class as a point with its interval, or the word "undefined".
 
     Args:
-        name: The class name as ``plot_text`` returns it.
+        name: The class name as ``plotly_text`` returns it.
         estimate: The value of the class.
         color: The color of the class.
         text: The text above the point of a defined value; may be empty.
@@ -146,7 +146,8 @@ def lines_by_threshold(
         thresholds: Increasing thresholds in percent, ``[n]``.
         lines: The lines, ``[n]`` values each.
         marked_threshold: The threshold marked by a vertical line, in percent.
-        hover: Hover template after the name of a line, with Plotly's ``%{x}`` and ``%{y}``.
+        hover: The part of the hover template after the name of a line, with Plotly's ``%{x}`` and
+            ``%{y}``.
     """
     import plotly.graph_objects as go
 
@@ -169,7 +170,7 @@ def lines_by_threshold(
 
 
 def as_percent(values: Iterable[float | None] | NDArray[np.floating[Any]]) -> list[float | None]:
-    """Return shares, 0 to 1, in percent; undefined shares stay None or NaN."""
+    """Convert shares, 0 to 1, to percent; None and NaN, for undefined shares, are kept."""
     return [None if value is None else 100 * float(value) for value in values]
 
 

@@ -20,7 +20,7 @@ def chart_csv(figure: go.Figure) -> str:
     series if there are several series, x and y, and the ends of the interval if the chart has
     intervals. For a heat map, the file has a row with x, y and value for each cell. Columns are
     named after the axes, with "(%)" for shares. Reference lines are omitted.
-    An undefined value has no row, or an empty cell if it is NaN.
+    A point whose x or y is None has no row. NaN becomes an empty cell.
 
     Args:
         figure: A figure of scatter plots and bars, or of one heat map.
@@ -63,8 +63,8 @@ def _heat_map_table(figure: go.Figure, trace: Any) -> tuple[list[str], list[list
     ]
     rows: list[list[object]] = [
         [_cell(x), _cell(y), _cell(value)]
-        for y, line in zip(ys, values, strict=True)
-        for x, value in zip(xs, _column(line), strict=True)
+        for y, row in zip(ys, values, strict=True)
+        for x, value in zip(xs, _column(row), strict=True)
     ]
     return columns, rows
 
@@ -109,7 +109,10 @@ def _column(values: Any) -> list[Any]:
 
 
 def _cell(value: Any) -> object:
-    """Return a value as a cell: text without markup, a number with six digits, or None for NaN."""
+    """Return a value as a cell: text without markup, a rounded number, or None for NaN.
+
+    Numbers are rounded to six significant digits.
+    """
     if isinstance(value, str):
         return _plain(value)
     number = float(value)
@@ -121,13 +124,13 @@ def _cell(value: Any) -> object:
 def _axis_name(figure: go.Figure, axis: str, default: str = "") -> str:
     """Return the title of an axis with the unit of its ticks.
 
-    If the axis has no title, use ``default`` as its title. If ``default`` is empty, too, use
-    "class" for an axis of texts, and the letter of the axis for an axis of numbers.
+    An axis without a title gets the title ``default``. If ``default`` is empty, the title is
+    "class" for an axis of strings or categories, and the letter of the axis for an axis of numbers.
     """
     layout = figure.layout[f"{axis}axis"]
     title = _plain(layout.title.text or "") or default
     if not title:
-        title = "class" if layout.type == "category" or _is_text(figure, axis) else axis
+        title = "class" if layout.type == "category" or _has_text(figure, axis) else axis
     return _with_unit(title, layout.ticksuffix)
 
 
@@ -136,7 +139,7 @@ def _with_unit(title: str, tick_suffix: str | None) -> str:
     return f"{title} ({unit})" if unit else title
 
 
-def _is_text(figure: go.Figure, axis: str) -> bool:
+def _has_text(figure: go.Figure, axis: str) -> bool:
     values: Sequence[Any] = next((_column(trace[axis]) for trace in figure.data), [])
     return any(isinstance(value, str) for value in values)
 

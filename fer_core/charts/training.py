@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from fer_core.charts.labels import plot_text
+from fer_core.charts.labels import plotly_text
 from fer_core.charts.style import LEGEND_ABOVE, MARGIN
 from fer_core.classes import class_colors
 from fer_core.training.run_folder import EpochRecord
@@ -24,12 +24,12 @@ _VALIDATION_COLOR = "#2B8CCB"
 _SPLIT_COLORS = {"training": "#8A8A8A", "validation": _VALIDATION_COLOR}
 _BEST_COLOR = "#E69F00"
 
-#: Hides the symbols of a layer from screen readers, which read the alternative text of the chart.
-#: Vega would give them a group without a name.
-_UNNAMED: dict[str, Any] = {"aria": False}
+#: Hides the symbols of a layer from screen readers, which would announce them as a group without a
+#: name. Screen readers read the alternative text of the chart instead.
+_HIDDEN_FROM_SCREEN_READERS: dict[str, Any] = {"aria": False}
 
 #: Up to this number of epochs, each epoch gets a marker.
-_MAX_MARKED = 12
+_MAX_MARKED_EPOCHS = 12
 
 _LOG_SCALE: dict[str, Any] = {"type": "log", "nice": False}
 #: Opacity of the unsmoothed curve behind a smoothed curve, and of the band of a standard deviation.
@@ -51,33 +51,31 @@ COMPARED_METRICS: dict[ComparedMetric, tuple[str, bool]] = {
 }
 
 
-def downsampled_positions(
-    values: Sequence[float | None], max_points: int = MAX_POINTS
-) -> list[int]:
-    """Return the positions of those values that preserve the shape of a curve.
+def downsampled_indices(values: Sequence[float | None], max_points: int = MAX_POINTS) -> list[int]:
+    """Return the indices of values that preserve the shape of a curve.
 
     The curve is divided into sections of equal length. The result contains the lowest and the
     highest value of each section, and the first and the last value of the curve.
 
     Args:
-        values: The curve, at equal distances; None is a gap.
-        max_points: Maximum number of positions, at least 4.
+        values: The curve, at equally spaced epochs; None is a gap.
+        max_points: Maximum number of indices, at least 4.
 
     Returns:
-        Increasing positions in ``values``.
+        Increasing indices into ``values``.
     """
     count = len(values)
     if count <= max_points:
         return list(range(count))
-    positions = {0, count - 1}
+    indices = {0, count - 1}
     sections = (max_points - 2) // 2
     for number in range(sections):
         start, end = number * count // sections, (number + 1) * count // sections
-        known = [position for position in range(start, end) if values[position] is not None]
+        known = [index for index in range(start, end) if values[index] is not None]
         if known:
-            positions.add(min(known, key=lambda position: values[position] or 0.0))
-            positions.add(max(known, key=lambda position: values[position] or 0.0))
-    return sorted(positions)
+            indices.add(min(known, key=lambda index: values[index] or 0.0))
+            indices.add(max(known, key=lambda index: values[index] or 0.0))
+    return sorted(indices)
 
 
 def smoothed(values: Sequence[float | None], smoothing: float) -> list[float | None]:
@@ -127,7 +125,7 @@ def loss_curves(
     smoothing: float = 0.0,
     is_log: bool = False,
 ) -> LiveCurves:
-    """Return training and validation loss by epoch.
+    """Return a live chart of training and validation loss by epoch.
 
     A marker on the validation loss shows the best epoch.
 
@@ -156,9 +154,10 @@ def loss_curves(
 def accuracy_curves(
     epochs: Sequence[EpochRecord], best_epoch: int | None = None, *, smoothing: float = 0.0
 ) -> LiveCurves:
-    """Return training and validation accuracy by epoch, in percent.
+    """Return a live chart of training and validation accuracy by epoch, in percent.
 
-    A marker on the validation accuracy shows the best epoch.
+    A marker on the validation accuracy shows the best epoch. The arguments are those of
+    ``loss_curves``.
     """
     curves = {
         "training": [100 * record.accuracy for record in epochs],
@@ -176,7 +175,7 @@ def accuracy_curves(
 
 
 def recall_curves(epochs: Sequence[EpochRecord], *, smoothing: float = 0.0) -> LiveCurves:
-    """Return validation recall per class, in percent; undefined values are gaps."""
+    """Return a live chart of validation recall per class, in percent; undefined values are gaps."""
     curves: dict[str, list[float | None]] = {}
     classes = list(dict.fromkeys(name for record in epochs for name in record.validation_recall))
     for name in classes:
@@ -194,7 +193,7 @@ def recall_curves(epochs: Sequence[EpochRecord], *, smoothing: float = 0.0) -> L
 
 
 def learning_rate_curve(epochs: Sequence[EpochRecord]) -> LiveCurves:
-    """Return the learning rate at the end of each epoch, on a logarithmic axis."""
+    """Return a live chart of the learning rate at the end of each epoch, on a logarithmic axis."""
     # A cosine schedule may end at exactly 0, which a logarithmic axis cannot show.
     rates = [record.learning_rate if record.learning_rate > 0 else None for record in epochs]
     return _live_curves(
@@ -253,11 +252,11 @@ def grouped_curves(
 ) -> go.Figure:
     """Draw the mean of a metric over the runs of each group, with a band of ± 1 standard deviation.
 
-    A group is drawn up to the last epoch that all its runs have finished. A group of one run has no
-    band.
+    The runs of a group differ only in their seeds. The curve of a group ends at the last epoch that
+    all its runs have finished. A group of one run has no band.
 
     Args:
-        groups: The epochs of each run of a group, by the title of the group.
+        groups: For the title of each group, the epochs of each of its runs.
         metric_name: A key of ``COMPARED_METRICS``.
         smoothing: See ``smoothed``. Means and deviations are smoothed.
         is_log: True for a logarithmic axis.
@@ -285,7 +284,7 @@ def grouped_curves(
 
 
 def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
-    """Draw training and validation accuracy by epoch, in percent, for the HTML report."""
+    """Return a Plotly figure of training and validation accuracy, in percent, for the report."""
     return _split_lines(
         epochs,
         "accuracy",
@@ -298,7 +297,7 @@ def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
 
 
 def loss_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
-    """Draw training and validation loss by epoch, for the HTML report."""
+    """Return a Plotly figure of training and validation loss, for the report."""
     return _split_lines(
         epochs,
         "loss (cross-entropy)",
@@ -375,15 +374,15 @@ def _add_curve(
     """
     import plotly.graph_objects as go
 
-    positions = downsampled_positions(values)
+    indices = downsampled_indices(values)
     is_background = number_format is None
-    # A curve of few points gets markers, because a line through a single point is invisible.
-    has_markers = len(positions) <= _MAX_MARKED and not is_background
+    # Short curves get markers, because a curve of one point would be invisible without a marker.
+    has_markers = len(indices) <= _MAX_MARKED_EPOCHS and not is_background
     figure.add_trace(
         go.Scatter(
-            x=[epochs[position].epoch for position in positions],
-            y=[values[position] for position in positions],
-            name=plot_text(name),
+            x=[epochs[index].epoch for index in indices],
+            y=[values[index] for index in indices],
+            name=plotly_text(name),
             mode="lines+markers" if has_markers else "lines",
             line=line,
             marker={"size": 6},
@@ -439,30 +438,30 @@ def _live_curves(
     smoothing: float = 0.0,
     scale: dict[str, Any] | None = None,
 ) -> LiveCurves:
-    """Return the rows and the specification of a chart of curves."""
+    """Return a live chart of curves, one for each entry of ``curves``."""
     smoothed_curves = {name: smoothed(values, smoothing) for name, values in curves.items()}
-    # All curves have points at the same epochs. The best epoch is one of them.
-    positions = sorted(
+    # All curves have points at the same epochs. These always include the best epoch.
+    indices = sorted(
         {
-            position
+            index
             for values in curves.values()
-            for position in downsampled_positions(values, _points_per_curve(curves))
+            for index in downsampled_indices(values, _points_per_curve(curves))
         }
         | ({best_epoch - 1} if best_epoch is not None and best_epoch <= len(epochs) else set())
     )
     rows = [
         {
-            "epoch": epochs[position].epoch,
+            "epoch": epochs[index].epoch,
             "curve": name,
-            "value": smoothed_curves[name][position],
-            "is_best": epochs[position].epoch == best_epoch and name == "validation",
-            # A curve of few points gets markers, because a line through a single point is
-            # invisible.
-            "has_marker": len(epochs) <= _MAX_MARKED,
+            "value": smoothed_curves[name][index],
+            "is_best": epochs[index].epoch == best_epoch and name == "validation",
+            # Short curves get markers, because a curve of one point would be invisible without a
+            # marker.
+            "has_marker": len(epochs) <= _MAX_MARKED_EPOCHS,
         }
-        | ({"raw": values[position]} if smoothing else {})
+        | ({"raw": values[index]} if smoothing else {})
         for name, values in curves.items()
-        for position in positions
+        for index in indices
     ]
     specification = _specification(list(curves), colors, quantity, number_format, scale or {})
     if smoothing:
@@ -473,7 +472,8 @@ def _live_curves(
 def _add_raw_curves(specification: dict[str, Any]) -> None:
     """Add the unsmoothed curves to a Vega-Lite specification.
 
-    They are drawn behind the smoothed curves, and the best epoch is marked on them.
+    They are drawn behind the smoothed curves. The marker of the best epoch moves to the unsmoothed
+    curve.
     """
     line, _, best_marker, _ = specification["layer"]
     raw_values = {**line["encoding"]["y"], "field": "raw"}
@@ -555,7 +555,13 @@ def _specification(
             },
             {
                 "transform": [{"filter": "datum.has_marker"}],
-                "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1, **_UNNAMED},
+                "mark": {
+                    "type": "point",
+                    "filled": True,
+                    "size": 45,
+                    "opacity": 1,
+                    **_HIDDEN_FROM_SCREEN_READERS,
+                },
                 "encoding": {"y": value, "color": color},
             },
             {
@@ -567,7 +573,7 @@ def _specification(
                     "size": 150,
                     "opacity": 1,
                     "color": _BEST_COLOR,
-                    **_UNNAMED,
+                    **_HIDDEN_FROM_SCREEN_READERS,
                 },
                 "encoding": {"y": value},
             },

@@ -21,13 +21,14 @@ _ABSENCE_STEPS = 4
 _MIN_STEP = 0.02
 #: Possible distances between labels on the time axis, in seconds.
 _TICK_STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-#: Maximum number of such distances on an axis of up to eight hours. A longer axis has more.
+#: Maximum number of these distances on an axis. Only an axis of more than eight hours has more,
+#: because no distance is longer than one hour.
 _MAX_TICK_STEPS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class PersonLanes:
-    """The curves of a person.
+    """The curves of a person, one for each class, each drawn in its own lane.
 
     Attributes:
         title: The person's name.
@@ -51,8 +52,8 @@ def emotion_lanes(
 ) -> list[PersonLanes]:
     """Return the curves of a timeline.
 
-    Each curve has at most 600 points, and an additional point of NaN in each gap. A gap is a time
-    in which the person is absent.
+    Each curve has at most 600 points, and an additional NaN for each time in which the person is
+    absent.
 
     Args:
         table: The faces of the video.
@@ -96,12 +97,12 @@ def downsampled(
     if len(seconds) <= _MAX_POINTS:
         return seconds, values.astype(np.float64)
     width = max(end - start, 1e-9) / _MAX_POINTS
-    part = np.minimum(((seconds - start) / width).astype(int), _MAX_POINTS - 1)
-    is_filled = np.bincount(part, minlength=_MAX_POINTS) > 0
+    part_indices = np.minimum(((seconds - start) / width).astype(int), _MAX_POINTS - 1)
+    is_filled = np.bincount(part_indices, minlength=_MAX_POINTS) > 0
     peaks = np.full((_MAX_POINTS, values.shape[1]), np.nan)
     # The times increase, so all values of a part are next to each other.
-    first = np.flatnonzero(np.diff(part, prepend=-1))
-    peaks[is_filled] = np.fmax.reduceat(values, first, axis=0)
+    part_starts = np.flatnonzero(np.diff(part_indices, prepend=-1))
+    peaks[is_filled] = np.fmax.reduceat(values, part_starts, axis=0)
     middles = start + (np.arange(_MAX_POINTS, dtype=np.float64) + 0.5) * width
     return np.asarray(middles, np.float64), peaks
 
@@ -138,9 +139,9 @@ def _with_absences(
     seconds: NDArray[np.float64], values: NDArray[np.float64], step: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Insert a point of NaN where the person is absent, so that no line is drawn there."""
-    before = np.flatnonzero(np.diff(seconds) > _ABSENCE_STEPS * step + 1e-6)
-    middles = (seconds[before] + seconds[before + 1]) / 2
+    last_before_gap = np.flatnonzero(np.diff(seconds) > _ABSENCE_STEPS * step + 1e-6)
+    middles = (seconds[last_before_gap] + seconds[last_before_gap + 1]) / 2
     return (
-        np.insert(seconds, before + 1, middles),
-        np.insert(values, before + 1, np.nan, axis=0),
+        np.insert(seconds, last_before_gap + 1, middles),
+        np.insert(values, last_before_gap + 1, np.nan, axis=0),
     )

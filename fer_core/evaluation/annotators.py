@@ -30,12 +30,12 @@ class VoteEvaluation:
         result: The evaluation with the plurality of the votes as the true class. It contains the
             images on which one class has the most votes. An answer that only one annotator chose
             does not count.
-        voted: Number of images with votes.
-        no_votes: Number of images without votes.
-        other_answer: Number of images on which an answer that is not a class, such as unknown, has
-            at least as many votes as every class. An answer that only one
-            annotator chose does not count.
-        ties: Number of images on which several classes have the most votes.
+        voted_count: Number of images with votes.
+        unvoted_count: Number of images without votes.
+        other_answer_count: Number of images on which an answer that is not a class, such as
+            unknown, has at least as many votes as every class. An answer that only one annotator
+            chose does not count.
+        tie_count: Number of images on which several classes have the most votes.
         cross_entropy: Mean cross-entropy of the model's probabilities to the distribution of the
             votes, natural logarithm. Images with a tie are included.
         annotator_agreement: Mean agreement of one annotator with the plurality of the others, on
@@ -48,10 +48,10 @@ class VoteEvaluation:
     """
 
     result: EvaluationResult
-    voted: int
-    no_votes: int
-    other_answer: int
-    ties: int
+    voted_count: int
+    unvoted_count: int
+    other_answer_count: int
+    tie_count: int
     cross_entropy: Estimate
     annotator_agreement: Estimate
     model_agreement: Estimate
@@ -60,11 +60,11 @@ class VoteEvaluation:
 
     @property
     def summary(self) -> str:
-        """The values that ``result`` does not have, as text of four lines."""
+        """The values that are not in ``result``, as a text of four lines."""
         return (
-            f"left out: {self.ties:,} images with tied votes, {self.other_answer:,} on which no "
-            f"emotion has more votes than answers such as unknown, {self.no_votes:,} without "
-            "votes\n"
+            f"left out: {self.tie_count:,} images with tied votes, {self.other_answer_count:,} on "
+            f"which no emotion has more votes than answers such as unknown, {self.unvoted_count:,} "
+            "without votes\n"
             f"cross-entropy to the votes {_with_interval(self.cross_entropy, number)}\n"
             f"agreement with the plurality of all annotators but one: the remaining annotator "
             f"{_with_interval(self.annotator_agreement, percent)}, the model "
@@ -76,10 +76,10 @@ class VoteEvaluation:
     def to_json(self) -> dict[str, Any]:
         """Return the value of ``votes`` in the JSON output of commands."""
         return {
-            "voted": self.voted,
-            "no_votes": self.no_votes,
-            "other_answer": self.other_answer,
-            "ties": self.ties,
+            "voted": self.voted_count,
+            "no_votes": self.unvoted_count,
+            "other_answer": self.other_answer_count,
+            "ties": self.tie_count,
             "cross_entropy": self.cross_entropy.to_json(),
             "annotator_agreement": self.annotator_agreement.to_json(),
             "model_agreement": self.model_agreement.to_json(),
@@ -120,14 +120,14 @@ def evaluate_against_votes(result: EvaluationResult, counts: NDArray[np.uint8]) 
     annotator_agreement, model_agreement = leave_one_out_agreement(
         evaluated_counts, votes_result.predicted, answer_columns(result.classes)
     )
-    # With the tolerance, an image is clear even if a rounding error lowers its share a little.
+    # The tolerance of 1e-9 allows for rounding errors in the product.
     is_clear = evaluated_counts.max(axis=1) >= CLEAR_SHARE * evaluated_counts.sum(axis=1) - 1e-9
     return VoteEvaluation(
         result=votes_result,
-        voted=int(has_votes.sum()),
-        no_votes=int((~has_votes).sum()),
-        other_answer=int((has_votes & ~is_usable).sum()),
-        ties=int(is_usable.sum()) - votes_result.n,
+        voted_count=int(has_votes.sum()),
+        unvoted_count=int((~has_votes).sum()),
+        other_answer_count=int((has_votes & ~is_usable).sum()),
+        tie_count=int(is_usable.sum()) - votes_result.n,
         cross_entropy=mean_estimate(
             cross_entropies(distributions[is_usable], result.probabilities[is_usable])
         ),
@@ -168,7 +168,7 @@ def _with_votes_warning(votes_result: EvaluationResult, count: int) -> Evaluatio
 def leave_one_out_agreement(
     counts: NDArray[np.uint8],
     predicted: NDArray[np.integer[Any]],
-    columns: Sequence[int],
+    class_columns: Sequence[int],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compare each annotator, and the prediction, with the plurality of the other annotators.
 
@@ -178,7 +178,7 @@ def leave_one_out_agreement(
     Args:
         counts: Votes per answer, uint8 ``[n, answers]``, at least two for each image.
         predicted: Predicted classes, ``[n]``.
-        columns: The column of ``counts`` for each class.
+        class_columns: The column of ``counts`` for each class.
 
     Returns:
         Two arrays, float64 ``[n]``. The first contains how often the annotator who is left out
@@ -187,7 +187,7 @@ def leave_one_out_agreement(
     """
     votes = counts.astype(np.int64)
     images = np.arange(len(votes))
-    predicted_answers = np.asarray(columns)[predicted]
+    predicted_answers = np.asarray(class_columns)[predicted]
     annotator_sum = np.zeros(len(votes))
     model_sum = np.zeros(len(votes))
     # The votes of the others depend only on the answer of the annotator who is left out. They are

@@ -22,7 +22,7 @@ from fer_core.settings import Settings
 #: images of FER2013 take 1 MB.
 MAX_FILES = 200
 
-#: Version of the file format; changes with the format or the meaning of the content.
+#: Version of the file format. Increase it when the format or the meaning of the content changes.
 _FORMAT_VERSION = "2"
 
 _log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ class CachedPrediction:
         is_near_duplicate: True for images that appear in train as near-duplicates only, bool
             ``[n]``.
         is_near_duplicate_of_trained: True for near-duplicates of an image that the model was
-            trained on, bool ``[n]``. None if the bundle does not contain the hashes of these
-            images, and in files of earlier versions.
+            trained on, bool ``[n]``. None in files of earlier versions, and if the bundle does not
+            contain the hashes of its training images.
     """
 
     labels: NDArray[np.int8]

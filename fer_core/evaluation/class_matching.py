@@ -64,8 +64,8 @@ def match_rows(
     Raises:
         InputError: The model has none of the classes of these images.
     """
-    positions = _positions(face_set.classes, model_classes)
-    labels = positions[face_set.labels[rows]]
+    model_indices = _model_indices(face_set.classes, model_classes)
+    labels = model_indices[face_set.labels[rows]]
     is_known = labels >= 0
     if not is_known.any():
         raise InputError(
@@ -82,7 +82,7 @@ def match_rows(
     return MatchedRows(rows[is_known], labels[is_known], left_out)
 
 
-def _positions(classes: Sequence[str], model_classes: Sequence[str]) -> NDArray[np.int8]:
+def _model_indices(classes: Sequence[str], model_classes: Sequence[str]) -> NDArray[np.int8]:
     """Return the index of each class among the model's classes; -1 if it is not one of them."""
-    positions = [match_class(name, model_classes) for name in classes]
-    return np.array([-1 if position is None else position for position in positions], np.int8)
+    matches = [match_class(name, model_classes) for name in classes]
+    return np.array([-1 if index is None else index for index in matches], np.int8)

@@ -1,7 +1,7 @@
 """Metrics of many confusion matrices at once, for the bootstrap.
 
-``confusions`` contains the counts of all matrices, ``[tables, classes, classes]``: rows true,
-columns predicted. Undefined values are NaN.
+The parameter ``confusions`` contains one or more matrices, ``[tables, classes, classes]``: rows are
+true classes, columns are predicted classes. Undefined values are NaN.
 """
 
 from __future__ import annotations

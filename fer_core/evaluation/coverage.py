@@ -37,21 +37,21 @@ class CoveragePoint:
     Attributes:
         threshold: A prediction is accepted if its confidence is at or above this value.
         coverage: Share of accepted predictions.
-        accepted: Number of accepted predictions.
+        accepted_count: Number of accepted predictions.
         accuracy: Accuracy of the accepted predictions with Wilson's interval; undefined if there
             are none.
     """
 
     threshold: float
     coverage: float
-    accepted: int
+    accepted_count: int
     accuracy: Estimate
 
 
 def coverage_curve(
     confidence: NDArray[np.floating], is_correct: NDArray[np.bool_]
 ) -> CoverageCurve:
-    """Compute coverage and accuracy for each minimum confidence.
+    """Compute coverage and accuracy for 101 minimum confidences from 0 to 1.
 
     Args:
         confidence: Probability of the predicted class, ``[n]`` with at least one image.
@@ -59,10 +59,12 @@ def coverage_curve(
     """
     thresholds = np.linspace(0, 1, 101)
     levels = thresholds - _TOLERANCE
-    accepted = len(confidence) - np.searchsorted(np.sort(confidence), levels)
+    accepted_counts = len(confidence) - np.searchsorted(np.sort(confidence), levels)
     confidence_of_correct = np.sort(confidence[is_correct])
-    correct = len(confidence_of_correct) - np.searchsorted(confidence_of_correct, levels)
-    return CoverageCurve(thresholds, accepted / len(confidence), ratio(correct, accepted))
+    correct_counts = len(confidence_of_correct) - np.searchsorted(confidence_of_correct, levels)
+    return CoverageCurve(
+        thresholds, accepted_counts / len(confidence), ratio(correct_counts, accepted_counts)
+    )
 
 
 def coverage_point(
@@ -70,10 +72,10 @@ def coverage_point(
 ) -> CoveragePoint:
     """Compute coverage and accuracy for one minimum confidence (0 to 1)."""
     is_accepted = confidence >= threshold - _TOLERANCE
-    accepted = int(is_accepted.sum())
+    accepted_count = int(is_accepted.sum())
     return CoveragePoint(
         threshold=threshold,
-        coverage=accepted / len(confidence),
-        accepted=accepted,
-        accuracy=proportion_estimate(int(is_correct[is_accepted].sum()), accepted),
+        coverage=accepted_count / len(confidence),
+        accepted_count=accepted_count,
+        accuracy=proportion_estimate(int(is_correct[is_accepted].sum()), accepted_count),
     )

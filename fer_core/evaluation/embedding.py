@@ -14,8 +14,8 @@ from fer_core.evaluation.features import FaceFeatures
 from fer_core.evaluation.label_candidates import principal_components
 from fer_core.progress import ProgressReport
 
-#: Maximum number of points. More points would overlap, and t-SNE would take very long.
-MAX_SAMPLE = 5000
+#: Maximum number of images. With more images, points would overlap, and t-SNE would take very long.
+MAX_SAMPLE_SIZE = 5000
 
 #: Number of principal components to which t-SNE is applied.
 _COMPONENTS = 30
@@ -30,13 +30,13 @@ class Embedding:
 
     Attributes:
         rows: Rows of the images, intp ``[m]``, ascending.
-        points: float32 ``[m, 2]``.
+        coordinates: The position of each image in two dimensions, float32 ``[m, 2]``.
         method: ``tsne`` or ``pca``.
-        note: Sentences on how to interpret the points.
+        note: Sentences on how to interpret the coordinates.
     """
 
     rows: NDArray[np.intp]
-    points: NDArray[np.float32]
+    coordinates: NDArray[np.float32]
     method: str
     note: str
 
@@ -47,7 +47,7 @@ def embed(
     *,
     method: Literal["tsne", "pca"] = "tsne",
     split: str = "all",
-    sample: int = 2000,
+    sample_size: int = 2000,
     seed: int = 0,
     report: ProgressReport | None = None,
 ) -> Embedding:
@@ -64,8 +64,8 @@ def embed(
         features: The features of the images, computed by a model.
         method: ``tsne`` or ``pca``.
         split: The split to embed, or ``all``.
-        sample: Number of images in the sample, up to 5,000. The sample is stratified by class. For
-            each class that would be missing from the sample, one image is added.
+        sample_size: Number of images in the sample, up to 5,000. The sample is stratified by class.
+            For each class that would be missing from the sample, one image is added.
         seed: Seed of the sample and of t-SNE.
         report: Called with the number of finished steps and their total.
 
@@ -81,23 +81,23 @@ def embed(
             f"An embedding needs at least {_MIN_IMAGES} images, and {split} has {len(all_rows)}; "
             "choose another split."
         )
-    rows = _stratified(face_set.labels, all_rows, min(sample, MAX_SAMPLE), seed)
+    rows = _stratified(face_set.labels, all_rows, min(sample_size, MAX_SAMPLE_SIZE), seed)
     steps = 2
     components = principal_components(features.values[rows], _COMPONENTS)
     if report is not None:
         report(1, steps)
     if method == "pca":
-        points, note = components[:, :2], "The axes are the first two principal components"
+        coordinates, note = components[:, :2], "The axes are the first two principal components"
     else:
-        points = _tsne(components, seed)
+        coordinates = _tsne(components, seed)
         note = "Close points have similar features; distances between clusters have no meaning"
     if report is not None:
         report(steps, steps)
-    if points.shape[1] < 2:
-        points = np.pad(points, ((0, 0), (0, 2 - points.shape[1])))
+    if coordinates.shape[1] < 2:
+        coordinates = np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
     selection = "Stratified sample of" if len(rows) < len(all_rows) else "All"
     note += f". {selection} {len(rows):,} images."
-    return Embedding(rows, np.asarray(points, np.float32), method, note)
+    return Embedding(rows, np.asarray(coordinates, np.float32), method, note)
 
 
 def _stratified(
@@ -105,7 +105,7 @@ def _stratified(
 ) -> NDArray[np.intp]:
     """Return a stratified sample of the rows, in ascending order.
 
-    The sample has ``count`` rows, or one more for each class that these rows would not include.
+    The sample has ``count`` rows, plus one for each class of ``rows`` that would be missing.
     """
     if len(rows) <= count:
         return rows
@@ -130,7 +130,7 @@ def _tsne(components: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     if initial.shape[1] < 2:
         initial = np.pad(initial, ((0, 0), (0, 1)))
     projection = TSNE(
-        perplexity=min(30, (len(components) - 1) / 3),  # lower than usual for few images
+        perplexity=min(30, (len(components) - 1) / 3),  # below the usual 30 for few images
         init=initial.astype(np.float32),
         learning_rate="auto",
         max_iter=_ITERATIONS,

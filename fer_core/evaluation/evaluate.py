@@ -61,7 +61,7 @@ def evaluate_split(
         is_demo_data: True if the data is the drawn demo set.
         curation: Fingerprint of the curation that was applied to ``face_set``; None if there is
             none.
-        predictor: The predictor of the bundle, if it is already open.
+        predictor: The predictor of the bundle; None to open it if it is needed.
         report: Called with the number of predicted images and their total.
 
     Raises:
@@ -95,9 +95,10 @@ def _evaluate(
     report: ProgressReport | None,
     imported: FaceSet,
 ) -> EvaluationResult:
-    """Evaluate a bundle on a split, as described in ``evaluate_split``.
+    """Evaluate a bundle on a split of imported or curated data; see ``evaluate_split``.
 
-    If ``face_set`` is curated, ``imported`` is the data before the curation.
+    If ``face_set`` is curated, ``imported`` is the data before the curation. Otherwise, both are
+    the same object.
     """
     classes = bundle.record.classes
     matched = match_rows(face_set, _rows_of(face_set, split), classes, bundle.name)
@@ -139,7 +140,7 @@ def _evaluate(
         temperature=bundle.temperature,
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
-        # In the cache, only images outside train are leaked; in the result, also images in train.
+        # The cache marks only images outside train as leaked. The result also marks those in train.
         is_leaked=prediction.is_leaked | _in_train(face_set, rows),
         is_near_duplicate=prediction.is_near_duplicate,
         data_fingerprint=face_set.fingerprint,
@@ -207,7 +208,7 @@ def evaluate_curated(
         settings: Contains the cache folder.
         dataset_name: The name of the data.
         is_demo_data: True if the data is the drawn demo set.
-        predictor: The predictor of the bundle, if it is already open.
+        predictor: The predictor of the bundle; None to open it if it is needed.
         report: Called with the number of predicted images and their total.
 
     Raises:
@@ -239,11 +240,11 @@ def curation_summary(curated: CuratedFaceSet, split: str) -> str:
     splits = SPLITS if split == "all" else (split,)
     dropped = sum(curated.dropped[name] for name in splits)
     relabeled = sum(curated.relabeled[name] for name in splits)
-    images = f"{split} images" if split != "all" else "images"
+    images_text = f"{split} images" if split != "all" else "images"
     if not dropped and not relabeled:
-        return f"The curation is applied; it does not change the {images}."
+        return f"The curation is applied; it does not change the {images_text}."
     return (
-        f"The curation is applied: of the {images} {dropped:,} "
+        f"The curation is applied: of the {images_text} {dropped:,} "
         f"{'is' if dropped == 1 else 'are'} left out and {relabeled:,} "
         f"{'has' if relabeled == 1 else 'have'} a new label. These metrics cannot be compared "
         "with metrics on the published data"
@@ -286,7 +287,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
     )
 
 
-def stored_predictions(bundle: Bundle) -> EvaluationResult:
+def evaluate_stored_predictions(bundle: Bundle) -> EvaluationResult:
     """Evaluate the validation predictions that are stored in a bundle. No images are needed.
 
     Raises:
@@ -394,7 +395,7 @@ def _predict(
 def _leak_flags(
     face_set: FaceSet, rows: NDArray[np.intp], hashes: ImageHashes | None
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_] | None]:
-    """Compute three attributes of ``CachedPrediction``.
+    """Compute the three attributes of ``CachedPrediction`` about copies in train.
 
     Args:
         face_set: The data.
@@ -427,8 +428,8 @@ def _leak_flags(
 def _is_complete(prediction: CachedPrediction, has_hashes: bool) -> bool:
     """Return False if ``is_near_duplicate_of_trained`` is missing and should be computed.
 
-    It is missing in files of earlier versions. It can be computed only with hashes of the training
-    images, and it is needed only if there are near-duplicates.
+    The attribute is missing in files of earlier versions. It can be computed only with hashes of
+    the training images, and it is needed only if there are near-duplicates.
     """
     is_known = prediction.is_near_duplicate_of_trained is not None
     return is_known or not has_hashes or not prediction.is_near_duplicate.any()
@@ -445,15 +446,15 @@ _in_flight: dict[str, tuple[threading.Lock, int]] = {}
 
 @contextmanager
 def _locked_key(key: str) -> Iterator[None]:
-    """Let only one thread at a time work on a key; the next thread then finds a cached result."""
+    """Make other threads with the same key wait, so that they find the result in the cache."""
     with _in_flight_lock:
-        lock, threads = _in_flight.get(key, (threading.Lock(), 0))
-        _in_flight[key] = lock, threads + 1
+        lock, thread_count = _in_flight.get(key, (threading.Lock(), 0))
+        _in_flight[key] = lock, thread_count + 1
     try:
         with lock:
             yield
     finally:
         with _in_flight_lock:
-            lock, threads = _in_flight.pop(key)
-            if threads > 1:
-                _in_flight[key] = lock, threads - 1
+            lock, thread_count = _in_flight.pop(key)
+            if thread_count > 1:
+                _in_flight[key] = lock, thread_count - 1

@@ -1,4 +1,4 @@
-"""Heat maps of the face regions that support a predicted emotion: Grad-CAM or occlusion."""
+"""Heat maps of the face regions that support a class: Grad-CAM or occlusion."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _SIDE = INPUT_SHAPE[0]
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """A heat map of the regions that support an emotion.
+    """A heat map of the regions that support a class.
 
     Attributes:
-        heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the emotion.
-        emotion: Index of the class.
+        heat: float32 ``[48, 48]``, 0 to 1; all 0 if no region supports the class.
+        class_index: Index of the class.
         method: ``grad-cam`` or ``occlusion``.
         note: One or two sentences on how to interpret the heat map.
     """
 
     heat: NDArray[np.float32]
-    emotion: int
+    class_index: int
     method: str
     note: str
 
@@ -78,12 +78,12 @@ class Explainer:
         self._heat_map_method = _choose_method(model, bundle.record, predictor)
         self.method = self._heat_map_method.method
 
-    def explain(self, crop: NDArray[np.uint8], emotion: int) -> Explanation:
-        """Return the heat map of an emotion.
+    def explain(self, crop: NDArray[np.uint8], class_index: int) -> Explanation:
+        """Return the heat map of a class for one face.
 
         Args:
             crop: Gray, uint8 ``[48, 48]``, the input of the predictor.
-            emotion: Index of the class, usually of the predicted class.
+            class_index: Index of the class, usually of the predicted class.
 
         Raises:
             ValueError: ``crop`` has another shape or type, or the index is out of range.
@@ -93,17 +93,17 @@ class Explainer:
                 f"crop should be uint8 [{_SIDE}, {_SIDE}]. "
                 f"Received: {crop.dtype} {list(crop.shape)}"
             )
-        if not 0 <= emotion < len(self._classes):
+        if not 0 <= class_index < len(self._classes):
             raise ValueError(
-                f"emotion should be 0 to {len(self._classes) - 1}. Received: {emotion}"
+                f"class_index should be 0 to {len(self._classes) - 1}. Received: {class_index}"
             )
-        heat = self._heat_map_method.heat(crop, emotion)
+        heat = self._heat_map_method.heat(crop, class_index)
         note = (
             self._heat_map_method.note
             if heat.any()
             else "No region of this face supports this class."
         )
-        return Explanation(heat, emotion, self.method, note)
+        return Explanation(heat, class_index, self.method, note)
 
 
 class _HeatMapMethod(Protocol):
@@ -112,7 +112,7 @@ class _HeatMapMethod(Protocol):
     method: str
     note: str
 
-    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]: ...
+    def heat(self, crop: NDArray[np.uint8], class_index: int) -> NDArray[np.float32]: ...
 
 
 def _choose_method(
@@ -133,7 +133,7 @@ class _GradCam:
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
     localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
     convolution, with negative values set to 0. The weight of a feature map is the mean derivative
-    of the emotion's score with respect to the values of the map. The sum of these derivatives is
+    of the score of the class with respect to the values of the map. The sum of these derivatives is
     the derivative with respect to a constant that is added to the whole map. This derivative is
     approximated by a central difference: the head (the network after this convolution) computes the
     score for the map plus a small step and for the map minus this step. One batch contains both
@@ -149,19 +149,21 @@ class _GradCam:
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
         self._cut = cut
         self._record = record
-        self._positions = record.output_positions
+        self._output_positions = record.output_positions
 
-    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
+    def heat(self, crop: NDArray[np.uint8], class_index: int) -> NDArray[np.float32]:
         """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         pixels = network_input(crop[np.newaxis], self._record)
-        heat = self._map_of_image(pixels, emotion)
+        heat = self._map_of_image(pixels, class_index)
         if self._record.flip_averaging:
             # The prediction is the mean over the face and its mirror image, and so is the heat map.
-            heat = (heat + self._map_of_image(pixels[:, :, ::-1], emotion)[:, ::-1]) / np.float32(2)
+            heat = (
+                heat + self._map_of_image(pixels[:, :, ::-1], class_index)[:, ::-1]
+            ) / np.float32(2)
         return _resized_and_scaled(heat)
 
-    def _map_of_image(self, pixels: NDArray[np.float32], emotion: int) -> NDArray[np.float32]:
-        """Return the heat map of one image, in the size of the feature maps and not yet scaled."""
+    def _map_of_image(self, pixels: NDArray[np.float32], class_index: int) -> NDArray[np.float32]:
+        """Return the unscaled heat map of one image, in the size of the feature maps."""
         (maps,) = self._cut.body(np.ascontiguousarray(pixels))
         count = len(maps)
         step = np.float32(_STEP_SHARE * max(float(maps.std()), 1e-6))
@@ -169,14 +171,14 @@ class _GradCam:
         channels = np.arange(count)
         shifted[channels, channels] += step
         shifted[count + channels, channels] -= step
-        scores = self._cut.head(shifted)[:, self._positions[emotion]].astype(np.float64)
+        scores = self._cut.head(shifted)[:, self._output_positions[class_index]].astype(np.float64)
         slopes = (scores[:count] - scores[count:]) / (2 * float(step))
         weights = slopes / (maps.shape[1] * maps.shape[2])
         return np.asarray(np.maximum(np.tensordot(weights, maps, axes=1), 0), np.float32)
 
 
 class _Occlusion:
-    """The decrease of the probability of the emotion when a part of the face is covered.
+    """The decrease of the probability of the class when a part of the face is covered.
 
     After Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014: a
     gray square is moved over the face, and the value of each pixel is the mean decrease of the log
@@ -192,18 +194,18 @@ class _Occlusion:
             f"does not support Grad-CAM: {reason})."
         )
 
-    def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
+    def heat(self, crop: NDArray[np.uint8], class_index: int) -> NDArray[np.float32]:
         """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
         starts = range(0, _SIDE - _PATCH + 1, _STRIDE)
-        positions = [(top, left) for top in starts for left in starts]
-        # The first image stays unchanged.
-        images = np.repeat(crop[np.newaxis], len(positions) + 1, axis=0)
-        for image, (top, left) in zip(images[1:], positions, strict=True):
+        corners = [(top, left) for top in starts for left in starts]
+        # The first image stays unchanged. In each other image, one square is covered.
+        images = np.repeat(crop[np.newaxis], len(corners) + 1, axis=0)
+        for image, (top, left) in zip(images[1:], corners, strict=True):
             image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
-        probabilities = self._predictor.probabilities(images, calibrated=False)[:, emotion]
+        probabilities = self._predictor.probabilities(images, calibrated=False)[:, class_index]
         scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
         decreases, square_counts = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
-        for score, (top, left) in zip(scores[1:], positions, strict=True):
+        for score, (top, left) in zip(scores[1:], corners, strict=True):
             decreases[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
             square_counts[top : top + _PATCH, left : left + _PATCH] += 1
         return _resized_and_scaled(np.maximum(decreases / square_counts, 0).astype(np.float32))
@@ -240,6 +242,6 @@ def overlay(
     # The color is transparent where the heat is low. Otherwise the color map, which shows 0 as
     # black, would darken the face there.
     opacity = (strength * np.sqrt(enlarged))[..., np.newaxis]
-    # OpenCV's colors are BGR; the result is RGB.
+    # OpenCV's color maps are in BGR order; the result is in RGB order.
     blended = (1 - opacity) * face[..., np.newaxis] + opacity * colored[..., ::-1]
     return np.asarray(np.rint(blended), np.uint8)

@@ -107,7 +107,8 @@ def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -
     except InputError as error:
         raise InputError(f"The model {bundle.name!r} cannot be used here: {error}") from error
     except Exception as error:
-        # ONNX and ONNX Runtime raise many exception types, all because of an unusable file.
+        # ONNX and ONNX Runtime raise many exception types. Each of them means that the file is
+        # unusable.
         raise InputError(
             f"The bundle {bundle.name!r} is damaged: {path} cannot be opened "
             f"({first_line(error)}); restore the file or choose another model."
@@ -129,12 +130,12 @@ def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -
             features = features.mean(axis=axes)
         features = features.reshape(len(crops), -1)
         if start == 0:
-            width = features.shape[1]
-            if width > MAX_FEATURES:
+            feature_count = features.shape[1]
+            if feature_count > MAX_FEATURES:
                 projection = np.random.default_rng(0).standard_normal(
-                    (width, MAX_FEATURES), np.float32
+                    (feature_count, MAX_FEATURES), np.float32
                 ) / np.float32(np.sqrt(MAX_FEATURES))
-            values = np.zeros((count, min(width, MAX_FEATURES)), np.float32)
+            values = np.zeros((count, min(feature_count, MAX_FEATURES)), np.float32)
         values[start : start + len(crops)] = (
             features if projection is None else features @ projection
         )
@@ -157,7 +158,8 @@ def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:
     producers = {name: node for node in graph.node for name in node.output}
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {name for node in graph.node if node.op_type == "Constant" for name in node.output}
-    # A weight may be cast or transposed before it is used.
+    # The output of a node with only constant inputs is constant, too, such as the transpose of a
+    # weight.
     for node in graph.node:
         if node.input and all(name in constants for name in node.input if name):
             constants |= set(node.output)

@@ -35,12 +35,14 @@ FOLDS = 5
 _COMPONENTS = 96
 
 #: Number of nearest neighbors whose mean distance is the outlier score.
-_NEIGHBORS = 10
+_NEIGHBOR_COUNT = 10
 
-#: Maximum number of images among which the neighbors are searched.
+#: Maximum number of images in which neighbors are searched; more would be slow. They are sampled
+#: at random.
 _MAX_REFERENCE_IMAGES = 8192
 
-#: Width and height of the face check's input, in pixels.
+#: Width and height of the input of the face check, in pixels. The face check is a small network
+#: that predicts whether an image shows a face.
 _CHECK_SIDE = 32
 
 #: The predictions of the model are used only if the model was trained on less than this share of
@@ -56,7 +58,7 @@ _OUT_OF_FOLD_EXPLANATION = (
     "confidence."
 )
 
-#: Maps squares, uint8 ``[n, 32, 32]``, to the probability that each shows a face, float32 ``[n]``.
+#: Maps images, uint8 ``[n, 32, 32]``, to the probability that each shows a face, float32 ``[n]``.
 FaceCheckFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
@@ -97,8 +99,9 @@ def _training_overlap(
     is_same_data = bool(len(rows)) and record.dataset.get("fingerprint") == face_set.fingerprint
     if split == "train" or not is_same_data or record.recipe is None:
         return _TrainingOverlap(False, np.full(len(rows), is_same_data and split == "train"))
-    # The model is from an earlier version and was trained on the train split of exactly this
-    # dataset. If an image of another split has a copy in train, the model has seen this image.
+    # The bundle has no hashes, but its record says that the model was trained on the train split of
+    # exactly this dataset. It has therefore seen the images of another split that have a copy in
+    # train, unless the setting ``exclude_leaks`` removed these copies from the training images.
     leaked = np.zeros(0, np.intp)
     if not record.config.get("exclude_leaks"):
         leaked = leaked_rows(face_set, split)
@@ -185,7 +188,7 @@ def find_label_candidates(
                 "own predictions are not used. Its features may have been learned from these "
                 "labels, so some wrong labels may not be found."
             )
-    positions, quality = _find_doubtful(labels, probabilities)
+    positions, label_quality = _find_doubtful(labels, probabilities)
     doubtful_rows = rows[positions]
     suggested = probabilities[positions].argmax(axis=1).astype(np.int8)
     given_labels = labels[positions]
@@ -197,7 +200,7 @@ def find_label_candidates(
         explanation,
         score_name="confidence in the given label (0 to 1; low: doubtful)",
         rows=doubtful_rows,
-        scores=quality,
+        scores=label_quality,
         reasons=[
             f"{percent(probability[new])} {face_set.classes[new]}, "
             f"{percent(probability[old])} {face_set.classes[old]}"
@@ -244,17 +247,17 @@ def _find_doubtful(
 
     if len(np.unique(labels)) < 2:
         raise InputError("Doubtful labels can only be found with two or more classes.")
-    # cleanlab expects consecutive classes, so classes without images are removed.
+    # cleanlab expects class indices without gaps, so classes without images are removed.
     present = np.unique(labels)
-    classes = np.searchsorted(present, labels)
-    # 1e-9 is added so that no sum is 0.
+    class_indices = np.searchsorted(present, labels)
+    # 1e-9 is added so that no row sums to 0, because the rows are divided by their sums.
     normalized = probabilities[:, present].astype(np.float64) + 1e-9
     normalized /= normalized.sum(axis=1, keepdims=True)
     positions = find_label_issues(
-        classes, normalized, return_indices_ranked_by="normalized_margin", n_jobs=1
+        class_indices, normalized, return_indices_ranked_by="normalized_margin", n_jobs=1
     )
-    quality = get_label_quality_scores(classes, normalized, method="self_confidence")
-    return np.asarray(positions, np.intp), np.asarray(quality[positions], np.float32)
+    label_quality = get_label_quality_scores(class_indices, normalized, method="self_confidence")
+    return np.asarray(positions, np.intp), np.asarray(label_quality[positions], np.float32)
 
 
 def _out_of_fold(
@@ -265,7 +268,11 @@ def _out_of_fold(
     *,
     report: ProgressReport | None,
 ) -> NDArray[np.float32]:
-    """Return out-of-fold probabilities, float32 ``[n, classes]``."""
+    """Return out-of-fold probabilities, float32 ``[n, classes]``.
+
+    Images with the same key are copies of each other. They are in the same fold, so that no copy of
+    a predicted image is fitted.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -274,11 +281,11 @@ def _out_of_fold(
     reduced /= np.maximum(reduced.std(axis=0), 1e-6)
     probabilities = np.zeros((len(labels), class_count), np.float32)
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-    for fold, (fitted, held_out) in enumerate(folds.split(reduced, labels, keys)):
+    for fold, (fitted_indices, held_out_indices) in enumerate(folds.split(reduced, labels, keys)):
         classifier = LogisticRegression(C=0.01, max_iter=200, tol=1e-3)
-        classifier.fit(reduced[fitted], labels[fitted])
-        probabilities[np.ix_(held_out, classifier.classes_)] = classifier.predict_proba(
-            reduced[held_out]
+        classifier.fit(reduced[fitted_indices], labels[fitted_indices])
+        probabilities[np.ix_(held_out_indices, classifier.classes_)] = classifier.predict_proba(
+            reduced[held_out_indices]
         )
         if report is not None:
             report(fold + 1, FOLDS + 1)
@@ -317,7 +324,7 @@ def find_non_faces(
         features: The features of the images, computed by a model.
         face_probabilities: The face check; None to rank by distance only.
         report: Called with the number of processed images and their total.
-        limit: Maximum number of images.
+        limit: Maximum number of images in the finding.
 
     Returns:
         A finding of kind *non_faces*, the least face-like image first.
@@ -372,21 +379,21 @@ def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def _neighbor_distances(
     values: NDArray[np.float32], report: ProgressReport | None
 ) -> NDArray[np.float32]:
-    """Return the mean cosine distance to the nearest neighbors, float32 ``[n]``, 0 to 2."""
+    """Return the mean cosine distance of each image to its neighbors, float32 ``[n]``, 0 to 2."""
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     unit_vectors = values / np.maximum(lengths, 1e-12)
     generator = np.random.default_rng(0)
     count = len(values)
-    reference = np.sort(generator.permutation(count)[:_MAX_REFERENCE_IMAGES])
-    neighbors = min(_NEIGHBORS, max(len(reference) - 1, 1))
+    reference_rows = np.sort(generator.permutation(count)[:_MAX_REFERENCE_IMAGES])
+    neighbor_count = min(_NEIGHBOR_COUNT, max(len(reference_rows) - 1, 1))
     distances = np.zeros(count, np.float32)
     for start in range(0, count, 1024):
         stop = min(start + 1024, count)
-        similarity = unit_vectors[start:stop] @ unit_vectors[reference].T
+        similarity = unit_vectors[start:stop] @ unit_vectors[reference_rows].T
         if count > 1:
             # An image is not its own neighbor.
-            similarity[reference[None, :] == np.arange(start, stop)[:, None]] = -1
-        nearest = np.partition(similarity, -neighbors, axis=1)[:, -neighbors:]
+            similarity[reference_rows[None, :] == np.arange(start, stop)[:, None]] = -1
+        nearest = np.partition(similarity, -neighbor_count, axis=1)[:, -neighbor_count:]
         distances[start:stop] = 1 - nearest.mean(axis=1)
         if report is not None:
             report(stop, count)

@@ -35,8 +35,8 @@ def find_mistakes(
             ascending.
         true: Index of the only true class to return; None for all classes.
         predicted: Index of the only predicted class to return; None for all classes.
-        confidence: Only predictions with a confidence in this range, both ends included.
-        among: Only images for which this array is True, bool ``[n]``, such as the images with a
+        confidence: The range of the confidence, both ends included.
+        among: True for images that may be returned, bool ``[n]``, such as the images with a
             finding; None for all images.
 
     Raises:
@@ -48,7 +48,8 @@ def find_mistakes(
     if among is not None and among.shape != (result.n,):
         raise ValueError(f"among should be [{result.n}]. Received: {list(among.shape)}")
     true_class_probability = result.probabilities[np.arange(result.n), result.labels]
-    # The range comes from sliders with steps of 0.01, which float32 represents only approximately.
+    # The limits come from sliders with steps of 0.01. float32 represents such values only
+    # approximately, so the range is widened a little.
     low, high = confidence[0] - 1e-6, confidence[1] + 1e-6
     is_match = ~result.is_correct & (result.confidence >= low) & (result.confidence <= high)
     if true is not None:

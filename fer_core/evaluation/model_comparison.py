@@ -108,20 +108,21 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
             no image has a class that both models have.
     """
     pair = _align(first, second)
-    size = len(pair.classes) + pair.has_other_classes
-    # A table of image counts: true class, first prediction, second prediction.
-    cells = (pair.labels * size + pair.first_predicted) * size + pair.second_predicted
-    counts = np.bincount(cells, minlength=size**3).reshape(size, size, size)
+    class_count = len(pair.classes) + pair.has_other_classes
+    # counts[i, j, k] is the number of images of class i that the first model predicts as class j,
+    # and the second model as class k.
+    cells = (pair.labels * class_count + pair.first_predicted) * class_count + pair.second_predicted
+    counts = np.bincount(cells, minlength=class_count**3).reshape((class_count,) * 3)
     differences = estimates_from_counts(counts, _differences)
     metrics = _metrics_of_both(counts[np.newaxis])
     first_correct = pair.first_predicted == pair.labels
     second_correct = pair.second_predicted == pair.labels
-    only_first = np.flatnonzero(first_correct & ~second_correct)
-    only_second = np.flatnonzero(second_correct & ~first_correct)
-    both_wrong = np.flatnonzero(~first_correct & ~second_correct)
+    only_first_indices = np.flatnonzero(first_correct & ~second_correct)
+    only_second_indices = np.flatnonzero(second_correct & ~first_correct)
+    both_wrong_indices = np.flatnonzero(~first_correct & ~second_correct)
     first_confidence = first.confidence[pair.first_positions]
     second_confidence = second.confidence[pair.second_positions]
-    p_value, test = mcnemar_test(len(only_first), len(only_second))
+    p_value, test = mcnemar_test(len(only_first_indices), len(only_second_indices))
     difference = differences["accuracy"][0]
     return Comparison(
         first_name=first.bundle_name,
@@ -131,12 +132,18 @@ def compare(first: EvaluationResult, second: EvaluationResult) -> Comparison:
         second_accuracy=float(second_correct.mean()),
         difference=difference,
         both_correct=int((first_correct & second_correct).sum()),
-        only_first=len(only_first),
-        only_second=len(only_second),
-        both_wrong=len(both_wrong),
-        only_first_positions=pair.second_positions[_by_confidence(only_first, first_confidence)],
-        only_second_positions=pair.first_positions[_by_confidence(only_second, second_confidence)],
-        both_wrong_positions=pair.first_positions[_by_confidence(both_wrong, first_confidence)],
+        only_first=len(only_first_indices),
+        only_second=len(only_second_indices),
+        both_wrong=len(both_wrong_indices),
+        only_first_positions=pair.second_positions[
+            _by_confidence(only_first_indices, first_confidence)
+        ],
+        only_second_positions=pair.first_positions[
+            _by_confidence(only_second_indices, second_confidence)
+        ],
+        both_wrong_positions=pair.first_positions[
+            _by_confidence(both_wrong_indices, first_confidence)
+        ],
         p_value=p_value,
         test=test,
         per_class=tuple(
@@ -183,14 +190,14 @@ class _Pair:
 
 
 def _align(first: EvaluationResult, second: EvaluationResult) -> _Pair:
-    """Return the images and classes that two evaluations have in common.
+    """Return the images of common classes, with labels and predictions as common class indices.
 
     Raises:
         InputError: No image has a class that both models have, or the images or their labels
             differ.
     """
-    in_second = [match_class(name, second.classes) for name in first.classes]
-    matches = [(index, match) for index, match in enumerate(in_second) if match is not None]
+    second_indices = [match_class(name, second.classes) for name in first.classes]
+    matches = [(index, match) for index, match in enumerate(second_indices) if match is not None]
     common = [index for index, _ in matches]
     # A common class gets its position in ``common``. Every other class gets the position
     # len(common).
@@ -259,7 +266,7 @@ def _differences(tables: NDArray[np.integer[Any]]) -> dict[str, NDArray[np.float
 def _by_confidence(
     positions: NDArray[np.intp], confidence: NDArray[np.float32]
 ) -> NDArray[np.intp]:
-    """Return the positions by decreasing confidence."""
+    """Sort positions by decreasing confidence."""
     return positions[np.argsort(-confidence[positions], kind="stable")]
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _TO_CHANNELS_LAST, _TO_CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 #: Operations that do not change values, only their shape or type.
 _VALUE_PRESERVING = ("Identity", "Cast", "Squeeze", "Unsqueeze", "Flatten", "Reshape")
-#: Maximum number of values that are passed to the head at once, to limit the memory.
-_VALUES_AT_ONCE = 4_000_000
+#: Maximum number of values in one batch of the head, to limit the memory.
+_MAX_BATCH_VALUES = 4_000_000
 
 
 class NoFeatureMapError(Exception):
@@ -40,19 +40,19 @@ class NetworkCut:
         head: Maps feature maps to scores, float32 ``[n, classes]`` in the label order of the
             network. The scores are the input of the final softmax. If the head does not compute
             this input, they are the logarithms of the probabilities.
-        tensor: Name of the tensor between body and head.
+        tensor_name: Name of the tensor between body and head.
     """
 
     body: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     head: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    tensor: str
+    tensor_name: str
 
 
 def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkCut:
     """Split a network after its last convolution and the activation that follows it.
 
-    All paths from input to output pass through the tensor at which the network is split. Therefore
-    a network with branches is split after the branches join.
+    The network is split at a tensor through which all paths from input to output pass. Therefore a
+    network with branches is split after the branches join.
 
     Args:
         model: The served network, with one input and one output.
@@ -60,7 +60,8 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
             this image to determine the sizes of the tensors, and whether the head supports batches.
 
     Raises:
-        NoFeatureMapError: There is no such tensor, or one of the two parts cannot be run.
+        NoFeatureMapError: The network has no convolution or cannot be split after it, or one of the
+            two parts cannot be run.
     """
     nodes = _nodes_to_output(model)
     weight_names = {tensor.name for tensor in model.graph.initializer}
@@ -70,25 +71,27 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     convolution_outputs = [node.output[0] for node in nodes if node.op_type == "Conv"]
     if not convolution_outputs:
         raise NoFeatureMapError("it has no convolution")
-    tensors = list(dict.fromkeys([*convolution_outputs, *bottlenecks]))
+    tensor_names = list(dict.fromkeys([*convolution_outputs, *bottlenecks]))
     values = dict(
         zip(
-            tensors,
-            _run(_subnetwork(model, nodes, input_name, tensors), input_name, sample),
+            tensor_names,
+            _run(_subnetwork(model, nodes, input_name, tensor_names), input_name, sample),
             strict=True,
         )
     )
     spatial_outputs = [name for name in convolution_outputs if _is_spatial(values[name])]
     if not spatial_outputs:
         raise NoFeatureMapError("its convolutions do not keep spatial positions")
-    last_convolution = max(_position(nodes, name) for name in spatial_outputs)
-    candidates = [name for name in bottlenecks if _position(nodes, name) >= last_convolution]
-    tensor, is_channels_last = _last_feature_map(nodes, candidates, values)
-    scores, is_logarithm_needed = _scores_before_softmax(nodes, output_name, tensor)
-    start = _position(nodes, tensor) + 1
-    body = _session(_subnetwork(model, nodes[:start], input_name, [tensor]))
-    head = _session(_subnetwork(model, nodes[start:], tensor, [scores]))
-    one_by_one = not _supports_batches(head, tensor, values[tensor])
+    last_convolution_index = max(_producer_index(nodes, name) for name in spatial_outputs)
+    candidates = [
+        name for name in bottlenecks if _producer_index(nodes, name) >= last_convolution_index
+    ]
+    tensor_name, is_channels_last = _last_feature_map(nodes, candidates, values)
+    scores_name, is_logarithm_needed = _scores_before_softmax(nodes, output_name, tensor_name)
+    head_start = _producer_index(nodes, tensor_name) + 1
+    body = _session(_subnetwork(model, nodes[:head_start], input_name, [tensor_name]))
+    head = _session(_subnetwork(model, nodes[head_start:], tensor_name, [scores_name]))
+    one_by_one = not _supports_batches(head, tensor_name, values[tensor_name])
 
     def run_body(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         # One image at a time, because the network may have a fixed batch size of 1.
@@ -98,11 +101,11 @@ def cut_network(model: onnx.ModelProto, sample: NDArray[np.float32]) -> NetworkC
     def run_head(maps: NDArray[np.float32]) -> NDArray[np.float32]:
         if is_channels_last:
             maps = np.ascontiguousarray(maps.transpose(0, 2, 3, 1))
-        scores_batch = _run_in_chunks(head, tensor, maps, one_by_one=one_by_one)
-        scores_batch = scores_batch.reshape(len(maps), -1)
-        return np.log(np.maximum(scores_batch, 1e-12)) if is_logarithm_needed else scores_batch
+        scores = _run_in_chunks(head, tensor_name, maps, one_by_one=one_by_one)
+        scores = scores.reshape(len(maps), -1)
+        return np.log(np.maximum(scores, 1e-12)) if is_logarithm_needed else scores
 
-    return NetworkCut(run_body, run_head, tensor)
+    return NetworkCut(run_body, run_head, tensor_name)
 
 
 def _nodes_to_output(model: onnx.ModelProto) -> list[onnx.NodeProto]:
@@ -140,9 +143,9 @@ def _bottlenecks(nodes: list[onnx.NodeProto], input_name: str) -> list[str]:
     return bottlenecks
 
 
-def _position(nodes: list[onnx.NodeProto], tensor: str) -> int:
+def _producer_index(nodes: list[onnx.NodeProto], tensor_name: str) -> int:
     """Return the index of the node that computes a tensor."""
-    return next(number for number, node in enumerate(nodes) if tensor in node.output)
+    return next(number for number, node in enumerate(nodes) if tensor_name in node.output)
 
 
 def _is_spatial(value: NDArray[np.float32]) -> bool:
@@ -154,8 +157,8 @@ def _last_feature_map(
 ) -> tuple[str, bool]:
     """Return the last bottleneck that is a feature map, and whether its channels come last.
 
-    Nodes that keep the size (normalization, activation) also put out feature maps. The search ends
-    at a node that changes the size, such as pooling.
+    The output of a node that keeps the size (normalization, activation) is a feature map, too. The
+    search ends at a node that changes the size, such as pooling.
 
     Raises:
         NoFeatureMapError: None of the bottlenecks is a feature map.
@@ -164,7 +167,7 @@ def _last_feature_map(
     is_channels_last = False
     shape: tuple[int, ...] = ()
     for name in bottlenecks:
-        node = nodes[_position(nodes, name)]
+        node = nodes[_producer_index(nodes, name)]
         is_transposed = is_channels_last
         if node.op_type == "Transpose":
             order = list(node.attribute[0].ints) if node.attribute else []
@@ -185,19 +188,19 @@ def _last_feature_map(
 
 
 def _scores_before_softmax(
-    nodes: list[onnx.NodeProto], output_name: str, tensor: str
+    nodes: list[onnx.NodeProto], output_name: str, tensor_name: str
 ) -> tuple[str, bool]:
-    """Return the tensor that contains the scores, and whether its logarithm has to be taken.
+    """Return the name of the tensor of scores, and whether its logarithm has to be taken.
 
-    The tensor is the input of the final softmax, if this input is computed after ``tensor``.
-    Otherwise it is the output of the network: probabilities, whose logarithms are the scores.
+    The scores are the input of the final softmax, if this input is computed after ``tensor_name``.
+    Otherwise they are the logarithms of the output of the network, which are probabilities.
     """
     producers = {name: node for node in nodes for name in node.output}
     name = output_name
-    while name in producers and name != tensor:
+    while name in producers and name != tensor_name:
         node = producers[name]
         if node.op_type == "Softmax":
-            if node.input[0] == tensor:
+            if node.input[0] == tensor_name:
                 break
             return node.input[0], False
         if node.op_type not in _VALUE_PRESERVING:
@@ -207,7 +210,7 @@ def _scores_before_softmax(
 
 
 def _subnetwork(
-    model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, outputs: list[str]
+    model: onnx.ModelProto, nodes: list[onnx.NodeProto], input_name: str, output_names: list[str]
 ) -> onnx.ModelProto:
     """Return a network of the given nodes, with ``input_name`` as its only input.
 
@@ -217,32 +220,32 @@ def _subnetwork(
     import onnx
     from onnx import helper
 
-    inputs = {name for node in nodes for name in node.input}
+    input_names = {name for node in nodes for name in node.input}
     computed = {name for node in nodes for name in node.output}
-    weights = [tensor for tensor in model.graph.initializer if tensor.name in inputs]
+    weights = [tensor for tensor in model.graph.initializer if tensor.name in input_names]
     constants = [
         node
         for node in model.graph.node
         if node.op_type == "Constant"
-        and node.output[0] in inputs
+        and node.output[0] in input_names
         and node.output[0] not in computed
     ]
     # The empty name marks an optional input that is not used.
     available = computed | {tensor.name for tensor in weights} | {input_name, ""}
     available.update(node.output[0] for node in constants)
-    if inputs - available:
+    if input_names - available:
         raise NoFeatureMapError(
             "the layers after its last convolution also depend on earlier layers"
         )
 
-    def value(name: str) -> onnx.ValueInfoProto:
+    def tensor_info(name: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
 
     graph = helper.make_graph(
         [*constants, *nodes],
         "subnetwork",
-        [value(input_name)],
-        [value(name) for name in outputs],
+        [tensor_info(input_name)],
+        [tensor_info(name) for name in output_names],
         weights,
     )
     subnetwork = helper.make_model(graph, opset_imports=list(model.opset_import))
@@ -283,7 +286,7 @@ def _supports_batches(session: Any, input_name: str, value: NDArray[np.float32])
 def _run_in_chunks(
     session: Any, input_name: str, values: NDArray[np.float32], *, one_by_one: bool
 ) -> NDArray[np.float32]:
-    chunk_size = 1 if one_by_one else max(1, _VALUES_AT_ONCE // max(1, values[0].size))
+    chunk_size = 1 if one_by_one else max(1, _MAX_BATCH_VALUES // max(1, values[0].size))
     results = [
         np.asarray(session.run(None, {input_name: values[start : start + chunk_size]})[0])
         for start in range(0, len(values), chunk_size)

@@ -20,18 +20,18 @@ from fer_core.metrics import (
 def overall_estimates(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> dict[str, Estimate]:
-    """Return accuracy, macro F1, balanced accuracy and top-2 accuracy by name.
+    """Return the overall metrics by name: accuracy, macro F1, balanced and top-2 accuracy.
 
     Args:
         labels: True labels, ``[n]`` with at least one image.
         probabilities: ``[n, classes]``.
     """
-    size = probabilities.shape[1]
-    among_two = is_among_top(labels, probabilities, 2)
-    # A table of image counts: true class, predicted class, and whether the true class is among the
-    # two most probable classes.
-    cells = (labels.astype(np.intp) * size + probabilities.argmax(axis=1)) * 2 + among_two
-    counts = np.bincount(cells, minlength=size * size * 2).reshape(size, size, 2)
+    class_count = probabilities.shape[1]
+    is_among_two = is_among_top(labels, probabilities, 2)
+    # counts[i, j, k] is the number of images of class i that are predicted as class j. k is 1 for
+    # images whose true class is among the two most probable classes, otherwise 0.
+    cells = (labels.astype(np.intp) * class_count + probabilities.argmax(axis=1)) * 2 + is_among_two
+    counts = np.bincount(cells, minlength=class_count**2 * 2).reshape(class_count, class_count, 2)
     return {
         name: estimates[0] for name, estimates in estimates_from_counts(counts, _overall).items()
     }

@@ -1,7 +1,7 @@
 """``EvaluationResult``: the predictions of a model for a split, and all metrics computed from them.
 
-The command line, the evaluate page, the HTML report, the model card and the end of a training use
-this result.
+The command line, the evaluate page, the HTML report, the model card and the last step of a training
+use this result.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class EvaluationResult:
         robustness: Accuracy under image corruptions. Measuring it takes minutes, so it is empty
             unless the caller adds it with ``dataclasses.replace``.
         has_vote_labels: True if the labels are the plurality of annotator votes.
-        seen: Which images the model has seen in its training; None if unknown.
+        seen: Which of the images the model has seen in its training; None if unknown.
 
     Raises:
         ValueError: The shapes are inconsistent.

@@ -46,17 +46,17 @@ def measure_robustness(
     images = face_set.images[result.rows[positions]]
     unchanged_accuracy = _accuracy(result.predicted[positions], result.labels[positions])
     total = len(positions) * sum(len(corruption.strengths) for corruption in corruptions)
-    done = 0
+    finished_count = 0
     curves = []
     for corruption in corruptions:
         points = [RobustnessPoint(corruption.neutral_strength, unchanged_accuracy)]
         for strength in corruption.strengths:
             if report is not None:
-                report(done, total)
+                report(finished_count, total)
             corrupted_images = corrupted(images, corruption.name, strength, seed=seed)
             predicted = predictor.probabilities(corrupted_images).argmax(axis=1)
             points.append(RobustnessPoint(strength, _accuracy(predicted, result.labels[positions])))
-            done += len(positions)
+            finished_count += len(positions)
         curves.append(
             RobustnessCurve(
                 corruption.name, corruption.title, corruption.unit, tuple(points), len(positions)

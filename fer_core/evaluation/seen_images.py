@@ -20,7 +20,7 @@ from fer_core.dataset.statistics import class_counts
 from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 
 _TRAIN, _VALIDATION = SPLITS.index("train"), SPLITS.index("validation")
-_SELECTED = "its checkpoint and calibration were selected on them"
+_SELECTED_ON_THEM = "its checkpoint and calibration were selected on them"
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +34,9 @@ class SeenImages:
         is_validation: True for images that the model was validated on, bool ``[n]``.
         is_copy: True for images that are not training images, but copies or near-duplicates of the
             model's training images, bool ``[n]``.
-        is_train_of_start_model: True for training images of the starting model, bool ``[n]``. The
-            training of the model started from the weights of the starting model.
-        start_model: The name of the starting model, for messages. ``seen_images`` uses "another
+        is_train_of_starting_model: True for training images of the starting model, bool ``[n]``.
+            The weights of the starting model initialized the training of the model.
+        starting_model: The name of the starting model, for messages. ``seen_images`` uses "another
             model" if the record of the model names no starting model.
         is_complete: False if the training images of the starting model are not recorded.
     """
@@ -44,8 +44,8 @@ class SeenImages:
     is_train: NDArray[np.bool_]
     is_validation: NDArray[np.bool_]
     is_copy: NDArray[np.bool_]
-    is_train_of_start_model: NDArray[np.bool_]
-    start_model: str = ""
+    is_train_of_starting_model: NDArray[np.bool_]
+    starting_model: str = ""
     is_complete: bool = True
 
     @property
@@ -56,12 +56,14 @@ class SeenImages:
     @property
     def is_unseen(self) -> NDArray[np.bool_]:
         """True for images that the model has not seen, bool ``[n]``."""
-        return ~(self.is_train | self.is_validation | self.is_copy | self.is_train_of_start_model)
+        return ~(
+            self.is_train | self.is_validation | self.is_copy | self.is_train_of_starting_model
+        )
 
     @property
     def includes_training_images(self) -> bool:
         """True if the weights of the model were fitted to some of the images."""
-        return bool(self.is_train.any() or self.is_train_of_start_model.any())
+        return bool(self.is_train.any() or self.is_train_of_starting_model.any())
 
     def subset(self, positions: NDArray[np.intp]) -> SeenImages:
         """Return the values for the images at the given positions."""
@@ -69,8 +71,8 @@ class SeenImages:
             self.is_train[positions],
             self.is_validation[positions],
             self.is_copy[positions],
-            self.is_train_of_start_model[positions],
-            self.start_model,
+            self.is_train_of_starting_model[positions],
+            self.starting_model,
             self.is_complete,
         )
 
@@ -81,7 +83,7 @@ class SeenImages:
             "training": int(self.is_train.sum()),
             "validation": int(self.is_validation.sum()),
             "copies_of_training": int(self.is_copy.sum()),
-            "starting_model": int(self.is_train_of_start_model.sum()),
+            "starting_model": int(self.is_train_of_starting_model.sum()),
             "unseen": int(self.is_unseen.sum()),
         }
 
@@ -92,7 +94,7 @@ class SeenImages:
             "training": "of its training images",
             "validation": "of its validation images",
             "copies_of_training": "copies or near-duplicates of its training images",
-            "starting_model": f"of the training images of {self.start_model}",
+            "starting_model": f"of the training images of {self.starting_model}",
             "unseen": "unseen",
         }
         counts = self.counts
@@ -113,18 +115,18 @@ class SeenImages:
                 f"{_subject(self.is_train, 'a training image', 'training images')} of the model: "
                 "metrics on training images are far too optimistic."
             )
-        if self.is_train_of_start_model.any():
+        if self.is_train_of_starting_model.any():
             training_images = _subject(
-                self.is_train_of_start_model, "a training image", "training images"
+                self.is_train_of_starting_model, "a training image", "training images"
             )
             sentences.append(
-                f"{training_images} of {self.start_model}, from which the training started: "
+                f"{training_images} of {self.starting_model}, from which the training started: "
                 "metrics on them are far too optimistic."
             )
         if self.is_validation.any():
             sentences.append(
                 f"{_subject(self.is_validation, 'a validation image', 'validation images')} of the "
-                f"model: {_SELECTED}, so expect slightly worse metrics on new images."
+                f"model: {_SELECTED_ON_THEM}, so expect slightly worse metrics on new images."
             )
         if self.is_copy.any():
             copies = ("a copy or near-duplicate", "copies or near-duplicates")
@@ -134,9 +136,9 @@ class SeenImages:
             )
         if not self.is_complete:
             sentences.append(
-                f"The training started from {self.start_model}, whose training images are not "
-                f"recorded. If {self.start_model} was trained on these images, the metrics are too "
-                "optimistic."
+                f"The training started from {self.starting_model}, whose training images are not "
+                f"recorded. If {self.starting_model} was trained on these images, the metrics are "
+                "too optimistic."
             )
         return tuple(sentences)
 
@@ -188,7 +190,7 @@ def seen_images(
     if hashes is None:
         uncurated = face_set if imported is None else imported
         return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_duplicate), uncurated)
-    start_model = str(bundle.record.start.get("model", "another model"))
+    starting_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
     # An image that is not in train may have the pixels of an image that the model was trained on.
@@ -199,9 +201,14 @@ def seen_images(
     if is_near_duplicate_of_trained is None:
         is_near_duplicate_of_trained = is_near_duplicate
     is_copy |= is_near_duplicate_of_trained & ~is_train
-    is_train_of_start_model = np.isin(keys, hashes.start) & ~is_train & ~is_copy
+    is_train_of_starting_model = np.isin(keys, hashes.start) & ~is_train & ~is_copy
     return SeenImages(
-        is_train, is_validation, is_copy, is_train_of_start_model, start_model, hashes.is_complete
+        is_train,
+        is_validation,
+        is_copy,
+        is_train_of_starting_model,
+        starting_model,
+        hashes.is_complete,
     )
 
 
@@ -212,11 +219,11 @@ def _seen_dataset(
     leaks: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     uncurated: FaceSet,
 ) -> SeenImages | None:
-    """Return which images a model of an earlier version has seen; None if unknown.
+    """Return the seen images for a bundle without hashes; None if unknown.
 
-    The record of the model contains the fingerprint and the class counts of the dataset that the
-    model, or its starting model, was trained on. These values show whether this dataset is
-    ``uncurated``.
+    Only bundles of earlier versions have no hashes. Their record contains the fingerprint and the
+    class counts of the datasets that the model and its starting model were trained on. These values
+    show whether one of these datasets is ``uncurated``.
 
     Args:
         bundle: The model.
@@ -232,10 +239,10 @@ def _seen_dataset(
         return None
     is_leaked, is_near_duplicate = leaks
     splits = face_set.splits[rows]
-    in_train, no_image = splits == _TRAIN, np.zeros(len(rows), bool)
-    start_model = str(record.start.get("model", "another model"))
+    in_train, all_false = splits == _TRAIN, np.zeros(len(rows), bool)
+    starting_model = str(record.start.get("model", "another model"))
     if not is_training_data:
-        return SeenImages(no_image, no_image, no_image, in_train, start_model)
+        return SeenImages(all_false, all_false, all_false, in_train, starting_model)
     is_copy = is_leaked & ~in_train
     is_train = in_train
     if record.config.get("exclude_leaks"):
@@ -244,7 +251,9 @@ def _seen_dataset(
         leaking = content_keys(uncurated.images[leaking_training_rows(uncurated)])
         is_train = in_train & ~np.isin(content_keys(face_set.images[rows]), leaking)
     is_complete = not record.start or is_starting_data
-    return SeenImages(is_train, splits == _VALIDATION, is_copy, no_image, start_model, is_complete)
+    return SeenImages(
+        is_train, splits == _VALIDATION, is_copy, all_false, starting_model, is_complete
+    )
 
 
 def _is_dataset(recorded: dict[str, Any], face_set: FaceSet) -> bool:

@@ -11,7 +11,7 @@ from fer_core.evaluation.breakdowns import ScoreSlice, Slicing
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import proportion_estimate
 
-#: Scores of ``ImageQuality`` used for slices: title and unit.
+#: Title and unit of the scores of ``ImageQuality`` that are used for slices.
 IMAGE_SCORES: dict[str, tuple[str, str]] = {
     "brightness": ("Brightness", "mean gray value, 0 to 255"),
     "contrast": ("Contrast", "standard deviation of gray values"),
@@ -45,7 +45,7 @@ def slice_by_score(
     if scores.shape != (result.n,):
         raise ValueError(f"scores should be [{result.n}]. Received: {list(scores.shape)}")
     defined = ~np.isnan(scores)
-    values, correct = scores[defined], result.is_correct[defined]
+    values, is_correct = scores[defined], result.is_correct[defined]
     slices = []
     if len(values):
         # Each slice starts at a score that occurs, so no slice is empty.
@@ -61,7 +61,9 @@ def slice_by_score(
                     low=float(values[in_slice].min()),
                     high=float(values[in_slice].max()),
                     n=int(in_slice.sum()),
-                    accuracy=proportion_estimate(int(correct[in_slice].sum()), int(in_slice.sum())),
+                    accuracy=proportion_estimate(
+                        int(is_correct[in_slice].sum()), int(in_slice.sum())
+                    ),
                 )
             )
     return Slicing(name, title or name, unit, tuple(slices), int((~defined).sum()))

@@ -35,7 +35,7 @@ def evaluation_document(result: EvaluationResult) -> dict[str, Any]:
         },
         "calibration": {
             "before": _calibration_document(calibration.uncalibrated),
-            # With the temperature of the bundle, as the pages show it.
+            # "in_force" means at the temperature of the bundle, as on all pages.
             "in_force": _calibration_document(calibration.calibrated),
             "cross_fitted": _calibration_document(calibration.cross_validated),
             "fitted_temperature": calibration.fitted_temperature,
@@ -157,7 +157,7 @@ def predictions_csv(result: EvaluationResult) -> str:
     header = [*first_columns, *probability_columns, last_column]
     lines = []
     for position in range(result.n):
-        leaked = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()
+        in_train = "" if result.is_leaked is None else str(bool(result.is_leaked[position])).lower()
         lines.append(
             [
                 int(result.rows[position]),
@@ -169,7 +169,7 @@ def predictions_csv(result: EvaluationResult) -> str:
                     f"{value:.6f}"
                     for value in (result.confidence[position], *result.probabilities[position])
                 ],
-                leaked,
+                in_train,
             ]
         )
     return csv_text(header, lines)
@@ -178,8 +178,8 @@ def predictions_csv(result: EvaluationResult) -> str:
 def classes_csv(result: EvaluationResult) -> str:
     """Return CSV with the metrics of one class per line. Undefined values are empty."""
     metrics = ("precision", "recall", "f1")
-    bounds = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
-    header = ["emotion", *bounds, "support", "predicted", "auc", "average_precision"]
+    metric_columns = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
+    header = ["emotion", *metric_columns, "support", "predicted", "auc", "average_precision"]
     lines = []
     for class_result in result.per_class:
         numbers: list[float | None] = []

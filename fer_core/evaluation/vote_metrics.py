@@ -52,9 +52,9 @@ def metrics_against_votes(result: EvaluationResult, targets: NDArray[np.float32]
     Returns:
         The values of ``EvaluationResult.to_json``, without ``leak_free`` and ``seen``. They are
         computed with the plurality of the votes as true labels, on the images on which one class
-        has the most votes. Two values differ: ``ties`` is added and is the number of images with
-        tied votes; ``loss`` is the cross-entropy to the distribution of the votes, on all images
-        with usable votes.
+        has the most votes. Only ``loss`` is computed on all images with usable votes: it is the
+        cross-entropy to the distribution of the votes. ``ties`` is added: the number of images
+        with tied votes.
     """
     votes_result = plurality_result(result, targets)
     is_usable = targets.any(axis=1)

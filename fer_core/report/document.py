@@ -21,7 +21,7 @@ class Table:
         header: Titles of the columns.
         rows: Cells of each row; the first cell is the title of the row.
         is_text: True if the cells are text instead of numbers.
-        kind: The kind of block, for the template.
+        kind: The type of the block, by which the template chooses the layout.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Figure:
         chart: The Plotly figure; None for faces.
         faces: For each face, the data URL of its picture and the text below the picture; empty
             for a chart.
-        kind: The kind of block, for the template.
+        kind: The type of the block, by which the template chooses the layout.
     """
 
     number: int

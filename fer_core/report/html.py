@@ -99,11 +99,11 @@ def report_bibtex(
 
 
 def data_title(result: EvaluationResult) -> str:
-    """Return a short description of the evaluated images."""
+    """Return a description of the evaluated images for the report: "the test images of fer2013"."""
     if result.dataset_name is None:
         return "the validation images of its training"
-    images = "all images" if result.split == "all" else f"the {result.split} images"
-    return f"{images} of {result.dataset_name}"
+    images_text = "all images" if result.split == "all" else f"the {result.split} images"
+    return f"{images_text} of {result.dataset_name}"
 
 
 def _cited_keys(
@@ -215,7 +215,7 @@ def _sections(
         section = Section("Slices")
         slice_charts = charts("slices")
         for position, (title, header, rows) in enumerate(_slice_tables(result)):
-            # Nothing is added if the caller gave no chart for this table.
+            # This adds nothing if the caller gave no chart for this table.
             section.blocks += slice_charts[position : position + 1]
             section.blocks.append(numbering.table(f"Accuracy by {title.lower()}.", header, rows))
         sections.append(section)
@@ -423,7 +423,7 @@ def _vote_rows(votes: VoteEvaluation | None) -> list[list[str]]:
         ],
         ["Agreement of the model with the same plurality", *_percent_cells(votes.model_agreement)],
         ["Cross-entropy to the votes", *_number_cells(votes.cross_entropy)],
-        ["Images with tied votes, left out", f"{votes.ties:,}", ""],
+        ["Images with tied votes, left out", f"{votes.tie_count:,}", ""],
     ]
 
 

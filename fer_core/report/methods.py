@@ -1,4 +1,4 @@
-"""Describe the methods of an evaluation in sentences, from the metadata of the model's bundle."""
+"""Sentences about the methods of an evaluation, written from the metadata of the model's bundle."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def _data(record: BundleRecord, config: TrainingConfig) -> str:
     elif re.search(r"fer-?2013", str(name), re.IGNORECASE):
         name = f"{name} {cite('goodfellow2013challenges')}"
     count = record.training.get("training_images")
-    images = f"{count:,} images of {name}" if isinstance(count, int) else f"{name}"
-    text = f"Training used {images}"
+    images_text = f"{count:,} images of {name}" if isinstance(count, int) else f"{name}"
+    text = f"Training used {images_text}"
     if record.curation:
         text += f", {record.curation}"
     text += "."
@@ -121,8 +121,8 @@ def _data(record: BundleRecord, config: TrainingConfig) -> str:
         citation = f" {cite('barsoum2016training')}" if "ferplus" in source.lower() else ""
         text += f" The targets were {_TARGETS[config.targets]}{citation}."
     if record.start:
-        start_model = str(record.start.get("model", "another model"))
-        text += f" The weights were initialized with those of the model {start_model}"
+        starting_model = str(record.start.get("model", "another model"))
+        text += f" The weights were initialized with those of the model {starting_model}"
         freeze = record.start.get("freeze")
         text += f", whose layers up to {freeze} were not changed." if freeze else "."
     return text
@@ -213,12 +213,12 @@ def _augmentation_and_imbalance(config: TrainingConfig) -> list[str]:
 
 
 def _selection(record: BundleRecord, config: TrainingConfig) -> str:
-    epochs, best = record.training.get("epochs"), record.training.get("best_epoch")
+    epoch_count, best_epoch = record.training.get("epochs"), record.training.get("best_epoch")
     if config.monitor == "last":
-        return f"The weights after the last of {epochs} epochs were used."
+        return f"The weights after the last of {epoch_count} epochs were used."
     text = f"The weights of the epoch with {_MONITORS[config.monitor]} were used"
-    if isinstance(best, int):
-        text += f" (epoch {best} of {epochs})"
+    if isinstance(best_epoch, int):
+        text += f" (epoch {best_epoch} of {epoch_count})"
     if config.early_stopping_patience is not None:
         text += (
             "; training was set to stop early after "

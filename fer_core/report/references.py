@@ -12,7 +12,7 @@ class Reference:
     """A published work.
 
     Attributes:
-        citation: Authors and year, as in a text.
+        citation: Authors and year, as cited in a text.
         kind: The type of the BibTeX entry.
         fields: The fields of the BibTeX entry.
     """
@@ -166,7 +166,7 @@ PROGRAM_KEY = "ferstudio"
 
 
 def cite(*keys: str) -> str:
-    """Return works as they are cited in a text: "(Guo et al., 2017)"."""
+    """Return the citation of works in a text, such as "(Guo et al., 2017)"."""
     return f"({'; '.join(REFERENCES[key].citation for key in keys)})"
 
 

@@ -11,7 +11,7 @@ from fer_core.charts.training import (
     LiveCurves,
     accuracy_curves,
     compared_curves,
-    downsampled_positions,
+    downsampled_indices,
     grouped_curves,
     learning_rate_curve,
     loss_curves,
@@ -41,14 +41,14 @@ EPOCHS = [record(1, 0.25, 1.5), record(2, 0.5, 1.0), record(3, 0.375, 1.25)]
 
 
 def test_short_curves_keep_every_value() -> None:
-    assert downsampled_positions([3.0, 1.0, 2.0], 4) == [0, 1, 2]
-    assert downsampled_positions([], 4) == []
+    assert downsampled_indices([3.0, 1.0, 2.0], 4) == [0, 1, 2]
+    assert downsampled_indices([], 4) == []
 
 
 def test_long_curves_keep_their_ends_and_their_spikes() -> None:
     values = [1.0] * 10_000
     values[1234], values[7777] = 9.0, -9.0
-    kept = downsampled_positions(values)
+    kept = downsampled_indices(values)
     assert len(kept) <= MAX_POINTS
     assert {0, 1234, 7777, 9999} <= set(kept)
     assert kept == sorted(kept)
@@ -57,7 +57,7 @@ def test_long_curves_keep_their_ends_and_their_spikes() -> None:
 def test_thinning_passes_over_gaps() -> None:
     values: list[float | None] = [None] * 1000
     values[500] = 2.0
-    assert downsampled_positions(values, 10) == [0, 500, 999]
+    assert downsampled_indices(values, 10) == [0, 500, 999]
 
 
 def curve(curves: LiveCurves, name: str) -> list[tuple[int, float | None]]:

@@ -68,7 +68,12 @@ def test_the_evaluation_against_votes(
     assert found.result.rows.tolist() == [1, 0]
     assert found.result.labels.tolist() == [NEUTRAL, HAPPY]
     assert found.result.names == ("a", "b")
-    assert (found.voted, found.no_votes, found.other_answer, found.ties) == (4, 1, 1, 1)
+    assert (
+        found.voted_count,
+        found.unvoted_count,
+        found.other_answer_count,
+        found.tie_count,
+    ) == (4, 1, 1, 1)
     assert found.result.accuracy.value == 0.5
     assert found.annotator_agreement.value == pytest.approx(0.7)
     assert found.model_agreement.value == pytest.approx(0.5)

@@ -113,5 +113,8 @@ def test_coverage_by_hand(make_result: MakeResult) -> None:
         point = result.coverage_at(threshold)
         column = round(threshold * 100)
         assert point.coverage == curve.coverage[column]
-        assert point.accuracy.value == pytest.approx(curve.accuracy[column]) or point.accepted == 0
+        assert (
+            point.accuracy.value == pytest.approx(curve.accuracy[column])
+            or point.accepted_count == 0
+        )
     assert result.coverage_at(0.95).accuracy.value is None

@@ -16,7 +16,7 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation import cache
-from fer_core.evaluation.evaluate import evaluate_split, stored_predictions
+from fer_core.evaluation.evaluate import evaluate_split, evaluate_stored_predictions
 from fer_core.evaluation.facts import FER2013_COUNTS, is_fer2013_split
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.predictor import Predictor, load_predictor
@@ -274,7 +274,7 @@ def test_predictions_stored_in_a_bundle(bundle: Bundle, tiny_faces: FaceSet) -> 
     raw = load_predictor(bundle).probabilities(tiny_faces.images[rows], calibrated=False)
     write_predictions(bundle.folder, tiny_faces.labels[rows], raw)
     write_calibration(bundle.folder, 2.0, "validation")
-    result = stored_predictions(load_bundle(bundle.folder))
+    result = evaluate_stored_predictions(load_bundle(bundle.folder))
     assert (result.n, result.dataset_name, result.is_leaked) == (21, None, None)
     expected = load_predictor(load_bundle(bundle.folder)).probabilities(tiny_faces.images[rows])
     np.testing.assert_array_equal(result.probabilities, expected)
@@ -298,7 +298,7 @@ def test_invalid_stored_predictions_are_an_input_error(bundle: Bundle, damage: s
             labels, raw = labels[:0], raw[:0]
         write_predictions(bundle.folder, labels, raw)
     with pytest.raises(InputError, match=r"predictions\.npz") as caught:
-        stored_predictions(bundle)
+        evaluate_stored_predictions(bundle)
     assert "choose a dataset" in str(caught.value)
 
 

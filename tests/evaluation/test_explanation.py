@@ -145,7 +145,7 @@ def test_grad_cam_of_a_mean_is_the_weighted_sum_of_the_maps(
     network = SmallNetwork("mean", channels_last=channels_last, batch=batch)
     explainer = Explainer(bundle_of(network.model()))
     found = explainer.explain(crop, emotion)
-    assert (explainer.method, found.method, found.emotion) == ("grad-cam", "grad-cam", emotion)
+    assert (explainer.method, found.method, found.class_index) == ("grad-cam", "grad-cam", emotion)
     np.testing.assert_allclose(found.heat, enlarged(network.grad_cam(crop, emotion)), atol=1e-3)
     assert found.heat.dtype == np.float32 and found.heat.max() == 1 and found.heat.min() >= 0
 
@@ -278,7 +278,7 @@ def test_invalid_input_is_an_error(
     explainer = Explainer(bundle)
     with pytest.raises(ValueError, match="crop should be"):
         explainer.explain(crop[:40], 0)
-    with pytest.raises(ValueError, match="emotion should be 0 to 6"):
+    with pytest.raises(ValueError, match="class_index should be 0 to 6"):
         explainer.explain(crop, 7)
     bundle.served_network.write_bytes(b"nothing")
     with pytest.raises(InputError, match="damaged"):

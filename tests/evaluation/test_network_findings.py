@@ -280,15 +280,15 @@ def test_principal_components_of_known_points() -> None:
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_the_embedding_groups_classes(faces: FaceSet, features: FaceFeatures, method: Any) -> None:
-    chart = embed(faces, features, method=method, sample=140)
-    assert chart.points.shape == (140, 2)
-    assert np.isfinite(chart.points).all()
+    chart = embed(faces, features, method=method, sample_size=140)
+    assert chart.coordinates.shape == (140, 2)
+    assert np.isfinite(chart.coordinates).all()
     assert (np.diff(chart.rows) > 0).all()
     assert np.bincount(faces.labels[chart.rows], minlength=7).tolist() == [20] * 7
-    again = embed(faces, features, method=method, sample=140)
-    np.testing.assert_allclose(again.points, chart.points, rtol=1e-4)
+    again = embed(faces, features, method=method, sample_size=140)
+    np.testing.assert_allclose(again.coordinates, chart.coordinates, rtol=1e-4)
     if method == "tsne":
-        away = np.linalg.norm(chart.points[:, None] - chart.points[None], axis=2)
+        away = np.linalg.norm(chart.coordinates[:, None] - chart.coordinates[None], axis=2)
         np.fill_diagonal(away, np.inf)
         labels = faces.labels[chart.rows]
         assert (labels[away.argmin(axis=1)] == labels).mean() > 0.95
@@ -297,9 +297,9 @@ def test_the_embedding_groups_classes(faces: FaceSet, features: FaceFeatures, me
 def test_the_note_says_if_the_embedding_shows_a_sample(
     faces: FaceSet, features: FaceFeatures
 ) -> None:
-    sample = embed(faces, features, method="pca", sample=len(faces) - 1)
+    sample = embed(faces, features, method="pca", sample_size=len(faces) - 1)
     assert sample.note.endswith(f"Stratified sample of {len(sample.rows):,} images.")
-    whole = embed(faces, features, method="pca", sample=len(faces))
+    whole = embed(faces, features, method="pca", sample_size=len(faces))
     assert whole.note.endswith(f". All {len(faces):,} images.")
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from fer_core.bundle import Bundle, find_bundle
 from fer_core.dataset.face_set import FaceSet
-from fer_core.evaluation.evaluate import evaluate_split, stored_predictions
+from fer_core.evaluation.evaluate import evaluate_split, evaluate_stored_predictions
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.settings import PROJECT_ROOT, Settings
 
@@ -18,7 +18,7 @@ def shipped() -> Bundle:
 
 @pytest.fixture(scope="module")
 def own(shipped: Bundle) -> EvaluationResult:
-    return stored_predictions(shipped)
+    return evaluate_stored_predictions(shipped)
 
 
 def test_the_stored_predictions_give_the_recorded_metrics(

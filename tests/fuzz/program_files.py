@@ -29,7 +29,7 @@ from fer_core.dataset.votes_file import import_votes, match_votes, parse_votes, 
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
 from fer_core.evaluation.cache import CachedPrediction, read_cached, write_cached
-from fer_core.evaluation.evaluate import stored_predictions
+from fer_core.evaluation.evaluate import evaluate_stored_predictions
 from fer_core.exchange.labels import read_metadata
 from fer_core.exchange.onnx_files import read_onnx_network
 from fer_core.predictor import load_predictor
@@ -188,7 +188,7 @@ def read_bundle(folder: Path) -> None:
     bundle = found[0] if found else find_bundle(None, settings)
     each(
         lambda: load_predictor(bundle).probabilities(CROPS),
-        lambda: stored_predictions(bundle),
+        lambda: evaluate_stored_predictions(bundle),
         lambda: find_bundle(None, settings),
     )
 

@@ -26,7 +26,7 @@ from fer_core.dataset.ferplus import VOTE_COLUMNS
 from fer_core.dataset.store import delete_dataset, import_dataset, load_dataset
 from fer_core.dataset.votes import votes_findings
 from fer_core.emotions import EMOTIONS, emotion_from_name
-from fer_core.evaluation.evaluate import stored_predictions
+from fer_core.evaluation.evaluate import evaluate_stored_predictions
 from fer_core.image_hashes import IMAGE_HASHES_FILE, ImageHashes, write_image_hashes
 from fer_core.metrics import accuracy
 from fer_core.predictor import load_predictor
@@ -286,7 +286,7 @@ def test_the_evaluated_images_are_named(
     studio: Settings, dataset: str | None, split: str, expected: str
 ) -> None:
     bundle = load_bundle(studio.models_root / "small")
-    result = replace(stored_predictions(bundle), dataset_name=dataset, split=split)
+    result = replace(evaluate_stored_predictions(bundle), dataset_name=dataset, split=split)
     assert LoadedEvaluation("", bundle, result, None, studio).data_title == expected
 
 
@@ -1090,7 +1090,7 @@ def test_the_report_against_votes_contains_the_annotators(
     assert counts is not None
     voted = against_votes(evaluation, counts)
     assert "Agreement of the model with the same plurality" in report_tab._html(
-        voted, None, has_faces=False
+        voted, None, includes_faces=False
     )
     assert report_tab._document(voted)["votes"]["ties"] == 1
     assert "votes" not in report_tab._document(evaluation)

@@ -17,7 +17,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.store import _save, delete_dataset, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.evaluation.evaluate import evaluate_predictor, stored_predictions
+from fer_core.evaluation.evaluate import evaluate_predictor, evaluate_stored_predictions
 from fer_core.exchange.onnx_export import TOLERANCE, export_onnx, load_keras_model
 from fer_core.image_hashes import IMAGE_HASHES_FILE, read_image_hashes
 from fer_core.predictor import load_predictor, open_onnx_network
@@ -137,7 +137,7 @@ def test_predictions_give_the_recorded_figures(trained: Trained) -> None:
         load_predictor(bundle).probabilities(trained.faces.images[rows], calibrated=False),
         atol=1e-6,
     )
-    metrics = stored_predictions(bundle).to_json() | {"leak_free": None}
+    metrics = evaluate_stored_predictions(bundle).to_json() | {"leak_free": None}
     recorded = bundle.record.metrics["validation"] | {"leak_free": None}
     assert rounded(metrics) == rounded(recorded)
 

@@ -1,4 +1,4 @@
-"""Reliability diagram, and accuracy against coverage."""
+"""Reliability diagram, and accuracy and coverage by minimum confidence."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def reliability_diagram(state: CalibrationState) -> go.Figure:
         height=400,
         margin=MARGIN,
         showlegend=False,
-        # The axes are slightly longer than 100 %, so that a line at 100 % is not cut.
+        # The axes extend slightly beyond 100 %, so that a line at 100 % is not cut off.
         xaxis=percent_axis("mean confidence of the bin", 0, 101),
         yaxis=percent_axis("accuracy in the bin", 0, 101),
     )

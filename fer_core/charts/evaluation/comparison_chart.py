@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from fer_core.charts.labels import height_for, plot_text
+from fer_core.charts.labels import height_for, plotly_text
 from fer_core.charts.style import (
     GRAY,
     MARGIN,
@@ -29,11 +29,11 @@ def difference_intervals(comparison: Comparison, metric: Literal["recall", "f1"]
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    # The axis reaches to ±0.05 or further.
+    # The axis covers at least -0.05 to 0.05.
     extent = 0.05
     colors = class_colors(class_comparison.name for class_comparison in comparison.per_class)
     for class_comparison in comparison.per_class:
-        name = plot_text(class_comparison.name)
+        name = plotly_text(class_comparison.name)
         color = colors[class_comparison.name]
         estimate = (
             class_comparison.recall_difference

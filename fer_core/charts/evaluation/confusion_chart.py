@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.charts.labels import height_for, plot_texts
+from fer_core.charts.labels import height_for, plotly_texts
 from fer_core.charts.style import MARGIN
 from fer_core.evaluation.confusion import normalized_confusion
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.Figure:
-    """Plot the numbers of images. The color of a cell shows its share of the row.
+    """Plot the number of images in each cell. The color shows the share of the row.
 
     Args:
         counts: int64 ``[classes, classes]``. Rows are true classes, columns are predicted classes.
@@ -26,7 +26,7 @@ def confusion_heatmap(counts: NDArray[np.int64], classes: Sequence[str]) -> go.F
     import plotly.graph_objects as go
 
     shares = normalized_confusion(counts, "row")
-    names = plot_texts(classes)
+    names = plotly_texts(classes)
     figure = go.Figure(
         go.Heatmap(
             z=100 * shares,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fer_core.charts.labels import height_for, plot_text
+from fer_core.charts.labels import height_for, plotly_text
 from fer_core.charts.style import (
     LEGEND_BELOW,
     MARGIN,
@@ -35,19 +35,19 @@ METRIC_TITLES: dict[Metric, str] = {"f1": "F1", "precision": "precision", "recal
 _CURVE_HEIGHT = 420
 
 
-def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure:
+def class_intervals(class_results: Sequence[ClassResult], metric: Metric) -> go.Figure:
     """Plot one metric of all classes as points with intervals.
 
     Args:
-        classes: The classes in order.
+        class_results: The results of all classes, in the order of the classes.
         metric: The metric to plot.
     """
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    colors = class_colors(class_result.name for class_result in classes)
-    for class_result in classes:
-        name = plot_text(class_result.name)
+    colors = class_colors(class_result.name for class_result in class_results)
+    for class_result in class_results:
+        name = plotly_text(class_result.name)
         color = colors[class_result.name]
         estimate = getattr(class_result, metric)
         figure.add_trace(
@@ -61,17 +61,17 @@ def class_intervals(classes: Sequence[ClassResult], metric: Metric) -> go.Figure
             )
         )
     figure.update_layout(
-        height=height_for(len(classes), usual_height=380, per_class=36),
+        height=height_for(len(class_results), usual_height=380, per_class=36),
         margin=MARGIN,
         showlegend=False,
         xaxis=number_axis(METRIC_TITLES[metric], 0, 1),
         # The axis leaves space for the number above the uppermost point.
-        yaxis=class_axis([class_result.name for class_result in classes], top=-0.8),
+        yaxis=class_axis([class_result.name for class_result in class_results], top=-0.8),
     )
     return figure
 
 
-def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
+def roc_lines(class_results: Sequence[ClassResult]) -> go.Figure:
     """Plot the one-vs-rest ROC curve of each class. The diagonal shows random predictions."""
     import plotly.graph_objects as go
 
@@ -83,17 +83,17 @@ def roc_lines(classes: Sequence[ClassResult]) -> go.Figure:
             class_result.roc.true_positive_rate,
             f"area {class_result.auc:.3f}",
         )
-        for class_result in classes
+        for class_result in class_results
         if class_result.roc is not None
     ]
     hover = "false positive rate %{x:.1f} %, true positive rate %{y:.1f} %"
-    _add_curves(figure, curves, classes, hover)
+    _add_curves(figure, curves, class_results, hover)
     return _with_percent_axes(
-        figure, "false positive rate", "true positive rate", class_count=len(classes)
+        figure, "false positive rate", "true positive rate", class_count=len(class_results)
     )
 
 
-def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
+def precision_recall_lines(class_results: Sequence[ClassResult]) -> go.Figure:
     """Plot the one-vs-rest precision-recall curve of each class as steps."""
     import plotly.graph_objects as go
 
@@ -105,17 +105,19 @@ def precision_recall_lines(classes: Sequence[ClassResult]) -> go.Figure:
             class_result.precision_recall.precision,
             f"average {class_result.average_precision:.3f}",
         )
-        for class_result in classes
+        for class_result in class_results
         if class_result.precision_recall is not None
     ]
-    _add_curves(figure, curves, classes, "recall %{x:.1f} %, precision %{y:.1f} %", shape="vh")
-    return _with_percent_axes(figure, "recall", "precision", class_count=len(classes))
+    _add_curves(
+        figure, curves, class_results, "recall %{x:.1f} %, precision %{y:.1f} %", shape="vh"
+    )
+    return _with_percent_axes(figure, "recall", "precision", class_count=len(class_results))
 
 
 def _add_curves(
     figure: go.Figure,
     curves: Sequence[tuple[str, Any, Any, str]],
-    classes: Sequence[ClassResult],
+    class_results: Sequence[ClassResult],
     hover: str,
     *,
     shape: str = "linear",
@@ -125,13 +127,14 @@ def _add_curves(
     Args:
         figure: The figure.
         curves: For each curve: the class, x and y from 0 to 1, and a summary for the legend.
-        classes: All classes, which determine the colors.
-        hover: Hover template after the name of the class, with Plotly's ``%{x}`` and ``%{y}``.
+        class_results: The results of all classes. They determine the colors.
+        hover: The part of the hover template after the name of the class, with Plotly's ``%{x}``
+            and ``%{y}``.
         shape: Plotly's shape of the line.
     """
     import plotly.graph_objects as go
 
-    colors = class_colors(class_result.name for class_result in classes)
+    colors = class_colors(class_result.name for class_result in class_results)
     for name, x, y, summary in curves:
         figure.add_trace(
             go.Scatter(
@@ -139,8 +142,8 @@ def _add_curves(
                 y=100 * np.asarray(y),
                 mode="lines",
                 line={"color": colors[name], "width": 2, "shape": shape},
-                name=f"{plot_text(name)}, {summary}",
-                hovertemplate=f"{plot_text(name)}: {hover}<extra></extra>",
+                name=f"{plotly_text(name)}, {summary}",
+                hovertemplate=f"{plotly_text(name)}: {hover}<extra></extra>",
             )
         )
 
@@ -183,7 +186,7 @@ def threshold_lines(
         " %{y:.3f} at threshold %{x:.0f} %",
     )
     figure.update_layout(
-        xaxis=percent_axis(f"threshold on the probability of {plot_text(class_name)}"),
+        xaxis=percent_axis(f"threshold on the probability of {plotly_text(class_name)}"),
         yaxis=number_axis("precision, recall, F1", 0, 1.02),
     )
     return figure

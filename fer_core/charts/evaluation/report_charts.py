@@ -16,7 +16,7 @@ from fer_core.charts.evaluation.per_class_charts import (
 )
 from fer_core.charts.evaluation.robustness_charts import robustness_lines, slice_points
 from fer_core.charts.evaluation.summary_chart import summary_intervals
-from fer_core.charts.labels import plot_texts
+from fer_core.charts.labels import plotly_texts
 from fer_core.charts.style import MARGIN
 from fer_core.charts.training import accuracy_lines, loss_lines
 from fer_core.classes import class_colors
@@ -155,7 +155,7 @@ def balance_bars(result: EvaluationResult, training_counts: Mapping[str, int]) -
         total = max(sum(counts.values()), 1)
         pattern = {"shape": "/", "fgcolor": "#FFFFFF"} if series_name == "training" else {}
         figure.add_bar(
-            x=plot_texts(result.classes),
+            x=plotly_texts(result.classes),
             y=[100 * counts.get(name, 0) / total for name in result.classes],
             name=series_name,
             marker={"color": colors, "pattern": pattern},

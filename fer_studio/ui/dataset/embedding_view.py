@@ -81,7 +81,7 @@ def show_embedding(dataset: LoadedDataset) -> None:
         f"Model: **{plain_text(bundle.name)}**. {plain_text(embedding.note)} Click a point to see "
         "its face, or select several points with a box or lasso."
     )
-    _show_map(dataset, embedding.rows, embedding.points)
+    _show_map(dataset, embedding.rows, embedding.coordinates)
 
 
 def _embed(dataset: LoadedDataset, bundle: Bundle, method: Method, sample: int, job: Job) -> Any:
@@ -91,7 +91,7 @@ def _embed(dataset: LoadedDataset, bundle: Bundle, method: Method, sample: int, 
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
     job.start_phase("Computing the map")
-    return embed(dataset.faces, features, method=method, sample=sample, report=job.report)
+    return embed(dataset.faces, features, method=method, sample_size=sample, report=job.report)
 
 
 def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:

@@ -17,9 +17,9 @@ def show_annotators(votes: VoteEvaluation) -> None:
     st.header("Compared with the annotators")
     st.caption(
         "The true class of an image is the annotators' most frequent answer (plurality). An answer "
-        f"of only one annotator is ignored. Left out: {counted(votes.ties, 'image')} with tied "
-        f"votes; {votes.other_answer:,} on which an answer such as unknown has at least as many "
-        f"votes as every class; {votes.no_votes:,} without votes."
+        f"of only one annotator is ignored. Left out: {counted(votes.tie_count, 'image')} with "
+        f"tied votes; {votes.other_answer_count:,} on which an answer such as unknown has at least "
+        f"as many votes as every class; {votes.unvoted_count:,} without votes."
     )
     _show_metrics(votes)
 

@@ -23,7 +23,8 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 
 _CALIBRATED = "Calibrated"
-#: The session key of the message that the temperature was saved, and the error if saving failed.
+#: The session key of the message that the temperature was saved, and the keeper of the error if
+#: saving failed.
 _SUCCESS, _SAVE_ERROR = "temperature_written", ErrorKeeper("temperature_not_written")
 
 
@@ -113,7 +114,7 @@ def _show_calibration_errors(states: dict[str, CalibrationState]) -> None:
 def _show_temperature(evaluation: LoadedEvaluation) -> None:
     reason = _reason_not_to_save(evaluation)
     if reason is not None:
-        # Not a caption, because the contrast of code in a caption would be too low.
+        # This is not a caption, because code in a caption would have too little contrast.
         st.markdown(f":small[{reason}]")
         return
     fitted, current = (
@@ -125,7 +126,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         f"**{current:.3f}**. A value above 1 lowers the confidence, a value below 1 raises it; the "
         "predicted class never changes."
     )
-    # Both temperatures are shown with three decimals.
+    # Temperatures that are equal with three decimals, as shown above, count as the same.
     is_same = abs(fitted - current) < 0.0005
     if is_same:
         st.caption(":material/check: The model already uses this temperature.")
@@ -135,7 +136,7 @@ def _show_temperature(evaluation: LoadedEvaluation) -> None:
         icon=":material/thermostat:",
         disabled=is_same,
     ):
-        _confirm(evaluation, fitted)
+        _confirm_saving(evaluation, fitted)
 
 
 def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
@@ -167,7 +168,7 @@ def _reason_not_to_save(evaluation: LoadedEvaluation) -> str | None:
 
 
 @st.dialog("Save this temperature?", icon=":material/thermostat:")
-def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
+def _confirm_saving(evaluation: LoadedEvaluation, temperature: float) -> None:
     rerun_if_refused("evaluate")
     st.write(
         f"The temperature of **{plain_text(evaluation.bundle.name)}** changes from "
@@ -183,7 +184,7 @@ def _confirm(evaluation: LoadedEvaluation, temperature: float) -> None:
             on_click=_save,
             args=(evaluation,),
         )
-        # Both buttons close the dialog; the page then shows the current temperature.
+        # Both buttons rerun the page, which closes the dialog and shows the current temperature.
         if st.button("Cancel", key="temperature_cancelled") or is_saved:
             st.rerun()
 
@@ -216,7 +217,7 @@ def _show_coverage(evaluation: LoadedEvaluation) -> None:
         st.metric(
             "Accepted predictions",
             percent(point.coverage),
-            delta=f"{point.accepted:,} of {result.n:,} images",
+            delta=f"{point.accepted_count:,} of {result.n:,} images",
             delta_color="off",
             delta_arrow="off",
             border=True,

@@ -24,7 +24,8 @@ from fer_studio.ui.metrics import METRIC_HEIGHT, metric_grid
 from fer_studio.ui.persistent_widgets import persistent_segments, persistent_selectbox
 from fer_studio.ui.text import plain_text
 
-#: Session key of a tuple: the key of the first model's evaluation, and the last comparison.
+#: Session key of a tuple: the key of the first model's evaluation, and the comparison that was
+#: shown most recently.
 _LAST = "last_comparison"
 
 
@@ -57,15 +58,15 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
     if second is not None and evaluation.votes is not None:
         second = _second_against_votes(second)
     if second is not None:
-        comparison = _compared(evaluation.key, second.key, evaluation, second)
+        comparison = _cached_comparison(evaluation.key, second.key, evaluation, second)
         st.session_state[_LAST] = (evaluation.key, comparison)
         _show(evaluation, second, comparison)
 
 
 def last_comparison(key: str) -> Comparison | None:
-    """Return the comparison that this session showed last.
+    """Return the comparison that this session showed most recently, for the same first model.
 
-    Return None if there is none, or if its first evaluation has another key.
+    Return None if there is no comparison, or if it belongs to a different first evaluation.
 
     Args:
         key: The key of the first model's evaluation.
@@ -109,7 +110,10 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
 
 
 def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
-    """Return the second evaluation against votes; show a hint and return None without votes."""
+    """Return the second evaluation against votes.
+
+    If the second model has no votes for its images, show a hint and return None.
+    """
     counts = vote_counts(second)
     if counts is None:
         st.info(
@@ -122,7 +126,7 @@ def _second_against_votes(second: LoadedEvaluation) -> LoadedEvaluation | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _compared(
+def _cached_comparison(
     first_key: str, second_key: str, _first: LoadedEvaluation, _second: LoadedEvaluation
 ) -> Comparison:
     return compare(_first.result, _second.result)

@@ -1,4 +1,4 @@
-"""The confusion matrix, an element of the page. The user can select its cells."""
+"""The confusion matrix as a custom component of the page. The user can select its cells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fer_studio.ui.charts import chart_frame
 
 Scale = Literal["counts", "row", "column"]
 
-#: Keys of the element and of the container around it.
+#: Keys of the component and of the container around it.
 _KEY, _CONTAINER_KEY = "confusion_matrix", "confusion_place"
 _SCRIPT = (Path(__file__).parents[1] / "assets" / "confusion_matrix.js").read_text(encoding="utf-8")
 _STYLE = """
@@ -31,11 +31,12 @@ _STYLE = """
 
 _component = st.components.v2.component(
     "fer_studio_confusion_matrix",
-    # The line break marks the text as HTML; Streamlit may take a text without one for a path.
+    # With a line break, Streamlit treats the string as HTML. Without it, Streamlit could take the
+    # string for a path.
     html='<div class="confusion-matrix">\n</div>',
     css=_STYLE,
     js=_SCRIPT,
-    # The element gets no shadow root. The script that downloads charts as pictures would not find
+    # The component gets no shadow root. The script that downloads charts as pictures would not find
     # the matrix inside a shadow root.
     isolate_styles=False,
 )
@@ -48,7 +49,7 @@ def show_confusion_matrix(
     scale: Scale,
     selected: tuple[int, int],
     on_select: Callable[[int, int], None],
-    file: str,
+    file_stem: str,
 ) -> None:
     """Draw the matrix with the totals of its rows and columns.
 
@@ -58,12 +59,12 @@ def show_confusion_matrix(
         scale: What the cells show: counts, or their share of the row or of the column.
         selected: Row and column of the selected cell.
         on_select: Callback that receives the row and the column of a cell that the user selects.
-        file: The name of downloaded files, without suffix.
+        file_stem: The name of downloaded files, without suffix.
     """
 
     def report_selection() -> None:
         row, column = st.session_state[_KEY].cell
-        # A client can send any cell.
+        # The browser may send any numbers, also those of a cell outside the matrix.
         if 0 <= row < len(classes) and 0 <= column < len(classes):
             on_select(row, column)
 
@@ -74,12 +75,12 @@ def show_confusion_matrix(
             table=lambda: confusion_csv(counts, classes),
             caption="Rows are true classes, columns are predicted classes. The color shows the "
             f"share of the {_normalizing_class(scale)}.",
-            file=file,
+            file=file_stem,
         ),
         st.container(key=_CONTAINER_KEY, gap=None),
     ):
         # app.css reserves the height of the matrix in this container until the browser has loaded
-        # the element.
+        # the component.
         _component(
             key=_KEY,
             data=matrix_data(counts, classes, scale) | {"selected": selected},
@@ -88,7 +89,7 @@ def show_confusion_matrix(
 
 
 def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale) -> dict[str, Any]:
-    """Return the data of the element, except "selected"; see ``confusion_matrix.js``.
+    """Return the data of the component, except "selected"; see ``confusion_matrix.js``.
 
     Args:
         counts: int64 ``[classes, classes]``, rows true, columns predicted.
@@ -127,9 +128,9 @@ def matrix_data(counts: NDArray[np.int64], classes: Sequence[str], scale: Scale)
 
 
 def _normalizing_class(scale: Scale) -> str:
-    """Return to which class the shares are relative: "true class" or "predicted class".
+    """Return what the shares refer to: "true class" or "predicted class".
 
-    If the cells show counts, their colors show shares of the true class.
+    The colors show shares even if the cells show counts. They are then shares of the true class.
     """
     return "predicted class" if scale == "column" else "true class"
 

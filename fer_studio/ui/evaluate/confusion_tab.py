@@ -30,7 +30,7 @@ _MATRIX_WIDTH = 680
 def show_confusion(evaluation: LoadedEvaluation) -> None:
     """Show the matrix and the images of the selected cell."""
     _select_first_cell(evaluation.result)
-    # Side by side on a wide screen, one below the other on a phone.
+    # The matrix and the images are side by side on a wide screen, and stacked on a phone.
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=_MATRIX_WIDTH):
             _show_matrix(evaluation)
@@ -39,8 +39,8 @@ def show_confusion(evaluation: LoadedEvaluation) -> None:
 
 
 def _select_first_cell(result: EvaluationResult) -> None:
-    """Select the most frequent confusion, unless a cell was selected before."""
-    # Without the diagonal, the confusion matrix counts only mistakes.
+    """Select the most frequent confusion if no cell is selected yet."""
+    # The diagonal is set to 0, so that only mistakes are counted.
     mistakes = result.confusion * (1 - np.eye(len(result.classes), dtype=np.int64))
     # If there are no mistakes, the largest cell of the diagonal is selected.
     counts = mistakes if mistakes.any() else result.confusion
@@ -85,7 +85,7 @@ def _show_matrix(evaluation: LoadedEvaluation) -> None:
             result.classes.index(st.session_state[_PREDICTED]),
         ),
         on_select=select,
-        file=f"{evaluation.bundle.name}-confusion-matrix",
+        file_stem=f"{evaluation.bundle.name}-confusion-matrix",
     )
 
 

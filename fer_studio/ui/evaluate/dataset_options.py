@@ -20,7 +20,7 @@ def offered_datasets(settings: Settings) -> list[str]:
 
 
 def curated_dataset(dataset: LoadedDataset, state: CurationState) -> CuratedFaceSet:
-    """Return a dataset after its curation decisions, with all its splits."""
+    """Return a dataset with its curation decisions applied to all splits."""
     return _curated(dataset.key, state.curation.fingerprint, dataset, state)
 
 
@@ -29,5 +29,5 @@ def _curated(
     key: str, curation_key: str, _dataset: LoadedDataset, _state: CurationState
 ) -> CuratedFaceSet:
     curated = apply_curation(_dataset.faces, _state.curation)
-    _ = curated.faces.fingerprint  # computed here once, so that no later click waits for it
+    _ = curated.faces.fingerprint  # computed and kept, so that no later click waits for it
     return curated

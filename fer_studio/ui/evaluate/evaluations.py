@@ -1,4 +1,4 @@
-"""The evaluation shown on the page, and requests for evaluations that may not exist yet."""
+"""Evaluations for the page: finished ones, and requests for evaluations that may not exist yet."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from fer_core.evaluation.annotators import VoteEvaluation
 from fer_core.evaluation.evaluate import (
     evaluate_curated,
     evaluate_split,
+    evaluate_stored_predictions,
     has_cached_predictions,
-    stored_predictions,
 )
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.jobs.job import Job, JobKind
@@ -40,7 +40,7 @@ class LoadedEvaluation:
     """A finished evaluation with its images, if it has any.
 
     Attributes:
-        key: A key for caches: a text that changes with everything that the metrics depend on.
+        key: A key for caches: a string that changes with everything that the metrics depend on.
         bundle: The model.
         result: The predictions and metrics of the model.
         request: The request that led to this evaluation; None if the predictions are those that the
@@ -79,12 +79,12 @@ class LoadedEvaluation:
 
     @property
     def data_title(self) -> str:
-        """Short description of the evaluated images."""
+        """Description of the evaluated images for the page: "the test images of fer2013"."""
         if self.result.dataset_name is None:
             return "its own validation images"
         split = self.result.split
-        images = "all images" if split == "all" else f"the {split} images"
-        return f"{images} of {self.result.dataset_name}"
+        images_text = "all images" if split == "all" else f"the {split} images"
+        return f"{images_text} of {self.result.dataset_name}"
 
     def face(self, position: int) -> NDArray[np.uint8]:
         """Return the image at a position of the result, uint8 ``[48, 48]``."""
@@ -125,7 +125,7 @@ def _own_key(bundle: Bundle) -> str:
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
 def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
-    return stored_predictions(_bundle)
+    return evaluate_stored_predictions(_bundle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ class EvaluationRequest:
 
     @property
     def key(self) -> str:
-        """A key for caches: a text that changes with everything that the predictions depend on."""
+        """A key for caches: a string that changes with everything that affects the predictions."""
         parts = (
             self.bundle.content_key,
             self.faces.fingerprint,
@@ -180,7 +180,7 @@ class EvaluationRequest:
         """
         faces, key = self.faces, self.key
         if not len(faces.rows(self.split)):
-            # Raises the error about the empty split; nothing is predicted.
+            # This only raises the error about the empty split.
             self._evaluate(None)
         job = job_service().get(EVALUATION, key)
         if job is not None and job.is_finished:
@@ -201,17 +201,17 @@ class EvaluationRequest:
 
     def start(self) -> None:
         """Start the job of this evaluation; sessions with the same request share it."""
-        rows = len(self.faces.rows(self.split))
+        image_count = len(self.faces.rows(self.split))
         start_job(
             EVALUATION,
             self.key,
-            f"Evaluating {self.bundle.name} on {rows:,} images",
+            f"Evaluating {self.bundle.name} on {image_count:,} images",
             self._evaluate,
         )
 
     @property
     def has_failed(self) -> bool:
-        """True if the last job of this evaluation failed."""
+        """True if the job of this evaluation failed."""
         job = job_service().get(EVALUATION, self.key)
         return job is not None and job.error is not None
 

@@ -48,8 +48,8 @@ def show_images(
     Args:
         evaluation: The evaluation.
         positions: Positions of the images in the result of the evaluation, in the order to show.
-        key: Key of the widgets. A hash of the images is appended, so that other images start on
-            their first page.
+        key: Key of the widgets. A hash of the images is appended, so that a gallery of different
+            images starts on its first page.
         page_size: Images per page.
     """
     dataset = evaluation.dataset
@@ -66,7 +66,7 @@ def show_images(
         _choose_several(evaluation, dataset, positions, key, page_size)
     else:
         _show_pages(evaluation, dataset, positions, key, page_size)
-    # If the decisions cannot be read, the reason is shown above.
+    # If the decisions cannot be read, the warning above already says so.
     with contextlib.suppress(InputError):
         show_decision_bar(dataset)
 

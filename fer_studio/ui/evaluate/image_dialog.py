@@ -17,7 +17,7 @@ from fer_studio.ui.face_steps import DRAWER_WIDTH, show_steps, start_at
 from fer_studio.ui.image_decision import Proposal, offer_decision
 from fer_studio.ui.text import plain_text
 
-#: Recorded as the source of decisions made on this page.
+#: The source that is recorded for decisions made on this page.
 SOURCE = "evaluate page"
 
 
@@ -83,7 +83,7 @@ def _show_prediction(evaluation: LoadedEvaluation, position: int) -> None:
 
 
 def _proposal(evaluation: LoadedEvaluation, position: int) -> Proposal:
-    """Return a proposal with the most probable class of the dataset except the current label."""
+    """Propose the most probable class of the dataset, other than the current label."""
     result, dataset = evaluation.result, evaluation.dataset
     assert dataset is not None  # the drawer opens only for an evaluation with images
     predicted = result.classes[result.predicted[position]]

@@ -17,7 +17,7 @@ from fer_studio.ui.text import plain_text
 
 
 def findings_of(evaluation: LoadedEvaluation) -> dict[str, NDArray[np.bool_]]:
-    """Return the images of each finding: a mask, bool ``[n]``, by the finding's title.
+    """Return a mask of the evaluated images for each finding, bool ``[n]``, by its title.
 
     Findings without any of the evaluated images are omitted. If the evaluation has no images, the
     result is empty.

@@ -39,7 +39,7 @@ def show_per_class(evaluation: LoadedEvaluation) -> None:
         _show_threshold(evaluation)
 
 
-def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
+def _show_metrics(class_results: tuple[ClassResult, ...]) -> None:
     metric = persistent_segments(
         "Chart",
         list(METRIC_TITLES),
@@ -53,10 +53,10 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
     )
     values = ", ".join(
         f"{class_result.name} {number(getattr(class_result, metric).value)}"
-        for class_result in classes
+        for class_result in class_results
     )
     show_chart(
-        class_intervals(classes, metric),
+        class_intervals(class_results, metric),
         title=f"{capitalized(METRIC_TITLES[metric])} per class",
         key=f"class_chart_{metric}",
         caption="Points with 95 % bootstrap intervals.",
@@ -77,10 +77,10 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
                 "ROC AUC": class_result.auc,
                 "Average precision": class_result.average_precision,
             }
-            for class_result in classes
+            for class_result in class_results
         ],
         hide_index=True,
-        height=table_height(len(classes), maximum=400),
+        height=table_height(len(class_results), maximum=400),
         placeholder=UNDEFINED_TEXT,
         alt="Precision, recall, F1 and their intervals per class",
         column_config={
@@ -100,30 +100,33 @@ def _show_metrics(classes: tuple[ClassResult, ...]) -> None:
     st.caption("Intervals are 95 % bootstrap intervals.")
 
 
-def _show_curves(classes: tuple[ClassResult, ...]) -> None:
+def _show_curves(class_results: tuple[ClassResult, ...]) -> None:
     st.caption("Click a name in a legend to hide its curve, double-click to show it alone.")
     left, right = st.columns(2)
-    areas = ", ".join(f"{class_result.name} {number(class_result.auc)}" for class_result in classes)
+    areas = ", ".join(
+        f"{class_result.name} {number(class_result.auc)}" for class_result in class_results
+    )
     with left:
         show_chart(
-            roc_lines(classes),
+            roc_lines(class_results),
             title="ROC curves",
             key="roc_chart",
             caption="Each class against the rest. Dashed: chance.",
             alt=f"ROC curves; area under the curve: {areas}",
         )
     averages = ", ".join(
-        f"{class_result.name} {number(class_result.average_precision)}" for class_result in classes
+        f"{class_result.name} {number(class_result.average_precision)}"
+        for class_result in class_results
     )
     with right:
         show_chart(
-            precision_recall_lines(classes),
+            precision_recall_lines(class_results),
             title="Precision-recall curves",
             key="precision_recall_chart",
             caption="Each class against the rest.",
             alt=f"Precision-recall curves; average precision: {averages}",
         )
-    undefined = [class_result.name for class_result in classes if class_result.roc is None]
+    undefined = [class_result.name for class_result in class_results if class_result.roc is None]
     if undefined:
         st.caption(
             f"Undefined for {plain_text(', '.join(undefined))}: both curves need images of the "
@@ -159,7 +162,8 @@ def _show_threshold(evaluation: LoadedEvaluation) -> None:
             width=420,
         )
     with st.container(horizontal=True):
-        # The curves have a value for each threshold of the slider, 0 to 100 %.
+        # The slider value is also the index: the curves have a value for each threshold from 0 to
+        # 100 % in steps of 1 %.
         for title, values in (
             ("Precision", curve.precision),
             ("Recall", curve.recall),

@@ -41,9 +41,9 @@ def show_report(evaluation: LoadedEvaluation) -> None:
         "warnings and limits. It opens in any browser without internet access and prints on A4. "
         "The camera button of a chart saves the chart as SVG."
     )
-    has_faces = False
+    includes_faces = False
     if evaluation.faces is not None:
-        has_faces = st.toggle(
+        includes_faces = st.toggle(
             "Include the faces of the largest errors",
             value=True,
             key=_FACES,
@@ -55,7 +55,7 @@ def show_report(evaluation: LoadedEvaluation) -> None:
             st.caption("To include robustness curves, measure them in the tab Robustness first.")
     offer_download(
         "Report",
-        lambda: _html(evaluation, comparison, has_faces=has_faces),
+        lambda: _html(evaluation, comparison, includes_faces=includes_faces),
         f"{stem}.html",
         key="download_report",
         is_primary=True,
@@ -124,7 +124,9 @@ def _cached_details(key: tuple[str, int, int], _evaluation: LoadedEvaluation) ->
     )
 
 
-def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_faces: bool) -> str:
+def _html(
+    evaluation: LoadedEvaluation, comparison: Comparison | None, *, includes_faces: bool
+) -> str:
     result = _detailed(evaluation)
     figures = report_figures(
         result,
@@ -137,7 +139,7 @@ def _html(evaluation: LoadedEvaluation, comparison: Comparison | None, *, has_fa
         evaluation.bundle,
         figures,
         votes=evaluation.votes,
-        images=evaluation.faces.images if has_faces and evaluation.faces is not None else None,
+        images=evaluation.faces.images if includes_faces and evaluation.faces is not None else None,
         comparison=comparison,
     )
 

@@ -128,7 +128,7 @@ def _job_key(evaluation: LoadedEvaluation, size: int) -> tuple[str, int]:
 
 def _show_corruptions(evaluation: LoadedEvaluation) -> None:
     _show_previews(evaluation)
-    size = _choose_size(evaluation)
+    size = _choose_sample_size(evaluation)
     key = _job_key(evaluation, size)
     job = job_service().get(ROBUSTNESS, key)
     if job is not None and not job.is_finished:
@@ -139,7 +139,7 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
         if st.button(
             "Measure robustness", icon=":material/play_arrow:", type="primary", key="robustness"
         ):
-            _start(evaluation, size)
+            _start_measurement(evaluation, size)
             st.rerun()
         st.caption(
             f"Each image is predicted {prediction_count} times, under {len(CORRUPTIONS)} "
@@ -151,7 +151,7 @@ def _show_corruptions(evaluation: LoadedEvaluation) -> None:
     _show_curves(result_of(job))
 
 
-def _choose_size(evaluation: LoadedEvaluation) -> int:
+def _choose_sample_size(evaluation: LoadedEvaluation) -> int:
     """Draw the choice of the sample size; return one of ``_SAMPLE_SIZES``.
 
     The smallest size is offered even if there are fewer images; the sample then contains all of
@@ -172,7 +172,7 @@ def _choose_size(evaluation: LoadedEvaluation) -> int:
     return size
 
 
-def _start(evaluation: LoadedEvaluation, size: int) -> None:
+def _start_measurement(evaluation: LoadedEvaluation, size: int) -> None:
     faces = evaluation.faces
     assert faces is not None  # called only if there are images
     predictor = open_predictor(evaluation.bundle)

@@ -54,8 +54,9 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
 def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     """Return the badges that say whether the model has seen the images in its training.
 
-    A badge consists of its title and of True if the model has seen none of the images. False means
-    that the badge is a warning.
+    Returns:
+        For each badge, its title and a flag. The flag is True if the model has seen none of the
+        images. Otherwise the badge is a warning.
     """
     seen = result.seen
     if seen is None:
@@ -64,9 +65,9 @@ def _seen_badges(result: EvaluationResult) -> list[tuple[str, bool]]:
     if seen.is_unseen.all():
         return [("Unseen images", True)] if seen.is_complete else []
     masks = {
-        # The model started with the weights of its starting model, so it has also learned from the
-        # training images of that model.
-        "training images": seen.is_train | seen.is_train_of_start_model,
+        # The weights of the starting model initialized the training, so the model has also learned
+        # from the training images of its starting model.
+        "training images": seen.is_train | seen.is_train_of_starting_model,
         "validation images": seen.is_validation,
     }
     badges = [

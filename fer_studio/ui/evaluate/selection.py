@@ -71,7 +71,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 query_params={"view": "models"},
                 help="Keras, ONNX, or JSON with weights. The list above then contains the model.",
             )
-    _show_damaged(settings)
+    _show_damaged_models(settings)
     if bundle is None:
         return None
     try:
@@ -91,8 +91,11 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
             curated = _choose_curation(dataset)
         with split_container:
             split = _choose_split(dataset.faces if curated is None else curated.faces)
-        evaluation = _evaluated(EvaluationRequest(bundle, dataset, split, settings, curated))
+        evaluation = _finished_evaluation(
+            EvaluationRequest(bundle, dataset, split, settings, curated)
+        )
         if evaluation is None:
+            # The tabs are not drawn yet, so the address must keep its parameters for them.
             set_content_pending()
             return None
         return _choose_truth(evaluation, truth_container)
@@ -177,11 +180,11 @@ def _choose_truth(evaluation: LoadedEvaluation, container: DeltaGenerator) -> Lo
         return evaluation
     is_curated = evaluation.request is not None and evaluation.request.curated is not None
     learned_votes = evaluation.bundle.record.learned_votes
-    # The default depends on the model and the curation, so each combination has its own choice.
+    # The default depends on the model and the curation, so each combination has its own widget key.
     key = f"evaluated_truth_{evaluation.bundle.name}_{is_curated}"
     persist_choice(
         key,
-        # The curation does not apply to votes, although an address can request both.
+        # The curation changes labels, so it excludes votes, even if an address requests both.
         [_LABELS] if is_curated else [_LABELS, _VOTES],
         name="truth",
         noun="kind of true classes",
@@ -219,7 +222,7 @@ def _choose_split(faces: FaceSet) -> str:
     )
 
 
-def _show_damaged(settings: Settings) -> None:
+def _show_damaged_models(settings: Settings) -> None:
     sentences = damaged_bundles(settings)
     if sentences:
         count = "One model" if len(sentences) == 1 else f"{len(sentences)} models"
@@ -228,7 +231,7 @@ def _show_damaged(settings: Settings) -> None:
                 st.write(plain_text(sentence))
 
 
-def _evaluated(request: EvaluationRequest) -> LoadedEvaluation | None:
+def _finished_evaluation(request: EvaluationRequest) -> LoadedEvaluation | None:
     """Return the evaluation; if it is not finished, show what to do and return None."""
     job = request.unfinished_job()
     if job is not None:

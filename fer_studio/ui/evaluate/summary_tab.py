@@ -38,11 +38,7 @@ def show_summary(evaluation: LoadedEvaluation) -> None:
 
 
 def _show_warnings(result: EvaluationResult) -> None:
-    """Show the warnings in small lines; the badges next to the title show the most important ones.
-
-    Args:
-        result: The evaluation.
-    """
+    """Show the warnings in small lines, because badges show the most important ones already."""
     if result.warnings:
         st.markdown(
             "  \n".join(
@@ -97,7 +93,7 @@ def _show_metrics(result: EvaluationResult) -> None:
 
 def _explanation(result: EvaluationResult) -> str:
     sentences = [
-        # The warnings contain the numbers of images that the model has seen.
+        # If there are warnings about seen images, they contain the numbers of the summary.
         *([] if result.seen is None or result.seen.warnings else [result.seen.summary]),
         "Intervals are 95 % bootstrap intervals.",
         "The majority-class baseline, which always predicts "

@@ -35,8 +35,8 @@ def show_example(settings: Settings) -> None:
     except InputError as error:
         st.caption(plain_text(str(error)))
         return
-    photo, result = st.columns([3, 4], wrap=False)
-    with photo:
+    photo_column, result_column = st.columns([3, 4], wrap=False)
+    with photo_column:
         show_photo(
             picture,
             (_SIDE, _SIDE),
@@ -46,7 +46,7 @@ def show_example(settings: Settings) -> None:
             alt=f"A photo with one face: {face.description}",
             key="home_example",
         )
-    with result:
+    with result_column:
         st.metric(
             "Just analyzed",
             plain_text(face.label if face.is_confident else NOT_SURE),

@@ -1,4 +1,4 @@
-"""The user's work on the home page: the default model, the datasets and the last runs."""
+"""The user's work on the home page: the default model, the datasets and the latest runs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MAX_RUNS = 3
 
 
 def show_workspace(settings: Settings) -> None:
-    """Draw the default model, and the datasets and last runs if the visitor may see them."""
+    """Draw the default model, and the datasets and latest runs if the visitor may see them."""
     st.header("Your work", anchor=False)
-    model, datasets = st.columns(2)
-    with model.container(border=True, height="stretch"):
+    model_column, datasets_column = st.columns(2)
+    with model_column.container(border=True, height="stretch"):
         _show_model(settings)
     if admission().may_open("dataset"):
-        with datasets.container(border=True, height="stretch"):
+        with datasets_column.container(border=True, height="stretch"):
             _show_datasets(settings)
     if admission().may_open("train"):
         _show_runs(settings)
@@ -90,7 +90,7 @@ def _show_datasets(settings: Settings) -> None:
 
 
 def _show_runs(settings: Settings) -> None:
-    # Imported here, because visitors who may not train do not need this module.
+    # Imported here, because the page does not need this module for visitors who may not train.
     from fer_core.training.registry import list_runs, read_run_epochs
 
     try:
@@ -98,7 +98,7 @@ def _show_runs(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    # Without this filter, trials of searches would take the places of trainings that users started.
+    # Without this filter, trials of searches would hide the trainings that users started.
     runs = [run for run in all_runs if run.study is None][:_MAX_RUNS]
     searches = {run.study for run in all_runs if run.study is not None}
     if not all_runs:
@@ -113,9 +113,9 @@ def _show_runs(settings: Settings) -> None:
         with column.container(border=True, height="stretch", gap="xsmall"):
             st.metric(
                 plain_text(run.name or run.recipe or run.id),
-                # The accuracy at the epoch whose weights the model has, as on the train page.
-                # Another epoch may have a higher accuracy, for example if the model has the weights
-                # of the epoch with the lowest loss.
+                # As on the train page, this is the accuracy of the epoch whose weights were kept.
+                # Another epoch may have a higher accuracy, for example if the weights of the epoch
+                # with the lowest loss were kept.
                 "none yet"
                 if run.validation_accuracy is None
                 else f"{100 * run.validation_accuracy:.1f} %",
