@@ -28,6 +28,7 @@ _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _MAX_KEPT_MB = 256
 #: Session state: True while the user wants to see the sample picture.
 _SAMPLE_CHOSEN = "sample_chosen"
+#: ``Photo.key`` of the sample picture.
 _SAMPLE_KEY = "sample"
 #: Keys of the upload field and of the camera.
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
@@ -78,7 +79,7 @@ class _KeptPhotos:
         current: The photos in the widget.
         earlier: The photos that the widget contained before Streamlit emptied it.
         lost: How many photos were not moved to ``earlier``, because of the memory limit.
-        is_drawn: True if the last run of the page drew the camera; not used for the upload field.
+        is_drawn: True if the previous run of the page drew the camera; unused for the upload field.
     """
 
     arrival: int = 0
@@ -186,7 +187,7 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
 
 
 def _kept_photos(widget: str) -> _KeptPhotos:
-    """Return the photos of a widget. If the page was just opened, first set all of them aside."""
+    """Return the photos of a widget. If the page was just opened, first call ``set_aside``."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrivals():
         kept.arrival = arrivals()

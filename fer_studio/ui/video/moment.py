@@ -26,7 +26,7 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 from fer_studio.ui.video.picture_place import picture_place
 
 #: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
-_NEAR_SECONDS = 0.6
+_MAX_DISTANCE_SECONDS = 0.6
 #: Height, width and color channels of the crop that shows a face next to its probabilities.
 _CROP_SHAPE = (96, 96, 3)
 #: Side of the crop, relative to the geometric mean of the sides of the face's box.
@@ -75,7 +75,7 @@ def chosen_moment(analysis: LoadedAnalysis) -> Moment:
     frame = table.nearest_frame(chosen)
     # No frame has the number -1, so this selects no rows if there are no faces.
     rows = table.in_frame(-1 if frame is None else frame)
-    if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
+    if len(rows) and abs(float(rows.seconds[0]) - chosen) > _MAX_DISTANCE_SECONDS:
         rows = table.in_frame(-1)
     seconds = float(rows.seconds[0]) if len(rows) else chosen
     return Moment(seconds, rows, _picture(analysis, seconds))
