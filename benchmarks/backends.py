@@ -74,7 +74,7 @@ def training_losses(data: str) -> NDArray[np.float64]:
     return np.array(losses)
 
 
-def _run_one(data: str, output: Path) -> None:
+def _write_results(data: str, output: Path) -> None:
     from fer_core.keras_backend import prepare_backend
 
     prepare_backend()
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
-        _run_one(arguments.data, arguments.one)
+        _write_results(arguments.data, arguments.one)
         return
     results: dict[str, dict[str, NDArray[Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -97,7 +97,7 @@ def _against_votes(
 
 def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
     """Return the measurements, with the required value and the goal if there are any."""
-    fitted = result.calibration.cross_validated
+    cross_validated = result.calibration.cross_validated
     accuracy, macro_f1, ece = _TARGETS["votes" if result.has_vote_labels else "labels"]
     rows = [
         Measurement("validation accuracy", _percent_text(result.accuracy), accuracy),
@@ -123,8 +123,8 @@ def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) ->
                 "validation accuracy without flip averaging", f"{accuracy_without_flip:.2%}"
             )
         )
-    if fitted is not None:
-        error = _decimal_text(fitted.ece)
+    if cross_validated is not None:
+        error = _decimal_text(cross_validated.ece)
         rows.append(Measurement("ECE, cross-validated", error, ece))
     size = bundle.served_network.stat().st_size / 1e6
     rows += [

@@ -212,7 +212,7 @@ class _Proposals:
         return [(int(x), int(y), int(side)) for x, y, side, _ in found]
 
 
-def _square(picture: GrayImage, x: int, y: int, side: int) -> GrayImage:
+def _cropped_square(picture: GrayImage, x: int, y: int, side: int) -> GrayImage:
     return picture[max(y, 0) : y + side, max(x, 0) : x + side]
 
 
@@ -222,7 +222,7 @@ def _random_squares(picture: GrayImage, count: int, rng: np.random.Generator) ->
         side = int(np.exp(rng.uniform(np.log(20), np.log(min(picture.shape) - 1))))
         x = int(rng.integers(0, picture.shape[1] - side))
         y = int(rng.integers(0, picture.shape[0] - side))
-        squares.append(_square(picture, x, y, side))
+        squares.append(_cropped_square(picture, x, y, side))
     return squares
 
 
@@ -295,7 +295,7 @@ def _negatives(faces: GrayImage, count: int, rng: np.random.Generator) -> list[G
             if not _overlaps_face(box[0] + box[2] / 2, box[1] + box[2] / 2, box[2], face_squares)
         ]
         rng.shuffle(boxes)
-        squares += [_square(picture, *box) for box in boxes[:50]]
+        squares += [_cropped_square(picture, *box) for box in boxes[:50]]
         if not face_squares:
             squares += _random_squares(picture, 12, rng)
         counts[kind] += len(squares) - count_before
@@ -311,7 +311,7 @@ def _misaligned(faces: GrayImage, count: int, rng: np.random.Generator) -> list[
         if rng.random() < 0.6:
             side = int(rng.integers(14, 26))
             x, y = rng.integers(0, _FER_SIDE - side, 2)
-            squares.append(_square(face, int(x), int(y), side))
+            squares.append(_cropped_square(face, int(x), int(y), side))
         else:
             half = _FER_SIDE // 2
             parts = [face[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]

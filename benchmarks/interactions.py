@@ -41,7 +41,7 @@ _ROUNDS = 4
 _TIMEOUT_MILLISECONDS = 120_000
 _RUNS, _EPOCHS, _TRIALS = 12, 30, 12
 _DESKTOP, _PHONE = (1440, 900), (390, 844)
-#: Time after the last run of a script in which elements may still move.
+#: Time after a run of the script in which elements may still move.
 _SETTLE_MILLISECONDS = 800
 _CONTENT, _COMPLETE = "content", "complete"
 _SELECTORS = {_CONTENT: "h1", _COMPLETE: f'//*[contains(text(), "{LAST_TEXT}")]'}

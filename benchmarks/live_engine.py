@@ -90,14 +90,14 @@ class _Run:
 
 
 def measure(
-    video: Path | None, seconds: float = 60.0, frames: int = 10_000, yunet: Path | None = None
+    video: Path | None, seconds: float = 60.0, frame_count: int = 10_000, yunet: Path | None = None
 ) -> list[Measurement]:
     """Measure with each detector.
 
     Args:
         video: A video with at least one face; if None, the sample picture is moved around.
         seconds: Duration of the real-time measurement of each detector.
-        frames: Number of frames for the memory measurement, processed without pauses.
+        frame_count: Number of frames for the memory measurement, processed without pauses.
         yunet: YuNet's file, if the checkout does not have it.
 
     Raises:
@@ -115,7 +115,7 @@ def measure(
         measurements += _measurements(
             name, detector, loop, _run(loop, predictor, detector, seconds)
         )
-        measurements.append(_memory(name, detector, loop, predictor, frames))
+        measurements.append(_memory(name, detector, loop, predictor, frame_count))
     # The plain script is measured last, because it loads Keras and its backend into this process.
     return [*measurements, _plain_script(loop)]
 
@@ -227,13 +227,13 @@ def _memory(
     detector: FaceDetector,
     loop: Sequence[Picture],
     predictor: EmotionPredictor,
-    frames: int,
+    frame_count: int,
 ) -> Measurement:
     processor = LiveProcessor(LiveControls(Analyzer(predictor, detector)))
     process = psutil.Process()
     memory: list[float] = []
-    sample_interval = max(1, frames // _MEMORY_SAMPLES)
-    for number in range(frames):
+    sample_interval = max(1, frame_count // _MEMORY_SAMPLES)
+    for number in range(frame_count):
         processor.process(loop[number % len(loop)].copy(), number / FRAMES_PER_SECOND)
         if (number + 1) % sample_interval == 0:
             memory.append(process.memory_info().rss / 2**20)
@@ -241,7 +241,7 @@ def _memory(
     # Skip the first tenth of the samples, during which the caches are filled.
     settled = memory[len(memory) // 10 :]
     return Measurement(
-        f"{name}: memory over {frames} frames",
+        f"{name}: memory over {frame_count} frames",
         f"{settled[-1] - settled[0]:+.1f} MB",
         f"of {settled[-1]:.0f} MB; minimum {min(settled):.0f}, maximum {max(settled):.0f}",
     )

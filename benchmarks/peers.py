@@ -137,31 +137,31 @@ def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measu
             minutes and gigabytes. None omits the packages.
     """
     pythons: dict[Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
-    reasons: dict[Peer, str] = {}
+    skip_reasons: dict[Peer, str] = {}
     for peer in _PACKAGES:
         if folder is None:
-            reasons[peer] = "requires --peers FOLDER"
+            skip_reasons[peer] = "requires --peers FOLDER"
             continue
         try:
             pythons[peer] = str(install_peer(peer, folder))
         except (subprocess.SubprocessError, OSError) as error:
-            reasons[peer] = f"cannot be installed: {_last_line(error)}"
+            skip_reasons[peer] = f"cannot be installed: {_last_line(error)}"
     runs: dict[Peer, list[_Run]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "photo.png"
         cv2.imwrite(str(path), cv2.cvtColor(_picture(photo), cv2.COLOR_RGB2BGR))
         for _ in range(_ROUNDS):
             for peer, python in pythons.items():
-                if peer in reasons:
+                if peer in skip_reasons:
                     continue
                 try:
                     runs[peer].append(_run(peer, python, path))
                 except (subprocess.SubprocessError, ValueError) as error:
-                    reasons[peer] = f"cannot be run: {_last_line(error)}"
+                    skip_reasons[peer] = f"cannot be run: {_last_line(error)}"
     return [
         _measurement(peer, runs[peer], runs[_FER_STUDIO])
-        if peer not in reasons
-        else Measurement(f"photo with {peer.name}", "not measured", reasons[peer])
+        if peer not in skip_reasons
+        else Measurement(f"photo with {peer.name}", "not measured", skip_reasons[peer])
         for peer in (_FER_STUDIO, _PLAIN_SCRIPT, *_PACKAGES)
     ]
 

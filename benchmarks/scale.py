@@ -215,16 +215,23 @@ def _measure_service(photo: bytes, request_count: int) -> list[Measurement]:
     bare = _bare_loop(photo)
     small = cv2.imencode(".png", np.full((48, 48), 128, np.uint8))[1].tobytes()
     with _server() as (port, process):
-        _requests_per_second(port, photo, callers=1, requests_each=20)  # warm-up
-        two = _requests_per_second(port, photo, callers=2, requests_each=_CALLER_REQUESTS // 2)
+        _requests_per_second(port, photo, caller_count=1, requests_per_caller=20)  # warm-up
+        two = _requests_per_second(
+            port, photo, caller_count=2, requests_per_caller=_CALLER_REQUESTS // 2
+        )
         sixteen = _requests_per_second(
-            port, photo, callers=16, requests_each=_CALLER_REQUESTS // 16
+            port, photo, caller_count=16, requests_per_caller=_CALLER_REQUESTS // 16
         )
         _requests_per_second(
-            port, small, callers=4, requests_each=min(_WARM_UP_REQUESTS, request_count) // 4
+            port,
+            small,
+            caller_count=4,
+            requests_per_caller=min(_WARM_UP_REQUESTS, request_count) // 4,
         )
         before = process.memory_info().rss
-        many = _requests_per_second(port, small, callers=4, requests_each=request_count // 4)
+        many = _requests_per_second(
+            port, small, caller_count=4, requests_per_caller=request_count // 4
+        )
         growth = (process.memory_info().rss - before) / 2**20
     return [
         Measurement("Analyzer in a loop, photo of 640x480", _speed(bare), ""),
@@ -272,7 +279,9 @@ def _server() -> Iterator[tuple[int, psutil.Process]]:
         server.wait(_SERVER_SECONDS)
 
 
-def _requests_per_second(port: int, photo: bytes, *, callers: int, requests_each: int) -> float:
+def _requests_per_second(
+    port: int, photo: bytes, *, caller_count: int, requests_per_caller: int
+) -> float:
     """Send requests from several threads, and return the number of requests per second.
 
     Raises:
@@ -289,7 +298,7 @@ def _requests_per_second(port: int, photo: bytes, *, callers: int, requests_each
     def run() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SERVER_SECONDS)
         try:
-            for _ in range(requests_each):
+            for _ in range(requests_per_caller):
                 connection.request("POST", "/v1/classify", body, headers)
                 answer = connection.getresponse()
                 content = answer.read()
@@ -301,7 +310,7 @@ def _requests_per_second(port: int, photo: bytes, *, callers: int, requests_each
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(callers)]
+    threads = [threading.Thread(target=run) for _ in range(caller_count)]
     start = time.monotonic()
     for thread in threads:
         thread.start()
@@ -309,7 +318,7 @@ def _requests_per_second(port: int, photo: bytes, *, callers: int, requests_each
         thread.join()
     if errors:
         raise RuntimeError(f"{len(errors)} callers failed: {errors[0][:200]}")
-    return callers * requests_each / (time.monotonic() - start)
+    return caller_count * requests_per_caller / (time.monotonic() - start)
 
 
 def _speed(rate: float) -> str:

@@ -142,7 +142,7 @@ def _still(path: str, modified: int, seconds: float, name: str) -> NDArray[np.ui
 
 
 def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -> None:
-    factors = _factors(analysis, picture)
+    factors = _scale_factors(analysis, picture)
     labeled = []
     for row in range(len(rows)):
         face = _face(rows, row)
@@ -165,7 +165,7 @@ def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None
         st.markdown(f"**{plain_text(title)}: {plain_text(face.description)}**")
         crop_column, chart = st.columns([1, 2], vertical_alignment="center")
         if picture is not None:
-            box = face.box.scaled(*_factors(analysis, picture))
+            box = face.box.scaled(*_scale_factors(analysis, picture))
             (x, y), side = box.center, _CROP_SCALE * float(np.sqrt(box.area))
             crop_column.image(
                 png_url(crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE)),
@@ -190,7 +190,7 @@ def _face(rows: FaceTable, row: int) -> Face:
     )
 
 
-def _factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
+def _scale_factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
     """Return the factors that scale x and y from pixels of the video to pixels of the picture."""
     status = analysis.summary.status
     if status is None or not status.width or not status.height:
