@@ -1,4 +1,4 @@
-"""Measurements of speed, memory and agreement.
+"""Measurements of speed and memory, of models, and of face detectors.
 
-``python -m benchmarks`` runs those of speed and memory.
+``python -m benchmarks`` measures speed and memory.
 """

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.measurement import Measurement, table_head, table_row
 
+#: Maximum duration of a part.
 _PART_SECONDS = 3600
 _LIVE_FRAMES, _LIVE_SECONDS = 2000, 20.0
 
@@ -32,12 +33,12 @@ class _Part:
     Attributes:
         module: Its module in this package, imported only when the part is measured.
         measure: Runs the measurement; it gets the module and the options of the command.
-        needs: The option that it requires, if any.
+        required_option: The option without which the part is not measured; None if there is none.
     """
 
     module: str
     measure: Callable[[Any, argparse.Namespace], list[Measurement]]
-    needs: str | None = None
+    required_option: str | None = None
 
 
 def _measure(module: Any, _: argparse.Namespace) -> list[Measurement]:
@@ -55,13 +56,13 @@ def _measure_photos(module: Any, options: argparse.Namespace) -> list[Measuremen
     return rows if options.photo is None else rows + module.measure(options.photo)
 
 
-#: By name, in the order of the table.
+#: The parts by name, in the order of the table.
 _PARTS: dict[str, _Part] = {
     "start-up": _Part("startup", _measure),
     "pages": _Part("pages", _measure),
     "interactions": _Part("interactions", _measure),
     "train-page": _Part("train_page", _measure),
-    "dataset-page": _Part("dataset_page", _measure_data, needs="data"),
+    "dataset-page": _Part("dataset_page", _measure_data, required_option="data"),
     "evaluate-page": _Part("evaluate_page", _measure),
     "one-face": _Part("prediction", _measure),
     "analyze": _Part("analysis", _measure_photos),
@@ -73,25 +74,27 @@ _PARTS: dict[str, _Part] = {
     "live-page": _Part(
         "live_stream",
         lambda module, options: module.measure(options.video, module.SHORT),
-        needs="video",
+        required_option="video",
     ),
     "video": _Part("video", lambda module, options: module.measure(options.video)),
     "video-hour": _Part("video", lambda module, _: module.measure_hour()),
     "video-page": _Part("video_page", _measure),
     "video-peers": _Part(
-        "video_peers", lambda module, options: module.measure(options.peers), needs="peers"
+        "video_peers",
+        lambda module, options: module.measure(options.peers),
+        required_option="peers",
     ),
     "training": _Part("training", _measure),
     "evaluation": _Part("evaluation", _measure),
     "scale": _Part("scale", _measure),
     "scale-costs": _Part("scale", lambda module, _: module.measure_costs()),
-    "import": _Part("importing", _measure_data, needs="data"),
-    "audit": _Part("auditing", _measure_data, needs="data"),
+    "import": _Part("importing", _measure_data, required_option="data"),
+    "audit": _Part("auditing", _measure_data, required_option="data"),
 }
 
 
 def _run_part(part: str) -> list[Measurement]:
-    """Measure a part in another process with this command. A failure becomes a row."""
+    """Run this command in a new process for one part; return its rows, or a row for a failure."""
     try:
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks", *sys.argv[1:], "--child", part],
@@ -106,10 +109,10 @@ def _run_part(part: str) -> list[Measurement]:
 
 
 def _load() -> Measurement:
-    minute = os.getloadavg()[0]
+    load = os.getloadavg()[0]  # the average of the last minute
     return Measurement(
         "load of the machine",
-        f"{minute:.1f}",
+        f"{load:.1f}",
         f"on {os.cpu_count()} cores; the values are reliable only when nothing else runs",
     )
 
@@ -140,9 +143,9 @@ def main() -> int:
     failed = False
     for name in options.only or _PARTS:
         start = time.monotonic()
-        needed = _PARTS[name].needs
-        if needed is not None and getattr(options, needed) is None:
-            rows = [Measurement(name, "not measured", f"requires --{needed}")]
+        required = _PARTS[name].required_option
+        if required is not None and getattr(options, required) is None:
+            rows = [Measurement(name, "not measured", f"requires --{required}")]
         else:
             rows = _run_part(name)
         failed |= any(row.value == "failed" for row in rows)

@@ -50,14 +50,14 @@ def measure(photo: Path | None) -> list[Measurement]:
     for name in detector_names(settings):
         detector = make_detector(name, settings)
         analyzer = Analyzer(predictor, detector)
-        count = len(analyzer.analyze(image))
-        whole = median_seconds(partial(analyzer.analyze, image))
-        detection = median_seconds(partial(detector.detect, image))
+        face_count = len(analyzer.analyze(image))
+        total_seconds = median_seconds(partial(analyzer.analyze, image))
+        detection_seconds = median_seconds(partial(detector.detect, image))
         measurements.append(
             Measurement(
-                f"1280x720 photo ({source}), {name}, {count} faces",
-                milliseconds(whole),
-                f"detector only {milliseconds(detection)}",
+                f"1280x720 photo ({source}), {name}, {face_count} faces",
+                milliseconds(total_seconds),
+                f"detector only {milliseconds(detection_seconds)}",
             )
         )
     return measurements

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RECIPE = "three-conv-cnn-adam"
-_TRAINING_SHARE = 20  # every twentieth image
+_ROW_STEP = 20  # every 20th training image is used
 
 
 def network_outputs() -> dict[str, NDArray[Any]]:
@@ -56,7 +56,7 @@ def training_losses(data: str) -> NDArray[np.float64]:
     from fer_core.training.model_setup import compiled_model
 
     face_set = load_dataset(data, load_settings())
-    rows = face_set.rows("train")[::_TRAINING_SHARE]
+    rows = face_set.rows("train")[::_ROW_STEP]
     config = changed_config(RECIPES[_RECIPE].config, {"dropout_scale": 0, "epochs": 1})
     model = compiled_model(config)
     generator = np.random.default_rng(1)
@@ -74,7 +74,7 @@ def training_losses(data: str) -> NDArray[np.float64]:
     return np.array(losses)
 
 
-def _run_one(data: str, output: Path) -> None:
+def _write_results(data: str, output: Path) -> None:
     from fer_core.keras_backend import prepare_backend
 
     prepare_backend()
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
-        _run_one(arguments.data, arguments.one)
+        _write_results(arguments.data, arguments.one)
         return
     results: dict[str, dict[str, NDArray[Any]]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -110,7 +110,7 @@ def main() -> None:
         print(f"{backend} against {reference_name}, maximum difference:")
         for name, array in arrays.items():
             difference = np.abs(array - reference[name]).max()
-            quantity = "of a step's loss over an epoch" if name == "losses" else "of a probability"
+            quantity = "in the loss of a step" if name == "losses" else "in a probability"
             print(f"  {name}: {difference:.1e} {quantity}")
 
 

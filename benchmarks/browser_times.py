@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
-#: A window of layout shifts ends after a second without one, and after five seconds.
+#: A window of layout shifts ends after a second without a shift, at the latest after five seconds.
 _SHIFT_GAP_MILLISECONDS, _SHIFT_WINDOW_MILLISECONDS = 1000, 5000
 
 
 def watch(context: BrowserContext, selectors: Mapping[str, str]) -> None:
-    """Measure in all pages of a browser context that are opened from now on.
+    """Measure all pages that are opened in a browser context from now on.
 
     Args:
         context: The browser context.
@@ -69,11 +69,12 @@ def layout_shift(page: Page) -> float:
     """Return the cumulative layout shift of a page as defined by web.dev/articles/cls."""
     shifts: list[list[float]] = page.evaluate("window.benchmark.shifts")
     worst = total = 0.0
-    first = last = float("-inf")
+    window_start = last_time = float("-inf")
     for time, value in shifts:
-        if time - last > _SHIFT_GAP_MILLISECONDS or time - first > _SHIFT_WINDOW_MILLISECONDS:
-            first, total = time, 0.0
-        last = time
+        gap, window = time - last_time, time - window_start
+        if gap > _SHIFT_GAP_MILLISECONDS or window > _SHIFT_WINDOW_MILLISECONDS:
+            window_start, total = time, 0.0
+        last_time = time
         total += value
         worst = max(worst, total)
     return worst

@@ -42,7 +42,7 @@ _TARGETS = {
 }
 
 #: Corruptions that resemble the difference between crops of the analyzer and of FER2013.
-CROPS = ("shift", "scale", "rotation", "blur")
+CROP_CORRUPTIONS = ("shift", "scale", "rotation", "blur")
 
 
 def measure(
@@ -76,7 +76,7 @@ def measure(
         predictor,
         result,
         face_set,
-        names=CROPS,
+        names=CROP_CORRUPTIONS,
         max_images=max_images or result.n,
         report=ProgressLines("measuring robustness"),
     )
@@ -97,30 +97,34 @@ def _against_votes(
 
 def measurements(bundle: Bundle, result: EvaluationResult, face_set: FaceSet) -> list[Measurement]:
     """Return the measurements, with the required value and the goal if there are any."""
-    fitted = result.calibration.cross_validated
+    cross_validated = result.calibration.cross_validated
     accuracy, macro_f1, ece = _TARGETS["votes" if result.has_vote_labels else "labels"]
     rows = [
-        Measurement("validation accuracy", _share(result.accuracy), accuracy),
-        Measurement("macro F1", _number(result.macro_f1), macro_f1),
+        Measurement("validation accuracy", _percent_text(result.accuracy), accuracy),
+        Measurement("macro F1", _decimal_text(result.macro_f1), macro_f1),
         *[
             Measurement(
                 f"recall of {class_result.name}, {class_result.support:,} images",
-                _number(class_result.recall),
+                _decimal_text(class_result.recall),
             )
             for class_result in result.per_class
         ],
     ]
     if bundle.record.flip_averaging:
-        alone = Predictor(
+        without_flip = Predictor(
             replace(bundle.record, flip_averaging=False),
             load_predictor(bundle)._network,
             calibration=bundle.calibration,
         )
-        predicted = alone.probabilities(face_set.images[result.rows]).argmax(axis=1)
-        share = float((predicted == result.labels).mean())
-        rows.append(Measurement("validation accuracy without flip averaging", f"{share:.2%}"))
-    if fitted is not None:
-        error = _number(fitted.ece)
+        predicted = without_flip.probabilities(face_set.images[result.rows]).argmax(axis=1)
+        accuracy_without_flip = float((predicted == result.labels).mean())
+        rows.append(
+            Measurement(
+                "validation accuracy without flip averaging", f"{accuracy_without_flip:.2%}"
+            )
+        )
+    if cross_validated is not None:
+        error = _decimal_text(cross_validated.ece)
         rows.append(Measurement("ECE, cross-validated", error, ece))
     size = bundle.served_network.stat().st_size / 1e6
     rows += [
@@ -150,27 +154,27 @@ def robustness_table(curves: tuple[RobustnessCurve, ...]) -> str:
             value = point.accuracy.value or 0.0
             lines.append(
                 f"| {curve.title.lower()} ({curve.unit}) | {point.strength:g} | "
-                f"{_share(point.accuracy)} | {100 * (value - unchanged):+.1f} points |"
+                f"{_percent_text(point.accuracy)} | {100 * (value - unchanged):+.1f} points |"
             )
     return "\n".join(lines)
 
 
-def _share(estimate: Estimate) -> str:
+def _percent_text(estimate: Estimate) -> str:
     return _with_interval(estimate, ".2%", ".1%")
 
 
-def _number(estimate: Estimate) -> str:
+def _decimal_text(estimate: Estimate) -> str:
     return _with_interval(estimate, ".3f", ".3f")
 
 
-def _with_interval(estimate: Estimate, pattern: str, ends: str) -> str:
+def _with_interval(estimate: Estimate, value_format: str, bound_format: str) -> str:
     values: dict[str, Any] = estimate.to_json()
     if values["value"] is None:
         return "undefined"
-    text = format(values["value"], pattern)
+    text = format(values["value"], value_format)
     if values["low"] is None:
         return text
-    return f"{text} ({values['low']:{ends}} to {values['high']:{ends}})"
+    return f"{text} ({values['low']:{bound_format}} to {values['high']:{bound_format}})"
 
 
 def main() -> None:

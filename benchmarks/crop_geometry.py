@@ -1,9 +1,9 @@
 """The relation between YuNet's face box and the square of a FER2013 image.
 
 FER2013's images are the squares of OpenCV's frontal-face cascade, resized to 48x48. Each image is
-enlarged and padded, so that YuNet detects the face, which gives the position of the square relative
-to YuNet's box. ``YUNET_GEOMETRY`` in ``fer_core/vision/yunet.py`` contains the printed medians,
-rounded.
+enlarged and padded, so that YuNet detects the face in it. The position of the square relative to
+YuNet's box can then be computed. ``YUNET_GEOMETRY`` in ``fer_core/vision/yunet.py`` contains the
+printed medians, rounded.
 
     python benchmarks/crop_geometry.py fer2013.zip face_detection_yunet_2023mar.onnx [photos]
 
@@ -101,6 +101,7 @@ def photo_relations(photos: Path, detector: cv2.FaceDetectorYN) -> Iterator[list
         squares = cascade.detectMultiScale(gray, 1.05, 8, minSize=(20, 20))
         for box in yunet_boxes(detector, picture):
             for x, y, side, _ in squares:
+                # Only a square and a box around the same face are compared.
                 values = relation((x + side / 2, y + side / 2, side), box)
                 if abs(values[3]) < 0.3 and abs(values[4]) < 0.3 and 0.7 < values[1] < 1.6:
                     yield values

@@ -64,7 +64,7 @@ def measure(data: Path) -> list[Measurement]:
 
 
 def _click_through(page: Page) -> list[Measurement]:
-    def tab(name: str) -> None:
+    def open_tab(name: str) -> None:
         page.get_by_role("tab", name=name).click()
         _wait_until_stable(page)
 
@@ -74,9 +74,9 @@ def _click_through(page: Page) -> list[Measurement]:
 
     results = []
     for name in ("Browse images", "Clean up", "Annotator votes", "Audit", "Overview"):
-        tab(name)  # the first visit computes the content
-    # Near-duplicates are searched in the background; clicks are timed after that.
-    tab("Audit")
+        open_tab(name)  # the first visit computes the content
+    # Clicks are timed when the search for near-duplicates in the background has finished.
+    open_tab("Audit")
     while page.get_by_test_id("stProgress").count():
         page.wait_for_timeout(500)
     for name in ("Browse images", "Clean up", "Annotator votes", "Audit"):
@@ -84,18 +84,18 @@ def _click_through(page: Page) -> list[Measurement]:
             _timed(
                 page,
                 f"open {name}",
-                functools.partial(_open, page, name),
-                functools.partial(_open, page, "Overview"),
+                functools.partial(_click_tab, page, name),
+                functools.partial(_click_tab, page, "Overview"),
             )
         )
-    tab("Browse images")
+    open_tab("Browse images")
     results.append(_timed(page, "next gallery page", lambda: go_to_page(2), lambda: go_to_page(1)))
-    tab("Audit")
+    open_tab("Audit")
     results.append(_timed(page, "select a face", lambda: _toggle(page), lambda: _toggle(page)))
     return results
 
 
-def _open(page: Page, name: str) -> None:
+def _click_tab(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
@@ -123,12 +123,13 @@ def _timed(
 
 
 def _wait_until_idle(page: Page) -> None:
-    """Wait until the script has started, if it does within 50 ms, and finished."""
+    """Give the script 50 ms to start, and wait until it has finished."""
     page.wait_for_timeout(50)
     page.locator(IDLE).wait_for()
 
 
 def _wait_until_stable(page: Page) -> None:
+    """Wait as ``_wait_until_idle``, with more time for a rerun that starts late."""
     page.wait_for_timeout(300)
     page.locator(IDLE).wait_for()
 

@@ -42,7 +42,7 @@ Detect = Callable[[Picture], list[FaceBox]]
 #: intensities.
 Change = tuple[NDArray[np.float64], Callable[[Picture], Picture]]
 
-_FRAMES_OF_A_VIDEO = 25
+_FRAMES_PER_VIDEO = 25
 #: The astronaut's face, labeled manually in the original 512x512 image.
 _ASTRONAUT = FaceBox(173, 66, 103, 103)
 _ASTRONAUT_SIDE = 512
@@ -137,7 +137,7 @@ def _photos(folder: Path, reference: Detect) -> Iterator[Sample]:
 def _frames(folder: Path, reference: Detect) -> Iterator[Sample]:
     for path in sorted(folder.iterdir()):
         video = cv2.VideoCapture(str(path))
-        # Read in order: in many files the length is wrong, or only key frames can be found.
+        # Read in order: in many files the length is wrong, or only key frames can be sought.
         frames = []
         while True:
             is_read, frame = video.read()
@@ -145,7 +145,7 @@ def _frames(folder: Path, reference: Detect) -> Iterator[Sample]:
                 break
             frames.append(frame)
         video.release()
-        for index in np.linspace(0, len(frames) - 1, min(_FRAMES_OF_A_VIDEO, len(frames))):
+        for index in np.linspace(0, len(frames) - 1, min(_FRAMES_PER_VIDEO, len(frames))):
             image = np.asarray(cv2.cvtColor(frames[round(index)], cv2.COLOR_BGR2RGB), np.uint8)
             yield Sample(image, reference(image), np.eye(2, 3))
 
@@ -174,12 +174,12 @@ def _composed() -> Iterator[Sample]:
         yield Sample(picture, [_ASTRONAUT], matrix)
 
 
-def _print_table(title: str, pictures: Iterator[Sample], detectors: dict[str, Detect]) -> None:
-    found = dict.fromkeys(detectors, 0)
-    false = dict.fromkeys(detectors, 0)
+def _print_table(title: str, samples: Iterator[Sample], detectors: dict[str, Detect]) -> None:
+    found_counts = dict.fromkeys(detectors, 0)
+    false_counts = dict.fromkeys(detectors, 0)
     seconds: dict[str, list[float]] = {name: [] for name in detectors}
     face_count = 0
-    for sample in pictures:
+    for sample in samples:
         face_count += len(sample.faces)
         for name, detect in detectors.items():
             start = time.perf_counter()
@@ -188,8 +188,8 @@ def _print_table(title: str, pictures: Iterator[Sample], detectors: dict[str, De
             is_found = [
                 any(_is_hit(box, face, sample.matrix) for box in boxes) for face in sample.faces
             ]
-            found[name] += sum(is_found)
-            false[name] += sum(
+            found_counts[name] += sum(is_found)
+            false_counts[name] += sum(
                 not any(_is_hit(box, face, sample.matrix) for face in sample.faces) for box in boxes
             )
     sample_count = len(next(iter(seconds.values())))
@@ -198,8 +198,8 @@ def _print_table(title: str, pictures: Iterator[Sample], detectors: dict[str, De
     for name in detectors:
         times = 1000 * np.array(seconds[name])
         print(
-            f"| {name} | {found[name]} ({found[name] / max(1, face_count):.1%}) | {false[name]} "
-            f"| {np.median(times):.0f} | {times.max():.0f} |",
+            f"| {name} | {found_counts[name]} ({found_counts[name] / max(1, face_count):.1%}) "
+            f"| {false_counts[name]} | {np.median(times):.0f} | {times.max():.0f} |",
             flush=True,
         )
 

@@ -25,7 +25,10 @@ _BATCH = 64
 
 
 def _fer2013_sized() -> FaceSet:
-    """Return random images, for which a network needs as much time as for faces."""
+    """Return random images, as many as the training and validation images of FER2013.
+
+    A network needs as much time for them as for faces.
+    """
     generator = np.random.default_rng(0)
     labels = [
         np.repeat(np.arange(7), FER2013_COUNTS[split]).astype(np.int8)
@@ -89,7 +92,7 @@ def measure() -> list[Measurement]:
         cached_seconds = _seconds(evaluate)
         result = evaluate_split(bundle, faces, "validation", settings, dataset_name="noise")
     explainer = Explainer(bundle)
-    explained = median_seconds(lambda: explainer.explain(faces.images[0], 3))
+    explanation_seconds = median_seconds(lambda: explainer.explain(faces.images[0], 3))
     return [
         Measurement(
             "evaluation of 3,589 faces",
@@ -97,7 +100,7 @@ def measure() -> list[Measurement]:
             f"network alone {network_seconds:.1f} s "
             f"(factor {evaluation_seconds / network_seconds:.2f})",
         ),
-        Measurement("the same from the cache", milliseconds(cached_seconds), "limit 500 ms"),
+        Measurement("evaluation from the cache", milliseconds(cached_seconds), "limit 500 ms"),
         Measurement(
             "overall metrics with 1,000 bootstrap samples",
             milliseconds(median_seconds(lambda: _overall(result), repeats=5, warm_up=1)),
@@ -107,7 +110,7 @@ def measure() -> list[Measurement]:
             "calibration, cross-validated, with intervals",
             milliseconds(median_seconds(lambda: replace(result).calibration, repeats=3, warm_up=1)),
         ),
-        Measurement("Grad-CAM of one face", milliseconds(explained), "limit 300 ms"),
+        Measurement("Grad-CAM of one face", milliseconds(explanation_seconds), "limit 300 ms"),
         Measurement(
             "opening a model for explanations",
             milliseconds(median_seconds(lambda: Explainer(bundle), repeats=5, warm_up=1)),

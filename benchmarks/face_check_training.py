@@ -3,8 +3,8 @@
 Positive examples are FER2013's training images, which were cropped by the frontal cascade, with
 random shift, rotation, scale, blur and brightness. Negative examples are detections of the cascade
 and random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing,
-and in mosaics of FER2013's faces where the square does not match a face (a part, a seam, an
-inverted face).
+and in mosaics of FER2013's faces where the square does not match a face (a part of a face, a
+seam, a rotated face).
 It takes a few minutes on two cores and writes the file for :mod:`fer_core.vision.face_check`.
 """
 
@@ -69,7 +69,7 @@ def face_free_paths() -> list[Path]:
     return paths
 
 
-def _fer2013(path: Path, prefix: str) -> GrayImage:
+def _read_fer2013(path: Path, prefix: str) -> GrayImage:
     with zipfile.ZipFile(path) as archive:
         names = sorted(
             name for name in archive.namelist() if name.rsplit("/", 1)[-1].startswith(prefix)
@@ -78,6 +78,7 @@ def _fer2013(path: Path, prefix: str) -> GrayImage:
             cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
             for name in names
         ]
+    # Images without contrast are skipped, because they show no face.
     stack = np.stack([picture for picture in pictures if picture is not None and picture.std() > 5])
     return np.asarray(stack, np.uint8)
 
@@ -109,7 +110,7 @@ def _augmented(square: GrayImage, rng: np.random.Generator) -> GrayImage:
 def _transformed_face(
     face: GrayImage, background: GrayImage, rng: np.random.Generator
 ) -> GrayImage:
-    """Return a shifted, rotated and scaled face on another image or on its replicated border."""
+    """Return a shifted, rotated and scaled face, within an image or its replicated border."""
     scale = float(np.exp(rng.uniform(np.log(0.85), np.log(1.2))))
     angle = float(np.clip(rng.normal(0, 9), -25, 25))
     middle = _FER_SIDE / 2
@@ -193,12 +194,12 @@ def _draw_clothing(rng: np.random.Generator) -> GrayImage:
 class _Proposals:
     """A cascade without its last stages: it returns about 50 times as many false detections."""
 
-    def __init__(self, stages: int) -> None:
+    def __init__(self, stage_count: int) -> None:
         package = Path(cv2.__file__).parent / "data"
         tree = ElementTree.parse(package / "haarcascade_frontalface_default.xml")
         parent = tree.getroot().find("cascade/stages")
         assert parent is not None
-        for stage in list(parent)[stages:]:
+        for stage in list(parent)[stage_count:]:
             parent.remove(stage)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "cascade.xml"
@@ -211,7 +212,7 @@ class _Proposals:
         return [(int(x), int(y), int(side)) for x, y, side, _ in found]
 
 
-def _square(picture: GrayImage, x: int, y: int, side: int) -> GrayImage:
+def _cropped_square(picture: GrayImage, x: int, y: int, side: int) -> GrayImage:
     return picture[max(y, 0) : y + side, max(x, 0) : x + side]
 
 
@@ -221,7 +222,7 @@ def _random_squares(picture: GrayImage, count: int, rng: np.random.Generator) ->
         side = int(np.exp(rng.uniform(np.log(20), np.log(min(picture.shape) - 1))))
         x = int(rng.integers(0, picture.shape[1] - side))
         y = int(rng.integers(0, picture.shape[0] - side))
-        squares.append(_square(picture, x, y, side))
+        squares.append(_cropped_square(picture, x, y, side))
     return squares
 
 
@@ -251,33 +252,35 @@ def _mosaic(
     turns = int(rng.choice([0, 0, 1, 2, 2]))
     tiles = [np.rot90(cv2.resize(face, (side, side)), turns) for face in chosen]
     rows = [np.hstack(tiles[index * count : (index + 1) * count]) for index in range(count)]
-    face_positions = [
+    face_squares = [
         ((column + 0.5) * side, (row + 0.5) * side, float(side))
         for row in range(count)
         for column in range(count)
     ]
-    return np.asarray(np.vstack(rows), np.uint8), face_positions if turns == 0 else []
+    return np.asarray(np.vstack(rows), np.uint8), face_squares if turns == 0 else []
 
 
 def _overlaps_face(
-    x: float, y: float, side: float, face_positions: list[tuple[float, float, float]]
+    x: float, y: float, side: float, face_squares: list[tuple[float, float, float]]
 ) -> bool:
     return any(
         max(abs(x - face_x), abs(y - face_y)) < 0.3 * face_side and 0.62 < side / face_side < 1.6
-        for face_x, face_y, face_side in face_positions
+        for face_x, face_y, face_side in face_squares
     )
 
 
 def _negatives(faces: GrayImage, count: int, rng: np.random.Generator) -> list[GrayImage]:
     """Return squares without a face."""
-    proposals = [_Proposals(stages) for stages in (12, 16, 20)]
+    proposals = [_Proposals(stage_count) for stage_count in (12, 16, 20)]
     pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in face_free_paths()]
     squares: list[GrayImage] = []
+    # The three kinds of pictures, images without faces, clothing and mosaics, contribute in the
+    # ratio 1.2 : 0.8 : 1.
     counts = [0, 0, 0]
     while len(squares) < count:
         kind = int(np.argmin(np.array(counts) / (1.2, 0.8, 1.0)))
-        before = len(squares)
-        face_positions: list[tuple[float, float, float]] = []
+        count_before = len(squares)
+        face_squares: list[tuple[float, float, float]] = []
         if kind == 0:
             source = pictures[int(rng.integers(0, len(pictures)))]
             assert source is not None
@@ -285,18 +288,18 @@ def _negatives(faces: GrayImage, count: int, rng: np.random.Generator) -> list[G
         elif kind == 1:
             picture = _draw_clothing(rng)
         else:
-            picture, face_positions = _mosaic(faces, rng)
+            picture, face_squares = _mosaic(faces, rng)
         boxes = [
             box
             for box in proposals[int(rng.integers(0, 3))](picture)
-            if not _overlaps_face(box[0] + box[2] / 2, box[1] + box[2] / 2, box[2], face_positions)
+            if not _overlaps_face(box[0] + box[2] / 2, box[1] + box[2] / 2, box[2], face_squares)
         ]
         rng.shuffle(boxes)
-        squares += [_square(picture, *box) for box in boxes[:50]]
-        if not face_positions:
+        squares += [_cropped_square(picture, *box) for box in boxes[:50]]
+        if not face_squares:
             squares += _random_squares(picture, 12, rng)
-        counts[kind] += len(squares) - before
-        if kind == 2 and face_positions:
+        counts[kind] += len(squares) - count_before
+        if kind == 2 and face_squares:
             squares += _misaligned(faces, 25, rng)
     return squares[:count]
 
@@ -308,7 +311,7 @@ def _misaligned(faces: GrayImage, count: int, rng: np.random.Generator) -> list[
         if rng.random() < 0.6:
             side = int(rng.integers(14, 26))
             x, y = rng.integers(0, _FER_SIDE - side, 2)
-            squares.append(_square(face, int(x), int(y), side))
+            squares.append(_cropped_square(face, int(x), int(y), side))
         else:
             half = _FER_SIDE // 2
             parts = [face[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
@@ -333,17 +336,17 @@ def _training_rows(
         for face in faces:
             background = negatives[int(rng.integers(0, len(negatives)))]
             squares.append(_augmented(_transformed_face(face, background, rng), rng))
-    positives = len(squares)
+    positive_count = len(squares)
     for _ in range(negative_rounds):
         squares += [_augmented(negative, rng) for negative in negatives]
     labels = np.zeros(len(squares), np.float32)
-    labels[:positives] = 1
+    labels[:positive_count] = 1
     order = rng.permutation(len(squares))
     return standardized(np.stack(squares))[order], labels[order]
 
 
 def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int) -> list[Rows]:
-    """Train, and return kernels and biases with the normalization folded in."""
+    """Train, and return kernels and biases that include the batch normalization."""
     import keras
 
     keras.utils.set_random_seed(1)
@@ -379,15 +382,15 @@ def _train(rows: Rows, labels: Rows, validation: tuple[Rows, Rows], epochs: int)
         validation_data=(validation[0][..., None], validation[1]),
     )
     weights: list[Rows] = []
-    last: Rows = np.zeros(0, np.float32)
+    conv_kernel: Rows = np.zeros(0, np.float32)
     for layer in network.layers:
         values = [np.asarray(array) for array in layer.get_weights()]
         if isinstance(layer, keras.layers.Conv2D):
-            last = values[0]
+            conv_kernel = values[0]
         elif isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = values
             factor = gamma / np.sqrt(variance + layer.epsilon)
-            weights += [(last * factor).transpose(3, 2, 0, 1), beta - mean * factor]
+            weights += [(conv_kernel * factor).transpose(3, 2, 0, 1), beta - mean * factor]
         elif isinstance(layer, keras.layers.Dense):
             # Keras flattens with channels last, ONNX with channels first.
             side = INPUT_SIDE // 8
@@ -437,11 +440,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=WEIGHTS_PATH)
     options = parser.parse_args()
     rng = np.random.default_rng(1)
-    faces = _fer2013(options.archive, "Training_")
+    faces = _read_fer2013(options.archive, "Training_")
     negatives = _negatives(faces, options.negatives, rng)
     print(f"{len(faces)} faces, {len(negatives)} squares without a face", flush=True)
     rows, labels = _training_rows(faces, negatives, 2, 1, rng)
-    validation_faces = _fer2013(options.archive, "PublicTest_")
+    validation_faces = _read_fer2013(options.archive, "PublicTest_")
     validation = _training_rows(
         validation_faces, _negatives(validation_faces, 4000, rng), 1, 1, rng
     )

@@ -32,7 +32,7 @@ from fer_core.training.run_folder import RunFolder, RunSetup
 
 _RECIPE = "plain-eight-sgd-cosine"
 _CLASSES = tuple(name for name in EMOTIONS if name not in ("disgust", "surprise"))
-_MEASURED = 70  # images of each class for the evaluation
+_EVALUATED_PER_CLASS = 70  # images of each class
 
 #: Epochs from random weights and from trained ones, by the number of training images per class.
 _EPOCHS = {30: (40, 16), 100: (30, 10), 300: (16, 5)}
@@ -53,13 +53,13 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
     settings = load_settings()
     bundle = find_bundle(None, settings)
     architecture = str(bundle.record.config["architecture"])
-    # Other names for its classes, so that its last layer is replaced.
+    # The classes of the trained model get other names, so that its last layer is replaced.
     renamed = tuple(f"old {name}" for name in bundle.record.labels)
-    trained = StartingWeights(load_keras_model(bundle).get_weights(), renamed)
+    trained_weights = StartingWeights(load_keras_model(bundle).get_weights(), renamed)
     pool = _unseen_images(load_dataset("fer2013", settings))
     rows = []
     for size in sizes:
-        faces, measured = _chosen(pool, size, seed)
+        faces, evaluated = _chosen(pool, size, seed)
         base = replace(
             recipe_by_name(_RECIPE).config,
             architecture=architecture,
@@ -68,24 +68,28 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
             exclude_leaks=False,
             monitor="last",
         )
-        from_random, fine_tuned = _EPOCHS[size]
-        tuned = replace(fine_tuning_config(base, architecture), epochs=fine_tuned)
-        for title, config, start in (
-            ("fine-tuned", tuned, trained),
-            ("fine-tuned, frozen up to stage2", tuned, replace(trained, freeze="stage2")),
-            ("from random weights", replace(base, epochs=from_random), None),
+        random_epochs, tuned_epochs = _EPOCHS[size]
+        tuned = replace(fine_tuning_config(base, architecture), epochs=tuned_epochs)
+        for title, config, starting_weights in (
+            ("fine-tuned", tuned, trained_weights),
+            (
+                "fine-tuned, frozen up to stage2",
+                tuned,
+                replace(trained_weights, freeze="stage2"),
+            ),
+            ("from random weights", replace(base, epochs=random_epochs), None),
         ):
             with tempfile.TemporaryDirectory() as folder:
                 run = RunFolder(Path(folder) / "run")
                 run.create(RunSetup(_RECIPE, "fer2013", config))
                 begin, begin_cpu = time.perf_counter(), time.process_time()
-                fit(config, faces, run, start=start)
+                fit(config, faces, run, start=starting_weights)
                 seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
                 arrays = run.load_arrays(BEST_WEIGHTS)
             model = build_float32_model(config, [arrays[key] for key in sorted(arrays)])
-            predicted = predict_in_batches(model, measured.images).argmax(axis=1)
-            correct = int((predicted == measured.labels).sum())
-            accuracy = proportion_estimate(correct, len(measured))
+            predicted = predict_in_batches(model, evaluated.images).argmax(axis=1)
+            correct = int((predicted == evaluated.labels).sum())
+            accuracy = proportion_estimate(correct, len(evaluated))
             rows.append(
                 Measurement(
                     f"{size} images of each of {len(_CLASSES)} classes, {title}",
@@ -107,21 +111,21 @@ def _unseen_images(fer2013: FaceSet) -> FaceSet:
 def _chosen(pool: FaceSet, size: int, seed: int) -> tuple[FaceSet, FaceSet]:
     """Return images to train on, and images to evaluate on, which are the same for every size.
 
-    A training needs a validation split; here it is one image of each class, which is not used.
+    A training needs a validation split; here it is one image of each class, which has no influence.
     """
-    measured, rows, splits = [], [], []
+    evaluated, rows, splits = [], [], []
     for name in _CLASSES:
         members = np.random.default_rng(seed).permutation(
             np.flatnonzero(pool.labels == EMOTIONS.index(name))
         )
-        if len(members) < _MEASURED + 1 + size:
-            raise ValueError(f"{name} has {len(members)} images only")
-        measured.append(members[:_MEASURED])
-        rows.append(members[_MEASURED : _MEASURED + 1 + size])
+        if len(members) < _EVALUATED_PER_CLASS + 1 + size:
+            raise ValueError(f"{name} has only {len(members)} images")
+        evaluated.append(members[:_EVALUATED_PER_CLASS])
+        rows.append(members[_EVALUATED_PER_CLASS : _EVALUATED_PER_CLASS + 1 + size])
         splits.append(np.repeat([SPLITS.index("validation"), 0], [1, size]))
     faces = pool.subset(np.concatenate(rows))
     faces = replace(faces, splits=np.concatenate(splits).astype(np.int8))
-    return faces, pool.subset(np.concatenate(measured))
+    return faces, pool.subset(np.concatenate(evaluated))
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from fer_core.settings import load_settings
 
 
 def measure(data: Path) -> list[Measurement]:
-    """Measure import, loading and audit of a dataset.
+    """Measure the import, the loading and the search for exact duplicates of a dataset.
 
     Args:
         data: The dataset as an archive or a folder.
@@ -23,11 +23,11 @@ def measure(data: Path) -> list[Measurement]:
         settings = replace(load_settings(), data_root=Path(folder))
         start = time.perf_counter()
         name, face_set = import_dataset(data, settings)
-        imported = time.perf_counter() - start
-        reloaded = median_seconds(lambda: load_dataset(name, settings), repeats=5, warm_up=1)
-        audited = median_seconds(lambda: audit_duplicates(face_set), repeats=3, warm_up=0)
+        import_seconds = time.perf_counter() - start
+        loading_seconds = median_seconds(lambda: load_dataset(name, settings), repeats=5, warm_up=1)
+        search_seconds = median_seconds(lambda: audit_duplicates(face_set), repeats=3, warm_up=0)
     return [
-        Measurement(f"import of {len(face_set):,} images", f"{imported:.1f} s", "limit 20 s"),
-        Measurement("loading the imported dataset", f"{reloaded:.2f} s", "limit 0.5 s"),
-        Measurement("search for exact duplicates", f"{audited:.2f} s", "limit 2 s"),
+        Measurement(f"import of {len(face_set):,} images", f"{import_seconds:.1f} s", "limit 20 s"),
+        Measurement("loading the imported dataset", f"{loading_seconds:.2f} s", "limit 0.5 s"),
+        Measurement("search for exact duplicates", f"{search_seconds:.2f} s", "limit 2 s"),
     ]

@@ -1,7 +1,8 @@
 """Every page in a real browser: first content, layout shift, and the seconds that clicks take.
 
 The workspace has the drawn demo set, an evaluation, finished runs and a search. The first round has
-a new server; the following rounds are compared with it. ``python -m benchmarks.interactions``.
+a new server. The values are medians of the following rounds; those of the first round are shown for
+comparison. ``python -m benchmarks.interactions``.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _ROUNDS = 4
 _TIMEOUT_MILLISECONDS = 120_000
 _RUNS, _EPOCHS, _TRIALS = 12, 30, 12
 _DESKTOP, _PHONE = (1440, 900), (390, 844)
-#: Time after the last run of a script in which elements may still move.
+#: Time after a run of the script in which elements may still move.
 _SETTLE_MILLISECONDS = 800
 _CONTENT, _COMPLETE = "content", "complete"
 _SELECTORS = {_CONTENT: "h1", _COMPLETE: f'//*[contains(text(), "{LAST_TEXT}")]'}
@@ -71,6 +72,8 @@ class _View:
     Attributes:
         address: The path and the parameters.
         clicks: Functions that find the element to click, by a description, in the order of clicks.
+        is_loop: True if the last click leads back to the first state, so that all clicks can be
+            repeated in the same tab of the browser.
     """
 
     address: str
@@ -149,7 +152,7 @@ class _Results:
         content: Seconds until the heading and the last text were visible, by address.
         shifts: Layout shifts, by address and width of the window.
         clicks: The times of a click, by address and description of the click.
-        repeated_clicks: The same for the second time in the same tab of the browser.
+        repeated_clicks: The times of the repeated clicks of a loop, by the same keys.
     """
 
     content: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))

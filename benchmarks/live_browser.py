@@ -33,8 +33,8 @@ from streamlit_webrtc import WebRtcMode, webrtc_streamer
 
 context = st.session_state.get("minimal")
 if context is not None:
-    # Otherwise streamlit-webrtc may mistake quick script runs for a change of page and end the
-    # stream.
+    # Without this reset, streamlit-webrtc may mistake quick script runs for a change of page and
+    # end the stream.
     context._last_rendered_run_count = None
 webrtc_streamer(
     key="minimal",
@@ -129,7 +129,7 @@ class Tab:
         """Click Start as soon as the page is complete, and wait until the stream plays.
 
         Raises:
-            TimeoutError: It does not play, or stops.
+            TimeoutError: The stream does not play, or stops after its first frames.
         """
         button = self.page.frame_locator(_COMPONENT).first.get_by_role(
             "button", name=re.compile(r"^\s*start\s*$", re.IGNORECASE)
@@ -147,7 +147,7 @@ class Tab:
         """Return the seconds from the click on Start to the first annotated frame.
 
         Raises:
-            TimeoutError: There is no annotated frame.
+            TimeoutError: No annotated frame is displayed in time.
         """
         self._wait("no annotated frame", lambda: self.is_annotated)
         return self._seconds_since_click("firstAnnotated")

@@ -24,7 +24,7 @@ STRIP_CELLS = 24
 _STRIP_START, _STRIP_END = "1011", "0010"
 #: Minimum length of the video. Longer delays cannot be measured, because frame numbers repeat.
 _MIN_VIDEO_FRAMES = 20 * FRAMES_PER_SECOND
-_MAX_VIDEO_FRAMES = 4096
+_MAX_VIDEO_FRAMES = 4096  # the strip encodes 12 bits
 
 
 def load_loop(path: Path) -> list[Picture]:
@@ -37,7 +37,7 @@ def load_loop(path: Path) -> list[Picture]:
         RGB frames, uint8 ``[480, 640, 3]``, 30 per second, cropped around the center if necessary.
 
     Raises:
-        ValueError: It has fewer than two frames.
+        ValueError: The video has fewer than two frames.
     """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

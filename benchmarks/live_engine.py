@@ -38,7 +38,7 @@ from fer_core.vision.yunet import YuNetDetector
 _AGREEMENT = 0.7
 #: Frames that are not measured, until models are loaded and the first detections are finished.
 _WARM_UP_FRAMES = 60
-_SAMPLES = 20
+_MEMORY_SAMPLES = 20
 
 
 @dataclass
@@ -68,7 +68,7 @@ class _Run:
     """The result of playing a video in real time.
 
     Attributes:
-        positions: Number of each processed frame, ascending; dropped frames are missing.
+        frame_numbers: Numbers of the processed frames, ascending; dropped frames are missing.
         boxes: The boxes drawn into each processed frame.
         processing: Milliseconds of processing per frame.
         total: Milliseconds per frame including the conversion to RGB and back.
@@ -76,7 +76,7 @@ class _Run:
         seconds: Duration of the run.
     """
 
-    positions: list[int]
+    frame_numbers: list[int]
     boxes: list[list[FaceBox]]
     processing: list[float]
     total: list[float]
@@ -86,18 +86,18 @@ class _Run:
     @property
     def dropped(self) -> int:
         """Number of dropped frames."""
-        return self.positions[-1] - self.positions[0] + 1 - len(self.positions)
+        return self.frame_numbers[-1] - self.frame_numbers[0] + 1 - len(self.frame_numbers)
 
 
 def measure(
-    video: Path | None, seconds: float = 60.0, frames: int = 10_000, yunet: Path | None = None
+    video: Path | None, seconds: float = 60.0, frame_count: int = 10_000, yunet: Path | None = None
 ) -> list[Measurement]:
     """Measure with each detector.
 
     Args:
         video: A video with at least one face; if None, the sample picture is moved around.
         seconds: Duration of the real-time measurement of each detector.
-        frames: Number of frames for the memory measurement, processed without pauses.
+        frame_count: Number of frames for the memory measurement, processed without pauses.
         yunet: YuNet's file, if the checkout does not have it.
 
     Raises:
@@ -115,16 +115,16 @@ def measure(
         measurements += _measurements(
             name, detector, loop, _run(loop, predictor, detector, seconds)
         )
-        measurements.append(_memory(name, detector, loop, predictor, frames))
-    # Last, because it loads Keras and its backend.
+        measurements.append(_memory(name, detector, loop, predictor, frame_count))
+    # The plain script is measured last, because it loads Keras and its backend into this process.
     return [*measurements, _plain_script(loop)]
 
 
 def _plain_script(loop: Sequence[Picture]) -> Measurement:
-    """Detection and prediction in every frame, as in a script without tracking."""
+    """Measure detection and prediction in every frame, as in a script without tracking."""
     script = PlainScript()
     frames = cycle(loop[:: max(1, len(loop) // 20)])
-    seconds = median_seconds(lambda: script.read(next(frames)))
+    seconds = median_seconds(lambda: script.classify(next(frames)))
     return Measurement(
         "plain Keras script: processing per frame, median",
         milliseconds(seconds),
@@ -162,7 +162,7 @@ def _run(
         if number < _WARM_UP_FRAMES:
             warm_up_detections = len(timed.milliseconds)
             continue
-        run.positions.append(number)
+        run.frame_numbers.append(number)
         run.boxes.append([face.box for face in processor.snapshot().faces])
         run.processing.append(1000 * (processed - converted))
         run.total.append(1000 * (frame_end - frame_start))
@@ -179,24 +179,24 @@ def _measurements(
 ) -> list[Measurement]:
     reference = [[face.box for face in detector.detect(picture)] for picture in loop]
     with_faces = [
-        (position, boxes)
-        for position, boxes in zip(run.positions, run.boxes, strict=True)
-        if reference[position % len(loop)]
+        (number, boxes)
+        for number, boxes in zip(run.frame_numbers, run.boxes, strict=True)
+        if reference[number % len(loop)]
     ]
-    agreeing = [_agree(boxes, reference[position % len(loop)]) for position, boxes in with_faces]
+    agreeing = [_agree(boxes, reference[number % len(loop)]) for number, boxes in with_faces]
     overlaps = [
         max((box.iou(face) for box in boxes), default=0.0)
-        for position, boxes in with_faces
-        for face in reference[position % len(loop)]
+        for number, boxes in with_faces
+        for face in reference[number % len(loop)]
     ]
     # Without tracking, boxes would stay at the last detection until the next one ends.
     interval = round(FRAMES_PER_SECOND * run.seconds / max(1, len(run.detections)))
     without_tracking = [
         _agree(
-            reference[(position - 1 - position % interval) % len(loop)],
-            reference[position % len(loop)],
+            reference[(number - 1 - number % interval) % len(loop)],
+            reference[number % len(loop)],
         )
-        for position, _ in with_faces
+        for number, _ in with_faces
     ]
     mean_faces = float(np.mean([len(boxes) for boxes in run.boxes]))
     return [
@@ -207,7 +207,7 @@ def _measurements(
         ),
         Measurement(
             f"{name}: dropped frames at 30 fps",
-            f"{run.dropped} of {run.dropped + len(run.positions)}",
+            f"{run.dropped} of {run.dropped + len(run.frame_numbers)}",
         ),
         Measurement(
             f"{name}: detections per second",
@@ -227,28 +227,28 @@ def _memory(
     detector: FaceDetector,
     loop: Sequence[Picture],
     predictor: EmotionPredictor,
-    frames: int,
+    frame_count: int,
 ) -> Measurement:
     processor = LiveProcessor(LiveControls(Analyzer(predictor, detector)))
     process = psutil.Process()
     memory: list[float] = []
-    every = max(1, frames // _SAMPLES)
-    for number in range(frames):
+    sample_interval = max(1, frame_count // _MEMORY_SAMPLES)
+    for number in range(frame_count):
         processor.process(loop[number % len(loop)].copy(), number / FRAMES_PER_SECOND)
-        if (number + 1) % every == 0:
+        if (number + 1) % sample_interval == 0:
             memory.append(process.memory_info().rss / 2**20)
     processor.close()
     # Skip the first tenth of the samples, during which the caches are filled.
     settled = memory[len(memory) // 10 :]
     return Measurement(
-        f"{name}: memory over {frames} frames",
+        f"{name}: memory over {frame_count} frames",
         f"{settled[-1] - settled[0]:+.1f} MB",
         f"of {settled[-1]:.0f} MB; minimum {min(settled):.0f}, maximum {max(settled):.0f}",
     )
 
 
 def _agree(boxes: Sequence[FaceBox], faces: Sequence[FaceBox]) -> bool:
-    """Return True if every face has exactly one matching box, and no box is without a face."""
+    """Return True if boxes and faces match one to one."""
     unmatched = list(boxes)
     for face in faces:
         best = max(unmatched, key=lambda box: box.iou(face), default=None)

@@ -1,7 +1,8 @@
 """A script that records the frames of a page in the browser, and the analysis of its records.
 
 The script reads the frame numbers that ``live_camera`` draws, in the camera's frames and in the
-displayed frames. It compares the pictures until the first annotated frame is displayed.
+displayed frames. To find the first annotated frame, it compares displayed frames with those of the
+camera.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ PROBE = """
     };
     video.requestVideoFrameCallback(next);
   };
-  // With a timer, because the window has an empty document before that of the page.
+  // A timer, because videos appear later, and the window first has an empty document, which that of
+  // the page replaces.
   let known = null;
   setInterval(() => {
     if (document !== known) {
@@ -182,17 +184,20 @@ def playback(sent: FrameTimes, shown: FrameTimes, start: float, end: float) -> P
         (later - before for times in sent_times.values() for before, later in pairwise(times)),
         default=math.inf,
     )
-    last = next((number for moment, number in reversed(shown) if moment < start), None)
-    new: list[float] = []
+    last_number = next((number for moment, number in reversed(shown) if moment < start), None)
+    new_times: list[float] = []
     delays: list[float] = []
     for moment, number in shown:
-        if not start <= moment <= end or number == last:
+        if not start <= moment <= end or number == last_number:
             continue
-        last = number
-        new.append(moment)
-        earlier = bisect.bisect_right(sent_times.get(number, []), moment)
-        if earlier and (delay := moment - sent_times[number][earlier - 1]) < loop_length:
+        last_number = number
+        new_times.append(moment)
+        earlier_count = bisect.bisect_right(sent_times.get(number, []), moment)
+        if not earlier_count:
+            continue
+        delay = moment - sent_times[number][earlier_count - 1]
+        if delay < loop_length:
             delays.append(delay)
-    edges = [start, *new, end]
+    edges = [start, *new_times, end]
     longest = max(later - before for before, later in pairwise(edges))
-    return Playback((end - start) / 1000, len(new), tuple(delays), longest)
+    return Playback((end - start) / 1000, len(new_times), tuple(delays), longest)

@@ -52,7 +52,7 @@ _MEMORY_SAMPLE_SECONDS = 5.0
 _MIN_RATE_SHARE = {1: 0.9, 2: 0.8}
 _MINIMAL_STARTS = 3
 #: The stream of the minimal page sometimes does not start (a defect of streamlit-webrtc). It gets
-#: several attempts, so that the comparison is not lost. The app has only one.
+#: several attempts, so that the comparison is not lost. The app gets only one.
 _MINIMAL_ATTEMPTS = 3
 
 _T = TypeVar("_T")
@@ -60,7 +60,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Extent:
-    """The extent of the measurement.
+    """What is measured, and how often or how long.
 
     Attributes:
         parts: The parts to measure.
@@ -167,20 +167,20 @@ class _Runner:
             attempts = {_APP: 1, _MINIMAL: _MINIMAL_ATTEMPTS}
             for name, server in servers.items():
                 _retry(attempts[name], name, partial(self._warm_up, browser, server))
-            for tabs in (1, 2):
+            for tab_count in (1, 2):
                 observations: dict[str, list[_Observation]] = {name: [] for name in servers}
                 speeds: list[_Speed] = []
                 for turn in range(self._extent.rounds):
                     # Alternate the order, because the first page of a round may have an advantage.
                     for name in list(servers)[:: 1 if turn % 2 == 0 else -1]:
-                        _log(f"{tabs} tab(s), round {turn + 1}, {name}")
-                        play = partial(self._play, browser, servers[name], tabs, name == _APP)
+                        _log(f"{tab_count} tab(s), round {turn + 1}, {name}")
+                        play = partial(self._play, browser, servers[name], tab_count, name == _APP)
                         observation, speed = _retry(attempts[name], name, play)
                         observations[name].append(observation)
                         if speed is not None:
                             speeds.append(speed)
-                measurements += _compared(tabs, observations[_APP], observations[_MINIMAL])
-                measurements.append(_processing(tabs, speeds))
+                measurements += _compared(tab_count, observations[_APP], observations[_MINIMAL])
+                measurements.append(_processing(tab_count, speeds))
         return measurements
 
     def cold_starts(self) -> list[Measurement]:
@@ -277,10 +277,10 @@ class _Runner:
             pass
 
     def _play(
-        self, browser: Browser, server: PageServer, count: int, reads_speed: bool
+        self, browser: Browser, server: PageServer, tab_count: int, reads_speed: bool
     ) -> tuple[_Observation, _Speed | None]:
         """Observe a page in some tabs, and read the speed that it displays, if it displays one."""
-        with _tabs(browser, server, count) as opened:
+        with _tabs(browser, server, tab_count) as opened:
             observation = self._observe(server, opened)
             return observation, _speed(opened[0]) if reads_speed else None
 
@@ -313,7 +313,7 @@ def _retry(attempts: int, name: str, action: Callable[[], _T]) -> _T:
 
 @contextlib.contextmanager
 def _tabs(browser: Browser, server: PageServer, count: int) -> Iterator[list[Tab]]:
-    """Open tabs with playing streams; only frame numbers are read in them."""
+    """Open tabs with playing streams, in which annotated frames are no longer searched for."""
     with contextlib.ExitStack() as stack:
         tabs = []
         for _ in range(count):
@@ -372,7 +372,7 @@ def _success_rate(name: str, starts: Sequence[_Start], failures: Sequence[str]) 
 
 
 def _durations(
-    kind: str, starts: Sequence[_Start], first: str = "", annotated: str = ""
+    kind: str, starts: Sequence[_Start], first_comparison: str = "", annotated_comparison: str = ""
 ) -> list[Measurement]:
     if not starts:
         return []
@@ -383,40 +383,40 @@ def _durations(
             f"maximum {max(times):.2f} s{comparison}",
         )
         for event, times, comparison in (
-            ("frame on the screen", [start.first for start in starts], first),
-            ("annotated frame", [start.annotated for start in starts], annotated),
+            ("frame on the screen", [start.first for start in starts], first_comparison),
+            ("annotated frame", [start.annotated for start in starts], annotated_comparison),
         )
     ]
 
 
 def _compared(
-    tabs: int, app: Sequence[_Observation], minimal: Sequence[_Observation]
+    tab_count: int, app: Sequence[_Observation], minimal: Sequence[_Observation]
 ) -> list[Measurement]:
     """Compare new frames, delays, pauses and CPU load of both pages."""
-    count = "one tab" if tabs == 1 else f"each of {tabs} tabs"
+    subject = "one tab" if tab_count == 1 else f"each of {tab_count} tabs"
     app_rates, minimal_rates = _rates(app), _rates(minimal)
     share = min(app_rates) / statistics.mean(minimal_rates)
     (median, slow), (minimal_median, minimal_slow) = _delays(app), _delays(minimal)
     return [
         Measurement(
-            f"{count}: new frames per second",
+            f"{subject}: new frames per second",
             _listed(app_rates),
             f"{_MINIMAL} {_listed(minimal_rates)}; share {share:.0%}, "
-            f"limit {_MIN_RATE_SHARE[tabs]:.0%}",
+            f"limit {_MIN_RATE_SHARE[tab_count]:.0%}",
         ),
         Measurement(
-            f"{count}: delay from camera to screen, median / 95th percentile",
+            f"{subject}: delay from camera to screen, median / 95th percentile",
             f"{median:.0f} / {slow:.0f} ms",
             f"{_MINIMAL} {minimal_median:.0f} / {minimal_slow:.0f} ms; difference of medians "
             f"{median - minimal_median:+.0f} ms, limits +60 ms and 250 ms",
         ),
         Measurement(
-            f"{count}: longest time without a new frame",
+            f"{subject}: longest time without a new frame",
             f"{max(tab.longest_pause for run in app for tab in run.tabs):.0f} ms",
             f"{_MINIMAL} {max(tab.longest_pause for run in minimal for tab in run.tabs):.0f} ms",
         ),
         Measurement(
-            f"{count}: server's share of a core",
+            f"{subject}: server's share of a core",
             f"{statistics.median(run.load for run in app):.0%}",
             f"{_MINIMAL} {statistics.median(run.load for run in minimal):.0%}",
         ),
@@ -447,7 +447,7 @@ class _Speed:
 
     Attributes:
         typical: Time per frame, median, as text.
-        slow: Its 95th percentile, as text.
+        slow: Time per frame, 95th percentile, as text.
         dropped: Number of dropped frames since the start of the stream, as text.
     """
 
@@ -469,10 +469,10 @@ def _speed(tab: Tab) -> _Speed:
     return _Speed(found[1], found[2], found[3])
 
 
-def _processing(tabs: int, speeds: Sequence[_Speed]) -> Measurement:
+def _processing(tab_count: int, speeds: Sequence[_Speed]) -> Measurement:
     return Measurement(
-        f"{'one tab' if tabs == 1 else f'{tabs} tabs'}: processing per frame, 95th percentile "
-        "of the last 90 frames, by round",
+        f"{'one tab' if tab_count == 1 else f'{tab_count} tabs'}: processing per frame, "
+        "95th percentile of the last 90 frames, by round",
         ", ".join(speed.slow for speed in speeds),
         f"median {', '.join(speed.typical for speed in speeds)}; limit 33 ms with one face; frames "
         f"dropped since Start {', '.join(speed.dropped for speed in speeds)}",

@@ -25,7 +25,7 @@ class Measurement:
 
 
 def median_seconds(action: Callable[[], object], repeats: int = 20, warm_up: int = 3) -> float:
-    """The median duration of an action."""
+    """Return the median duration of an action in seconds."""
     for _ in range(warm_up):
         action()
     durations = []
@@ -42,7 +42,7 @@ def milliseconds(seconds: float) -> str:
 
 
 def table_head() -> str:
-    """The first lines of a Markdown table of measurements."""
+    """Return the first lines of a Markdown table of measurements."""
     return "| measurement | value | compared with |\n|---|---|---|"
 
 

@@ -1,8 +1,8 @@
 """Measure pages in a real browser: time to first content, complete page and first click.
 
-Home and video are not measured. One server shows the others in the order of the navigation; its
-memory is read after each of them. A minimal Streamlit page is measured alternately, for comparison.
-``python -m benchmarks.pages``.
+The home page and the video page are not measured. One server shows the other pages in the order of
+the navigation, and its memory is read after each page. A minimal Streamlit page is measured
+alternately, for comparison. ``python -m benchmarks.pages``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ _CLICKS: dict[str, tuple[str, Callable[[Page], None]]] = {
 
 
 def measure() -> list[Measurement]:
-    """Measure first content, complete page and first click of these pages, and the memory."""
+    """Measure the pages in ``_CLICKS``, and the memory of their server."""
     if chromium_path() is None:
         return [Measurement("pages", "not measured", "Chromium is not installed")]
     from playwright.sync_api import sync_playwright
@@ -111,7 +111,7 @@ def measure() -> list[Measurement]:
             sync_playwright() as playwright,
             open_browser(playwright) as browser,
         ):
-            started = server.memory_megabytes
+            memory_at_start = server.memory_megabytes
             context = browser.new_context(viewport={"width": 1280, "height": 900})
             context.set_default_timeout(_TIMEOUT_MILLISECONDS)
             # The pages alternate, because the speed of the machine varies. The first round has a
@@ -132,19 +132,20 @@ def measure() -> list[Measurement]:
         Measurement(
             "memory of the app after visiting these pages once",
             f"{memory_after[next(reversed(memory_after))]:.0f} MB",
-            f"at start {started:.0f}; {memory}; after {_ROUNDS} more rounds {last_memory:.0f} MB",
+            f"at start {memory_at_start:.0f}; {memory}; "
+            f"after {_ROUNDS} more rounds {last_memory:.0f} MB",
         ),
     ]
 
 
 def _visit(
-    context: BrowserContext, url: str, first: str, click: Callable[[Page], None] | None = None
+    context: BrowserContext, url: str, selector: str, click: Callable[[Page], None] | None = None
 ) -> _Visit:
     page = context.new_page()
     try:
         start = time.perf_counter()
         page.goto(url)
-        page.locator(first).first.wait_for()
+        page.locator(selector).first.wait_for()
         first_content = time.perf_counter() - start
         page.get_by_text(LAST_TEXT).wait_for()
         complete_page = time.perf_counter() - start

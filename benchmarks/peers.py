@@ -1,7 +1,7 @@
 """Compare the analysis of a photo with other programs for the same task.
 
-All of them analyze the same image alternately, in separate processes: a plain Keras script, and
-packages from PyPI, each installed into a separate environment in the given folder.
+FER Studio, a plain Keras script and packages from PyPI analyze the same image alternately, each in
+a process of its own. Each package is installed into an environment of its own in the given folder.
 ``python -m benchmarks.peers [--photo FILE] [--peers FOLDER]``.
 """
 
@@ -69,7 +69,7 @@ import cv2
 from benchmarks.plain_script import PlainScript
 picture = cv2.cvtColor(cv2.imread(sys.argv[1]), cv2.COLOR_BGR2RGB)
 script = PlainScript()
-analyze = lambda: script.read(picture)
+analyze = lambda: script.classify(picture)
 """
 _FER_CODE = """
 import cv2
@@ -117,8 +117,8 @@ class _Run:
 
     Attributes:
         faces: Number of detected faces.
-        first: Seconds from its start to the first result.
-        later: Median seconds of a later result.
+        first: Seconds from the start of the process to the first result.
+        later: Median seconds of the following results.
         megabytes: Peak memory.
     """
 
@@ -136,32 +136,32 @@ def measure(photo: Path | None = None, folder: Path | None = None) -> list[Measu
         folder: The folder of the packages' environments. Missing ones are created, which takes
             minutes and gigabytes. None omits the packages.
     """
-    peers: dict[Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
-    reasons: dict[Peer, str] = {}
+    pythons: dict[Peer, str] = {_FER_STUDIO: sys.executable, _PLAIN_SCRIPT: sys.executable}
+    skip_reasons: dict[Peer, str] = {}
     for peer in _PACKAGES:
         if folder is None:
-            reasons[peer] = "requires --peers FOLDER"
+            skip_reasons[peer] = "requires --peers FOLDER"
             continue
         try:
-            peers[peer] = str(install_peer(peer, folder))
+            pythons[peer] = str(install_peer(peer, folder))
         except (subprocess.SubprocessError, OSError) as error:
-            reasons[peer] = f"cannot be installed: {_last_line(error)}"
+            skip_reasons[peer] = f"cannot be installed: {_last_line(error)}"
     runs: dict[Peer, list[_Run]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "photo.png"
         cv2.imwrite(str(path), cv2.cvtColor(_picture(photo), cv2.COLOR_RGB2BGR))
         for _ in range(_ROUNDS):
-            for peer, python in peers.items():
-                if peer in reasons:
+            for peer, python in pythons.items():
+                if peer in skip_reasons:
                     continue
                 try:
                     runs[peer].append(_run(peer, python, path))
                 except (subprocess.SubprocessError, ValueError) as error:
-                    reasons[peer] = f"cannot be run: {_last_line(error)}"
+                    skip_reasons[peer] = f"cannot be run: {_last_line(error)}"
     return [
         _measurement(peer, runs[peer], runs[_FER_STUDIO])
-        if peer not in reasons
-        else Measurement(f"photo with {peer.name}", "not measured", reasons[peer])
+        if peer not in skip_reasons
+        else Measurement(f"photo with {peer.name}", "not measured", skip_reasons[peer])
         for peer in (_FER_STUDIO, _PLAIN_SCRIPT, *_PACKAGES)
     ]
 
@@ -177,7 +177,7 @@ def install_peer(peer: Peer, folder: Path) -> Path:
     """Return the interpreter of a program's environment; create the environment if necessary.
 
     Raises:
-        subprocess.SubprocessError, OSError: It cannot be created.
+        subprocess.SubprocessError, OSError: The environment cannot be created.
     """
     environment = folder.resolve() / peer.name
     python = environment / "bin" / "python"

@@ -24,7 +24,7 @@ class PlainScript:
         folder = Path(cv2.__file__).parent / "data"
         self._cascade = cv2.CascadeClassifier(str(folder / "haarcascade_frontalface_default.xml"))
 
-    def read(self, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def classify(self, picture: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Return the probabilities of each detected face.
 
         Args:

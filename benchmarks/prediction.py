@@ -67,19 +67,20 @@ def measure() -> list[Measurement]:
     pixels = face.astype(np.float32)[..., np.newaxis] / np.float32(255)
 
     served_seconds = median_seconds(lambda: predictor.probabilities(face), repeats=100)
-    single = median_seconds(lambda: single_pass.probabilities(face), repeats=100)
+    single_seconds = median_seconds(lambda: single_pass.probabilities(face), repeats=100)
     prepare_backend()
     model = load_keras_model(bundle)
-    predicted = median_seconds(lambda: model.predict(pixels, verbose=0), repeats=30)
-    called = median_seconds(lambda: np.asarray(model(pixels, training=False)), repeats=30)
+    predict_seconds = median_seconds(lambda: model.predict(pixels, verbose=0), repeats=30)
+    call_seconds = median_seconds(lambda: np.asarray(model(pixels, training=False)), repeats=30)
     cold_seconds, cold_megabytes = _cold_start(_COLD_ONNX)
     keras_seconds, keras_megabytes = _cold_start(_COLD_KERAS)
     return [
         Measurement(
             "one face, one pass of the network",
-            milliseconds(single),
-            f"model.predict() {milliseconds(predicted)} ({predicted / single:.0f} times), "
-            f"model(x) {milliseconds(called)}",
+            milliseconds(single_seconds),
+            f"model.predict() {milliseconds(predict_seconds)} "
+            f"({predict_seconds / single_seconds:.0f} times), "
+            f"model(x) {milliseconds(call_seconds)}",
         ),
         Measurement(
             "one face as served",

@@ -1,4 +1,4 @@
-"""Many files with worker processes and on Ray, and the service with several callers."""
+"""Speed of jobs over many files, in local processes and on Ray; speed and memory of the service."""
 
 from __future__ import annotations
 
@@ -50,53 +50,55 @@ _SERVER_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class _Rate:
+class _JobSpeed:
     """The speed of a job.
 
     Attributes:
-        start: Seconds until the first files were finished.
-        rate: Files per second from then on.
+        start_seconds: Seconds until the first files were finished.
+        rate: Files per second after that.
     """
 
-    start: float
+    start_seconds: float
     rate: float
 
 
-def measure(photos: int = _PHOTOS, requests: int = _REQUESTS) -> list[Measurement]:
+def measure(photo_count: int = _PHOTOS, request_count: int = _REQUESTS) -> list[Measurement]:
     """Measure a job over many files, and the service; all ratios compare values of this run.
 
     Args:
-        photos: Number of photos of 640x480 pixels.
-        requests: Number of requests of the memory test.
+        photo_count: Number of photos of 640x480 pixels.
+        request_count: Number of requests of the memory test.
     """
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        draw_photos(folder / "photos", photos)
+        write_photos(folder / "photos", photo_count)
         return [
-            *_measure_files(folder, photos),
-            *_measure_service((folder / "photos" / "00000.jpg").read_bytes(), requests),
+            *_measure_files(folder, photo_count),
+            *_measure_service((folder / "photos" / "00000.jpg").read_bytes(), request_count),
         ]
 
 
-def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> list[Measurement]:
+def measure_costs(
+    photo_count: int = _COST_PHOTOS, video_seconds: int = _COST_SECONDS
+) -> list[Measurement]:
     """Measure the CPU time of one worker with one thread, for the table of docs/scaling.md.
 
     Other running programs have little influence on the CPU time.
 
     Args:
-        photos: Number of photos of 640x480 pixels.
-        seconds: Length of a video of 640x480 pixels with one face and 30 frames per second.
+        photo_count: Number of photos of 640x480 pixels.
+        video_seconds: Length of a video of 640x480 pixels with one face and 30 frames per second.
     """
     settings = load_settings()
     measurements = []
     with tempfile.TemporaryDirectory() as folder_name:
         folder = Path(folder_name)
-        draw_photos(folder / "photos", photos)
-        write_video_of_faces(folder / "talk.mp4", (640, 480), 1, seconds)
+        write_photos(folder / "photos", photo_count)
+        write_video_of_faces(folder / "talk.mp4", (640, 480), 1, video_seconds)
         items = list(list_items([str(folder / "photos")]))
         video = list(list_items([str(folder / "talk.mp4")]))
         for detector in detector_names(settings):
-            cpu_seconds = _cpu_seconds(photo_work(settings, detector=detector), items) / photos
+            cpu_seconds = _cpu_seconds(photo_work(settings, detector=detector), items) / photo_count
             measurements.append(
                 Measurement(
                     f"CPU time of a photo of 640x480, {detector}",
@@ -115,7 +117,7 @@ def measure_costs(photos: int = _COST_PHOTOS, seconds: int = _COST_SECONDS) -> l
                 detector=analyzer.detector,
                 per_second=per_second,
             )
-            cpu_seconds = _cpu_seconds(VideoWork(analyzer, analysis), video) / seconds
+            cpu_seconds = _cpu_seconds(VideoWork(analyzer, analysis), video) / video_seconds
             frames = "every frame" if per_second is None else f"{per_second:g} per second"
             measurements.append(
                 Measurement(
@@ -137,7 +139,7 @@ def _cpu_seconds(work: Work, items: list[Item]) -> float:
     return time.process_time() - start
 
 
-def draw_photos(folder: Path, count: int) -> None:
+def write_photos(folder: Path, count: int) -> None:
     """Write JPEG photos of 640x480 pixels with none, one or two faces; some are copies."""
     name, content = sample_picture()
     portrait = decode_picture(content, name)[0:300, 90:340]
@@ -169,30 +171,32 @@ def _measure_files(folder: Path, count: int) -> list[Measurement]:
     title = f"{count:,} photos of 640x480"
     return [
         Measurement(
-            f"{title}, 1 process, 1 thread", _speed(single.rate), f"start {single.start:.1f} s"
+            f"{title}, 1 process, 1 thread",
+            _speed(single.rate),
+            f"start {single.start_seconds:.1f} s",
         ),
         Measurement(
             f"{title}, 1 process, {cores} threads",
             _speed(threaded.rate),
-            f"start {threaded.start:.1f} s",
+            f"start {threaded.start_seconds:.1f} s",
         ),
         Measurement(
             f"{title}, 2 processes, 1 thread each",
             _speed(two.rate),
             f"{two.rate / single.rate:.2f} times 1 process with 1 thread (lower bound 1.7), "
             f"{two.rate / threaded.rate:.2f} times 1 process with all threads (lower bound 1); "
-            f"start {two.start:.1f} s",
+            f"start {two.start_seconds:.1f} s",
         ),
         Measurement(
             f"{title}, Ray with 2 workers, 1 thread each",
             _speed(ray.rate),
             f"{ray.rate / two.rate:.2f} times 2 local processes (lower bound 0.9); "
-            f"start {ray.start:.1f} s",
+            f"start {ray.start_seconds:.1f} s",
         ),
     ]
 
 
-def _job(photos: Path, out: Path, options: ScaleOptions) -> _Rate:
+def _job(photos: Path, out: Path, options: ScaleOptions) -> _JobSpeed:
     reports: list[tuple[float, int]] = []
     start = time.monotonic()
     run_job(
@@ -204,19 +208,30 @@ def _job(photos: Path, out: Path, options: ScaleOptions) -> _Rate:
         report=lambda done, _: reports.append((time.monotonic(), done)),
     )
     (first, done_first), (last, done_last) = reports[0], reports[-1]
-    return _Rate(first - start, (done_last - done_first) / (last - first))
+    return _JobSpeed(first - start, (done_last - done_first) / (last - first))
 
 
-def _measure_service(photo: bytes, requests: int) -> list[Measurement]:
+def _measure_service(photo: bytes, request_count: int) -> list[Measurement]:
     bare = _bare_loop(photo)
     small = cv2.imencode(".png", np.full((48, 48), 128, np.uint8))[1].tobytes()
     with _server() as (port, process):
-        _call(port, photo, callers=1, each=20)  # warm-up
-        two = _call(port, photo, callers=2, each=_CALLER_REQUESTS // 2)
-        sixteen = _call(port, photo, callers=16, each=_CALLER_REQUESTS // 16)
-        _call(port, small, callers=4, each=min(_WARM_UP_REQUESTS, requests) // 4)
+        _requests_per_second(port, photo, caller_count=1, requests_per_caller=20)  # warm-up
+        two = _requests_per_second(
+            port, photo, caller_count=2, requests_per_caller=_CALLER_REQUESTS // 2
+        )
+        sixteen = _requests_per_second(
+            port, photo, caller_count=16, requests_per_caller=_CALLER_REQUESTS // 16
+        )
+        _requests_per_second(
+            port,
+            small,
+            caller_count=4,
+            requests_per_caller=min(_WARM_UP_REQUESTS, request_count) // 4,
+        )
         before = process.memory_info().rss
-        many = _call(port, small, callers=4, each=requests // 4)
+        many = _requests_per_second(
+            port, small, caller_count=4, requests_per_caller=request_count // 4
+        )
         growth = (process.memory_info().rss - before) / 2**20
     return [
         Measurement("Analyzer in a loop, photo of 640x480", _speed(bare), ""),
@@ -227,7 +242,7 @@ def _measure_service(photo: bytes, requests: int) -> list[Measurement]:
         ),
         Measurement("service, 16 callers", _speed(sixteen), "no errors"),
         Measurement(
-            f"service, memory over {requests:,} requests",
+            f"service, memory over {request_count:,} requests",
             f"{growth:+.1f} MB",
             f"resident memory {before / 2**20:.0f} MB before; {_speed(many)}",
         ),
@@ -264,8 +279,10 @@ def _server() -> Iterator[tuple[int, psutil.Process]]:
         server.wait(_SERVER_SECONDS)
 
 
-def _call(port: int, photo: bytes, *, callers: int, each: int) -> float:
-    """Send requests from several threads; return the requests per second.
+def _requests_per_second(
+    port: int, photo: bytes, *, caller_count: int, requests_per_caller: int
+) -> float:
+    """Send requests from several threads, and return the number of requests per second.
 
     Raises:
         RuntimeError: A request was not answered with 200.
@@ -281,7 +298,7 @@ def _call(port: int, photo: bytes, *, callers: int, each: int) -> float:
     def run() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_SERVER_SECONDS)
         try:
-            for _ in range(each):
+            for _ in range(requests_per_caller):
                 connection.request("POST", "/v1/classify", body, headers)
                 answer = connection.getresponse()
                 content = answer.read()
@@ -293,7 +310,7 @@ def _call(port: int, photo: bytes, *, callers: int, each: int) -> float:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(callers)]
+    threads = [threading.Thread(target=run) for _ in range(caller_count)]
     start = time.monotonic()
     for thread in threads:
         thread.start()
@@ -301,7 +318,7 @@ def _call(port: int, photo: bytes, *, callers: int, each: int) -> float:
         thread.join()
     if errors:
         raise RuntimeError(f"{len(errors)} callers failed: {errors[0][:200]}")
-    return callers * each / (time.monotonic() - start)
+    return caller_count * requests_per_caller / (time.monotonic() - start)
 
 
 def _speed(rate: float) -> str:

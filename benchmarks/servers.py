@@ -31,9 +31,9 @@ LAST_TEXT = "banned in the European Union"
 #: A text on the minimal page.
 MINIMAL_PAGE_TEXT = "A minimal page"
 
-#: An option of Chromium. Playwright enables the inspector, so that each exception records its
-#: stack. Without this option, Chromium then parses the code again to find the lines of the stack.
-#: The code for charts would take half a second longer to load than for a visitor.
+#: An option of Chromium. Under Playwright, each exception records its stack. Without this option,
+#: Chromium would parse the code again to find the lines of the stack, and the code for charts would
+#: load half a second more slowly than for a visitor.
 KEEP_SOURCE_POSITIONS = "--js-flags=--no-enable-lazy-source-positions"
 
 _START_SECONDS = 60.0
@@ -97,7 +97,7 @@ def serve(
         path: The path of the page.
 
     Raises:
-        TimeoutError: It ends, or does not answer within a minute. The message contains the
+        TimeoutError: The server ends, or does not answer within a minute. The message contains the
             end of its log.
     """
     with socket.socket() as probe:
@@ -116,7 +116,7 @@ def serve(
             stderr=subprocess.STDOUT,
         )
         try:
-            if not _is_healthy(f"http://localhost:{port}/_stcore/health", process):
+            if not _becomes_healthy(f"http://localhost:{port}/_stcore/health", process):
                 log.seek(0)
                 output = log.read()[-500:].decode(errors="replace")
                 raise TimeoutError(f"The server does not answer: {output}")
@@ -139,7 +139,7 @@ def minimal_page() -> Iterator[PageServer]:
             yield server
 
 
-def _is_healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
+def _becomes_healthy(url: str, process: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -107,12 +107,12 @@ def _measure_page(settings: Settings) -> list[Measurement]:
         addresses = {section: f"{server.url}/train?view={section}" for section in _SECTIONS}
         # The pages alternate, because the speed of the machine varies.
         for round_number in range(_REPEATS + 1):
-            for section, last in (*_SECTIONS.items(), (_MINIMAL, MINIMAL_PAGE_TEXT)):
+            for section, last_text in (*_SECTIONS.items(), (_MINIMAL, MINIMAL_PAGE_TEXT)):
                 page = context.new_page()
                 page.set_default_timeout(120_000)
                 start = time.perf_counter()
                 page.goto(addresses.get(section, minimal.url))
-                page.get_by_text(last).first.wait_for()
+                page.get_by_text(last_text).first.wait_for()
                 page.get_by_text(LAST_TEXT).wait_for()
                 if round_number:  # The first round warms up the server and the browser.
                     durations[section].append(time.perf_counter() - start)

@@ -35,11 +35,11 @@ _VALIDATION_IMAGES = 3_589
 
 
 def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
-    """Measure all three alternately, so that other work on the machine affects all equally.
+    """Measure loop, steps and tutorial code alternately: other work then slows them down equally.
 
     Args:
         steps: Number of steps per measurement.
-        rounds: Number of measurements of each; the best one is used.
+        rounds: Number of measurements of each of them; the best one is used.
     """
     prepare_backend()
     from fer_core.training.model_setup import compiled_model
@@ -49,16 +49,18 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
         recipe_by_name(_RECIPE).config,
         {"epochs": 1, "flip": True, "rotation_degrees": 10, "zoom_share": 0.1},
     )
-    faces = _faces(steps * config.batch_size, validation=_VALIDATION_IMAGES)
+    faces = _faces(steps * config.batch_size, validation_count=_VALIDATION_IMAGES)
     model = compiled_model(config)
     steps_only, loop, overhead, tutorial = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         pictures = _write_pictures(faces, Path(folder) / "pictures")
         for number in range(rounds):
             steps_only.append(_steps_only(model, config, steps))
-            speed, epoch, extra_seconds = _loop_epoch(config, faces, Path(folder) / f"run-{number}")
+            speed, epoch_seconds, extra_seconds = _loop_epoch(
+                config, faces, Path(folder) / f"run-{number}"
+            )
             loop.append(speed)
-            overhead.append(extra_seconds / epoch)
+            overhead.append(extra_seconds / epoch_seconds)
             tutorial.append(_tutorial_steps(model, pictures, config, steps))
     return [
         Measurement(
@@ -80,13 +82,13 @@ def measure(steps: int = 24, rounds: int = 3) -> list[Measurement]:
     ]
 
 
-def _faces(training: int, validation: int) -> FaceSet:
+def _faces(training_count: int, validation_count: int) -> FaceSet:
     generator = np.random.default_rng(0)
-    count = training + validation
+    count = training_count + validation_count
     return FaceSet(
         images=generator.integers(0, 256, (count, FACE_SIZE, FACE_SIZE), dtype=np.uint8),
         labels=(np.arange(count) % len(EMOTIONS)).astype(np.int8),
-        splits=np.repeat([0, 1], [training, validation]).astype(np.int8),
+        splits=np.repeat([0, 1], [training_count, validation_count]).astype(np.int8),
         names=tuple(str(number) for number in range(count)),
     )
 
@@ -141,11 +143,12 @@ def _loop_epoch(config: TrainingConfig, faces: FaceSet, folder: Path) -> tuple[f
         * config.batch_size
         / (step_times[-1] - step_times[_WARM_UP])
     )
-    after_validation = end - prediction_times[0]  # metrics, best weights, checkpoint, log
-    epoch = _TRAINING_IMAGES / speed
+    after_validation_seconds = end - prediction_times[0]  # metrics, best weights, checkpoint, log
+    epoch_seconds = _TRAINING_IMAGES / speed
     # The status is written at a fixed interval, independent of the length of the epoch.
-    writes = epoch / TrainingProgress.STATUS_INTERVAL * _status_write_seconds(run)
-    return speed, epoch, after_validation + writes
+    status_writes = epoch_seconds / TrainingProgress.STATUS_INTERVAL
+    status_seconds = status_writes * _status_write_seconds(run)
+    return speed, epoch_seconds, after_validation_seconds + status_seconds
 
 
 def _status_write_seconds(run: RunFolder) -> float:

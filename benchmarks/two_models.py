@@ -25,12 +25,13 @@ from fer_core.vision.photo import analyze_photo
 
 
 def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
-    """A Markdown row per face of every photo, from left to right."""
+    """Return a Markdown row per face of every photo, from left to right."""
     rows = []
     for path in sorted(folder.iterdir()):
         if not path.is_file() or path.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
             continue
         found = [analyze_photo(path.read_bytes(), path.name, model)[0].faces for model in models]
+        # Both models get the same faces, because they share the detector.
         for number, faces in enumerate(zip(*found, strict=True), start=1):
             x, y, width, height = faces[0].box.rounded()
             cells = " | ".join(map(_two_most_probable, faces))
@@ -42,13 +43,13 @@ def photo_rows(folder: Path, models: list[Analyzer]) -> list[str]:
 
 
 def _two_most_probable(face: Face) -> str:
-    """The two most probable emotions."""
+    """Return the two most probable emotions with their probabilities, as text."""
     ranked = sorted(face.probability_by_class().items(), key=lambda pair: -pair[1])[:2]
     return ", ".join(f"{emotion} {share:.2f}" for emotion, share in ranked)
 
 
 def video_rows(folder: Path, models: list[Analyzer], every: int) -> list[str]:
-    """A Markdown row per video and model: predictions on the largest face of the frames."""
+    """Return a Markdown row per video and model: predictions on the largest face of the frames."""
     rows = []
     for path in sorted(folder.iterdir()):
         counts: list[Counter[str]] = [Counter() for _ in models]

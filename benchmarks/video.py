@@ -43,7 +43,7 @@ class _Case:
     Attributes:
         title: A description.
         size: Width and height in pixels.
-        faces: The number of faces.
+        face_count: The number of faces.
         per_second: Analyzed frames per second; None for every frame.
         annotates: True to write the annotated video too.
         target: The speed to reach, as a multiple of real time.
@@ -51,7 +51,7 @@ class _Case:
 
     title: str
     size: tuple[int, int]
-    faces: int
+    face_count: int
     per_second: float | None
     annotates: bool
     target: float
@@ -66,7 +66,7 @@ _CASES = (
 
 
 def measure(video: Path | None) -> list[Measurement]:
-    """Measure the speed of analyses; each in a process of its own, with its peak memory.
+    """Measure speed and peak memory of analyses, each in a process of its own.
 
     Args:
         video: A video to measure as well.
@@ -76,7 +76,7 @@ def measure(video: Path | None) -> list[Measurement]:
         folder = Path(name)
         for number, case in enumerate(_CASES):
             path = folder / f"{number}.mp4"
-            write_video_of_faces(path, case.size, case.faces, _SECONDS)
+            write_video_of_faces(path, case.size, case.face_count, _SECONDS)
             result = _measure_case(path, folder / f"out{number}", case)
             measurements.append(
                 Measurement(
@@ -101,22 +101,22 @@ def measure(video: Path | None) -> list[Measurement]:
 def measure_hour() -> list[Measurement]:
     """Measure memory and size of the table for one hour of one face, at 5 frames per second."""
     with tempfile.TemporaryDirectory() as name:
-        return [_hour(Path(name))]
+        return [_measure_hour(Path(name))]
 
 
-def _hour(folder: Path) -> Measurement:
+def _measure_hour(folder: Path) -> Measurement:
     path = folder / "hour.mp4"
     write_video_of_faces(path, (640, 480), 1, _HOUR_SECONDS)
     case = _Case("hour", (640, 480), 1, 5.0, False, 10.0)
     out = folder / "hour"
     result = _measure_case(path, out, case)
     size = (out / "faces.parquet").stat().st_size
-    # Six times as many rows at 30 frames per second.
+    # At 30 frames per second, the table would have six times as many rows.
     return Measurement(
         "video, one hour of one face, 5 per second",
         f"{result.speed:.2f} times real time, peak memory {result.peak:.0f} MB",
-        f"{result.early:.0f} MB in the first tenth; table {size / _MEGABYTE:.1f} MB, at 30 per "
-        f"second about {6 * size / _MEGABYTE:.1f} MB",
+        f"{result.early_peak:.0f} MB in the first tenth; table {size / _MEGABYTE:.1f} MB, "
+        f"at 30 per second about {6 * size / _MEGABYTE:.1f} MB",
     )
 
 
@@ -129,13 +129,13 @@ class _Result:
         cpu_seconds: CPU time of all cores in seconds, per second of video. Other running programs
             have little influence on it.
         peak: The largest memory in MB.
-        early: The largest memory in MB in the first tenth of the time.
+        early_peak: The largest memory in MB in the first tenth of the time.
     """
 
     speed: float
     cpu_seconds: float
     peak: float
-    early: float
+    early_peak: float
 
     @property
     def details(self) -> str:
@@ -220,8 +220,8 @@ def new_analysis(
     return folder, Analyzer(predictor, make_detector(detector, settings))
 
 
-def write_video_of_faces(path: Path, size: tuple[int, int], faces: int, seconds: int) -> None:
-    """Encode the sample video's first person several times, looped to a length."""
+def write_video_of_faces(path: Path, size: tuple[int, int], face_count: int, seconds: int) -> None:
+    """Write a video that shows the sample video's first person ``face_count`` times, in a loop."""
     import av
 
     heads = [frame.image[120:360, 60:300] for frame in read_frames(sample_path())]
@@ -229,22 +229,22 @@ def write_video_of_faces(path: Path, size: tuple[int, int], faces: int, seconds:
         options = {"preset": "veryfast", "crf": "23"}
         stream: Any = container.add_stream("libx264", rate=_RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for image in _looped(heads, size, faces, seconds):
+        for image in _frames_of_faces(heads, size, face_count, seconds):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-def _looped(
-    heads: list[NDArray[np.uint8]], size: tuple[int, int], faces: int, seconds: int
+def _frames_of_faces(
+    heads: list[NDArray[np.uint8]], size: tuple[int, int], face_count: int, seconds: int
 ) -> Iterable[NDArray[np.uint8]]:
     width, height = size
-    side = min(height // 2, width // (faces + 1)) // 2 * 2
+    side = min(height // 2, width // (face_count + 1)) // 2 * 2
     for number in range(seconds * _RATE):
         image = np.full((height, width, 3), 190, np.uint8)
         head = cv2.resize(heads[number * 2 // 3 % len(heads)], (side, side))
-        for face in range(faces):
-            left = round((face + 0.5) * width / faces - side / 2)
-            top = height // 3 + round(10 * np.sin(number / 20 + face))
+        for index in range(face_count):
+            left = round((index + 0.5) * width / face_count - side / 2)
+            top = height // 3 + round(10 * np.sin(number / 20 + index))
             image[top : top + side, left : left + side] = head[: height - top]
         yield image

@@ -1,7 +1,7 @@
 """The video page with the results of one hour: seconds to open it and to react to a click.
 
-The hour is a short video of two drawn people, repeated: every row of the table and every second of
-the video exists, as in a real hour. ``python -m benchmarks --only video-page``.
+The hour is a short video of two drawn people, repeated. The table is as long as that of a real
+hour, and so is the video. ``python -m benchmarks --only video-page``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from fer_core.video.webvtt import to_webvtt
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-_HOUR = 3600
+_HOUR_SECONDS = 3600
 #: Length of the video that is repeated, in seconds.
-_PART = 20
+_PART_SECONDS = 20
 _LOADS = 5
 #: Positions of the clicks, as shares of the width of the timeline.
 _CLICKS = (0.2, 0.45, 0.7, 0.3, 0.6, 0.1, 0.9)
@@ -79,30 +79,34 @@ def measure() -> list[Measurement]:
 def _write_hour(settings: Settings, root: Path) -> tuple[int, float]:
     """Write an analysis of one hour; return the number of rows, and the size of the table in MB."""
     part = root / "part.mp4"
-    write_video_of_faces(part, (640, 480), 2, _PART)
+    write_video_of_faces(part, (640, 480), 2, _PART_SECONDS)
     out = settings.analyses_root / "20260101-000000-hour"
     folder, analyzer = new_analysis(part, out, settings)
     outcome = run_analysis(folder, settings, analyzer=analyzer)
-    table = _repeated(read_table(folder.table_path), _HOUR // _PART)
+    table = _repeated(read_table(folder.table_path), _HOUR_SECONDS // _PART_SECONDS)
     pq.write_table(to_arrow(table), folder.table_path, compression="zstd")
     (folder.path / SUBTITLES_FILE).write_text(to_webvtt(table), encoding="utf-8")
     hour = root / "hour.mp4"
-    _repeat_video(part, hour, _HOUR // _PART)
+    _repeat_video(part, hour, _HOUR_SECONDS // _PART_SECONDS)
     folder.change_settings(replace(folder.read_settings(), video=hour.name, source=str(hour)))
-    folder.write_status(replace(outcome.status, seconds=float(_HOUR)))
+    folder.write_status(replace(outcome.status, seconds=float(_HOUR_SECONDS)))
     return len(table), folder.table_path.stat().st_size / 1_000_000
 
 
-def _repeated(table: FaceTable, times: int) -> FaceTable:
-    """Return a table several times in a row."""
+def _repeated(table: FaceTable, repetitions: int) -> FaceTable:
+    """Return a table several times in a row, with ascending times and frame numbers."""
     count = len(table)
-    number = np.repeat(np.arange(times), count)
-    rows = table.selected(np.tile(np.arange(count), times))
+    repetition = np.repeat(np.arange(repetitions), count)
+    rows = table.selected(np.tile(np.arange(count), repetitions))
     frames = int(table.frame.max()) + 1
-    return replace(rows, seconds=rows.seconds + _PART * number, frame=rows.frame + frames * number)
+    return replace(
+        rows,
+        seconds=rows.seconds + _PART_SECONDS * repetition,
+        frame=rows.frame + frames * repetition,
+    )
 
 
-def _repeat_video(part: Path, target: Path, times: int) -> None:
+def _repeat_video(part: Path, target: Path, repetitions: int) -> None:
     """Write a video several times in a row, without encoding it again."""
     import av
 
@@ -110,9 +114,9 @@ def _repeat_video(part: Path, target: Path, times: int) -> None:
         stream = source.streams.video[0]
         assert stream.time_base is not None
         copy = container.add_stream_from_template(stream)
-        for number in range(times):
+        for number in range(repetitions):
             source.seek(0)
-            offset = int(number * _PART / stream.time_base)
+            offset = int(number * _PART_SECONDS / stream.time_base)
             for packet in source.demux(stream):
                 if packet.dts is None or packet.pts is None:
                     continue
@@ -154,7 +158,7 @@ def _seconds_per_click(page: Page) -> list[float]:
             polling=20,
         )
         seconds.append(time.perf_counter() - start)
-        # The click must not measure what the previous one has left to do.
+        # Work that this click still causes must not delay the next one.
         page.wait_for_timeout(500)
         page.locator(IDLE).wait_for()
     return seconds

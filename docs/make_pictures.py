@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _SIZE = {"width": 1440, "height": 900}
 #: Maximum size of a picture in the repository.
 _MAX_BYTES = 250_000
+#: CSS selectors: of the app when no script is running, and of the live page's stream.
 _IDLE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 _STREAM = 'iframe[title="streamlit_webrtc.component.webrtc_streamer"]'
 _TIMEOUT_MS = 120_000
@@ -65,9 +66,9 @@ class Workspace:
         }
 
     def prepare(self) -> None:
-        """Import the demo set, train on it and publish the model, next to the shipped ones.
+        """Import the demo set, train on it and publish the model, next to the shipped models.
 
-        Files of an earlier call are reused.
+        Do nothing if the model was already published by an earlier call.
         """
         if (self.root / "models" / _MODEL).exists():
             return
@@ -89,7 +90,7 @@ class Workspace:
         )
 
     def write_camera_video(self) -> Path:
-        """Write the video of Chromium's simulated camera: the moving astronaut on gray."""
+        """Write a video for Chromium's simulated camera: the astronaut, moving on gray."""
         astronaut = np.asarray(Image.open(io.BytesIO(sample_picture()[1])).convert("RGB"))
         astronaut = astronaut[:400, 60:460]
         path = self.root / "camera.y4m"
@@ -170,7 +171,7 @@ def video(page: Page) -> None:
     assert box is not None
     page.mouse.click(box["x"] + 0.57 * box["width"], box["y"] + 0.3 * box["height"])
     page.get_by_role("img", name="with Person 1").wait_for()
-    # The player shows the chosen second once it has found it.
+    # The player needs a moment to find the chosen second.
     page.wait_for_function(
         "[...document.querySelectorAll('video')]"
         ".every(video => video.readyState > 2 && !video.seeking)"
@@ -203,7 +204,7 @@ def evaluate(page: Page) -> None:
     page.get_by_role("tab", name="Confusion").scroll_into_view_if_needed()
 
 
-#: Address, theme, and the function that prepares the page.
+#: By picture: the address, the theme, and the function that prepares the page.
 _SCENES = {
     "analyze": ("/analyze", "light", analyze),
     "live": ("/live", "dark", live),
@@ -214,18 +215,18 @@ _SCENES = {
 }
 
 
-def take(browser: Browser, url: str, name: str) -> bytes:
+def take_picture(browser: Browser, url: str, name: str) -> bytes:
     """Return the screenshot of a page, as a PNG with 256 colors."""
-    address, scheme, prepare = _SCENES[name]
+    address, theme, prepare = _SCENES[name]
     context = browser.new_context(
         viewport={"width": _SIZE["width"], "height": _SIZE["height"]},
-        color_scheme="dark" if scheme == "dark" else "light",
+        color_scheme="dark" if theme == "dark" else "light",
         permissions=["camera"],
     )
     context.set_default_timeout(_TIMEOUT_MS)
     page = context.new_page()
     page.goto(url + address)
-    page.get_by_text("banned in the European Union").wait_for()
+    page.get_by_text("banned in the European Union").wait_for()  # the last text of every page
     page.locator(_IDLE).wait_for()
     prepare(page)
     # Charts are animated, and pictures load after the end of the script.
@@ -245,11 +246,11 @@ def _few_colors(picture: Image.Image) -> Image.Image:
     palette = Image.new("P", (1, 1))
     palette.putpalette(channels + common[: 768 - len(channels)])
     reduced = picture.quantize(palette=palette, dither=Image.Dither.NONE)
-    # Pillow sometimes chooses a similar color instead of the exact one.
-    pixels, numbers = np.asarray(picture), np.array(reduced)
-    for number in range(len(kept)):
-        numbers[(pixels == channels[3 * number : 3 * number + 3]).all(axis=2)] = number
-    exact = Image.fromarray(numbers, "P")
+    # Pillow sometimes replaces one of these colors by a similar one.
+    pixels, color_indices = np.asarray(picture), np.array(reduced)
+    for index in range(len(kept)):
+        color_indices[(pixels == channels[3 * index : 3 * index + 3]).all(axis=2)] = index
+    exact = Image.fromarray(color_indices, "P")
     exact.putpalette(reduced.getpalette() or [])
     return exact
 
@@ -278,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chromium = os.environ.get("FER_STUDIO_CHROMIUM") or shutil.which("chromium")
     if chromium is None:
         parser.error("Chromium is not installed; install it, or name it in FER_STUDIO_CHROMIUM")
-    # The train page shows the name of the folder.
+    # The prefix is visible in a picture, because the train page shows the name of the folder.
     with tempfile.TemporaryDirectory(prefix="fer-studio-") as folder:
         workspace = Workspace((options.workspace or Path(folder)).resolve())
         workspace.prepare()
@@ -294,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 ],
             )
             for name in names:
-                content = take(browser, url, name)
+                content = take_picture(browser, url, name)
                 if len(content) > _MAX_BYTES:
                     raise SystemExit(
                         f"{name}.png has {len(content):,} bytes; the maximum is {_MAX_BYTES:,}"

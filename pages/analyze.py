@@ -42,7 +42,7 @@ if collection.photos:
         show_results(
             collection.photos,
             results,
-            detector=options.detector,
+            detector_title=options.detector_title,
             classes=options.analyzer.predictor.classes,
         )
     show_privacy()

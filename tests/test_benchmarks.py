@@ -13,7 +13,7 @@ from benchmarks.__main__ import _PARTS
 from benchmarks.live_camera import HEIGHT, WIDTH, sample_loop
 from benchmarks.measurement import Measurement, table_row
 from benchmarks.peers import Peer, _last_line, _measurement, _Run, _run
-from benchmarks.scale import draw_photos
+from benchmarks.scale import write_photos
 from fer_core.settings import PROJECT_ROOT
 from fer_core.vision.haar import HaarDetector
 
@@ -69,7 +69,7 @@ def test_the_sample_video_shows_one_face_in_every_frame() -> None:
 
 
 def test_the_photos_have_faces_and_the_requested_number(tmp_path: Path) -> None:
-    draw_photos(tmp_path / "photos", 55)
+    write_photos(tmp_path / "photos", 55)
     files = sorted((tmp_path / "photos").iterdir())
     assert len(files) == 55
     assert files[50].read_bytes() == files[0].read_bytes()

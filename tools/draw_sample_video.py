@@ -20,11 +20,15 @@ from tools.draw_demo.expression import Expression, draw_expression
 from tools.draw_demo.identity import Identity, draw_identity
 from tools.draw_demo.rendering import draw_person
 
+#: Width and height in pixels, frames per second, and length in seconds.
 _WIDTH, _HEIGHT, _RATE, _SECONDS = 640, 360, 20, 20.0
+#: Side in pixels of the square in which a person is drawn.
 _SIDE = 240
-_BACKGROUND = 205
-#: Grays of two backgrounds. A person is drawn on both, to separate the person from the background.
-_BACKGROUNDS = (220, 20)
+#: Gray of the video's background.
+_VIDEO_BACKGROUND = 205
+#: Each person is drawn on both of these grays. The difference of the two drawings shows where the
+#: person covers the background.
+_MATTE_GRAYS = (220, 20)
 #: Seconds that an expression takes to change.
 _CHANGE_SECONDS = 0.3
 _SEED = 48_2013
@@ -35,11 +39,11 @@ class Actor:
     """A person and what he or she does.
 
     Attributes:
-        number: Selects the person.
+        number: Seed of the person's appearance.
         skin: Factors on red, green and blue.
-        expressions: The emotion from each time on.
-        positions: Pairs of a time and the x of the person's center. The person moves evenly from
-            one to the next.
+        expressions: Pairs of a time in seconds and the emotion that the person shows from then on.
+        positions: Pairs of a time in seconds and the x coordinate of the person's center in pixels.
+            The person moves evenly from each position to the next.
     """
 
     number: int
@@ -79,7 +83,7 @@ def draw_frame(seconds: float) -> NDArray[np.uint8]:
     image = np.empty((_HEIGHT, _WIDTH, 3), np.uint8)
     # A soft gradient, so that the picture has a structure.
     shade = np.linspace(1.0, 0.9, _HEIGHT)[:, None, None]
-    image[:] = (_BACKGROUND * shade * (0.93, 0.97, 1.0)).astype(np.uint8)
+    image[:] = (_VIDEO_BACKGROUND * shade * (0.93, 0.97, 1.0)).astype(np.uint8)
     for actor in ACTORS:
         _draw_actor(image, actor, seconds)
     return image
@@ -91,17 +95,19 @@ def _draw_actor(image: NDArray[np.uint8], actor: Actor, seconds: float) -> None:
     left, top = center - _SIDE // 2, _HEIGHT - _SIDE
     if left >= _WIDTH or left + _SIDE <= 0:
         return
-    gray, opacity = _drawn(actor, seconds)
+    gray, opacity = _gray_and_opacity(actor, seconds)
     colored = gray[..., None] * np.array(actor.skin)
     first, last = max(left, 0), min(left + _SIDE, _WIDTH)
-    part = slice(first - left, last - left)
+    visible = slice(first - left, last - left)
     target = image[top:, first:last]
-    share = opacity[:, part, None]
-    target[:] = np.clip(share * colored[:, part] + (1 - share) * target, 0, 255).astype(np.uint8)
+    alpha = opacity[:, visible, None]
+    target[:] = np.clip(alpha * colored[:, visible] + (1 - alpha) * target, 0, 255).astype(np.uint8)
 
 
-def _drawn(actor: Actor, seconds: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the person's grays, and where the person covers the background, 0 to 1."""
+def _gray_and_opacity(
+    actor: Actor, seconds: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a gray drawing of the person, 0 to 255, and the opacity of its pixels, 0 to 1."""
     pose = Pose(
         right=0.01 * math.sin(1.3 * seconds + actor.number),
         scale=0.8,
@@ -117,10 +123,10 @@ def _drawn(actor: Actor, seconds: float) -> tuple[NDArray[np.float64], NDArray[n
             background=background,
             gaze=0.3 * math.sin(0.5 * seconds),
         ).astype(np.float64)
-        for background in _BACKGROUNDS
+        for background in _MATTE_GRAYS
     )
     # The background differs between the two drawings, the person does not.
-    difference = (light - dark) / (_BACKGROUNDS[0] - _BACKGROUNDS[1])
+    difference = (light - dark) / (_MATTE_GRAYS[0] - _MATTE_GRAYS[1])
     return dark, np.clip(1.0 - 1.3 * difference, 0.0, 1.0)
 
 
@@ -130,21 +136,21 @@ def _identity(number: int) -> Identity:
 
 def _expression(actor: Actor, seconds: float) -> Expression:
     """Return the expression at a time, which changes smoothly."""
-    before = now = actor.expressions[0][1]
-    since = -math.inf
+    previous = current = actor.expressions[0][1]
+    change_time = -math.inf
     for start, emotion in actor.expressions:
         if start <= seconds:
-            before, now, since = now, emotion, start
-    share = min((seconds - since) / _CHANGE_SECONDS, 1.0)
+            previous, current, change_time = current, emotion, start
+    share = min((seconds - change_time) / _CHANGE_SECONDS, 1.0)
     old, new = (
         np.array(astuple(draw_expression(generator_for(_SEED, actor.number), name, is_clear=True)))
-        for name in (before, now)
+        for name in (previous, current)
     )
     return Expression(*(old + share * (new - old)).tolist())
 
 
 def write_sample(path: Path) -> None:
-    """Encode the video."""
+    """Draw all frames, and encode them as a video at ``path``."""
     import av
 
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:

@@ -1,10 +1,10 @@
-"""Add ``image_hashes.npz`` to a bundle that was written before bundles recorded their images.
+"""Add ``image_hashes.npz`` to a bundle that was written before bundles contained this file.
 
 ``python -m tools.write_image_hashes models/NAME DATA`` reads the dataset that the model was trained
-on and applies the model's configuration again. It writes nothing unless the dataset's fingerprint
-and the number of training images are those of the record. Trainings from which decisions (a
-curation) dropped images are refused, because the decisions are not part of the bundle. Trainings
-that started from another model are refused too, because its images are also needed.
+on and applies the model's configuration again. The file is written only if the fingerprint of the
+dataset and the number of training images match the bundle's record. Trainings from which decisions
+(a curation) dropped images are refused, because the decisions are not part of the bundle. Trainings
+with a starting model are refused too, because the file would also need that model's images.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from fer_core.validation import from_dict
 
 
 def image_hashes_of(folder: Path, data: str, settings: Settings) -> ImageHashes:
-    """Return the images that a bundle was trained and validated on.
+    """Return the hashes of the images that a bundle was trained and validated on.
 
     Args:
         folder: The bundle's folder.
         data: Name or path of its training data.
-        settings: Where ``data/`` is.
+        settings: The root folders of the program.
 
     Raises:
-        InputError: The data or the number of images are not the recorded ones, the data or the
-            model cannot be read, the data has no votes although the model was trained on votes,
-            the training started from another model, or images were dropped from it.
+        InputError: The bundle or the data cannot be read, the data does not match the bundle's
+            record, or the training images cannot be determined: the votes are missing, decisions
+            dropped images, or the training had a starting model.
     """
     record = load_bundle(folder).record
     face_set = load_dataset(data, settings)

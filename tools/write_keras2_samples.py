@@ -26,14 +26,14 @@ from numpy.typing import NDArray
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "exchange" / "keras2"
 INPUT_SHAPE = (16, 18, 3)
-#: Values of each branch that are stored, equally spaced in its flat output.
+#: Maximum number of values that are stored of each branch, equally spaced in its flat output.
 STORED_VALUES = 48
 
 Branch = Callable[["Tensors"], Any]
 
 
 class Tensors:
-    """The tensors that branches start from, of the ranks that layers expect.
+    """The tensors that the branches begin with, one for each rank that layers expect.
 
     Attributes:
         layers: ``tf_keras.layers``.
@@ -56,93 +56,93 @@ class Tensors:
 def _apply(tensor: str, layer: str, *arguments: Any, **options: Any) -> Branch:
     """Return the branch that applies one layer to one of the tensors."""
 
-    def branch(start: Tensors) -> Any:
-        return getattr(start.layers, layer)(*arguments, **options)(getattr(start, tensor))
+    def branch(tensors: Tensors) -> Any:
+        return getattr(tensors.layers, layer)(*arguments, **options)(getattr(tensors, tensor))
 
     return branch
 
 
 def _merge(layer: str, **options: Any) -> Branch:
-    def branch(start: Tensors) -> Any:
-        other = start.layers.Conv2D(3, 1)(start.image)
-        return getattr(start.layers, layer)(**options)([start.image, other])
+    def branch(tensors: Tensors) -> Any:
+        other = tensors.layers.Conv2D(3, 1)(tensors.image)
+        return getattr(tensors.layers, layer)(**options)([tensors.image, other])
 
     return branch
 
 
 def _attention(layer: str, **options: Any) -> Branch:
-    def branch(start: Tensors) -> Any:
-        keys = start.layers.Dense(18)(start.sequence)
-        return getattr(start.layers, layer)(**options)([start.sequence, keys])
+    def branch(tensors: Tensors) -> Any:
+        keys = tensors.layers.Dense(18)(tensors.sequence)
+        return getattr(tensors.layers, layer)(**options)([tensors.sequence, keys])
 
     return branch
 
 
-def _multi_head(start: Tensors) -> Any:
-    return start.layers.MultiHeadAttention(2, 4)(start.sequence, start.sequence)
+def _multi_head(tensors: Tensors) -> Any:
+    return tensors.layers.MultiHeadAttention(2, 4)(tensors.sequence, tensors.sequence)
 
 
-def _embedding(start: Tensors) -> Any:
-    codes = start.layers.Discretization([0.3, 0.5, 0.7])(start.vector)
-    return start.layers.Embedding(4, 2)(codes)
+def _embedding(tensors: Tensors) -> Any:
+    codes = tensors.layers.Discretization([0.3, 0.5, 0.7])(tensors.vector)
+    return tensors.layers.Embedding(4, 2)(codes)
 
 
-def _category_encoding(start: Tensors) -> Any:
-    codes = start.layers.Discretization([0.3, 0.5, 0.7])(start.vector)
-    return start.layers.CategoryEncoding(4, output_mode="multi_hot")(codes)
+def _category_encoding(tensors: Tensors) -> Any:
+    codes = tensors.layers.Discretization([0.3, 0.5, 0.7])(tensors.vector)
+    return tensors.layers.CategoryEncoding(4, output_mode="multi_hot")(codes)
 
 
-def _masking(start: Tensors) -> Any:
-    masked = start.layers.Masking(0.0)(start.short)
-    return start.layers.LSTM(3)(masked)
+def _masking(tensors: Tensors) -> Any:
+    masked = tensors.layers.Masking(0.0)(tensors.short)
+    return tensors.layers.LSTM(3)(masked)
 
 
 def _bidirectional(layer: str, **options: Any) -> Branch:
-    def branch(start: Tensors) -> Any:
-        inner = getattr(start.layers, layer)(3, return_sequences=True)
-        return start.layers.Bidirectional(inner, **options)(start.short)
+    def branch(tensors: Tensors) -> Any:
+        inner = getattr(tensors.layers, layer)(3, return_sequences=True)
+        return tensors.layers.Bidirectional(inner, **options)(tensors.short)
 
     return branch
 
 
-def _cell(start: Tensors, cell: Any) -> Any:
-    return start.layers.RNN(cell, return_sequences=True)(start.short)
+def _cell(tensors: Tensors, cell: Any) -> Any:
+    return tensors.layers.RNN(cell, return_sequences=True)(tensors.short)
 
 
-def _distributed(start: Tensors) -> Any:
-    layers = start.layers
-    frames = layers.Reshape((4, 6, 9, 1))(start.image)
+def _distributed(tensors: Tensors) -> Any:
+    layers = tensors.layers
+    frames = layers.Reshape((4, 6, 9, 1))(tensors.image)
     return layers.TimeDistributed(layers.Conv2D(2, 3, activation="relu"))(frames)
 
 
-def _normalization(start: Tensors) -> Any:
-    return start.layers.Normalization()(start.image)
+def _normalization(tensors: Tensors) -> Any:
+    return tensors.layers.Normalization()(tensors.image)
 
 
-def _fixed_normalization(start: Tensors) -> Any:
-    return start.layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.04, 0.05, 0.06])(
-        start.image
+def _fixed_normalization(tensors: Tensors) -> Any:
+    return tensors.layers.Normalization(mean=[0.4, 0.5, 0.6], variance=[0.04, 0.05, 0.06])(
+        tensors.image
     )
 
 
-def _spectral(start: Tensors) -> Any:
-    return start.layers.SpectralNormalization(start.layers.Conv2D(3, 3))(start.image)
+def _spectral(tensors: Tensors) -> Any:
+    return tensors.layers.SpectralNormalization(tensors.layers.Conv2D(3, 3))(tensors.image)
 
 
-def _shared(start: Tensors) -> Any:
-    dense = start.layers.Dense(18, activation="tanh")
-    return dense(dense(start.sequence))
+def _shared(tensors: Tensors) -> Any:
+    dense = tensors.layers.Dense(18, activation="tanh")
+    return dense(dense(tensors.sequence))
 
 
-def _frames(start: Tensors, dimensions: int) -> Any:
+def _frames(tensors: Tensors, dimensions: int) -> Any:
     shape = {1: (3, 24, 3), 2: (3, 8, 9, 1), 3: (2, 4, 3, 9, 1)}[dimensions]
-    return start.layers.Reshape(shape)(start.image)
+    return tensors.layers.Reshape(shape)(tensors.image)
 
 
 def _conv_lstm(dimensions: int) -> Branch:
-    def branch(start: Tensors) -> Any:
-        layer = getattr(start.layers, f"ConvLSTM{dimensions}D")
-        return layer(2, 3, padding="same", return_sequences=True)(_frames(start, dimensions))
+    def branch(tensors: Tensors) -> Any:
+        layer = getattr(tensors.layers, f"ConvLSTM{dimensions}D")
+        return layer(2, 3, padding="same", return_sequences=True)(_frames(tensors, dimensions))
 
     return branch
 
@@ -200,7 +200,7 @@ BRANCHES: dict[str, Branch] = {
     "Flatten": _apply("image", "Flatten"),
     "GRU": _apply("short", "GRU", 3),
     "GRU-old": _apply("short", "GRU", 3, reset_after=False, recurrent_activation="hard_sigmoid"),
-    "GRUCell": lambda start: _cell(start, start.layers.GRUCell(3)),
+    "GRUCell": lambda tensors: _cell(tensors, tensors.layers.GRUCell(3)),
     "GaussianDropout": _apply("image", "GaussianDropout", 0.3),
     "GaussianNoise": _apply("image", "GaussianNoise", 0.3),
     "GlobalAveragePooling1D": _apply("sequence", "GlobalAveragePooling1D"),
@@ -213,7 +213,7 @@ BRANCHES: dict[str, Branch] = {
     "Identity": _apply("image", "Identity"),
     "LSTM": _apply("short", "LSTM", 3, return_sequences=True),
     "LSTM-old": _apply("short", "LSTM", 3, recurrent_activation="hard_sigmoid", go_backwards=True),
-    "LSTMCell": lambda start: _cell(start, start.layers.LSTMCell(3)),
+    "LSTMCell": lambda tensors: _cell(tensors, tensors.layers.LSTMCell(3)),
     "LayerNormalization": _apply("image", "LayerNormalization", axis=[2, 3]),
     "LeakyReLU": _apply("image", "LeakyReLU", alpha=0.2),
     "Masking": _masking,
@@ -228,7 +228,7 @@ BRANCHES: dict[str, Branch] = {
     "Normalization-fixed": _fixed_normalization,
     "PReLU": _apply("image", "PReLU", shared_axes=[1, 2]),
     "Permute": _apply("image", "Permute", (3, 1, 2)),
-    "RNN": lambda start: _cell(start, start.layers.SimpleRNNCell(3)),
+    "RNN": lambda tensors: _cell(tensors, tensors.layers.SimpleRNNCell(3)),
     "RandomBrightness": _apply("image", "RandomBrightness", 0.2),
     "RandomContrast": _apply("image", "RandomContrast", 0.2),
     "RandomCrop": _apply("image", "RandomCrop", 6, 6),
@@ -246,15 +246,15 @@ BRANCHES: dict[str, Branch] = {
     "SeparableConv2D": _apply("image", "SeparableConv2D", 4, 3, activation="hard_sigmoid"),
     "SimpleRNN": _apply("short", "SimpleRNN", 3),
     "SimpleRNN-old": _apply("short", "SimpleRNN", 3, activation="hard_sigmoid"),
-    "SimpleRNNCell": lambda start: _cell(start, start.layers.SimpleRNNCell(2)),
+    "SimpleRNNCell": lambda tensors: _cell(tensors, tensors.layers.SimpleRNNCell(2)),
     "Softmax": _apply("image", "Softmax", axis=[1, 2]),
     "SpatialDropout1D": _apply("sequence", "SpatialDropout1D", 0.2),
     "SpatialDropout2D": _apply("image", "SpatialDropout2D", 0.2),
     "SpatialDropout3D": _apply("volume", "SpatialDropout3D", 0.2),
     "SpectralNormalization": _spectral,
-    "StackedRNNCells": lambda start: _cell(
-        start,
-        start.layers.StackedRNNCells([start.layers.LSTMCell(3), start.layers.GRUCell(2)]),
+    "StackedRNNCells": lambda tensors: _cell(
+        tensors,
+        tensors.layers.StackedRNNCells([tensors.layers.LSTMCell(3), tensors.layers.GRUCell(2)]),
     ),
     "Subtract": _merge("Subtract"),
     "ThresholdedReLU": _apply("image", "ThresholdedReLU", theta=0.5),
@@ -271,9 +271,9 @@ BRANCHES: dict[str, Branch] = {
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the files of the tests, and with ``--each`` further ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--each", type=Path, help="a folder for one network per layer as well")
+    parser.add_argument("--each", type=Path, help="also write one network per layer to this folder")
     arguments = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # tf_keras uses some classes through TensorFlow, which must take them from Keras 2 as well.
@@ -282,7 +282,7 @@ def main() -> None:
     _write(FOLDER, "layers", BRANCHES)
     for name, make in NETWORKS.items():
         _write_network(name, make)
-    (FOLDER / "layers.json").write_text(json.dumps(_shared_layers()))
+    (FOLDER / "layers.json").write_text(json.dumps(_common_layers()))
     for path in FOLDER.glob("*.h5"):
         packed = gzip.compress(path.read_bytes(), mtime=0)
         path.with_name(f"{path.name}.gz").write_bytes(packed)
@@ -295,8 +295,8 @@ def main() -> None:
             _write(arguments.each, name.replace(" ", "_"), {name: branch})
 
 
-def _shared_layers() -> list[str]:
-    """The names of the layers that both versions have; a second name of a layer is omitted."""
+def _common_layers() -> list[str]:
+    """Return the names of the layers that both versions of Keras have, without aliases."""
     import keras
     import tf_keras
 
@@ -309,14 +309,14 @@ def _shared_layers() -> list[str]:
 
 
 def _nested(keras: Any) -> Any:
-    """Models inside of models, and arithmetic outside of layers."""
+    """Return a model that contains models, and arithmetic outside of layers."""
     layers = keras.layers
-    start = keras.Input((24, 24, 3))
-    tensor = layers.Conv2D(6, 3, strides=2, name="stem/conv")(start)
+    backbone_input = keras.Input((24, 24, 3))
+    tensor = layers.Conv2D(6, 3, strides=2, name="stem/conv")(backbone_input)
     tensor = layers.Conv2D(6, 3, groups=3, activation="hard_sigmoid")(tensor)
     other = layers.Conv2D(6, 3, activation="gelu")(tensor)
     tensor = layers.Concatenate()([layers.Cropping2D(1)(tensor), other])
-    backbone = keras.Model(start, layers.BatchNormalization()(tensor), name="backbone")
+    backbone = keras.Model(backbone_input, layers.BatchNormalization()(tensor), name="backbone")
     head = keras.Sequential(
         [
             layers.SpatialDropout2D(0.2, input_shape=backbone.output_shape[1:]),
@@ -333,12 +333,12 @@ def _nested(keras: Any) -> Any:
 
 
 def _sequential(keras: Any) -> Any:
-    """A backbone in a sequential model, as in tutorials on transfer learning."""
+    """Return a sequential model with a backbone, as in tutorials on transfer learning."""
     layers = keras.layers
-    start = keras.Input((32, 32, 1))
-    tensor = layers.Normalization(mean=[128.0], variance=[4000.0])(start)
+    backbone_input = keras.Input((32, 32, 1))
+    tensor = layers.Normalization(mean=[128.0], variance=[4000.0])(backbone_input)
     tensor = layers.Conv2D(4, 3, strides=2, activation="relu")(tensor)
-    backbone = keras.Model(start, layers.DepthwiseConv2D(3)(tensor), name="backbone")
+    backbone = keras.Model(backbone_input, layers.DepthwiseConv2D(3)(tensor), name="backbone")
     backbone.trainable = False
     return keras.Sequential(
         [
@@ -364,7 +364,8 @@ def _write_network(stem: str, make: Callable[[Any], Any]) -> None:
     _set_random_weights(model)
     shape = (4, *model.input_shape[1:])
     images = np.random.default_rng(1).integers(0, 256, shape)
-    # They differ in brightness, so that even a network that averages pixels has different outputs.
+    # The images differ in brightness, so that a network that averages all pixels also has different
+    # outputs for them.
     brightness = np.linspace(0.1, 1, len(images)).reshape(-1, 1, 1, 1)
     images = np.rint(images * brightness).astype(np.float32)
     expected = np.asarray(model(images, training=False))
@@ -388,8 +389,8 @@ def _write(folder: Path, stem: str, branches: dict[str, Branch]) -> None:
     tf_keras.backend.clear_session()
     layers = tf_keras.layers
     pixels = tf_keras.Input(INPUT_SHAPE)
-    start = Tensors(layers, pixels)
-    outputs = {name: _flat(layers, branch(start)) for name, branch in branches.items()}
+    tensors = Tensors(layers, pixels)
+    outputs = {name: _flat(layers, branch(tensors)) for name, branch in branches.items()}
     joined = list(outputs.values())
     output = layers.Concatenate(name="outputs")(joined) if len(joined) > 1 else joined[0]
     model = tf_keras.Model(pixels, output)
@@ -418,6 +419,7 @@ def stored_columns(sizes: dict[str, int]) -> NDArray[np.int64]:
 
 def _flat(layers: Any, tensor: Any) -> Any:
     tensor = layers.Flatten()(tensor)
+    # Rescaling by 1 converts integers to float32.
     return tensor if tensor.dtype == "float32" else layers.Rescaling(1.0)(tensor)
 
 
@@ -427,8 +429,8 @@ def _set_random_weights(model: Any) -> None:
         if not weight.dtype.is_floating:
             continue
         values = generator.normal(0, 0.5, weight.shape).astype(np.float32)
-        positive = "variance" in weight.name
-        weight.assign(np.abs(values) + 0.5 if positive else values)
+        is_variance = "variance" in weight.name
+        weight.assign(np.abs(values) + 0.5 if is_variance else values)
     for layer in model._flatten_layers():
         if hasattr(layer, "finalize_state"):
             layer.finalize_state()

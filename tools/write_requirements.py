@@ -57,7 +57,7 @@ class Declared:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the files that differ and name them.
+    """Write the files whose text has changed, and print their names.
 
     Returns:
         The exit code.
@@ -110,18 +110,18 @@ def requirement_files(declared: Declared) -> dict[str, str]:
     sections = [("Base: serving, audits, evaluation", declared.base)]
     sections += [(f"Extra: {extra}", declared.extras[extra]) for extra in _COMPLETE]
     return {
-        "requirements.txt": _file("The complete app.", [f"-c {CONSTRAINTS}"], sections),
-        "requirements-dev.txt": _file(
+        "requirements.txt": _file_text("The complete app.", [f"-c {CONSTRAINTS}"], sections),
+        "requirements-dev.txt": _file_text(
             "The complete app with its tests and checks.",
             ["-r requirements.txt"],
             [(f"Extra: {extra}", declared.extras[extra]) for extra in _DEVELOPMENT],
         ),
-        "requirements-scale.txt": _file(
+        "requirements-scale.txt": _file_text(
             "The complete app with what clusters and the service need.",
             ["-r requirements.txt"],
             [(f"Extra: {extra}", declared.extras[extra]) for extra in _SCALE],
         ),
-        "requirements-train.txt": _file(
+        "requirements-train.txt": _file_text(
             "A machine that only trains; see the dependency group in pyproject.toml.",
             [],
             [(f"Group: {_TRAINING_GROUP}", declared.groups[_TRAINING_GROUP])],
@@ -141,18 +141,18 @@ def resolve_constraints(declared: Declared, known: str) -> str:
         The new text: one pin per line, in alphabetical order.
     """
     with tempfile.TemporaryDirectory() as folder:
-        constraints, direct_pins = (
+        constraints_path, requirements_path = (
             Path(folder) / "constraints.txt",
             Path(folder) / "requirements.txt",
         )
-        direct_pins.write_text("\n".join(declared.all_pins), encoding="utf-8")
-        direct = names_of(declared.all_pins)
-        kept = [line for line in known.splitlines() if normalized(line) not in direct]
-        constraints.write_text("\n".join(kept), encoding="utf-8")
+        requirements_path.write_text("\n".join(declared.all_pins), encoding="utf-8")
+        direct_names = names_of(declared.all_pins)
+        kept = [line for line in known.splitlines() if normalized(line) not in direct_names]
+        constraints_path.write_text("\n".join(kept), encoding="utf-8")
         command = [
             *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed"),
             *("--quiet", "--only-binary=:all:", "--report", "-"),
-            *("-c", str(constraints), "-r", str(direct_pins)),
+            *("-c", str(constraints_path), "-r", str(requirements_path)),
         ]
         answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, encoding="utf-8")
     found = [package["metadata"] for package in json.loads(answer.stdout)["install"]]
@@ -171,7 +171,7 @@ def normalized(pin: str) -> str:
     return re.sub(r"[-_.]+", "-", name).strip().lower()
 
 
-def _file(title: str, options: list[str], sections: list[tuple[str, tuple[str, ...]]]) -> str:
+def _file_text(title: str, options: list[str], sections: list[tuple[str, tuple[str, ...]]]) -> str:
     lines = [f"# {title}", _NOTICE, *options]
     for heading, pins in sections:
         lines += ["", f"# {heading}", *pins]

@@ -110,7 +110,7 @@ def test_what_the_component_draws() -> None:
     data = timeline_data(lanes, {"sad": "#0072B2"}, (0.0, 5.0))
     assert data["limits"] == [0.0, 5.0]
     assert data["classes"] == [{"name": "sad", "color": "#0072B2"}]
-    assert data["sizes"]["height"] == timeline_height(persons=1, classes=1)
+    assert data["sizes"]["height"] == timeline_height(person_count=1, class_count=1)
     (person,) = data["persons"]
     assert person["seconds"] == [0.0, 0.1, 1.05, 2.0, 2.1]
     assert person["values"] == [[1.0, 0.667, None, 0.333, 0.0]]

@@ -23,7 +23,7 @@ from fer_studio.ui.analyze.shown_picture import (
 #: Session state: results by the key that ``_result_key`` returns.
 _RESULTS = "photo_results"
 #: Session state: keys of the photos that the user wants to be classified as one face.
-_WHOLE = "photos_classified_whole"
+_CLASSIFIED_WHOLE = "photos_classified_whole"
 #: Seconds after which progress is shown. A shorter analysis shows no progress.
 _SILENT_SECONDS = 0.5
 
@@ -39,34 +39,34 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     unfinished = [(key, photo) for key, photo in photo_by_key.items() if key not in results]
     finished_before = len(photo_by_key) - len(unfinished)
     progress_bar = None
-    displayed = photos[chosen_index(photos)]
+    displayed_photo = photos[chosen_index(photos)]
     start = time.monotonic()
-    for done, (key, photo) in enumerate(unfinished):
+    for done_count, (key, photo) in enumerate(unfinished):
         elapsed = time.monotonic() - start
         # Before the first photo is done, the time left cannot be estimated.
-        if done and elapsed > _SILENT_SECONDS:
-            seconds_left = elapsed / done * (len(unfinished) - done)
+        if done_count and elapsed > _SILENT_SECONDS:
+            seconds_left = elapsed / done_count * (len(unfinished) - done_count)
             text = (
-                f"{finished_before + done} of {len(photo_by_key)} photos analyzed, about "
+                f"{finished_before + done_count} of {len(photo_by_key)} photos analyzed, about "
                 f"{format_duration(max(seconds_left, 1))} left"
             )
             progress_bar = progress_bar or st.progress(0.0)
-            progress_bar.progress((finished_before + done) / len(photo_by_key), text)
+            progress_bar.progress((finished_before + done_count) / len(photo_by_key), text)
         if photo.rejection is not None:
             results[key] = PhotoResult(photo.name, error=photo.rejection)
             continue
         content = photo.read()
-        # The slot of a large photo is held until its pixels are released; other sessions with large
-        # photos wait until then. The displayed picture and the thumbnail are made while the slot is
-        # held, so that the photo need not be decoded again.
+        # Only one session at a time holds the slot for a large photo, to limit the memory. The slot
+        # is held until the pixels are released (``del image``). The displayed picture and the
+        # thumbnail are made before that, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
-                content, photo.name, options.analyzer, whole=_whole_option(photo, options)
+                content, photo.name, options.analyzer, whole=_skips_detection(photo, options)
             )
             results[key] = result
             if image is not None and result.error is None:
                 keep_thumbnail(photo, image)
-                if photo is displayed:
+                if photo is displayed_photo:
                     keep_picture(photo, image)
             del image
     if progress_bar is not None:
@@ -86,8 +86,8 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
     results = st.session_state.get(_RESULTS, {})
     for key in [key for key in results if key[0] not in photo_keys]:
         del results[key]
-    st.session_state[_WHOLE] = {
-        key for key in st.session_state.get(_WHOLE, ()) if key in photo_keys
+    st.session_state[_CLASSIFIED_WHOLE] = {
+        key for key in st.session_state.get(_CLASSIFIED_WHOLE, ()) if key in photo_keys
     }
     discard_pictures(photo_keys)
 
@@ -102,13 +102,17 @@ def ask_before_results_are_lost(photos: Sequence[Photo]) -> None:
 
 def classify_whole(photo: Photo) -> None:
     """Classify this photo as one face from now on, without face detection."""
-    st.session_state.setdefault(_WHOLE, set()).add(photo.key)
+    st.session_state.setdefault(_CLASSIFIED_WHOLE, set()).add(photo.key)
 
 
-def _whole_option(photo: Photo, options: Options) -> bool | None:
-    """Return ``Options.whole``, or True if the user wants this photo classified as one face."""
-    return True if photo.key in st.session_state.get(_WHOLE, ()) else options.whole
+def _skips_detection(photo: Photo, options: Options) -> bool | None:
+    """Return the option; True if the user wants this photo to be classified as one face."""
+    return (
+        True
+        if photo.key in st.session_state.get(_CLASSIFIED_WHOLE, ())
+        else options.skips_detection
+    )
 
 
 def _result_key(photo: Photo, options: Options) -> tuple[str, ...]:
-    return (photo.key, *options.key, str(_whole_option(photo, options)))
+    return (photo.key, *options.key, str(_skips_detection(photo, options)))

@@ -29,11 +29,11 @@ class Selections:
 
     Attributes:
         model: The model and the face detector.
-        is_whole: True if every picture should be classified as one face.
+        skips_detection: True to classify every picture as one face, without face detection.
     """
 
     model: ModelChoice
-    is_whole: bool
+    skips_detection: bool
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,20 @@ class Options:
     Attributes:
         analyzer: The chosen model and detector, ready to use.
         key: Identifies the options; results with different keys may differ.
-        whole: True to classify every picture as one face; None to detect faces, and to classify a
-            whole picture only if it is already a cropped face. See ``Analyzer.analyze``.
-        detector: The title of the detector.
+        skips_detection: True to classify every picture as one face, without face detection; None to
+            detect faces, except in a picture that already is a cropped face. See the argument
+            ``whole`` of ``Analyzer.analyze``.
+        detector_title: The title of the detector.
     """
 
     analyzer: Analyzer
     key: tuple[str, ...]
-    whole: bool | None
-    detector: str
+    skips_detection: bool | None
+    detector_title: str
 
 
 def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Selections:
-    """Draw the selections. Neither the model nor the detector is opened.
+    """Draw the options, and return what the user has selected, for ``open_options``.
 
     Args:
         settings: The folders of the app.
@@ -64,22 +65,22 @@ def choose_options(settings: Settings, title_bar: DeltaGenerator) -> Selections:
     with model_choice_container(title_bar, settings):
         choice = choose_model(settings)
     with choice.settings_container:
-        is_whole = persistent_toggle(
+        skips_detection = persistent_toggle(
             "Skip face detection (already cropped)",
             key="whole",
             name="cropped",
             help="Classifies each picture as one cropped face. Small square pictures in which no "
             "face is detected are always classified like this.",
         )
-    return Selections(choice, is_whole)
+    return Selections(choice, skips_detection)
 
 
 def open_options(selections: Selections, settings: Settings) -> Options | None:
     """Open the selected model and detector.
 
     Returns:
-        The options; None if there is no model, or if the model or the detector cannot be opened. If
-        it is None, the page shows the reason.
+        The options; None if there is no model, or if the model or the detector cannot be opened. In
+        these cases the page shows the reason.
     """
     bundle, emphasis = selections.model.bundle, selections.model.emphasis
     detector = selections.model.detector
@@ -95,7 +96,7 @@ def open_options(selections: Selections, settings: Settings) -> Options | None:
         return None
     return Options(
         analyzer=analyzer,
-        key=(*bundle.content_key, emphasis, detector, str(selections.is_whole)),
-        whole=True if selections.is_whole else None,
-        detector=DETECTOR_TITLES[detector],
+        key=(*bundle.content_key, emphasis, detector, str(selections.skips_detection)),
+        skips_detection=True if selections.skips_detection else None,
+        detector_title=DETECTOR_TITLES[detector],
     )

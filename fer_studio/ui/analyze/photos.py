@@ -28,6 +28,7 @@ _MAX_PHOTO_MB, _MAX_PHOTOS_MB = 200, 1024
 _MAX_KEPT_MB = 256
 #: Session state: True while the user wants to see the sample picture.
 _SAMPLE_CHOSEN = "sample_chosen"
+#: ``Photo.key`` of the sample picture.
 _SAMPLE_KEY = "sample"
 #: Keys of the upload field and of the camera.
 _UPLOADS, _SNAPSHOT = "uploads", "snapshot"
@@ -77,14 +78,14 @@ class _KeptPhotos:
             that the page has been opened again.
         current: The photos in the widget.
         earlier: The photos that the widget contained before Streamlit emptied it.
-        lost: How many photos were not moved to ``earlier``, because of the memory limit.
-        is_drawn: True if the last run of the page drew the camera; not used for the upload field.
+        lost_count: How many photos were not moved to ``earlier``, because of the memory limit.
+        is_drawn: True if the previous run of the page drew the camera; unused for the upload field.
     """
 
     arrival: int = 0
     current: list[Photo] = field(default_factory=list)
     earlier: list[Photo] = field(default_factory=list)
-    lost: int = 0
+    lost_count: int = 0
     is_drawn: bool = False
 
     def set_aside(self) -> None:
@@ -93,7 +94,7 @@ class _KeptPhotos:
         Photos beyond the memory limit are not kept.
         """
         photos = self.earlier + [photo for photo in self.current if photo.rejection is None]
-        self.current, self.earlier, self.lost = [], [], 0
+        self.current, self.earlier, self.lost_count = [], [], 0
         remaining = _MAX_KEPT_MB << 20
         for photo in photos:
             size = len(photo.read())
@@ -101,7 +102,7 @@ class _KeptPhotos:
                 self.earlier.append(photo)
                 remaining -= size
             else:
-                self.lost += 1
+                self.lost_count += 1
 
 
 def collect_photos() -> PhotoCollection:
@@ -186,7 +187,7 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
 
 
 def _kept_photos(widget: str) -> _KeptPhotos:
-    """Return the photos of a widget. If the page was just opened, first set all of them aside."""
+    """Return the photos of a widget. If the page was just opened, first call ``set_aside``."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrivals():
         kept.arrival = arrivals()
@@ -201,11 +202,11 @@ def _total_bytes(photos: Sequence[Photo]) -> int:
 
 def _show_earlier(widget: str, kept: _KeptPhotos) -> None:
     """Show how many photos were lost and how many were kept; offer to remove the kept ones."""
-    if kept.lost:
-        subject = "One photo was" if kept.lost == 1 else f"{kept.lost} photos were"
+    if kept.lost_count:
+        subject = "One photo was" if kept.lost_count == 1 else f"{kept.lost_count} photos were"
         st.warning(
             f"{subject} not kept while you were on another page, because the limit is "
-            f"{_MAX_KEPT_MB} MB; add {'it' if kept.lost == 1 else 'them'} again.",
+            f"{_MAX_KEPT_MB} MB; add {'it' if kept.lost_count == 1 else 'them'} again.",
             icon=":material/memory:",
         )
     if not kept.earlier:

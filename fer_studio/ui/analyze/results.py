@@ -18,8 +18,8 @@ from fer_studio.ui.analyze.analysis import classify_whole
 from fer_studio.ui.analyze.photos import Photo
 from fer_studio.ui.analyze.shown_picture import (
     annotated_jpeg,
-    choose,
     chosen_index,
+    set_chosen_photo,
     shown_picture,
     thumbnail,
 )
@@ -34,8 +34,8 @@ from fer_studio.ui.text import plain_text
 #: Maximum number of failed files that are listed.
 _MAX_FAILED = 20
 _PHOTOS_PER_PAGE = 40
-#: Session state: the position of the chosen face among the faces that are large enough, by the key
-#: of the photo.
+#: Session state: the index of the chosen face among the faces that are large enough, by the key of
+#: the photo.
 _CHOSEN_FACES = "chosen_faces"
 #: Maximum height of the table of photos in pixels.
 _MAX_TABLE_HEIGHT = 300
@@ -45,7 +45,11 @@ _CROP_WIDTH = 144
 
 
 def show_results(
-    photos: list[Photo], results: list[PhotoResult], *, detector: str, classes: tuple[str, ...]
+    photos: list[Photo],
+    results: list[PhotoResult],
+    *,
+    detector_title: str,
+    classes: tuple[str, ...],
 ) -> None:
     """Draw the chosen photo with its faces, and the downloads.
 
@@ -54,15 +58,15 @@ def show_results(
     Args:
         photos: The photos.
         results: The result of each photo.
-        detector: The title of the detector.
+        detector_title: The title of the detector.
         classes: The classes of the model.
     """
-    chosen = chosen_index(photos)
+    photo_index = chosen_index(photos)
     if len(results) > 1:
         _show_failed(results)
-        _choose_photo(photos, results, chosen)
-    _show_photo(photos[chosen], results[chosen], detector)
-    _show_downloads(photos, results, chosen, classes)
+        _choose_photo(photos, results, photo_index)
+    _show_photo(photos[photo_index], results[photo_index], detector_title)
+    _show_downloads(photos, results, photo_index, classes)
     if len(results) > 1:
         _show_summary(results)
 
@@ -85,24 +89,24 @@ def _show_failed(results: list[PhotoResult]) -> None:
             )
 
 
-def _choose_photo(photos: list[Photo], results: list[PhotoResult], chosen: int) -> None:
+def _choose_photo(photos: list[Photo], results: list[PhotoResult], photo_index: int) -> None:
     """Draw the photos as a row of thumbnails; a click chooses one."""
     page_count = math.ceil(len(photos) / _PHOTOS_PER_PAGE)
-    first = 0
+    first_index = 0
     if page_count > 1:
-        first = (st.pagination(page_count, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
-    page_photos = photos[first : first + _PHOTOS_PER_PAGE]
+        first_index = (st.pagination(page_count, key="photo_pages") - 1) * _PHOTOS_PER_PAGE
+    page_photos = photos[first_index : first_index + _PHOTOS_PER_PAGE]
     thumbnails = [
         Thumbnail(result.file, _class_counts(result), photo_color(result), thumbnail(photo))
-        for photo, result in zip(page_photos, results[first:], strict=False)
+        for photo, result in zip(page_photos, results[first_index:], strict=False)
     ]
     keys = tuple(photo.key for photo in page_photos)
     choose_thumbnail(
         thumbnails,
-        chosen - first,
-        lambda position: choose(page_photos[position]),
-        # The component reports positions. It gets another key for other photos, so that a late
-        # click does not choose another photo at the same position. The mask makes the hash
+        photo_index - first_index,
+        lambda index: set_chosen_photo(page_photos[index]),
+        # The component reports the index of the clicked thumbnail. Its key depends on the photos,
+        # so that a late click on an earlier list of photos is ignored. The mask makes the hash
         # positive.
         key=f"photo_strip_{hash(keys) & 0xFFFFFFFF:x}",
     )
@@ -169,9 +173,9 @@ def _class_counts(result: PhotoResult) -> str:
 
 
 def _show_downloads(
-    photos: list[Photo], results: list[PhotoResult], chosen: int, classes: tuple[str, ...]
+    photos: list[Photo], results: list[PhotoResult], photo_index: int, classes: tuple[str, ...]
 ) -> None:
-    result = results[chosen]
+    result = results[photo_index]
     with st.container(horizontal=True):
         offer_download(
             "CSV",
@@ -190,7 +194,7 @@ def _show_downloads(
         if result.faces:
             offer_download(
                 "Annotated picture",
-                lambda: annotated_jpeg(photos[chosen], result),
+                lambda: annotated_jpeg(photos[photo_index], result),
                 f"{_stem(result.file)}-emotions.jpg",
                 key="download_picture",
                 hint="This photo in full size with boxes and labels.",
@@ -205,7 +209,7 @@ def _show_downloads(
             )
 
 
-def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
+def _show_photo(photo: Photo, result: PhotoResult, detector_title: str) -> None:
     if result.error is not None:
         show_error(result.error)
         return
@@ -218,7 +222,7 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
         with notice:
             st.warning(
                 f"No face found in {plain_text(result.file)} with the detector "
-                f"“{detector}”. Try another detector above, a sharper or larger photo, or "
+                f"“{detector_title}”. Try another detector above, a sharper or larger photo, or "
                 "one in which faces look at the camera.",
                 icon=":material/face:",
             )
@@ -236,18 +240,20 @@ def _show_photo(photo: Photo, result: PhotoResult, detector: str) -> None:
 @st.fragment
 def _show_faces(photo: Photo, result: PhotoResult) -> None:
     rerun_if_refused("analyze")
-    # The faces that are large enough, each with its number among all faces.
+    # The faces that are large enough, each with its number among all faces, counted from 1.
     readable = [
         (number, face) for number, face in enumerate(result.faces, start=1) if not face.is_too_small
     ]
     chosen_faces: dict[str, int] = st.session_state.setdefault(_CHOSEN_FACES, {})
-    chosen = min(chosen_faces.get(photo.key, 0), max(len(readable) - 1, 0))
+    face_index = min(chosen_faces.get(photo.key, 0), max(len(readable) - 1, 0))
     picture, details = st.columns([3, 2])
     with picture:
-        _draw_photo(photo, result, chosen, alt=f"{result.file} with {_class_counts(result)} marked")
+        _draw_photo(
+            photo, result, face_index, alt=f"{result.file} with {_class_counts(result)} marked"
+        )
     with details:
         if readable:
-            number, face = readable[chosen]
+            number, face = readable[face_index]
             _show_face(face, number if len(result.faces) > 1 else None)
         too_small_count = len(result.faces) - len(readable)
         if too_small_count:
@@ -264,21 +270,21 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
             )
 
 
-def _draw_photo(photo: Photo, result: PhotoResult, chosen: int, *, alt: str) -> None:
+def _draw_photo(photo: Photo, result: PhotoResult, face_index: int, *, alt: str) -> None:
     assert result.width is not None and result.height is not None  # it was decoded
     show_photo(
         shown_picture(photo),
         result.analyzed_size or (result.width, result.height),
         result.faces,
-        chosen,
-        lambda position: _choose_face(photo, position),
+        face_index,
+        lambda index: _choose_face(photo, index),
         alt=alt,
         key=f"photo_{photo.key}",
     )
 
 
-def _choose_face(photo: Photo, position: int) -> None:
-    st.session_state[_CHOSEN_FACES][photo.key] = position
+def _choose_face(photo: Photo, face_index: int) -> None:
+    st.session_state[_CHOSEN_FACES][photo.key] = face_index
 
 
 def _show_face(face: Face, number: int | None) -> None:

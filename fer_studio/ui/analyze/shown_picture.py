@@ -34,13 +34,13 @@ _CHOSEN = "chosen_photo"
 
 
 def chosen_index(photos: Sequence[Photo]) -> int:
-    """Return the position of the photo that was chosen last; 0 if it is not among ``photos``."""
+    """Return the index of the chosen photo in ``photos``; 0 if none of them is chosen."""
     keys = [photo.key for photo in photos]
-    last = st.session_state.get(_CHOSEN)
-    return keys.index(last) if last in keys else 0
+    chosen = st.session_state.get(_CHOSEN)
+    return keys.index(chosen) if chosen in keys else 0
 
 
-def choose(photo: Photo) -> None:
+def set_chosen_photo(photo: Photo) -> None:
     """Store which photo is chosen."""
     st.session_state[_CHOSEN] = photo.key
 
@@ -50,7 +50,8 @@ def keep_picture(photo: Photo, image: NDArray[np.uint8]) -> None:
 
     Args:
         photo: The photo.
-        image: The decoded photo, upright RGB uint8 ``[height, width, 3]``.
+        image: The decoded photo after the rotation in its metadata was applied: RGB, uint8
+            ``[height, width, 3]``.
     """
     scale = min(1.0, _DISPLAY_SIDE / max(image.shape[:2]))
     st.session_state[_PICTURE] = (photo.key, _encoded(_resized(image, scale), _DISPLAY_QUALITY))

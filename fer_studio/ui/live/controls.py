@@ -39,7 +39,7 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
     """Draw the controls and apply their values.
 
     Args:
-        session: The stream of this user.
+        session: The state of the live page.
         settings: The folders of the app.
         title_bar: The container next to the title.
 
@@ -47,12 +47,13 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
-    # The rest of the page is drawn after this function, so _draw_controls need not rerun the page.
-    session.is_waiting = False
+    # If this were True, _draw_controls would rerun the page. Here it need not, because the rest of
+    # the page is drawn after this function.
+    session.is_waiting_for_model = False
     with model_choice_container(title_bar, settings):
         _draw_controls(session, settings)
-    session.is_waiting = session.processor is None
-    return not session.is_waiting
+    session.is_waiting_for_model = session.processor is None
+    return not session.is_waiting_for_model
 
 
 # A fragment: a change reruns only this function and does not interrupt the stream.
@@ -60,7 +61,8 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
 def _draw_controls(session: LiveSession, settings: Settings) -> None:
     rerun_if_refused("live")
     previous_values = _values_shown_elsewhere(session)
-    # No gap: between the two containers is the invisible element that updates the address.
+    # Without a gap, because the invisible element that updates the address, which is between the
+    # two containers, would get one too.
     with st.container(gap=None):
         with address_scope("live_controls"):
             choice = choose_model(settings)
@@ -93,7 +95,7 @@ def _draw_controls(session: LiveSession, settings: Settings) -> None:
             key="live_overlays",
             persist_state="session",
         )
-    _use_chosen(session, choice, settings, progress)
+    _use_chosen_model(session, choice, settings, progress)
     if session.analyzer is None:
         return
     session.apply(
@@ -108,15 +110,15 @@ def _draw_controls(session: LiveSession, settings: Settings) -> None:
             **{name: name in overlays for name in _OVERLAYS},
         )
     )
-    if session.is_waiting or _values_shown_elsewhere(session) != previous_values:
+    if session.is_waiting_for_model or _values_shown_elsewhere(session) != previous_values:
         st.rerun()
 
 
 def _values_shown_elsewhere(session: LiveSession) -> tuple[object, ...]:
     """Return the values that the rest of the page shows but does not refresh by itself.
 
-    These are the choices and the message about a problem. While a stream is active, the page
-    refreshes them itself, so the result is empty.
+    These are the choices and the message about a problem. While a stream is active, the other parts
+    of the page refresh automatically, so the result is empty.
     """
     if session.is_active:
         return ()
@@ -153,15 +155,15 @@ def _choose_minimum_confidence(bundle: Bundle | None) -> int:
     return minimum
 
 
-def _use_chosen(
+def _use_chosen_model(
     session: LiveSession, choice: ModelChoice, settings: Settings, progress: DeltaGenerator
 ) -> None:
-    """Load and warm up the chosen model and detector; then use them instead of the previous ones.
+    """Load and warm up the chosen model and detector, and use them from now on.
 
-    If this fails, ``session.problem`` says why, and the previous ones stay in use.
+    If this fails, ``session.problem`` says why, and the previous model and detector stay in use.
 
     Args:
-        session: The stream of this user.
+        session: The state of the live page.
         choice: The chosen model, emphasis and detector.
         settings: The folders of the app.
         progress: The container of the message that is shown while the model loads.

@@ -28,10 +28,10 @@ _MAX_BARS = 8
 _CARD_HEIGHT, _BAR_HEIGHT = 138, 28
 #: Seconds between two refreshes of state and speed. They change slowly, and each refresh of their
 #: elements delays the browser's video.
-_STATE_SECONDS = 2.0
+_STATE_REFRESH_SECONDS = 2.0
 #: Seconds between two refreshes of the predictions: the interval at which ``LiveProcessor`` changes
 #: them.
-_PREDICTIONS_SECONDS = 0.19
+_PREDICTIONS_REFRESH_SECONDS = 0.19
 #: Seconds of a blank picture after which the camera is regarded as off. Some cameras send dark
 #: pictures when they start.
 _BLANK_SECONDS = 1.5
@@ -50,7 +50,7 @@ _BUSY_SHARE = 0.7
 
 def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
     """Draw the predictions and the state; they refresh automatically while a stream is active."""
-    refresh = _PREDICTIONS_SECONDS if session.state.is_playing else None
+    refresh_seconds = _PREDICTIONS_REFRESH_SECONDS if session.state.is_playing else None
     # Before a stream plays, the container has the height of the card, so that the elements below do
     # not move when the browser has loaded the card. assets/live.css alone is not enough, because
     # browsers load it late. While a stream plays, the height is not fixed, because the list of
@@ -60,9 +60,9 @@ def show_predictions(session: LiveSession, processor: LiveProcessor) -> None:
         "content" if session.state.is_playing else _CARD_HEIGHT + _BAR_HEIGHT * bar_count
     )
     with st.container(key=f"live_card_{bar_count}", height=height, border=False):
-        placed_fragment(_show_faces, run_every=refresh)(session, processor)
-    refresh = _STATE_SECONDS if session.is_active else None
-    placed_fragment(_show_state_and_speed, run_every=refresh)(session, processor)
+        placed_fragment(_show_faces, run_every=refresh_seconds)(session, processor)
+    refresh_seconds = _STATE_REFRESH_SECONDS if session.is_active else None
+    placed_fragment(_show_state_and_speed, run_every=refresh_seconds)(session, processor)
 
 
 def speed_text(snapshot: LiveSnapshot) -> str:
@@ -105,7 +105,7 @@ def _show_state_and_speed(session: LiveSession, processor: LiveProcessor) -> Non
 
 
 def show_problem(session: LiveSession) -> None:
-    """Say why the model or detector that was selected last is not in use, if there is a reason."""
+    """Say why the selected model or detector is not in use; draw nothing if it is in use."""
     if session.problem is not None:
         st.error(
             f"{plain_text(session.problem)} The previous model and detector stay in use.",

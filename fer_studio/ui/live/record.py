@@ -26,10 +26,10 @@ from fer_studio.ui.live.durations import duration_text
 from fer_studio.ui.live.session import LiveSession
 
 #: Seconds between two refreshes of the charts.
-_CHARTS_SECONDS = 3.0
+_CHARTS_REFRESH_SECONDS = 3.0
 #: Seconds between two refreshes of the table, each of which delays the browser's video by several
 #: frames.
-_TABLE_SECONDS = 20.0
+_TABLE_REFRESH_SECONDS = 20.0
 #: Maximum number of persons in the timeline, which shows the persons who were seen last.
 _MAX_PERSONS_IN_TIMELINE = 3
 #: Maximum number of persons in the chart of shares. It shows the persons who were seen longest,
@@ -50,18 +50,21 @@ _EMPTY_TEXT = (
 
 def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
-    st.session_state.pop(_CLEARED, None)  # this run draws everything from the cleared record
+    st.session_state.pop(_CLEARED, None)  # this run draws the cleared record
     is_active = session.is_active
     newest = _newest_time(record)
     version = "" if newest is None else str(newest)
-    # While a stream is active, the record changes all the time.
+    # While a stream is active, the record grows without another run of the page. Its version is
+    # then unknown.
     set_unsaved_results("record", "active" if is_active else version)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
         st.fragment(_show_downloads)(record, is_empty=not is_active and not len(record))
-    placed_fragment(_show_charts, run_every=_CHARTS_SECONDS if is_active else None)(session, record)
+    placed_fragment(_show_charts, run_every=_CHARTS_REFRESH_SECONDS if is_active else None)(
+        session, record
+    )
     if is_active or len(record):
-        placed_fragment(_show_rows, run_every=_TABLE_SECONDS if is_active else None)(record)
+        placed_fragment(_show_rows, run_every=_TABLE_REFRESH_SECONDS if is_active else None)(record)
 
 
 def _show_charts(session: LiveSession, record: SessionRecord) -> None:
@@ -119,11 +122,13 @@ def _show_rows(record: SessionRecord) -> None:
 def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     shares = record.shares()
     counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
-    longest = sorted(sorted(counts, key=lambda person: -counts[person])[:_MAX_PERSONS_IN_SHARES])
+    longest_seen = sorted(
+        sorted(counts, key=lambda person: -counts[person])[:_MAX_PERSONS_IN_SHARES]
+    )
     st.markdown("**Share of time per class**")
     st.echarts_chart(
-        emotion_shares({person: shares[person] for person in longest}),
-        height=shares_height(len(longest)),
+        emotion_shares({person: shares[person] for person in longest_seen}),
+        height=shares_height(len(longest_seen)),
         key="live_shares",
         alt="Share of time in which each class was shown: "
         + "; ".join(
@@ -133,13 +138,13 @@ def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
                 for name, share in shares[person].items()
                 if share >= 0.005  # rounds to at least 1 %
             )
-            for person in longest
+            for person in longest_seen
         ),
     )
-    if len(shares) > len(longest):
+    if len(shares) > len(longest_seen):
         st.caption(
-            f"The {len(longest)} persons seen longest, of {len(shares)}. A person who leaves the "
-            "picture and returns may get a new number. The downloads contain all persons."
+            f"The {len(longest_seen)} persons seen longest, of {len(shares)}. A person who leaves "
+            "the picture and returns may get a new number. The downloads contain all persons."
         )
 
 
@@ -194,22 +199,22 @@ def _newest_time(record: SessionRecord) -> float | None:
 
 
 def _show_table(rows: RecordRows) -> None:
-    newest = slice(None, -_TABLE_ROWS - 1, -1)  # backwards: the last rows, the newest first
+    newest_first = slice(None, -_TABLE_ROWS - 1, -1)  # the last rows, in reverse order
     percent = st.column_config.NumberColumn(format="%.0f %%", width="small")
-    probabilities = 100 * rows.probabilities[newest]
+    probabilities = 100 * rows.probabilities[newest_first]
     columns = class_columns(rows.classes, ("Time", "Person", "Class", "Box"))
     st.dataframe(
         {
-            "Time": [format_time(seconds) for seconds in rows.seconds[newest]],
-            "Person": rows.persons[newest],
+            "Time": [format_time(seconds) for seconds in rows.seconds[newest_first]],
+            "Person": rows.persons[newest_first],
             "Class": [
                 label if is_confident else unsure_name(rows.classes)
                 for label, is_confident in zip(
-                    rows.labels[newest], rows.is_confident[newest], strict=True
+                    rows.labels[newest_first], rows.is_confident[newest_first], strict=True
                 )
             ],
             **{name: probabilities[:, index] for index, name in enumerate(columns)},
-            "Box": [", ".join(map(str, box)) for box in rows.boxes[newest]],
+            "Box": [", ".join(map(str, box)) for box in rows.boxes[newest_first]],
         },
         hide_index=True,
         height=250,

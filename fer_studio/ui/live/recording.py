@@ -32,8 +32,8 @@ def show_video_recording(session: LiveSession, recording: VideoRecording) -> Non
 def _show_recording(session: LiveSession, recording: VideoRecording) -> None:
     rerun_if_refused("live")
     # The recording also ends at its maximum length, or with the stream; the toggle is then switched
-    # off. If the toggle already has the right value, it is not set: otherwise a refresh that began
-    # before a click would undo the click.
+    # off. A toggle that already has the right value is not set, because setting it at every refresh
+    # could undo a click that arrives during the refresh.
     if st.session_state.get(_TOGGLE) != recording.is_running:
         st.session_state[_TOGGLE] = recording.is_running
     maximum = duration_text(recording.max_seconds)

@@ -21,12 +21,12 @@ STREAM_KEY = "live_stream"
 _SESSION = "live_session"
 #: Minimum duration of a failed connection attempt; an attempt that ends sooner was stopped by the
 #: user.
-_FAILURE_SECONDS = 4.0
+_MIN_FAILURE_SECONDS = 4.0
 
 
 @dataclass
 class LiveSession:
-    """The stream of one user.
+    """The state of the live page for one user.
 
     Attributes:
         processor: Analyzes the frames; None until a model has been loaded.
@@ -36,8 +36,8 @@ class LiveSession:
         emphasis: How strongly rare classes are favored now.
         names_in_use: The names of the model and the detector in use, by ``"model"`` and
             ``"detector"``; empty until a model has been loaded.
-        is_waiting: True if the page was drawn without a model. When a model has been loaded, the
-            page runs again.
+        is_waiting_for_model: True if the page was drawn without a model. The controls rerun the
+            page when a model has been loaded.
         takes_snapshots: True if the user takes snapshots instead of streaming video.
         problem: A sentence that says why the model or detector that was selected last cannot be
             used; None if both are in use.
@@ -55,7 +55,7 @@ class LiveSession:
     analyzer_key: tuple[str, ...] | None = None
     emphasis: str = "default"
     names_in_use: dict[str, str] = field(default_factory=dict)
-    is_waiting: bool = False
+    is_waiting_for_model: bool = False
     takes_snapshots: bool = False
     problem: str | None = None
     ice_servers: list[dict[str, Any]] = field(default_factory=list)
@@ -118,11 +118,11 @@ class LiveSession:
             self.has_failed_to_connect = False
         elif self.connecting_since is not None:
             seconds = time.monotonic() - self.connecting_since
-            self.has_failed_to_connect = not state.is_playing and seconds > _FAILURE_SECONDS
+            self.has_failed_to_connect = not state.is_playing and seconds > _MIN_FAILURE_SECONDS
             self.connecting_since = None
 
 
 def live_session() -> LiveSession:
-    """Return the stream of this user."""
+    """Return the state of the live page for this user; create it at the first call."""
     session: LiveSession = st.session_state.setdefault(_SESSION, LiveSession())
     return session

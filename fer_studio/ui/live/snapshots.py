@@ -22,16 +22,20 @@ def show_snapshots(session: LiveSession) -> None:
         return
     title = DETECTOR_TITLES[session.analyzer.detector.name]
     photos = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
-    # With ``whole=None``, faces are detected, except in pictures that already are cropped faces.
-    options = Options(session.analyzer, session.analyzer_key, whole=None, detector=title)
+    # With None, faces are detected, except in pictures that already are cropped faces.
+    options = Options(
+        session.analyzer, session.analyzer_key, skips_detection=None, detector_title=title
+    )
     assert session.processor is not None  # it exists as soon as a model is loaded
     minimum = session.processor.controls.minimum_confidence
-    results = [_with_minimum(result, minimum) for result in analyze_photos(photos, options)]
+    results = [
+        _with_minimum_confidence(result, minimum) for result in analyze_photos(photos, options)
+    ]
     classes = session.analyzer.predictor.classes
-    show_results(photos, results, detector=title, classes=classes)
+    show_results(photos, results, detector_title=title, classes=classes)
 
 
-def _with_minimum(result: PhotoResult, minimum: float) -> PhotoResult:
+def _with_minimum_confidence(result: PhotoResult, minimum: float) -> PhotoResult:
     """Return a result with the minimum confidence of the live page instead of the model's."""
     if all(face.minimum_confidence == minimum for face in result.faces):
         return result

@@ -71,7 +71,7 @@ def show_help() -> None:
 
 
 # A fragment: the component sends its first state a moment after it is drawn. If this message reran
-# the whole page, the rerun would replace a page change that the user requests at the same time.
+# the whole page, the rerun would replace a page change that the user has just requested.
 @st.fragment
 def _show_webcam(session: LiveSession) -> None:
     rerun_if_refused("live")
@@ -84,10 +84,10 @@ def _show_webcam(session: LiveSession) -> None:
         )
     except InputError as error:
         show_error(error)
-    # If the user clicks outside this fragment just before the component sends a message, the
-    # browser combines both into one request, which reruns only this fragment (seen in Streamlit
-    # 1.67). The whole page therefore runs after such a message. While the browser connects or the
-    # stream plays, the whole page runs at the next change of the state.
+    # A click outside this fragment could be lost: if the component sends a message just after the
+    # click, the browser combines both into one request, which reruns only this fragment (seen in
+    # Streamlit 1.67). Each message that arrives while no stream is active therefore reruns the
+    # whole page. While a stream is active, its next change of state reruns the page.
     is_message_when_idle = not session.is_drawing_page and not session.is_active
     if session.has_new_state or is_message_when_idle:
         session.has_new_state = False

@@ -23,10 +23,10 @@ def run_action(action: Callable[[], object]) -> None:
 def run_on_analysis(
     analysis_id: str, settings: Settings, action: Callable[[AnalysisSummary], object]
 ) -> None:
-    """Run an action of a button on an analysis, and keep the message of an ``InputError``.
+    """Read an analysis, and run an action of a button on it as in ``run_action``.
 
-    The analysis is read again: since the page was drawn, it may have been deleted, or the visitor
-    may have lost access to it.
+    The analysis is read again, because since the page was drawn, it may have been deleted, or the
+    visitor may have lost access to it.
     """
 
     def run() -> None:

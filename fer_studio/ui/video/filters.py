@@ -70,7 +70,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
             default=classes,
         )
         limits = (start, end)
-        # The steps of the slider are whole seconds, which are too coarse for a shorter range.
+        # The slider has steps of a second, which are too coarse for a range of two seconds or less.
         if end - start > 2:
             low, high = persistent_range(
                 "Time (seconds)",
@@ -95,9 +95,9 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
             help="An episode lasts as long as the smoothed probability of a class is at least "
             "this high.",
         )
-    hidden = len(titles) - len(persons)
-    if hidden:
-        persons_are = "1 person is" if hidden == 1 else f"{hidden} persons are"
+    hidden_count = len(titles) - len(persons)
+    if hidden_count:
+        persons_are = "1 person is" if hidden_count == 1 else f"{hidden_count} persons are"
         st.caption(f"{persons_are} hidden by the filters.")
     if limits != analysis.limits:
         st.caption(f"Shown: {format_time(limits[0])} to {format_time(limits[1])}.")

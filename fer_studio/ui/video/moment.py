@@ -26,7 +26,7 @@ from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 from fer_studio.ui.video.picture_place import picture_place
 
 #: Maximum distance in seconds between the chosen time and the analyzed frame whose faces are shown.
-_NEAR_SECONDS = 0.6
+_MAX_DISTANCE_SECONDS = 0.6
 #: Height, width and color channels of the crop that shows a face next to its probabilities.
 _CROP_SHAPE = (96, 96, 3)
 #: Side of the crop, relative to the geometric mean of the sides of the face's box.
@@ -75,7 +75,7 @@ def chosen_moment(analysis: LoadedAnalysis) -> Moment:
     frame = table.nearest_frame(chosen)
     # No frame has the number -1, so this selects no rows if there are no faces.
     rows = table.in_frame(-1 if frame is None else frame)
-    if len(rows) and abs(float(rows.seconds[0]) - chosen) > _NEAR_SECONDS:
+    if len(rows) and abs(float(rows.seconds[0]) - chosen) > _MAX_DISTANCE_SECONDS:
         rows = table.in_frame(-1)
     seconds = float(rows.seconds[0]) if len(rows) else chosen
     return Moment(seconds, rows, _picture(analysis, seconds))
@@ -142,7 +142,7 @@ def _still(path: str, modified: int, seconds: float, name: str) -> NDArray[np.ui
 
 
 def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -> None:
-    factors = _factors(analysis, picture)
+    factors = _scale_factors(analysis, picture)
     labeled = []
     for row in range(len(rows)):
         face = _face(rows, row)
@@ -165,7 +165,7 @@ def _show_face(analysis: LoadedAnalysis, row: FaceTable, picture: Picture | None
         st.markdown(f"**{plain_text(title)}: {plain_text(face.description)}**")
         crop_column, chart = st.columns([1, 2], vertical_alignment="center")
         if picture is not None:
-            box = face.box.scaled(*_factors(analysis, picture))
+            box = face.box.scaled(*_scale_factors(analysis, picture))
             (x, y), side = box.center, _CROP_SCALE * float(np.sqrt(box.area))
             crop_column.image(
                 png_url(crop_face(picture.image, FaceSquare(x, y, side), _CROP_SHAPE)),
@@ -190,7 +190,7 @@ def _face(rows: FaceTable, row: int) -> Face:
     )
 
 
-def _factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
+def _scale_factors(analysis: LoadedAnalysis, picture: Picture) -> tuple[float, float]:
     """Return the factors that scale x and y from pixels of the video to pixels of the picture."""
     status = analysis.summary.status
     if status is None or not status.width or not status.height:

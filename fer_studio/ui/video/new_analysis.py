@@ -28,7 +28,7 @@ from fer_studio.ui.uploads import check_size, file_name
 from fer_studio.ui.video.feedback import run_action
 
 #: Key of the chosen analysis in the session and in the address.
-ANALYSIS = "analysis"
+ANALYSIS_KEY = "analysis"
 
 #: Maximum size of an upload, which the server keeps in memory until it is stored.
 MAX_UPLOAD_MB = 600
@@ -38,12 +38,12 @@ _MAX_FILES = 20
 _MAX_ERRORS = 3
 #: Session key of the number of the current uploader. A new number replaces the uploader with an
 #: empty one.
-_UPLOADER = "video_upload_round"
+_UPLOADER_NUMBER = "video_upload_round"
 #: Session key that is True after a click on the button for the sample video.
 _SAMPLE_REQUESTED = "video_sample_requested"
 #: The value of ``source`` in the settings for an upload. ``start_analysis`` replaces this value
 #: with the name of the stored file.
-_UPLOADED = "source"
+_UPLOAD_SOURCE = "source"
 #: Number of analyzed frames per second by title; None for every frame.
 _RATES: dict[str, float | None] = {
     "Every frame": None,
@@ -103,7 +103,7 @@ def show_new_analysis(settings: Settings) -> None:
                 type=list(VIDEO_TYPES),
                 accept_multiple_files=True,
                 max_upload_size=MAX_UPLOAD_MB,
-                key=f"video_upload_{st.session_state.get(_UPLOADER, 0)}",
+                key=f"video_upload_{st.session_state.get(_UPLOADER_NUMBER, 0)}",
                 help="MP4, MOV, MKV, WebM, AVI, GIF and others. Several files are analyzed one "
                 "after the other.",
             )
@@ -226,7 +226,7 @@ def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSe
     try:
         return AnalysisSettings(
             video="video",
-            source=_UPLOADED,
+            source=_UPLOAD_SOURCE,
             model=analyzer.name,
             classes=analyzer.classes,
             detector=analyzer.detector,
@@ -254,8 +254,8 @@ def _start(
 ) -> None:
     """Start an analysis of each video.
 
-    If the analysis of one video cannot be started, the analyses of the others are started all the
-    same. The page then shows the newest analysis that was started.
+    A failure to start one analysis does not prevent the others. Afterwards the page shows the
+    analysis that was started last.
 
     Args:
         template: The settings of all analyses.
@@ -275,18 +275,18 @@ def _start(
         for upload in uploads[:_MAX_FILES]:
             check_size(upload, MAX_UPLOAD_MB)
             videos.append((file_name(upload.name), None, upload))
-        count = len(uploads)
+        requested_count = len(uploads)
     else:
         roots = replace(settings, import_roots=_import_roots(settings))
         paths = _videos_at(path_within_roots(path, roots))
         videos = [(video.name, video, None) for video in paths[:_MAX_FILES]]
-        count = len(paths)
+        requested_count = len(paths)
     errors = []
     for name, source, content in videos:
         analysis = replace(
             template,
             video=name,
-            source=_UPLOADED if source is None else str(source),
+            source=_UPLOAD_SOURCE if source is None else str(source),
             keeps_video=template.keeps_video or source is not None,
         )
         try:
@@ -294,15 +294,16 @@ def _start(
         except InputError as error:
             errors.append(str(error))
         else:
-            st.session_state[ANALYSIS] = folder.id
-    # The analyses store the uploads now; a new uploader lets the server free its memory.
+            st.session_state[ANALYSIS_KEY] = folder.id
+    # The started analyses have stored their uploads. A new uploader lets the server free the memory
+    # of the old one.
     if len(errors) < len(videos):
-        st.session_state[_UPLOADER] = st.session_state.get(_UPLOADER, 0) + 1
+        st.session_state[_UPLOADER_NUMBER] = st.session_state.get(_UPLOADER_NUMBER, 0) + 1
     errors = errors[:_MAX_ERRORS]
-    if count > len(videos):
+    if requested_count > len(videos):
         errors.append(
-            f"Only the first {_MAX_FILES} of {count:,} videos are analyzed; choose the others "
-            "afterwards."
+            f"Only the first {_MAX_FILES} of {requested_count:,} videos are analyzed; choose the "
+            "others afterwards."
         )
     if errors:
         raise InputError(" ".join(errors))
@@ -312,7 +313,7 @@ def _start_sample(analyzer: _AnalyzerChoice, settings: Settings) -> None:
     admission().require(Role.VIEWER)
     analysis = AnalysisSettings(
         video=SAMPLE_NAME,
-        source=_UPLOADED,
+        source=_UPLOAD_SOURCE,
         model=analyzer.name,
         classes=analyzer.classes,
         detector=analyzer.detector,
@@ -324,7 +325,7 @@ def _start_sample(analyzer: _AnalyzerChoice, settings: Settings) -> None:
     )
     content = io.BytesIO(sample_path().read_bytes())
     folder = start_analysis(analysis, settings, upload=content)
-    st.session_state[ANALYSIS] = folder.id
+    st.session_state[ANALYSIS_KEY] = folder.id
 
 
 def _videos_at(path: Path) -> list[Path]:

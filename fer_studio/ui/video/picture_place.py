@@ -1,4 +1,4 @@
-"""Containers with the shape of a video, which keep their height while a picture is loaded."""
+"""Containers with the aspect ratio of a video; they keep their height while a picture loads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis
 
-#: Usual ratios of width to height, by their name in app.css. The exact ratio of a video would need
-#: a style of its own, which would reach the browser after the picture.
+#: Common aspect ratios (width over height), by their name in app.css. The exact ratio of a video
+#: would need a style of its own, which would reach the browser after the picture.
 _SHAPES = {"16-9": 16 / 9, "3-2": 3 / 2, "4-3": 4 / 3, "1-1": 1.0, "3-4": 3 / 4, "9-16": 9 / 16}
 
 
 def picture_place(analysis: LoadedAnalysis, name: str) -> DeltaGenerator:
-    """Return a container with about the shape of the video, for one picture.
+    """Return a container with about the aspect ratio of the video, for one picture.
 
     Args:
         analysis: The analysis of the video.
@@ -31,6 +31,6 @@ def picture_place(analysis: LoadedAnalysis, name: str) -> DeltaGenerator:
 
 
 def nearest_shape(width: int, height: int) -> str:
-    """Return the name of the usual shape that is most similar to a picture, such as ``16-9``."""
+    """Return the name in ``_SHAPES`` of the aspect ratio closest to that of a picture."""
     ratio = width / height
     return min(_SHAPES, key=lambda name: abs(math.log(ratio / _SHAPES[name])))

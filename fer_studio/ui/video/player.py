@@ -15,9 +15,10 @@ from fer_studio.ui.video.picture_place import picture_place
 
 
 def reserve_player(analysis: LoadedAnalysis) -> DeltaGenerator:
-    """Return a container for the player, with the shape of the video if there is a player.
+    """Draw an empty container for the player, and return it.
 
-    Below the container, draw a caption that says what the percentages in the subtitles are.
+    If there is a player, the container has the aspect ratio of the video. Below it, a caption says
+    what the percentages in the subtitles are.
     """
     if _playable_file(analysis) is None:
         return st.container()

@@ -47,10 +47,11 @@ def _show(summary: AnalysisSummary, settings: Settings) -> None:
         )
         show_downloads(analysis, settings)
         return
-    # The player is drawn after the frame, the timeline and the faces, because it loads slowly.
     # Full-width pictures would push the timeline out of view.
     with st.container(width=_PICTURES_WIDTH):
         left, right = st.columns(2, gap="medium")
+    # The player loads slowly. Its place is reserved here, but it is drawn after the frame, the
+    # timeline and the faces.
     with left:
         player = reserve_player(analysis)
     moment = chosen_moment(analysis)

@@ -1,4 +1,4 @@
-"""The layout of the video page: the form for a new analysis, and the results of a chosen one."""
+"""The layout of the video page: the form for a new analysis, and the results of the chosen one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fer_studio.ui.access import admission
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.persistent_widgets import persistent_selectbox
 from fer_studio.ui.video.feedback import show_feedback
-from fer_studio.ui.video.new_analysis import ANALYSIS, show_new_analysis, show_sample_offer
+from fer_studio.ui.video.new_analysis import ANALYSIS_KEY, show_new_analysis, show_sample_offer
 from fer_studio.ui.video.results import show_results
 from fer_studio.ui.video.state_view import show_notes, show_state
 
@@ -49,7 +49,7 @@ def show_video(settings: Settings) -> None:
         chosen = persistent_selectbox(
             "Analysis",
             list(by_id),
-            key=ANALYSIS,
+            key=ANALYSIS_KEY,
             name="analysis",
             is_always_shown=True,
             format_func=lambda analysis_id: _title(by_id[analysis_id]),

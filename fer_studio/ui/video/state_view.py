@@ -64,7 +64,7 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     summary = find_analysis(analysis_id, settings, admission())
     if summary is None or summary.is_pending != was_pending:
         st.rerun()
-    # The previous job usually starts the next one in the queue, but not if it was killed.
+    # A job that ends starts the next one in the queue, but a job that was killed could not do so.
     if summary.state == "queued":
         start_next_analysis_or_log(settings)
     color, icon = _STYLES[summary.state]

@@ -62,7 +62,7 @@ def _show_lanes(
     colors = {name: color_by_class[name] for name in filters.classes}
 
     def choose() -> None:
-        # A client can send any value.
+        # The time is checked, because a client can send any value.
         time = st.session_state[chart_key].time
         if isinstance(time, int | float) and math.isfinite(time):
             start, end = filters.limits
@@ -91,9 +91,9 @@ def _show_lanes(
         )
 
 
-def timeline_height(persons: int, classes: int) -> int:
+def timeline_height(person_count: int, class_count: int) -> int:
     """Return the height in pixels of a timeline with these numbers of persons and classes."""
-    return _TOP + persons * (_PERSON_HEIGHT + classes * _LANE_HEIGHT) + _BOTTOM
+    return _TOP + person_count * (_PERSON_HEIGHT + class_count * _LANE_HEIGHT) + _BOTTOM
 
 
 def timeline_data(
