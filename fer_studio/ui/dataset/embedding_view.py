@@ -150,7 +150,7 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
         SelectedImages(
             dataset,
             tuple(selected_faces(selected, key=gallery)),
-            gallery=gallery,
+            gallery_key=gallery,
             reason="outlier in the map",
             source="map",
         )

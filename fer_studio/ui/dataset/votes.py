@@ -163,7 +163,7 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
         )
     explanation.markdown(
         "If annotators and labels disagree, a prediction of what people see counts as wrong. "
-        "A model cannot learn a class with a short bar well from these labels."
+        "If the bar of a class is short, a model cannot learn this class well from these labels."
     )
 
 
@@ -187,7 +187,7 @@ def _show_distributions(dataset: LoadedDataset, votes: Votes) -> None:
             width=260,
         )
     rows = np.flatnonzero(votes.has_votes)
-    # The split that is selected above the metrics.
+    # The select box above the metrics also filters these faces.
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]

@@ -1,4 +1,4 @@
-"""The actions on a run: control, continue, name and delete it, and use its model."""
+"""The actions on a run: control, continue, rename and delete it, and use its model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from fer_studio.ui.train.configure import MAX_RUN_NAME, MAX_RUN_NOTE, config_as_
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.model_links import show_model_links
-from fer_studio.ui.train.starting import start_text
+from fer_studio.ui.train.starting import starting_model_text
 from fer_studio.ui.train.views import RUN
 
 #: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
@@ -48,9 +48,8 @@ _MAX_MODEL_NAME = 64
 def show_actions(run: RunSummary, settings: Settings) -> None:
     """Draw a row with the actions that the run's state allows.
 
-    These are at most two buttons and the menu "More"; a pending run has no menu.
-
-    The buttons have icons, "Continue…" and "More" have none, so that all fit in a row on a phone.
+    The row has at most two buttons and the menu "More"; a pending run has no menu. "Continue…" and
+    "More" have no icons, so that the whole row fits on a phone.
     """
     folder = RunFolder(run.path)
     if run.is_active:
@@ -237,7 +236,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
     )
     if run.start is not None:
-        st.markdown(start_text(run.start))
+        st.markdown(starting_model_text(run.start))
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
         st.caption("The recipe no longer exists; the run contains all its settings.")
