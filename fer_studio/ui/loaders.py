@@ -33,7 +33,7 @@ def _open_predictor(content_key: tuple[str, ...], emphasis: Emphasis, _bundle: B
 
 @st.cache_resource(show_spinner=False)
 def open_detector(name: str, _settings: Settings) -> FaceDetector:
-    """Return the face detector with this name, which sessions may share."""
+    """Return the face detector with this name; all sessions share it."""
     from fer_core.vision.detect import make_detector
 
     return make_detector(name, _settings)

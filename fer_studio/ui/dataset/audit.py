@@ -100,7 +100,7 @@ def _show_switch(titles: dict[str, str]) -> None:
             "All findings",
             icon=":material/arrow_back:",
             key="all_findings",
-            on_click=_open,
+            on_click=_open_view,
             args=(_ALL,),
         )
         st.selectbox(
@@ -174,7 +174,7 @@ def _show_card(
             key=f"show_{kind}",
             help=f"Show {title}",
             disabled=finding is not None and not len(finding),
-            on_click=_open,
+            on_click=_open_view,
             args=(kind,),
         )
 
@@ -199,7 +199,7 @@ def _show_description(
     st.caption(_EXPLANATIONS[kind] if finding is None else _first_sentence(finding.explanation))
 
 
-def _open(kind: str) -> None:
+def _open_view(kind: str) -> None:
     """Open a finding, the map or the cards; the callback of a button."""
     st.session_state[_FINDING] = kind
 

@@ -39,7 +39,7 @@ _PROGRESS_DELAY_SECONDS = 0.7
 #: Maximum number of classes that are listed. A source with many more is probably not divided into
 #: folders of classes.
 _MAX_SHOWN = 60
-_LEFT_OUT = "(leave out)"
+_LEAVE_OUT = "(leave out)"
 _SCHEMES: dict[ClassScheme, str] = {
     "emotions": "Seven emotions",
     "emotions8": "Eight emotions",
@@ -252,11 +252,11 @@ def _choose_changes(
     unknown_names = set(unknown_numbers(source_classes, numbered_choice))
     order = default_choice.order
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
-    options = [*(fixed_classes or dict.fromkeys(targets)), _LEFT_OUT]
+    options = [*(fixed_classes or dict.fromkeys(targets)), _LEAVE_OUT]
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
         for position, source_class in enumerate(mapped[:_MAX_SHOWN]):
-            default = _LEFT_OUT if source_class.target is None else source_class.target
+            default = _LEAVE_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
                 default = ""  # no option is selected: the user has to choose
             chosen = st.selectbox(
@@ -272,7 +272,7 @@ def _choose_changes(
                 ),
             )
             if chosen is not None and chosen != default:
-                changes.append((source_class.name, None if chosen == _LEFT_OUT else chosen))
+                changes.append((source_class.name, None if chosen == _LEAVE_OUT else chosen))
     if len(mapped) > _MAX_SHOWN:
         st.caption(f"Only the first {_MAX_SHOWN} of {len(mapped):,} classes are listed.")
     return tuple(changes)

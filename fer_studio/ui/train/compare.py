@@ -64,10 +64,10 @@ def show_compare(settings: Settings) -> None:
     matching_runs, is_grouped = _filter_runs(runs)
     default_model_name = default_bundle_name(settings)
     if is_grouped:
-        groups = sorted(seed_groups(matching_runs), key=_rank, reverse=True)
+        groups = sorted(seed_groups(matching_runs), key=_sort_key, reverse=True)
         rows = [_group_row(group) for group in groups]
     else:
-        matching_runs.sort(key=lambda run: _rank(SeedGroup((run,))), reverse=True)
+        matching_runs.sort(key=lambda run: _sort_key(SeedGroup((run,))), reverse=True)
         groups = [SeedGroup((run,)) for run in matching_runs]
         titles = run_titles(matching_runs)
         rows = [_row(run, titles[run.id], default_model_name) for run in matching_runs]
@@ -95,7 +95,7 @@ def show_compare(settings: Settings) -> None:
         _show_differences([group.runs[0] for group in selected])
 
 
-def _rank(group: SeedGroup) -> tuple[bool, float]:
+def _sort_key(group: SeedGroup) -> tuple[bool, float]:
     """Return the sort key of a row, for a descending order.
 
     Active runs come first, the newest at the top. The other runs follow, the most accurate first.

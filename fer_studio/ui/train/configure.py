@@ -137,7 +137,7 @@ def show_configure(settings: Settings) -> None:
             if result.config is not None and dataset is not None:
                 freeze = selected_last_frozen_stage(result.config.architecture)
                 show_estimate(result.config, freeze, dataset, settings)
-        _show_start(dataset, result.config, settings)
+        _show_start_controls(dataset, result.config, settings)
 
 
 def _show_problems(result: CheckedDraft) -> None:
@@ -353,9 +353,10 @@ def _show_load_message() -> None:
         st.error(plain_text(message), icon=":material/error:")
 
 
-def _show_start(
+def _show_start_controls(
     dataset: ChosenDataset | None, config: TrainingConfig | None, settings: Settings
 ) -> None:
+    """Draw the fields of the new run, such as its name, and the button that starts the training."""
     st.text_input(
         "Name (optional)",
         key=_NAME,

@@ -28,7 +28,7 @@ STARTING_MODEL, LAST_FROZEN_STAGE = "train_start", "train_freeze"
 _NONE = ""
 
 #: The settings that ``fine_tuning_config`` adapts to the starting model.
-_ADAPTED = (
+_ADAPTED_SETTINGS = (
     "architecture",
     "low_resolution_epochs",
     "learning_rate",
@@ -87,7 +87,7 @@ def adapt_draft() -> None:
     draft, name = update_current_draft(), st.session_state.get(STARTING_MODEL) or _NONE
     if draft.starting_model != name:
         values = form_values(base_config(draft.recipe, load_settings()))
-        draft.values |= {field: values[field] for field in _ADAPTED}
+        draft.values |= {field: values[field] for field in _ADAPTED_SETTINGS}
         draft.starting_model = name
     fill_widgets(draft)
 
