@@ -1,4 +1,7 @@
-"""The main script and the page files: next to this package in a checkout, inside it in a wheel."""
+"""Paths of the main script and of the page files.
+
+In a checkout, both are next to this package. In a wheel, they are inside it.
+"""
 
 from __future__ import annotations
 

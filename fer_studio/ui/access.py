@@ -40,8 +40,9 @@ def may_edit() -> bool:
 def require_editor() -> None:
     """Make sure that the visitor is an editor.
 
-    Every action that changes something calls this function, because the page may have been drawn
-    while the visitor still had the role, and a client can press a button that is not visible.
+    Every action that changes something calls this function. To hide its button is not enough: the
+    visitor may have lost the role since the page was drawn, and a manipulated client can press a
+    button that is not visible.
 
     Raises:
         InputError: The visitor is not an editor.
@@ -52,7 +53,8 @@ def require_editor() -> None:
 def rerun_if_refused(page: str) -> None:
     """If the visitor may no longer open the page, rerun the whole page, which shows the reason.
 
-    Every fragment calls this function first, because a fragment can run without the page around it.
+    Every fragment calls this function first: a fragment can rerun without the page around it, and
+    thus without the page's check of the role.
 
     Args:
         page: The name of the page, as in ``PAGES``.
@@ -63,7 +65,7 @@ def rerun_if_refused(page: str) -> None:
 
 def is_private() -> bool:
     """Return True if only this machine can reach the app, and no roles are configured."""
-    return not admission().requires_login and not _is_reachable()
+    return not admission().requires_login and not _is_reachable_by_others()
 
 
 def _secrets() -> Mapping[str, Any]:
@@ -95,13 +97,13 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _is_reachable() -> bool:
-    """Return True if others can reach the app: at the server's address, or through a proxy."""
+def _is_reachable_by_others() -> bool:
+    """Return True if other machines can reach the app, directly or through a proxy."""
     address = st.get_option("server.address")
     if not address or not _is_local(address):
         return True
-    # A proxy on this machine may forward requests from other machines. The requested host is then
-    # not a local one.
+    # The server accepts only local connections, but a proxy on this machine may forward requests
+    # from other machines. The host that such a request asks for is not a local one.
     host = st.context.headers.get("Host")
     return host is not None and not _is_local(urlsplit(f"//{host}").hostname or "")
 
@@ -119,9 +121,14 @@ def _is_local(host: str) -> bool:
 def show_warning_without_login() -> None:
     """Warn if others can reach the app without a login.
 
-    If the setting ``login`` is "none", the administrator intends this, and there is no warning.
+    There is no warning if the setting ``login`` is "none": the administrator has confirmed that the
+    app should have no login.
     """
-    if admission().requires_login or load_settings().login == "none" or not _is_reachable():
+    if (
+        admission().requires_login
+        or load_settings().login == "none"
+        or not _is_reachable_by_others()
+    ):
         return
     _log_missing_login()
     st.warning(
@@ -147,7 +154,7 @@ def _log_configuration_error(reason: str) -> None:
     _LOG.error("%s", reason)
 
 
-def show_person(visitor: Admission) -> None:
+def show_visitor(visitor: Admission) -> None:
     """Show the visitor's e-mail address and role, with a logout button."""
     if not visitor.is_logged_in:
         return

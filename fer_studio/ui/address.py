@@ -6,9 +6,10 @@ The address is updated when the page is complete, so that reloads, the back butt
 lead to the same view.
 
 The address is read when a visitor arrives at a page. A small component in the browser writes the
-address, because ``st.query_params`` adds an entry to the browser's history at every change. The
-back button would then lead through all selections. On a page that adds its defaults to the address,
-it would lead to the same page without them, which would add them again.
+address. ``st.query_params`` is not used for this, because it adds an entry to the browser's history
+at every change, so that the back button would step through all selections. On a page that adds its
+defaults to the address, the back button would not work at all: it would remove the defaults from
+the address, and the page would add them again.
 """
 
 from __future__ import annotations
@@ -65,17 +66,18 @@ class _AddressState:
         memory: The remembered values of all pages, as text, by the argument ``memory`` of
             ``persist``.
         page: The name of the open page.
-        arrivals: How often the session has opened a page.
+        arrival_count: How often the session has opened a page.
         unread_parameters: The parameters that the address had when the page was opened, without
-            those that a widget has already read; empty after the first run of the page that shows
-            its content.
-        is_content_pending: True if the current run of the page does not show its content yet.
-        is_whole_view: True if the address describes the whole view, because the visitor has
-            reached it with "back" or "forward". A selection that the address omits then gets its
+            those that a widget has already read. The first run that shows the content of the page
+            clears them at its end.
+        is_content_pending: True if the current run cannot show the content of the page yet, for
+            example because the visitor has to start an evaluation first.
+        is_address_complete: True if the visitor has reached the address with "back" or "forward",
+            so that it describes the whole view. A selection that the address omits then gets its
             default instead of the remembered value.
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         selections: The selections on the page, by the name of their parameter.
-        runs: How often the session has drawn a page as a whole.
+        page_run_count: How often the session has drawn a page as a whole.
         problems: What is wrong with a selection from the address or from an earlier visit, by the
             key of the widget.
         problem_container: The container at the top of the page in which problems are shown.
@@ -86,13 +88,13 @@ class _AddressState:
 
     memory: dict[str, str] = field(default_factory=dict)
     page: str = ""
-    arrivals: int = 0
+    arrival_count: int = 0
     unread_parameters: dict[str, str] = field(default_factory=dict)
     is_content_pending: bool = False
-    is_whole_view: bool = False
+    is_address_complete: bool = False
     drawn_keys: set[str] = field(default_factory=set)
     selections: dict[str, _DrawnSelection] = field(default_factory=dict)
-    runs: int = 0
+    page_run_count: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     problem_container: DeltaGenerator | None = None
     problem_elements: dict[str, DeltaGenerator] = field(default_factory=dict)
@@ -108,14 +110,14 @@ def open_address(page: str) -> None:
     """Read the address if the visitor has just arrived at the page; called first in every run."""
     state = _state()
     context = get_script_run_ctx()
-    is_back = context is not None and context.is_history_navigation
-    if page != state.page or is_back:
+    is_history_navigation = context is not None and context.is_history_navigation
+    if page != state.page or is_history_navigation:
         if page != state.page:
-            state.arrivals += 1
+            state.arrival_count += 1
         state.page = page
-        # Links of the navigation have no parameters; the page then uses the remembered values.
+        # The links in the navigation have no parameters, so the page uses the remembered values.
         state.unread_parameters = st.query_params.to_dict()
-        state.is_whole_view = is_back
+        state.is_address_complete = is_history_navigation
         state.drawn_keys.clear()
         state.problems.clear()
     state.is_content_pending = False
@@ -137,7 +139,8 @@ def address_scope(name: str = _WHOLE_PAGE) -> Iterator[None]:
     outer_part = _current_part.get()
     _current_part.set(name)
     if name != _WHOLE_PAGE:
-        # If the part no longer draws one of these selections, the address must not contain it.
+        # The part adds each selection that it draws. A selection that it no longer draws must not
+        # stay in the address.
         state.selections = {
             parameter: selection
             for parameter, selection in state.selections.items()
@@ -145,33 +148,34 @@ def address_scope(name: str = _WHOLE_PAGE) -> Iterator[None]:
         }
     try:
         yield
-        # If the whole page is drawn, its parts do not update the address; the page does at its end.
-        _update_address(state, name, is_last=not outer_part)
+        # In a run of the whole page, its parts do not update the address; the page does so at its
+        # end.
+        _update_address(state, name, is_outermost=not outer_part)
     finally:
         _current_part.set(outer_part)
 
 
-def _update_address(state: _AddressState, part: str, *, is_last: bool) -> None:
+def _update_address(state: _AddressState, part: str, *, is_outermost: bool) -> None:
     """Draw the component that writes the address.
 
     Args:
         state: The state of the session.
         part: The name of the part of the page that has just been drawn.
-        is_last: False if the part is drawn in a run of the whole page, because the page then
-            updates the address at its end.
+        is_outermost: True if no enclosing part is being drawn. If it is False, the component does
+            not write the address; the enclosing page does so at its end.
     """
     if part == _WHOLE_PAGE:
         if not state.is_content_pending:
-            # Now all widgets have been drawn and have read their parameters.
-            state.unread_parameters, state.is_whole_view = {}, False
-        state.runs += 1
+            # All widgets of the page have been drawn and have read their parameters.
+            state.unread_parameters, state.is_address_complete = {}, False
+        state.page_run_count += 1
     _component(
         # The component is drawn even if it writes nothing, so that the elements below keep their
         # position. Each run of the page draws a new component, because the browser may not run the
         # script of a component that moved to another position.
-        key=f"address_{part}_{state.runs}",
+        key=f"address_{part}_{state.page_run_count}",
         data={
-            "page": state.page if is_last else "",
+            "page": state.page if is_outermost else "",
             "query": urlencode(
                 state.unread_parameters
                 | {
@@ -218,9 +222,9 @@ def persist(
             same name share their value, also on different pages.
         is_always_shown: True to include the value in the address even if it is the default. Use
             this if the default can change, such as the default model.
-        is_select_box: True to set the value again while the widget may be loading; see
-            ``set_widget_value``. Toggles and buttons would lose a click that quickly follows
-            another one.
+        is_select_box: True for a select box, whose value is also set again while the browser may
+            still be loading it; see ``set_widget_value``. With toggles and buttons, this would
+            discard the second of two quick clicks.
 
     Returns:
         The key.
@@ -230,11 +234,11 @@ def persist(
     is_first_drawing = key not in state.drawn_keys
     state.drawn_keys.add(key)
     text: str | None = None
-    if is_first_drawing and (name in state.unread_parameters or state.is_whole_view):
+    if is_first_drawing and (name in state.unread_parameters or state.is_address_complete):
         text = state.unread_parameters.pop(name, None)
     elif key in st.session_state:
-        text = _written(st.session_state[key], write)
-        # Another value was selected, so the message about the invalid value no longer applies.
+        text = _text_of(st.session_state[key], write)
+        # The visitor has selected a new value, so the message about the invalid value is obsolete.
         if key in state.problems and text != state.memory.get(memory):
             del state.problems[key]
             state.problem_elements.pop(key).empty()
@@ -261,16 +265,16 @@ def persist(
 
 
 def set_content_pending() -> None:
-    """Keep the parameters that no widget has read; called in a run that cannot show the content.
+    """Keep the unread parameters for a later run; called if this run cannot show the content yet.
 
-    Example: the address names a tab of an evaluation that the user has yet to start. The tab is
-    opened in the first run that draws it, and the address contains it until then.
+    Example: the address names a tab of an evaluation that the user has yet to start. The address
+    keeps the name until the first run that draws the tab, which then opens it.
     """
     _state().is_content_pending = True
 
 
 def forget(key: str, *, memory: str | None = None) -> None:
-    """Forget a selection, so that its widget gets its default again.
+    """Forget a selection, so that its widget returns to its default.
 
     Args:
         key: The key of the widget.
@@ -280,16 +284,16 @@ def forget(key: str, *, memory: str | None = None) -> None:
     _state().memory.pop(memory or key, None)
 
 
-def arrivals() -> int:
+def arrival_count() -> int:
     """Return how often this session has opened a page; clicks on a page do not count."""
-    return _state().arrivals
+    return _state().arrival_count
 
 
 def set_unsaved_results(kind: str, version: str) -> None:
     """Set which results would be lost if the browser tab were closed.
 
-    If there are such results, the browser asks before it closes the tab. It does not ask if the
-    visitor has downloaded something since the version of the results changed.
+    If there are such results, the browser asks for confirmation before it closes the tab. It does
+    not ask if the visitor has downloaded something since the version of the results changed.
 
     Args:
         kind: The kind of results, such as "photos".
@@ -300,7 +304,7 @@ def set_unsaved_results(kind: str, version: str) -> None:
         _state().unsaved[kind] = version
 
 
-def _written(value: Value, write: Callable[[Value], str]) -> str:
+def _text_of(value: Value, write: Callable[[Value], str]) -> str:
     """Return the text of a value, which may be invalid, because a client can send any value."""
     try:
         return write(value)

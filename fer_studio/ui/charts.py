@@ -25,7 +25,7 @@ _BUTTONS = """
   <button type="button" value="svg">SVG</button>
 </div>
 """
-#: The styles of these buttons, which look like Streamlit's button next to them.
+#: Makes the buttons PNG and SVG look like Streamlit's button CSV below them.
 _STYLE = """
 div { display: flex; flex-direction: column; gap: 0.5rem; }
 button {
@@ -98,7 +98,7 @@ def chart_frame(
         An empty container next to the download menu, for controls of this chart.
     """
     frame_key = f"chart_{key}"
-    name = file_name(file or title)
+    name = file_stem(file or title)
     with st.container(key=frame_key, gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain_text(title)}**", width="stretch")
@@ -113,7 +113,7 @@ def chart_frame(
                 _picture_buttons(
                     key=f"{frame_key}_pictures",
                     data={
-                        "chart": _class_of(frame_key),
+                        "chart": _css_class(frame_key),
                         "file": name,
                         "title": title,
                         "caption": caption,
@@ -125,11 +125,11 @@ def chart_frame(
             st.caption(plain_text(caption))
 
 
-def file_name(text: str) -> str:
-    """Return a text as the name of a file: lower case, words separated by hyphens."""
+def file_stem(text: str) -> str:
+    """Return a title as a file name without suffix: lower case, words separated by hyphens."""
     return re.sub(r"[^\w.]+", "-", text.lower()).strip("-.") or "chart"
 
 
-def _class_of(key: str) -> str:
+def _css_class(key: str) -> str:
     """Return the CSS class that Streamlit gives to the element with this key."""
     return "st-key-" + re.sub(r"[^a-zA-Z0-9_-]", "-", key.strip())

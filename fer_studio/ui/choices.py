@@ -70,7 +70,7 @@ def choose_model(settings: Settings) -> ModelChoice:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
-        # Narrow enough for a phone, together with the button next to it.
+        # With this width, the detector and the button "Settings" fit side by side on a phone.
         with st.container(width=200):
             detector = _choose_detector(settings)
         popover = st.popover("Settings", icon=":material/tune:", key="model_settings")

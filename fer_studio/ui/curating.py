@@ -31,14 +31,15 @@ from fer_studio.ui.gallery import clear_selection
 from fer_studio.ui.messages import ErrorKeeper
 
 _CALLBACK_ERROR = ErrorKeeper("curation_error")
-#: Session state: a sentence about the last change, until it is shown.
+#: Session key of a sentence about the change that was just made, until the sentence is shown.
 _OUTCOME = "curation_done"
 #: The option of "Correct label" that gives each image the label suggested for it.
 _SUGGESTED = "as suggested"
 #: The message that is shown instead of the buttons to visitors who are not editors.
 EDITORS_DECIDE = ":material/lock: Only editors can decide about images."
 
-#: The warning before a held-out image gets the label that a model predicts.
+#: The warning shown before held-out images (validation or test) get the labels that a model
+#: predicts.
 SUGGESTION_WARNING = (
     "The suggested label is what a model predicts. Relabeling {splits} images in this way makes "
     "the metrics of this model and of similar ones look better than they are: check each image "
@@ -132,7 +133,8 @@ def curation_state(dataset: LoadedDataset) -> CurationState:
 def _read_curation(
     key: str, content_key: tuple[object, ...], _file: CurationFile, _dataset: LoadedDataset
 ) -> tuple[Curation, CurationMatch]:
-    # ``key`` and ``content_key`` are only for the cache: they change with the images and the file.
+    # ``key`` and ``content_key`` are only part of the cache key: they change with the images and
+    # with the file, so that an outdated result is not used.
     curation = _file.read()
     return curation, match_curation(curation, _dataset.faces)
 
@@ -161,7 +163,7 @@ def change_curation(
 
 
 def show_curation_outcome() -> None:
-    """Show the outcome of the last change, once."""
+    """Show, once, the outcome of the change that ``change_curation`` has just made."""
     outcome = st.session_state.pop(_OUTCOME, None)
     if outcome is not None:
         st.toast(outcome, icon=":material/check:")
@@ -175,7 +177,7 @@ class SelectedImages:
     Attributes:
         dataset: The dataset of these images.
         rows: The rows of the images in the dataset.
-        gallery: The key of the gallery, whose selection is cleared after a decision.
+        gallery_key: The key of the gallery. Its selection is cleared after a decision.
         reason: The initial text of the field "Reason".
         source: Where the images were found; stored with each decision.
         suggested: By row, the index of the class that is suggested as the correct label; a missing
@@ -185,7 +187,7 @@ class SelectedImages:
 
     dataset: LoadedDataset
     rows: tuple[int, ...]
-    gallery: str
+    gallery_key: str
     reason: str
     source: str
     suggested: Mapping[int, int] = field(default_factory=dict)
@@ -227,7 +229,7 @@ def offer_decisions(selected: SelectedImages) -> None:
     if not may_edit():
         st.caption(EDITORS_DECIDE)
         return
-    key = selected.gallery
+    key = selected.gallery_key
     labels = [*([_SUGGESTED] if selected.suggested else []), *selected.dataset.faces.classes]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text_input(
@@ -264,7 +266,7 @@ def _decision_button(selected: SelectedImages, action: str) -> None:
     st.button(
         f"{button.label} {count:,}" if count else button.label,
         icon=button.icon,
-        key=f"{selected.gallery}_{action}",
+        key=f"{selected.gallery_key}_{action}",
         help=button.hint,
         disabled=not selected.rows,
         on_click=_decide,
@@ -273,39 +275,41 @@ def _decision_button(selected: SelectedImages, action: str) -> None:
 
 
 def _decide(selected: SelectedImages, action: str) -> None:
-    # Text typed just before the click is in the session state, not in the arguments.
-    reason = st.session_state[f"{selected.gallery}_reason"].strip() or selected.reason
-    label = st.session_state[f"{selected.gallery}_label"]
+    # The arguments are from the time when the button was drawn. Text that the user typed later is
+    # only in the session state.
+    reason = st.session_state[f"{selected.gallery_key}_reason"].strip() or selected.reason
+    label = st.session_state[f"{selected.gallery_key}_label"]
     selected = replace(selected, reason=reason)
-    relabeled_before = 0
+    skipped_count = 0
 
     def decide(curation: Curation) -> tuple[CurationEntry, ...]:
-        nonlocal relabeled_before
+        nonlocal skipped_count
         entries = selected.entries(action, label)
         if len(selected.rows) == 1:
             return entries
-        # A decision about several images must not replace a label that somebody has chosen.
+        # A decision about several images must not silently replace a label that somebody chose for
+        # one of them.
         applicable = without_relabeled(entries, curation, selected.dataset.faces)
-        relabeled_before = len(entries) - len(applicable)
+        skipped_count = len(entries) - len(applicable)
         if entries and not applicable:
             raise InputError(
-                "All selected images were relabeled before, and a decision about several images "
+                "All selected images are already relabeled, and a decision about several images "
                 "does not replace their labels; select a single image, or undo the earlier "
                 "decisions."
             )
         return applicable
 
     if change_curation(selected.dataset, lambda file: file.change_with(decide)):
-        clear_selection(selected.gallery)
-        if relabeled_before:
+        clear_selection(selected.gallery_key)
+        if skipped_count:
             st.session_state[_OUTCOME] += (
-                f" Not changed: {counted(relabeled_before, 'image')} that had been relabeled; "
-                "change such images one by one."
+                f" Not changed: {counted(skipped_count, 'image')} that were already "
+                "relabeled; change such images one by one."
             )
 
 
 def offer_undo(dataset: LoadedDataset, state: CurationState, *, key: str) -> None:
-    """Draw the button that undoes the last change, and the button that redoes an undone change.
+    """Draw the button that undoes the latest change, and the button that redoes an undone change.
 
     Each button applies only to the change that it names: if someone else has changed the decisions
     since the page was drawn, a click shows an error.
@@ -340,7 +344,7 @@ def offer_undo(dataset: LoadedDataset, state: CurationState, *, key: str) -> Non
 def offer_undo_of_image(
     dataset: LoadedDataset, state: CurationState, row: int, *, key: str
 ) -> None:
-    """Draw the button that undoes the last decision about one image, and no other decision.
+    """Draw the button that undoes the latest decision about one image, and no other decision.
 
     Args:
         dataset: The dataset.
@@ -382,7 +386,7 @@ def offer_quick_fix(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates 
         near: The near-duplicates of the dataset; None while the search for them is running.
     """
     is_waiting = fix.needs_near_duplicates and near is None
-    count = 0 if is_waiting else _fixed_count(dataset, fix, near)
+    count = 0 if is_waiting else _count_fixable(dataset, fix, near)
     hint = None
     if is_waiting:
         hint = "The search for near-duplicates is still running."
@@ -401,18 +405,18 @@ def offer_quick_fix(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates 
         st.caption(fix.explanation)
 
 
-def _fixed_count(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
+def _count_fixable(dataset: LoadedDataset, fix: QuickFix, near: NearDuplicates | None) -> int:
     """Return how many images a quick fix would decide about now."""
     decided = curation_state(dataset).match.by_row
     dropped: tuple[int, ...] = ()
     if fix.depends_on_dropped:
         dropped = tuple(sorted(row for row, entry in decided.items() if entry.action == "drop"))
-    rows = _fixed_rows(dataset.key, fix.name, hash(dropped), dropped, dataset, fix, near)
+    rows = _fixable_rows(dataset.key, fix.name, hash(dropped), dropped, dataset, fix, near)
     return sum(int(row) not in decided for row in rows)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _fixed_rows(
+def _fixable_rows(
     key: str,
     name: str,
     dropped_hash: int,
@@ -421,8 +425,9 @@ def _fixed_rows(
     _fix: QuickFix,
     _near: NearDuplicates | None,
 ) -> NDArray[np.intp]:
-    # Cached, because finding the rows takes longer than a click should. The cache key contains the
-    # dropped rows but no other decisions, because no quick fix depends on other decisions.
+    # Cached, because finding the rows takes longer than the response to a click should. Of all
+    # decisions, only the dropped rows are part of the cache key (as ``dropped_hash``), because no
+    # quick fix depends on the others.
     return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 

@@ -51,7 +51,7 @@ class LoadedDataset:
 
     @property
     def key(self) -> str:
-        """The fingerprint of the data, for caches."""
+        """The fingerprint of the images and labels; identifies the dataset in caches."""
         return self.faces.fingerprint
 
     def split_of(self, row: int) -> str:

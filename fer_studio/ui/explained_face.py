@@ -35,7 +35,7 @@ def show_explained_face(
         face: uint8 ``[48, 48]``.
         name: The name of the image.
         classes: The classes of the model, in the order of its output.
-        predicted: The class that the model predicts; it is selected at first.
+        predicted: The class that the model predicts; the initial selection.
         label: The label of the face, not necessarily a class of the model; None if unknown.
         key: Key of the selection.
     """

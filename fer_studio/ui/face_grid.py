@@ -19,10 +19,10 @@ from fer_studio.ui.style import style_container
 
 _ASSETS = Path(__file__).parent / "assets"
 
-#: Numbers of columns of a grid that is as wide as the page, by the minimum width of the window in
-#: pixels; see face_grid.css.
+#: Number of columns of a grid that is as wide as the page. The keys are the minimum widths of the
+#: window in pixels from which the numbers apply; see face_grid.css.
 _COLUMNS = {0: 8, 1720: 12}
-#: Space beside the page, and height of the texts of a face, in pixels.
+#: Total width of the margins of the page, and height of the texts below a face, in pixels.
 _MARGIN, _TEXT_HEIGHT = 160, 40
 
 _component = st.components.v2.component(
@@ -76,18 +76,18 @@ def face_grid(
     *,
     key: str,
     on_toggle: Callable[[int, bool], None] | None = None,
-    hidden: Sequence[str] | None = None,
+    hidden_texts: Sequence[str] | None = None,
 ) -> int | None:
     """Draw a grid of faces.
 
     Args:
         groups: The faces of each group. Faces that are not grouped are passed as a single group.
         key: Key of the element.
-        on_toggle: Called with the row and the new state if the user clicks on a checkbox, before
-            the page runs again.
-        hidden: For each group, a text about faces that are not drawn, such as "and 12 more"; the
-            text is empty if all faces of the group are drawn. If ``hidden`` is not None, each group
-            has a frame. None if the faces are not grouped.
+        on_toggle: Called with the row and the new state of a checkbox that the user has clicked,
+            before the page reruns.
+        hidden_texts: If the faces are grouped, a text for each group about its faces that are not
+            drawn, such as "and 12 more", or an empty text. Each group then has a frame. None if the
+            faces are not grouped.
 
     Returns:
         The row of the face that was clicked just before this run; None without a click.
@@ -106,8 +106,8 @@ def face_grid(
             key=key,
             data={
                 "groups": [[face.to_json() for face in group] for group in groups],
-                "isGrouped": hidden is not None,
-                "hidden": list(hidden or ()),
+                "isGrouped": hidden_texts is not None,
+                "hidden": list(hidden_texts or ()),
             },
             # The result has the attribute "opened" only if there is a callback for it.
             on_opened_change=lambda: None,
@@ -119,8 +119,9 @@ def face_grid(
 def _reserved_height(count: int) -> str:
     """Return styles that give the container of a grid the height of a grid as wide as the page.
 
-    The container has this height before the browser has loaded the grid, so that the elements below
-    do not move. A narrower grid has fewer columns and is therefore higher.
+    The browser reserves this height before it has loaded the grid, so that the elements below do
+    not move. A grid that is narrower than the page has fewer columns and is taller than this, so
+    the height is only a minimum.
     """
     heights = {}
     for width, columns in _COLUMNS.items():

@@ -18,32 +18,34 @@ ENLARGED_WIDTH = FACE_SIZE * FACE_SCALE
 #: Width of the drawer in pixels: two enlarged faces and the buttons of a decision fit in a row.
 DRAWER_WIDTH = 560
 
-#: Session state: the position of the face in the drawer among the faces to step through.
-_STEP = "face_step"
+#: Session key of the index of the face in the drawer, among the faces to step through.
+_INDEX = "face_step"
 
 
-def start_at(rows: NDArray[np.intp], row: int) -> None:
+def set_first_face(rows: NDArray[np.intp], row: int) -> None:
     """Set the face that the drawer shows first.
 
     Args:
         rows: The faces to step through, each identified by a number such as its row.
         row: The number of the face that is shown first.
     """
-    st.session_state[_STEP] = int(np.flatnonzero(rows == row)[0])
+    st.session_state[_INDEX] = int(np.flatnonzero(rows == row)[0])
 
 
-def show_steps(rows: NDArray[np.intp]) -> int:
-    """Draw the buttons and return the number of the current face; arrow keys press the buttons.
+def show_step_buttons(rows: NDArray[np.intp]) -> int:
+    """Draw the buttons "Previous" and "Next", and return the number of the current face.
+
+    The arrow keys press the buttons.
 
     Args:
-        rows: The faces to step through, at least one; see ``start_at``.
+        rows: The faces to step through, at least one; see ``set_first_face``.
     """
     count = len(rows)
-    # The stored position may belong to a longer list of faces.
-    step = st.session_state.get(_STEP, 0) % count
+    # The stored index may be too large, if it is from a longer list of faces.
+    index = st.session_state.get(_INDEX, 0) % count
 
-    def move(steps: int) -> None:
-        st.session_state[_STEP] = (step + steps) % count
+    def move(offset: int) -> None:
+        st.session_state[_INDEX] = (index + offset) % count
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -64,8 +66,8 @@ def show_steps(rows: NDArray[np.intp]) -> int:
             disabled=count < 2,
             shortcut="ArrowRight",
         )
-        st.caption(f"{step + 1:,} of {count:,}")
-    return int(rows[step])
+        st.caption(f"{index + 1:,} of {count:,}")
+    return int(rows[index])
 
 
 def enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:

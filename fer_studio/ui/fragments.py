@@ -15,12 +15,12 @@ def placed_fragment(
 ) -> Callable[Parameters, None]:
     """Turn a function into a fragment whose refreshes cannot replace the elements below it.
 
-    If the browser requests a refresh just before a run of the whole page, the refresh begins
-    directly after that run. Streamlit then drops those elements of the fragment that the run has
-    drawn but not yet sent to the browser. If the run has sent none of them, the browser moves the
-    elements below the fragment up, and the refreshed fragment replaces the first of these elements.
-    The replaced element is missing until the page runs again (seen in Streamlit 1.67). A fragment
-    with its own container has no elements below it in this container.
+    This works around a defect seen in Streamlit 1.67. A refresh that was requested just before a
+    run of the whole page begins directly after this run. Streamlit then discards the elements of
+    the fragment that the run has drawn but not yet sent to the browser. If all of them are
+    discarded, the elements below the fragment move up to its position, and the refreshed fragment
+    replaces the first of them, which is missing until the page runs again. Here, the fragment is
+    alone in a container, so there are no elements below it that it could replace.
 
     Args:
         draw: Draws the fragment.

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.paths import PAGES_FOLDER
-from fer_studio.ui.access import admission, show_person, show_refusal, show_warning_without_login
+from fer_studio.ui.access import admission, show_refusal, show_visitor, show_warning_without_login
 from fer_studio.ui.address import address_scope, open_address
 
 #: Article 5 (1) (f) of the AI Act.
@@ -38,8 +38,8 @@ class PageEntry:
     heading: str = ""
 
     @property
-    def address(self) -> str:
-        """The path of the page in its URL: "/" for the home page, "/NAME" for the others."""
+    def url_path(self) -> str:
+        """The path in the URL of the page: "/" for the home page, "/NAME" for the others."""
         return "/" if self is PAGES[0] else f"/{self.name}"
 
 
@@ -93,7 +93,8 @@ def run_app() -> None:
     """Configure the page, draw the navigation and run the requested page."""
     st.set_page_config(
         layout="wide",
-        # Otherwise Streamlit reserves space for a sidebar while the page loads, and the page moves.
+        # By default, Streamlit reserves space for a sidebar while the page loads. The page would
+        # move when this space is removed.
         initial_sidebar_state="collapsed",
     )
     visitor = admission()
@@ -106,8 +107,8 @@ def run_app() -> None:
             help=entry.help,
             url_path=None if entry is PAGES[0] else entry.name,
             default=entry is PAGES[0],
-            # A page that the visitor may not use is hidden instead of removed, so that its address
-            # leads to a page with the reason.
+            # A page that the visitor may not use is only hidden from the navigation, so that its
+            # URL still works and the page can explain why it is refused.
             visibility="visible" if visitor.may_open(entry.name) else "hidden",
         )
         for entry in PAGES
@@ -119,7 +120,7 @@ def run_app() -> None:
         page_icon=str(ASSETS / "icon.svg"),
     )
     st.logo(str(ASSETS / "wordmark.svg"), size="large")
-    show_person(visitor)
+    show_visitor(visitor)
     st.session_state[_INSIDE_FRAME] = True
     try:
         with address_scope():
@@ -132,9 +133,10 @@ def open_page(name: str) -> DeltaGenerator:
     """Begin a page. Every page file calls this first.
 
     On a fresh server, the first request for the address of a page runs the page's file without
-    ``app.py``, because Streamlit also finds page files by their folder. This function then calls
-    ``run_app``, so that the page looks the same either way. If the visitor may not use the page,
-    the reason is shown and the run ends here.
+    ``app.py``, because Streamlit also finds page files by their folder. In this case, this function
+    calls ``run_app``, which runs the page file inside the frame, and ends the original run.
+
+    If the visitor may not use the page, this function shows the reason and ends the run.
 
     Returns:
         The container next to the title, for the main selections of the page.

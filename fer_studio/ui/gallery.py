@@ -35,8 +35,8 @@ def face_png(image: NDArray[np.uint8], *, gap: int = 0) -> bytes:
 
     Args:
         image: uint8 ``[height, width]``.
-        gap: Total width of the transparent margins at the left and at the right, in screen pixels.
-            This applies to a face that is drawn ``FACE_WIDTH`` screen pixels wide.
+        gap: Total width of the transparent margins at the left and at the right, in screen pixels
+            if the face is drawn ``FACE_WIDTH`` screen pixels wide.
     """
     picture = cv2.resize(
         image, None, fx=_ENLARGEMENT, fy=_ENLARGEMENT, interpolation=cv2.INTER_NEAREST
@@ -114,13 +114,14 @@ def show_gallery(
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
         texts: The texts of each face.
-        key: Key of the widgets; use a different key for other rows, so that page 1 is shown first.
+        key: Key of the widgets. Use a new key when the rows change, so that page 1 is shown first.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
-    place = st.container()
+    # The faces are above the page numbers, but the chosen page number is needed to draw the faces.
+    faces_container = st.container()
     shown = [int(row) for row in choose_page(rows, key=key, page_size=page_size)]
-    with place:
+    with faces_container:
         clicked = face_grid(
             [[face_tile(images[row], row, texts, None) for row in shown]], key=f"{key}_grid"
         )
@@ -145,7 +146,7 @@ def choose_faces(
         images: All faces, uint8 ``[n, 48, 48]``.
         rows: The rows to show, in this order.
         texts: The texts of each face.
-        key: Key of the widgets; use a different key for other rows.
+        key: Key of the widgets and of the selection. Use a new key when the rows change.
         open_face: Called when a face is clicked.
         page_size: Faces per page.
     """
@@ -169,7 +170,7 @@ def choose_grouped_faces(
         images: All faces, uint8 ``[n, 48, 48]``.
         groups: Rows of each group.
         texts: The texts of each face.
-        key: Key of the widgets; use a different key for other groups.
+        key: Key of the widgets and of the selection. Use a new key when the groups change.
         open_face: Called when a face is clicked.
         page_size: Groups per page.
     """
@@ -177,11 +178,11 @@ def choose_grouped_faces(
         return
     rows = np.concatenate(groups)
     page = choose_page(np.arange(len(groups)), key=key, page_size=page_size)
-    shown = [[int(row) for row in groups[number][:_MAX_FACES_OF_GROUP]] for number in page]
+    shown = [[int(row) for row in groups[index][:_MAX_FACES_OF_GROUP]] for index in page]
     # The bar is above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden_counts = [
-        len(groups[number]) - len(group) for number, group in zip(page, shown, strict=True)
+        len(groups[index]) - len(group) for index, group in zip(page, shown, strict=True)
     ]
     _draw_page(
         images, shown, rows, texts, key=key, open_face=open_face, hidden_counts=hidden_counts
@@ -214,7 +215,7 @@ def _draw_page(
     on_page = [row for group in shown for row in group]
 
     def toggle(row: int, is_selected: bool) -> None:
-        # A client can send any row.
+        # A manipulated client can send any row.
         if row not in on_page:
             return
         if is_selected:
@@ -226,7 +227,7 @@ def _draw_page(
         [[face_tile(images[row], row, texts, row in chosen) for row in group] for group in shown],
         key=f"{key}_grid",
         on_toggle=toggle,
-        hidden=None
+        hidden_texts=None
         if hidden_counts is None
         else [f"and {count:,} more" if count else "" for count in hidden_counts],
     )

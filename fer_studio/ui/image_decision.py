@@ -121,7 +121,8 @@ def _show_decision(dataset: LoadedDataset, state: CurationState, row: int) -> No
 
 
 def _decide(dataset: LoadedDataset, row: int, action: str, proposal: Proposal) -> None:
-    # Text typed just before the click is in the session state, not in the arguments.
+    # The arguments are from the time when the button was drawn. Text that the user typed later is
+    # only in the session state.
     reason = st.session_state[f"decision_reason_{row}"].strip() or proposal.reason
     label = st.session_state[f"decision_label_{row}"] if action == "relabel" else None
     entries = entries_for(

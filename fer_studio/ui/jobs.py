@@ -32,20 +32,20 @@ def job_service() -> JobService:
     return JobService()
 
 
-def start_job(kind: JobKind, key: Hashable, title: str, work: Callable[[Job], Any]) -> Job:
+def start_job(kind: JobKind, key: Hashable, title: str, task: Callable[[Job], Any]) -> Job:
     """Start a job for the visitor of this session, or return the unfinished job with this key.
 
     Raises:
         InputError: The visitor lacks the role that the kind requires.
     """
-    return job_service().start(kind, key, title, work, admission())
+    return job_service().start(kind, key, title, task, admission())
 
 
 def job_on_request(
     kind: JobKind,
     key: Hashable,
     title: str,
-    work: Callable[[Job], Any],
+    task: Callable[[Job], Any],
     *,
     is_pressed: bool,
     stop_key: str,
@@ -53,11 +53,11 @@ def job_on_request(
     """Start a job when its button is pressed, and show its progress while it runs.
 
     Args:
-        kind: The kind of work.
-        key: Identifies the work. If there is a running or finished job with this key that was not
-            cancelled, no other job is started.
+        kind: The kind of the job.
+        key: Identifies the job. If there already is a job with this key, running or finished, it is
+            returned and no new job is started. A cancelled job does not count.
         title: What the job does, for messages.
-        work: Does the work; it receives the job, to report progress.
+        task: The function that the job runs; it receives the job, to report progress.
         is_pressed: True if the button that starts the job was pressed in this run of the page.
         stop_key: The key of the button that cancels the job.
 
@@ -71,7 +71,7 @@ def job_on_request(
     if job is not None and job.was_cancelled:
         job = None
     if job is None and is_pressed:
-        job = start_job(kind, key, title, work)
+        job = start_job(kind, key, title, task)
     if job is not None and not job.is_finished:
         show_progress(job, stop_key=stop_key)
     return job
@@ -90,22 +90,20 @@ def result_of(job: Job) -> Any:
 
 
 def show_progress(job: Job, *, stop_key: str | None) -> None:
-    """Draw a job's progress bar and Stop button; run the whole page again when the job has ended.
-
-    If the job has already ended, the page runs again at once.
+    """Draw a job's progress bar and Stop button; rerun the whole page as soon as the job has ended.
 
     Args:
         job: The job to watch.
         stop_key: The key of the Stop button, which is shown to visitors who may cancel the job.
-            None to draw no button. Use None if the page would start a cancelled job again at once.
+            None to draw no button, for example if the page would at once restart a cancelled job.
     """
     placed_fragment(_show_progress, run_every=_REFRESH_SECONDS)(job, stop_key, admission().role)
 
 
 def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
     visitor = admission()
-    # Only the page decides what a visitor may see, and a fragment can run without the page. If the
-    # visitor's role has changed since the page was drawn, the page has to be drawn again.
+    # The page decides what a visitor may see, but this fragment also runs without the page. If the
+    # visitor's role has changed since the page was drawn, the page has to decide again.
     if job.is_finished or visitor.role is not role:
         st.rerun()
     st.progress(job.fraction, plain_text(job.progress_text))
@@ -122,6 +120,6 @@ def _show_progress(job: Job, stop_key: str | None, role: Role) -> None:
 
 
 def _cancel(job: Job) -> None:
-    """Cancel a job if the visitor may still do so; the role may have changed since the last run."""
+    """Cancel a job if the visitor's role still allows it; the callback of "Stop"."""
     with _CANCEL_ERROR:
         job_service().cancel(job, admission())

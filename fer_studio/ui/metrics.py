@@ -14,10 +14,10 @@ METRIC_HEIGHT_WITH_DELTA = 136
 _MIN_WIDTH = 140
 
 
-def metric_grid(columns: int) -> DeltaGenerator:
+def metric_grid(column_count: int) -> DeltaGenerator:
     """Return a container for metrics of equal width, which has fewer columns if space is short.
 
     The widths do not depend on the metrics, so that no metric moves while the browser loads the
     others.
     """
-    return st.grid(columns, min_column_width=_MIN_WIDTH)
+    return st.grid(column_count, min_column_width=_MIN_WIDTH)

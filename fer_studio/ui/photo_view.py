@@ -22,7 +22,7 @@ def _read_assets(*names: str) -> str:
 
 
 #: HTML of a row of thumbnails. The placeholders are for the name of the row, which screen readers
-#: read out, and for a further attribute.
+#: read out, and for an attribute such as ``hidden``.
 _STRIP = '<div class="strip" role="listbox" aria-orientation="horizontal" aria-label="{}" {}></div>'
 #: Height of a row of thumbnails, as ``assets/strip.css`` defines it.
 _STRIP_HEIGHT = "8.1rem"
@@ -58,14 +58,18 @@ class Thumbnail:
 
 
 def choose_thumbnail(
-    thumbnails: Sequence[Thumbnail], selected: int, on_choice: Callable[[int], None], *, key: str
+    thumbnails: Sequence[Thumbnail],
+    selected_index: int,
+    on_choice: Callable[[int], None],
+    *,
+    key: str,
 ) -> None:
     """Draw a row of thumbnails.
 
     Args:
         thumbnails: The thumbnails, at least one.
-        selected: The position of the selected thumbnail.
-        on_choice: Called with the position of a clicked thumbnail, before the page runs again.
+        selected_index: The index of the selected thumbnail.
+        on_choice: Called with the index of a clicked thumbnail, before the page reruns.
         key: The key of the component.
     """
     items = [
@@ -81,7 +85,7 @@ def choose_thumbnail(
     with st.container(key=f"strip_place_{key}"):
         _photo_strip(
             key=key,
-            data={"items": items, "selected": selected},
+            data={"items": items, "selected": selected_index},
             on_chosen_change=lambda: _report_choice(key, len(items), on_choice),
         )
 
@@ -90,7 +94,7 @@ def show_photo(
     picture: bytes,
     size: tuple[int, int],
     faces: Sequence[Face],
-    selected: int,
+    selected_index: int,
     on_choice: Callable[[int], None],
     *,
     alt: str,
@@ -105,9 +109,9 @@ def show_photo(
         size: Width and height in pixels of the original photo. The boxes of the faces are in pixels
             of the original photo.
         faces: Classified faces.
-        selected: The position of the selected face among the faces that are large enough.
-        on_choice: Called with the position of a clicked face among the faces that are large enough,
-            before the page runs again.
+        selected_index: The index of the selected face among the faces that are large enough.
+        on_choice: Called with the index of a clicked face among the faces that are large enough,
+            before the page reruns.
         alt: The description of the photo.
         key: The key of the component.
     """
@@ -117,7 +121,7 @@ def show_photo(
         "width": size[0],
         "height": size[1],
         "faces": face_entries(faces, size),
-        "selected": selected,
+        "selected": selected_index,
     }
     selectable_count = sum(not face.is_too_small for face in faces)
     has_strip = selectable_count > 1
@@ -177,11 +181,11 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
 
 
 def _report_choice(key: str, count: int, on_choice: Callable[[int], None]) -> None:
-    """Call ``on_choice`` with the clicked position if it is from 0 to ``count - 1``."""
-    chosen = st.session_state[key].chosen
-    # A client can send any value; invalid ones are ignored.
-    if isinstance(chosen, int) and 0 <= chosen < count:
-        on_choice(chosen)
+    """Call ``on_choice`` with the clicked index if it is from 0 to ``count - 1``."""
+    index = st.session_state[key].chosen
+    # A manipulated client can send any value; invalid ones are ignored.
+    if isinstance(index, int) and 0 <= index < count:
+        on_choice(index)
 
 
 def _css_color(color: tuple[int, int, int]) -> str:

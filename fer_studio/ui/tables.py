@@ -10,14 +10,14 @@ _HEADER_HEIGHT = 38
 _ROW_HEIGHT = 35
 
 
-def table_height(rows: int, *, maximum: int) -> int:
+def table_height(row_count: int, *, maximum: int) -> int:
     """Return the height in pixels at which a table shows all its rows, up to a maximum.
 
     Args:
-        rows: Number of rows. A table without rows is as high as a table with one row.
+        row_count: Number of rows. A table without rows is as high as a table with one row.
         maximum: Maximum height in pixels; the user scrolls through a longer table.
     """
-    return min(_HEADER_HEIGHT + _ROW_HEIGHT * max(rows, 1), maximum)
+    return min(_HEADER_HEIGHT + _ROW_HEIGHT * max(row_count, 1), maximum)
 
 
 def percent_column() -> ColumnConfig:

@@ -41,8 +41,8 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
     """Return a pattern and a short name for each root folder, the longest path first.
 
     Args:
-        variables: The values of the variables in ``_ROOT_VARIABLES``. They are only part of the
-            cache key: the folders depend on them.
+        variables: The values of the variables in ``_ROOT_VARIABLES``. They are not used here, but
+            the folders depend on them, so they have to be part of the cache key.
     """
     try:
         settings = load_settings()

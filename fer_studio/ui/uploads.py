@@ -17,28 +17,30 @@ from fer_core.errors import InputError
 _MAX_NAME_LENGTH = 60
 
 
-def check_size(upload: UploadedFile, megabytes: int) -> None:
+def check_size(upload: UploadedFile, max_megabytes: int) -> None:
     """Check the size of a file.
 
     Raises:
         InputError: The file is larger than the limit.
     """
-    if upload.size > megabytes << 20:
-        raise InputError(f"{upload.name} is larger than {megabytes} MB; provide a smaller file.")
+    if upload.size > max_megabytes << 20:
+        raise InputError(
+            f"{upload.name} is larger than {max_megabytes} MB; provide a smaller file."
+        )
 
 
-def read_upload(upload: UploadedFile, megabytes: int) -> bytes:
+def read_upload(upload: UploadedFile, max_megabytes: int) -> bytes:
     """Return the content of a file.
 
     Raises:
         InputError: The file is larger than the limit.
     """
-    check_size(upload, megabytes)
+    check_size(upload, max_megabytes)
     return upload.getvalue()
 
 
-def file_name(text: str) -> str:
-    """Return the name of an upload as a valid file name."""
+def safe_file_name(text: str) -> str:
+    """Return the name of an upload as a safe name for a new file: without folders, and not long."""
     name = re.split(r"[/\\]", text)[-1]
     # The end of a long name is kept, because it contains the suffix.
     name = "".join(letter for letter in name if letter.isprintable())[-_MAX_NAME_LENGTH:]
@@ -46,15 +48,15 @@ def file_name(text: str) -> str:
 
 
 def uploads_within_limits(
-    uploads: Sequence[UploadedFile], *, count: int, megabytes_each: int, megabytes: int
+    uploads: Sequence[UploadedFile], *, max_count: int, max_megabytes_each: int, max_megabytes: int
 ) -> tuple[list[UploadedFile], dict[str, str]]:
-    """Divide uploaded photos into those within the limits and those beyond them.
+    """Divide uploaded photos into those within the limits and those that exceed a limit.
 
     Args:
         uploads: All uploaded photos.
-        count: Maximum number of files.
-        megabytes_each: Maximum size of each file.
-        megabytes: Maximum total size.
+        max_count: Maximum number of files.
+        max_megabytes_each: Maximum size of each file.
+        max_megabytes: Maximum total size.
 
     Returns:
         The files within the limits, in their order, and a sentence for each other file by its
@@ -62,18 +64,18 @@ def uploads_within_limits(
     """
     accepted: list[UploadedFile] = []
     rejected: dict[str, str] = {}
-    remaining = megabytes << 20
+    remaining = max_megabytes << 20
     for upload in uploads:
-        if upload.size > megabytes_each << 20:
-            reason = f"is larger than {megabytes_each} MB; provide a smaller file."
-        elif len(accepted) >= count:
+        if upload.size > max_megabytes_each << 20:
+            reason = f"is larger than {max_megabytes_each} MB; provide a smaller file."
+        elif len(accepted) >= max_count:
             reason = (
-                f"was not analyzed: the limit is {count:,} photos at a time. Remove some, or "
+                f"was not analyzed: the limit is {max_count:,} photos at a time. Remove some, or "
                 "upload the rest afterwards."
             )
         elif upload.size > remaining:
             reason = (
-                f"was not analyzed: the limit is {megabytes:,} MB of photos at a time. Remove "
+                f"was not analyzed: the limit is {max_megabytes:,} MB of photos at a time. Remove "
                 "some, or upload the rest afterwards."
             )
         else:

@@ -34,7 +34,7 @@ _TIME_BASE = Fraction(1, _CLOCK_RATE)
 
 #: A function that processes a picture. It takes the picture, RGB uint8 ``[height, width, 3]``, and
 #: the time of the picture in seconds on the camera's clock. It returns RGB of the same shape.
-Process = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
+FrameProcessor = Callable[[NDArray[np.uint8], float], NDArray[np.uint8]]
 
 #: Maximum number of waiting frames. Threads and the network often deliver two frames at once, which
 #: should not be lost. More than two waiting frames would add a delay.
@@ -85,8 +85,8 @@ class AnnotatedTrack(MediaStreamTrack):
 
     def send(self, frame: av.VideoFrame) -> None:
         """Send a frame. Must be called in the event loop."""
-        # The timestamp is the time of sending. With the camera's time, the browser would delay the
-        # picture, because the time between capture and sending varies.
+        # The timestamp is the time of sending, not of capture. The time between the two varies, and
+        # a browser that receives irregular timestamps delays the picture.
         frame.pts = int((time.monotonic() - self._start) * _CLOCK_RATE)
         frame.time_base = _TIME_BASE
         self._frames.put_nowait(frame)
@@ -116,7 +116,7 @@ class VideoChannel:
 
     def __init__(
         self,
-        process: Process,
+        process: FrameProcessor,
         *,
         count_dropped: Callable[[int], None] = lambda frames: None,
         on_end: Callable[[], None] = lambda: None,
@@ -214,8 +214,8 @@ class VideoChannel:
             image = self._process(image, frame.time or 0.0)
             return av.VideoFrame.from_ndarray(image, format="rgb24")
         except Exception:
-            # The stream must continue. Only the first error is logged, because every frame may
-            # raise it.
+            # An error in one frame must not end the stream, so the frame is sent unchanged. Only
+            # the first error is logged, because every frame may raise the same one.
             if not self._has_failed:
                 logger.exception("A frame could not be processed and is shown unchanged")
             self._has_failed = True

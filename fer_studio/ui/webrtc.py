@@ -10,7 +10,7 @@ This file uses two private attributes, as of version 0.79.0:
   browser then says "connected" and shows no picture. The value None means "unknown" and prevents
   this mistake.
 - ``_SERVER_GLOBAL_RELAY_ATTR_NAME_``: the name of the attribute of Streamlit's runtime that
-  contains the relay of all streams. This file replaces the relay by a ``NewestFrameRelay``, because
+  contains the relay of all streams. This file replaces it with a ``NewestFrameRelay``, because
   the default relay keeps every frame for an encoder that falls behind.
 """
 
@@ -59,10 +59,11 @@ _add_styles = st.components.v2.component(
     isolate_styles=False,
 )
 
-#: The interpreter's thread switch interval. The processing of a frame acquires the interpreter lock
-#: about twelve times. While a page's script runs, each acquisition waits for one switch interval.
+#: The interpreter's thread switch interval in seconds. The processing of a frame acquires the
+#: interpreter lock about twelve times. While a page's script runs, each acquisition waits for one
+#: switch interval.
 #: With the default of 5 ms, these waits together would be longer than the time between two frames.
-_SWITCH_SECONDS = 0.0005
+_THREAD_SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def show_webcam(
         InputError: The connection that the browser requests cannot be set up.
     """
     _replace_relay()
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     _forget_run_count(key)
     # A channel is created at every run of the page, but the component uses only the channel that it
     # gets when a connection starts.

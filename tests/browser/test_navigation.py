@@ -107,7 +107,7 @@ def clicked(
         expect(page.get_by_role("heading", level=1)).to_have_text(heading(entry))
         settled(page)
         frames[entry.name] = frame(page, entry.name)
-        assert page.url.split("?")[0].endswith(entry.address)
+        assert page.url.split("?")[0].endswith(entry.url_path)
     context.close()
     return frames
 
@@ -117,7 +117,7 @@ def test_clicks_lead_through_all_pages(clicked: dict[str, dict[str, Any]]) -> No
         seen = clicked[entry.name]
         assert seen["here"] == entry.title
         assert seen["navigation"] == [one.title for one in PAGES]
-        assert seen["addresses"] == [one.address for one in PAGES]
+        assert seen["addresses"] == [one.url_path for one in PAGES]
         assert seen["icon"].startswith("data:image/svg+xml")
         assert seen["icon"] == clicked[NAMES[0]]["icon"]
         assert seen["logo"] == clicked[NAMES[0]]["logo"]
@@ -133,10 +133,10 @@ def test_a_deep_link_on_a_new_server_shows_the_same_as_a_click(
     fresh = fresh_servers[name]
     fresh.wait_until_healthy()
     entry = next(one for one in PAGES if one.name == name)
-    page = open_page(entry.address, at=fresh)
+    page = open_page(entry.url_path, at=fresh)
     settled(page)
     assert frame(page, name) == clicked[name]
-    assert page.url.split("?")[0].endswith(entry.address)
+    assert page.url.split("?")[0].endswith(entry.url_path)
     assert_the_keyboard_reaches_the_main_control(page, name)
     if name == "analyze":
         page.get_by_role("button", name="Try a sample picture").click()
@@ -206,7 +206,7 @@ def test_the_check_sees_a_control_without_a_name() -> None:
 
 def test_on_a_phone_no_page_has_to_be_scrolled_sideways(open_page: OpenPage) -> None:
     page = open_page(
-        PAGES[0].address,
+        PAGES[0].url_path,
         viewport={"width": 390, "height": 844},
         is_mobile=True,
         has_touch=True,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fer_studio.ui.charts import file_name
+from fer_studio.ui.charts import file_stem
 from fer_studio.ui.evaluate.confusion_matrix import confusion_csv, matrix_data
 
 CLASSES = ("happy", "sad", "fear")
@@ -54,7 +54,7 @@ def test_a_chart_has_a_title_a_caption_and_its_downloads() -> None:
     ],
 )
 def test_a_file_is_named_after_the_chart(title: str, name: str) -> None:
-    assert file_name(title) == name
+    assert file_stem(title) == name
 
 
 def test_the_matrix_shows_counts_with_totals_colored_by_row() -> None:

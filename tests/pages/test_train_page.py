@@ -49,10 +49,10 @@ from fer_core.training.search import (
 )
 from fer_core.training.search_space import SearchParameter
 from fer_studio.ui.jobs import job_service
-from fer_studio.ui.train.compare import difference_rows, runs_as_csv, sparkline
+from fer_studio.ui.train.compare import difference_rows, runs_as_csv, sparkline_values
 from fer_studio.ui.train.configure import OPEN_NOTE, OPEN_TEXT, config_as_text, config_from_text
 from fer_studio.ui.train.draft import (
-    checked,
+    check_values,
     form_values,
     steps_as_text,
     steps_from_text,
@@ -448,14 +448,14 @@ def test_a_number_that_is_not_finite_is_reported() -> None:
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_survives_the_form(name: str) -> None:
     config = recipe_by_name(name).config
-    assert checked(form_values(config)).config == config
+    assert check_values(form_values(config)).config == config
     assert config_from_text(config_as_text(config).encode(), "x.json") == (config, None)
 
 
 def test_what_has_no_effect_does_not_break_a_configuration() -> None:
     values = form_values(recipe_by_name("plain-eight-sgd-cosine").config)
     values["optimizer"] = "adam"  # whose weight decay of 0.005 the form still holds
-    result = checked(values)
+    result = check_values(values)
     assert result.config is not None and result.config.weight_decay == 0.0
 
 
@@ -1147,8 +1147,8 @@ def test_runs_that_differ_in_their_seed_are_one_row_with_mean_and_deviation(
 
 
 def test_a_sparkline_has_few_points_and_both_ends() -> None:
-    assert sparkline([0.1, 0.2]) == [10.0, 20.0]
-    line = sparkline([number / 1000 for number in range(1001)])
+    assert sparkline_values([0.1, 0.2]) == [10.0, 20.0]
+    line = sparkline_values([number / 1000 for number in range(1001)])
     assert (len(line), line[0], line[-1]) == (40, 0.0, 100.0)
     assert line == sorted(line)
 

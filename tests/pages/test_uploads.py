@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from fer_core.errors import InputError
-from fer_studio.ui.uploads import check_size, file_name, read_upload, uploads_within_limits
+from fer_studio.ui.uploads import check_size, read_upload, safe_file_name, uploads_within_limits
 
 
 def upload(size: int, name: str = "a.jpg") -> Any:
@@ -25,7 +25,7 @@ def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
 
 
 def test_the_first_of_many_are_taken() -> None:
-    limits = {"count": 3, "megabytes_each": 2, "megabytes": 4}
+    limits = {"max_count": 3, "max_megabytes_each": 2, "max_megabytes": 4}
     one, two = upload(1 << 20), upload(2 << 20)
     large, last = upload((2 << 20) + 1, "large.jpg"), upload(1 << 20, "last.jpg")
     assert uploads_within_limits([one, two], **limits) == ([one, two], {})
@@ -56,8 +56,8 @@ def test_the_first_of_many_are_taken() -> None:
     ],
 )
 def test_an_upload_s_name_can_name_a_file(name: str, kept: str, tmp_path: Path) -> None:
-    assert file_name(name) == kept
-    (tmp_path / file_name(name)).write_bytes(b"")
+    assert safe_file_name(name) == kept
+    (tmp_path / safe_file_name(name)).write_bytes(b"")
     assert [path.name for path in tmp_path.iterdir()] == [kept]
 
 

@@ -15,7 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from fer_core.errors import InputError
 from fer_core.phrases import counted
 from fer_core.vision.sample import SAMPLE_CREDIT, sample_picture
-from fer_studio.ui.address import arrivals
+from fer_studio.ui.address import arrival_count
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.tabs import persistent_tabs
 from fer_studio.ui.uploads import uploads_within_limits
@@ -74,8 +74,8 @@ class _KeptPhotos:
     """The photos of one widget (upload field or camera), kept when the widget is no longer drawn.
 
     Attributes:
-        arrival: The value of ``arrivals()`` when this page was last opened; another value means
-            that the page has been opened again.
+        arrival: The value of ``arrival_count()`` when this page was last opened; another value
+            means that the page has been opened again.
         current: The photos in the widget.
         earlier: The photos that the widget contained before Streamlit emptied it.
         lost_count: How many photos were not moved to ``earlier``, because of the memory limit.
@@ -176,9 +176,9 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
     """
     _, rejections = uploads_within_limits(
         uploads,
-        count=_MAX_PHOTOS - len(earlier),
-        megabytes_each=_MAX_PHOTO_MB,
-        megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
+        max_count=_MAX_PHOTOS - len(earlier),
+        max_megabytes_each=_MAX_PHOTO_MB,
+        max_megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
     )
     return [
         Photo(upload.file_id, upload.name, upload.getvalue, rejections.get(upload.file_id))
@@ -189,8 +189,8 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
 def _kept_photos(widget: str) -> _KeptPhotos:
     """Return the photos of a widget. If the page was just opened, first call ``set_aside``."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
-    if kept.arrival != arrivals():
-        kept.arrival = arrivals()
+    if kept.arrival != arrival_count():
+        kept.arrival = arrival_count()
         kept.is_drawn = False
         kept.set_aside()
     return kept

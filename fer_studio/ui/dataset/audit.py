@@ -31,7 +31,7 @@ _MAP = "map"
 
 #: Titles of the findings about near-duplicates, by kind. The cards have these titles until the
 #: search for near-duplicates has ended.
-_NEAR = {
+_NEAR_TITLES = {
     "near_duplicates": "Near-duplicates",
     "near_conflicts": "Near-duplicates with conflicting labels",
     "near_leaks": "Near-leaks: near-duplicates across splits",
@@ -40,7 +40,7 @@ _NEAR = {
 #: because the findings need a model. The card of an available finding shows the first sentence of
 #: the finding's own explanation.
 _EXPLANATIONS = {
-    **dict.fromkeys(_NEAR, "Images that show the same photo, although their pixels differ."),
+    **dict.fromkeys(_NEAR_TITLES, "Images that show the same photo, although their pixels differ."),
     "mislabelled": "Images whose label a model finds improbable, the most doubtful first.",
     "non_faces": "Images on which a model finds no face.",
     _MAP: "All faces as points, close to each other if a model finds them similar.",
@@ -54,7 +54,7 @@ _SEARCH_FAILED = "search failed"
 
 @section
 def show_audit(dataset: LoadedDataset) -> None:
-    """Draw the cards of all findings, or the selected finding."""
+    """Draw the selected finding; if none is selected, the cards of all findings."""
     near, near_status = None, "searching…"
     # The progress bar has its own container, so that the elements below keep their position when
     # the bar disappears. If they moved, the browser would replace them, and lose the focus or a
@@ -94,13 +94,13 @@ def show_audit(dataset: LoadedDataset) -> None:
 
 
 def _show_switch(titles: dict[str, str]) -> None:
-    """Draw the button back to the cards, and the choice of another finding."""
+    """Draw the button back to the cards, and the select box that opens a different finding."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "All findings",
             icon=":material/arrow_back:",
             key="all_findings",
-            on_click=_open,
+            on_click=_open_view,
             args=(_ALL,),
         )
         st.selectbox(
@@ -131,7 +131,7 @@ def _show_cards(
     grid = st.grid(min_column_width=280, border=True)
     for kind, title in titles.items():
         with grid.cell():
-            status = near_status if kind in _NEAR else ""
+            status = near_status if kind in _NEAR_TITLES else ""
             _show_card(dataset, kind, title, status, ready.get(kind))
 
 
@@ -174,7 +174,7 @@ def _show_card(
             key=f"show_{kind}",
             help=f"Show {title}",
             disabled=finding is not None and not len(finding),
-            on_click=_open,
+            on_click=_open_view,
             args=(kind,),
         )
 
@@ -199,7 +199,7 @@ def _show_description(
     st.caption(_EXPLANATIONS[kind] if finding is None else _first_sentence(finding.explanation))
 
 
-def _open(kind: str) -> None:
+def _open_view(kind: str) -> None:
     """Open a finding, the map or the cards; the callback of a button."""
     st.session_state[_FINDING] = kind
 
@@ -219,7 +219,7 @@ def _ready_findings(key: str, _dataset: LoadedDataset) -> dict[str, Finding]:
 def _titles(ready: dict[str, Finding]) -> dict[str, str]:
     """Return the title of every finding, with its counts if they are known."""
     titles = {kind: f"{finding.title}: {_count_text(finding)}" for kind, finding in ready.items()}
-    for kind, title in _NEAR.items():
+    for kind, title in _NEAR_TITLES.items():
         titles.setdefault(kind, title)
     return titles | MODEL_FINDINGS | {_MAP: "Map of the faces"}
 

@@ -32,8 +32,8 @@ _FILTER_KEYS = {"Gallery": "gallery_choice", "Augmentation": "preview_choice"}
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
-#: Orders of the gallery. An order has the measure by which it sorts, and True if the largest value
-#: is first; an order without a measure has None.
+#: Orders of the gallery, by title. The value is the measure to sort by, and True if the largest
+#: value comes first. It is None if the order does not depend on a measure.
 _ORDERS = {
     _SHUFFLED: None,
     _AS_IMPORTED: None,
@@ -47,13 +47,13 @@ _ORDERS = {
     "farthest from class mean first": ("distance", True),
 }
 #: Session key of the number of clicks on "Shuffle". This number is the seed of the random order.
-_SHUFFLES = "browse_shuffles"
+_SHUFFLE_COUNT_KEY = "browse_shuffles"
 #: The option for all classes. No class has an empty name.
 _ALL = ""
 #: Number of augmented variants of the face in the augmentation view.
-_PREVIEWS = 12
-#: Session key of two seeds of the augmentation view: one for the choice of the face, one for its
-#: variants.
+_VARIANT_COUNT = 12
+#: Session key of the two seeds of the augmentation view: that of the choice of a face, and that of
+#: the variants of this face.
 _PREVIEW_SEEDS = "browse_preview_seed"
 
 
@@ -121,7 +121,7 @@ def _show_gallery(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
             width=250,
         )
         if order == _SHUFFLED and st.button("Shuffle", icon=":material/shuffle:", key="shuffle"):
-            st.session_state[_SHUFFLES] = st.session_state.get(_SHUFFLES, 0) + 1
+            st.session_state[_SHUFFLE_COUNT_KEY] = st.session_state.get(_SHUFFLE_COUNT_KEY, 0) + 1
         st.caption(counted(len(rows), "image"), width="content")
     if not len(rows):
         st.info("There is no image of this class in this split.", icon=":material/search_off:")
@@ -164,7 +164,7 @@ def _ordered(
         no measure, the formatter is None.
     """
     if order == _SHUFFLED:
-        generator = np.random.default_rng(st.session_state.get(_SHUFFLES, 0))
+        generator = np.random.default_rng(st.session_state.get(_SHUFFLE_COUNT_KEY, 0))
         return generator.permutation(rows), None
     sorting = _ORDERS[order]
     if sorting is None:
@@ -328,17 +328,17 @@ def _show_augmentation(dataset: LoadedDataset, filters: DeltaGenerator) -> None:
             alt=f"{dataset.faces.names[row]}, as imported",
         )
     with previews:
-        copies = np.repeat(dataset.faces.images[row : row + 1], _PREVIEWS, axis=0)
+        copies = np.repeat(dataset.faces.images[row : row + 1], _VARIANT_COUNT, axis=0)
         variants = augment(copies, config, np.random.default_rng(variant_seed))
         show_faces(
             np.rint(variants * 255).astype(np.uint8),
-            [""] * _PREVIEWS,
-            names=[f"Variant {number} with {recipe}" for number in range(1, _PREVIEWS + 1)],
+            [""] * _VARIANT_COUNT,
+            names=[f"Variant {number} with {recipe}" for number in range(1, _VARIANT_COUNT + 1)],
         )
 
 
 def _augmentations(config: TrainingConfig) -> list[str]:
-    """Return what each augmentation of a recipe does, as the end of "augments images by …"."""
+    """Return a phrase for each augmentation of a recipe; it completes "augments images by …"."""
     descriptions = (
         (config.flip, "mirroring half of them"),
         (config.rotation_degrees, f"rotating by up to {config.rotation_degrees:g}°"),

@@ -25,7 +25,7 @@ from fer_studio.ui.text import plain_text
 
 #: Session key of the name of the dataset that was just deleted.
 _DELETED = "dataset_deleted"
-#: Keeps an error of the deletion until the dialog is drawn again.
+#: Keeps the error of a failed deletion until the next run, which shows it in the dialog.
 _DELETION_ERROR = ErrorKeeper("dataset_not_deleted")
 
 
@@ -36,17 +36,18 @@ def choose_dataset(settings: Settings) -> LoadedDataset | None:
         The selected dataset; None if there is no dataset, or if it cannot be opened. If it is None,
         the page says what to do, or shows the error.
     """
-    finished = collect_finished_import()
+    imported_name = collect_finished_import()
     names = dataset_names(settings)
-    if finished in names:
-        st.session_state["dataset"] = finished
-    deleted = st.session_state.pop(_DELETED, None)
-    if deleted is not None:
+    if imported_name in names:
+        st.session_state["dataset"] = imported_name
+    deleted_name = st.session_state.pop(_DELETED, None)
+    if deleted_name is not None:
         forget("dataset")
-        st.toast(f"{deleted} was deleted.", icon=":material/delete:")
-    # The selection and the state of imports have their own containers, so that the position of the
-    # following elements never changes. Streamlit identifies containers and fragments by their
-    # position: if one moves, the browser replaces it, and a click on it at that moment is lost.
+        st.toast(f"{deleted_name} was deleted.", icon=":material/delete:")
+    # The selection and the state of imports have their own containers, which exist even if they are
+    # empty, so that the elements below always have the same position. Streamlit identifies
+    # containers and fragments by their position: if one moves, the browser replaces it, and a click
+    # on it at that moment is lost.
     # app.css places a closed import form next to the selection, and an open one below it.
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="dataset_choice"

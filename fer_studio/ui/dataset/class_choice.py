@@ -34,12 +34,12 @@ from fer_studio.ui.text import plain_text
 
 CLASS_CHECK = JobKind("class check", Role.EDITOR)
 
-#: Time to wait before the progress of counting is shown. Most sources are counted sooner.
-_WAIT_SECONDS = 0.7
+#: Seconds to wait for the counts before a progress bar is shown. Most sources are counted sooner.
+_PROGRESS_DELAY_SECONDS = 0.7
 #: Maximum number of classes that are listed. A source with many more is probably not divided into
 #: folders of classes.
 _MAX_SHOWN = 60
-_LEFT_OUT = "(leave out)"
+_LEAVE_OUT = "(leave out)"
 _SCHEMES: dict[ClassScheme, str] = {
     "emotions": "Seven emotions",
     "emotions8": "Eight emotions",
@@ -54,15 +54,15 @@ class ImportSource:
     Attributes:
         key: Identifies the content of the source.
         title: The name of the file or folder.
-        stored: Returns a context that provides the path of the source. An upload is stored only
-            within this context.
+        open_path: Returns a context manager that provides the path of the source. An upload is
+            stored on disk only within this context.
         other_splits: If the source is the folder of one split, the names of the folders of other
-            splits next to it; otherwise empty.
+            splits next to it. Empty for all other sources.
     """
 
     key: str
     title: str
-    stored: Callable[[Job], AbstractContextManager[Path]]
+    open_path: Callable[[Job], AbstractContextManager[Path]]
     other_splits: tuple[str, ...] = ()
 
 
@@ -84,9 +84,8 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
     """Draw a field for each folder and each class of a source, to choose what it becomes.
 
     Returns:
-        The choice; None while the classes are counted, if the source cannot be read, if a choice is
-        missing, or if the chosen classes are not possible. If it is None, the page shows the
-        progress or the reason.
+        The choice; None as long as there is no valid choice. The page then shows why: the classes
+        are still being counted, the source cannot be read, or a choice is missing or invalid.
     """
     folder_fields = st.container()
     # This field is drawn in every run, also while the classes are counted, because Streamlit drops
@@ -151,7 +150,11 @@ def _folders_to_choose(source: ImportSource, report: SourceReport) -> tuple[Spli
 def _choose_classes(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassChoice | None:
-    """Draw a field for each class; return the choice, or None if the choice is not possible."""
+    """Draw the fields of all classes, and what becomes of the classes.
+
+    Returns:
+        The choice; None if it is not valid. The page then shows the problem.
+    """
     order = _choose_order(source_classes, scheme, key)
     default_choice = ClassChoice(scheme, order=order)
     choice = ClassChoice(scheme, _choose_changes(source_classes, default_choice, key), order)
@@ -173,7 +176,7 @@ def _choose_classes(
 def _choose_order(
     source_classes: Sequence[SourceClass], scheme: ClassScheme, key: str
 ) -> ClassOrder | None:
-    """If the emotions of the class numbers are not known, draw the selection of their order.
+    """Draw the selection of the order of the class numbers, if their emotions are not known.
 
     Returns:
         The chosen order; None if no order is needed or chosen.
@@ -221,12 +224,12 @@ def _source_report(
     job = job_service().get(CLASS_CHECK, key)
     if job is None:
 
-        def work(job: Job) -> SourceReport:
-            with source.stored(job) as path:
+        def examine(job: Job) -> SourceReport:
+            with source.open_path(job) as path:
                 return examine_source(path, choice, job.report, folder_roles=roles)
 
-        job = start_job(CLASS_CHECK, key, f"Counting the classes of {source.title}", work)
-        job.wait(_WAIT_SECONDS)
+        job = start_job(CLASS_CHECK, key, f"Counting the classes of {source.title}", examine)
+        job.wait(_PROGRESS_DELAY_SECONDS)
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None
@@ -237,23 +240,23 @@ def _source_report(
 def _choose_changes(
     source_classes: Sequence[SourceClass], default_choice: ClassChoice, key: str
 ) -> tuple[tuple[str, str | None], ...]:
-    """Draw a field for each class of the source, to choose the class that it becomes.
+    """Draw one select box for each class of the source, to choose the class that it becomes.
 
     Returns:
         The user's changes to the default choice, as in ``ClassChoice.changes``.
     """
     mapped = with_targets(source_classes, default_choice)
     targets = [source_class.target for source_class in mapped if source_class.target is not None]
-    fixed = default_choice.fixed_classes
+    fixed_classes = default_choice.fixed_classes
     numbered_choice = _with_numbers(default_choice, source_classes)
     unknown_names = set(unknown_numbers(source_classes, numbered_choice))
     order = default_choice.order
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
-    options = [*(fixed or dict.fromkeys(targets)), _LEFT_OUT]
+    options = [*(fixed_classes or dict.fromkeys(targets)), _LEAVE_OUT]
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
         for position, source_class in enumerate(mapped[:_MAX_SHOWN]):
-            default = _LEFT_OUT if source_class.target is None else source_class.target
+            default = _LEAVE_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
                 default = ""  # no option is selected: the user has to choose
             chosen = st.selectbox(
@@ -263,11 +266,13 @@ def _choose_changes(
                 placeholder="Choose",
                 key=f"import_class_{key}_{position}",
                 width=190,
-                accept_new_options=fixed is None,
-                help="What this class becomes. You can enter a new name." if not fixed else None,
+                accept_new_options=fixed_classes is None,
+                help=(
+                    None if fixed_classes else "What this class becomes. You can enter a new name."
+                ),
             )
             if chosen is not None and chosen != default:
-                changes.append((source_class.name, None if chosen == _LEFT_OUT else chosen))
+                changes.append((source_class.name, None if chosen == _LEAVE_OUT else chosen))
     if len(mapped) > _MAX_SHOWN:
         st.caption(f"Only the first {_MAX_SHOWN} of {len(mapped):,} classes are listed.")
     return tuple(changes)

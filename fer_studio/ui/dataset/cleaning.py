@@ -37,7 +37,7 @@ from fer_studio.ui.tables import table_height
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.uploads import read_upload
 
-#: Session key of the last import of decisions: the name of the dataset, and the result.
+#: Session key of the latest import of decisions: the name of the dataset, and the result.
 _IMPORT_RESULT = "curation_import"
 #: Maximum number of faces below the table of decisions.
 _MAX_FACES = 24
@@ -75,20 +75,20 @@ def show_cleaning(dataset: LoadedDataset) -> None:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _applied(
+def _apply_and_count(
     key: str, content_key: tuple[object, ...], _dataset: LoadedDataset, _curation: Curation
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
-    """Return the images after curation, and the number of images by split and class.
+    """Return the images after applying the decisions, and their number by split and class.
 
-    ``key`` and ``content_key`` are only for the cache: they change with the images and the
-    decisions.
+    ``key`` and ``content_key`` are only part of the cache key: they change with the images and with
+    the decisions, so that an outdated result is not used.
     """
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
 
 
 def _show_effect(dataset: LoadedDataset, state: CurationState) -> None:
-    curated, after = _applied(dataset.key, state.file.content_key, dataset, state.curation)
+    curated, after = _apply_and_count(dataset.key, state.file.content_key, dataset, state.curation)
     before = dataset_overview(dataset).counts
     summary = curated.summary
     if summary is None:
@@ -130,7 +130,7 @@ def _show_effect(dataset: LoadedDataset, state: CurationState) -> None:
                 title=f"Images of {split} before and after your decisions",
                 key=f"effect_{split}",
                 file=f"{dataset.name}-{split}-decisions",
-                alt=f"Images of {split} per class, as imported and with your decisions",
+                alt=f"Images of {split} per class, as imported and after applying your decisions",
             )
 
 
@@ -170,8 +170,8 @@ def _show_table(dataset: LoadedDataset, state: CurationState) -> None:
         on_select="rerun",
         selection_mode="multi-row",
         height=table_height(len(matching), maximum=320),
-        # Streamlit stores the positions of the selected rows, so another list needs another key.
-        # The mask makes the hash positive.
+        # Streamlit stores the selection as row numbers, which would select wrong decisions in a
+        # different list. The key therefore changes with the list. The mask makes the hash positive.
         key=f"curation_table_{hash(tuple(entry.identity for entry in matching)) & 0xFFFFFFFF:x}",
         alt="Decisions that match the filters: image, split, decision, reason, source, time",
     )
@@ -251,13 +251,13 @@ def _offer_import(dataset: LoadedDataset) -> None:
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
                     st.session_state[_IMPORT_RESULT] = (dataset.name, result)
-                    # The page is drawn again, because the numbers above have changed.
+                    # The numbers above this form were drawn before the import changed them.
                     st.rerun()
         _show_import_result(dataset)
 
 
 def _show_import_result(dataset: LoadedDataset) -> None:
-    """Draw the result of the last import into this dataset, and the lines that cannot be read."""
+    """Draw the result of the latest import for this dataset, and the lines that cannot be read."""
     name_and_result: tuple[str, CurationImport] | None = st.session_state.get(_IMPORT_RESULT)
     if name_and_result is None or name_and_result[0] != dataset.name:
         return

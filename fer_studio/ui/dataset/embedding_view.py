@@ -150,7 +150,7 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
         SelectedImages(
             dataset,
             tuple(selected_faces(selected, key=gallery_key)),
-            gallery=gallery_key,
+            gallery_key=gallery_key,
             reason="outlier in the map",
             source="map",
         )

@@ -22,8 +22,8 @@ from fer_studio.ui.face_steps import (
     DRAWER_WIDTH,
     ENLARGED_WIDTH,
     enlarged,
-    show_steps,
-    start_at,
+    set_first_face,
+    show_step_buttons,
 )
 from fer_studio.ui.gallery import FaceTexts, OpenFace
 from fer_studio.ui.image_decision import Proposal, offer_decision
@@ -57,7 +57,7 @@ class FaceDrawer:
         """The function that a gallery calls when a face is clicked."""
 
         def open_face(row: int, rows: NDArray[np.intp]) -> None:
-            start_at(rows, row)
+            set_first_face(rows, row)
             _show_face(self, rows)
 
         return open_face
@@ -77,7 +77,7 @@ def face_texts(
         dataset: The dataset.
         state: The decisions about its images.
         caption: Returns the text below the face with a given row; by default, the class.
-        detail: Returns the second line of this text; by default, the split.
+        detail: Returns a second line below this text; by default, the split.
         note: Returns a text to append to the alternative text of the face; by default, nothing.
     """
     colors = class_colors(dataset.faces.classes)
@@ -103,7 +103,7 @@ def face_texts(
 def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
     rerun_if_refused("dataset")
     dataset = drawer.dataset
-    row = show_steps(rows)
+    row = show_step_buttons(rows)
     label = dataset.faces.class_of(row)
     with st.container(horizontal=True, gap="medium"):
         st.image(
@@ -137,14 +137,14 @@ def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
     _show_votes(dataset, row)
     # The prediction is computed only if the expander is open, because a model takes a moment to
     # load.
-    prediction = st.expander(
+    prediction_expander = st.expander(
         "Prediction of the default model",
         icon=":material/psychology:",
         key="face_prediction",
         on_change="rerun",
     )
-    if prediction.open:
-        with prediction:
+    if prediction_expander.open:
+        with prediction_expander:
             _show_prediction(dataset, row)
 
 

@@ -63,8 +63,8 @@ def show_finding(dataset: LoadedDataset, finding: Finding, *, source: str) -> No
         for row, label in zip(matching.rows, matching.suggested, strict=True)
         if label != NO_LABEL
     }
-    # In this finding, a model suggests the labels. In findings about votes, annotators do. Other
-    # findings suggest no labels.
+    # Only the finding "mislabelled" has labels that a model suggests. In the findings about votes,
+    # annotators suggest them; all other findings suggest no labels.
     is_model_suggestion = finding.kind == "mislabelled"
     drawer = FaceDrawer(
         dataset,
@@ -81,7 +81,7 @@ def show_finding(dataset: LoadedDataset, finding: Finding, *, source: str) -> No
         SelectedImages(
             dataset,
             tuple(selected_faces(matching.rows, key=gallery_key)),
-            gallery=gallery_key,
+            gallery_key=gallery_key,
             reason=finding.title,
             source=source,
             suggested=suggested,
@@ -143,11 +143,11 @@ def _count_text(dataset: LoadedDataset, matching: Finding, total: int) -> str:
     """
     counts = matching.counts(dataset.faces)
     splits = ", ".join(f"{counts[split]:,} in {split}" for split in SPLITS if counts[split])
-    images = counted(len(matching), "image")
-    groups = len(matching.groups)
-    if groups:
-        images = f"{counted(groups, 'group')}, {images}"
-    text = f"{images}: {splits}" if splits else images
+    text = counted(len(matching), "image")
+    if matching.groups:
+        text = f"{counted(len(matching.groups), 'group')}, {text}"
+    if splits:
+        text += f": {splits}"
     if len(matching) != total:
         text += f" (of {total:,} found)"
     return f"{text}. Sorted by {matching.score_name}." if matching.score_name else f"{text}."

@@ -11,7 +11,7 @@ from fer_core.dataset.folder_roles import FolderRoles, Role
 from fer_core.dataset.readers.layouts.split_folders import SplitFolder
 from fer_studio.ui.text import plain_text
 
-_LEFT_OUT = "(leave out)"
+_LEAVE_OUT = "(leave out)"
 _CLASS = "a class"
 #: Maximum number of folders with a field. A source with more folders usually has another layout. If
 #: a folder without a field is undecided, the page shows only a warning.
@@ -58,12 +58,12 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
 def _choose_split(folder: SplitFolder, key: str) -> str | None:
     """Draw the field of a folder; return the chosen option, or None if the user has to choose."""
-    options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEFT_OUT]
+    options = [*SPLITS, *([_CLASS] if folder.may_be_class else []), _LEAVE_OUT]
     return st.selectbox(
         plain_text(folder.name) + (f" ({folder.count:,})" if folder.count else ""),
         options,
         # An empty role means that the folder is left out.
-        index=None if folder.role is None else options.index(folder.role or _LEFT_OUT),
+        index=None if folder.role is None else options.index(folder.role or _LEAVE_OUT),
         placeholder="Choose",
         key=key,
         width=190,
@@ -73,6 +73,6 @@ def _choose_split(folder: SplitFolder, key: str) -> str | None:
 
 def _role(chosen: str) -> Role:
     """Return the role for a chosen option, as in ``FolderRoles``: None to leave the folder out."""
-    if chosen == _LEFT_OUT:
+    if chosen == _LEAVE_OUT:
         return None
     return "class" if chosen == _CLASS else chosen  # type: ignore[return-value]

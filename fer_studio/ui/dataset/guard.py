@@ -16,7 +16,7 @@ def section(draw: Callable[[LoadedDataset], None]) -> Callable[[LoadedDataset], 
     """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
     If the dataset was deleted, the section shows only an error. If there are decisions about the
-    dataset, the bar below the section shows their number and a button to undo the last change.
+    dataset, the bar below the section shows their number and a button to undo the latest change.
     """
 
     @functools.wraps(draw)

@@ -39,7 +39,7 @@ from fer_studio.ui.dataset.class_choice import (
 from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.uploads import check_size, file_name
+from fer_studio.ui.uploads import check_size, safe_file_name
 
 #: Maximum size of an uploaded dataset, which the server keeps in memory. FER2013 as a table has
 #: about 300 MB.
@@ -60,53 +60,54 @@ _MISSING_SOURCE = {
     "path": "No path was given; enter the path of an archive, a table or a folder.",
 }
 #: Session key of the job of this session's import.
-_STARTED = "dataset_import_started"
-#: Session key of the ``ImportNotice`` about this session's last import.
+_OWN_JOB = "dataset_import_started"
+#: Session key of the ``ImportNotice`` about this session's latest import.
 _NOTICE = "dataset_import_notice"
-#: Session key of the number of the current upload field. A new number replaces the field by an
-#: empty one.
+#: Session key of the number of the current upload field, which is part of its widget key. A new
+#: number creates a new, empty field.
 _UPLOADER = "dataset_upload_round"
-#: Session state: the page showed the classes of one source in its last run; this is the
-#: ``ImportSource.key`` of that source. None if the page showed no valid choice of classes.
+#: Session key of the ``ImportSource.key`` of the source whose classes the previous run of the page
+#: showed; None if it showed no valid choice of classes.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
 
 @dataclass(frozen=True)
 class ImportNotice:
-    """The result of the last import of this session.
+    """The result of the latest import of this session.
 
     Attributes:
         name: The name of the new dataset; if nothing was imported, the name that was requested.
-        images: The number of imported images.
-        skipped: The number of files or rows that were skipped.
-        groups: How images were grouped for the splits that the import created; None if the source
-            had all splits.
+        image_count: The number of imported images.
+        skipped_count: The number of files or rows that were skipped.
+        split_groups: How images were grouped for the splits that the import created; None if the
+            source had all splits.
         error: Why nothing was imported; None if the import succeeded.
         notes: Sentences about how the source was read.
     """
 
     name: str
-    images: int
-    skipped: int
-    groups: SplitGroups | None = None
+    image_count: int
+    skipped_count: int
+    split_groups: SplitGroups | None = None
     error: str | None = None
     notes: tuple[str, ...] = ()
 
 
 def collect_finished_import() -> str | None:
-    """Return the name of the dataset that this session's import has created since the last call.
+    """Return the name of the new dataset if an import of this session has just succeeded.
 
     The result of the import is stored for ``show_import_state``.
 
     Returns:
-        The name; None if no import has ended since the last call, or if it failed or was stopped.
+        The name, once for each import; None if no import has ended since the previous call of this
+        function, or if the import failed or was stopped.
     """
-    # The session stores the job instead of its key. The key is the name of the dataset, and another
-    # session may have started an import with the same name meanwhile.
-    job: Job | None = st.session_state.get(_STARTED)
+    # The session stores the job instead of its key. The key is the name of the dataset, and in the
+    # meantime a second session may have started an import under this name.
+    job: Job | None = st.session_state.get(_OWN_JOB)
     if job is None or not job.is_finished:
         return None
-    del st.session_state[_STARTED]
+    del st.session_state[_OWN_JOB]
     if job.was_cancelled:
         st.toast("The import was stopped; nothing was stored.", icon=":material/stop_circle:")
         return None
@@ -122,8 +123,8 @@ def collect_finished_import() -> str | None:
 
 
 def show_import_state() -> None:
-    """Draw running imports of all sessions, and the result of this session's last import."""
-    own_job: Job | None = st.session_state.get(_STARTED)
+    """Draw running imports of all sessions, and the result of this session's latest import."""
+    own_job: Job | None = st.session_state.get(_OWN_JOB)
     other_jobs = [job for job in job_service().unfinished(IMPORT) if job is not own_job]
     if own_job is not None:
         show_progress(own_job, stop_key="stop_import")
@@ -135,13 +136,13 @@ def show_import_state() -> None:
     if notice.error is not None:
         show_error(notice.error)
         return
-    text = f"**{plain_text(notice.name)}** was imported: {counted(notice.images, 'image')}"
-    groups = notice.groups
-    if notice.skipped:
+    text = f"**{plain_text(notice.name)}** was imported: {counted(notice.image_count, 'image')}"
+    groups = notice.split_groups
+    if notice.skipped_count:
         skipped = (
             "1 file or row was skipped"
-            if notice.skipped == 1
-            else f"{notice.skipped:,} files or rows were skipped"
+            if notice.skipped_count == 1
+            else f"{notice.skipped_count:,} files or rows were skipped"
         )
         st.warning(
             f"{text}; {skipped}. The overview below lists the reasons.",
@@ -158,7 +159,7 @@ def show_import_state() -> None:
 
 
 def forget_notice() -> None:
-    """Hide the result of the last import; called when the user does something else."""
+    """Hide the result of the latest import; called when the user begins a different action."""
     st.session_state.pop(_NOTICE, None)
 
 
@@ -190,7 +191,7 @@ def show_import(settings: Settings) -> None:
     # The classes have their own container, so that the fields below keep their position while the
     # classes are counted.
     class_container = st.container()
-    name, split_values = _shared_fields("")
+    name, split_values = _common_fields("")
     choice = None
     if source is not None:
         with class_container:
@@ -203,7 +204,8 @@ def show_import(settings: Settings) -> None:
         disabled=source is not None and choice is None,
     )
     # If the user enters a path and then clicks on "Import", the path and the click arrive together,
-    # before the page has shown the classes. In this case, a second click is required.
+    # before the page has shown the classes of the source. The user then has to check these classes
+    # and click a second time.
     shown_source = st.session_state.get(_SHOWN_SOURCE)
     st.session_state[_SHOWN_SOURCE] = None if choice is None or not source else source.key
     if not is_pressed:
@@ -219,7 +221,8 @@ def show_import(settings: Settings) -> None:
             raise InputError(_MISSING_SOURCE[kind])
         _start_import(source, name, SplitChoice(*split_values), choice, settings)
     except InputError as error:
-        # The error is stored, so that it stays if the end of another import redraws the page.
+        # The error is stored, because the end of an import in a second session can redraw the page
+        # at any time, and the error should stay visible.
         st.session_state[_NOTICE] = ImportNotice(name, 0, 0, error=str(error))
         st.rerun()
 
@@ -241,7 +244,7 @@ def _choose_classes(source: ImportSource, name: str, settings: Settings) -> Impo
 def _offer_kaggle(settings: Settings) -> None:
     with st.form("import_form", border=False):
         token = _token_field()
-        name, split_values = _shared_fields("fer2013")
+        name, split_values = _common_fields("fer2013")
         is_pressed = st.form_submit_button(
             "Download and import", type="primary", icon=":material/input:", key="import_start"
         )
@@ -270,8 +273,8 @@ def use_demo(settings: Settings) -> None:
 def _upload_field() -> UploadedFile | None:
     return st.file_uploader(
         "Archive or table",
-        # The suffix only decides whether a file can be uploaded. After that, the reader recognizes
-        # the content, and explains what is wrong with a file that it cannot read.
+        # The suffix decides only whether a file can be uploaded. The reader recognizes the format
+        # by the content, and explains what is wrong with a file that it cannot read.
         type=[*_ARCHIVE_TYPES, "parquet", "csv", "tsv", "txt"],
         max_upload_size=MAX_UPLOAD_MB,
         key=f"import_upload_{st.session_state.get(_UPLOADER, 0)}",
@@ -309,7 +312,7 @@ def _token_field() -> str:
     return token.strip()
 
 
-def _shared_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
+def _common_fields(default_name: str) -> tuple[str, tuple[float, float, int]]:
     """Draw the fields that imports from an upload, a path and Kaggle have in common.
 
     Args:
@@ -398,18 +401,18 @@ def _upload_source(upload: UploadedFile | None, settings: Settings) -> ImportSou
     check_size(upload, MAX_UPLOAD_MB)
 
     @contextmanager
-    def stored(job: Job) -> Iterator[Path]:
+    def open_path(job: Job) -> Iterator[Path]:
         with (
             os_errors_as_input_errors(f"The upload cannot be stored in {settings.data_root}"),
             _upload_folder(settings.data_root) as folder,
         ):
-            path = folder / file_name(upload.name)
+            path = folder / safe_file_name(upload.name)
             job.set_note("storing the upload")
             with path.open("wb") as file:
                 file.write(upload.getbuffer())
             yield path
 
-    return ImportSource(f"upload {upload.file_id}", upload.name, stored)
+    return ImportSource(f"upload {upload.file_id}", upload.name, open_path)
 
 
 def _path_source(text: str, settings: Settings) -> ImportSource | None:
@@ -428,11 +431,11 @@ def _path_source(text: str, settings: Settings) -> ImportSource | None:
     status = path.stat()
 
     @contextmanager
-    def stored(_job: Job) -> Iterator[Path]:
+    def open_path(_job: Job) -> Iterator[Path]:
         yield path
 
     key = f"{path} {status.st_mtime_ns} {status.st_size}"
-    return ImportSource(key, path.name, stored, other_splits(path, roots))
+    return ImportSource(key, path.name, open_path, other_splits(path, roots))
 
 
 def _start_import(
@@ -444,9 +447,9 @@ def _start_import(
 ) -> None:
     new_name = _checked_name(name, source.title, settings)
 
-    def work(job: Job) -> ImportNotice:
-        with source.stored(job) as path:
-            return _notice(
+    def import_source(job: Job) -> ImportNotice:
+        with source.open_path(job) as path:
+            return _success_notice(
                 import_dataset(
                     path,
                     settings,
@@ -458,13 +461,14 @@ def _start_import(
                 )
             )
 
-    _start(new_name, f"Importing {source.title}", work)
+    _start(new_name, f"Importing {source.title}", import_source)
 
 
 def _import_roots(settings: Settings) -> tuple[Path, ...]:
     """Return the folders from which this page may import.
 
-    If the app is not private, ``Downloads`` is one of these folders only if it is configured.
+    In a private app (see ``is_private``), the folder ``Downloads`` is included by default. In all
+    other apps, it is included only if it is configured.
     """
     return settings.import_roots if is_private() else settings.import_roots_if_shared
 
@@ -484,11 +488,11 @@ def _upload_folder(root: Path) -> Iterator[Path]:
 def _start_kaggle(token: str, name: str, split_choice: SplitChoice, settings: Settings) -> None:
     new_name = _checked_name(name, "fer2013", settings)
 
-    def work(job: Job) -> ImportNotice:
+    def download(job: Job) -> ImportNotice:
         def report_bytes(size: int) -> None:
             job.set_note(f"{size / 1e6:.0f} MB so far" if size else "waiting for Kaggle")
 
-        return _notice(
+        return _success_notice(
             import_from_kaggle(
                 settings,
                 name=new_name,
@@ -499,10 +503,10 @@ def _start_kaggle(token: str, name: str, split_choice: SplitChoice, settings: Se
             )
         )
 
-    _start(new_name, f"Downloading {KAGGLE_HANDLE} from Kaggle", work)
+    _start(new_name, f"Downloading {KAGGLE_HANDLE} from Kaggle", download)
 
 
-def _notice(imported: tuple[str, FaceSet]) -> ImportNotice:
+def _success_notice(imported: tuple[str, FaceSet]) -> ImportNotice:
     """Return the notice about a successful import.
 
     Args:
@@ -530,16 +534,16 @@ def _checked_name(name: str, file: str, settings: Settings) -> str:
     return new_name
 
 
-def _start(name: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
+def _start(name: str, title: str, task: Callable[[Job], ImportNotice]) -> None:
     """Start the job of an import, and redraw the page.
 
     Args:
         name: The name of the new dataset; the key of the job.
         title: The title of the job.
-        work: Imports the dataset.
+        task: Imports the dataset; the function that the job runs.
 
     Raises:
-        InputError: The visitor is not an editor, or another import uses the name.
+        InputError: The visitor is not an editor, or an import with this name is already running.
     """
     require_editor()
     running = job_service().get(IMPORT, name)
@@ -547,5 +551,5 @@ def _start(name: str, title: str, work: Callable[[Job], ImportNotice]) -> None:
         raise InputError(
             f"{name!r} is already being imported; wait until it is done, or choose another name."
         )
-    st.session_state[_STARTED] = start_job(IMPORT, name, title, work)
+    st.session_state[_OWN_JOB] = start_job(IMPORT, name, title, task)
     st.rerun()

@@ -33,13 +33,13 @@ def near_result(dataset: LoadedDataset) -> NearResult | None:
     """
     key = (dataset.key, str(dataset.folder))
 
-    def work(job: Job) -> NearResult:
+    def search(job: Job) -> NearResult:
         duplicates = cached_near_duplicates(dataset.faces, dataset.folder, job.report)
         return NearResult(duplicates, near_findings(dataset.faces, duplicates))
 
     job = job_service().get(NEAR_DUPLICATES, key)
     if job is None:
-        job = start_job(NEAR_DUPLICATES, key, "Searching for near-duplicates", work)
+        job = start_job(NEAR_DUPLICATES, key, "Searching for near-duplicates", search)
     if not job.is_finished:
         show_progress(job, stop_key=None)
         return None

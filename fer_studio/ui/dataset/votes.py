@@ -123,13 +123,16 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
         width=180,
     )
     rows = faces.rows(split)
-    voted = rows[votes.has_votes[rows]]
+    voted_rows = rows[votes.has_votes[rows]]
     with st.container(horizontal=True):
         st.metric(
-            "Images with votes", f"{len(voted):,} of {len(rows):,}", border=True, height="stretch"
+            "Images with votes",
+            f"{len(voted_rows):,} of {len(rows):,}",
+            border=True,
+            height="stretch",
         )
-        if len(voted):
-            agreeing = np.mean(votes.plurality[voted] == faces.labels[voted])
+        if len(voted_rows):
+            agreeing = np.mean(votes.plurality[voted_rows] == faces.labels[voted_rows])
             st.metric(
                 "Label is the most frequent answer",
                 f"{100 * agreeing:.1f} %",
@@ -140,7 +143,7 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
             )
             st.metric(
                 "Annotator agreement",
-                f"{100 * float(np.nanmean(votes.agreement[voted])):.0f} %",
+                f"{100 * float(np.nanmean(votes.agreement[voted_rows])):.0f} %",
                 border=True,
                 height="stretch",
                 help="Share of the annotators who gave the most frequent answer to an image, "
@@ -163,7 +166,7 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
         )
     explanation.markdown(
         "If annotators and labels disagree, a prediction of what people see counts as wrong. "
-        "A model cannot learn a class with a short bar well from these labels."
+        "If the bar of a class is short, a model cannot learn this class well from these labels."
     )
 
 
@@ -187,7 +190,7 @@ def _show_distributions(dataset: LoadedDataset, votes: Votes) -> None:
             width=260,
         )
     rows = np.flatnonzero(votes.has_votes)
-    # The split that is selected above the metrics.
+    # The select box above the metrics also filters these faces.
     split = st.session_state.get("votes_split", "all")
     if split != "all":
         rows = rows[faces.splits[rows] == SPLITS.index(split)]

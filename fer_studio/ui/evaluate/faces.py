@@ -123,7 +123,7 @@ def _choose_several(
         SelectedImages(
             dataset,
             tuple(selected_faces(dataset_rows[positions], key=key)),
-            gallery=key,
+            gallery_key=key,
             reason=f"predicted by {evaluation.bundle.name}",
             source=SOURCE,
             suggested={

@@ -13,7 +13,7 @@ from fer_studio.ui.bars import show_probability_chart, show_vote_chart
 from fer_studio.ui.evaluate.evaluations import LoadedEvaluation
 from fer_studio.ui.evaluate.image_findings import findings_of, votes_of
 from fer_studio.ui.explained_face import show_explained_face
-from fer_studio.ui.face_steps import DRAWER_WIDTH, show_steps, start_at
+from fer_studio.ui.face_steps import DRAWER_WIDTH, set_first_face, show_step_buttons
 from fer_studio.ui.image_decision import Proposal, offer_decision
 from fer_studio.ui.text import plain_text
 
@@ -29,7 +29,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
         positions: The images to step through, as positions in the result.
         position: The image to show first; one of ``positions``.
     """
-    start_at(positions, position)
+    set_first_face(positions, position)
     _show_image(evaluation, positions)
 
 
@@ -44,7 +44,7 @@ def open_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp], positi
 def _show_image(evaluation: LoadedEvaluation, positions: NDArray[np.intp]) -> None:
     rerun_if_refused("evaluate")
     result = evaluation.result
-    position = show_steps(positions)
+    position = show_step_buttons(positions)
     _show_prediction(evaluation, position)
     show_explained_face(
         evaluation.bundle,

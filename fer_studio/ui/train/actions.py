@@ -1,4 +1,4 @@
-"""The actions on a run: control, continue, name and delete it, and use its model."""
+"""The actions on a run: control, continue, rename and delete it, and use its model."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from fer_studio.ui.train.configure import MAX_RUN_NAME, MAX_RUN_NOTE, config_as_
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.model_links import show_model_links
-from fer_studio.ui.train.starting import start_text
+from fer_studio.ui.train.starting import starting_model_text
 from fer_studio.ui.train.views import RUN
 
 #: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
@@ -48,9 +48,8 @@ _MAX_MODEL_NAME = 64
 def show_actions(run: RunSummary, settings: Settings) -> None:
     """Draw a row with the actions that the run's state allows.
 
-    These are at most two buttons and the menu "More"; a pending run has no menu.
-
-    The buttons have icons, "Continue…" and "More" have none, so that all fit in a row on a phone.
+    The row has at most two buttons and the menu "More"; a pending run has no menu. "Continue…" and
+    "More" have no icons, so that the whole row fits on a phone.
     """
     folder = RunFolder(run.path)
     if run.is_active:
@@ -73,15 +72,15 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             help="Ends after the current step and keeps the best epoch so far as a model.",
         )
     elif run.has_bundle and run.state != "queued":
-        _show_use_as_default(run, settings)
+        _offer_use_as_default(run, settings)
     if run.can_continue:
-        _show_continue(run, settings)
+        _offer_continuation(run, settings)
     if run.state == "queued":
-        _show_reuse(run)
+        _offer_reuse(run)
         return
     with st.popover("More", key="more_actions"):
         if run.config is not None:
-            _show_reuse(run)
+            _offer_reuse(run)
             st.divider()
         if run.is_active:
             st.markdown(
@@ -90,10 +89,10 @@ def show_actions(run: RunSummary, settings: Settings) -> None:
             )
             _button("Kill now", "kill", ":material/dangerous:", lambda: _kill(folder, settings))
         else:
-            _show_delete(run, settings)
+            _offer_deletion(run, settings)
 
 
-def _show_use_as_default(run: RunSummary, settings: Settings) -> None:
+def _offer_use_as_default(run: RunSummary, settings: Settings) -> None:
     is_default = default_bundle_name(settings) == run.id
     st.button(
         "Default model" if is_default else "Use as default",
@@ -109,7 +108,7 @@ def _show_use_as_default(run: RunSummary, settings: Settings) -> None:
     )
 
 
-def _show_reuse(run: RunSummary) -> None:
+def _offer_reuse(run: RunSummary) -> None:
     st.button(
         "Reuse settings",
         key="reuse_settings",
@@ -120,7 +119,7 @@ def _show_reuse(run: RunSummary) -> None:
     )
 
 
-def _show_delete(run: RunSummary, settings: Settings) -> None:
+def _offer_deletion(run: RunSummary, settings: Settings) -> None:
     is_default = is_default_model(RunFolder(run.path), settings)
     st.markdown(
         "The default model is in this run's folder: publish a copy as the default, or choose "
@@ -167,19 +166,19 @@ def _delete(run: RunSummary, settings: Settings) -> None:
     run_action(delete, f"{run.title} was deleted.")
 
 
-def _show_continue(run: RunSummary, settings: Settings) -> None:
+def _offer_continuation(run: RunSummary, settings: Settings) -> None:
     is_finished = run.state == "finished"
     with st.popover("Continue…", key="continue_popover"):
         st.markdown(
             f"Continues after epoch {run.epoch:,} with the saved optimizer state. Runs that are "
             "already pending start first."
         )
-        key = f"continue_epochs_{run.id}"
+        epochs_key = f"continue_epochs_{run.id}"
         st.number_input(
             "Total epochs",
             value=run.epochs + 10 if is_finished else run.epochs,
             step=1,
-            key=key,
+            key=epochs_key,
             help="A learning rate schedule that depends on the total, such as cosine, is stretched "
             "to the new total. Early stopping is switched off if it ended the run.",
         )
@@ -188,12 +187,12 @@ def _show_continue(run: RunSummary, settings: Settings) -> None:
             key="continue",
             icon=":material/play_arrow:",
             on_click=_continue,
-            args=(run, key, settings),
+            args=(run, epochs_key, settings),
         )
 
 
-def _continue(run: RunSummary, key: str, settings: Settings) -> None:
-    epochs = st.session_state.get(key)
+def _continue(run: RunSummary, epochs_key: str, settings: Settings) -> None:
+    epochs = st.session_state.get(epochs_key)
     if epochs is None:
         keep_error("The number of epochs is missing; enter one.")
         return
@@ -237,7 +236,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         f"Recipe **{plain_text(run.recipe)}** on **{plain_text(run.data)}**, seed {run.seed}."
     )
     if run.start is not None:
-        st.markdown(start_text(run.start))
+        st.markdown(starting_model_text(run.start))
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
         st.caption("The recipe no longer exists; the run contains all its settings.")
@@ -285,10 +284,10 @@ def show_model(run: RunSummary, settings: Settings) -> None:
             # that row would not update the text above. The button is therefore drawn here. For
             # other runs, it is drawn in the row of actions.
             if run.is_active or run.state == "queued":
-                _show_use_as_default(run, settings)
+                _offer_use_as_default(run, settings)
             show_model_links(run.id)
             with st.popover("Publish…", icon=":material/publish:", key="publish_popover"):
-                _show_publish(run, settings)
+                _offer_publication(run, settings)
 
 
 def _model_metrics(run: RunSummary, record: BundleRecord) -> str:
@@ -317,10 +316,12 @@ def _three_digits(value: object) -> str:
     return f"{value:.3f}" if isinstance(value, (int, float)) else "-"
 
 
-def _show_publish(run: RunSummary, settings: Settings) -> None:
+def _offer_publication(run: RunSummary, settings: Settings) -> None:
     st.markdown("Copies the model to `models/`. The copy remains if the run is deleted.")
-    key = f"publish_name_{run.id}"
-    st.text_input("Model name", value=run.id[:_MAX_MODEL_NAME], key=key, max_chars=_MAX_MODEL_NAME)
+    name_key = f"publish_name_{run.id}"
+    st.text_input(
+        "Model name", value=run.id[:_MAX_MODEL_NAME], key=name_key, max_chars=_MAX_MODEL_NAME
+    )
     default_key = f"publish_default_{run.id}"
     st.toggle("Make it the default model", key=default_key)
     st.button(
@@ -328,12 +329,12 @@ def _show_publish(run: RunSummary, settings: Settings) -> None:
         key="publish",
         icon=":material/publish:",
         on_click=_publish,
-        args=(run, key, default_key, settings),
+        args=(run, name_key, default_key, settings),
     )
 
 
-def _publish(run: RunSummary, key: str, default_key: str, settings: Settings) -> None:
-    name = (st.session_state.get(key) or "").strip()
+def _publish(run: RunSummary, name_key: str, default_key: str, settings: Settings) -> None:
+    name = (st.session_state.get(name_key) or "").strip()
 
     def publish() -> None:
         check_name_is_free(name, settings)

@@ -53,7 +53,7 @@ _GROUPED_CAPTION = (
 
 
 def show_compare(settings: Settings) -> None:
-    """Draw the section."""
+    """Draw the section "Compare"."""
     runs = list_runs(settings)
     if not runs:
         show_no_runs(
@@ -62,15 +62,15 @@ def show_compare(settings: Settings) -> None:
         )
         return
     matching_runs, is_grouped = _filter_runs(runs)
-    default_model = default_bundle_name(settings)
+    default_model_name = default_bundle_name(settings)
     if is_grouped:
-        groups = sorted(seed_groups(matching_runs), key=_rank, reverse=True)
+        groups = sorted(seed_groups(matching_runs), key=_sort_key, reverse=True)
         rows = [_group_row(group) for group in groups]
     else:
-        matching_runs.sort(key=lambda run: _rank(SeedGroup((run,))), reverse=True)
+        matching_runs.sort(key=lambda run: _sort_key(SeedGroup((run,))), reverse=True)
         groups = [SeedGroup((run,)) for run in matching_runs]
         titles = run_titles(matching_runs)
-        rows = [_row(run, titles[run.id], default_model) for run in matching_runs]
+        rows = [_row(run, titles[run.id], default_model_name) for run in matching_runs]
     selected = _choose_rows(groups, rows)
     # With this key, app.css reserves the space of the row on a phone.
     key = "compare_style" if selected else None
@@ -95,12 +95,12 @@ def show_compare(settings: Settings) -> None:
         _show_differences([group.runs[0] for group in selected])
 
 
-def _rank(group: SeedGroup) -> tuple[bool, float]:
+def _sort_key(group: SeedGroup) -> tuple[bool, float]:
     """Return the sort key of a row, for a descending order.
 
     Active runs come first, the newest at the top. The other runs follow, the most accurate first.
-    The accuracy of an active run is ignored because it changes with each epoch: the table could get
-    another order just before a click on it, and the click would have no effect.
+    The accuracy of an active run is ignored, because it changes with each epoch. It could reorder
+    the table just before a click on a row, and the click would have no effect.
     """
     is_active = any(run.is_active for run in group.runs)
     return is_active, 0.0 if is_active else _accuracy(group)
@@ -156,20 +156,20 @@ def _searched_text(run: RunSummary) -> str:
     return " ".join((run.id, run.name, run.recipe, run.data, run.study or "", run.note)).lower()
 
 
-def _row(run: RunSummary, title: str, default_model: str | None) -> dict[str, Any]:
+def _row(run: RunSummary, title: str, default_model_name: str | None) -> dict[str, Any]:
     """Return the cells of a run by column.
 
     Args:
         run: The run.
         title: The title of the run.
-        default_model: The name of the default model. If this is the model of a run, its name is the
-            ID of the run.
+        default_model_name: The name of the default model. The model of a run has the ID of the run
+            as its name.
     """
     epochs = read_run_epochs(run.path)
     return {
-        "Run": title + (" ★" if run.id == default_model else ""),
+        "Run": title + (" ★" if run.id == default_model_name else ""),
         "State": run.state,
-        "By epoch": sparkline([epoch.validation_accuracy for epoch in epochs]),
+        "By epoch": sparkline_values([epoch.validation_accuracy for epoch in epochs]),
         "Accuracy": _percent(run.validation_accuracy),
         "Macro F1": run.macro_f1,
         "Best epoch": run.best_epoch,
@@ -195,7 +195,7 @@ def _group_row(group: SeedGroup) -> dict[str, Any]:
     return {
         "Runs": group.title,
         "Seeds": len(group.runs),
-        "By epoch": sparkline([spread.mean for spread in spreads]),
+        "By epoch": sparkline_values([spread.mean for spread in spreads]),
         "Accuracy": None if accuracy is None else _percent(accuracy.mean),
         "± SD": None if accuracy is None else _percent(accuracy.deviation),
         "Macro F1": None if macro_f1 is None else macro_f1.mean,
@@ -212,7 +212,7 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def sparkline(accuracies: Sequence[float]) -> list[float]:
+def sparkline_values(accuracies: Sequence[float]) -> list[float]:
     """Return at most 40 of the accuracies, in percent: evenly spaced, the first and last included.
 
     Args:
@@ -221,10 +221,10 @@ def sparkline(accuracies: Sequence[float]) -> list[float]:
     last = len(accuracies) - 1
     if last < _SPARKLINE_POINTS:
         return [100 * value for value in accuracies]
-    positions = (
+    indices = (
         round(number * last / (_SPARKLINE_POINTS - 1)) for number in range(_SPARKLINE_POINTS)
     )
-    return [100 * accuracies[position] for position in positions]
+    return [100 * accuracies[index] for index in indices]
 
 
 def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[SeedGroup]:
@@ -358,8 +358,8 @@ def _show_curves(
     if is_grouped:
         figure = grouped_curves(curves, metric_name, **options)
     else:
-        single = {title: runs[0] for title, runs in curves.items()}
-        figure = compared_curves(single, metric_name, **options)
+        epochs_by_title = {title: runs[0] for title, runs in curves.items()}
+        figure = compared_curves(epochs_by_title, metric_name, **options)
     title = COMPARED_METRICS[metric_name][0]
     show_chart(
         figure,
@@ -401,7 +401,7 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
     texts_by_label = {
         "Recipe": [run.recipe for run in runs],
         "Dataset": [run.data for run in runs],
-        "Start from": [_start_text(run) for run in runs],
+        "Start from": [_starting_model_text(run) for run in runs],
     } | {
         entry.label: [format_value(getattr(run.config, entry.name)) for run in runs]
         for entry in setting_fields()
@@ -413,8 +413,8 @@ def difference_rows(runs: list[RunSummary]) -> list[dict[str, str]]:
     ]
 
 
-def _start_text(run: RunSummary) -> str:
-    """Return the name of the model that a run starts from, and its last frozen stage."""
+def _starting_model_text(run: RunSummary) -> str:
+    """Return the name of the starting model of a run, and the last frozen stage."""
     if run.start is None:
         return "random weights"
     frozen = "" if run.start.freeze is None else f", frozen up to {run.start.freeze}"

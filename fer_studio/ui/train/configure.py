@@ -39,10 +39,10 @@ from fer_studio.ui.train.draft import (
     CheckedDraft,
     Draft,
     change_recipe,
-    checked,
+    check_values,
     chosen_recipe,
-    current_draft,
     load_config,
+    update_current_draft,
 )
 from fer_studio.ui.train.estimates import show_estimate
 from fer_studio.ui.train.fields import (
@@ -57,14 +57,14 @@ from fer_studio.ui.train.fields import (
 )
 from fer_studio.ui.train.formatting import format_value
 from fer_studio.ui.train.starting import (
-    FREEZE,
-    START,
+    LAST_FROZEN_STAGE,
+    STARTING_MODEL,
     adapt_draft,
     base_config,
     can_start_from,
-    choose_start,
-    selected_freeze,
-    selected_start,
+    choose_starting_model,
+    selected_last_frozen_stage,
+    selected_starting_model,
 )
 from fer_studio.ui.train.views import NEW_TRAINING, VIEW, open_run
 from fer_studio.ui.uploads import read_upload
@@ -89,16 +89,17 @@ _UPLOAD, _UPLOAD_COUNT = "config_upload", "config_upload_count"
 #: or False for failure, and the message.
 _LOAD_MESSAGE = "load_message"
 
-#: The error of the last attempt to start a training.
+#: Keeps the error of a failed attempt to start a training until the form shows it.
 _START_ERROR = ErrorKeeper("start_error")
 
 
 def show_configure(settings: Settings) -> None:
-    """Draw the section."""
-    # The draft is checked before the first widget is drawn. The page can then be drawn from top to
-    # bottom, and nothing moves while it is loading.
-    draft = current_draft()
-    result = checked(draft.values)
+    """Draw the section "New training"."""
+    # The draft is checked before the first widget is drawn, because the upper elements, such as the
+    # number of images, already need the result. If they were drawn later, the elements below them
+    # would move while the page is loading.
+    draft = update_current_draft()
+    result = check_values(draft.values)
     base = base_config(draft.recipe, settings)
     form, summary = st.columns([3, 2], gap="large")
     with form:
@@ -117,7 +118,7 @@ def show_configure(settings: Settings) -> None:
         with st.container(border=True):
             card_title("Recipe")
             _choose_recipe(draft)
-            choose_start(settings)
+            choose_starting_model(settings)
         if is_advanced:
             with st.container(border=True):
                 show_groups(draft, base, result.problems)
@@ -134,9 +135,9 @@ def show_configure(settings: Settings) -> None:
                 _show_difference(draft, result.config, base)
         with st.container():
             if result.config is not None and dataset is not None:
-                freeze = selected_freeze(result.config.architecture)
+                freeze = selected_last_frozen_stage(result.config.architecture)
                 show_estimate(result.config, freeze, dataset, settings)
-        _show_start(dataset, result.config, settings)
+        _show_start_controls(dataset, result.config, settings)
 
 
 def _show_problems(result: CheckedDraft) -> None:
@@ -155,7 +156,7 @@ def _show_problems(result: CheckedDraft) -> None:
 
 
 def _choose_recipe(draft: Draft) -> None:
-    """Draw the select box, the settings next to it, and the description of the recipe."""
+    """Draw the select box of the recipe, the settings next to it, and the recipe's description."""
     set_widget_value(RECIPE, chosen_recipe())
     recipe_column, epochs_column = st.columns([3, 2])
     with recipe_column:
@@ -192,7 +193,7 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
     """
     differences = config_difference(base, config)
     if not differences:
-        adapted = f", adapted to {plain_text(draft.start)}" if draft.start else ""
+        adapted = f", adapted to {plain_text(draft.starting_model)}" if draft.starting_model else ""
         st.caption(f"Same settings as the recipe {draft.recipe}{adapted}, seed {config.seed}.")
         return
     st.markdown(f"**{counted(len(differences), 'setting')} changed from the recipe**")
@@ -215,7 +216,7 @@ def _show_difference(draft: Draft, config: TrainingConfig, base: TrainingConfig)
         type="tertiary",
         icon=":material/undo:",
         on_click=load_config,
-        args=(base, draft.recipe, draft.start),
+        args=(base, draft.recipe, draft.starting_model),
     )
 
 
@@ -246,7 +247,7 @@ def _show_text(config: TrainingConfig | None, draft: Draft) -> None:
                 icon=":material/download:",
             )
             st.code(text, language="json", height=260)
-        # After each upload, a new key replaces the uploader by an empty one.
+        # After each upload, the key changes, which creates a new, empty uploader.
         key = f"{_UPLOAD}_{st.session_state.setdefault(_UPLOAD_COUNT, 0)}"
         st.file_uploader(
             "Load a configuration (JSON)",
@@ -312,8 +313,9 @@ def _load_upload(key: str) -> None:
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    # The starting model stays, but does not change the learning rate and architecture of the file.
-    load_config(config, recipe, st.session_state.get(START) or "")
+    # The chosen starting model stays. The settings of the file are not adapted to it: they keep
+    # their learning rate and architecture.
+    load_config(config, recipe, st.session_state.get(STARTING_MODEL) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
 
@@ -324,10 +326,10 @@ def reuse_settings(run: RunSummary) -> None:
     """
     if run.config is None:
         return
-    start = "" if run.start is None else run.start.model
-    load_config(run.config, run.recipe, start)
-    st.session_state[START] = start
-    st.session_state[FREEZE] = "" if run.start is None else run.start.freeze or ""
+    starting_model = "" if run.start is None else run.start.model
+    load_config(run.config, run.recipe, starting_model)
+    st.session_state[STARTING_MODEL] = starting_model
+    st.session_state[LAST_FROZEN_STAGE] = "" if run.start is None else run.start.freeze or ""
     st.session_state[DATASET] = run.data
     st.session_state[VIEW] = NEW_TRAINING
     message = f"The form now shows the settings of {run.title}."
@@ -335,8 +337,10 @@ def reuse_settings(run: RunSummary) -> None:
         message += f" Its recipe {run.recipe} no longer exists."
     if run.data != DEMO_NAME and run.data not in dataset_names(load_settings()):
         message += f" Its dataset {run.data} is not imported: choose another one."
-    if start and not can_start_from(start, load_settings()):
-        message += f" Its starting model {start} can no longer be used: choose another one."
+    if starting_model and not can_start_from(starting_model, load_settings()):
+        message += (
+            f" Its starting model {starting_model} can no longer be used: choose another one."
+        )
     st.session_state[_LOAD_MESSAGE] = (True, message)
 
 
@@ -349,9 +353,10 @@ def _show_load_message() -> None:
         st.error(plain_text(message), icon=":material/error:")
 
 
-def _show_start(
+def _show_start_controls(
     dataset: ChosenDataset | None, config: TrainingConfig | None, settings: Settings
 ) -> None:
+    """Draw the fields of the new run, such as its name, and the button that starts the training."""
     st.text_input(
         "Name (optional)",
         key=_NAME,
@@ -414,14 +419,14 @@ def _show_note_and_tracking(settings: Settings) -> None:
 
 def _start() -> None:
     """Launch a training with the form's current values, and open its run; a callback."""
-    draft = current_draft()
-    result = checked(draft.values)
+    draft = update_current_draft()
+    result = check_values(draft.values)
     if result.config is None:
         return  # the form shows the problem
     settings = load_settings()
     with _START_ERROR:
         require_editor()
-        start, start_file = selected_start(settings)
+        starting_model, starting_model_file = selected_starting_model(settings)
         setup = RunSetup(
             recipe=draft.recipe,
             data=selected_dataset_name(settings),
@@ -430,14 +435,14 @@ def _start() -> None:
                 tensorboard=bool(st.session_state.get(_TENSORBOARD)),
                 mlflow_uri=_mlflow_address(settings) or None,
             ),
-            start=start,
+            start=starting_model,
         )
         run = launch(
             setup,
             settings,
             name=st.session_state.get(_NAME) or "",
             note=st.session_state.get(_NOTE) or "",
-            start_file=start_file,
+            start_file=starting_model_file,
         )
         st.session_state[_NAME] = st.session_state[_NOTE] = ""
         open_run(run.path.name)

@@ -36,14 +36,14 @@ class ChosenDataset:
 
     Attributes:
         name: The name of the dataset.
-        training_images: Number of training images.
-        validation_images: Number of validation images.
+        training_image_count: Number of training images.
+        validation_image_count: Number of validation images.
         classes: The names of the classes, in their order.
     """
 
     name: str
-    training_images: int
-    validation_images: int
+    training_image_count: int
+    validation_image_count: int
     classes: tuple[str, ...]
 
 
@@ -105,17 +105,22 @@ def show_training_size(
     size = None if config is None else _used_images(dataset.name, config, settings)
     if size is None:
         size = TrainingSize(
-            dataset.training_images, dataset.training_images, dataset.validation_images
+            dataset.training_image_count,
+            dataset.training_image_count,
+            dataset.validation_image_count,
         )
     st.caption(size.text)
-    return replace(dataset, training_images=size.training, validation_images=size.validation)
+    return replace(
+        dataset, training_image_count=size.training, validation_image_count=size.validation
+    )
 
 
 def _used_images(name: str, config: TrainingConfig, settings: Settings) -> TrainingSize | None:
     """Return the numbers of images that a configuration uses.
 
     Returns:
-        None if a file of the dataset cannot be read. The start of the training then shows why.
+        The numbers; None if a file of the dataset cannot be read. In this case, an attempt to start
+        the training shows the reason.
     """
     folder = settings.data_root / name
     # The numbers depend only on these settings and files.
@@ -169,8 +174,8 @@ def _cached_used_images(
 def selected_dataset_name(settings: Settings) -> str:
     """Return the name of the selected dataset, for the callback of a button.
 
-    This function checks the value itself, because a callback runs before the select box is drawn: a
-    manipulated client can send any text, for example a path on this server.
+    A manipulated client can send any text, for example a path on this server. The select box would
+    reject it, but a callback runs before the select box is drawn, so this function has to check it.
 
     Raises:
         InputError: The value is not one of the options.
@@ -211,6 +216,6 @@ def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
 def _cached_sizes(
     name: str, file_key: tuple[str, int, int], _settings: Settings
 ) -> tuple[int, int]:
-    """Count the images for ``dataset_sizes``; count again only if ``file_key`` changes."""
+    """Count the images for ``dataset_sizes``; the result is cached until ``file_key`` changes."""
     faces = load_dataset(name, _settings)
     return len(faces.rows("train")), len(faces.rows("validation"))

@@ -37,12 +37,13 @@ class Draft:
         recipe: The recipe's name.
         values: The value of each setting's widget, by the name of the setting. The steps of a
             schedule are text.
-        start: The starting model that the values are adapted to; empty for random weights.
+        starting_model: The name of the starting model that the values are adapted to; empty for
+            random weights.
     """
 
     recipe: str
     values: dict[str, Any] = field(default_factory=dict)
-    start: str = ""
+    starting_model: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,12 @@ def widget_key(name: str) -> str:
 
 
 def chosen_recipe() -> str:
-    """Return the recipe whose form is shown; by default the recipe that trains fastest."""
+    """Return the name of the chosen recipe; by default, that of the recipe that trains fastest."""
     name: str | None = st.session_state.get(RECIPE)
     return name if name in RECIPES else next(iter(RECIPES))
 
 
-def current_draft() -> Draft:
+def update_current_draft() -> Draft:
     """Copy the values of the widgets into the draft of the chosen recipe, and return this draft."""
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     recipe = chosen_recipe()
@@ -94,31 +95,34 @@ def fill_widgets(draft: Draft) -> None:
 
 def change_recipe() -> None:
     """Fill the widgets from the draft of the newly chosen recipe; a callback."""
-    # The widgets still have the values of the previous recipe, whose draft already contains these
-    # values. If they were not removed, ``current_draft`` would copy them into the draft of the new
-    # recipe.
+    # The widgets still have the values of the previous recipe. They are removed, because
+    # ``update_current_draft`` would copy them into the draft of the new recipe. The draft of the
+    # previous recipe already contains them, so nothing is lost.
     for entry in setting_fields():
         st.session_state.pop(widget_key(entry.name), None)
-    fill_widgets(current_draft())
+    fill_widgets(update_current_draft())
 
 
-def load_config(config: TrainingConfig, recipe: str | None = None, start: str = "") -> None:
+def load_config(
+    config: TrainingConfig, recipe: str | None = None, starting_model: str = ""
+) -> None:
     """Fill the form from a configuration.
 
-    Call this only before the widgets are drawn.
+    Call this only before the widgets are drawn, for example in a callback.
 
     Args:
         config: The configuration to show.
         recipe: The recipe that the configuration is based on. If this is None, or if the recipe no
             longer exists, the chosen recipe stays.
-        start: The starting model that the configuration is adapted to; empty for random weights.
+        starting_model: The name of the starting model that the configuration is adapted to; empty
+            for random weights.
     """
     if recipe in RECIPES:
-        current_draft()  # stores the values of the widgets in the draft of the previous recipe
+        update_current_draft()  # stores the widgets' values in the draft of the previous recipe
         st.session_state[RECIPE] = recipe
     drafts: dict[str, Draft] = st.session_state.setdefault(_DRAFTS, {})
     name = chosen_recipe()
-    drafts[name] = Draft(name, form_values(config), start)
+    drafts[name] = Draft(name, form_values(config), starting_model)
     fill_widgets(drafts[name])
 
 
@@ -194,7 +198,7 @@ def value_problem(entry: SettingField, value: Any) -> str | None:
     return f"{entry.label} should be {bounds_text(entry)}; it is {_number_text(value)}."
 
 
-def checked(values: Mapping[str, Any]) -> CheckedDraft:
+def check_values(values: Mapping[str, Any]) -> CheckedDraft:
     """Build a configuration from the form's values, or say which values are not valid.
 
     A setting that has no effect gets its default value, even if its value in the form is not valid.

@@ -1,4 +1,7 @@
-"""Estimates of time and memory: shown if known, otherwise measured in the background on request."""
+"""Estimates of time and memory.
+
+An estimate that is not known yet is measured in the background when the user asks for it.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _REFRESH_SECONDS = 1.0
 #: Typical duration of a measurement on two cores; loading the training library takes most of it.
 _USUAL_SECONDS = 15.0
 
-#: One measurement at a time, because two at once would slow each other down.
+#: One measurement at a time, because concurrent measurements would slow each other down.
 ESTIMATE = JobKind("training estimate", Role.EDITOR, max_parallel=1, max_finished=50)
 
 
@@ -40,16 +43,16 @@ class _Key(NamedTuple):
 
     Attributes:
         config: The configuration as JSON.
-        training_images: Number of training images.
-        validation_images: Number of validation images.
+        training_image_count: Number of training images.
+        validation_image_count: Number of validation images.
         runs_root: The location of ``runs/``, where measurements are stored.
         class_count: Number of classes.
         freeze: The last frozen stage; None to train all layers.
     """
 
     config: str
-    training_images: int
-    validation_images: int
+    training_image_count: int
+    validation_image_count: int
     runs_root: str
     class_count: int
     freeze: str | None
@@ -67,14 +70,14 @@ def show_estimate(
         settings: Settings with the locations of ``data/`` and ``runs/``.
     """
     key = _key(config, freeze, dataset, settings)
-    # The fragment also refreshes during a measurement for other settings, because the result may be
-    # valid for these settings too. For example, the speed does not depend on the number of epochs.
-    is_pending = _oldest_request() is not None
-    live = placed_fragment(_show, run_every=_REFRESH_SECONDS if is_pending else None)
-    live(config, dataset, settings, key, is_pending)
+    # The fragment also refreshes while other settings than those in the form are measured, because
+    # the result may apply to both. For example, the speed does not depend on the number of epochs.
+    is_measuring = _oldest_request_time() is not None
+    draw_estimate = placed_fragment(_show, run_every=_REFRESH_SECONDS if is_measuring else None)
+    draw_estimate(config, dataset, settings, key, is_measuring)
 
 
-def _oldest_request() -> float | None:
+def _oldest_request_time() -> float | None:
     """Return when the oldest unfinished measurement was requested; None if there is none.
 
     The time is in seconds of ``time.monotonic``.
@@ -92,8 +95,8 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
             "Timing a few training steps",
             lambda job: estimate_training(
                 config,
-                key.training_images,
-                key.validation_images,
+                key.training_image_count,
+                key.validation_image_count,
                 settings,
                 class_count=key.class_count,
                 freeze=key.freeze,
@@ -107,8 +110,8 @@ def _key(
 ) -> _Key:
     return _Key(
         json.dumps(config.to_json()),
-        dataset.training_images,
-        dataset.validation_images,
+        dataset.training_image_count,
+        dataset.validation_image_count,
         str(settings.runs_root),
         len(dataset.classes),
         freeze,
@@ -120,7 +123,7 @@ def _show(
     dataset: ChosenDataset,
     settings: Settings,
     key: _Key,
-    was_pending: bool,
+    was_measuring: bool,
 ) -> None:
     """Draw the estimate, and the progress of a measurement or the button that starts one.
 
@@ -129,12 +132,12 @@ def _show(
         dataset: The dataset with the numbers of images that the training uses.
         settings: Settings with the locations of ``data/`` and ``runs/``.
         key: Identifies the estimate.
-        was_pending: True if a measurement was unfinished when the whole page was drawn.
+        was_measuring: True if a measurement was unfinished when the whole page was drawn.
     """
     rerun_if_refused("train")
-    job, requested = job_service().get(ESTIMATE, key), _oldest_request()
-    is_pending = requested is not None
-    if was_pending != is_pending:
+    job, request_time = job_service().get(ESTIMATE, key), _oldest_request_time()
+    is_measuring = request_time is not None
+    if was_measuring != is_measuring:
         st.rerun()  # the page starts or ends the refreshes of this fragment
     estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
@@ -154,8 +157,8 @@ def _show(
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
         _show_details(estimate, config, key.freeze, dataset, settings)
-    if requested is not None:
-        seconds = time.monotonic() - requested
+    if request_time is not None:
+        seconds = time.monotonic() - request_time
         st.progress(
             min(seconds / _USUAL_SECONDS, 0.95),  # not full before the end
             text=f"Timing a few training steps: {seconds:.0f} of about {_USUAL_SECONDS:.0f} s",
@@ -179,7 +182,7 @@ def _known_estimate(
     dataset: ChosenDataset,
     settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
-    """Return the estimate, and why its last measurement failed.
+    """Return the estimate, and why its latest measurement failed.
 
     The estimate is None if it is not known. The reason is empty if the measurement did not fail.
     """
@@ -188,8 +191,8 @@ def _known_estimate(
     problem = "" if job is None or job.error is None else job.error
     stored_estimate = cached_estimate(
         config,
-        dataset.training_images,
-        dataset.validation_images,
+        dataset.training_image_count,
+        dataset.validation_image_count,
         settings,
         class_count=len(dataset.classes),
         freeze=freeze,

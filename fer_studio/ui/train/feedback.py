@@ -12,7 +12,7 @@ from fer_core.phrases import as_sentence
 from fer_studio.ui.access import require_editor
 from fer_studio.ui.text import plain_text
 
-#: Session keys of the error and of the success message of the last action.
+#: Session keys of the error and of the success message of the latest action.
 _ERROR, _SUCCESS = "action_error", "action_success"
 #: Seconds for which an error stays visible. To show an error only once would not be enough: while a
 #: training runs, the part of the page that shows errors is drawn again every second.
@@ -42,7 +42,7 @@ def keep_error(message: str) -> None:
 
 
 def show_outcome() -> None:
-    """Show the outcome of the last action: an error for a while, a success message once."""
+    """Show the outcome of the latest action: an error for a while, a success message once."""
     error, since = st.session_state.get(_ERROR, ("", 0.0))
     if error and time.monotonic() - since < _ERROR_SECONDS:
         st.error(plain_text(as_sentence(error)), icon=":material/error:")

@@ -231,9 +231,9 @@ def _entries_in(group: str, entries: Sequence[SettingField]) -> list[SettingFiel
 
 
 def _show_grid(entries: Sequence[SettingField], draft: Draft) -> None:
-    for start in range(0, len(entries), _COLUMNS):
+    for first in range(0, len(entries), _COLUMNS):
         columns = st.columns(_COLUMNS, vertical_alignment="bottom")
-        for column, entry in zip(columns, entries[start : start + _COLUMNS], strict=False):
+        for column, entry in zip(columns, entries[first : first + _COLUMNS], strict=False):
             with column:
                 _show_field(entry, draft)
 

@@ -39,7 +39,7 @@ from fer_studio.ui.jobs import job_service, show_progress, start_job
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.fields import card_title
-from fer_studio.ui.uploads import check_size, file_name
+from fer_studio.ui.uploads import check_size, safe_file_name
 
 #: One import and one check at a time, because each of them loads a training library. A check
 #: compares scalings of the input on a dataset.
@@ -55,10 +55,10 @@ _MAX_FILES = 3
 _LABELS, _NAME, _REPLACE = "model_labels", "model_name", "model_replace"
 _SCALE, _MEAN, _STD = "model_scale", "model_mean", "model_std"
 _CHECK_DATA = "model_check_data"
-#: Session key of the number of the current uploader. A new number replaces the uploader by an empty
-#: one.
+#: Session key of the number of the current uploader, which is part of its widget key. A new number
+#: creates a new, empty uploader.
 _UPLOADER = "model_uploader"
-#: Session keys of this session's jobs, of the last outcome, and of the compared scalings.
+#: Session keys of the jobs of this session, of their ``_Outcome``, and of the compared scalings.
 _IMPORT_JOB, _CHECK_JOB = "model_import_job", "model_check_job"
 _OUTCOME, _CANDIDATES = "model_outcome", "model_candidates"
 
@@ -81,7 +81,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class _Outcome:
-    """The outcome of the last import, or the error of the last check, of this session.
+    """The outcome of the latest import, or the error of the latest check, of this session.
 
     Attributes:
         imported: The new model; None after an error.
@@ -130,7 +130,7 @@ def collect_imported_model() -> str | None:
 
 
 def show_import(settings: Settings) -> None:
-    """Draw the form, the progress of unfinished jobs, and the last outcome."""
+    """Draw the form, the progress of unfinished jobs, and the latest outcome."""
     with st.container(border=True):
         card_title("Import a model")
         uploads = _upload_field()
@@ -270,7 +270,7 @@ def _numbers_text(values: tuple[float, ...] | None) -> str:
 
 
 def _show_jobs_and_outcome() -> None:
-    """Draw this session's unfinished jobs, other sessions' imports, and the last outcome."""
+    """Draw this session's unfinished jobs, other sessions' imports, and the latest outcome."""
     own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
     for job in own_jobs:
         if job is not None:
@@ -290,12 +290,12 @@ def _show_jobs_and_outcome() -> None:
     )
 
 
-def _try_to_start(start: Callable[[], None]) -> None:
-    """Start a job if the visitor is an editor; then draw the page again to show the outcome."""
+def _try_to_start(start_selected_job: Callable[[], None]) -> None:
+    """Start a job if the visitor is an editor; rerun the page, which shows the job or the error."""
     st.session_state.pop(_OUTCOME, None)
     try:
         require_editor()
-        start()
+        start_selected_job()
     except InputError as error:
         st.session_state[_OUTCOME] = _Outcome(error=str(error))
     st.rerun()
@@ -321,7 +321,7 @@ def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
     else:
         check_name_is_free(model_name, settings)
 
-    def work(job: Job) -> ImportedModel:
+    def import_model(job: Job) -> ImportedModel:
         return _with_files(
             job,
             files,
@@ -335,7 +335,7 @@ def _start_import(uploads: Sequence[UploadedFile], settings: Settings) -> None:
         )
 
     st.session_state[_IMPORT_JOB] = start_job(
-        MODEL_IMPORT, model_name, f"Importing {files.network}", work
+        MODEL_IMPORT, model_name, f"Importing {files.network}", import_model
     )
 
 
@@ -350,7 +350,7 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
     if data not in (DEMO_NAME, *dataset_names(settings)):
         raise InputError(f"The dataset {data!r} no longer exists; choose another one.")
 
-    def work(job: Job) -> list[ScalingCandidate]:
+    def compare_scalings(job: Job) -> list[ScalingCandidate]:
         job.set_note("reading the dataset")
         faces = load_dataset(data, settings)
         _, rows = sample_rows(faces, MAX_IMAGES)
@@ -374,7 +374,7 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
     key = ("".join(upload.file_id for upload in uploads), data, str(request))
     st.session_state[_CANDIDATES] = None
     st.session_state[_CHECK_JOB] = start_job(
-        SCALING_CHECK, key, f"Comparing scalings of {files.network}", work
+        SCALING_CHECK, key, f"Comparing scalings of {files.network}", compare_scalings
     )
 
 
@@ -385,9 +385,9 @@ class _ModelFiles:
     Attributes:
         contents: The uploads by their file names.
         network: The name of the file with the network.
-        weights: The name of the file with the weights, if the network is an architecture in a
-            ``.json`` file: the only other upload that is not metadata. None if there is no such
-            upload or more than one, or if the network is not a ``.json`` file.
+        weights: The name of the file with the weights; None if it is not known. It is known only if
+            the network is a ``.json`` file (an architecture without weights), and if there is
+            exactly one more upload that is not metadata.
         has_metadata: True if ``NAME.meta.json`` of the network is among the uploads.
     """
 
@@ -413,7 +413,7 @@ def _checked_files(uploads: Sequence[UploadedFile]) -> _ModelFiles:
         )
     for upload in uploads:
         check_size(upload, MAX_UPLOAD_MB)
-    contents = {file_name(upload.name): upload for upload in uploads}
+    contents = {safe_file_name(upload.name): upload for upload in uploads}
     metadata = [name for name in contents if name.lower().endswith(META_SUFFIX)]
     others = [name for name in contents if name not in metadata]
     # The loop ends at the first group of suffixes that occurs; a file with such a suffix is the
@@ -451,7 +451,7 @@ def _request_from_form(files: _ModelFiles) -> ImportRequest:
         )
     mean, std = ((st.session_state.get(key) or "").strip() for key in (_MEAN, _STD))
     scale_option: str = st.session_state.get(_SCALE) or _AUTOMATIC
-    # The selected scale, with the type ``Scale``; no scale for _AUTOMATIC.
+    # Contains the selected scale, here with the type ``Scale``; empty for _AUTOMATIC.
     scales: list[Scale] = [scale for scale in SCALE_RANGES if scale == scale_option]
     return ImportRequest(
         name=(st.session_state.get(_NAME) or "").strip() or None,
@@ -472,32 +472,32 @@ def _with_files(
     job: Job,
     files: _ModelFiles,
     settings: Settings,
-    work: Callable[[Path, Callable[[], None]], _Result],
+    process: Callable[[Path, Callable[[], None]], _Result],
 ) -> _Result:
-    """Store the uploads in a temporary folder, and call ``work`` with the network in this folder.
+    """Store the uploads in a temporary folder, and call ``process`` with the network in it.
 
     Args:
         job: The job, whose note shows the time since the start.
         files: The uploads.
         settings: Settings with the location of ``models/``.
-        work: Does the work. It receives the path of the network, and a function that it calls
-            regularly while it waits.
+        process: Imports or checks the model. It receives the path of the network, and a function
+            that it calls regularly while it waits.
 
     Returns:
-        What ``work`` returns.
+        What ``process`` returns.
 
     Raises:
-        InputError: The uploads cannot be stored, or ``work`` failed. The message does not contain
-            the path of the temporary folder.
+        InputError: The uploads cannot be stored, or ``process`` failed. The message does not
+            contain the path of the temporary folder.
     """
-    with _stored(files, settings) as path:
-        start = time.monotonic()
+    with _stored_files(files, settings) as path:
+        start_time = time.monotonic()
 
         def on_wait() -> None:
-            job.set_note(f"{time.monotonic() - start:.0f} s so far, usually 5 to 30 s")
+            job.set_note(f"{time.monotonic() - start_time:.0f} s so far, usually 5 to 30 s")
 
         try:
-            return work(path, on_wait)
+            return process(path, on_wait)
         except ModelOptionError as error:
             raise InputError(_message_for_form(error, path.name)) from error
         except InputError as error:
@@ -505,8 +505,11 @@ def _with_files(
 
 
 @contextmanager
-def _stored(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
-    """Store the uploads in a temporary hidden folder; yield the path of the network in it."""
+def _stored_files(files: _ModelFiles, settings: Settings) -> Iterator[Path]:
+    """Store the uploads in a temporary hidden folder; yield the path of the network in this folder.
+
+    The folder is deleted at the end.
+    """
     root = settings.models_root
     with os_errors_as_input_errors(f"The upload cannot be stored in {root}"):
         root.mkdir(parents=True, exist_ok=True)

@@ -24,12 +24,12 @@ from fer_studio.ui.train.feedback import run_action
 from fer_studio.ui.train.model_import import collect_imported_model, show_import
 from fer_studio.ui.train.model_links import show_model_links
 
-#: Session key of the name of the last imported model. The table initially selects this model.
+#: Session key of the name of the most recently imported model, which the table initially selects.
 _IMPORTED = "imported_model"
 
 
 def show_models(settings: Settings) -> None:
-    """Draw the section."""
+    """Draw the section "Models"."""
     imported = collect_imported_model()
     if imported is not None:
         st.session_state[_IMPORTED] = imported
@@ -53,9 +53,9 @@ def _choose_model(bundles: Sequence[Bundle], default_name: str | None) -> Bundle
     names = [bundle.name for bundle in bundles]
     imported_name = st.session_state.get(_IMPORTED)
     initial_rows = [names.index(imported_name)] if imported_name in names else []
-    # Streamlit stores the selection as a row number. The key changes with the list of models, so
-    # that this number never refers to another model. The key also changes after the import of
-    # another model, so that the new model is selected.
+    # Streamlit stores the selection as a row number. The key changes with the list of models,
+    # because in a changed list the same number may refer to a different model. It also changes with
+    # the most recently imported model, so that the new table initially selects it.
     key = hash((*names, *initial_rows)) & 0xFFFFFFFF  # not negative
     selection = st.dataframe(
         [_row(bundle, default_name) for bundle in bundles],

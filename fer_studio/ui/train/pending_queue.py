@@ -23,7 +23,7 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
 
     Args:
         runs: All runs.
-        settings: Settings with the location of ``runs/`` and the maximum number of runs at a time.
+        settings: Settings with the location of ``runs/`` and the maximum number of parallel runs.
     """
     pending = sorted(
         (run for run in runs if run.queue_position is not None),
@@ -41,9 +41,8 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
         for run in pending:
             _show_pending_run(run, settings, last_position=len(pending))
         if len(active_runs(settings)) < settings.parallel_runs:
-            # The button is needed only if the process of a run was killed, and the process that had
-            # started it is no longer alive. In all other cases, one of the two processes starts the
-            # next run.
+            # When a run ends, its process starts the next run. If that process was killed, the
+            # process that had started it does so. The button is needed only if both are gone.
             st.button(
                 "Start next run",
                 key="start_next_run",

@@ -83,7 +83,7 @@ _STATE_COLORS: dict[str, Any] = {"running": "blue", "finished": "green", "stoppe
 
 
 def show_search(settings: Settings) -> None:
-    """Draw the section."""
+    """Draw the section "Search"."""
     names = study_names(settings)
     with st.expander("New search", icon=":material/add:", expanded=not names, key="search_form"):
         _show_form(settings)
@@ -101,8 +101,8 @@ def show_search(settings: Settings) -> None:
     except InputError as error:
         show_error(error)
         return
-    live = placed_fragment(_show_study, run_every=_REFRESH_SECONDS if is_running else None)
-    live(name, settings, is_running)
+    show_study = placed_fragment(_show_study, run_every=_REFRESH_SECONDS if is_running else None)
+    show_study(name, settings, is_running)
 
 
 def _show_form(settings: Settings) -> None:
@@ -214,15 +214,15 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
             help=entry.help,
         )
         return
-    is_whole = entry.kind == "integer"
-    number_type = int if is_whole else float
+    is_integer = entry.kind == "integer"
+    number_type = int if is_integer else float
     low_column, high_column, log_column = st.columns([2, 2, 1], vertical_alignment="bottom")
     with low_column:
         st.number_input(
             f"{entry.label}, from",
             value=number_type(default.low or 0),
-            step=1 if is_whole else None,
-            format=None if is_whole else "%g",
+            step=1 if is_integer else None,
+            format=None if is_integer else "%g",
             key=f"{key}_low",
             persist_state="session",
             help=f"{entry.help}. A number {bounds_text(entry)}.",
@@ -231,8 +231,8 @@ def _show_parameter(entry: SettingField, config: TrainingConfig, recipe: str) ->
         st.number_input(
             f"{entry.label}, to",
             value=number_type(default.high or 0),
-            step=1 if is_whole else None,
-            format=None if is_whole else "%g",
+            step=1 if is_integer else None,
+            format=None if is_integer else "%g",
             key=f"{key}_high",
             persist_state="session",
         )
@@ -263,7 +263,7 @@ def _create(settings: Settings) -> None:
 def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the values of the form as the arguments of ``setup_from_form``.
 
-    This function runs in a callback, that is, before the form is drawn again. The fields of a newly
+    This function runs in a callback, that is, before the form is redrawn. The fields of a newly
     selected recipe or setting may therefore not exist yet. Their default values are used.
     """
     state = st.session_state
@@ -366,7 +366,7 @@ def _draw_study(name: str, settings: Settings, was_running: bool) -> None:
     if (summary.state == "running") != was_running:
         st.rerun()
     setup = summary.setup
-    ended = summary.finished + summary.pruned + summary.failed
+    ended_count = summary.finished + summary.pruned + summary.failed
     with st.container(horizontal=True, vertical_alignment="center"):
         st.badge(summary.state, color=_STATE_COLORS[summary.state])
         st.markdown(
@@ -375,21 +375,21 @@ def _draw_study(name: str, settings: Settings, was_running: bool) -> None:
             f"optimized for validation {_MONITORS[setup.monitor]}."
         )
         if summary.state == "finished":
-            st.caption(f"{_trials_text(summary, ended)}.")
+            st.caption(f"{_trials_text(summary, ended_count)}.")
     if summary.state != "finished":
-        st.progress(min(ended / setup.trials, 1.0), text=_trials_text(summary, ended))
+        st.progress(min(ended_count / setup.trials, 1.0), text=_trials_text(summary, ended_count))
     _show_workers(summary)
     _show_study_actions(summary, settings)
     if summary.best_trial is not None:
         _show_best(summary, settings)
     if summary.trials:
-        _show_charts(summary, ended, settings)
+        _show_charts(summary, ended_count, settings)
         _show_trials(summary, settings)
     elif summary.state == "running":
         st.info("The first trial is being prepared.", icon=":material/hourglass_empty:")
 
 
-def _trials_text(summary: StudySummary, ended: int) -> str:
+def _trials_text(summary: StudySummary, ended_count: int) -> str:
     """Return how many trials have ended in which way, and how many are running."""
     counts = {
         "finished": summary.finished,
@@ -398,7 +398,7 @@ def _trials_text(summary: StudySummary, ended: int) -> str:
         "running": summary.running,
     }
     parts = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    return f"{ended} of {summary.setup.trials} trials" + (f": {parts}" if parts else "")
+    return f"{ended_count} of {summary.setup.trials} trials" + (f": {parts}" if parts else "")
 
 
 def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
@@ -441,8 +441,8 @@ def _show_study_actions(summary: StudySummary, settings: Settings) -> None:
 def _show_best(summary: StudySummary, settings: Settings) -> None:
     """Draw the value and the settings of the best trial, and a button that opens its run."""
     value = summary.best_value
-    is_share = summary.setup.monitor == "accuracy"
-    value_text = format_percent(value) if is_share else f"{value:.4f}"
+    is_percentage = summary.setup.monitor == "accuracy"
+    value_text = format_percent(value) if is_percentage else f"{value:.4f}"
     best = next(trial for trial in summary.trials if trial.number == summary.best_trial)
     labels = {entry.name: entry.label for entry in searchable_fields()}
     settings_text = ", ".join(
@@ -513,10 +513,10 @@ def sorted_trials(summary: StudySummary) -> list[TrialSummary]:
 
 def _show_trials(summary: StudySummary, settings: Settings) -> None:
     """Draw the table of trials, the best first; trials without a value are last."""
-    is_share = summary.setup.monitor == "accuracy"
+    is_percentage = summary.setup.monitor == "accuracy"
     labels = {entry.name: entry.label for entry in searchable_fields()}
-    # The column "Worker" is left out if all trials have the same worker, the column "Problem" if no
-    # trial has a problem.
+    # The column "Worker" is left out if there is only one worker. The column "Problem" is left out
+    # if no trial has a problem.
     has_workers = len({trial.worker for trial in summary.trials}) > 1
     has_problems = any(trial.problem for trial in summary.trials)
     rows = [
@@ -524,7 +524,7 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
             "Best": "★" if trial.number == summary.best_trial else "",
             "Trial": trial.number,
             "State": trial.state,
-            "Value": None if trial.value is None else (100 if is_share else 1) * trial.value,
+            "Value": None if trial.value is None else (100 if is_percentage else 1) * trial.value,
         }
         | ({"Worker": trial.worker or None} if has_workers else {})
         | {labels.get(key, key): _sampled_text(sampled) for key, sampled in trial.values.items()}
@@ -543,7 +543,7 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
             "Best": st.column_config.TextColumn(width=50, help="★ marks the best trial."),
             "Trial": st.column_config.NumberColumn(width="small"),
             "Value": st.column_config.NumberColumn(
-                format="%.1f %%" if is_share else "%.4f",
+                format="%.1f %%" if is_percentage else "%.4f",
                 help=f"Validation {_MONITORS[summary.setup.monitor]}",
             ),
             "Worker": st.column_config.TextColumn(
@@ -554,15 +554,15 @@ def _show_trials(summary: StudySummary, settings: Settings) -> None:
     )
 
 
-def _show_charts(summary: StudySummary, ended: int, settings: Settings) -> None:
-    """Draw the chart of the open tab; computed again only if another trial has ended.
+def _show_charts(summary: StudySummary, ended_count: int, settings: Settings) -> None:
+    """Draw the chart of the open tab; it is computed again only after a further trial has ended.
 
     Args:
         summary: The search.
-        ended: The number of its trials that have ended.
+        ended_count: The number of its trials that have ended.
         settings: Settings with the location of ``runs/``.
     """
-    # Imported here: the other sections of the page do not need it.
+    # Imported here, because the other sections of the page do not need it.
     from fer_core.charts.search import chart_names
 
     names = chart_names(summary)
@@ -573,12 +573,13 @@ def _show_charts(summary: StudySummary, ended: int, settings: Settings) -> None:
     opened = next((number for number, tab in enumerate(tabs) if tab.open), 0)
     name = names[opened]
     with tabs[opened]:
-        key = (summary.name, ended)
+        key = (summary.name, ended_count)
         figures_key, figures = st.session_state.get(_FIGURES, (None, {}))
         if figures_key != key:
             figures = {}
         try:
-            # A chart without data is tried again, because a running trial may have data by now.
+            # If there was no data for the chart, it is computed again even though no trial has
+            # ended, because a running trial may have data by now.
             if figures.get(name) is None:
                 with st.spinner("Drawing the chart…"):
                     figures[name] = _chart(name, summary, settings)

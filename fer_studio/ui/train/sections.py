@@ -1,4 +1,4 @@
-"""Draw the selected section of the train page, below the outcome of the last action."""
+"""Draw the selected section of the train page, below the outcome of the latest action."""
 
 from __future__ import annotations
 

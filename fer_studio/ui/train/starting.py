@@ -1,6 +1,6 @@
-"""The choice of the model whose weights a training starts from, and of the stages to freeze.
+"""The choice of the starting model, and of the stages to freeze.
 
-In names, ``start`` means the starting model, not the start of a training.
+The weights of the starting model initialize a training.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from fer_core.training.run_folder import StartingModel
 from fer_core.training.starting_model import start_problem, starting_model
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.draft import current_draft, fill_widgets, form_values
+from fer_studio.ui.train.draft import fill_widgets, form_values, update_current_draft
 from fer_studio.ui.widget_values import set_widget_value
 
 #: Session keys of the name of the starting model, and of the last frozen stage.
-START, FREEZE = "train_start", "train_freeze"
+STARTING_MODEL, LAST_FROZEN_STAGE = "train_start", "train_freeze"
 #: The first option of both select boxes: random weights, and no frozen stage.
 _NONE = ""
 
 #: The settings that ``fine_tuning_config`` adapts to the starting model.
-_ADAPTED = (
+_ADAPTED_SETTINGS = (
     "architecture",
     "low_resolution_epochs",
     "learning_rate",
@@ -37,21 +37,21 @@ _ADAPTED = (
 )
 
 
-def choose_start(settings: Settings) -> None:
+def choose_starting_model(settings: Settings) -> None:
     """Draw the select box of the starting model.
 
     If a model is selected, also draw the select box of the last frozen stage.
     """
     bundles = _usable_bundles(settings)
     titles = distinct_titles({name: model_title(bundle) for name, bundle in bundles.items()})
-    start = st.session_state.get(START)
-    set_widget_value(START, start if start in bundles else _NONE)
+    selected_name = st.session_state.get(STARTING_MODEL)
+    set_widget_value(STARTING_MODEL, selected_name if selected_name in bundles else _NONE)
     model_column, freeze_column = st.columns(2)
     with model_column:
         name: str = st.selectbox(
             "Start from",
             [_NONE, *bundles],
-            key=START,
+            key=STARTING_MODEL,
             persist_state="session",
             format_func=lambda name: titles[name] if name else "random weights",
             on_change=adapt_draft,
@@ -59,17 +59,17 @@ def choose_start(settings: Settings) -> None:
             "architecture is used, with a tenth of the recipe's learning rate.",
         )
     if not name:
-        st.session_state.pop(FREEZE, None)
+        st.session_state.pop(LAST_FROZEN_STAGE, None)
         return
     bundle = bundles[name]
     stages = ARCHITECTURES[bundle.record.config["architecture"]].stages
-    last_frozen = st.session_state.get(FREEZE)
-    set_widget_value(FREEZE, last_frozen if last_frozen in stages else _NONE)
+    last_frozen = st.session_state.get(LAST_FROZEN_STAGE)
+    set_widget_value(LAST_FROZEN_STAGE, last_frozen if last_frozen in stages else _NONE)
     with freeze_column:
         st.selectbox(
             "Freeze up to",
             [_NONE, *stages],
-            key=FREEZE,
+            key=LAST_FROZEN_STAGE,
             persist_state="session",
             format_func=lambda stage: stage or "nothing",
             help="The stages up to this one keep the weights of the model, which is faster and "
@@ -83,33 +83,33 @@ def choose_start(settings: Settings) -> None:
 
 
 def adapt_draft() -> None:
-    """Adapt the form to the chosen starting model, unless it is adapted already; a callback."""
-    draft, name = current_draft(), st.session_state.get(START) or _NONE
-    if draft.start != name:
+    """Adapt the form to the chosen starting model if it is not adapted to it yet; a callback."""
+    draft, name = update_current_draft(), st.session_state.get(STARTING_MODEL) or _NONE
+    if draft.starting_model != name:
         values = form_values(base_config(draft.recipe, load_settings()))
-        draft.values |= {field: values[field] for field in _ADAPTED}
-        draft.start = name
+        draft.values |= {field: values[field] for field in _ADAPTED_SETTINGS}
+        draft.starting_model = name
     fill_widgets(draft)
 
 
 def base_config(recipe: str, settings: Settings) -> TrainingConfig:
     """Return the configuration of a recipe, adapted to the chosen starting model."""
     config = recipe_by_name(recipe).config
-    name = st.session_state.get(START) or _NONE
+    name = st.session_state.get(STARTING_MODEL) or _NONE
     bundle = _usable_bundles(settings).get(name) if name else None
     if bundle is None:
         return config
     return fine_tuning_config(config, str(bundle.record.config["architecture"]))
 
 
-def selected_start(settings: Settings) -> tuple[StartingModel | None, Path | None]:
+def selected_starting_model(settings: Settings) -> tuple[StartingModel | None, Path | None]:
     """Return the starting model and its file; None and None for random weights.
 
     Raises:
         InputError: The model no longer exists, no training can start from it, or its file cannot be
             read.
     """
-    name = st.session_state.get(START) or _NONE
+    name = st.session_state.get(STARTING_MODEL) or _NONE
     if not name:
         return None, None
     bundle = _usable_bundles(settings).get(name)
@@ -117,19 +117,25 @@ def selected_start(settings: Settings) -> tuple[StartingModel | None, Path | Non
         raise InputError(
             f"The model {name!r} can no longer be used; choose another one to start from."
         )
-    return starting_model(bundle, st.session_state.get(FREEZE) or None)
+    return starting_model(bundle, st.session_state.get(LAST_FROZEN_STAGE) or None)
 
 
-def selected_freeze(architecture: str) -> str | None:
-    """Return the selected last frozen stage; None for none or if the architecture lacks it."""
-    stage = st.session_state.get(FREEZE)
+def selected_last_frozen_stage(architecture: str) -> str | None:
+    """Return the selected last frozen stage; None if none is selected or it does not exist.
+
+    Args:
+        architecture: The name of the architecture that the stage should belong to.
+    """
+    stage = st.session_state.get(LAST_FROZEN_STAGE)
     return stage if stage in ARCHITECTURES[architecture].stages else None
 
 
-def start_text(start: StartingModel) -> str:
+def starting_model_text(start_model: StartingModel) -> str:
     """Return a sentence about the starting model of a run, as Markdown."""
-    text = f"Started from the weights of **{plain_text(start.model)}**"
-    return f"{text}, frozen up to {plain_text(start.freeze)}." if start.freeze else f"{text}."
+    text = f"Started from the weights of **{plain_text(start_model.model)}**"
+    if not start_model.freeze:
+        return f"{text}."
+    return f"{text}, frozen up to {plain_text(start_model.freeze)}."
 
 
 def can_start_from(name: str, settings: Settings) -> bool:

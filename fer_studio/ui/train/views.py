@@ -1,4 +1,4 @@
-"""The sections of the train page and their selection. This module is quick to load.
+"""The sections of the train page and their selection.
 
 In the session and in the address of the page, the selected section is called ``view``.
 """

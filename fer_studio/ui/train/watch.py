@@ -49,19 +49,19 @@ from fer_studio.ui.train.pending_queue import show_queue
 from fer_studio.ui.train.views import RUN
 
 #: Seconds between two refreshes of the progress and of the curves of a running training.
-_PROGRESS_SECONDS = 1.0
-_CURVES_SECONDS = 2.0
+_PROGRESS_REFRESH_SECONDS = 1.0
+_CURVES_REFRESH_SECONDS = 2.0
 #: Number of lines at the end of the log that are shown.
 _LOG_LINES = 40
-#: Matches the metrics and the location of the model in the last message of a training.
+#: Matches the metrics and the location of the model in the final message of a training.
 _MODEL_MESSAGE = re.compile(r".*; bundle in .*[/\\]bundle\b[,;]? ?")
-#: Session keys of two values: the computed curves by the name of their chart, and the last measured
-#: resources of a process, together with the ID of its run.
+#: Session keys of two values: the computed curves by the name of their chart, and the most recently
+#: measured resources of a run's process, together with the ID of the run.
 _CURVES, _RESOURCES = "run_curves", "run_resources"
 
 
 def show_runs(settings: Settings) -> None:
-    """Draw the section."""
+    """Draw the section "Runs"."""
     runs = list_runs(settings)
     if not runs:
         show_outcome()
@@ -77,12 +77,12 @@ def show_runs(settings: Settings) -> None:
             style = choose_curve_style("Logarithmic loss")
     is_live = _is_live(run)
     if is_live:
-        placed_fragment(_show_progress, run_every=_PROGRESS_SECONDS)(run, settings)
+        placed_fragment(_show_progress, run_every=_PROGRESS_REFRESH_SECONDS)(run, settings)
     else:
         # This is not a fragment, so that a click on a button updates the whole page, for example
         # the card of the model.
         _show_progress(run, settings)
-    seconds = _CURVES_SECONDS if is_live else None
+    seconds = _CURVES_REFRESH_SECONDS if is_live else None
     placed_fragment(_show_curves, run_every=seconds)(run, style, settings)
     if run.has_bundle:
         show_model(run, settings)
@@ -113,7 +113,7 @@ def _choose_run(runs: list[RunSummary]) -> RunSummary:
     return by_id[chosen]
 
 
-def _identity(run: RunSummary) -> str:
+def _description(run: RunSummary) -> str:
     """Return a description of a run as Markdown: epochs, ID, recipe, data and starting time."""
     parts = []
     if run.config is not None and not run.is_active and (run.state != "queued" or run.epoch):
@@ -139,29 +139,30 @@ def _is_live(run: RunSummary) -> bool:
 def _layout_state(run: RunSummary) -> tuple[bool, bool, bool]:
     """Return the values of a run on which the layout of the page depends.
 
-    If one of them changes, the whole page has to be drawn again. They decide whether the run is in
-    the list of pending runs, which parts of the page refresh themselves, and whether there is a
-    model to show.
+    They decide whether the run is in the list of pending runs, which parts of the page refresh
+    themselves, and whether there is a model to show. If one of them changes, the whole page has to
+    be drawn again.
     """
     return run.state == "queued", run.is_active, run.has_bundle
 
 
-def _show_progress(drawn: RunSummary, settings: Settings) -> None:
+def _show_progress(drawn_run: RunSummary, settings: Settings) -> None:
     """Draw what changes every second: state, actions, progress and metrics.
 
     Args:
-        drawn: The run at the time when the whole page was drawn.
+        drawn_run: The run at the time when the whole page was drawn.
         settings: Settings with the location of ``runs/``.
     """
     rerun_if_refused("train")
-    run = run_summary(drawn.path, settings)
-    if _layout_state(run) != _layout_state(drawn) or not run.path.exists():
-        continue_queue(settings)  # a run whose process was killed did not start the next run
+    run = run_summary(drawn_run.path, settings)
+    if _layout_state(run) != _layout_state(drawn_run) or not run.path.exists():
+        # A run that ends starts the next pending run, unless its process was killed.
+        continue_queue(settings)
         st.rerun()  # the whole page, which also starts or ends the refreshes
     color, icon = STATE_STYLES[run.state]
     with st.container(horizontal=True, vertical_alignment="center", key="run_bar"):
         st.badge(run.state, color=color, icon=icon)
-        st.caption(_identity(run), width="stretch")
+        st.caption(_description(run), width="stretch")
         with st.container(horizontal=True, width="content", key="run_actions"):
             show_actions(run, settings)
     show_outcome()
@@ -406,11 +407,12 @@ def _cached_curves(
 ) -> LiveCurves:
     """Return the curves of a chart.
 
-    They are computed again only after a new epoch or a change of the style. Streamlit does not send
-    an unchanged chart again.
+    They are cached until a further epoch is finished or the style changes, because Streamlit does
+    not resend a chart with unchanged data.
     """
     cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
-    # The duration distinguishes an epoch from an earlier one with the same number.
+    # The duration distinguishes an epoch from its repetition, if a run has lost the epoch and was
+    # continued.
     key = (run.id, len(epochs), epochs[-1].seconds, run.best_epoch, style)
     if chart.name not in cache or cache[chart.name][0] != key:
         cache[chart.name] = (key, chart.curves(epochs, run.best_epoch, style))

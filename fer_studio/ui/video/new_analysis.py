@@ -24,7 +24,7 @@ from fer_studio.ui.choices import choose_model
 from fer_studio.ui.loaders import open_predictor
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.uploads import check_size, file_name
+from fer_studio.ui.uploads import check_size, safe_file_name
 from fer_studio.ui.video.feedback import run_action
 
 #: Key of the chosen analysis in the session and in the address.
@@ -274,7 +274,7 @@ def _start(
     if uploads:
         for upload in uploads[:_MAX_FILES]:
             check_size(upload, MAX_UPLOAD_MB)
-            videos.append((file_name(upload.name), None, upload))
+            videos.append((safe_file_name(upload.name), None, upload))
         requested_count = len(uploads)
     else:
         roots = replace(settings, import_roots=_import_roots(settings))
