@@ -63,10 +63,10 @@ def show_confusion_matrix(
     """
 
     def report_selection() -> None:
-        row, column = st.session_state[_KEY].cell
-        # The browser may send any numbers, also those of a cell outside the matrix.
-        if 0 <= row < len(classes) and 0 <= column < len(classes):
-            on_select(row, column)
+        # The browser may send anything, also a cell outside the matrix.
+        match st.session_state[_KEY].cell:
+            case [int(row), int(column)] if 0 <= row < len(classes) and 0 <= column < len(classes):
+                on_select(row, column)
 
     with (
         chart_frame(
