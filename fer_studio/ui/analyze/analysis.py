@@ -61,7 +61,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
         # held, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
-                content, photo.name, options.analyzer, whole=_whole_option(photo, options)
+                content, photo.name, options.analyzer, as_one_face=_whole_option(photo, options)
             )
             results[key] = result
             if image is not None and result.error is None:
