@@ -62,7 +62,7 @@ def video_rows(folder: Path, models: list[Analyzer], every: int) -> list[str]:
             if number % every == 0:
                 image = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8)
                 for model, count in zip(models, counts, strict=True):
-                    faces = model.analyze(image, whole=False)
+                    faces = model.analyze(image, as_one_face=False)
                     if faces:
                         largest = max(faces, key=lambda face: face.box.rounded()[2])
                         count[largest.label] += 1

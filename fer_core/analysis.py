@@ -70,7 +70,7 @@ def analyze(
         pixels = np.ascontiguousarray(picture)
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[:, :, None], 3, axis=2)
-        return analyzer.analyze(pixels, whole=whole)
+        return analyzer.analyze(pixels, as_one_face=whole)
     if isinstance(picture, (bytes, bytearray, memoryview)):
         content, name = bytes(picture), "The picture"
     elif isinstance(picture, (str, os.PathLike)):
@@ -99,7 +99,7 @@ def _faces_in_file(content: bytes, name: str, analyzer: Analyzer, whole: bool | 
     # The slot limits the memory: only one large picture at a time is decoded and analyzed.
     with picture_slot(content):
         image = decode_picture(content, name)
-        faces = analyzer.analyze(image, whole=whole)
+        faces = analyzer.analyze(image, as_one_face=whole)
         height, width = image.shape[:2]
     full_width, full_height = full_size(content, name)
     if full_width <= width and full_height <= height:

@@ -74,7 +74,7 @@ class OrangeDetector:
     """Finds orange squares, and counts how often it was asked."""
 
     name = "orange"
-    geometry = BoxGeometry(side=1.0, right=0.0, down=0.0)
+    geometry = BoxGeometry(relative_side=1.0, offset_x=0.0, offset_y=0.0)
 
     def __init__(self) -> None:
         self.calls = 0

@@ -11,7 +11,7 @@ from fer_core.emotions import EMOTIONS
 from fer_core.vision.boxes import BoxGeometry, FaceBox
 from fer_core.vision.face import Face
 
-SQUARE = BoxGeometry(side=1.0, right=0.0, down=0.0)
+SQUARE = BoxGeometry(relative_side=1.0, offset_x=0.0, offset_y=0.0)
 
 
 class ImmediateExecutor(Executor):

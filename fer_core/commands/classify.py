@@ -180,7 +180,7 @@ def _classify(
     Args:
         path: The file, or ``_STANDARD_INPUT``.
         analyzer: Detects and classifies the faces.
-        whole: As for ``Analyzer.analyze``.
+        whole: See ``as_one_face`` of ``Analyzer.analyze``.
     """
     from fer_core.vision.photo import PhotoResult, analyze_photo
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, read_picture, too_large_text
@@ -189,13 +189,13 @@ def _classify(
         content = sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
         if len(content) > MAX_PICTURE_BYTES:
             return PhotoResult("-", error=too_large_text("standard input")), None
-        result, image = analyze_photo(content, "standard input", analyzer, whole=whole)
+        result, image = analyze_photo(content, "standard input", analyzer, as_one_face=whole)
         return replace(result, file="-"), image
     try:
         content = read_picture(path)
     except InputError as error:
         return PhotoResult(str(path), error=str(error)), None
-    return analyze_photo(content, str(path), analyzer, whole=whole)
+    return analyze_photo(content, str(path), analyzer, as_one_face=whole)
 
 
 def _text(entry: dict[str, Any]) -> str:

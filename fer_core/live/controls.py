@@ -11,16 +11,17 @@ MAX_SMOOTHING_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class LiveControls:
-    """Analyzer and display options. They are replaced together, and apply from the next frame on.
+    """Analyzer and display options of a stream. A new object applies from the next frame on.
 
     Attributes:
         analyzer: Model and detector.
         model: The name of the model, for the session record.
         detector: The name of the detector, for the session record.
-        emphasis: How strongly rare classes are favored (see ``Emphasis``), for the session record.
+        emphasis: How strongly rare classes are favored, for the session record; see
+            ``fer_core.calibration.Emphasis``.
         minimum_confidence: Faces with a lower score, 0 to 1, are marked as uncertain.
         smoothing_seconds: Time constant of the exponential average of the probabilities, 0 (off) to
-            3. The time constant with which drawn boxes follow the detected ones is half as long.
+            3. Drawn boxes approach the detected boxes with half this time constant.
         is_mirrored: True to show the picture as in a mirror.
         shows_boxes: True to draw the faces' boxes.
         shows_labels: True to draw track number, emotion and probability of each face.

@@ -23,10 +23,10 @@ from fer_core.vision.working_size import shrink_to
 #: Maximum area of the picture for the detection. Faces in front of a camera are large: at 640x480,
 #: faces of at least 27 pixels are still found, in half the time that the full picture takes.
 _DETECTION_PIXELS = 480 * 360
-#: The share of one core that a stream should use for detection, as far as the limits of the
-#: interval below allow it. Faces are tracked in between.
+#: The share of one core that a stream should use for detection: a slow detector runs less often.
+#: Between two detections, optical flow follows the faces.
 _SHARE_OF_CORE = 0.125
-#: Limits of the interval between the starts of two detections.
+#: Limits of the interval between the starts of two detections. They have priority over the share.
 _MIN_INTERVAL_SECONDS = 0.15
 _MAX_INTERVAL_SECONDS = 1.0
 #: The lower limit of the interval if a face could not be followed.
@@ -78,7 +78,7 @@ class DetectionScheduler:
         *,
         is_urgent: bool = False,
     ) -> None:
-        """Start a detection if none is running and the interval since the last one has passed.
+        """Start a detection if none is running and the previous one started long enough ago.
 
         Args:
             detector: The detector to run.
@@ -94,15 +94,15 @@ class DetectionScheduler:
         )
         if is_urgent:
             interval = max(_URGENT_INTERVAL_SECONDS, self._mean_duration)
-        # If the difference is negative, the clock of the stream was set back. The detection starts
-        # then, because the interval since the last one is unknown.
+        # A negative difference means that the clock of the stream was set back. The time since the
+        # previous start is then unknown, so the detection starts.
         if 0 <= seconds - self._last_start < interval:
             return
         self._last_start = seconds
         self._pending = self._executor.submit(_detect, detector, image, flow, seconds)
 
     def take_result(self) -> DetectionResult | None:
-        """Return the result of the detection that finished since the last call; None without one.
+        """Return the result of a detection that has finished since the last call, or None.
 
         Raises:
             Exception: The exception that the detector raised.
@@ -111,14 +111,14 @@ class DetectionScheduler:
             return None
         finished, self._pending = self._pending, None
         result = finished.result()
-        # Because this is a moving average, a single slow detection, for example while another
-        # process was running, hardly reduces the detection rate.
+        # With a moving average, a single slow detection hardly reduces the detection rate. A
+        # detection may be slow because another process is running.
         duration, mean = result.milliseconds / 1000, self._mean_duration
         self._mean_duration = 0.7 * mean + 0.3 * duration if mean else duration
         return result
 
     def reset(self) -> None:
-        """Discard a running detection; the next detection may start at once."""
+        """Discard a running detection, and let the next one start at once."""
         if self._pending is not None:
             self._pending.cancel()
         self._pending = None

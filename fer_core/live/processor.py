@@ -37,9 +37,9 @@ _CLASSIFICATION_INTERVAL_SECONDS = 0.06
 #: Minimum time for which a prediction is shown before the next one replaces it: in the picture, on
 #: the page and in the session record. About five predictions per second can still be read. Boxes
 #: move with every frame.
-_SHOWN_SECONDS = 0.19
-#: A picture with a smaller standard deviation of its intensities shows nothing: the camera is off
-#: or covered. Noise alone stays below this value; a picture of any room exceeds it.
+_MIN_SHOWN_SECONDS = 0.19
+#: A picture whose intensity levels have a smaller standard deviation shows nothing: the camera is
+#: off or covered. Noise alone stays below this value; a picture of any room exceeds it.
 _BLANK_DEVIATION = 4.0
 #: The standard deviation is computed from every 16th row and every 16th column of the pixels.
 _BLANK_STEP = 16
@@ -70,7 +70,7 @@ class LiveProcessor:
             executor: Runs the face detection; by default a thread that all streams share.
             clock: Returns seconds, for the frame rate and the times in ``snapshot``.
         """
-        # Not "record or …", because an empty record is falsy.
+        # "record or SessionRecord(…)" would replace an empty record, because it is falsy.
         if record is None:
             record = SessionRecord(controls.analyzer.predictor.classes, clock=clock)
         self.session_record = record
@@ -101,12 +101,12 @@ class LiveProcessor:
 
     @property
     def controls(self) -> LiveControls:
-        """The current controls; new ones apply from the next frame on and clear an error."""
+        """The controls. New controls apply from the next frame on and clear an error."""
         return self._controls
 
     @controls.setter
     def controls(self, controls: LiveControls) -> None:
-        # Equal controls do not clear an error.
+        # A page sets the controls again when it reruns. Equal controls must not clear an error.
         if controls != self._controls:
             self._controls = controls
 
@@ -141,10 +141,10 @@ class LiveProcessor:
         self._update_statistics(faces, image, controls, 1000 * (time.perf_counter() - start))
         return drawn
 
-    def count_dropped(self, frames: int) -> None:
+    def count_dropped(self, frame_count: int) -> None:
         """Count frames that were skipped because another frame was being processed."""
         with self._lock:
-            self._dropped_count += frames
+            self._dropped_count += frame_count
 
     def snapshot(self) -> LiveSnapshot:
         """Return the current state of the stream."""
@@ -153,14 +153,14 @@ class LiveProcessor:
             height, width = self._shape or (None, None)
             return LiveSnapshot(
                 faces=self._faces,
-                frames=self._frame_count,
+                frame_count=self._frame_count,
                 frames_per_second=self._frame_rate.per_second,
                 frame_milliseconds=self._frame_durations.percentile(50),
                 slow_frame_milliseconds=self._frame_durations.percentile(95),
                 detection_milliseconds=self._detection_durations.percentile(50),
                 detections_per_second=self._detection_rate.per_second,
                 network_milliseconds=self._network_durations.percentile(50),
-                frames_dropped=self._dropped_count,
+                dropped_frame_count=self._dropped_count,
                 seconds_without_face=0.0 if self._faces else now - self._last_face_at,
                 seconds_since_frame=(
                     None if self._last_frame_at is None else now - self._last_frame_at
@@ -184,7 +184,8 @@ class LiveProcessor:
         self._controls_in_use = controls
         self._error = None
         if new.detector is not old.detector:
-            # The detectors' boxes have different shapes: discard the result of a running detection.
+            # A detection of the replaced detector may still run. Its result must not be used,
+            # because the boxes of the two detectors have different shapes.
             self._scheduler.reset()
         if new.predictor is not old.predictor:
             for track in self._tracker.confirmed_tracks:
@@ -245,13 +246,14 @@ class LiveProcessor:
     def _prediction_to_show(self, track: Track, seconds: float) -> _ShownPrediction | None:
         """Return the prediction to show for a track; None before its first classification.
 
-        This is the latest prediction, unless the shown prediction is too recent to be replaced.
+        A prediction is shown for at least ``_MIN_SHOWN_SECONDS``. Then the track's latest
+        prediction replaces it.
         """
         track_id, raw = track.track_id, track.raw_probabilities
         if track_id is None or raw is None:
             return None
         shown = self._shown_predictions.get(track_id)
-        if shown is not None and 0 <= seconds - shown.seconds < _SHOWN_SECONDS:
+        if shown is not None and 0 <= seconds - shown.seconds < _MIN_SHOWN_SECONDS:
             return shown
         return _ShownPrediction(track_id, seconds, track.face, raw)
 
@@ -262,8 +264,8 @@ class LiveProcessor:
         self._flow, self._last_seconds = flow, seconds
         is_resized = before is not None and before.shape != flow.shape
         if before is not None and is_resized:
-            # The browser adapts the size of the picture to the bandwidth. The picture still shows
-            # the same scene, so the tracks stay valid.
+            # The browser adapts the size of the picture to the bandwidth. The scene does not
+            # change, so the tracks stay valid.
             self._tracker.rescale(flow.shape[1] / before.shape[1], flow.shape[0] / before.shape[0])
             self._scheduler.reset()
         elapsed = None if previous_seconds is None else seconds - previous_seconds
@@ -298,10 +300,10 @@ class LiveProcessor:
         seconds: float,
         controls: LiveControls,
     ) -> None:
-        """Classify the tracks whose interval has passed.
+        """Classify the tracks whose latest classification is no longer recent.
 
-        If there is not enough time for all of them, the tracks whose last classification is oldest
-        are classified.
+        If there is not enough time for all of them, those with the oldest classification come
+        first.
         """
         due = [
             track

@@ -20,7 +20,7 @@ MAX_RECORDING_SECONDS = 120.0
 _BITS_PER_SECOND = 1_500_000
 _TIME_BASE = Fraction(1, 90_000)
 #: Maximum number of frames that wait for the encoder; further frames are skipped.
-_MAX_WAITING = 15
+_MAX_WAITING_FRAMES = 15
 
 
 class VideoRecording:
@@ -52,12 +52,12 @@ class VideoRecording:
 
     @property
     def seconds(self) -> float:
-        """The length of the current or of the finished recording."""
+        """The length of the running or finished recording, in seconds."""
         return self._seconds
 
     @property
     def max_seconds(self) -> float:
-        """The length after which a recording stops automatically."""
+        """The length after which a recording stops automatically, in seconds."""
         return self._max_seconds
 
     @property
@@ -67,7 +67,7 @@ class VideoRecording:
 
     @property
     def error(self) -> str | None:
-        """One sentence on why the last recording failed; None if it did not fail."""
+        """One sentence on why the most recent recording failed; None if it did not fail."""
         return self._error
 
     def start(self) -> None:
@@ -76,7 +76,7 @@ class VideoRecording:
         with self._lock:
             self._first_seconds, self._seconds = None, 0.0
             self._result = self._error = None
-            self._frames = queue.Queue(_MAX_WAITING)
+            self._frames = queue.Queue(_MAX_WAITING_FRAMES)
             self._thread = threading.Thread(
                 target=self._encode, args=(self._frames,), name="live-recording", daemon=True
             )
@@ -130,7 +130,8 @@ class VideoRecording:
             frames, self._frames = self._frames, None
             thread = self._thread
         if frames is not None:
-            # This waits only briefly for a free place, because the encoder empties the queue.
+            # If the queue is full, this waits only briefly, because the encoder takes frames from
+            # it.
             frames.put(None)
         if wait and thread is not None:
             thread.join()

@@ -1,4 +1,7 @@
-"""The record of a live session: predictions per person over time, without pictures."""
+"""The record of a live session: predictions per person over time, without pictures.
+
+A person is a track: somebody who leaves and returns may get a new number.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from fer_core.csv_text import csv_text
 from fer_core.emotions import EMOTIONS
 from fer_core.vision.face import NOT_SURE, Face
 
-#: Number of recorded rows per second and person: enough for any expression, and 36,000 rows per
-#: hour for two persons.
+#: Number of recorded rows per second and person. This is enough for any expression, and amounts to
+#: 36,000 rows per hour for two persons.
 _ROWS_PER_SECOND = 5.0
 #: Maximum number of rows: about ten hours of one person, 16 MB.
 _MAX_ROWS = 180_000
@@ -44,8 +47,8 @@ class RecordContext:
     Attributes:
         model: The name of the model.
         detector: The name of the detector.
-        emphasis: How strongly rare classes are favored, see ``Emphasis``.
-        minimum_confidence: The score from which a label is shown as certain, 0 to 1.
+        emphasis: How strongly rare classes are favored; see ``fer_core.calibration.Emphasis``.
+        minimum_confidence: The minimum score of a label that is shown as certain, 0 to 1.
         smoothing_seconds: Time constant of the smoothed probabilities.
         is_mirrored: True if the picture is shown and recorded as in a mirror.
         width: Width of the picture in pixels.
@@ -85,7 +88,7 @@ class RecordRow(NamedTuple):
     label: str
     is_confident: bool
     raw_probabilities: NDArray[np.float32]
-    context_number: int
+    context_index: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,7 @@ class RecordRows:
         classes: The names of the classes.
         is_confident: Whether the label was certain, bool ``[n]``.
         raw_probabilities: Probabilities without smoothing, float32 ``[n, classes]``.
-        context_numbers: The position of each row's context in ``contexts``, int32 ``[n]``.
+        context_indices: The index of each row's context in ``contexts``, int32 ``[n]``.
         contexts: The contexts of the whole record.
     """
 
@@ -112,7 +115,7 @@ class RecordRows:
     classes: tuple[str, ...]
     is_confident: NDArray[np.bool_] = field(repr=False)
     raw_probabilities: NDArray[np.float32] = field(repr=False)
-    context_numbers: NDArray[np.int32] = field(repr=False)
+    context_indices: NDArray[np.int32] = field(repr=False)
     contexts: tuple[RecordContext, ...]
 
     def __len__(self) -> int:
@@ -128,7 +131,7 @@ class RecordRows:
             self.labels,
             self.is_confident.tolist(),
             self.raw_probabilities,
-            self.context_numbers.tolist(),
+            self.context_indices.tolist(),
         )
 
     @property
@@ -138,7 +141,7 @@ class RecordRows:
 
 
 class SessionRecord:
-    """A table with a row for every person a few times a second.
+    """A table that gets about five rows per second for every person in the picture.
 
     Other threads may read the rows while one thread adds rows.
     """
@@ -175,7 +178,7 @@ class SessionRecord:
         self._contexts: list[RecordContext] = []
         self._count = 0
         self._dropped = 0
-        #: The time of the first row: in seconds of the clock, and as date and time.
+        # The time of the first row: in seconds of the clock, and as date and time.
         self._start = 0.0
         self._started_at: datetime | None = None
         self._table = np.empty(min(_INITIAL_ROWS, max_rows), self._row_type)
@@ -186,7 +189,7 @@ class SessionRecord:
         raw_probabilities: NDArray[np.float32] | None = None,
         context: RecordContext | None = None,
     ) -> None:
-        """Add a row with the current time, unless the person's last row is less than 0.19 s old.
+        """Add a row with the current time; skip it if the person's last row is too recent.
 
         Args:
             face: A classified face with a track id and a box in pixels of the camera's picture.
@@ -285,7 +288,7 @@ class SessionRecord:
                 classes=self.classes,
                 is_confident=selected["is_confident"].copy(),
                 raw_probabilities=selected["raw"].copy(),
-                context_numbers=selected["context"].copy(),
+                context_indices=selected["context"].copy(),
                 contexts=tuple(self._contexts),
             )
 
@@ -316,7 +319,7 @@ class SessionRecord:
                     *(f"{probability:.4f}" for probability in row.probabilities),
                     str(row.is_confident).lower(),
                     *(f"{probability:.4f}" for probability in row.raw_probabilities),
-                    *rows.contexts[row.context_number].cells(),
+                    *rows.contexts[row.context_index].cells(),
                 ]
             )
         raw_columns = [_RAW_PREFIX + name for name in self.classes]
@@ -342,8 +345,8 @@ class SessionRecord:
                     "probabilities": self._by_class(row.probabilities),
                     "is_confident": row.is_confident,
                     "raw_probabilities": self._by_class(row.raw_probabilities),
-                    # Position in the list "settings".
-                    "settings": row.context_number,
+                    # Index in the list "settings".
+                    "settings": row.context_index,
                 }
                 for row in rows
             ],
@@ -375,16 +378,17 @@ def _shown_box(face: Face, context: RecordContext) -> tuple[int, int, int, int]:
 
 def _shares(rows: RecordRows) -> dict[int, dict[str, float]]:
     """Return the shares of some rows, see ``SessionRecord.shares``."""
-    count = len(rows.classes)
-    labels = np.where(rows.is_confident, rows.probabilities.argmax(axis=1), count)
+    class_count = len(rows.classes)
+    # The index after the last class stands for "not sure".
+    indices_shown = np.where(rows.is_confident, rows.probabilities.argmax(axis=1), class_count)
     names = (*rows.classes, unsure_name(rows.classes))
     result: dict[int, dict[str, float]] = {}
     for person in np.unique(rows.persons):
-        indices = np.flatnonzero(rows.persons == person)
-        steps = np.clip(np.diff(rows.seconds[indices]), 0.0, _MAX_STEP_SECONDS)
-        # A person's last row has no next row, so it counts for the usual time between two rows.
+        is_person = rows.persons == person
+        steps = np.clip(np.diff(rows.seconds[is_person]), 0.0, _MAX_STEP_SECONDS)
+        # No row follows a person's last row, so it counts for the usual time between two rows.
         durations = np.append(steps, 1 / _ROWS_PER_SECOND)
-        totals = np.bincount(labels[indices], weights=durations, minlength=count + 1)
+        totals = np.bincount(indices_shown[is_person], weights=durations, minlength=class_count + 1)
         shares = totals / totals.sum()
         result[int(person)] = dict(zip(names, map(float, shares), strict=True))
     return result

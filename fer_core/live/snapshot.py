@@ -15,19 +15,19 @@ class LiveSnapshot:
         faces: The classified faces of the latest frame, in the order of their track ids. Boxes are
             in pixels of the camera's picture, which is not mirrored. Probabilities are smoothed,
             like those that are drawn and recorded.
-        frames: Number of processed frames since the stream started.
+        frame_count: Number of processed frames since the stream started.
         frames_per_second: Processed frames per second, over the last two seconds.
         frame_milliseconds: Median of the processing times of the latest frames.
         slow_frame_milliseconds: 95th percentile of the processing times of the latest frames.
         detection_milliseconds: Median duration of one run of the detector, in the background.
         detections_per_second: Runs of the detector per second, over the last two seconds.
         network_milliseconds: Median of the times to crop and classify the faces of a frame.
-        frames_dropped: Number of frames since the stream started that were skipped, because another
-            frame was being processed.
-        seconds_without_face: Seconds since the last frame with a face, or since the stream started
-            if there was no face; 0 if the latest frame has faces.
-        seconds_blank: Seconds for which the picture has shown nothing, because the camera is off or
-            covered; 0 if the picture shows something.
+        dropped_frame_count: Number of frames since the stream started that were skipped, because
+            another frame was being processed.
+        seconds_without_face: Seconds since the last frame with a face; 0 if the latest frame has
+            faces. If no frame had a face, seconds since the stream started.
+        seconds_blank: Seconds for which the picture has been blank, because the camera is off or
+            covered; 0 if it is not blank.
         seconds_since_frame: Seconds since the latest frame arrived; large if the stream has
             stalled.
         width: Width of the picture, in pixels.
@@ -37,14 +37,14 @@ class LiveSnapshot:
     """
 
     faces: tuple[Face, ...] = ()
-    frames: int = 0
+    frame_count: int = 0
     frames_per_second: float | None = None
     frame_milliseconds: float | None = None
     slow_frame_milliseconds: float | None = None
     detection_milliseconds: float | None = None
     detections_per_second: float | None = None
     network_milliseconds: float | None = None
-    frames_dropped: int = 0
+    dropped_frame_count: int = 0
     seconds_without_face: float | None = None
     seconds_blank: float = 0.0
     seconds_since_frame: float | None = None

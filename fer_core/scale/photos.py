@@ -35,7 +35,7 @@ class PhotoWork:
 
     Attributes:
         analyzer: The model and the detector.
-        whole: See ``Analyzer.analyze``.
+        whole: See ``as_one_face`` of ``Analyzer.analyze``.
     """
 
     analyzer: PortableAnalyzer
@@ -101,7 +101,7 @@ def photo_work(
         model: See ``portable_analyzer``.
         detector: See ``portable_analyzer``.
         emphasis: See ``portable_analyzer``.
-        whole: See ``Analyzer.analyze``.
+        whole: See ``as_one_face`` of ``Analyzer.analyze``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.
@@ -145,7 +145,7 @@ class PhotoWorker:
             self._check_memory(item, content)
         except InputError as error:
             return PhotoResult(item.file, error=str(error))
-        return crop_photo(content, item.file, self._analyzer, whole=self._work.whole)
+        return crop_photo(content, item.file, self._analyzer, as_one_face=self._work.whole)
 
     def _check_memory(self, item: Item, content: bytes) -> None:
         from fer_core.vision.decode import decoding_memory

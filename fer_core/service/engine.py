@@ -84,7 +84,7 @@ class ClassifyEngine:
             content: The file's bytes.
             name: The file's name, for the result and its messages.
             model: The name of a served model; None for the default.
-            whole: See ``Analyzer.analyze``.
+            whole: See ``as_one_face`` of ``Analyzer.analyze``.
 
         Raises:
             InputError: No served model has this name.
@@ -107,7 +107,7 @@ class ClassifyEngine:
         self, content: bytes, name: str, served: ServedModel, whole: bool | None
     ) -> PhotoResult:
         analyzer = Analyzer(served.predictor, self._detector())
-        return analyze_photo(content, name, analyzer, whole=whole)[0]
+        return analyze_photo(content, name, analyzer, as_one_face=whole)[0]
 
     def _detector(self) -> FaceDetector:
         # A detector is locked while it runs, so threads with a common detector would wait.

@@ -29,7 +29,7 @@ VIDEO_TYPES = (
     *("flv", "3gp", "ogv", "gif", "webp"),
 )
 #: Space in bytes that must stay free on the disk when a video is stored.
-_FREE_BYTES = 200 << 20
+_MIN_FREE_BYTES = 200 << 20
 
 #: State of an analysis, determined from its process, the queue and ``status.json`` together.
 ActualState = Literal["queued", "starting", "running", "finished", "stopped", "failed"]
@@ -56,8 +56,8 @@ class AnalysisSummary:
     queue_position: int | None = None
 
     @property
-    def is_pending(self) -> bool:
-        """True if the analysis runs or will run."""
+    def is_queued_or_running(self) -> bool:
+        """True if the analysis runs, or will run without a further request."""
         return self.state in ("queued", "starting", "running")
 
 
@@ -81,8 +81,8 @@ def start_analysis(
 
     Raises:
         InputError: The file is not a video that can be analyzed, the range is outside the video or
-            too long, or the video or the analysis cannot be stored. After the error, nothing
-            remains stored.
+            too long, or the video or the analysis cannot be stored. In these cases, nothing is
+            stored.
     """
     folder = new_analysis_folder(analysis.video, settings.analyses_root)
     try:
@@ -105,7 +105,7 @@ def continue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
     """Continue an analysis after its last finished segment, in the background.
 
     Raises:
-        InputError: The analysis is running or pending already, or the queue cannot be written.
+        InputError: The analysis is already queued or running, or the queue cannot be written.
     """
     enqueue_analysis(folder, settings)
 
@@ -121,8 +121,8 @@ def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: b
         blurs: True to blur the faces.
 
     Raises:
-        InputError: The video file no longer exists, the analysis is running or pending, or the
-            queue cannot be written.
+        InputError: The video file no longer exists, the analysis is queued or running, or the queue
+            cannot be written.
     """
     analysis = folder.read_settings()
     if not folder.source_path(analysis).is_file():
@@ -192,14 +192,15 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
     Args:
         folder: The folder of the analysis.
-        pending: The ids of the analyses in the queue, the next one first.
+        pending: The ids of the queued analyses, the next one first.
 
     Raises:
         InputError: The settings are damaged.
     """
     analysis = folder.read_settings()
-    # Read the status again if a process began or ended in the meantime. Without this, the last
-    # status "running" of a process that has just ended properly would look like a crash.
+    # Read the status again if the process began or ended while it was read. Otherwise a process
+    # that ended normally at this moment would look like a crash: its status would still be
+    # "running".
     while True:
         was_active = folder.is_active
         status = folder.read_status()
@@ -227,7 +228,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix for storing an uploaded file; ".video" if its own suffix is unknown."""
+    """Return the suffix for storing an upload; ".video" if its own suffix is not supported."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 
@@ -242,7 +243,7 @@ def _store(upload: BinaryIO, path: Path, name: str) -> None:
     size = upload.tell()
     upload.seek(0)
     available = shutil.disk_usage(path.parent).free
-    if size + _FREE_BYTES > available:
+    if size + _MIN_FREE_BYTES > available:
         raise InputError(
             f"{name} has {size / 1e6:,.0f} MB and the disk of {path.parent.parent} has "
             f"{available / 1e6:,.0f} MB left; free some space, or delete analyses."

@@ -1,7 +1,10 @@
 """The job that analyzes one video: it reads ``settings.json`` and writes the table.
 
-``video`` on the command line calls ``run_analysis`` in its own process. For the page, the queue
-starts ``python -m fer_core.video.analysis_job DIR``.
+The results are stored in segments of 30 seconds of video. A job that was stopped or killed
+continues after the last finished segment.
+
+The command ``video`` calls ``run_analysis`` in its own process. For the page, the queue starts a
+new process: ``python -m fer_core.video.analysis_job DIR``.
 """
 
 from __future__ import annotations
@@ -51,21 +54,21 @@ from fer_core.video.reader import (
     probe_video,
     read_frames,
 )
-from fer_core.video.rendering import Rendering, render_video
+from fer_core.video.rendering import RenderingOptions, render_video
 from fer_core.video.table_writer import write_table
 from fer_core.video.timecode import format_time
 from fer_core.video.webvtt import to_webvtt
 from fer_core.vision.analyzer import Analyzer
 from fer_core.vision.detect import make_detector
 
-#: Duration of a segment in seconds: long enough that smoothing needs only the segments before and
-#: after it, and short enough that little work is lost when a job is killed.
+#: Duration of a segment in seconds: long enough that smoothing needs only the previous and the next
+#: segment, and short enough that little work is lost when a job is killed.
 SEGMENT_SECONDS = 30.0
 #: Maximum length of an analyzed range. The table of a longer range would not fit into the memory of
 #: a page.
 MAX_HOURS = 6.0
 #: Number of prepared frames that may wait until they are analyzed.
-_AHEAD = 6
+_MAX_PREPARED_FRAMES = 6
 #: Minimum time between two writes of ``status.json`` within a phase, in seconds.
 _STATUS_SECONDS = 0.5
 #: The video is divided into periods of this length, and one thumbnail is stored for each period.
@@ -75,7 +78,7 @@ _THUMBNAIL_SIDE = 320
 #: Maximum size of a video that the page plays directly. For larger videos, and for videos that
 #: browsers do not play, the job makes a copy for the player.
 MAX_PLAYER_BYTES = 250 << 20
-#: Maximum area of a frame of this copy, in pixels.
+#: Maximum area of a frame of the player's copy, in pixels.
 _PLAYER_PIXELS = 1280 * 720
 
 #: Called with the finished and the total seconds of video; the total is 0 if it is unknown.
@@ -100,7 +103,8 @@ class AnalysisOutcome:
 class _StoppedError(BaseException):
     """Ends the analysis after a request to stop.
 
-    The class is a ``BaseException``, so that no ``except Exception`` on the way catches it.
+    It is a ``BaseException``, so that no ``except Exception`` between ``raise`` and ``run`` catches
+    it.
     """
 
 
@@ -120,13 +124,13 @@ def run_analysis(
         analyzer: Model and detector; by default the ones in the settings of the analysis.
         progress: See ``ProgressCallback``.
         handles_signals: True if an interrupt or terminate signal should have the same effect as a
-            request to stop: the table contains the finished segments, and the analysis can be
+            request to stop. The table then contains the finished segments, and the analysis can be
             continued. False if the caller handles signals.
 
     Raises:
-        InputError: The video, the model or the detector cannot be used; then ``status.json``
-            contains the reason. Or the folder contains no valid analysis, or another process works
-            on it; then ``status.json`` does not change.
+        InputError: The folder contains no valid analysis, or another process works on it. In these
+            cases, ``status.json`` does not change. Or the video, the model or the detector cannot
+            be used, and ``status.json`` contains the reason.
     """
     stopping = (
         stop_on_signals("stopping; the finished part is kept")
@@ -173,11 +177,11 @@ def _prepared_ahead(
     """Prepare frames for the observer in other threads, one for each thread that OpenCV may use.
 
     If these threads also detect the faces, OpenCV uses only one thread per frame. Processing two
-    frames at the same time with one thread each is faster than processing one frame after the other
-    with two threads.
+    frames concurrently with one thread each is faster than processing them one after the other with
+    two threads.
     """
     threads = max(cv2.getNumThreads(), 1)
-    ahead = ReadAhead(frames, observer.prepare, _AHEAD, workers=threads)
+    ahead = ReadAhead(frames, observer.prepare, _MAX_PREPARED_FRAMES, max_workers=threads)
     if observer.detects_in_all_frames:
         cv2.setNumThreads(1)
     try:
@@ -315,7 +319,7 @@ class _Job:
         return min(end, info.seconds) - self._analysis.start
 
     def _store_segment(self, number: int, segment: Segment, observer: FaceObserver) -> None:
-        """Store a finished segment, and the portraits that are new or better than before."""
+        """Store a finished segment, and the portraits that are new or better than stored ones."""
         for person, portrait in observer.portraits.items():
             if portrait.image is not None:
                 self._folder.write_portrait(person, portrait.image)
@@ -335,7 +339,7 @@ class _Job:
         self._folder.write_thumbnail(frame.seconds, np.asarray(small, np.uint8))
 
     def _finish_table(self, info: VideoInfo) -> None:
-        """Write table and subtitles if they are not current; add notes and frames to the status."""
+        """Write outdated tables and subtitles; add the notes and the frame count to the status."""
         if not self._is_table_current():
             self._begin_phase("writing the table", 0.0)
             write_table(self._folder, self._analysis)
@@ -343,6 +347,7 @@ class _Job:
             write_text(self._folder.path / SUBTITLES_FILE, to_webvtt(table))
         segment_count, last = self._folder.last_segment()
         if last is not None:
+            # Another process may have read a part of the frames, so the stored report is used.
             report = _report_from_json(last.report)
             self._status = replace(
                 self._status,
@@ -371,7 +376,7 @@ class _Job:
             self._begin_phase("drawing the annotated video", self._length(info))
             # The rows of excluded persons are needed to blur their faces.
             table = replace(edits, excluded=()).apply(read_table(folder.table_path))
-            rendering = Rendering(
+            rendering = RenderingOptions(
                 blurs=analysis.blurs,
                 names=edits.name_by_person,
                 hidden=frozenset(edits.excluded),
@@ -379,18 +384,23 @@ class _Job:
             self._render_file(table, ANNOTATED_FILE, rendering)
         is_large = self._source.stat().st_size > MAX_PLAYER_BYTES
         needs_copy = is_large or not info.plays_in_browsers
-        # The copy of a video that is not kept would be deleted at the end of the job.
+        # If the video itself is not kept, the job deletes it and its copy at the end.
         wants_copy = analysis.prepares_player and (
             analysis.keeps_video or not folder.is_source_inside(analysis)
         )
         if wants_copy and needs_copy and not (folder.path / PLAYER_FILE).is_file():
             self._begin_phase("preparing the player's copy", info.seconds or 0.0)
             no_rows = read_table(folder.table_path).selected(np.zeros(0, np.int64))
-            rendering = Rendering(annotates=False, max_pixels=_PLAYER_PIXELS)
+            rendering = RenderingOptions(annotates=False, max_pixels=_PLAYER_PIXELS)
             self._render_file(no_rows, PLAYER_FILE, rendering, is_whole_video=True)
 
     def _render_file(
-        self, table: FaceTable, name: str, rendering: Rendering, *, is_whole_video: bool = False
+        self,
+        table: FaceTable,
+        name: str,
+        rendering: RenderingOptions,
+        *,
+        is_whole_video: bool = False,
     ) -> None:
         start = 0.0 if is_whole_video else self._analysis.start
         end = math.inf if is_whole_video or self._analysis.end is None else self._analysis.end
@@ -405,7 +415,7 @@ class _Job:
         )
 
     def _end_after_request(self) -> AnalysisOutcome:
-        """Write the table of the finished segments, and report that the job was stopped."""
+        """End after a stop request: write the table of the finished segments, report the stop."""
         folder, analysis = self._folder, self._analysis
         segment_count, last = folder.last_segment()
         write_table(folder, analysis)
@@ -463,16 +473,16 @@ class _UnfinishedSegment:
 
     def __init__(self, start: float) -> None:
         self._start = start
-        self._frames: list[int] = []
+        self._frame_indices: list[int] = []
         self._seconds: list[float] = []
 
     def is_complete(self, next_frame: VideoFrame) -> bool:
         """Return True if the next frame belongs to the next segment."""
-        return bool(self._frames) and next_frame.seconds >= self._start + SEGMENT_SECONDS
+        return bool(self._frame_indices) and next_frame.seconds >= self._start + SEGMENT_SECONDS
 
     def add(self, frame: VideoFrame) -> None:
         """Add an analyzed frame."""
-        self._frames.append(frame.index)
+        self._frame_indices.append(frame.index)
         self._seconds.append(frame.seconds)
 
     def finish(
@@ -482,14 +492,21 @@ class _UnfinishedSegment:
         analysis: AnalysisSettings,
         report: ReadReport,
     ) -> Segment:
-        """Return the segment with all results of the observer; ``end`` is ``Segment.end``."""
+        """Return the segment with all results of the observer.
+
+        Args:
+            end: Time of the first frame of the next segment; infinite for the last segment.
+            observer: Has observed the frames of the segment.
+            analysis: Settings of the analysis.
+            report: The state of reading the video at the end of the segment.
+        """
         state = observer.end_segment()
         rows: list[FaceRow] = observer.take_rows()
         cuts, observer.cuts = observer.cuts, []
         return Segment(
             start=self._start,
             end=end,
-            frames=np.array(self._frames, np.int64),
+            frames=np.array(self._frame_indices, np.int64),
             seconds=np.array(self._seconds, np.float64),
             **row_arrays(rows, len(analysis.classes)),
             cuts=cuts,

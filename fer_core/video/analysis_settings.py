@@ -26,15 +26,15 @@ class AnalysisSettings:
         model: The name or folder of the model.
         classes: The classes of the model, in its order.
         detector: The name of the face detector.
-        emphasis: How strongly rare classes are favored, see ``Emphasis``.
+        emphasis: How strongly rare classes are favored; see ``fer_core.calibration.Emphasis``.
         per_second: Analyzed frames per second; None for every frame.
         start: Start of the range in seconds; frames before it are not analyzed.
         end: End of the range in seconds: frames from this time on are not analyzed. None for the
             end of the video.
-        detection_seconds: Maximum time between two detections. Faces are also detected in the last
-            frame before each cut. If a face appears, disappears or cannot be followed between two
-            detections, faces are detected in every frame between them. In the other frames, faces
-            are followed by optical flow.
+        detection_seconds: Maximum time between two detections. In the frames between them, optical
+            flow follows the faces. If a face appears, disappears or cannot be followed in these
+            frames, faces are detected in each of them. Faces are also detected in the last frame
+            before each cut.
         smoothing_seconds: Time constant of the smoothed probabilities, in seconds. Boxes approach
             the detected boxes with half this time constant.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.

@@ -1,4 +1,4 @@
-"""Find hard cuts: frames that show another scene than the previous frame.
+"""Find hard cuts: frames that show a different scene than the previous frame.
 
 A cut changes most of the picture at once. Motion changes parts of it, and a flash or a change of
 the exposure changes the brightness but not the structure. Therefore a frame counts as a cut under
@@ -29,7 +29,7 @@ _AVERAGE_WEIGHT = 0.1
 
 
 def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the small picture in which cuts are searched: uint8 ``[24, 32, 3]``.
+    """Return the small picture that ``CutDetector`` compares: uint8 ``[24, 32, 3]``.
 
     Args:
         image: RGB, uint8 ``[height, width, 3]``.
@@ -45,7 +45,7 @@ class CutDetector:
         self._average_difference = 0.0
 
     def is_cut(self, small: NDArray[np.uint8]) -> bool:
-        """Return True if the next frame shows another scene than the previous frame.
+        """Return True if the next frame shows a different scene than the previous frame.
 
         Args:
             small: The ``thumbnail`` of the next frame.
@@ -58,7 +58,8 @@ class CutDetector:
         is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._average_difference)
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
-        # Limit the difference, so that a flash does not raise the average and hide the next cut.
+        # Limit the difference, because a flash would raise the average so much that the next cut
+        # would not be found.
         self._average_difference += _AVERAGE_WEIGHT * (
             min(difference, _MIN_DIFFERENCE) - self._average_difference
         )

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 #: Prefix of the columns with smoothed probabilities.
 _SMOOTHED_PREFIX = "smoothed_"
-#: Key in the metadata of a Parquet file. Its value is a JSON text with the attributes of the table
-#: that are not columns.
+#: Key in the metadata of a Parquet file. Its value is a JSON string with the attributes of the
+#: table that are not columns.
 _METADATA_KEY = b"fer_studio"
 _BOX_COLUMNS = ("x", "y", "width", "height")
 #: The columns that are not named after a class.
@@ -31,7 +31,8 @@ _OTHER_COLUMNS = {
     *("video", "frame", "time_s", "person", *_BOX_COLUMNS, "detection_score"),
     *("label", "score", "is_confident", "duration_s", "name"),
 }
-#: Decimal digits in tables. Rounding hides differences between machines in the last bits.
+#: Decimal digits in tables. The last bits of a result differ between machines; rounding removes
+#: these differences.
 _PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
 
 
@@ -39,19 +40,20 @@ _PROBABILITY_DIGITS, _BOX_DIGITS = 4, 1
 class FaceTable:
     """The rows of an analysis, ordered by frame and then by person.
 
-    All arrays have the same length.
+    Each array is a column: ``frame``, ``duration`` and ``person`` have one value per row. The
+    numbers of the distinct persons are in the property ``persons``.
 
     Attributes:
         video: The video's file name.
         classes: The names of the classes.
         minimum_confidence: Minimum score of a confident row, 0 to 1. Rows of faces that are too
             small are never confident.
-        frame: Numbers of the frames in the file, from 0, int64.
-        seconds: Times of the frames, float64.
+        frame: Index of the frame in the file, from 0, int64.
+        seconds: Time of the frame, float64.
         duration: Seconds until the next analyzed frame, float64.
-        person: Numbers of the persons, from 1, int32.
+        person: Number of the person, from 1, int32.
         boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
-        detection_score: Scores of the detector, 0 to 1, float32.
+        detection_score: Score of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         smoothed: Probabilities averaged over time without delay, float32 ``[n, classes]``.
     """
@@ -73,11 +75,11 @@ class FaceTable:
 
     @property
     def persons(self) -> list[int]:
-        """The numbers of all persons, in order."""
+        """The distinct numbers of the persons in the table, in order."""
         return [int(number) for number in np.unique(self.person)]
 
     @property
-    def labels(self) -> NDArray[np.intp]:
+    def label_indices(self) -> NDArray[np.intp]:
         """The index of the most probable class of each row."""
         return np.asarray(self.probabilities.argmax(axis=1))
 
@@ -119,9 +121,9 @@ class FaceTable:
         return self.selected(np.arange(first, last))
 
     def nearest_frame(self, seconds: float) -> int | None:
-        """Return the number of the frame with faces that is nearest to a time.
+        """Return the index of the frame that is nearest to a time, among the frames with faces.
 
-        None if the table has no rows.
+        Return None if the table has no rows.
         """
         if not len(self):
             return None
@@ -135,14 +137,14 @@ class FaceTable:
 def class_column(label: str) -> str:
     """Return the name of the column with the probabilities of a class.
 
-    It is the name of the class, with a prefix if another column has the same name.
+    It is the name of the class, with a prefix if a column of ``_OTHER_COLUMNS`` has this name.
     """
     return f"class_{label}" if label in _OTHER_COLUMNS else label
 
 
 def empty_table(video: str, classes: tuple[str, ...], minimum_confidence: float) -> FaceTable:
     """Return a table without rows."""
-    count = len(classes)
+    class_count = len(classes)
     return FaceTable(
         video=video,
         classes=classes,
@@ -153,8 +155,8 @@ def empty_table(video: str, classes: tuple[str, ...], minimum_confidence: float)
         person=np.zeros(0, np.int32),
         boxes=np.zeros((0, 4), np.float32),
         detection_score=np.zeros(0, np.float32),
-        probabilities=np.zeros((0, count), np.float32),
-        smoothed=np.zeros((0, count), np.float32),
+        probabilities=np.zeros((0, class_count), np.float32),
+        smoothed=np.zeros((0, class_count), np.float32),
     )
 
 
@@ -260,7 +262,7 @@ def read_table(path: Path) -> FaceTable:
 
 
 def from_arrow(table: pa.Table, empty: FaceTable) -> FaceTable:
-    """Return the rows of a table with the columns of ``to_arrow``.
+    """Convert an Arrow table with the columns of ``to_arrow`` to a ``FaceTable``.
 
     Args:
         table: The rows of an analysis.
@@ -298,13 +300,11 @@ def to_csv(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:
 
     arrow = to_arrow(replace(table, video=str(escaped_cell(table.video))), names)
     escaped = [str(escaped_cell(name)) for name in arrow.column("name").to_pylist()]
-    position = arrow.schema.get_field_index("name")
-    arrow = arrow.set_column(position, "name", pa.array(escaped, pa.string()))
-    for position, column in enumerate(arrow.schema):
+    name_index = arrow.schema.get_field_index("name")
+    arrow = arrow.set_column(name_index, "name", pa.array(escaped, pa.string()))
+    for index, column in enumerate(arrow.schema):
         if pa.types.is_dictionary(column.type):
-            arrow = arrow.set_column(
-                position, column.name, arrow.column(position).cast(pa.string())
-            )
+            arrow = arrow.set_column(index, column.name, arrow.column(index).cast(pa.string()))
     buffer = io.BytesIO()
     pacsv.write_csv(arrow, buffer, pacsv.WriteOptions(quoting_style="needed"))
     return buffer.getvalue()

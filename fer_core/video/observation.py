@@ -1,9 +1,11 @@
-"""Track and classify the faces of consecutive frames; the result depends on the frames only.
+"""Track and classify the faces of consecutive frames.
 
-The live page decides by the clock when to detect and how many faces to classify. Here the schedule
-is fixed: see ``AnalysisSettings.detection_seconds``. Frames are handled in intervals that end with
-a detection. If a face appeared, disappeared or could not be followed in an interval, the faces are
-detected in each frame of the interval, so that the times of changes are exact to one frame.
+The result depends only on the frames and the settings, and not on the speed of the machine.
+
+The live page decides by the clock when to detect and how many faces to classify. In this module,
+``AnalysisSettings.detection_seconds`` fixes the schedule. Frames are handled in intervals that end
+with a detection. If a face appeared, disappeared or could not be followed in an interval, the faces
+are detected in each frame of the interval, so that the times of changes are exact to one frame.
 """
 
 from __future__ import annotations
@@ -27,14 +29,15 @@ from fer_core.vision.face import Face
 from fer_core.vision.face_tracker import FaceTracker, Track
 from fer_core.vision.flow import FlowFrame, follow
 
-#: Time for which a face is followed when it is not detected, for example in profile. The rows of
-#: this time are kept only if the face is detected again.
+#: Time for which a face is followed although it is not detected, for example because the head is
+#: turned to the side. The rows of this time are kept only if the face is detected again.
 _LOST_AFTER_SECONDS = 1.5
 #: Tolerance in seconds when times are compared.
 _TOLERANCE = 1e-6
 #: Maximum memory of the pictures of one interval.
 _MAX_INTERVAL_BYTES = 96 << 20
-#: Confirmed rows are classified together as soon as there are at least this many.
+#: Minimum number of confirmed rows that are classified in one call of the network. At the end of a
+#: segment, fewer rows may be classified.
 _BATCH_SIZE = 32
 _PORTRAIT_SHAPE = (96, 96, 3)
 #: Side of a portrait relative to FER2013's square, which ends at the chin.
@@ -46,7 +49,7 @@ class FaceRow:
     """One face in one analyzed frame.
 
     Attributes:
-        frame: Number of the frame in the file, from 0.
+        frame: Index of the frame in the file, from 0.
         seconds: Time of the frame.
         person: The person's number, from 1; 0 until the track of the face has an id.
         box: The face, in pixels of the upright frame at its full size.
@@ -69,12 +72,12 @@ class FaceRow:
 
 @dataclass(eq=False)
 class PreparedFrame:
-    """A frame with values that depend only on its picture.
+    """A frame with values that depend only on its picture, so that any thread can compute them.
 
     Attributes:
         frame: The decoded frame.
         flow: The picture prepared for optical flow.
-        small: The thumbnail in which cuts are searched.
+        small: The thumbnail for ``CutDetector``.
         faces: The detected faces, in pixels of ``frame.image``, which may be smaller than the
             frame; None before the detection.
         colors: The ``color_histogram`` of each detected face.
@@ -92,7 +95,7 @@ class PreparedFrame:
         return cls(frame, FlowFrame.of(frame.image), thumbnail(frame.image))
 
     def detect(self, analyzer: Analyzer) -> None:
-        """Detect the faces and compute their color histograms, unless this was done before."""
+        """Detect the faces and compute their color histograms, if this was not done yet."""
         if self.faces is None:
             image = self.frame.image
             faces = analyzer.detect(image)
@@ -140,13 +143,16 @@ class FaceObserver:
         self._settings = settings
         self._tracker = FaceTracker(lost_after_seconds=_LOST_AFTER_SECONDS)
         self._cuts = CutDetector()
+        #: The frames after the last detection; the next detection ends the interval.
         self._interval: list[PreparedFrame] = []
+        #: Time of the last detection in seconds.
         self._last_detection = -np.inf
+        #: The last frame of the previous interval; None at the start of a segment or scene.
         self._flow: FlowFrame | None = None
-        #: Rows that are not confirmed, or whose track has no id yet. The key is the track's serial
+        #: Rows that are not confirmed yet, or whose track has no id yet, by the track's serial
         #: number.
         self._pending: dict[int, list[FaceRow]] = {}
-        #: Confirmed rows of tracks with an id; they move to ``_classified`` in batches.
+        #: Confirmed rows of tracks with an id. They are classified in batches.
         self._released: list[FaceRow] = []
         self._classified: list[FaceRow] = []
         self._portrait_candidates: dict[int, Portrait] = {}
@@ -155,7 +161,7 @@ class FaceObserver:
 
     @property
     def detects_in_all_frames(self) -> bool:
-        """True if the frames are so far apart that each of them gets a detection."""
+        """True if frames are at least ``detection_seconds`` apart, so each gets a detection."""
         per_second = self._settings.per_second
         seconds_between_frames = 1 / per_second if per_second is not None else 0.0
         return seconds_between_frames >= self._settings.detection_seconds - _TOLERANCE
@@ -168,7 +174,7 @@ class FaceObserver:
         return prepared
 
     def add(self, prepared: PreparedFrame) -> None:
-        """Observe the next frame."""
+        """Add the next frame, and process the interval if the frame ends it."""
         frame = prepared.frame
         if self._cuts.is_cut(prepared.small):
             self._end_interval()
@@ -190,8 +196,9 @@ class FaceObserver:
     def end_segment(self) -> dict[str, Any]:
         """End the current interval, and return the state for the next segment as JSON values.
 
-        Optical flow starts anew in the next segment. Therefore the next segment has the same
-        results whether this observer continues or a new process restores the state.
+        The state does not contain the last frame, so optical flow cannot continue from it. It also
+        does not continue if this observer observes the next segment itself. Therefore the results
+        are the same as those of a new process that restores the state.
         """
         self._end_interval()
         self._classify(self._released)
@@ -215,10 +222,10 @@ class FaceObserver:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue after an earlier segment.
+        """Continue after a segment that another observer has analyzed.
 
         Args:
-            state: The state that ``end_segment`` returned for that segment.
+            state: The state that ``end_segment`` returned at the end of the segment.
 
         Raises:
             KeyError, TypeError, ValueError: The state is damaged.
@@ -251,10 +258,10 @@ class FaceObserver:
         frames, self._interval = self._interval, []
         if not frames:
             return
-        before = self._tracker.copy()
+        tracker_before = self._tracker.copy()
         tracks_by_frame, is_changed = self._track(frames, detects_in_all=False)
         if is_changed and len(frames) > 1:
-            self._tracker = before
+            self._tracker = tracker_before
             tracks_by_frame, _ = self._track(frames, detects_in_all=True)
         self._flow = frames[-1].flow
         self._last_detection = frames[-1].frame.seconds
@@ -307,7 +314,7 @@ class FaceObserver:
     def _add_pending(self, prepared: PreparedFrame, tracks: Sequence[_TrackInFrame]) -> None:
         """Add a pending row for each track.
 
-        The first detection of the face in this frame or a later one confirms the row.
+        A detection of the face, in this frame or in a later one, confirms the row.
         """
         frame = prepared.frame
         faces = self._analyzer.crop(frame.image, [tracked.track.face for tracked in tracks])
@@ -346,7 +353,8 @@ class FaceObserver:
     def _release_confirmed_rows(self) -> None:
         """Release confirmed rows for classification if their track has an id.
 
-        When a track ends, its unconfirmed rows are discarded; if it has no id, all its rows are.
+        When a track ends, its unconfirmed rows are discarded. If it ends without an id, all its
+        rows are discarded.
         """
         active = {track.serial: track.track_id for track in self._tracker.active_tracks}
         for serial in [serial for serial in self._pending if serial not in active]:

@@ -13,36 +13,36 @@ Result = TypeVar("Result")
 
 
 class _EndOfItems:
-    """Marks the end of the items, or the exception that ended them."""
+    """Marks the end of the results; contains the exception that ended the iteration, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 class ReadAhead(Generic[Item, Result]):
-    """Calls a function for all items in other threads; yields the results in the items' order."""
+    """Calls a function for all items in other threads; yields results in the order of the items."""
 
     def __init__(
         self,
         items: Iterable[Item],
         function: Callable[[Item], Result],
-        ahead: int,
-        workers: int = 1,
+        max_waiting: int,
+        max_workers: int = 1,
     ) -> None:
         """Start the threads.
 
         Args:
-            items: One thread iterates over them.
-            function: Called for each item; by several threads at once if there are several workers.
-            ahead: Number of results that may wait in the queue. One more result may be computed
-                while the queue is full.
-            workers: Number of threads that call the function.
+            items: The items. A thread of this object iterates over them.
+            function: Called for each item. Several workers call it concurrently.
+            max_waiting: Number of results that may wait in the queue. One more result may be
+                computed while the queue is full.
+            max_workers: Number of threads that call the function.
         """
         self._items = items
         self._function = function
-        self._results: queue.Queue[Future[Result] | _EndOfItems] = queue.Queue(max(ahead, 1))
+        self._results: queue.Queue[Future[Result] | _EndOfItems] = queue.Queue(max(max_waiting, 1))
         self._is_closed = threading.Event()
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="read-ahead-worker")
+        self._workers = ThreadPoolExecutor(max_workers, thread_name_prefix="read-ahead-worker")
         self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
         self._thread.start()
 
@@ -60,7 +60,7 @@ class ReadAhead(Generic[Item, Result]):
         self._is_closed.set()
         while self._thread.is_alive():
             try:
-                self._results.get(timeout=0.05)  # makes space if the thread waits in _put
+                self._results.get(timeout=0.05)  # makes space for a thread that waits in _put
             except queue.Empty:
                 continue
         self._thread.join()
@@ -77,7 +77,7 @@ class ReadAhead(Generic[Item, Result]):
             self._put(_EndOfItems())
 
     def _put(self, result: Future[Result] | _EndOfItems) -> bool:
-        """Add a result when the queue has space; return False if ``close`` was called before."""
+        """Add a result when the queue has space; return False if ``close`` was called meanwhile."""
         while not self._is_closed.is_set():
             try:
                 self._results.put(result, timeout=0.1)

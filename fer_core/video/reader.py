@@ -1,7 +1,11 @@
 """Read a video: upright frames with their times.
 
-Times come from the stream's timestamps, so that a variable frame rate is handled correctly. The
-demuxer applies edit lists. Time 0 is the start of the file, as in a player.
+A frame is upright after the rotation in the file's metadata was applied. Times come from the
+stream's timestamps, so that a variable frame rate is handled correctly. The demuxer applies edit
+lists. Time 0 is the start of the file, as in a player.
+
+In some files, pixels are not square. Such frames are stretched, so that all sizes are in square
+pixels, as a player shows them.
 """
 
 from __future__ import annotations
@@ -30,14 +34,14 @@ ANALYSIS_PIXELS = 1920 * 1080
 #: Maximum area of a frame of the file, slightly more than 8K. For larger frames, the decoder alone
 #: would need gigabytes.
 _MAX_PIXELS = 8192 * 4352
-#: Larger frames are decoded by one thread, because a decoder keeps several frames per thread in
-#: memory.
+#: Maximum area of a frame that several threads decode, in pixels. Larger frames are decoded by one
+#: thread, because a decoder keeps several frames per thread in memory.
 _MAX_THREADED_PIXELS = 2560 * 1440
 #: Number of threads that decode frames of at most ``_MAX_THREADED_PIXELS``.
 _THREADS = 2
 #: Tolerance in seconds when times are compared with the limits of a range.
 _TOLERANCE = 1e-6
-#: Minimum missing time, in seconds, for a video to count as truncated.
+#: A video counts as truncated if more than this time is missing at its end, in seconds.
 _MIN_MISSING_SECONDS = 0.5
 
 
@@ -81,7 +85,7 @@ class VideoFrame:
     """A decoded frame.
 
     Attributes:
-        index: Number of the frame in the file, from 0.
+        index: Index of the frame in the file, from 0.
         seconds: Time of the frame in seconds, from the start of the file.
         image: Upright RGB, uint8 ``[height, width, 3]``, possibly shrunk.
         width: Width of the upright frame before shrinking, in square pixels.
@@ -179,8 +183,8 @@ def read_frames(
         max_pixels: Larger pictures are shrunk to about this area; None to keep their size.
         report: Filled while the frames are read, for a WebP animation only with the resolutions;
             None if the caller does not need it.
-        needs_exact_index: False if the caller does not use the index of the frames. Then the frames
-            before ``start`` are not counted, which saves time, and the index may be wrong.
+        needs_exact_index: False if the caller does not use the index of the frames. This saves
+            time, because the frames before ``start`` are not counted, but the index may be wrong.
 
     Raises:
         InputError: The file is missing or is not a video.
@@ -204,23 +208,23 @@ def read_frames(
 
 
 class _Sampler:
-    """Chooses the first frame that it gets, and then the first frame of each period.
+    """Chooses the first frame that it gets, and after it the first frame of each period.
 
-    The periods have the length ``1 / per_second`` and are counted from time 0, wherever reading
-    starts.
+    The periods have the length ``1 / per_second`` and are counted from time 0, even if reading
+    starts later.
     """
 
     def __init__(self, per_second: float | None) -> None:
         self._per_second = per_second
-        self._last_slot = -1
+        self._last_period = -1
 
     def takes(self, seconds: float) -> bool:
         """Return True if the frame at this time is chosen."""
         if self._per_second is None:
             return True
-        slot = math.floor((seconds + _TOLERANCE) * self._per_second)
-        is_first = slot > self._last_slot
-        self._last_slot = max(slot, self._last_slot)
+        period = math.floor((seconds + _TOLERANCE) * self._per_second)
+        is_first = period > self._last_period
+        self._last_period = max(period, self._last_period)
         return is_first
 
 
@@ -256,7 +260,7 @@ def _frames_in_range(
     *,
     needs_exact_index: bool,
 ) -> Iterator[_DecodedFrame]:
-    """Yield the frames of a range, each with its number and its time; see ``read_frames``."""
+    """Yield the frames of a range with index and time; ``limits`` are its start and end."""
     start, end = limits
     with _opened(path, name) as (container, stream):
         origin = _start_time(container)
@@ -354,7 +358,7 @@ def _seek(container: Any, stream: Any, seconds: float) -> tuple[int | None, ...]
     try:
         container.seek(target, stream=stream, backward=True)
         keyframe = _identity(next(container.demux(stream)))
-        # Reading the packet has moved the position in the file.
+        # Reading the packet has moved the position in the file, so go back to the keyframe.
         container.seek(target, stream=stream, backward=True)
     except (av.error.FFmpegError, StopIteration):
         with suppress(av.error.FFmpegError):
@@ -498,7 +502,7 @@ def _duration(container: Any, stream: Any) -> float | None:
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
             return 3600 * hours + 60 * minutes + seconds
-    # The duration of the file is the last choice, because its audio may be longer than its video.
+    # Use the duration of the file only now, because its audio may be longer than its video.
     return container.duration / 1_000_000 if container.duration else None
 
 
@@ -525,7 +529,7 @@ def _webp_info(animation: WebpAnimation) -> VideoInfo:
         width=animation.width,
         height=animation.height,
         seconds=animation.seconds,
-        frames_per_second=animation.count / animation.seconds if animation.seconds else None,
+        frames_per_second=animation.frame_count / animation.seconds if animation.seconds else None,
         codec="webp",
         pixel_format="rgb24",
         container="webp",

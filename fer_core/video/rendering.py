@@ -1,4 +1,4 @@
-"""Write a video with boxes and labels, or with blurred faces, as a new MP4 with its sound."""
+"""Draw boxes and labels into a video, or blur its faces: a new MP4 file with the same sound."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _TIME_BASE = Fraction(1, 90_000)
 #: Preset and quality (CRF) of the encoder, fast enough for real time on two cores.
 _PRESET, _QUALITY = "veryfast", "23"
 #: Audio codecs that MP4 files may contain and browsers play. Other audio is encoded as AAC.
-_COPIED_SOUND = {"aac", "mp3", "opus"}
+_COPIED_AUDIO_CODECS = {"aac", "mp3", "opus"}
 #: Number of drawn frames that may wait until they are encoded.
-_AHEAD = 6
+_MAX_DRAWN_FRAMES = 6
 #: Maximum area of a frame. Larger frames are shrunk, because few devices play H.264 above 4K.
 _MAX_PIXELS = 3840 * 2160
 #: If two consecutive rows of a person are at most this many seconds apart, the box is interpolated
-#: between them. If they are further apart, the person was absent in between.
+#: in the frames between them. Otherwise, the person counts as absent in these frames.
 _MAX_GAP_SECONDS = 1.2
-#: A face is also blurred for this time before and after each row of its person, in frames without a
-#: row. Therefore gaps of up to twice this time are blurred completely.
+#: A face is also blurred in frames without a row, for this time before and after each row of the
+#: person. Therefore gaps of up to twice this time are blurred completely.
 _BLUR_MARGIN_SECONDS = 0.5
 #: Size of the blurred part of the picture relative to the face box.
 _BLUR_SCALE = 1.35
@@ -46,14 +46,14 @@ _TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
-class Rendering:
+class RenderingOptions:
     """What is drawn into the new video.
 
     Attributes:
         annotates: True to draw boxes and labels.
         blurs: True to blur the faces of all persons, also of those in ``hidden``.
         names: Names of persons by number.
-        hidden: Numbers of the persons without box and label.
+        hidden: Numbers of the persons who get neither box nor label.
         max_pixels: Area to which larger frames are shrunk; None to keep their size.
     """
 
@@ -68,7 +68,7 @@ def render_video(
     source: Path,
     table: FaceTable,
     target: Path,
-    rendering: Rendering,
+    rendering: RenderingOptions,
     *,
     start: float = 0.0,
     end: float = math.inf,
@@ -92,7 +92,7 @@ def render_video(
     """
     drawer = _PersonDrawer(table, rendering)
     frames = read_frames(source, start=start, end=end, max_pixels=rendering.max_pixels)
-    ahead = ReadAhead(frames, drawer.draw, _AHEAD)
+    ahead = ReadAhead(frames, drawer.draw, _MAX_DRAWN_FRAMES)
     try:
         with atomic_write_file(target) as temporary:
             _write_video(ahead, source, temporary, limits=(start, end), progress=progress)
@@ -135,7 +135,7 @@ def _write_video(
             progress(seconds)
         if stream is not None and sound is not None:
             output.mux(stream.encode(None))  # the frames that the encoder still holds
-            # The duration of the last frame is unknown; its sound may last up to one second.
+            # The duration of the last frame is unknown, so write up to one second of its sound.
             sound.write_until(min(end, last_pts * float(_TIME_BASE) + start + 1.0))
             sound.close()
 
@@ -157,27 +157,27 @@ class _SoundWriter:
         self._input: Any = None
         try:
             self._input = av.open(str(source))
-            tracks = self._input.streams.audio
+            audio_streams = self._input.streams.audio
         except (av.error.FFmpegError, OSError):
             return
-        if not tracks:
+        if not audio_streams:
             return
-        track = tracks[0]
+        audio = audio_streams[0]
         self._origin = (self._input.start_time or 0) / 1_000_000
-        self._is_copied = track.codec_context.name in _COPIED_SOUND
+        self._is_copied = audio.codec_context.name in _COPIED_AUDIO_CODECS
         if self._is_copied:
-            self._stream = output.add_stream_from_template(track)
+            self._stream = output.add_stream_from_template(audio)
         else:
-            rate = min(track.codec_context.sample_rate or 48_000, 48_000)
+            rate = min(audio.codec_context.sample_rate or 48_000, 48_000)
             self._stream = output.add_stream("aac", rate=rate)
         if start > 0:
             with suppress(av.error.FFmpegError):
-                offset = round((start + self._origin) / track.time_base)
-                self._input.seek(offset, stream=track, backward=True)
-        self._packets = self._input.demux(track)
+                offset = round((start + self._origin) / audio.time_base)
+                self._input.seek(offset, stream=audio, backward=True)
+        self._packets = self._input.demux(audio)
 
     def write_until(self, seconds: float) -> None:
-        """Write the sound up to a time of the video."""
+        """Write the sound up to a time of the source video, in seconds."""
         import av
 
         while self._stream is not None:
@@ -229,7 +229,7 @@ class _SoundWriter:
 class _PersonDrawer:
     """Draws the persons into frames, also into frames that were not analyzed."""
 
-    def __init__(self, table: FaceTable, rendering: Rendering) -> None:
+    def __init__(self, table: FaceTable, rendering: RenderingOptions) -> None:
         self._rendering = rendering
         self._persons = {person: table.of_person(person) for person in table.persons}
 
@@ -281,24 +281,27 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         rows: The person's rows.
         seconds: The time.
         max_gap: Maximum time between two rows, in seconds, for the box to be interpolated.
-        margin: If the box is not interpolated, the box of a row counts from this time before the
-            row, in seconds. It counts until this time after the row, and at least for the duration
-            of the row.
+        margin: If the box is not interpolated, the box of a row is also returned for this time
+            before and after the row, in seconds. After the row, it is returned at least for the
+            duration of the row.
     """
-    after = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
-    before = after - 1
-    if before >= 0 and abs(rows.seconds[before] - seconds) <= _TOLERANCE:
-        return _box(rows, before)
-    if before >= 0 and after < len(rows):
-        gap = rows.seconds[after] - rows.seconds[before]
-        # If few frames per second were analyzed, consecutive ones may be more than max_gap apart.
-        if gap <= max(max_gap, 1.5 * float(rows.duration[before])):
-            share = float((seconds - rows.seconds[before]) / gap)
-            return _box(rows, before).interpolated(_box(rows, after), share)
-    if before >= 0 and seconds < rows.seconds[before] + max(rows.duration[before], margin):
-        return _box(rows, before)
-    if after < len(rows) and rows.seconds[after] - seconds <= margin:
-        return _box(rows, after)
+    next_row = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
+    previous_row = next_row - 1
+    if previous_row >= 0 and abs(rows.seconds[previous_row] - seconds) <= _TOLERANCE:
+        return _box(rows, previous_row)
+    if previous_row >= 0 and next_row < len(rows):
+        gap = rows.seconds[next_row] - rows.seconds[previous_row]
+        # If few frames per second were analyzed, even the rows of consecutive analyzed frames may
+        # be more than max_gap apart.
+        if gap <= max(max_gap, 1.5 * float(rows.duration[previous_row])):
+            share = float((seconds - rows.seconds[previous_row]) / gap)
+            return _box(rows, previous_row).interpolated(_box(rows, next_row), share)
+    if previous_row >= 0 and seconds < rows.seconds[previous_row] + max(
+        rows.duration[previous_row], margin
+    ):
+        return _box(rows, previous_row)
+    if next_row < len(rows) and rows.seconds[next_row] - seconds <= margin:
+        return _box(rows, next_row)
     return None
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fer_core.video.face_table import FaceTable
 
-#: Default of the minimum smoothed probability of an episode.
+#: Default for the minimum smoothed probability in an episode.
 DEFAULT_THRESHOLD = 0.5
 #: Minimum duration of an episode. Shorter ones, of one or a few frames, are mostly noise.
 MIN_EPISODE_SECONDS = 0.2
@@ -74,11 +74,11 @@ class PersonSummary:
         shares: For each class, the share of ``seconds_seen`` in which it was the most probable
             class, 0 to 1.
         means: For each class, the mean probability, weighted by time.
-        episodes: For each class, the number of episodes.
+        episode_counts: For each class, the number of episodes.
         mean_episode_seconds: For each class, the mean duration of its episodes; None if there are
             none.
-        transitions: For each pair of classes, how often the dominant class changed from the first
-            to the second.
+        transition_counts: For each pair of classes, how often the dominant class changed from the
+            first to the second.
     """
 
     person: int
@@ -87,9 +87,9 @@ class PersonSummary:
     last_seen: float
     shares: dict[str, float]
     means: dict[str, float]
-    episodes: dict[str, int]
+    episode_counts: dict[str, int]
     mean_episode_seconds: dict[str, float | None]
-    transitions: dict[tuple[str, str], int]
+    transition_counts: dict[tuple[str, str], int]
 
     def to_json(self, name: str = "") -> dict[str, Any]:
         """Return the summary as values for JSON."""
@@ -106,11 +106,11 @@ class PersonSummary:
                     "count": count,
                     "mean_seconds": _rounded(self.mean_episode_seconds[label]),
                 }
-                for label, count in self.episodes.items()
+                for label, count in self.episode_counts.items()
             },
             "transitions": [
                 {"from": before, "to": after, "count": count}
-                for (before, after), count in sorted(self.transitions.items())
+                for (before, after), count in sorted(self.transition_counts.items())
             ],
         }
 
@@ -183,7 +183,7 @@ def _episodes(
                     peak=float(probabilities[first : last + 1].max()),
                     mean=_weighted_mean(probabilities, rows.duration, first, last),
                 )
-                for first, last in _runs(inside[:, index], rows)
+                for first, last in _unbroken_ranges(inside[:, index], rows)
                 if _end_of_row(rows, last) - rows.seconds[first] >= min_seconds - 1e-6
             ]
     return sorted(episodes, key=lambda episode: (episode.start, episode.person, episode.label))
@@ -192,7 +192,7 @@ def _episodes(
 def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
     weights = rows.duration
     total = float(weights.sum())
-    seconds_by_label = np.bincount(rows.labels, weights=weights, minlength=len(rows.classes))
+    seconds_by_label = np.bincount(rows.label_indices, weights=weights, minlength=len(rows.classes))
     means = (rows.probabilities * weights[:, None]).sum(axis=0) / max(total, 1e-9)
     episodes = find_episodes(rows, threshold)
     lengths = {
@@ -209,16 +209,16 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
             for index, label in enumerate(rows.classes)
         },
         means={label: float(means[index]) for index, label in enumerate(rows.classes)},
-        episodes={label: len(seconds) for label, seconds in lengths.items()},
+        episode_counts={label: len(seconds) for label, seconds in lengths.items()},
         mean_episode_seconds={
             label: float(np.mean(seconds)) if seconds else None
             for label, seconds in lengths.items()
         },
-        transitions=dict(_transitions(rows)),
+        transition_counts=dict(_transition_counts(rows)),
     )
 
 
-def _transitions(rows: FaceTable) -> Counter[tuple[str, str]]:
+def _transition_counts(rows: FaceTable) -> Counter[tuple[str, str]]:
     counts: Counter[tuple[str, str]] = Counter()
     periods = dominant_periods(rows)
     for before, after in itertools.pairwise(periods):
@@ -228,8 +228,11 @@ def _transitions(rows: FaceTable) -> Counter[tuple[str, str]]:
     return counts
 
 
-def _runs(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
-    """Return the first and the last row of each run of True; a gap in time ends a run."""
+def _unbroken_ranges(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
+    """Return the first and the last row of each unbroken range of True values.
+
+    A longer absence of the person also ends a range.
+    """
     if not len(is_inside):
         return []
     gaps = rows.seconds[1:] - (rows.seconds[:-1] + rows.duration[:-1]) > _MAX_GAP_SECONDS

@@ -12,7 +12,7 @@ from fer_core.video.analysis_folder import AnalysisFolder, Segment
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.face_table import FaceTable, empty_table, smoothed_over_time, to_arrow
 
-#: Duration of the frame if only one frame was analyzed; the same as at 25 frames per second.
+#: Duration of the frame if only one frame was analyzed: that of a frame at 25 frames per second.
 _SINGLE_FRAME_SECONDS = 0.04
 
 
@@ -34,7 +34,7 @@ def write_table(folder: AnalysisFolder, analysis: AnalysisSettings) -> None:
         atomic_write_file(folder.table_path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
-        # The segment that is written next, and its neighbors.
+        # The segment that is written next, with the previous and the following one.
         window: list[Segment] = []
         number = 0
         while (segment := folder.read_segment(number)) is not None:
@@ -95,7 +95,7 @@ def _durations(seconds: NDArray[np.float64], end: float) -> NDArray[np.float64]:
 
     Args:
         seconds: Times of consecutive analyzed frames.
-        end: The time of the next analyzed frame after these; infinite if none follows.
+        end: The time of the analyzed frame that follows them; infinite if none follows.
     """
     steps = np.diff(seconds)
     if np.isfinite(end) and len(seconds):

@@ -33,9 +33,9 @@ class WebpAnimation:
         try:
             with Image.open(path) as picture:
                 self.width, self.height = picture.size
-                self.count = getattr(picture, "n_frames", 1)
+                self.frame_count = getattr(picture, "n_frames", 1)
                 self._milliseconds = []
-                for number in range(self.count):
+                for number in range(self.frame_count):
                     picture.seek(number)
                     picture.load()
                     duration = picture.info.get("duration") or _DEFAULT_MILLISECONDS

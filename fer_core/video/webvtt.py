@@ -16,8 +16,8 @@ def to_webvtt(
     Args:
         table: The rows of an analysis.
         names: Names of persons by number.
-        offset: Where the video with the subtitles starts in the analyzed video, in seconds; above 0
-            if it is an excerpt. It is subtracted from all times.
+        offset: Subtracted from all times, in seconds. If the subtitles are for an excerpt, it is
+            the time in the analyzed video at which the excerpt starts.
     """
     cues = ["WEBVTT", ""]
     for period in dominant_periods(table):

@@ -12,10 +12,10 @@ from fer_core.vision.crop import FER2013_SIDE, crop_face, crop_whole_picture
 from fer_core.vision.detect import FaceDetector
 from fer_core.vision.face import Face, is_too_small
 
-#: Maximum width and height of a face crop, in pixels. A picture without a detected face may be a
-#: face crop, which is classified as a whole. Published face crops are rarely larger.
+#: Maximum width and height of a picture that may itself be a face crop, in pixels; published face
+#: crops are rarely larger. If no face is detected in such a picture, all of it is classified.
 _MAX_CROP_SIDE = 128
-#: Maximum difference between width and height of a face crop, as a share of the longer side.
+#: Maximum difference between width and height of such a picture, as a share of the longer side.
 _MAX_SIDE_DIFFERENCE = 0.10
 
 
@@ -34,7 +34,7 @@ class EmotionPredictor(Protocol):
 
     @property
     def minimum_confidence(self) -> float:
-        """The confidence from which a prediction is shown as certain, 0 to 1."""
+        """The minimum confidence of a prediction that is shown as certain, 0 to 1."""
         ...
 
     def probabilities(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -63,15 +63,15 @@ class Analyzer:
         self.predictor = predictor
         self.detector = detector
 
-    def analyze(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
+    def analyze(self, image: NDArray[np.uint8], *, as_one_face: bool | None = None) -> list[Face]:
         """Detect and classify every face of a picture.
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
-            whole: True to classify the whole picture as one face, False to classify detected faces
-                only. None classifies the whole picture if it has FER2013's 48x48 pixels, or if it
-                is small and nearly square and no face is detected in it; in other cases, None
-                classifies the detected faces.
+            as_one_face: True to classify the whole picture as one face, False to classify the
+                detected faces. None classifies the detected faces too, but treats two kinds of
+                pictures as one face: those with FER2013's 48x48 pixels, and small, nearly square
+                ones in which no face is detected.
 
         Returns:
             The classified faces, from left to right and then from top to bottom.
@@ -79,14 +79,16 @@ class Analyzer:
         Raises:
             ValueError: ``image`` has another shape or dtype, or is empty.
         """
-        return self.classify_crops(self.detect_and_crop(image, whole=whole))
+        return self.classify_crops(self.detect_and_crop(image, as_one_face=as_one_face))
 
-    def detect_and_crop(self, image: NDArray[np.uint8], *, whole: bool | None = None) -> list[Face]:
+    def detect_and_crop(
+        self, image: NDArray[np.uint8], *, as_one_face: bool | None = None
+    ) -> list[Face]:
         """Detect and crop every face of a picture without classifying the faces.
 
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
-            whole: See ``analyze``.
+            as_one_face: See ``analyze``.
 
         Returns:
             Faces with crops, in the order of ``analyze``.
@@ -95,11 +97,12 @@ class Analyzer:
             ValueError: ``image`` has another shape or dtype, or is empty.
         """
         check_image(image)
-        if whole or (whole is None and image.shape[:2] == (FER2013_SIDE, FER2013_SIDE)):
-            # The network was trained on all 48x48 pixels. A detected box would exclude some.
+        if as_one_face or (as_one_face is None and image.shape[:2] == (FER2013_SIDE, FER2013_SIDE)):
+            # The network was trained on all 48x48 pixels. A detected box would exclude some of
+            # them.
             return [self._whole_face(image)]
         faces = self.detect(image)
-        if not faces and whole is None and _may_be_face_crop(image):
+        if not faces and as_one_face is None and _may_be_face_crop(image):
             return [self._whole_face(image)]
         return self.crop(image, faces)
 
@@ -115,13 +118,13 @@ class Analyzer:
         if not faces:
             return []
         rows = self.predictor.probabilities(np.stack([_crop_of(face) for face in faces]))
-        classes, minimum = self.predictor.classes, self.predictor.minimum_confidence
+        classes, minimum_confidence = self.predictor.classes, self.predictor.minimum_confidence
         return [
             replace(
                 face,
                 probabilities=np.asarray(row, np.float32),
                 classes=classes,
-                minimum_confidence=minimum,
+                minimum_confidence=minimum_confidence,
             )
             for face, row in zip(faces, rows, strict=True)
         ]

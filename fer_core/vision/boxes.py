@@ -1,4 +1,8 @@
-"""Face boxes, and the mapping from a detector's boxes to squares as in FER2013."""
+"""Face boxes, and the squares to which faces are cropped.
+
+Models are trained on FER2013, whose pictures are square face crops. A face in a photo must be
+cropped in the same way.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +89,7 @@ class FaceBox:
 
 @dataclass(frozen=True)
 class FaceSquare:
-    """The square to which a face would be cropped for FER2013, in pixels of the picture.
+    """The square to which a face is cropped, as in FER2013, in pixels of the picture.
 
     Attributes:
         center_x: x of the center, which may be outside the picture.
@@ -104,23 +108,25 @@ class FaceSquare:
 
 @dataclass(frozen=True)
 class BoxGeometry:
-    """The position of FER2013's square relative to the boxes of one detector.
+    """Size and position of the ``FaceSquare`` relative to the face boxes of one detector.
 
     Attributes:
-        side: Side of the square divided by the geometric mean of the box's width and height.
-        right: Offset of the square's center from the box's center, in box widths; negative to the
-            left.
-        down: Offset of the square's center from the box's center, in box heights; negative upward.
+        relative_side: Side of the square divided by the geometric mean of the box's width and
+            height.
+        offset_x: Horizontal offset of the square's center from the box's center, in box widths;
+            above 0 to the right.
+        offset_y: Vertical offset of the square's center from the box's center, in box heights;
+            above 0 downward.
     """
 
-    side: float
-    right: float
-    down: float
+    relative_side: float
+    offset_x: float
+    offset_y: float
 
     def square(self, box: FaceBox) -> FaceSquare:
-        """Return the square for a box."""
+        """Return the square to which the face in a box is cropped."""
         return FaceSquare(
-            center_x=box.x + box.width * (0.5 + self.right),
-            center_y=box.y + box.height * (0.5 + self.down),
-            side=self.side * float(np.sqrt(box.width * box.height)),
+            center_x=box.x + box.width * (0.5 + self.offset_x),
+            center_y=box.y + box.height * (0.5 + self.offset_y),
+            side=self.relative_side * float(np.sqrt(box.width * box.height)),
         )

@@ -19,7 +19,7 @@ def crop_face(
 ) -> NDArray[np.uint8]:
     """Crop a square of a picture and resize it.
 
-    Pixels beyond the picture's edge repeat the edge.
+    Where the square extends beyond the picture, the nearest pixels of the edge are repeated.
 
     Args:
         image: Upright RGB, uint8 ``[height, width, 3]``.
@@ -78,8 +78,8 @@ def crop_whole_picture(
         shape: See ``crop_face``.
 
     Returns:
-        See ``crop_face``. If the picture has only gray pixels, and ``shape`` has 1 channel and the
-        size of the picture, then the gray values do not change.
+        See ``crop_face``. The gray values of a gray picture do not change if ``shape`` has the size
+        of the picture and 1 channel.
     """
     height, width = image.shape[:2]
     return crop_face(image, FaceSquare(width / 2, height / 2, min(width, height)), shape)

@@ -1,4 +1,7 @@
-"""Decode a picture file's bytes to upright RGB pixels, with limits on memory and time."""
+"""Decode a picture file's bytes to RGB pixels, with limits on memory and time.
+
+The pixels are upright: the rotation in the file's metadata is applied.
+"""
 
 import io
 import math
@@ -29,21 +32,22 @@ from fer_core.vision.decode_formats import (
 )
 from fer_core.vision.decode_worker import decode_in_worker
 
-#: In pictures with more pixels, width and height are reduced to a half, a quarter or an eighth.
+#: Maximum number of pixels of a decoded picture. The width and height of a larger picture are
+#: divided by 2, 4 or 8.
 MAX_PIXELS = 100_000_000
-#: Pictures with more pixels are rejected before they are decoded. The pictures of phones have up to
-#: 200 million pixels.
+#: Maximum number of pixels in a file. Larger pictures are rejected before they are decoded. Phones
+#: take pictures of up to 200 million pixels.
 MAX_SOURCE_PIXELS = 220_000_000
-#: Maximum memory while decoding: Pillow's pixels and the result together. It allows 80 megapixels
-#: in color or with transparency, 37 in WebP, and ``MAX_PIXELS`` in gray; larger pictures are
-#: reduced.
+#: Maximum memory while decoding: Pillow's pixels and the result together. This is enough for 80
+#: megapixels in color or with transparency, for 37 megapixels in WebP, and for ``MAX_PIXELS`` in
+#: gray. Larger pictures are reduced.
 MAX_DECODED_BYTES = 560_000_000
 #: Maximum memory of the JPEG library for a progressive picture. The library keeps all coefficients
 #: of such a picture in memory.
 _MAX_COEFFICIENT_BYTES = 700_000_000
 #: Bytes per pixel of these coefficients.
 _COEFFICIENT_BYTES = 6
-#: Possible divisors of width and height.
+#: Numbers by which width and height of a picture may be divided.
 _REDUCTIONS = (1, 2, 4, 8)
 #: Bytes per pixel in Pillow's memory, by mode; all other modes take 4.
 _PILLOW_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -53,7 +57,8 @@ _RGB_BYTES = 3
 _WEBP_BYTES = 8
 #: Pictures that take more memory than this are processed one at a time; see ``picture_slot``.
 _LARGE_BYTES = 140_000_000
-#: Pixels per strip. Modes are converted in strips, so that no second copy of the picture is needed.
+#: Pixels per strip. A picture is converted to RGB strip by strip, because converting all of it at
+#: once would need a second copy.
 _STRIP_PIXELS = 4_000_000
 
 #: Time limit for decoding a picture.
@@ -102,9 +107,9 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
         Upright RGB, uint8 ``[height, width, 3]``, contiguous.
 
     Raises:
-        InputError: The content is not a supported picture, is damaged, has more than
-            ``MAX_SOURCE_PIXELS`` pixels or ``MAX_JPEG_SCANS`` scans, or takes more than
-            ``MAX_DECODED_BYTES`` or ``MAX_DECODE_SECONDS``.
+        InputError: The content is not a supported picture, is damaged, or exceeds a limit: it has
+            more than ``MAX_SOURCE_PIXELS`` pixels or ``MAX_JPEG_SCANS`` scans, takes longer than
+            ``MAX_DECODE_SECONDS``, or needs too much memory even if it is reduced.
     """
     with picture_slot(content):
         if not _needs_worker(content, name):
@@ -119,7 +124,7 @@ def decode_picture(content: bytes, name: str) -> NDArray[np.uint8]:
 def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
     """Decode a picture like ``decode_picture``, but always in this process.
 
-    Decoders that read the whole file in one call have no time limit.
+    There is no time limit for decoders that read the whole file in one call.
 
     Raises:
         InputError: As for ``decode_picture``.
@@ -149,7 +154,8 @@ def decode_directly(content: bytes, name: str) -> NDArray[np.uint8]:
 def _needs_worker(content: bytes, name: str) -> bool:
     """Return True if the decoder reads the whole file in one call and may take long.
 
-    The size is checked here, so that no worker starts for a picture that is too large.
+    Raises:
+        InputError: The picture is too large. This is checked here, so that no worker starts for it.
     """
     image = _open(content, name)
     _check_size(image, name)
@@ -158,7 +164,8 @@ def _needs_worker(content: bytes, name: str) -> bool:
     if isinstance(image, WebPImageFile):
         width, height = image.size
         return width * height > _WEBP_WORKER_PIXELS
-    # The strips of a compressed TIFF can contain JPEGs with many scans.
+    # libtiff decodes a compressed TIFF in one call. This may take long, because the strips of the
+    # file can be JPEGs with many scans.
     return isinstance(image, TiffImageFile) and any(tile[0] == "libtiff" for tile in image.tile)
 
 
@@ -182,9 +189,9 @@ def full_size(content: bytes, name: str) -> tuple[int, int]:
 def picture_slot(content: bytes) -> Iterator[None]:
     """Hold the slot for a large picture: only one is processed at a time in this process.
 
-    ``decode_picture`` holds the slot while it decodes. A caller that keeps the pixels holds the
-    slot until it releases them, so that several large pictures are never in memory at the same
-    time. Small and invalid pictures do not wait.
+    ``decode_picture`` holds the slot only while it decodes. A caller that uses the pixels
+    afterwards should hold the slot until it has released them, so that two large pictures are never
+    in memory at once. Small and invalid pictures need no slot and do not wait.
 
     Args:
         content: The whole file.
@@ -197,7 +204,10 @@ def picture_slot(content: bytes) -> Iterator[None]:
 
 
 def decoding_memory(content: bytes) -> int:
-    """Return the memory in bytes for decoding a file, from its header; 0 for an invalid file."""
+    """Return how many bytes of memory it takes to decode a file; 0 for an invalid file.
+
+    The number is computed from the file's header.
+    """
     try:
         return _needed_memory(_open(content, ""))
     except InputError:
@@ -205,11 +215,12 @@ def decoding_memory(content: bytes) -> int:
 
 
 def _needed_memory(image: Image.Image) -> int:
-    """Return the memory for decoding with the reduction that the picture gets, if any."""
+    """Return the memory for decoding in bytes, including the reduction that the limits require."""
     return _needed_memory_at(image, _reduction(image) or 1)
 
 
 def _needed_memory_at(image: Image.Image, reduction: int) -> int:
+    """Return the memory for decoding in bytes if width and height are divided by ``reduction``."""
     width, height = image.size
     reduced = width * height // reduction**2
     # The JPEG library reduces while it decodes. For other formats, Pillow holds all pixels.
@@ -227,6 +238,8 @@ def _reduction(image: Image.Image) -> int | None:
         fits = _needed_memory_at(image, reduction) <= MAX_DECODED_BYTES
         if not fits or pixels // reduction**2 > MAX_PIXELS:
             continue
+        # The JPEG library keeps the coefficients of the full size, even if it reduces the picture.
+        # Without a reduction, MAX_PIXELS limits their memory.
         is_progressive = bool(image.info.get("progressive"))
         if reduction > 1 and is_progressive:
             return reduction if pixels * _COEFFICIENT_BYTES <= _MAX_COEFFICIENT_BYTES else None
@@ -350,8 +363,9 @@ def _damage_message(name: str, content: bytes, error: Exception) -> str:
 def _is_cut_short(content: bytes, error: Exception) -> bool:
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return True
-    # Pillow has other messages if the file ends in the header or in a chunk header. A complete JPEG
-    # ends with the marker FFD9, a PNG with a chunk IEND, and WebP states its size.
+    # If the file ends in its header or in the header of a chunk, Pillow's message does not say
+    # "truncated". Therefore check the end of the file: a complete JPEG ends with the marker FFD9,
+    # and a PNG with a chunk IEND. A WebP file states its size.
     if content.startswith(b"\xff\xd8"):
         return not content.rstrip(b"\x00\r\n").endswith(b"\xff\xd9")
     if content.startswith(b"\x89PNG"):
@@ -403,7 +417,7 @@ def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Yield the picture in strips of whole rows, each with its upper edge."""
+    """Yield strips of whole rows, each with the index of its first row in the picture."""
     width, height = image.size
     # The number of rows per strip is a multiple of each reduction, so that no averaged square
     # crosses the edge of a strip.
@@ -430,11 +444,11 @@ def _strip_to_rgb(strip: Image.Image, value_range: tuple[float, float]) -> NDArr
 
 
 def _value_range(image: Image.Image) -> tuple[float, float]:
-    """Return the start and the width of the value range of a picture in 32-bit gray.
+    """Return the lowest value and the width of the value range of a picture in 32-bit gray.
 
-    The format does not define the range. The range is the smallest of 0..1, 0..255 and 0..65535
-    that contains all values. If no range contains them, it goes from the lowest to the highest
-    value.
+    The format does not define the range, so it is guessed: the smallest of 0..1, 0..255 and
+    0..65535 that contains all values. If none of them does, the range goes from the lowest to the
+    highest value.
     """
     values = (_finite(strip) for _, strip in _strips(image))
     extremes = [(strip.min(), strip.max()) for strip in values]

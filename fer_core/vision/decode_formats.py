@@ -1,4 +1,4 @@
-"""Open HEIC and AVIF pictures, remove large texts from PNG files, and recognize videos."""
+"""Open HEIC and AVIF pictures, remove large text chunks from PNG files, and recognize videos."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ _VIDEO_SIGNATURES = (
 )
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Kinds of chunks that contain a text or a color profile.
+#: Kinds of chunks that contain a text, or a color profile, which Pillow limits like a text.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 #: Maximum size of one text in bytes; larger texts are removed. Smaller texts are kept, because one
 #: of them may contain the EXIF data with the orientation of the picture.
 _MAX_BYTES_PER_TEXT = 200_000
-#: Maximum size of all texts of a file together in bytes. The texts after this limit are removed.
+#: Maximum size of all texts of a file together in bytes. When it is exceeded, all further texts are
+#: removed.
 _MAX_BYTES_OF_ALL_TEXTS = 2_000_000
 
 
@@ -95,9 +96,9 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _text_bytes(kind: bytes, data: bytes) -> int:
-    """Return the size of a chunk's data in bytes, plus the size of the text if it is compressed.
+    """Return the size of a chunk's data in bytes, plus that of its decompressed text, if any.
 
-    The decompression stops when the text is too large.
+    The decompression stops as soon as the text is too large.
 
     Args:
         kind: The kind of the chunk.

@@ -18,7 +18,7 @@ from fer_core.vision.decode_worker import ANSWER, MAX_MEMORY, REQUEST
 
 
 def _serve() -> None:
-    """Answer requests until none arrives for the number of seconds that the command line states."""
+    """Answer requests; end if none arrives for SECONDS, the argument on the command line."""
     idle_seconds = float(sys.argv[1])
     # Ctrl-C reaches all processes of a terminal. Ignore it, because this worker ends with its
     # parent process.
@@ -72,7 +72,7 @@ def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
 
 
 def _has_request(seconds: float) -> bool:
-    """Wait for a request or the end of the parent process; return False if neither comes."""
+    """Wait for a request or the end of the parent process; return False after the timeout."""
     if sys.platform == "win32":
         return True  # pipes have no timeout here, so the worker ends only with its parent process
     return bool(select.select([sys.stdin.fileno()], [], [], seconds)[0])

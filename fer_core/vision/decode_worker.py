@@ -31,11 +31,11 @@ _IDLE_SECONDS = 60.0
 #: Maximum number of workers. When all of them are busy, further pictures wait.
 _MAX_WORKERS = 4
 
-#: Header of a request: length of the file's name and of the file in bytes, the limit of the
-#: CPU time in seconds, and whether the picture should be gray.
+#: Header of a request: the length of the file's name in bytes, the size of the file in bytes, the
+#: limit of the CPU time in seconds, and whether to decode to gray.
 REQUEST = struct.Struct("<IQI?")
-#: Header of an answer: height and width of the picture that follows. If a message follows instead:
-#: 0 and the length of the message in bytes.
+#: Header of an answer. If a picture follows: its height and width. If an error message follows: 0
+#: and the length of the message in bytes.
 ANSWER = struct.Struct("<II")
 
 
@@ -66,7 +66,7 @@ def decode_in_worker(
             except BaseException:
                 worker.close()
                 raise
-            if answer is None:  # the idle worker had ended just before, so take another one
+            if answer is None:  # the idle worker has just ended itself, so take another one
                 worker.close()
         _idle_workers.append(worker)
     if isinstance(answer, str):
@@ -87,7 +87,7 @@ class _Worker:
         )
         self._requests = cast(BinaryIO, self._process.stdin)
         self._answers = cast(BinaryIO, self._process.stdout)
-        self._is_over_time = False
+        self._has_timed_out = False
         # The worker sends an empty answer when it is ready.
         try:
             self._receive(ANSWER.size)
@@ -104,12 +104,12 @@ class _Worker:
     ) -> NDArray[np.uint8] | str | None:
         """Return the pixels, or the message of an ``InputError``.
 
-        Return None if the worker had ended before because it was idle for too long.
+        Return None if the worker got no request for too long and had already ended itself.
 
         Raises:
             ChildError: The time limit was exceeded, or the decoder crashed.
         """
-        timer = threading.Timer(seconds, self._kill_over_time)
+        timer = threading.Timer(seconds, self._kill_after_timeout)
         timer.daemon = True
         timer.start()
         try:
@@ -126,7 +126,7 @@ class _Worker:
             shape = (height, width) if gray else (height, width, 3)
             pixels = self._receive(math.prod(shape))
         except (OSError, EOFError) as error:
-            if self._ended_idle():
+            if self._ended_itself():
                 return None
             raise self._failure(seconds) from error
         finally:
@@ -141,26 +141,26 @@ class _Worker:
             with suppress(OSError):
                 pipe.close()
 
-    def _kill_over_time(self) -> None:
-        self._is_over_time = True
+    def _kill_after_timeout(self) -> None:
+        self._has_timed_out = True
         self._process.kill()
 
     def _receive(self, size: int) -> bytearray:
-        """Wait for ``size`` bytes of an answer; raise ``EOFError`` if the worker ends before."""
+        """Wait for ``size`` bytes of an answer; raise ``EOFError`` if the worker ends earlier."""
         received = bytearray(size)
         if self._answers.readinto(received) < size:  # type: ignore[attr-defined]
             raise EOFError
         return received
 
-    def _ended_idle(self) -> bool:
-        """Return True if the worker ended by itself, because it got no request for some time."""
+    def _ended_itself(self) -> bool:
+        """Wait until the process ends; return True if it ended itself, because it was idle."""
         return self._process.wait() == 0
 
     def _failure(self, seconds: float) -> ChildError:
         """Return the error for a process that ended before its answer was complete."""
         code = self._process.wait()
         # SIGXCPU ends a process that has exceeded its CPU time.
-        if self._is_over_time or -code == getattr(signal, "SIGXCPU", None):
+        if self._has_timed_out or -code == getattr(signal, "SIGXCPU", None):
             return ChildError("time", f"{seconds:g} s")
         return ChildError("crash" if code < 0 else "error", f"exit code {code}")
 

@@ -42,10 +42,10 @@ def is_yunet_available(settings: Settings) -> bool:
     """Return True if YuNet's file exists and has exactly the tested content."""
     path = yunet_path(settings)
     try:
-        state = path.stat()
-        if state.st_size != YUNET_BYTES:
+        file_stat = path.stat()
+        if file_stat.st_size != YUNET_BYTES:
             return False
-        return _file_sha256(path, state.st_mtime_ns, state.st_ino) == YUNET_SHA256
+        return _file_sha256(path, file_stat.st_mtime_ns, file_stat.st_ino) == YUNET_SHA256
     except OSError:
         # The file does not exist, is a folder, or cannot be read by this user.
         return False
@@ -61,13 +61,14 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
 
     Args:
         settings: Contains the folder for the file; it is created if necessary.
-        url: The address to download from.
+        url: The URL of the file.
 
     Returns:
-        The file's path. Nothing is written unless the content is the tested one.
+        The file's path.
 
     Raises:
-        InputError: The file could not be downloaded or written, or has other content.
+        InputError: The file could not be downloaded or written, or its content is not the tested
+            one. In these cases, nothing is stored.
     """
     path = yunet_path(settings)
     manual_step = f"download {YUNET_FILE_NAME} on another machine and copy it into {path.parent}"
@@ -98,9 +99,9 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
 
 
 def _download(url: str) -> bytes:
-    """Return the content at an address; stop one byte after the size of YuNet's file.
+    """Return the content at a URL, at most one byte more than YuNet's file has.
 
-    This additional byte shows that the content is a larger file.
+    The additional byte shows that the content is a larger file.
     """
     deadline = time.monotonic() + _MAX_DOWNLOAD_SECONDS
     content = b""
@@ -127,5 +128,5 @@ def _file_sha256(path: Path, modified_ns: int, inode: int) -> str:
 
 def _reason(error: Exception) -> str:
     """Return the innermost cause, such as "Connection refused"."""
-    cause = getattr(error, "reason", error)  # an exception or a text, if urllib wrapped it
+    cause = getattr(error, "reason", error)  # an exception or a string if urllib wrapped it
     return system_reason(cause) if isinstance(cause, BaseException) else str(cause)

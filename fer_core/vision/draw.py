@@ -12,15 +12,15 @@ from fer_core.vision.boxes import FaceBox
 from fer_core.vision.face import Face
 from fer_core.vision.fonts import Font, font_for
 
-# Thickness of lines, largest and smallest font size. They are shares of the picture's longer side,
-# so that lines and texts look the same in small and large pictures.
+# The thickness of lines and the largest and smallest font size, as shares of the picture's longer
+# side. Therefore lines and texts look the same in small and large pictures.
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
 #: Minimum font size in pixels; smaller text is unreadable, even in a small picture.
 _SMALLEST_TEXT = 10
-#: Maximum width of a label relative to its face. The text of a wider label becomes smaller.
-_MAX_LABEL_WIDTH = 1.15
+#: Maximum width of a label relative to its face. A label that would be wider gets a smaller font.
+_MAX_RELATIVE_LABEL_WIDTH = 1.15
 #: Radius of a dot: share of the picture's longer side, and minimum in pixels.
 _DOT_SHARE = 1 / 250
 _SMALLEST_DOT = 2
@@ -36,7 +36,7 @@ class LabeledBox:
     Attributes:
         box: Position; the part outside the picture is not drawn.
         color: Red, green and blue, each 0 to 255.
-        text: One line next to the box; empty for none.
+        text: One line that is drawn next to the box; empty for no text.
         has_frame: True to draw box and text, False to draw only the text.
         is_dot: True to draw a dot in the center instead of the box and its text.
     """
@@ -50,7 +50,7 @@ class LabeledBox:
 
 @dataclass(frozen=True)
 class _Label:
-    """A text with its font size.
+    """A text with its font and the size of its background.
 
     Attributes:
         text: One line.
@@ -76,12 +76,12 @@ class _Area:
 
     @property
     def right(self) -> int:
-        """First pixel to the right of the rectangle."""
+        """x of the first pixel to the right of the rectangle."""
         return self.x + self.width
 
     @property
     def bottom(self) -> int:
-        """First pixel below the rectangle."""
+        """y of the first pixel below the rectangle."""
         return self.y + self.height
 
     def intersection(self, other: "_Area") -> int:
@@ -176,13 +176,13 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
             (position.x + position.width / 2, position.y + position.height / 2),
             label.text,
             font=label.font,
-            fill=readable_on(box.color),
+            fill=text_color_on(box.color),
             anchor="mm",
         )
     return np.array(picture, np.uint8)
 
 
-def readable_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
+def text_color_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return black or white as the color of text, whichever has the higher contrast to a color.
 
     The contrast is computed from the relative luminance, as WCAG defines it.
@@ -218,7 +218,7 @@ def _fitting_label(
     largest = max(_SMALLEST_TEXT, round(longest * _TEXT_SHARE))
     smallest = max(_SMALLEST_TEXT, round(longest * _SMALLEST_TEXT_SHARE))
     label = _label(pen, text, largest)
-    available = area.width * _MAX_LABEL_WIDTH
+    available = area.width * _MAX_RELATIVE_LABEL_WIDTH
     if label.width > available:
         label = _label(pen, text, max(smallest, int(largest * available / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
@@ -246,14 +246,14 @@ def _best_position(
     other_faces: Sequence[_Area],
     label_areas: Sequence[_Area],
 ) -> _Area:
-    """Return the area for a label, above, below or inside the box, in which it covers least.
+    """Return the position for a label, above, below or inside its box, where it covers least.
 
     Args:
         label: The label.
         area: The area of the box to which the label belongs.
         picture_size: Width and height of the picture.
         other_faces: The areas of all other boxes.
-        label_areas: The areas of the labels that were drawn before.
+        label_areas: The areas of the labels that are already drawn.
     """
     width, height = picture_size
     lefts = (area.x, area.x + (area.width - label.width) // 2, area.right - label.width)

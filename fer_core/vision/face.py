@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fer_core.vision.boxes import FaceBox
 
-#: Tolerance above 1, because a probability may be rounded to slightly more.
+#: A probability may exceed 1 by this tolerance, because of rounding.
 _PROBABILITY_TOLERANCE = 1e-5
 
 #: Minimum width and height of a face in pixels of its picture. Smaller faces show no expression: a
@@ -33,9 +33,9 @@ class Face:
         probabilities: float32 ``[classes]`` in the order of ``classes``, after temperature scaling;
             None before classification.
         classes: The names of the model's classes; empty before classification.
-        track_id: Number of the track, from 1; None until the track is confirmed, and for a photo.
-        minimum_confidence: The score, 0 to 1, from which the label is certain; from the model's
-            calibration.
+        track_id: Number of the track, from 1; None in a photo, and until the tracker confirms the
+            track.
+        minimum_confidence: Minimum ``score`` of a certain label, 0 to 1.
         is_too_small: True if the face has too few pixels to show an expression.
     """
 

@@ -20,7 +20,8 @@ WEIGHTS_PATH = Path(__file__).with_name("face_check.onnx")
 #: Width and height of the network's input in pixels.
 INPUT_SIDE = 32
 
-#: Minimum standard deviation in gray values; it prevents a division by 0 for a uniform square.
+#: Minimum divisor in gray levels; it prevents a division by 0 for a uniform square, whose standard
+#: deviation is 0.
 _MIN_DEVIATION = 4.0
 
 
@@ -41,7 +42,9 @@ def standardized(squares: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 class FaceCheck:
-    """Predicts whether a square shows one upright face, as the frontal cascade crops it.
+    """Predicts whether a square shows one upright face.
+
+    The network was trained on squares as OpenCV's frontal-face cascade returns them.
 
     Threads may share an instance. The network is loaded at the first prediction.
     """
@@ -82,8 +85,8 @@ def cut_squares(
 
     Args:
         gray: uint8 ``[height, width]``.
-        squares: Left edge, upper edge and side of each square, in pixels. Pixels beyond the
-            picture's edge repeat the edge.
+        squares: Left edge, upper edge and side of each square, in pixels. Where a square extends
+            beyond the picture, the nearest pixels of the edge are repeated.
 
     Returns:
         uint8 ``[n, 32, 32]``.

@@ -2,8 +2,8 @@
 
 Tracks are matched by position and size. A person who leaves and returns at another position, or
 after ``lost_track_buffer`` seconds, gets a new id. If the caller also passes the colors of each
-person, people whose paths cross keep their ids, and a person who returns elsewhere or later may get
-the same id again.
+person's hair and clothes, people whose paths cross keep their ids. A person who returns at another
+position or later may then get the former id again.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _LOST_AFTER_SECONDS = 0.8
 _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
-#: Minimum similarity of colors to recognize a lost person at another position.
+#: Minimum similarity of colors to recognize the person of a lost track at another position.
 _MIN_SIMILARITY = 0.85
-#: Minimum difference between the similarities to the most similar and the second most similar lost
-#: person.
+#: If several lost persons are similar to a face, the most similar one must be this much more
+#: similar than the second one.
 _SIMILARITY_MARGIN = 0.04
 #: Time after which a lost person is no longer recognized.
 _RECOGNITION_SECONDS = 60.0
@@ -45,8 +45,8 @@ _SAME_PERSON_SIMILARITY = 0.6
 _COLOR_WEIGHT = 2.0
 #: Share by which the colors of a track approach those of a new detection.
 _COLOR_UPDATE = 0.2
-#: If two faces overlap by more than this intersection over union, their regions show the colors of
-#: both persons, so they do not update the colors of the tracks.
+#: If two faces overlap by more than this intersection over union, the colors around each face are
+#: those of both persons. Therefore they do not update the colors of the tracks.
 _MAX_UNMIXED_IOU = 0.02
 
 
@@ -58,9 +58,9 @@ class Track:
         face: The face in the latest frame, with the id of the track. After the first
             classification it also has crop, classes and smoothed probabilities.
         detected_at: Time of the latest matched detection, in seconds.
-        detections: Number of matched detections.
-        is_followed: False if optical flow could not follow the face into the latest frame, and no
-            detection has been matched since.
+        detection_count: Number of matched detections.
+        is_followed: False if optical flow could not follow the face into the latest frame. The next
+            matched detection sets it to True.
         classified_at: Time of the latest classification, in seconds.
         raw_probabilities: Result of the latest classification without smoothing, float32
             ``[classes]``; None before the first classification.
@@ -70,7 +70,7 @@ class Track:
 
     face: Face
     detected_at: float
-    detections: int = 1
+    detection_count: int = 1
     is_followed: bool = True
     classified_at: float = -math.inf
     serial: int = 0
@@ -112,7 +112,7 @@ class Track:
         self.classified_at = seconds
 
     def discard_prediction(self) -> None:
-        """Remove crop and probabilities, such as those of another model."""
+        """Remove crop and probabilities, for example because the model was replaced."""
         self.face = Face(self.face.box, self.face.detection_score, track_id=self.face.track_id)
         self.classified_at = -math.inf
         self.raw_probabilities = None
@@ -122,7 +122,7 @@ def smoothing_weight(elapsed: float, time_constant: float) -> float:
     """Return the weight of a new value in an exponential average, 0 to 1.
 
     Args:
-        elapsed: Seconds since the last value.
+        elapsed: Seconds since the previous value.
         time_constant: Seconds after which the weight of a value has fallen by 63 %; 0 for no
             averaging.
     """
@@ -149,8 +149,8 @@ class FaceTracker:
             next_track_id: The id of the first track.
             lost_track_buffer: A lost track may continue with the same id up to this number of
                 seconds after its last detection.
-            minimum_consecutive_frames: Number of detections in a row after which a track gets an
-                id. What is detected only once is rarely a face.
+            minimum_consecutive_frames: Number of consecutive detections after which a track is
+                confirmed and gets an id. Something that is detected only once is rarely a face.
             minimum_matching_threshold: Minimum intersection over union, 0 to 1, between a detection
                 and a track.
             lost_after_seconds: Seconds without a detection after which a track is lost.
@@ -163,14 +163,14 @@ class FaceTracker:
         self._minimum_matching_threshold = minimum_matching_threshold
         self._active: list[Track] = []
         self._lost: list[Track] = []
-        #: The confirmed track before a gap in the stream, if there was only one. A single new face
-        #: continues this track at any position. None after a lost track is continued, and after
-        #: several faces are detected.
+        #: If there was exactly one confirmed track before a gap in the stream, this track. A single
+        #: new face continues it at any position. It is set to None as soon as a lost track
+        #: continues or several faces are detected.
         self._only_track_before_gap: Track | None = None
 
     @property
     def active_tracks(self) -> list[Track]:
-        """The tracks in the latest frame, also those without an id, in the order of their start."""
+        """The tracks in the latest frame, with and without an id, in the order of their start."""
         return sorted(self._active, key=lambda track: track.serial)
 
     @property
@@ -214,11 +214,12 @@ class FaceTracker:
 
         Every confirmed track becomes a lost track without predictions. A new face near the position
         of a lost track continues the track. If there was only one confirmed track, a single new
-        face continues it at any position. If ``update`` gets colors, they must be similar.
+        face continues it at any position. If ``update`` gets colors, the colors of the face must
+        also be similar to those of the track.
 
         Args:
-            seconds: The time of the first frame after the gap. It may be before the time of the
-                last frame, because the clock may have been set back.
+            seconds: The time of the first frame after the gap. It may be earlier than the time of
+                the last frame before the gap, because the clock may have been set back.
         """
         tracks_with_id = [
             track for track in (*self._active, *self._lost) if track.track_id is not None
@@ -272,18 +273,21 @@ class FaceTracker:
             seconds: The time of the frame in which they were detected.
             smoothing_seconds: Time constant with which a track's box approaches the detected box.
                 It does not delay motion, because optical flow has already moved the track's box.
-            colors: The colors of each detected person; None to match by position only.
+            colors: For each detected face, the result of ``color_histogram``. None for the whole
+                list matches by position only.
         """
-        buffer = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
-        self._lost = [track for track in self._lost if seconds - track.detected_at <= buffer]
+        max_lost_seconds = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
+        self._lost = [
+            track for track in self._lost if seconds - track.detected_at <= max_lost_seconds
+        ]
         detections = [
-            _Detection(face, None if colors is None else colors[position])
-            for position, face in enumerate(detected)
+            _Detection(face, None if colors is None else colors[index])
+            for index, face in enumerate(detected)
         ]
         for detection in detections:
-            others = [other.face.box for other in detections if other is not detection]
+            other_boxes = [other.face.box for other in detections if other is not detection]
             detection.is_mixed = any(
-                detection.face.box.iou(box) > _MAX_UNMIXED_IOU for box in others
+                detection.face.box.iou(box) > _MAX_UNMIXED_IOU for box in other_boxes
             )
         matched, unmatched = self._match(detections)
         for track, detection, iou in matched:
@@ -326,10 +330,10 @@ class FaceTracker:
         for track_index, track in enumerate(self._active):
             for detection_index, detection in enumerate(detected):
                 iou = track.box.iou(detection.face.box)
-                colors = _color_similarity(track, detection)
-                is_possible = colors >= _SAME_PERSON_SIMILARITY
+                color_similarity = _color_similarity(track, detection)
+                is_possible = color_similarity >= _SAME_PERSON_SIMILARITY
                 if is_possible and iou >= self._minimum_matching_threshold:
-                    rank = iou - _COLOR_WEIGHT * (1 - colors)
+                    rank = iou - _COLOR_WEIGHT * (1 - color_similarity)
                     pairs.append((rank, track_index, detection_index, iou))
         matched: list[tuple[Track, _Detection, float]] = []
         used_tracks: set[int] = set()
@@ -378,6 +382,7 @@ class FaceTracker:
         if not by_similarity or by_similarity[0][0] < _MIN_SIMILARITY:
             return None
         similarity_of_first, first = by_similarity[0]
+        # If it is not clear which lost person this is, the position decides.
         is_clear = (
             len(by_similarity) == 1
             or similarity_of_first - by_similarity[1][0] >= _SIMILARITY_MARGIN
@@ -389,17 +394,17 @@ class FaceTracker:
     def _assign_ids(self) -> None:
         """Assign ids to newly confirmed tracks, from left to right."""
         for track in sorted(self._active, key=lambda track: track.box.x):
-            is_confirmed = track.detections >= self._minimum_consecutive_frames
+            is_confirmed = track.detection_count >= self._minimum_consecutive_frames
             if track.track_id is None and is_confirmed:
                 track.face = replace(track.face, track_id=self.next_track_id)
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
-        """Remove the tracks that are no longer detected from the active tracks.
+        """Remove tracks that have lost their face from the active tracks.
 
         A track with an id becomes a lost track if it has had no detection for some time, or if
-        optical flow cannot follow it. A track without an id ends as soon as the detector misses its
-        face once.
+        optical flow cannot follow it. A track without an id ends at the first detection that misses
+        its face.
         """
         remaining = []
         for track in self._active:
@@ -449,7 +454,7 @@ def _add_detection(track: Track, detection: _Detection, weight: float, seconds: 
     )
     track.detected_at = seconds
     track.is_followed = True
-    track.detections += 1
+    track.detection_count += 1
     if detection.colors is None or detection.is_mixed:
         return
     if track.colors is None:
@@ -460,7 +465,7 @@ def _add_detection(track: Track, detection: _Detection, weight: float, seconds: 
 
 
 def _color_similarity(track: Track, detection: _Detection) -> float:
-    """Return the similarity of the colors, 0 to 1; 1 if the colors of one of them are unknown."""
+    """Return the similarity of the colors, 0 to 1; 1 if track or detection has no colors."""
     if track.colors is None or detection.colors is None:
         return 1.0
     return similarity(track.colors, detection.colors)
@@ -473,7 +478,7 @@ def _track_to_json(track: Track) -> dict[str, Any]:
         "detection_score": track.face.detection_score,
         "track_id": track.track_id,
         "detected_at": track.detected_at,
-        "detections": track.detections,
+        "detections": track.detection_count,
         "is_followed": track.is_followed,
         "serial": track.serial,
         "colors": None if track.colors is None else [float(share) for share in track.colors],
@@ -485,7 +490,7 @@ def _track_from_json(values: dict[str, Any]) -> Track:
     return Track(
         Face(FaceBox(*values["box"]), values["detection_score"], track_id=values["track_id"]),
         detected_at=float(values["detected_at"]),
-        detections=int(values["detections"]),
+        detection_count=int(values["detections"]),
         is_followed=bool(values["is_followed"]),
         serial=int(values["serial"]),
         colors=None if colors is None else np.array(colors, np.float32),

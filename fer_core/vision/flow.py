@@ -25,7 +25,8 @@ _WORKING_PIXELS = 320 * 240
 _GRID = 6
 #: Share of the box that the points cover; the corners of the box show the background.
 _INNER_SHARE = 0.7
-# Options of the Lucas-Kanade method: size of the window, pyramid levels, end of the iterations.
+# Options of the Lucas-Kanade method: size of the window, number of pyramid levels, and the criteria
+# that end the iterations.
 _WINDOW = (11, 11)
 _LEVELS = 3
 _CRITERIA = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
@@ -115,7 +116,7 @@ def _flow(
 
 
 def _grid(box: FaceBox) -> NDArray[np.float32]:
-    """Return points on a face, float32 ``[36, 2]``."""
+    """Return the points on a face that are followed, x and y, float32 ``[36, 2]``."""
     center_x, center_y = box.center
     steps = np.linspace(-0.5, 0.5, _GRID) * _INNER_SHARE
     xs, ys = np.meshgrid(center_x + steps * box.width, center_y + steps * box.height)
@@ -140,8 +141,8 @@ def _moved(
         errors: Forward-backward error of each point, ``[k]``.
         factors: Ratios of x and y in the full frame to x and y in the small picture.
     """
-    # As in the paper, use the half of the points that has the smaller errors. In addition, leave
-    # out points with a large error.
+    # As in the paper, use only the half of the points that has the smaller errors. Within this
+    # half, leave out points with a large error.
     is_reliable = (errors <= np.median(errors)) & (errors <= _MAX_RETURN_ERROR)
     if np.count_nonzero(is_reliable) < _MIN_POINTS:
         return None

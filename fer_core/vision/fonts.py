@@ -26,7 +26,8 @@ _SYSTEM_FONTS = (
 )
 #: Font size in pixels at which glyphs are compared.
 _TEST_SIZE = 24
-#: A code point that no font contains, so that it is drawn like every missing character.
+#: A code point that no font contains. Its glyph is the one that a font draws for every missing
+#: character.
 _NO_CHARACTER = "\U0010fffe"
 
 

@@ -17,7 +17,7 @@ from fer_core.vision.face_check import FaceCheck, cut_squares
 from fer_core.vision.working_size import shrink_to
 
 #: FER2013's square is the detector's box itself, because FER2013 was cropped with this cascade.
-HAAR_GEOMETRY = BoxGeometry(side=1.0, right=0.0, down=0.0)
+HAAR_GEOMETRY = BoxGeometry(relative_side=1.0, offset_x=0.0, offset_y=0.0)
 
 # This path does not use cv2.data, because OpenCV's type stubs do not declare it.
 _CASCADES_FOLDER = Path(cv2.__file__).parent / "data"
@@ -26,9 +26,11 @@ _CASCADES_FOLDER = Path(cv2.__file__).parent / "data"
 _WORKING_PIXELS = 1024 * 768
 #: Minimum side of a face in the shrunk picture, in pixels.
 _SMALLEST_FACE = 20
-#: Ratio of consecutive window sizes that the cascade tries.
+#: A cascade examines square windows of many sizes and positions. A window is positive if the
+#: cascade recognizes a face in it. This is the ratio of consecutive window sizes.
 _CANDIDATE_SCALE = 1.1
-#: Windows that differ by less than this share of their size are combined into one candidate.
+#: Positive windows that differ by less than this share of their size are combined into one
+#: candidate: they agree on a face.
 _GROUPING_TOLERANCE = 0.2
 
 # Three scores are combined per candidate: the logit of the face check's probability, the logarithm
@@ -63,10 +65,15 @@ _MAX_VOTING_DISTANCE = 9
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A position in the working picture, and how many windows of the first cascade agree on it."""
+    """A possible face in the shrunk picture.
+
+    Attributes:
+        box: Box in pixels of the shrunk picture.
+        window_count: Number of windows of the first cascade that agree on the face.
+    """
 
     box: FaceBox
-    windows: int
+    window_count: int
 
 
 class HaarDetector:
@@ -109,7 +116,7 @@ class HaarDetector:
         accepted = []
         for candidate, probability in zip(candidates, probabilities, strict=True):
             log_odds = _logit(float(probability)) * _CHECK_WEIGHT + _OFFSET
-            log_odds += math.log(candidate.windows) * _WINDOWS_WEIGHT
+            log_odds += math.log(candidate.window_count) * _WINDOWS_WEIGHT
             if log_odds + _MAX_VOTES_LOG_ODDS >= _MIN_LOG_ODDS:
                 with self._lock:
                     votes = self._votes(gray, candidate.box)
@@ -127,7 +134,7 @@ class HaarDetector:
         ]
 
     def _candidates(self, gray: NDArray[np.uint8]) -> list[_Candidate]:
-        """Return every possible face in a working picture, uint8 ``[height, width]``.
+        """Return every possible face in the shrunk gray picture, uint8 ``[height, width]``.
 
         A single positive window is enough for a candidate. With this rule, all 311 faces of the
         development pictures are candidates. If two windows were required, some turned and blurred
@@ -148,7 +155,7 @@ class HaarDetector:
     def _votes(self, gray: NDArray[np.uint8], box: FaceBox) -> int:
         """Return how many windows of the voting cascades agree that a candidate is a face.
 
-        Return 0 if one of the two cascades finds no face there.
+        The number is 0 if only one of the two cascades finds a face there.
         """
         center = (box.x + box.width / 2, box.y + box.height / 2)
         side = max(2, round(box.width * _VOTING_CONTEXT))

@@ -22,7 +22,7 @@ from fer_core.vision.face import Face
 
 _log = logging.getLogger(__name__)
 
-#: Minimum width and height of a picture in pixels. Smaller pictures do not show an expression.
+#: Minimum width and height of a picture in pixels. A smaller picture cannot show a face.
 _SMALLEST_SIDE = 12
 
 
@@ -37,8 +37,8 @@ class PhotoResult:
         faces: The faces, from left to right. In results of ``crop_photo``, the faces are not
             classified yet.
         error: One sentence on why the file could not be analyzed; None on success.
-        analyzed_size: If the picture was reduced because it is too large, the width and height of
-            the reduced picture. The boxes of the faces are then in pixels of the reduced picture.
+        analyzed_size: Width and height of the reduced picture if the picture was too large to be
+            analyzed at its full size; the boxes of the faces are in pixels of the reduced picture.
             None if the picture was not reduced.
     """
 
@@ -113,7 +113,7 @@ _OTHER_COLUMNS = (*_FIRST_COLUMNS, *_LAST_COLUMNS)
 
 
 def analyze_photo(
-    content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
+    content: bytes, name: str, analyzer: Analyzer, *, as_one_face: bool | None = None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
     """Decode and analyze one file. If this fails, the result's ``error`` states the reason.
 
@@ -121,19 +121,19 @@ def analyze_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects and classifies the faces.
-        whole: True to classify the whole picture as one face, False to classify only detected
-            faces, None to decide by the picture; see ``Analyzer.analyze``.
+        as_one_face: True to classify the whole picture as one face, False to classify only detected
+            faces, None to choose by the picture; see ``Analyzer.analyze``.
 
     Returns:
         The result, and the upright RGB picture, uint8 ``[height, width, 3]``; None instead of the
         picture if the file could not be decoded.
     """
     with picture_slot(content):
-        return _analyze(content, name, partial(analyzer.analyze, whole=whole))
+        return _analyze(content, name, partial(analyzer.analyze, as_one_face=as_one_face))
 
 
 def crop_photo(
-    content: bytes, name: str, analyzer: Analyzer, *, whole: bool | None = None
+    content: bytes, name: str, analyzer: Analyzer, *, as_one_face: bool | None = None
 ) -> PhotoResult:
     """Decode a file and crop its faces, which ``classify_photos`` can classify later.
 
@@ -141,14 +141,16 @@ def crop_photo(
         content: The file's bytes.
         name: The file's name, for the result and its messages.
         analyzer: Detects the faces.
-        whole: True to crop the whole picture as one face, False to crop only detected faces, None
-            to decide by the picture; see ``Analyzer.analyze``.
+        as_one_face: True to crop the whole picture as one face, False to crop only detected faces,
+            None to choose by the picture; see ``Analyzer.analyze``.
 
     Returns:
         The result, whose faces are not classified yet.
     """
     with picture_slot(content):
-        return _analyze(content, name, partial(analyzer.detect_and_crop, whole=whole))[0]
+        return _analyze(content, name, partial(analyzer.detect_and_crop, as_one_face=as_one_face))[
+            0
+        ]
 
 
 def classify_photos(photos: Sequence[PhotoResult], analyzer: Analyzer) -> list[PhotoResult]:
@@ -227,7 +229,7 @@ def results_as_csv(results: Sequence[PhotoResult], classes: tuple[str, ...]) -> 
 
     Args:
         results: The results, all of one model.
-        classes: The classes of the model. The table has a column of probabilities for each class.
+        classes: The classes of the model. The table has a column for the probability of each class.
     """
     columns = (*_FIRST_COLUMNS, *class_columns(classes, _OTHER_COLUMNS), *_LAST_COLUMNS)
     rows = (row for result in results for row in result.to_rows())

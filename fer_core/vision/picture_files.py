@@ -31,8 +31,8 @@ def files_in(folder: Path) -> list[Path]:
 def read_picture(path: Path) -> bytes:
     """Return the content of a picture's file.
 
-    If the file is a video, return only its first ``START_BYTES`` bytes, by which ``decode_picture``
-    recognizes the video and rejects it.
+    If the file is a video, only its first ``START_BYTES`` bytes are returned. They are enough for
+    ``decode_picture`` to recognize the video and to reject it.
 
     Raises:
         InputError: There is no readable file at the path, or the file is larger than
@@ -48,7 +48,7 @@ def read_picture(path: Path) -> bytes:
             raise InputError(f"{path.name} {reason}; check the path.")
         with path.open("rb") as file:
             start = file.read(START_BYTES)
-            # The size of a video does not matter, because the caller reports that it is a video.
+            # A video is rejected as such, however large it is.
             if is_video(start):
                 return start
             if path.stat().st_size > MAX_PICTURE_BYTES:

@@ -24,11 +24,12 @@ from fer_core.vision.working_size import shrink_to
 # percentile. The geometric mean of width and height is more stable than the width or the height: an
 # open mouth lengthens the box, and a turned head narrows it. With the geometric mean, surprised
 # faces are cropped like other faces.
-YUNET_GEOMETRY = BoxGeometry(side=1.11, right=0.0, down=-0.01)
+YUNET_GEOMETRY = BoxGeometry(relative_side=1.11, offset_x=0.0, offset_y=-0.01)
 
 #: Minimum score of a face.
 _SCORE_THRESHOLD = 0.7
-#: If two boxes have a larger intersection over union, OpenCV returns only the better one.
+#: If two boxes have a larger intersection over union, OpenCV returns only the one with the higher
+#: score.
 _OVERLAP_THRESHOLD = 0.3
 #: Maximum number of boxes before overlapping ones are removed.
 _MAX_BOXES = 5000
@@ -49,8 +50,7 @@ _SMALL_FACE_WIDTH = 28
 #: Faces narrower than this in the coarse pass, in pixels, are not used, because the medium pass
 #: detects them better.
 _LARGE_FACE_WIDTH = 80
-#: Maximum number of threads in the coarse pass at the same time; also the maximum in the medium
-#: pass.
+#: Maximum number of concurrent coarse passes, and of concurrent medium passes.
 _PARALLEL_PASSES = 2
 
 
@@ -87,7 +87,7 @@ class YuNetDetector:
             coarse, coarse_scale = self._detect_at(image, _COARSE_PIXELS)
             minimum_width = _LARGE_FACE_WIDTH * coarse_scale
             faces_by_pass.append([face for face in coarse if face.box.width >= minimum_width])
-        # Without a face the width is 0, so that the fine pass runs.
+        # If there is no face, the width 0 makes the fine pass run.
         smallest_width = min((face.box.width for face in medium), default=0)
         if pixels > _MEDIUM_PIXELS and smallest_width < _SMALL_FACE_WIDTH * medium_scale:
             faces_by_pass.append(self._detect_at(image, _FINE_PIXELS)[0])
@@ -130,8 +130,8 @@ class _NetworkPool:
         """
         self._path = path
         self._permits = threading.Semaphore(size)
-        # The copy that was used last is taken first, so that a single thread always gets the same
-        # copy.
+        # The most recently used copy is taken first, so that a single thread always gets the same
+        # copy and no other copies are loaded.
         self._idle = [self._load()]
 
     @contextmanager
@@ -148,7 +148,7 @@ class _NetworkPool:
                 self._idle.append(network)
 
     def _load(self) -> cv2.FaceDetectorYN:
-        # Each pass replaces this input size by its own.
+        # Each pass replaces this input size with its own.
         return cv2.FaceDetectorYN.create(
             str(self._path), "", (320, 320), _SCORE_THRESHOLD, _OVERLAP_THRESHOLD, _MAX_BOXES
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from fer_core.vision.draw import face_color, label_text, readable_on
+from fer_core.vision.draw import face_color, label_text, text_color_on
 from fer_core.vision.face import Face
 from fer_studio.ui.pictures import jpeg_url
 from fer_studio.ui.style import style_container
@@ -171,7 +171,7 @@ def face_entries(faces: Sequence[Face], size: tuple[int, int]) -> list[dict[str,
                 ],
                 "label": label,
                 "color": _css_color(color),
-                "text": _css_color(readable_on(color)),
+                "text": _css_color(text_color_on(color)),
                 "isDot": face.is_too_small,
                 "title": f"{number}: {title}",
                 "detail": detail,

@@ -117,7 +117,7 @@ def test_progress_is_reported_while_pictures_take_long(
 
 def test_a_decoder_that_crashes_skips_one_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     worker = decode_worker._Worker
-    monkeypatch.setattr(worker, "_kill_over_time", lambda worker: worker._process.kill())
+    monkeypatch.setattr(worker, "_kill_after_timeout", lambda worker: worker._process.kill())
     monkeypatch.setattr(pictures, "MAX_DECODE_SECONDS", 0.2)
     slow = with_scans(encoded(4000, "JPEG", progressive=True, quality=20), 80)
     assert decode_gray(slow) == SkipReason("is a damaged JPEG picture")

@@ -313,7 +313,7 @@ def test_evaluate_analyze_and_live_agree_on_the_same_crop(
     analyzer = Analyzer(predictor, HaarDetector())
     for position in range(0, result.n, 5):
         crop = tiny_faces.images[result.rows[position]]
-        (face,) = analyzer.analyze(np.repeat(crop[..., np.newaxis], 3, axis=2), whole=True)
+        (face,) = analyzer.analyze(np.repeat(crop[..., np.newaxis], 3, axis=2), as_one_face=True)
         np.testing.assert_array_equal(face.crop, crop)
         live = predictor.probabilities(crop[np.newaxis])[0]
         np.testing.assert_allclose(result.probabilities[position], face.probabilities, atol=1e-6)

@@ -49,7 +49,7 @@ def test_a_face_is_detected_tracked_classified_and_drawn(controls: LiveControls)
     assert face.score == pytest.approx(0.8)
     assert face.box.x == pytest.approx(100 + 3 * 39, abs=4)
     assert face.box.y == pytest.approx(150, abs=4)
-    assert (snapshot.frames, snapshot.width, snapshot.height) == (40, 640, 480)
+    assert (snapshot.frame_count, snapshot.width, snapshot.height) == (40, 640, 480)
     assert snapshot.error is None
     assert snapshot.seconds_without_face == 0.0
     changed = (shown[-1] != frames[-1]).any(axis=2)
@@ -304,7 +304,7 @@ def test_dropped_frames_are_counted(controls: LiveControls) -> None:
     processor = LiveProcessor(controls, executor=ImmediateExecutor())
     processor.count_dropped(2)
     processor.count_dropped(1)
-    assert processor.snapshot().frames_dropped == 3
+    assert processor.snapshot().dropped_frame_count == 3
 
 
 def test_snapshots_may_be_taken_while_frames_are_processed(controls: LiveControls) -> None:
@@ -377,7 +377,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(controls: LiveControls) 
     )
 
     def memory_after(count: int) -> int:
-        first = processor.snapshot().frames
+        first = processor.snapshot().frame_count
         for number in range(first, first + count):
             clock.now += 1 / 30
             processor.process(frames[number % len(frames)], number / 30)

@@ -37,6 +37,6 @@ def test_one_person_is_followed_through_the_whole_recording(
     outcome = run_analysis(folder, real)
     assert outcome.table.persons == [1]
     assert len(outcome.table) == outcome.status.frames
-    labels = np.array(EMOTIONS)[outcome.table.labels]
+    labels = np.array(EMOTIONS)[outcome.table.label_indices]
     assert (labels == "neutral").mean() > 0.75
     assert outcome.status.notes == ()

@@ -83,7 +83,7 @@ def test_one_analysis_runs_and_the_others_wait_in_order(
     # The process dies without a word.
     spawned.end(first.id)
     summary = summarize_analysis(first, [])
-    assert (summary.state, summary.is_pending) == ("failed", False)
+    assert (summary.state, summary.is_queued_or_running) == ("failed", False)
     assert "ended unexpectedly" in summary.message
     start_next_analysis(settings)
     assert list(spawned.locks) == [third.id]

@@ -34,7 +34,7 @@ Analyze = Callable[..., AnalysisOutcome]
 
 
 def labels(table: FaceTable) -> list[str]:
-    return [table.classes[index] for index in table.labels]
+    return [table.classes[index] for index in table.label_indices]
 
 
 def test_every_frame_is_classified_and_changes_are_exact_to_one_frame(

@@ -81,11 +81,11 @@ def test_the_summary_of_a_person() -> None:
             "sad": 0.1,
         }
     )
-    assert summary.episodes == {"calm": 2, "happy": 2, "sad": 0}
+    assert summary.episode_counts == {"calm": 2, "happy": 2, "sad": 0}
     assert summary.mean_episode_seconds["happy"] == pytest.approx((0.5 + 2.0) / 2)
     assert summary.mean_episode_seconds["sad"] is None
     # The person was absent before the second happy episode: no transition.
-    assert summary.transitions == {("calm", "happy"): 1, ("happy", "calm"): 1}
+    assert summary.transition_counts == {("calm", "happy"): 1, ("happy", "calm"): 1}
 
 
 def test_episodes_have_exact_times_and_end_in_gaps() -> None:
@@ -244,7 +244,7 @@ def test_merged_persons_have_one_row_per_frame() -> None:
     assert list(merged.frame) == list(range(8))
     assert set(merged.person) == {1}
     # In frames 3 and 4 both were seen; the better detection stays.
-    labels = [CLASSES[index] for index in merged.labels]
+    labels = [CLASSES[index] for index in merged.label_indices]
     assert labels == ["happy"] * 3 + ["sad"] * 5
 
 

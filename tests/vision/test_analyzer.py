@@ -14,7 +14,7 @@ class KnownDetector:
     """Returns the boxes that it was given."""
 
     name = "known"
-    geometry = BoxGeometry(side=1.0, right=0.0, down=0.0)
+    geometry = BoxGeometry(relative_side=1.0, offset_x=0.0, offset_y=0.0)
 
     def __init__(self, *boxes: FaceBox) -> None:
         self.faces = [Face(box, 0.9) for box in boxes]
@@ -141,12 +141,12 @@ def test_a_small_square_picture_without_a_face_is_classified_whole(
     if faces:
         assert faces[0].box == FaceBox(0, 0, width, height)
         assert faces[0].label == "fear"
-    assert analyzer.analyze(image, whole=False) == []
+    assert analyzer.analyze(image, as_one_face=False) == []
 
 
 def test_whole_on_request_does_not_call_the_detector() -> None:
     analyzer, predictor, detector = analyzer_of(FaceBox(20, 100, 50, 50))
-    faces = analyzer.analyze(scene(), whole=True)
+    faces = analyzer.analyze(scene(), as_one_face=True)
     assert [face.box for face in faces] == [FaceBox(0, 0, 300, 200)]
     assert detector.calls == 0
     assert predictor.batches[0].shape == (1, 48, 48)

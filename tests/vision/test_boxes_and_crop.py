@@ -72,7 +72,7 @@ def test_the_cascade_box_is_the_square() -> None:
 
 
 def test_a_box_is_mapped_by_its_detectors_geometry() -> None:
-    geometry = BoxGeometry(side=1.5, right=0.1, down=-0.25)
+    geometry = BoxGeometry(relative_side=1.5, offset_x=0.1, offset_y=-0.25)
     square = geometry.square(FaceBox(100, 200, 40, 90))
     assert square.center_x == pytest.approx(124)  # 100 + 20 + 4
     assert square.center_y == pytest.approx(222.5)  # 200 + 45 - 22.5

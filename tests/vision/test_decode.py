@@ -546,7 +546,7 @@ def test_a_decoder_that_cannot_be_interrupted_has_a_time_limit(
 
 
 def test_a_decoder_that_crashes_ends_only_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Worker, "_kill_over_time", lambda worker: worker._process.kill())
+    monkeypatch.setattr(_Worker, "_kill_after_timeout", lambda worker: worker._process.kill())
     monkeypatch.setattr(decode, "MAX_DECODE_SECONDS", 0.3)
     assert "is damaged or of a rare kind" in refusal(slow_tiff(4000))
 

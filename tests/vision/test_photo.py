@@ -31,7 +31,7 @@ ROW = np.array([0.1, 0.05, 0.05, 0.5, 0.1, 0.1, 0.1], np.float32)
 class FixedDetector:
     boxes: list[FaceBox]
     name: str = "fixed"
-    geometry: BoxGeometry = BoxGeometry(side=1.0, right=0.0, down=0.0)  # noqa: RUF009
+    geometry: BoxGeometry = BoxGeometry(relative_side=1.0, offset_x=0.0, offset_y=0.0)  # noqa: RUF009
 
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         return [Face(box) for box in self.boxes]
@@ -92,7 +92,7 @@ def test_width_and_height_are_those_of_the_upright_picture() -> None:
 def test_a_photo_classified_whole_is_one_face() -> None:
     analyzer = Analyzer(FixedPredictor(), FixedDetector([]))
     assert analyze_photo(picture_file(), "a.png", analyzer)[0].faces == ()
-    whole, _ = analyze_photo(picture_file(), "a.png", analyzer, whole=True)
+    whole, _ = analyze_photo(picture_file(), "a.png", analyzer, as_one_face=True)
     assert [one.box for one in whole.faces] == [FaceBox(0, 0, 200, 150)]
 
 

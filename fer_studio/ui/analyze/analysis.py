@@ -61,7 +61,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
         # thumbnail are made before that, so that the photo need not be decoded again.
         with picture_slot(content):
             result, image = analyze_photo(
-                content, photo.name, options.analyzer, whole=_skips_detection(photo, options)
+                content, photo.name, options.analyzer, as_one_face=_skips_detection(photo, options)
             )
             results[key] = result
             if image is not None and result.error is None:

@@ -190,8 +190,8 @@ def _show_speed(snapshot: LiveSnapshot) -> None:
         f"- Face detection in the background: "
         f"{_milliseconds(snapshot.detection_milliseconds)}, "
         f"{rate_text(snapshot.detections_per_second)}; faces are tracked in between\n"
-        f"- Skipped frames: {snapshot.frames_dropped:,}; a frame is skipped if earlier frames are "
-        "still being processed, so that the picture is not delayed"
+        f"- Skipped frames: {snapshot.dropped_frame_count:,}; a frame is skipped if earlier frames "
+        "are still being processed, so that the picture is not delayed"
     )
 
 

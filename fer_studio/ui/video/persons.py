@@ -28,8 +28,8 @@ def show_summary(analysis: LoadedAnalysis, filters: Filters) -> None:
                 "Person": analysis.edits.title(summary.person),
                 "Seen (s)": round(summary.seconds_seen, 1),
                 **{label: 100 * share for label, share in summary.shares.items()},
-                "Episodes": sum(summary.episodes.values()),
-                "Changes": sum(summary.transitions.values()),
+                "Episodes": sum(summary.episode_counts.values()),
+                "Changes": sum(summary.transition_counts.values()),
             }
         )
     if not rows:

@@ -59,7 +59,7 @@ def show_video(settings: Settings) -> None:
         summary = by_id[chosen]
         show_state(summary, settings)
     show_notes(summary)
-    if summary.folder.table_path.is_file() and not summary.is_pending:
+    if summary.folder.table_path.is_file() and not summary.is_queued_or_running:
         try:
             show_results(summary, settings)
         except InputError as error:

@@ -38,15 +38,17 @@ _STYLES: dict[ActualState, tuple[str, str]] = {
 
 def show_state(summary: AnalysisSummary, settings: Settings) -> None:
     """Draw state, progress and actions of an analysis."""
-    run_every = _REFRESH_SECONDS if summary.is_pending else None
-    placed_fragment(_show, run_every=run_every)(summary.folder.id, summary.is_pending, settings)
+    run_every = _REFRESH_SECONDS if summary.is_queued_or_running else None
+    placed_fragment(_show, run_every=run_every)(
+        summary.folder.id, summary.is_queued_or_running, settings
+    )
 
 
 def show_notes(summary: AnalysisSummary) -> None:
     """Say why an analysis has stopped or failed, and draw its notes."""
     if summary.state in ("failed", "stopped"):
         st.markdown(plain_text(as_sentence(summary.message)))
-    if summary.status is not None and not summary.is_pending:
+    if summary.status is not None and not summary.is_queued_or_running:
         for note in summary.status.notes:
             st.warning(plain_text(note), icon=":material/warning:")
 
@@ -62,7 +64,7 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
     """
     rerun_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
-    if summary is None or summary.is_pending != was_pending:
+    if summary is None or summary.is_queued_or_running != was_pending:
         st.rerun()
     # A job that ends starts the next one in the queue, but a job that was killed could not do so.
     if summary.state == "queued":
@@ -108,7 +110,7 @@ def _show_actions(summary: AnalysisSummary, settings: Settings) -> None:
             on_click=_continue,
             args=(analysis_id, settings),
         )
-    if not summary.is_pending:
+    if not summary.is_queued_or_running:
         with st.popover("Delete", icon=":material/delete:", key="video_delete"):
             st.write(
                 "Deletes the results and the stored file. A file in an import folder is not "
