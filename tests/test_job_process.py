@@ -82,7 +82,7 @@ def test_a_process_that_checks_the_lock_delays_another_one_and_does_not_keep_it_
     assert descriptor is not None
     os.close(descriptor)
     fcntl.flock(check, fcntl.LOCK_SH)
-    monkeypatch.setattr(processes, "_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(processes, "_MAX_CHECK_SECONDS", 0.0)
     assert lock_file(job) is None
     os.close(check)
 

@@ -149,7 +149,7 @@ class _GradCam:
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
         self._cut = cut
         self._record = record
-        self._positions = record.output_positions
+        self._positions = record.output_indices
 
     def heat(self, crop: NDArray[np.uint8], emotion: int) -> NDArray[np.float32]:
         """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
