@@ -45,6 +45,7 @@ EDITOR_PAGES = frozenset({"dataset", "train"})
 DEFAULT_PROVIDER = "default"
 
 _ACCESS_SECTION = "[access] in secrets.toml"
+#: The role that each list of e-mail addresses gives, the highest role first.
 _ROLE_BY_LIST = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
 _ACCESS_KEYS = {*_ROLE_BY_LIST, "login_hours", "trusted_issuers"}
 _DEFAULT_LOGIN_HOURS = 24.0

@@ -408,7 +408,7 @@ def _folder_by_name(name: str, settings: Settings) -> Path | None:
 
 @contextmanager
 def default_model_lock(settings: Settings) -> Iterator[None]:
-    """Hold the lock of ``models/default``, across threads and processes.
+    """Keep other threads and processes from changing ``models/default``.
 
     Raises:
         OSError: The lock file cannot be created.

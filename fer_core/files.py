@@ -60,13 +60,13 @@ def to_plain_name(text: str) -> str:
 
 @contextmanager
 def atomic_write_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
-    """Provide a temporary path in the folder of ``path``; at the end, it is renamed to ``path``.
+    """Provide a temporary path next to ``path``; the file at it becomes ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
 
     Args:
         path: The file to replace.
-        is_durable: True to wait until the content is on the disk; otherwise a power failure may
+        is_durable: True to wait until the content is on the disk. If False, a power failure may
             leave an empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -154,7 +154,7 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _is_same_file(path: Path, descriptor: int) -> bool:
-    """Return True unless the file at a path was replaced or removed after it was opened."""
+    """Return True if a path still belongs to the open file; False if it was replaced or removed."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -184,8 +184,8 @@ def is_locked(path: Path) -> bool | None:
 def inherited_lock(path: Path) -> int | None:
     """Return the descriptor of a locked file, if this process inherited its lock; otherwise None.
 
-    The process that starts a job locks a file of the job and passes the lock to the job's process,
-    so that no other process can start the same job in between.
+    The process that starts a job locks a file of the job and passes the lock to the job's process.
+    The file is locked all the time, so that no other process can start the job as well.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])

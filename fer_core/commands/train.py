@@ -85,8 +85,8 @@ def add_parser(subparsers: Any) -> None:
         type=float,
         metavar="N",
         help="stop before the first epoch that would not finish within N minutes from now, and "
-        "write the bundle so far; --resume RUN_DIR continues the training, and the result is the "
-        "same as without the interruption",
+        "write a bundle of the best model so far; --resume RUN_DIR continues the training, and the "
+        "result is the same as without the interruption",
     )
     parser.add_argument(
         "--publish", metavar="NAME", help="also copy the finished bundle to models/NAME"
