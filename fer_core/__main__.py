@@ -1,10 +1,11 @@
 """The command line. It does what the pages do, without a browser.
 
-A few functions exist on the pages only, such as live video and the deletion of a dataset.
+A few features exist only on the pages, such as live video and the deletion of a dataset.
 
 ``python -m fer_core <command> … [--json]`` writes the result to standard output, and progress and
-messages to standard error. The exit code is 0 on success, 2 if the command as a whole failed, and
-130 if it was interrupted. If the command failed, one line on standard error states the reason.
+messages to standard error. The exit code is 0 on success, 2 if the command failed, and 130 if it
+was interrupted. A command that processes many files fails only if it cannot process any of them. If
+the command failed, one line on standard error states the reason.
 """
 
 from __future__ import annotations
@@ -100,14 +101,14 @@ def main(
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     parsed = build_parser(program, other_commands).parse_args(arguments)
     try:
-        answer = parsed.run(parsed, load_settings())
+        result = parsed.run(parsed, load_settings())
         if parsed.json:
-            # The text is written piece by piece, because the results of a large job are read from
-            # its folder only while they are written.
-            json.dump(answer.document, sys.stdout, indent=2, allow_nan=False)
+            # json.dump writes piece by piece. The results of a large job are read from the job's
+            # folder during this write, so that they are never all in memory.
+            json.dump(result.document, sys.stdout, indent=2, allow_nan=False)
             print()
         else:
-            print(answer.text)
+            print(result.text)
         sys.stdout.flush()
     except InputError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -117,7 +118,8 @@ def main(
         return 130
     except BrokenPipeError:
         # The program that reads the output, such as "head", has closed the pipe. At exit, Python
-        # writes the rest of the output. It is discarded, so that this does not fail, too.
+        # writes the rest of the output, which would raise this error again. Therefore the output
+        # now goes to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         # The system refused an operation (permission, space, length of a name). This is not a

@@ -1,15 +1,15 @@
 """Roles and permissions of visitors.
 
-Without a configuration there is no login, and every visitor may do everything (unless
-FER_STUDIO_LOGIN is "required": then the app is closed). With a
-configuration in Streamlit's ``secrets.toml``, visitors log in with an identity provider, and their
-e-mail address determines their role::
+Without a configuration there is no login, and every visitor may do everything. With a configuration
+in Streamlit's ``secrets.toml``, visitors log in with an identity provider, and their e-mail address
+determines their role::
 
     [access]
     editors = ["ada@example.org"]
     viewers = ["*@example.org"]
 
-If the configuration is invalid, the app is closed: no visitor may do anything. This module does not
+The app is closed, so that no visitor may do anything, if the configuration is invalid. It is also
+closed if there is no configuration although FER_STUDIO_LOGIN is "required". This module does not
 perform the login: it receives the claims of the identity provider.
 """
 
@@ -44,12 +44,13 @@ EDITOR_PAGES = frozenset({"dataset", "train"})
 #: Streamlit's name for a provider that is configured in ``[auth]`` instead of ``[auth.NAME]``.
 DEFAULT_PROVIDER = "default"
 
-_SECTION = "[access] in secrets.toml"
-_LISTS = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
-_KEYS = {*_LISTS, "login_hours", "trusted_issuers"}
-_DEFAULT_HOURS = 24.0
+_ACCESS_SECTION = "[access] in secrets.toml"
+#: The role that each list of e-mail addresses gives, the highest role first.
+_ROLE_BY_LIST = {"editors": Role.EDITOR, "viewers": Role.VIEWER}
+_ACCESS_KEYS = {*_ROLE_BY_LIST, "login_hours", "trusted_issuers"}
+_DEFAULT_LOGIN_HOURS = 24.0
 #: Maximum of ``login_hours``: Streamlit's own cookie expires after 30 days.
-_MAX_HOURS = 720.0
+_MAX_LOGIN_HOURS = 720.0
 #: Minimum length of the cookie secret. An attacker who guesses the secret can forge logins.
 _MIN_COOKIE_SECRET_LENGTH = 32
 _PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
@@ -67,9 +68,9 @@ class Admission:
 
     Attributes:
         role: The visitor's role.
-        requires_login: True if visitors have to log in, or if nobody may do anything because the
-            configuration is invalid; False if every visitor may do everything.
-        person: The visitor's e-mail address; empty if it is not known.
+        requires_login: False if every visitor may do everything without a login. True otherwise,
+            also while the app is closed.
+        email: The visitor's e-mail address; empty if it is not known.
         is_logged_in: True if an identity provider has identified the visitor.
         providers: The identity providers to log in with. Empty if the visitor is a viewer or an
             editor, or if login is not possible.
@@ -78,7 +79,7 @@ class Admission:
 
     role: Role
     requires_login: bool
-    person: str = ""
+    email: str = ""
     is_logged_in: bool = False
     providers: tuple[str, ...] = ()
     reason: str = ""
@@ -90,7 +91,8 @@ class Admission:
     def require(self, role: Role) -> None:
         """Check that the visitor has this role or a higher one.
 
-        Call this method when the visitor performs an action, not when the page is drawn.
+        Call this method when the visitor performs an action, not when the page is drawn, because
+        the login may expire in between.
 
         Raises:
             InputError: The visitor's role is lower.
@@ -100,7 +102,7 @@ class Admission:
         if self.role is Role.NONE:
             raise InputError(f"Nothing was changed: {self.reason}")
         raise InputError(
-            f"Nothing was changed: this requires the role editor, and {self.person} is a "
+            f"Nothing was changed: this requires the role editor, and {self.email} is a "
             f"{self.role.name.lower()}; ask the administrator of this server for the role."
         )
 
@@ -123,7 +125,7 @@ class AccessRules:
     editors: tuple[str, ...]
     viewers: tuple[str, ...]
     providers: tuple[str, ...]
-    login_hours: float = _DEFAULT_HOURS
+    login_hours: float = _DEFAULT_LOGIN_HOURS
     trusted_issuers: tuple[str, ...] = ()
 
     def admit(self, claims: Mapping[str, Any], now: float) -> Admission:
@@ -134,55 +136,56 @@ class AccessRules:
                 of any type.
             now: The time, in seconds since 1970.
         """
-        email = claims.get("email")
-        person = email if isinstance(email, str) and _ADDRESS_PATTERN.fullmatch(email) else ""
+        claim = claims.get("email")
+        email = claim if isinstance(claim, str) and _ADDRESS_PATTERN.fullmatch(claim) else ""
         # An invalid login counts as no login, so that the app offers to log in again.
         reason = self._login_error(claims, now)
         if reason:
-            return self._refused(reason, person, is_logged_in=False)
-        if not person:
+            return self._refused(reason, email, is_logged_in=False)
+        if not email:
             reason = "Your login has no valid e-mail address; log in with an account that has one."
         elif not self._is_verified(claims):
             reason = (
-                f"Your identity provider does not confirm that {person} is verified; verify the "
+                f"Your identity provider does not confirm that {email} is verified; verify the "
                 "address there and log in again."
             )
-        elif self._role_of(person) is Role.NONE:
+        elif self._role_of(email) is Role.NONE:
             reason = (
-                f"You are logged in as {person}, which has no role on this server; ask its "
+                f"You are logged in as {email}, which has no role on this server; ask its "
                 "administrator for one, or log out and use another account."
             )
         if reason:
-            return self._refused(reason, person, is_logged_in=True)
-        return Admission(self._role_of(person), True, person, is_logged_in=True)
+            return self._refused(reason, email, is_logged_in=True)
+        return Admission(self._role_of(email), True, email, is_logged_in=True)
 
-    def _refused(self, reason: str, person: str, *, is_logged_in: bool) -> Admission:
-        return Admission(Role.NONE, True, person, is_logged_in, self.providers, reason)
+    def _refused(self, reason: str, email: str, *, is_logged_in: bool) -> Admission:
+        return Admission(Role.NONE, True, email, is_logged_in, self.providers, reason)
 
     def _login_error(self, claims: Mapping[str, Any], now: float) -> str:
-        """Return why the login is not valid; an empty text if the login is valid."""
+        """Return why the login is not valid; an empty string if the login is valid."""
         if claims.get("is_logged_in") is not True:
             return "This server requires a login; log in to continue."
-        since = claims.get("iat")
-        if isinstance(since, bool) or not isinstance(since, (int, float)):
+        issued = claims.get("iat")
+        if isinstance(issued, bool) or not isinstance(issued, (int, float)):
             return "Your login does not say when it was issued; log in again."
-        if not now - since <= 3600 * self.login_hours:  # also true for NaN
+        # Comparisons with NaN are False, so "not <=" also rejects NaN.
+        if not now - issued <= 3600 * self.login_hours:
             return f"Your login is older than {self.login_hours:g} hours; log in again."
         return ""
 
     def _is_verified(self, claims: Mapping[str, Any]) -> bool:
-        # Some providers send the text "true" instead of a boolean.
+        # Some providers send the string "true" instead of a boolean.
         if "email_verified" in claims:
             return claims["email_verified"] is True or claims["email_verified"] == "true"
         return claims.get("iss") in self.trusted_issuers
 
     def _role_of(self, email: str) -> Role:
-        # The address contains only ASCII characters here. In other addresses, lower() could turn a
-        # letter such as the Kelvin sign into an ASCII letter, and the result could be the address
-        # of another person.
+        # ``_ADDRESS_PATTERN`` has accepted only ASCII characters. In other addresses, lower() could
+        # turn a letter such as the Kelvin sign into an ASCII letter, and the result could be the
+        # address of another person.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
-        for name, role in _LISTS.items():
+        for name, role in _ROLE_BY_LIST.items():
             if email in getattr(self, name) or any_address_of_domain in getattr(self, name):
                 return role
         return Role.NONE
@@ -254,21 +257,24 @@ def read_rules(secrets: Mapping[str, Any], login: LoginSetting) -> AccessRules |
         )
     access = secrets["access"]
     if not isinstance(access, Mapping):
-        raise InputError(f"{_SECTION} should be a table that begins with the line [access].")
-    unknown = sorted(set(access) - _KEYS)
+        raise InputError(f"{_ACCESS_SECTION} should be a table that begins with the line [access].")
+    unknown = sorted(set(access) - _ACCESS_KEYS)
     if unknown:
         raise InputError(
-            f"{_SECTION} has the unknown key {unknown[0]!r}; use only {', '.join(sorted(_KEYS))}."
+            f"{_ACCESS_SECTION} has the unknown key {unknown[0]!r}; use only "
+            f"{', '.join(sorted(_ACCESS_KEYS))}."
         )
-    if not set(access) & set(_LISTS):
-        raise InputError(f"{_SECTION} names neither editors nor viewers; add a list of addresses.")
+    if not set(access) & set(_ROLE_BY_LIST):
+        raise InputError(
+            f"{_ACCESS_SECTION} names neither editors nor viewers; add a list of addresses."
+        )
     if "auth" not in secrets:
         raise InputError("secrets.toml has [access] but no [auth] to log in with; add it.")
     return AccessRules(
         editors=_parse_addresses(access, "editors"),
         viewers=_parse_addresses(access, "viewers"),
         providers=_parse_providers(secrets["auth"]),
-        login_hours=_parse_hours(access.get("login_hours", _DEFAULT_HOURS)),
+        login_hours=_parse_hours(access.get("login_hours", _DEFAULT_LOGIN_HOURS)),
         trusted_issuers=_parse_issuers(access.get("trusted_issuers", [])),
     )
 
@@ -279,7 +285,7 @@ def _parse_addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
     entries = access[key]
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
         raise InputError(
-            f"{key} in {_SECTION} should be a list of at least one address, such as "
+            f"{key} in {_ACCESS_SECTION} should be a list of at least one address, such as "
             '["ada@example.org", "*@example.org"].'
         )
     for number, entry in enumerate(entries, start=1):
@@ -289,7 +295,7 @@ def _parse_addresses(access: Mapping[str, Any], key: str) -> tuple[str, ...]:
         is_domain = isinstance(entry, str) and _DOMAIN_PATTERN.fullmatch(entry)
         if not is_single_address and not is_domain:
             raise InputError(
-                f"Entry {number} of {key} in {_SECTION} should be an address such as "
+                f"Entry {number} of {key} in {_ACCESS_SECTION} should be an address such as "
                 "ada@example.org, or *@example.org for all addresses of a domain."
             )
     return tuple(entry.lower() for entry in entries)
@@ -299,10 +305,11 @@ def _parse_hours(value: object) -> float:
     if (
         isinstance(value, bool)
         or not isinstance(value, (int, float))
-        or not 0 < value <= _MAX_HOURS
+        or not 0 < value <= _MAX_LOGIN_HOURS
     ):
         raise InputError(
-            f"login_hours in {_SECTION} should be a number above 0 and at most {_MAX_HOURS:.0f}."
+            f"login_hours in {_ACCESS_SECTION} should be a number above 0 and at most "
+            f"{_MAX_LOGIN_HOURS:.0f}."
         )
     return float(value)
 
@@ -311,10 +318,10 @@ def _parse_issuers(value: object) -> tuple[str, ...]:
     if (
         isinstance(value, str)
         or not isinstance(value, Sequence)
-        or not all(_is_url(issuer) for issuer in value)
+        or not all(_is_secure_url(issuer) for issuer in value)
     ):
         raise InputError(
-            f"trusted_issuers in {_SECTION} should be a list of addresses that begin with "
+            f"trusted_issuers in {_ACCESS_SECTION} should be a list of addresses that begin with "
             "https://, each identical to the 'iss' of the provider's tokens."
         )
     return tuple(value)
@@ -329,7 +336,7 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")
     address = auth.get("redirect_uri")
-    if not _is_url(address) or not str(address).endswith("/oauth2callback"):
+    if not _is_secure_url(address) or not str(address).endswith("/oauth2callback"):
         raise InputError(
             "redirect_uri in [auth] in secrets.toml should be the app's address followed by "
             "/oauth2callback, and it should begin with https:// unless the host is localhost."
@@ -361,14 +368,16 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
             )
         for key in _PROVIDER_KEYS:
             value = section.get(key)
-            is_valid = _is_url(value) if key == "server_metadata_url" else value
+            is_valid = _is_secure_url(value) if key == "server_metadata_url" else value
             if not isinstance(value, str) or not is_valid:
-                expected = "an address that begins with https://" if "url" in key else "a text"
+                expected = (
+                    "an address that begins with https://" if "url" in key else "a non-empty string"
+                )
                 raise InputError(f"{key} in {where} in secrets.toml should be {expected}.")
     return tuple(sections)
 
 
-def _is_url(value: object) -> bool:
+def _is_secure_url(value: object) -> bool:
     """Return True for an https:// URL, or an http:// URL of this machine."""
     if not isinstance(value, str):
         return False

@@ -43,9 +43,10 @@ def analyze(
     function can be called for every frame of a stream.
 
     Args:
-        picture: The path of a picture file, the content of a picture file, or upright pixels: RGB,
-            uint8 ``[height, width, 3]``, or gray, uint8 ``[height, width]``. OpenCV's frames are
-            BGR: pass ``frame[:, :, ::-1]``.
+        picture: The path of a picture file, the content of a picture file, or an array of pixels:
+            RGB, uint8 ``[height, width, 3]``, or gray, uint8 ``[height, width]``. An array is not
+            rotated, so the faces in it should be upright. OpenCV's frames are BGR: pass
+            ``frame[:, :, ::-1]``.
         model: The name of a model, or its folder; by default the default model.
         detector: ``"yunet"`` or ``"haar"``; by default the best available detector.
         whole: True to classify the whole picture as one face, False to classify only detected
@@ -60,8 +61,8 @@ def analyze(
     Raises:
         InputError: The file is not a picture or cannot be read, or there is no such model or
             detector.
-        TypeError: ``picture`` has another type.
-        ValueError: The array of pixels has another shape or dtype.
+        TypeError: ``picture`` is not a path, bytes or an array.
+        ValueError: The array has another shape or dtype than described above.
     """
     import numpy as np
 
@@ -113,11 +114,11 @@ def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
     bundle = find_bundle(model, settings)
     # The key depends on the content of the bundle, because a model can be replaced while a script
     # runs.
-    return _loaded_analyzer(_BundleKey(bundle.content_key, bundle, settings), detector)
+    return _load_analyzer(_BundleKey(bundle.content_key, bundle, settings), detector)
 
 
 class _BundleKey:
-    """A bundle as the key of a cache. Two keys are equal if content and settings are equal."""
+    """A bundle as the key of a cache. Keys are equal if the bundles' content and settings are."""
 
     def __init__(self, content_key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle
@@ -132,7 +133,7 @@ class _BundleKey:
 
 
 @lru_cache(maxsize=_MAX_CACHED_ANALYZERS)
-def _loaded_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
+def _load_analyzer(key: _BundleKey, detector: str | None) -> Analyzer:
     from fer_core.predictor import load_predictor
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import make_detector

@@ -1,11 +1,12 @@
 """Read, list, find and publish bundles. A bundle is a folder with a trained model.
 
 ``models/<name>/`` holds ``bundle.json`` (the record: origin, input format and metrics),
-``model.onnx`` (the network that is used for predictions), ``model.keras``, ``calibration.json``
-(temperature, class prior, confidence thresholds), ``predictions.npz`` (validation labels and
-probabilities), ``image_hashes.npz`` (hashes of the training and validation images),
-``metrics.jsonl`` (the metrics of each training epoch) and ``README.md`` (the model card). The
-bundle of a run, ``runs/<id>/bundle/``, is listed under the run's name.
+``model.onnx`` (the network that is used for predictions), ``model.keras`` (the network for further
+training and for exports), ``calibration.json`` (temperature, class prior, confidence thresholds),
+``predictions.npz`` (validation labels and probabilities), ``image_hashes.npz`` (hashes of the
+training and validation images), ``metrics.jsonl`` (the metrics of each training epoch) and
+``README.md`` (the model card). The bundle of a run, ``runs/<id>/bundle/``, is listed under the
+run's name.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ from fer_core.calibration import Calibration, read_calibration
 from fer_core.classes import canonical_classes, positions_of, validated_classes
 from fer_core.errors import InputError
 from fer_core.files import (
-    PLAIN_NAME,
-    cannot_read,
+    PLAIN_NAME_RULE,
     existing_path,
     is_plain_name,
     new_folder,
@@ -33,6 +33,7 @@ from fer_core.files import (
     read_errors_as_input_errors,
     read_json,
     replace_folder,
+    unreadable_path_error,
     write_json,
     write_text,
 )
@@ -103,9 +104,9 @@ class BundleRecord:
         targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
             the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
             bundles of earlier versions, which were trained on labels.
-        start: The model whose weights the training started from: the fields of ``StartingModel``,
-            and ``head``, which says whether the last layer was kept, reordered or replaced. Empty
-            for random weights, and for imported models.
+        start: The starting model, whose weights initialized the training: the fields of
+            ``StartingModel``, and ``head``, which says whether the last layer was kept, reordered
+            or replaced. Empty for random weights, and for imported models.
     """
 
     labels: tuple[str, ...]
@@ -128,7 +129,7 @@ class BundleRecord:
     start: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Check values whose types are already checked.
+        """Check the values; ``from_json`` checks their types.
 
         Raises:
             ValueError: The labels are not a class list, or the scale is not above 0.
@@ -161,15 +162,15 @@ class BundleRecord:
         ``EMOTIONS8``. For an imported network, other names of the emotions are recognized as well.
         """
         classes = canonical_classes(self.labels)
-        # A model that was trained here keeps the class names of its dataset, such as anger
-        # instead of angry.
+        # A model that was trained with FER Studio keeps the class names of its dataset, such as
+        # anger instead of angry.
         if self.recipe is not None and set(classes) != set(self.labels):
             return validated_classes(self.labels)
         return classes
 
     @property
-    def output_positions(self) -> list[int]:
-        """The position of each of ``classes`` in the output of the network."""
+    def output_indices(self) -> list[int]:
+        """The index of each of ``classes`` in the output of the network."""
         return positions_of(self.classes, self.labels)
 
     @property
@@ -191,7 +192,7 @@ class BundleRecord:
 
     @property
     def starting_datasets(self) -> tuple[dict[str, Any], ...]:
-        """The training data of the models that the training started from.
+        """The training data of the starting model, of its own starting model, and so on.
 
         Each entry has the format of ``dataset``.
         """
@@ -329,8 +330,8 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     for root in settings.model_roots:
         named_folders += [(folder.name, folder) for folder in _visible_paths(root, errors)]
     run_bundles = [run / "bundle" for run in _visible_paths(settings.runs_root, errors)]
-    # Sorting accesses the disk for each item, so runs without a bundle, which may be most of a
-    # large folder, are left out first.
+    # Runs without a bundle, which may be most runs, are removed before sorting, because the sort
+    # key needs a disk access for each folder.
     run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
     named_folders += [(folder.parent.name, folder) for folder in run_bundles]
     bundles: dict[str, Bundle] = {}
@@ -352,7 +353,7 @@ def _visible_paths(root: Path, errors: list[str]) -> list[Path]:
     try:
         return sorted(path for path in root.iterdir() if not path.name.startswith("."))
     except PermissionError as error:
-        errors.append(str(cannot_read(root, error)))
+        errors.append(str(unreadable_path_error(root, error)))
     except OSError:  # missing, or a file
         pass
     return []
@@ -407,7 +408,7 @@ def _folder_by_name(name: str, settings: Settings) -> Path | None:
 
 @contextmanager
 def default_model_lock(settings: Settings) -> Iterator[None]:
-    """Hold the lock of ``models/default``, across threads and processes.
+    """Keep other threads and processes from changing ``models/default``.
 
     Raises:
         OSError: The lock file cannot be created.
@@ -459,8 +460,7 @@ def find_bundle(name: str | None, settings: Settings) -> Bundle:
             if names:
                 raise InputError(
                     "No default model is set (models/default is missing, empty or unreadable); "
-                    "choose one of "
-                    f"{names} with 'python -m fer_core models default NAME'."
+                    f"choose one of {names} with 'python -m fer_core models default NAME'."
                 )
             errors = damaged_bundles(settings)
             if errors:
@@ -498,14 +498,14 @@ def check_name_is_free(name: str, settings: Settings) -> None:
     """
     if not is_plain_name(name) or name in _RESERVED_NAMES:
         raise InputError(
-            f"{name!r} cannot be the name of a model; use {PLAIN_NAME}. The names default and "
+            f"{name!r} cannot be the name of a model; use {PLAIN_NAME_RULE}. The names default and "
             "detectors are reserved."
         )
     if any((root / name).exists() for root in settings.model_roots):
-        raise _name_is_taken(name)
+        raise _name_taken_error(name)
 
 
-def _name_is_taken(name: str) -> InputError:
+def _name_taken_error(name: str) -> InputError:
     return InputError(
         f"There is already a model {name!r}; choose another name, or replace it with "
         "'models import --replace'."
@@ -572,7 +572,7 @@ def new_bundle_folder(name: str, settings: Settings) -> Iterator[Path]:
             with new_folder(settings.models_root / name) as folder:
                 yield folder
         except FileExistsError as error:
-            raise _name_is_taken(name) from error
+            raise _name_taken_error(name) from error
 
 
 def _retitle_card(card: Path, old_name: str, new_name: str) -> None:

@@ -39,11 +39,12 @@ class Calibration:
     Attributes:
         temperature: A temperature above 1 softens probabilities, one below 1 sharpens them.
         class_prior: Share of each class in the training targets, in the order of ``classes``. If it
-            is None, it is unknown, and there is no logit adjustment.
+            is None, the shares are unknown, and there is no logit adjustment.
         prior_exponent: Exponent from 0 to 1. Probabilities are divided by the class prior raised to
             this power.
-        thresholds: For each accuracy in percent, the lowest confidence threshold at which the
-            predictions on validation images reach this accuracy; None if no threshold reaches it.
+        thresholds: For each accuracy (the key, in percent), the lowest confidence threshold at
+            which the predictions on validation images reach this accuracy; None if no threshold
+            reaches it.
         classes: The names of the classes.
     """
 
@@ -146,7 +147,7 @@ def read_calibration(path: Path, name: str, classes: tuple[str, ...] = EMOTIONS)
             f"The bundle {name!r} has the temperature {temperature}, which should be 0.01 to 100; "
             f"restore or delete {path}."
         )
-    # An unknown prior (None) is accepted: the check below uses a valid one in its place.
+    # An unknown prior (None) is valid, so a valid prior takes its place in the check below.
     shares = calibration.class_prior or (1.0,)
     if not (
         0 <= calibration.prior_exponent <= 1

@@ -1,7 +1,8 @@
 """Process untrusted files in a child process, with limits for its memory and time.
 
 A hostile or damaged file can crash the library that reads the file, or make the library use all
-memory or CPU time. If a child process reads the file, only this child process ends.
+memory or CPU time. If a child process reads the file, a crash or an exceeded limit ends only the
+child process.
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ class Limits:
     """What a child process may use.
 
     Attributes:
-        memory: Address space, in bytes. Not enforced on Windows.
+        memory_bytes: Maximum address space. Not enforced on Windows.
         cpu_seconds: CPU time of all threads of the process together. Not enforced on Windows.
         seconds: Wall-clock time from the start to the end of the process.
     """
 
-    memory: int
+    memory_bytes: int
     cpu_seconds: int
     seconds: float
 
@@ -87,7 +88,7 @@ def run_child(
     """
     command = [
         *module_command(module),
-        str(limits.memory),
+        str(limits.memory_bytes),
         str(limits.cpu_seconds),
         *arguments,
     ]
@@ -101,8 +102,8 @@ def run_child(
         encoding="utf-8",
         errors="replace",
         # If ``on_wait`` is given, the child leads a new session, so that the child and its own
-        # children can be ended together. Its own children stay in the session, because the child
-        # starts them without ``on_wait``.
+        # children can be ended together. The child starts its own children without ``on_wait``, so
+        # they stay in this session.
         start_new_session=on_wait is not None,
     ) as child:
         try:
@@ -118,8 +119,8 @@ def run_child(
         raise InputError(output.strip())
     if child.returncode < 0:
         # The system sends SIGXCPU at the limit of the CPU time. Windows does not have this signal.
-        is_over_time = -child.returncode == getattr(signal, "SIGXCPU", None)
-        raise ChildError("time" if is_over_time else "crash", f"signal {-child.returncode}")
+        has_exceeded_time = -child.returncode == getattr(signal, "SIGXCPU", None)
+        raise ChildError("time" if has_exceeded_time else "crash", f"signal {-child.returncode}")
     lines = errors.strip().splitlines()
     raise ChildError("error", lines[-1][:200] if lines else f"exit code {child.returncode}")
 
@@ -155,12 +156,12 @@ def child_environment() -> dict[str, str]:
     return os.environ | {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
-def child_main(work: Callable[[list[str]], str]) -> int:
-    """Apply the limits to this process, which is the child, and call a function.
+def child_main(function: Callable[[list[str]], str]) -> int:
+    """Run a function in the child process, with the limits that ``run_child`` passed.
 
     Args:
-        work: The function. It receives the arguments of ``run_child``, and returns the result for
-            the parent process or raises ``InputError`` to reject the file.
+        function: Receives the ``arguments`` of ``run_child``. It returns the result for the parent
+            process, or raises ``InputError`` to reject the file.
 
     Returns:
         The exit code.
@@ -174,7 +175,7 @@ def child_main(work: Callable[[list[str]], str]) -> int:
     os.dup2(2, 1)
     code = 0
     try:
-        result = work(arguments)
+        result = function(arguments)
     except InputError as error:
         result, code = str(error), _REJECTED_EXIT_CODE
     except Exception as error:

@@ -14,7 +14,8 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Format a table as the text of a CSV file.
 
     Text that a spreadsheet would run as a formula, such as the name of an image, gets a leading
-    apostrophe. Do not use this function for files that the program reads again.
+    apostrophe. Do not use this function for files that the program reads back, because the
+    apostrophes would stay in the text.
 
     Args:
         header: The names of the columns.

@@ -72,6 +72,6 @@ def emotions_named_by(labels: Sequence[str]) -> tuple[str, ...] | None:
     """
     for emotions in (EMOTIONS, EMOTIONS8):
         mapped = [emotion_from_name(label, emotions) for label in labels]
-        if sorted(mapped, key=str) == sorted(emotions):  # key=str: None is not sortable
+        if sorted(mapped, key=str) == sorted(emotions):  # None and strings are not comparable
             return emotions
     return None

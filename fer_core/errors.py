@@ -9,8 +9,9 @@ class InputError(ValueError):
     """The user's input or request is invalid.
 
     The message is one sentence that names the input, says what was expected and what to do. Pages
-    show it as it is; the command line prints it to standard error and exits with code 2. Every
-    other exception is a defect of the program and is logged with its traceback.
+    show it as it is; the command line prints it to standard error and exits with code 2. Other
+    exceptions are defects of the program and are logged with their traceback. Only the command line
+    also turns an ``OSError`` into a message.
     """
 
 
@@ -34,10 +35,10 @@ def system_reason(error: BaseException) -> str:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the cause that a Keras error names, on one line of about 400 characters at most.
+    """Return the cause that a Keras error states, on one line of about 400 characters at most.
 
-    Before the cause, Keras describes over many lines the object that it was building; only the
-    class of this object is kept. In other messages, the cause is the beginning of the message.
+    Keras first describes, in many lines, the object that it was building; only the class of this
+    object is kept. In messages without this description, the cause is the beginning of the message.
     """
     text = str(error).strip()
     description, separator, cause = text.rpartition("Exception encountered:")

@@ -11,8 +11,8 @@ from fer_core.settings import is_installed_package
 #: The names of the groups of optional dependencies in ``pyproject.toml`` that users may install.
 Extra = Literal["train", "search", "mlflow", "scale", "service"]
 
-#: In a checkout of the source code: the requirements file for each extra that needs another file
-#: than ``requirements.txt``.
+#: For a checkout of the source code: the requirements file of each extra whose packages are not in
+#: ``requirements.txt``.
 _REQUIREMENTS: dict[Extra, str] = {
     "mlflow": "requirements-dev.txt",
     "scale": "requirements-scale.txt",

@@ -1,8 +1,8 @@
 """Atomic writes, and checked reads, of files and folders.
 
 A reader sees the old content or the new content, never a mixture. Unfinished files are hidden and
-have ``PART`` in their names. If a process dies, ``fer_core.stale_files`` removes its unfinished
-files.
+have ``TEMPORARY_MARK`` in their names. If a process dies, ``fer_core.stale_files`` removes its
+unfinished files.
 """
 
 import errno
@@ -28,52 +28,52 @@ from numpy.typing import NDArray
 from fer_core.errors import InputError, first_line, system_reason
 
 #: Part of the name of every file and folder that is being written or removed.
-PART = ".fer-part"
+TEMPORARY_MARK = ".fer-part"
 
 #: Name of a file in a temporary folder, locked while the process that fills the folder is alive.
 WRITER_LOCK = ".writer.lock"
 
-#: Part of the hidden name of a folder that is being replaced; this part follows the original name.
-OUTDATED = ".old."
+#: Follows the original name in the hidden name of a folder that is being replaced.
+REPLACED_MARK = ".old."
 #: Maximum size of a file that ``read_lines`` reads: 1 GB.
 _MAX_LINES_BYTES = 1 << 30
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 #: The names that ``is_plain_name`` accepts, in words that follow "use" in messages.
-PLAIN_NAME = (
+PLAIN_NAME_RULE = (
     "up to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit"
 )
 
 
 def is_plain_name(text: str) -> bool:
-    """Return True if a text can name a dataset or model: not a path, and valid on every system."""
+    """Return True if a dataset or model may have this name: no path, and valid on every system."""
     return _NAME_PATTERN.fullmatch(text) is not None
 
 
-def plain_name(text: str) -> str:
-    """Turn a text into a plain name, such as ``FER 2013 (1)`` into ``FER-2013-1``.
+def to_plain_name(text: str) -> str:
+    """Turn a string into a plain name, such as ``FER 2013 (1)`` into ``FER-2013-1``.
 
-    The result is empty for a text without ASCII letters and digits.
+    The result is empty if the string contains no ASCII letters and digits.
     """
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:64]
 
 
 @contextmanager
 def atomic_write_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
-    """Provide a temporary path in the folder of ``path``; at the end, it is renamed to ``path``.
+    """Provide a temporary path next to ``path``; the file at it becomes ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
 
     Args:
         path: The file to replace.
-        is_durable: True to wait until the content is on the disk; otherwise a power failure may
+        is_durable: True to wait until the content is on the disk. If False, a power failure may
             leave an empty file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last, because Keras chooses the file format by it. The thread is part of the
     # name, because two visitors of the app are two threads of one process.
     writer = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.stem}.{writer}{PART}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{writer}{TEMPORARY_MARK}{path.suffix}")
     try:
         yield temporary
         if is_durable:
@@ -93,12 +93,12 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextmanager
 def atomic_write_folder(path: Path) -> Iterator[Path]:
-    """Provide an empty temporary folder next to ``path``; at the end, it is renamed to ``path``.
+    """Provide an empty temporary folder that becomes ``path`` at the end, also if ``path`` exists.
 
     An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _hidden_folder(path)
+    temporary = _create_hidden_folder(path)
     try:
         yield temporary
         if path.exists():
@@ -119,7 +119,7 @@ def replace_folder(path: Path, replacement: Path) -> None:
     Raises:
         OSError: A folder cannot be renamed; both are unchanged.
     """
-    outdated = _hidden_name(path, f".{path.name}{OUTDATED}")
+    outdated = _hidden_name(path, f".{path.name}{REPLACED_MARK}")
     path.rename(outdated)
     # If the process dies here, remove_stale_temp_files restores the old folder.
     try:
@@ -132,7 +132,7 @@ def replace_folder(path: Path, replacement: Path) -> None:
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Provide an empty temporary folder next to ``path``; at the end, it is renamed to ``path``.
+    """Provide an empty temporary folder that becomes ``path`` at the end; ``path`` must be free.
 
     If the body raises, the temporary folder is removed.
 
@@ -141,13 +141,13 @@ def new_folder(path: Path) -> Iterator[Path]:
             it. The existing file or folder is not changed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _hidden_folder(path)
+    temporary = _create_hidden_folder(path)
     try:
         yield temporary
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         try:
-            # Renaming a folder never replaces a file or a folder that is not empty.
+            # Renaming a folder replaces neither a file nor a folder with content.
             temporary.rename(path)
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
@@ -178,9 +178,11 @@ def create_numbered_folder(root: Path, name: str) -> Path:
     return path
 
 
-def _hidden_folder(path: Path) -> Path:
+def _create_hidden_folder(path: Path) -> Path:
     """Create an empty hidden folder next to ``path``."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=PART, dir=path.parent))
+    temporary = Path(
+        tempfile.mkdtemp(prefix=f".{path.name}.", suffix=TEMPORARY_MARK, dir=path.parent)
+    )
     # Only this user can open a folder that mkdtemp created, so it gets its parent's permissions.
     temporary.chmod(path.parent.stat().st_mode & 0o777)
     return temporary
@@ -197,7 +199,9 @@ def temporary_folder(name: str, parent: Path) -> Iterator[Path]:
     from filelock import FileLock
 
     with (
-        tempfile.TemporaryDirectory(prefix=f".{name}.", suffix=PART, dir=parent) as folder,
+        tempfile.TemporaryDirectory(
+            prefix=f".{name}.", suffix=TEMPORARY_MARK, dir=parent
+        ) as folder,
         FileLock(Path(folder, WRITER_LOCK)),
     ):
         yield Path(folder)
@@ -217,7 +221,7 @@ def delete_folder(path: Path) -> None:
 
 
 def _hidden_name(path: Path, beginning: str) -> Path:
-    return path.with_name(f"{beginning}{uuid.uuid4().hex[:8]}{PART}")
+    return path.with_name(f"{beginning}{uuid.uuid4().hex[:8]}{TEMPORARY_MARK}")
 
 
 def is_disk_full(error: BaseException) -> bool:
@@ -249,7 +253,7 @@ def os_errors_as_input_errors(sentence: str) -> Iterator[None]:
         raise InputError(f"{sentence} ({reason}); nothing was changed: {advice}.") from error
 
 
-def cannot_read(path: Path, error: OSError) -> InputError:
+def unreadable_path_error(path: Path, error: OSError) -> InputError:
     """Return the error for a file or folder that exists but cannot be opened.
 
     Its content may be valid, so the message does not advise to delete or replace it.
@@ -271,7 +275,8 @@ def read_errors_as_input_errors(
         path: The file that the body reads and interprets.
         advice: What to do if the file is damaged, such as "start a new run".
         damaged: The beginning of the message if the file is damaged; by default "PATH is damaged".
-        missing: The message if the file does not exist; by default that of a damaged file.
+        missing: The message if the file does not exist; by default, the message is the one for a
+            damaged file.
 
     Raises:
         InputError: The body raised an exception that a missing, unreadable or damaged file causes.
@@ -282,7 +287,7 @@ def read_errors_as_input_errors(
     except InputError:
         raise
     except PermissionError as error:
-        raise cannot_read(path, error) from error
+        raise unreadable_path_error(path, error) from error
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         if missing is not None and isinstance(error, FileNotFoundError):
             raise InputError(missing) from error
@@ -421,7 +426,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError:
         raise
     except Exception as error:
-        # NumPy raises many different types for damaged files.
+        # NumPy raises many different exception types for damaged files.
         raise ValueError(first_line(error)) from error
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):
         raise ValueError("it contains something other than arrays")
@@ -438,7 +443,9 @@ def write_new_json(path: Path, document: Any) -> bool:
         only just created it; an existing file is not changed.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}{PART}")
+    temporary = path.with_name(
+        f".{path.name}.{os.getpid()}-{threading.get_ident()}{TEMPORARY_MARK}"
+    )
     try:
         write_text(temporary, text)
         try:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fer_core.errors import InputError, first_line
-from fer_core.files import cannot_read, read_arrays
+from fer_core.files import read_arrays, unreadable_path_error
 
 #: The file's name in the folder of a bundle.
 IMAGE_HASHES_FILE = "image_hashes.npz"
@@ -84,7 +84,7 @@ def read_image_hashes(path: Path) -> ImageHashes | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise cannot_read(path, error) from error
+        raise unreadable_path_error(path, error) from error
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"{path} is not valid ({first_line(error)}); restore the file, or delete it: "

@@ -43,9 +43,9 @@ def start_job(
     arguments: list[str],
     settings: Settings,
     *,
-    path: Path,
-    requests: Path,
-    log: Path,
+    lock_path: Path,
+    requests_path: Path,
+    log_path: Path,
     on_exit: Callable[[], object] | None = None,
 ) -> bool:
     """Lock a job and start its process in the background.
@@ -57,9 +57,9 @@ def start_job(
         module: The module that ``python -m`` runs.
         arguments: Command-line arguments of the process.
         settings: The program's folders.
-        path: The locked file of the job.
-        requests: The file with requests to the process of the job.
-        log: The file to which the output of the process is appended.
+        lock_path: The file of the job that is locked while a process works on the job.
+        requests_path: The file with requests to the process of the job.
+        log_path: The file to which the output of the process is appended.
         on_exit: Called in a thread of the calling process when the process of the job has ended;
             not called if the calling process ends first.
 
@@ -72,14 +72,14 @@ def start_job(
             start a process.
     """
     try:
-        lock = lock_file(path, LOCK_SECONDS)
+        lock = lock_file(lock_path, LOCK_SECONDS)
     except OSError:
         return False
     if lock is None:
         return False
     try:
-        requests.unlink(missing_ok=True)
-        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        requests_path.unlink(missing_ok=True)
+        output = os.open(log_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             spawn(module, arguments, settings, output=output, lock=lock, on_exit=on_exit)
         finally:
@@ -89,7 +89,7 @@ def start_job(
     return True
 
 
-def take_job_lock(path: Path, *, requests: Path, busy_message: str) -> int:
+def take_job_lock(lock_path: Path, *, requests_path: Path, busy_message: str) -> int:
     """Lock a job for this process, until the returned descriptor is closed or the process ends.
 
     A process that ``start_job`` started has inherited the lock. It keeps the file of requests,
@@ -97,40 +97,40 @@ def take_job_lock(path: Path, *, requests: Path, busy_message: str) -> int:
     in the file were meant for an earlier process of the job.
 
     Args:
-        path: The locked file of the job.
-        requests: The file with requests to the process of the job.
+        lock_path: As for ``start_job``.
+        requests_path: As for ``start_job``.
         busy_message: The message if another process works on the job.
 
     Raises:
         InputError: Another process works on the job.
-        OSError: The locked file cannot be opened.
+        OSError: The file to lock cannot be opened.
     """
-    descriptor = inherited_lock(path)
+    descriptor = inherited_lock(lock_path)
     if descriptor is not None:
         return descriptor
-    descriptor = lock_file(path, LOCK_SECONDS)
+    descriptor = lock_file(lock_path, LOCK_SECONDS)
     if descriptor is None:
         raise InputError(busy_message)
     # If the folder is not writable, the first write of the job raises a clearer error.
     with suppress(OSError):
-        requests.unlink(missing_ok=True)
+        requests_path.unlink(missing_ok=True)
     return descriptor
 
 
-def is_job_running(path: Path, read_status: Callable[[], ProcessStatus | None]) -> bool:
+def is_job_running(lock_path: Path, read_status: Callable[[], ProcessStatus | None]) -> bool:
     """Return True if a process works on a job.
 
     Args:
-        path: The locked file of the job.
+        lock_path: As for ``start_job``.
         read_status: Returns what the process of the job reported last. It is called only if the
             state of the lock is unknown, as on systems without locks.
     """
-    locked = is_locked(path)
+    locked = is_locked(lock_path)
     return has_living_process(read_status()) if locked is None else locked
 
 
 def has_living_process(status: ProcessStatus | None) -> bool:
-    """Return True if the process that reported a status is alive and has not reported its end."""
+    """Return True if the process that reported a status is alive and has not ended the job."""
     return (
         status is not None
         and status.state in ("running", "paused")

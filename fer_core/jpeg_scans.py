@@ -1,17 +1,17 @@
 """Count the scans of a JPEG file before it is decoded.
 
-A progressive JPEG has about ten scans. A scan may take only a few bytes of the file, but decoding
-it is a pass over all pixels. Therefore a small file with thousands of scans keeps a core busy for
-minutes.
+A progressive JPEG stores its picture in about ten scans, each of which adds detail. A scan may take
+only a few bytes of the file, but decoding it is a pass over all pixels. Therefore a small file with
+thousands of scans keeps a core busy for minutes.
 """
 
 import re
 
 #: A JPEG with more scans is rejected.
 MAX_JPEG_SCANS = 100
-#: Two bytes that mark the beginning of a segment. Compressed data do not match, because 0xFF is
-#: always followed there by 0x00 or by a restart marker (0xD0 to 0xD7). The marker 0x01 does not
-#: match either: it has no length, and decoders skip it.
+#: Two bytes that mark the beginning of a segment. Compressed data do not match, because in them,
+#: 0xFF is always followed by 0x00 or by the second byte of a restart marker (0xD0 to 0xD7). The
+#: marker 0x01 does not match either: it has no length, and decoders skip it.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 

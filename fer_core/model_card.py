@@ -30,7 +30,7 @@ def model_card(name: str, record: BundleRecord, calibration: Calibration | float
         f"# {name}",
         "A neural network that predicts the probabilities of "
         f"{_class_description(record.classes)} for a 48x48 grayscale image of one face.",
-        *([DEMO] if record.is_demo else []),
+        *([DEMO_WARNING] if record.is_demo else []),
         *(_training(record) if record.recipe else _origin(record)),
         "## Metrics",
     ]
@@ -195,7 +195,7 @@ def _unseen_sentence(seen: dict[str, Any] | None) -> str:
 
 
 def _votes(votes: dict[str, Any] | None) -> list[str]:
-    """Return rows about annotator votes; empty for an evaluation against labels."""
+    """Return table rows about annotator votes; empty for an evaluation against labels."""
     if votes is None:
         return []
     clear = votes["clear"]
@@ -259,8 +259,8 @@ LIMITS = (
     "Do not use it to make decisions about people. Inferring emotions at work and in education is "
     "banned in the European Union (AI Act, article 5)."
 )
-#: The warning for models trained on drawn faces.
-DEMO = (
+#: The warning for models that were trained on the demo set.
+DEMO_WARNING = (
     "**Demo data:** trained on faces drawn by the program. Its metrics do not apply to real faces; "
     "do not compare them with those of models trained on photos."
 )
@@ -296,7 +296,7 @@ def _training(record: BundleRecord) -> list[str]:
         f"`{record.dataset.get('fingerprint', 'unknown')[:16]}`.\n"
         f"- Targets: {_targets(record)}.\n"
         f"- Curation: {record.curation or 'none'}.\n"
-        f"{_start(record)}"
+        f"{_starting_model_line(record)}"
         f"- {training.get('epochs', '?')} epochs; weights of epoch "
         f"{training.get('best_epoch', '?')}, {_selection_criterion(training.get('monitor', ''))}.\n"
         f"- Protocol: the training starts from {_initial_weights(record)} and uses only the "
@@ -308,7 +308,7 @@ def _training(record: BundleRecord) -> list[str]:
     ]
 
 
-def _start(record: BundleRecord) -> str:
+def _starting_model_line(record: BundleRecord) -> str:
     """Return a line on the starting model; empty for random weights."""
     start = record.start
     if not start:
@@ -318,7 +318,7 @@ def _start(record: BundleRecord) -> str:
         "reordered": "the outputs of the last layer reordered",
         "replaced": "the last layer replaced",
     }.get(str(start.get("head")), "whether the last layer was kept is unknown")
-    frozen = f", not trained up to {start['freeze']}" if start.get("freeze") else ""
+    frozen = f", frozen up to and including {start['freeze']}" if start.get("freeze") else ""
     # The starting model may have its own starting model, which was often trained on the same
     # dataset.
     names = ", ".join(
@@ -384,7 +384,7 @@ def _origin(record: BundleRecord) -> list[str]:
 
 
 _UNCALIBRATED = "None: the probabilities are those of the network."
-#: ``_UNCALIBRATED`` as earlier versions wrote it.
+#: The wordings of ``_UNCALIBRATED`` in cards that earlier versions wrote.
 _EARLIER_UNCALIBRATED = ("None: the probabilities are the network's own.",)
 
 
@@ -440,7 +440,8 @@ _ADJUSTMENT_AND_THRESHOLDS = re.compile(r"\n\n\*\*(?:Logit adjustment|Confidence
 def _with_calibration(card: str, calibration: Calibration) -> str:
     """Replace the paragraphs on logit adjustment and thresholds in a card.
 
-    A card without a line that begins with "Temperature" and a number gets no such paragraphs.
+    They follow the line that begins with "Temperature" and a number. A card without such a line
+    gets no paragraphs on logit adjustment and thresholds.
     """
     card = _ADJUSTMENT_AND_THRESHOLDS.sub("", card)
     match = re.search(r"^Temperature \d[^\n]*", card, flags=re.MULTILINE)
@@ -450,7 +451,7 @@ def _with_calibration(card: str, calibration: Calibration) -> str:
 
 
 def _metrics(split: str, metrics: dict[str, Any]) -> str:
-    """Return the metrics of one split; records of other programs may lack some of them."""
+    """Return the metrics of one split as text; metrics that a record lacks are omitted."""
     count = f" ({_formatted(metrics['n'], _count)} images)" if "n" in metrics else ""
     metric_texts = (
         ("accuracy", "accuracy", percent, ""),
@@ -493,7 +494,7 @@ def _leak_free_description(metrics: dict[str, Any]) -> str:
 
 
 def _vote_metrics(split: str, votes: dict[str, Any]) -> str:
-    """Return the metrics of one split for which the annotators' votes decide the true classes."""
+    """Return the metrics of one split, measured against the plurality of annotator votes."""
     parts = _metrics(split, {key: value for key, value in votes.items() if key != "per_class"})
     ties = votes.get("ties")
     text = f"Against the plurality of annotator votes. {parts}"

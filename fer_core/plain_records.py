@@ -16,11 +16,11 @@ Record = TypeVar("Record")
 
 
 def read_plain_record(kind: type[Record], values: Any) -> Record:
-    """Build a record from the values of a JSON file; keys of other versions are ignored.
+    """Build a record from the content of a JSON file, or raise an error that says what is invalid.
 
     Args:
         kind: See ``plain_record``.
-        values: What the file contains.
+        values: The content of the file; keys that are not fields are ignored.
 
     Raises:
         ValueError: The values are not valid; the message names the field.
@@ -34,7 +34,7 @@ def read_plain_record(kind: type[Record], values: Any) -> Record:
 
 
 def plain_record(kind: type[Record], values: Any) -> Record | None:
-    """Build a record from values that have exactly the types of its fields.
+    """Build a record, or return None if the values do not have the types of its fields.
 
     Args:
         kind: A dataclass whose fields are of ``str``, ``bool``, ``int``, ``float``, ``None``,
@@ -42,11 +42,11 @@ def plain_record(kind: type[Record], values: Any) -> Record | None:
         values: A dictionary from JSON; keys that are not fields are ignored.
 
     Returns:
-        The record; None if a value has another type, or if a value without a default is missing.
-        Lists in fields of tuples become tuples, whole numbers in fields of floats become floats.
+        The record; None if a value has another type, or if a field without a default has no value.
+        Lists become tuples and integers become floats where the type of the field requires it.
 
     Raises:
-        ValueError: The record's own checks fail.
+        ValueError: ``__post_init__`` of the record rejects the values.
     """
     record = _convert(kind, values)
     return None if record is _MISMATCH else record

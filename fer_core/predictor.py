@@ -28,7 +28,7 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 _BATCH_SIZE = 64
 #: Maximum number of input values in one batch. Batches for networks with large inputs have fewer
 #: images, because the output of a layer takes many times the memory of the input.
-_BATCH_VALUES = 64 * 96 * 96 * 3
+_MAX_BATCH_VALUES = 64 * 96 * 96 * 3
 
 
 def network_input(crops: NDArray[np.uint8], record: BundleRecord) -> NDArray[np.float32]:
@@ -78,10 +78,10 @@ class Predictor:
             record: Describes the input and output of the network.
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
-            calibration: Logit adjustment and temperature together, instead of ``temperature``.
+            calibration: Logit adjustment and temperature together; replaces ``temperature``.
             emphasis: The emphasis on rare classes.
         """
-        self._positions = record.output_positions
+        self._output_indices = record.output_indices
         self._classes = record.classes
         self._record = record
         self._network = network
@@ -138,7 +138,7 @@ class Predictor:
                 f"crops should be uint8 {shapes}. Received: {crops.dtype} {list(crops.shape)}"
             )
         result = np.empty((len(crops), len(self._classes)), dtype=np.float32)
-        batch_size = min(_BATCH_SIZE, max(1, _BATCH_VALUES // (height * width * channels)))
+        batch_size = min(_BATCH_SIZE, max(1, _MAX_BATCH_VALUES // (height * width * channels)))
         for start in range(0, len(crops), batch_size):
             batch = crops[start : start + batch_size]
             result[start : start + len(batch)] = self._predict(batch)
@@ -157,7 +157,7 @@ class Predictor:
                 "The model returns values that are not probabilities; choose another model, or "
                 "train or import this one again."
             )
-        return output[:, self._positions]
+        return output[:, self._output_indices]
 
 
 def load_predictor(

@@ -24,7 +24,7 @@ LOCK_VARIABLE = "FER_STUDIO_RUN_LOCK"
 
 #: Maximum time to wait for processes that only check whether a file is locked. They usually hold a
 #: shared lock for only a moment, but the system may suspend a process during this moment.
-_CHECK_SECONDS = 30.0
+_MAX_CHECK_SECONDS = 30.0
 
 #: Tolerance between two readings of a process's start time, in seconds.
 _START_TOLERANCE = 1.0
@@ -37,9 +37,9 @@ def process_start(process_id: int) -> float | None:
     machine's clock is set, and a live process would not be recognized.
     """
     try:
-        # The start time is field 22 in proc(5). Field 3 follows the last bracket. The fields are
-        # counted from there, because the program's name, which is in brackets, may contain brackets
-        # and spaces.
+        # proc(5) describes the fields. Field 2 is the program's name in brackets, which may itself
+        # contain brackets and spaces. Therefore only the text after the last bracket is split: it
+        # begins with field 3. The start time is field 22.
         fields = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, IndexError, ValueError, AttributeError):
@@ -54,13 +54,13 @@ def process_start(process_id: int) -> float | None:
         return None
 
 
-def is_process_alive(process_id: int, started: float | None) -> bool:
-    """Return True if exactly this process is still running; False without psutil.
+def is_process_alive(process_id: int, start_time: float | None) -> bool:
+    """Return True if exactly this process is still running; False if psutil is not installed.
 
     Args:
         process_id: ID of the process, which the system may have reused for a later process.
-        started: Start time of the process from ``process_start``. None if unknown: any process with
-            this ID then counts.
+        start_time: Start time of the process from ``process_start``. If it is None, any process
+            with this ID counts as this process.
     """
     try:
         import psutil
@@ -72,13 +72,13 @@ def is_process_alive(process_id: int, started: float | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
     except (psutil.Error, ValueError, OverflowError):
-        # ValueError and OverflowError: not a valid process ID; the file that it was read from may
-        # have been edited manually.
+        # ValueError and OverflowError mean an invalid process ID: the file that contained the ID
+        # may have been edited manually.
         return False
-    if started is None:
+    if start_time is None:
         return True
     current_start = process_start(process_id)
-    return current_start is not None and abs(current_start - started) < _START_TOLERANCE
+    return current_start is not None and abs(current_start - start_time) < _START_TOLERANCE
 
 
 def kill_with_children(process_id: int) -> None:
@@ -96,8 +96,8 @@ def kill_with_children(process_id: int) -> None:
         return
     except psutil.AccessDenied as error:
         raise PermissionError from error
-    # The group is ended only if the process leads it. A job that was started by a shell script is
-    # in the group of the script, which must not be ended.
+    # The process group is ended only if the process leads it. A job that a shell script started is
+    # in the group of the script, and the script must not be ended.
     with suppress(ProcessLookupError):  # the process may just have ended
         if hasattr(os, "killpg") and os.getpgid(process_id) == process_id:
             os.killpg(process_id, signal.SIGKILL)
@@ -113,7 +113,7 @@ def kill_with_children(process_id: int) -> None:
 def lock_file(path: Path, timeout: float = 0.0) -> int | None:
     """Lock an existing file for this process until the returned descriptor is closed.
 
-    On systems without such locks (Windows) two processes do not notice each other.
+    On systems without ``fcntl`` (Windows), nothing is locked, so concurrent calls all succeed.
 
     Args:
         path: The file.
@@ -135,7 +135,7 @@ def lock_file(path: Path, timeout: float = 0.0) -> int | None:
         # Processes that check the lock hold shared locks, which do not exclude another shared lock.
         is_only_checked = _try_lock(descriptor, shared=True)
         os.close(descriptor)
-        limit = max(timeout, _CHECK_SECONDS) if is_only_checked else timeout
+        limit = max(timeout, _MAX_CHECK_SECONDS) if is_only_checked else timeout
         if time.monotonic() - start >= limit:
             return None
         time.sleep(0.01)
@@ -154,7 +154,7 @@ def _try_lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def _is_same_file(path: Path, descriptor: int) -> bool:
-    """Return True unless the file at a path was replaced or removed after it was opened."""
+    """Return True if a path still belongs to the open file; False if it was replaced or removed."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
@@ -184,8 +184,8 @@ def is_locked(path: Path) -> bool | None:
 def inherited_lock(path: Path) -> int | None:
     """Return the descriptor of a locked file, if this process inherited its lock; otherwise None.
 
-    The process that starts a job locks a file of the job and passes the lock to the job's process,
-    so that no other process can start the same job in between.
+    The process that starts a job locks a file of the job and passes the lock to the job's process.
+    The file is locked all the time, so that no other process can start the job as well.
     """
     try:
         descriptor = int(os.environ[LOCK_VARIABLE])

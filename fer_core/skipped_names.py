@@ -1,6 +1,7 @@
 """Names of files that are skipped, because operating systems and programs create them.
 
-The same rule applies to datasets, folders of pictures, patterns and object stores.
+These rules apply wherever files are listed: in datasets, folders of pictures, patterns and object
+stores.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Remove temporary files of dead processes, and restore folders that they were replacing.
 
-Temporary files are hidden, so that nothing else reads them. A stale file only uses space.
+Temporary files are hidden, so that nothing else reads them. A stale file does no harm, but it uses
+space.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from fer_core.files import OUTDATED, PART, WRITER_LOCK
+from fer_core.files import REPLACED_MARK, TEMPORARY_MARK, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: A temporary file that has not changed for this number of seconds belongs to a dead process,
-#: possibly on another machine. A folder with a lock file is removed earlier, when its lock is free.
+#: A temporary file that has not changed for this number of seconds is considered stale. Its process
+#: may have run on another machine, so this process cannot check whether it is alive. A folder with
+#: a lock file is removed earlier: as soon as its lock is free.
 _DEAD_SECONDS = 24 * 3600.0
 
 #: Maximum seconds that a living process needs between creating a temporary folder and locking it,
@@ -57,7 +59,7 @@ def remove_stale_temp_files(settings: Settings) -> list[Path]:
 
 def remove_stale_folders(name: str, parent: Path) -> None:
     """Remove the folders that dead processes created with ``temporary_folder(name, parent)``."""
-    for path in parent.glob(f".{name}.*{PART}"):
+    for path in parent.glob(f".{name}.*{TEMPORARY_MARK}"):
         with suppress(OSError):
             if (path / WRITER_LOCK).is_file():
                 _remove_stale(path)
@@ -74,7 +76,7 @@ def _temporary_paths(folder: Path, depth: int) -> Iterator[Path]:
     except OSError:
         return
     for entry in entries:
-        if entry.name.startswith(".") and PART in entry.name:
+        if entry.name.startswith(".") and TEMPORARY_MARK in entry.name:
             yield Path(entry.path)
         elif depth > 1 and entry.is_dir(follow_symlinks=False):
             yield from _temporary_paths(Path(entry.path), depth - 1)
@@ -82,7 +84,7 @@ def _temporary_paths(folder: Path, depth: int) -> Iterator[Path]:
 
 def _restore_replaced(path: Path) -> bool:
     """Restore the folder that a dead process was replacing; return True if it was restored."""
-    name, separator, _ = path.name.removeprefix(".").rpartition(OUTDATED)
+    name, separator, _ = path.name.removeprefix(".").rpartition(REPLACED_MARK)
     if not separator or not path.is_dir() or path.with_name(name).exists():
         return False
     # A rename changes only the folder's st_ctime. If the folder was renamed a moment ago, the

@@ -89,8 +89,8 @@ def from_dict(kind: type[Record], values: Any) -> Record:
         the field requires it.
 
     Raises:
-        ValueError: The values are not valid. The message names the field; it has no full stop,
-            because callers put it into a sentence.
+        ValueError: The values are not valid. The message names the field and ends without a full
+            stop, because callers put it into a sentence.
     """
     if not isinstance(values, dict):
         raise ValueError(f"expected a JSON object, received {shortened(values)}")
@@ -99,7 +99,7 @@ def from_dict(kind: type[Record], values: Any) -> Record:
             return _as_declared(kind, _strict_record(cast(Any, kind))(**values))
         return kind(**values)
     except ValidationError as error:
-        raise ValueError(sentence(error)) from error
+        raise ValueError(error_sentence(error)) from error
 
 
 def _is_standard(kind: type[Any]) -> bool:
@@ -146,7 +146,7 @@ def _strict(annotation: Any) -> Any:
     return origin[tuple(map(_strict, parts))] if origin else annotation
 
 
-def sentence(error: ValidationError, field: str = "") -> str:
+def error_sentence(error: ValidationError, field: str = "") -> str:
     """Return the first error of a validation as a sentence without a full stop.
 
     Args:
@@ -155,7 +155,7 @@ def sentence(error: ValidationError, field: str = "") -> str:
     """
     detail = error.errors(include_url=False)[0]
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
-    name = ".".join(filter(None, (field, location(error))))
+    name = ".".join(filter(None, (field, error_location(error))))
     if kind == "value_error":
         message = str(context["error"]).removesuffix(".")
         return f"{name}: {message}" if name else message
@@ -177,10 +177,10 @@ def sentence(error: ValidationError, field: str = "") -> str:
     return f"{name} should be {expected}. Received: {shortened(value)}"
 
 
-def location(error: ValidationError) -> str:
-    """Return the path of the first invalid value, such as ``steps.0.1``.
+def error_location(error: ValidationError) -> str:
+    """Return the path of the first invalid value in the record, such as ``steps.0.1``.
 
-    It is empty if the record as a whole is not valid.
+    The path is empty if the error concerns the record as a whole.
     """
     parts = list(error.errors(include_url=False, include_input=False)[0]["loc"])
     while len(parts) > 1 and parts[-1] in _UNION_TAGS:

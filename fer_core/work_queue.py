@@ -1,7 +1,7 @@
 """A queue of pending work on disk: one file per entry in a hidden folder.
 
-Every change happens under one lock. There is no process for the queue: a job that ends starts the
-next entries.
+Every change happens under one lock. No process watches the queue: ``start_pending`` is called
+when a job ends.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ class WorkQueue:
         if order is not None:
             self._write(name, order)  # atomic, because only one file changes
             return
-        # No number is left between the two neighbors, so all entries get new ones.
+        # No float is left between the orders of the two neighbors, so all entries get new orders.
         others.insert(index, _Entry(0.0, name))
-        for number, entry in enumerate(others, start=1):
-            self._write(entry.name, number)
+        for order, entry in enumerate(others, start=1):
+            self._write(entry.name, order)
 
     def start_pending(
         self, start: Callable[[str], bool], count_free_slots: Callable[[], int]
@@ -95,7 +95,7 @@ class WorkQueue:
 
         Raises:
             InputError: The queue cannot be locked or written, or ``start`` raised an
-                ``InputError``. The entry of that ``start`` stays in the queue.
+                ``InputError``. In the second case, the entry stays in the queue.
         """
         started: list[str] = []
         if not self.names():

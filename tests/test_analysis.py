@@ -62,7 +62,7 @@ def test_the_model_is_loaded_once_and_again_after_it_was_replaced(
 ) -> None:
     from fer_core import analysis, predictor
 
-    analysis._loaded_analyzer.cache_clear()
+    analysis._load_analyzer.cache_clear()
     loaded = []
     load = predictor.load_predictor
 

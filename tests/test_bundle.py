@@ -108,7 +108,7 @@ def test_the_classes_of_a_record(
 ) -> None:
     record = make_record(labels=labels, recipe=recipe)
     assert record.classes == (classes or labels)
-    assert [labels[position] for position in record.output_positions] == [
+    assert [labels[position] for position in record.output_indices] == [
         next(label for label in labels if match_class(label, [name]) == 0)
         for name in record.classes
     ]

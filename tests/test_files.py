@@ -21,10 +21,10 @@ from fer_core.files import (
     new_folder,
     os_errors_as_input_errors,
     parse_json,
-    plain_name,
     read_arrays,
     read_errors_as_input_errors,
     read_json,
+    to_plain_name,
     write_json,
     write_new_json,
     write_text,
@@ -332,5 +332,5 @@ def test_a_file_without_permission_is_not_called_damaged() -> None:
 )
 def test_a_plain_name_keeps_valid_characters_only(text: str, made: str) -> None:
     assert not is_plain_name(text)
-    assert plain_name(text) == made
+    assert to_plain_name(text) == made
     assert is_plain_name(made) or not made

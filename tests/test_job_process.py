@@ -48,7 +48,7 @@ def held(job: Path) -> Iterator[int]:
 def test_a_process_takes_the_lock_and_removes_an_old_request(job: Path) -> None:
     requests = job.with_name("control.json")
     requests.touch()
-    descriptor = take_job_lock(job, requests=requests, busy_message="It is busy.")
+    descriptor = take_job_lock(job, requests_path=requests, busy_message="It is busy.")
     assert not requests.exists() and is_job_running(job, lambda: None)
     os.close(descriptor)
     assert not is_job_running(job, lambda: OWN)
@@ -62,7 +62,7 @@ def test_a_busy_job_is_reported_and_keeps_its_request(
     requests = job.with_name("control.json")
     requests.touch()
     with pytest.raises(InputError, match=r"^It is busy\.$"):
-        take_job_lock(job, requests=requests, busy_message="It is busy.")
+        take_job_lock(job, requests_path=requests, busy_message="It is busy.")
     assert requests.exists()
 
 
@@ -82,7 +82,7 @@ def test_a_process_that_checks_the_lock_delays_another_one_and_does_not_keep_it_
     assert descriptor is not None
     os.close(descriptor)
     fcntl.flock(check, fcntl.LOCK_SH)
-    monkeypatch.setattr(processes, "_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(processes, "_MAX_CHECK_SECONDS", 0.0)
     assert lock_file(job) is None
     os.close(check)
 
@@ -105,7 +105,7 @@ def test_an_inherited_lock_keeps_the_request(
     monkeypatch.setenv(LOCK_VARIABLE, str(held))
     requests = job.with_name("control.json")
     requests.touch()
-    assert take_job_lock(job, requests=requests, busy_message="It is busy.") == held
+    assert take_job_lock(job, requests_path=requests, busy_message="It is busy.") == held
     assert requests.exists()
 
 

@@ -62,12 +62,12 @@ def test_kinds_choices_and_options_are_those_of_the_fields() -> None:
 
 
 def test_a_field_applies_where_it_has_an_effect() -> None:
-    assert FIELDS["cosine_cycles"].applies_to({"schedule": "cosine"})
-    assert not FIELDS["cosine_cycles"].applies_to({"schedule": "steps"})
-    assert not FIELDS["focal_gamma"].applies_to(TrainingConfig().to_json())
-    assert FIELDS["epochs"].applies_to({})
+    assert FIELDS["cosine_cycles"].has_effect({"schedule": "cosine"})
+    assert not FIELDS["cosine_cycles"].has_effect({"schedule": "steps"})
+    assert not FIELDS["focal_gamma"].has_effect(TrainingConfig().to_json())
+    assert FIELDS["epochs"].has_effect({})
     for field in FIELDS.values():
-        for other, values in field.applies:
+        for other, values in field.conditions:
             assert set(values) <= set(FIELDS[other].choices)
 
 

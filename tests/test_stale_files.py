@@ -7,7 +7,7 @@ import time
 import pytest
 
 from fer_core import stale_files
-from fer_core.files import PART, temporary_folder
+from fer_core.files import TEMPORARY_MARK, temporary_folder
 from fer_core.settings import Settings
 from fer_core.stale_files import remove_stale_temp_files
 
@@ -61,8 +61,8 @@ def test_other_temporary_files_are_removed_after_a_day(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.data_root.mkdir()
-    file = settings.data_root / f".curation.1-2{PART}.csv"
-    folder = settings.data_root / f".faces.x{PART}"
+    file = settings.data_root / f".curation.1-2{TEMPORARY_MARK}.csv"
+    folder = settings.data_root / f".faces.x{TEMPORARY_MARK}"
     file.write_text("half")
     (folder / "inside").mkdir(parents=True)
     kept = settings.data_root / ".hidden"
@@ -77,7 +77,7 @@ def test_other_temporary_files_are_removed_after_a_day(
 def test_a_folder_moved_aside_is_moved_back(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aside = settings.models_root / f".small.old.12345678{PART}"
+    aside = settings.models_root / f".small.old.12345678{TEMPORARY_MARK}"
     aside.mkdir(parents=True)
     (aside / "bundle.json").write_text("{}")
     later(monkeypatch, 10.0)

@@ -51,7 +51,7 @@ def add_command(
 
 
 def path_argument(text: str) -> str:
-    """Return an argument that is a path, a pattern or an address; reject an empty one."""
+    """Check that an argument (a path, a pattern or an address) is not empty, and return it."""
     if not text:
         # Path("") would be the current folder.
         raise argparse.ArgumentTypeError("a path must not be empty")
@@ -84,9 +84,9 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: The text in the help for the classes that data from a path have without these
-            options. Pass it for a command that accepts imported datasets and paths. Leave it empty
-            for a command that accepts only sources, such as ``dataset import``.
+        default: For a command that accepts imported datasets and paths: which classes data from a
+            path have if no option is given, as text for the help. Empty for a command that accepts
+            only sources, such as ``dataset import``.
     """
     if default:
         prefix, default_mark, suffix = "for data read from a path. ", "", f" (default: {default})"
@@ -119,7 +119,7 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 def class_choice_of(
     arguments: argparse.Namespace, default: ClassChoice | None = None
 ) -> ClassChoice:
-    """Return the class choice that the options of ``add_class_options`` state.
+    """Return the class choice that the options of ``add_class_options`` specify.
 
     Args:
         arguments: The arguments of the command.
@@ -141,7 +141,7 @@ def class_choice_of(
 def class_choice_of_path(
     arguments: argparse.Namespace, settings: Settings, default: ClassChoice | None = None
 ) -> ClassChoice | None:
-    """Return the class choice for data that are an imported dataset or a path.
+    """Return the class choice if the argument ``data`` is a path; None for an imported dataset.
 
     Args:
         arguments: The arguments of the command: ``data`` and the options of ``add_class_options``.
@@ -149,7 +149,7 @@ def class_choice_of_path(
         default: As for ``class_choice_of``.
 
     Returns:
-        The choice for a path; None for an imported dataset, whose classes do not change.
+        The choice for a path. None for an imported dataset, because it keeps its classes.
 
     Raises:
         InputError: The options are not valid or are used with an imported dataset, or there is no
@@ -182,7 +182,7 @@ def load_data(
     return load_dataset(arguments.data, settings, ProgressLines(), class_choice=choice)
 
 
-def read_file(path: Path) -> bytes:
+def read_csv_file(path: Path) -> bytes:
     """Read a CSV file that the user named.
 
     Raises:

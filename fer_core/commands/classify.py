@@ -88,16 +88,16 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     predictor = load_predictor(find_bundle(arguments.model, settings), emphasis=arguments.emphasis)
     detector = make_detector(arguments.detector or detector_names(settings)[0], settings)
     analyzer = Analyzer(predictor, detector)
-    drawings = _AnnotatedPictures(Path(arguments.out)) if arguments.annotate else None
+    annotation_writer = _AnnotationWriter(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
-    # If ``whole`` is None, the analyzer recognizes pictures that are already face crops.
+    # If ``whole`` is None, the analyzer decides for each picture whether it is already a face crop.
     whole = True if arguments.whole else None
     for number, path in enumerate(files, start=1):
         result, image = _classify(path, analyzer, whole=whole)
         results.append(result)
-        if drawings is not None and image is not None and result.error is None:
-            drawings.write(path, image, result.faces)
+        if annotation_writer is not None and image is not None and result.error is None:
+            annotation_writer.write(path, image, result.faces)
         del image  # frees the memory before the next picture is decoded
         report(number, len(files))
     if all(result.error is not None for result in results):
@@ -105,8 +105,8 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if arguments.csv is not None:
         write_file(arguments.csv, results_as_csv(results, predictor.classes))
         print(f"written: {arguments.csv}", file=sys.stderr)
-    if drawings is not None:
-        pictures = counted(drawings.count, "picture")
+    if annotation_writer is not None:
+        pictures = counted(annotation_writer.count, "picture")
         print(f"written: {pictures} in {arguments.out}", file=sys.stderr)
     return CommandResult(
         results_document(results), "\n".join(_text(result.to_json()) for result in results)
@@ -143,7 +143,7 @@ def _files(paths: list[Path]) -> list[Path]:
     return files
 
 
-class _AnnotatedPictures:
+class _AnnotationWriter:
     """Writes pictures with boxes and labels into one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -173,9 +173,7 @@ class _AnnotatedPictures:
 def _classify(
     path: Path, analyzer: Analyzer, *, whole: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
-    """Return the result of one file and its picture.
-
-    If the picture could not be decoded, None is returned instead of it.
+    """Return the result of one file, and its pixels, which are None if it cannot be decoded.
 
     Args:
         path: The file, or ``_STANDARD_INPUT``.

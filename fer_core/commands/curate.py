@@ -10,7 +10,7 @@ from typing import Any
 
 from fer_core.classes import match_class
 from fer_core.commands import CommandResult
-from fer_core.commands.arguments import ProgressLines, add_command, read_file, write_file
+from fer_core.commands.arguments import ProgressLines, add_command, read_csv_file, write_file
 from fer_core.dataset.curation import apply_curation, entries_for, match_curation
 from fer_core.dataset.curation_csv import curation_csv
 from fer_core.dataset.curation_file import CurationChange, CurationFile, curation_file
@@ -88,7 +88,7 @@ def _curation_and_faces(data: str, settings: Settings) -> tuple[CurationFile, Fa
     return file, face_set
 
 
-def _change_answer(change: CurationChange, *warnings: str | None) -> CommandResult:
+def _change_result(change: CurationChange, *warnings: str | None) -> CommandResult:
     """Return the result of a command that changes the curation."""
     document = {
         "change": change.summary,
@@ -130,24 +130,24 @@ def _rows(face_set: FaceSet, names: Iterable[str]) -> list[int]:
     Raises:
         InputError: A name belongs to no image.
     """
-    by_name: dict[str, list[int]] = {}
+    rows_by_name: dict[str, list[int]] = {}
     for row, name in enumerate(face_set.names):
-        by_name.setdefault(name, []).append(row)
+        rows_by_name.setdefault(name, []).append(row)
     rows: dict[int, None] = {}  # a dictionary keeps the order, and has each row once
     for name in names:
-        if name not in by_name:
+        if name not in rows_by_name:
             raise InputError(
                 f"The dataset has no image {name!r}; names look like {face_set.names[0]!r}."
                 if len(face_set)
                 else f"The dataset has no image {name!r}; it is empty."
             )
-        rows |= dict.fromkeys(by_name[name])
+        rows |= dict.fromkeys(rows_by_name[name])
     return list(rows)
 
 
 def _decide(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
-    label = None if arguments.to is None else _class(arguments.to, face_set)
+    label = None if arguments.to is None else _class_by_name(arguments.to, face_set)
     entries = entries_for(
         face_set,
         _rows(face_set, arguments.names),
@@ -156,22 +156,22 @@ def _decide(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         reason=arguments.reason,
         source=_SOURCE,
     )
-    return _change_answer(file.change(entries))
+    return _change_result(file.change(entries))
 
 
-def _class(name: str, face_set: FaceSet) -> str:
-    """Return a class of the dataset by its name.
+def _class_by_name(name: str, face_set: FaceSet) -> str:
+    """Return the class of the dataset that a user named, in the spelling of the dataset.
 
     Raises:
         InputError: The dataset has no such class.
     """
-    position = match_class(name, face_set.classes)
-    if position is None:
+    index = match_class(name, face_set.classes)
+    if index is None:
         raise InputError(
             f"The dataset has no class {name!r}; --to should be one of "
             f"{', '.join(face_set.classes)}."
         )
-    return face_set.classes[position]
+    return face_set.classes[index]
 
 
 def _remove(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -188,17 +188,17 @@ def _remove(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
             f"Nothing was decided about {', '.join(sorted(names)[:3])}; "
             f"'python -m fer_core dataset curate list {arguments.data}' shows all decisions."
         )
-    return _change_answer(file.remove(identities))
+    return _change_result(file.remove(identities))
 
 
 def _undo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, _ = _curation_and_faces(arguments.data, settings)
-    return _change_answer(file.undo())
+    return _change_result(file.undo())
 
 
 def _redo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, _ = _curation_and_faces(arguments.data, settings)
-    return _change_answer(file.redo())
+    return _change_result(file.redo())
 
 
 def _apply(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -207,7 +207,7 @@ def _apply(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     near = None
     if fix.needs_near_duplicates:
         near = cached_near_duplicates(face_set, file.folder, ProgressLines("comparing"))
-    return _change_answer(
+    return _change_result(
         file.change_with(
             lambda curation: quick_fix_entries(fix.name, face_set, curation, near=near)
         )
@@ -224,5 +224,5 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     file, face_set = _curation_and_faces(arguments.data, settings)
-    imported = file.import_csv(read_file(arguments.file), arguments.file.name, face_set)
-    return _change_answer(imported.change, *imported.problems, imported.warning)
+    imported = file.import_csv(read_csv_file(arguments.file), arguments.file.name, face_set)
+    return _change_result(imported.change, *imported.problems, imported.warning)

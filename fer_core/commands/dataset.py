@@ -247,9 +247,9 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
     lines += [f"skipped: {problem_text(problem)}" for problem in other_problems]
     listed_count = sum(files.count for files in files_in_table)
     listed_count += sum(problem.count for problem in other_problems)
-    further = face_set.skipped - listed_count
-    if further > 0:
-        lines.append(f"… and {further:,} more; --json lists them")
+    unlisted_count = face_set.skipped - listed_count
+    if unlisted_count > 0:
+        lines.append(f"… and {unlisted_count:,} more; --json lists them")
     return lines
 
 
@@ -290,7 +290,7 @@ def _demo(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         "fingerprint": face_set.fingerprint,
         **_info_document(face_set),
         "injected_errors": errors,
-        "planted": errors,  # the key's earlier name
+        "planted": errors,  # the key's name in earlier versions, for scripts that use it
     }
     error_text = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in errors.items())
     text = f"drawn demo data: {DEMO_NAME!r}\n{_info_text(face_set)}\ninjected errors: {error_text}"

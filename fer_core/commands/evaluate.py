@@ -162,7 +162,7 @@ def _evaluate(
     curated: CuratedFaceSet | None,
     vote_record: VoteRecord | None,
 ) -> tuple[EvaluationResult, VoteEvaluation | None]:
-    """Evaluate a bundle against labels or votes; a second call reads the cached predictions.
+    """Evaluate a bundle against labels or votes; its predictions are cached for further calls.
 
     Returns:
         The evaluation, and its comparison with the votes. The comparison is None if ``vote_record``
@@ -206,8 +206,8 @@ def _imported_votes(data: str, face_set: FaceSet, settings: Settings) -> Votes:
     votes = None if folder is None else read_votes(folder, face_set)
     if votes is None:
         raise InputError(
-            f"{data} has no votes to evaluate against; import it and its votes with "
-            "'python -m fer_core dataset votes NAME --import FILE'."
+            f"{data} has no votes to evaluate against; import the dataset, then its votes "
+            "with 'python -m fer_core dataset votes NAME --import FILE'."
         )
     return votes
 

@@ -17,7 +17,7 @@ from fer_core.commands.arguments import (
     add_class_options,
     add_command,
     load_data,
-    read_file,
+    read_csv_file,
     text_table,
     write_file,
 )
@@ -134,7 +134,7 @@ def _compute_finding(
 ) -> Finding:
     """Return the finding of the requested kind, with the images of the requested split.
 
-    A group with at least one image in the split stays whole.
+    A group of duplicates with at least one image in the split is returned with all its images.
 
     Args:
         arguments: The arguments of ``dataset findings``.
@@ -190,7 +190,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         remove_votes(folder)
         return CommandResult({"removed": True}, "the votes were deleted")
     if arguments.file is not None:
-        votes = import_votes(read_file(arguments.file), arguments.file.name, folder, face_set)
+        votes = import_votes(read_csv_file(arguments.file), arguments.file.name, folder, face_set)
     else:
         votes = _stored_votes(arguments.data, folder, face_set)
     classes = class_agreement(face_set, votes, arguments.split)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Number of videos per part. After an interruption, an unfinished part is analyzed from its start,
 #: and a single video may take an hour.
-PART_FILES = 1
+VIDEOS_PER_PART = 1
 
 
 def analyze_many_videos(
@@ -39,8 +39,7 @@ def analyze_many_videos(
     Args:
         arguments: The parsed arguments of ``video``.
         settings: Contains the path of the models.
-        analysis_settings_for: Returns the settings for an analyzer. They are the same for all
-            videos.
+        analysis_settings_for: Returns the settings that all videos have in common, for an analyzer.
 
     Raises:
         InputError: The job cannot be run, or not a single video could be analyzed.
@@ -53,7 +52,7 @@ def analyze_many_videos(
             "--on, --workers, --threads, --worker-memory and --files-per-part; omit --annotate and "
             "--blur, or all of the others."
         )
-    options = scale_options(arguments, files_per_part=PART_FILES, files_per_task=1)
+    options = scale_options(arguments, files_per_part=VIDEOS_PER_PART, files_per_task=1)
     analyzer = portable_analyzer(
         settings,
         model=arguments.model,

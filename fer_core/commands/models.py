@@ -74,7 +74,7 @@ def add_parser(subparsers: Any) -> None:
         "--mean",
         metavar="M",
         help="the mean that was subtracted in training, in units of --scale: one number, or three "
-        "separated by commas (without --scale, numbers above 1 mean 0 to 255)",
+        "separated by commas (without --scale, a number above 1 implies intensities of 0 to 255)",
     )
     import_parser.add_argument(
         "--std",
@@ -114,7 +114,7 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     bundles = list_bundles(settings)
     for error in damaged_bundles(settings):
         print(error, file=sys.stderr)
-    document = [_document(bundle, default) for bundle in bundles]
+    document = [_model_entry(bundle, default) for bundle in bundles]
     if not bundles:
         return CommandResult(document, "no models yet; train one with 'python -m fer_core train'")
     rows = []
@@ -141,7 +141,7 @@ def _accuracy_text(bundle: Bundle) -> str:
     return percent(accuracy) + (" (votes)" if bundle.record.learned_votes else "")
 
 
-def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
+def _model_entry(bundle: Bundle, default: str | None) -> dict[str, Any]:
     """Return the entry of a model in the JSON document.
 
     Args:
@@ -165,8 +165,8 @@ def _document(bundle: Bundle, default: str | None) -> dict[str, Any]:
     }
 
 
-def _answer(bundle: Bundle, settings: Settings, text: str) -> CommandResult:
-    return CommandResult(_document(bundle, default_bundle_name(settings)), text)
+def _model_result(bundle: Bundle, settings: Settings, text: str) -> CommandResult:
+    return CommandResult(_model_entry(bundle, default_bundle_name(settings)), text)
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -188,7 +188,7 @@ def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if source is not None:
         for note in (*source.assumptions, *source.changes):
             print(f"{bundle.name}: {note}", file=sys.stderr)
-    return _answer(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
+    return _model_result(bundle, settings, f"imported as {bundle.name!r}: {bundle.folder}")
 
 
 def _check_scalings(
@@ -233,10 +233,10 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         if arguments.output is not None:
             raise InputError("--output needs --format, one of " + ", ".join(EXPORT_FORMATS) + ".")
         path = export_onnx(bundle)
-        return _answer(bundle, settings, f"written: {path}")
+        return _model_result(bundle, settings, f"written: {path}")
     exported = export_model(bundle, arguments.format, arguments.output)
     files = [str(file) for file in exported.files]
-    document = _document(bundle, default_bundle_name(settings)) | {
+    document = _model_entry(bundle, default_bundle_name(settings)) | {
         "format": arguments.format,
         "files": files,
         "largest_difference": exported.difference,
@@ -247,4 +247,4 @@ def _export(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
 def _default(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     set_default_bundle(arguments.name, settings)
     bundle = find_bundle(arguments.name, settings)
-    return _answer(bundle, settings, f"{bundle.name!r} is now the default")
+    return _model_result(bundle, settings, f"{bundle.name!r} is now the default")

@@ -99,29 +99,29 @@ def _list(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
-    return _answer(arguments, settings, with_log=True)
+    return _run_result(arguments, settings, with_log=True)
 
 
 def _stop(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_stop(find_run(arguments.run_name, settings))
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _pause(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_pause(find_run(arguments.run_name, settings))
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     request_resume(find_run(arguments.run_name, settings))
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _kill(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     kill_run(find_run(arguments.run_name, settings))
     # A killed process cannot start the next pending run itself.
     start_pending_runs(settings)
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _delete(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -140,17 +140,17 @@ def _label(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
             note=label.note if arguments.note is None else arguments.note,
         ),
     )
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _continue(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     continue_run(find_run(arguments.run_name, settings), settings, epochs=arguments.epochs)
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _extend(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     extend_run(find_run(arguments.run_name, settings), arguments.epochs)
-    return _answer(arguments, settings)
+    return _run_result(arguments, settings)
 
 
 def _queue(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -169,7 +169,7 @@ def _queue(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     )
 
 
-def _answer(
+def _run_result(
     arguments: argparse.Namespace, settings: Settings, *, with_log: bool = False
 ) -> CommandResult:
     """Return the summary of the run that the arguments name."""

@@ -138,7 +138,7 @@ def add_parser(subparsers: Any) -> None:
             help="number of processes that run trials, with --background (default: 1) or --on ray "
             "(default: as many as the cluster has room for)",
         )
-    # launch_search passes the number of each worker process that it starts.
+    # A hidden option: launch_search passes a number to each worker process that it starts.
     resume.add_argument("--worker", type=int, metavar="NUMBER", default=0, help=argparse.SUPPRESS)
 
 
@@ -189,7 +189,7 @@ def _join(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     join_study(arguments.name, arguments.storage, settings)
     number = free_worker_number(arguments.name, settings)
     with stop_on_signals(_STOPPING) as stop:
-        return _answer(run_search(arguments.name, settings, worker=number, stop=stop))
+        return _search_result(run_search(arguments.name, settings, worker=number, stop=stop))
 
 
 def _resume(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
@@ -243,7 +243,7 @@ def _run_on_cluster(
             new=new_setup,
             report=ProgressLines("searching"),
         )
-    return _answer(study_summary(name, settings))
+    return _search_result(study_summary(name, settings))
 
 
 def _run_or_launch(
@@ -252,18 +252,18 @@ def _run_or_launch(
     """Run an existing search in this process, or launch it in the background."""
     if arguments.background:
         launch_search(arguments.name, settings, arguments.workers or 1)
-        return _answer(study_summary(arguments.name, settings))
+        return _search_result(study_summary(arguments.name, settings))
     with stop_on_signals(_STOPPING) as stop:
-        return _answer(run_search(arguments.name, settings, worker=worker, stop=stop))
+        return _search_result(run_search(arguments.name, settings, worker=worker, stop=stop))
 
 
 def _show(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
-    return _answer(study_summary(arguments.name, settings))
+    return _search_result(study_summary(arguments.name, settings))
 
 
 def _stop(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     stop_search(arguments.name, settings)
-    return _answer(study_summary(arguments.name, settings))
+    return _search_result(study_summary(arguments.name, settings))
 
 
 def _parse_space(text: str) -> list[dict[str, Any]]:
@@ -276,7 +276,7 @@ def _parse_space(text: str) -> list[dict[str, Any]]:
     return parameters
 
 
-def _answer(study: StudySummary) -> CommandResult:
+def _search_result(study: StudySummary) -> CommandResult:
     """Return the state of a search, with its workers and trials."""
     rows = [
         [

@@ -85,8 +85,8 @@ def add_parser(subparsers: Any) -> None:
         type=float,
         metavar="N",
         help="stop before the first epoch that would not finish within N minutes from now, and "
-        "write the bundle so far; --resume RUN_DIR continues the training, and the result is the "
-        "same as without the interruption",
+        "write a bundle of the best model so far; --resume RUN_DIR continues the training, and the "
+        "result is the same as without the interruption",
     )
     parser.add_argument(
         "--publish", metavar="NAME", help="also copy the finished bundle to models/NAME"
@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if arguments.queue:
         return _launch(arguments, settings)
     if arguments.publish is not None:
-        # The name is checked before hours of training, not after them.
+        # An invalid name must be reported now, not after hours of training.
         check_name_is_free(arguments.publish, settings)
     run = _run_to_resume(arguments) if arguments.resume else _new_run(arguments, settings)
     try:
@@ -120,6 +120,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         if is_resource_error(error):
             raise InputError(failure_reason(error, run)) from error
         raise
+    # A run that --minutes stopped is not published, because it is incomplete.
     is_to_be_resumed = budget is not None and outcome.state == "stopped"
     if arguments.publish is not None and outcome.bundle is not None and not is_to_be_resumed:
         publish_bundle(outcome.bundle.folder, settings, name=arguments.publish)
@@ -185,7 +186,7 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
         arguments.start,
         arguments.freeze,
     )
-    # If one of these options is missing, its value is an empty list or False instead of None.
+    # The default of these options is an empty list or False instead of None.
     has_other_options = arguments.changes or arguments.changed_classes or arguments.tensorboard
     if has_other_options or any(value is not None for value in options_with_value):
         raise InputError(
@@ -203,14 +204,14 @@ def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
 
 
 def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup, Path | None]:
-    """Return the setup of a new run, and the Keras file of the model to start from.
+    """Return the setup of a new run, and the Keras file of its starting model.
 
     The file is None if the training starts from random weights.
     """
-    recipe, start, start_file = arguments.recipe, None, None
+    recipe, start_model, start_file = arguments.recipe, None, None
     if arguments.start is not None:
         bundle = find_bundle(arguments.start, settings)
-        start, start_file = starting_model(bundle, arguments.freeze)
+        start_model, start_file = starting_model(bundle, arguments.freeze)
         recipe = recipe or bundle.record.recipe
     elif arguments.freeze is not None:
         raise InputError("--freeze keeps trained weights as they are, so it needs --from BUNDLE.")
@@ -220,20 +221,20 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
             "--resume RUN_DIR."
         )
     config = recipe_by_name(recipe).config
-    if start is not None:
-        config = fine_tuning_config(config, start.architecture)
+    if start_model is not None:
+        config = fine_tuning_config(config, start_model.architecture)
     config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
-    default_choice = None if start is None else choice_for_model(start.classes)
+    default_choice = None if start_model is None else choice_for_model(start_model.classes)
     setup = RunSetup(
         recipe=recipe,
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
-        start=start,
+        start=start_model,
         class_choice=class_choice_of_path(arguments, settings, default_choice),
     )
-    if start is not None:
-        check_start(start, setup.config)
+    if start_model is not None:
+        check_start(start_model, setup.config)
     return setup, start_file
 
 

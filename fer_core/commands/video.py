@@ -12,7 +12,7 @@ from fer_core.bundle import find_bundle
 from fer_core.commands import CommandResult
 from fer_core.commands.arguments import ProgressLines, add_command, path_argument
 from fer_core.commands.many_files import add_many_files_arguments, is_for_many_files
-from fer_core.commands.many_videos import PART_FILES, analyze_many_videos
+from fer_core.commands.many_videos import VIDEOS_PER_PART, analyze_many_videos
 from fer_core.commands.model_arguments import add_model_arguments
 from fer_core.commands.video_document import failed_video_entry, video_entry, video_text
 from fer_core.errors import InputError
@@ -114,7 +114,7 @@ def add_parser(subparsers: Any) -> None:
         "an address, or an option of this group other than --out, the folder contains parts in the "
         "Parquet format instead. Repeat the command to continue after an interruption",
         is_out_required=True,
-        files_per_part=PART_FILES,
+        files_per_part=VIDEOS_PER_PART,
     )
 
 
@@ -163,7 +163,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
 
 
 def _model_name(arguments: argparse.Namespace, name: str) -> str:
-    """Return the name or the folder by which a later analysis finds the same model.
+    """Return the text that identifies the model in the stored settings of an analysis.
 
     Args:
         arguments: The arguments of the command.

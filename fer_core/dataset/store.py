@@ -24,18 +24,18 @@ from fer_core.dataset.split_record import SplitGroups
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError, first_line, system_reason
 from fer_core.files import (
-    PLAIN_NAME,
-    cannot_read,
+    PLAIN_NAME_RULE,
     delete_folder,
     existing_path,
     existing_user_path,
     is_plain_name,
     os_errors_as_input_errors,
     path_candidates,
-    plain_name,
     read_json,
     temporary_folder,
+    to_plain_name,
     unquoted_path,
+    unreadable_path_error,
     write_json,
 )
 from fer_core.progress import ProgressReport
@@ -53,7 +53,7 @@ def validated_name(name: str) -> str:
             does not start with a letter or digit, or is longer than 64 characters.
     """
     if not is_plain_name(name):
-        raise InputError(f"{name!r} cannot be a name; use {PLAIN_NAME}.")
+        raise InputError(f"{name!r} cannot be a name; use {PLAIN_NAME_RULE}.")
     return name
 
 
@@ -125,7 +125,7 @@ def name_from_source(source: Path) -> str:
     name = archive_stem(source.name)
     if name is None or Path(name).suffix.lower() in TABLE_SUFFIXES:
         name = Path(name or source.name).stem
-    return plain_name(name) or "dataset"
+    return to_plain_name(name) or "dataset"
 
 
 @contextmanager
@@ -249,7 +249,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
             str(record["source"]), str(record["imported"]), str(record["fingerprint"]), choice
         )
     except PermissionError as error:
-        raise cannot_read(folder / RECORD_FILE, error) from error
+        raise unreadable_path_error(folder / RECORD_FILE, error) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise _damaged(folder, error) from error
 
@@ -495,7 +495,7 @@ def _load(folder: Path) -> FaceSet:
                 ),
             )
     except PermissionError as error:
-        raise cannot_read(Path(error.filename or folder), error) from error
+        raise unreadable_path_error(Path(error.filename or folder), error) from error
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
         raise _damaged(folder, error) from error

@@ -149,7 +149,7 @@ class _GradCam:
     def __init__(self, cut: NetworkCut, record: BundleRecord) -> None:
         self._cut = cut
         self._record = record
-        self._output_positions = record.output_positions
+        self._output_indices = record.output_indices
 
     def heat(self, crop: NDArray[np.uint8], class_index: int) -> NDArray[np.float32]:
         """Return the heat map of one face, float32 ``[48, 48]``, 0 to 1."""
@@ -171,7 +171,7 @@ class _GradCam:
         channels = np.arange(count)
         shifted[channels, channels] += step
         shifted[count + channels, channels] -= step
-        scores = self._cut.head(shifted)[:, self._output_positions[class_index]].astype(np.float64)
+        scores = self._cut.head(shifted)[:, self._output_indices[class_index]].astype(np.float64)
         slopes = (scores[:count] - scores[count:]) / (2 * float(step))
         weights = slopes / (maps.shape[1] * maps.shape[2])
         return np.asarray(np.maximum(np.tensordot(weights, maps, axes=1), 0), np.float32)

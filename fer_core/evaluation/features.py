@@ -113,7 +113,7 @@ def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -
             f"The bundle {bundle.name!r} is damaged: {path} cannot be opened "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    positions = bundle.record.output_positions
+    positions = bundle.record.output_indices
     # Many imported networks were exported with a fixed batch size of 1.
     batch_size = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)

@@ -26,7 +26,7 @@ _MAX_DEPTH = 64
 #: for any other filter.
 _ALLOWED_FILTERS = (1, 2, 3)
 
-_LIMITS = Limits(memory=4 * 1024**3, cpu_seconds=120, seconds=240)
+_LIMITS = Limits(memory_bytes=4 * 1024**3, cpu_seconds=120, seconds=240)
 
 
 def copy_hdf5(source: Path, target: Path, named_path: Path) -> None:

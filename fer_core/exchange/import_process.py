@@ -25,7 +25,7 @@ from fer_core.exchange.scaling_check import ScalingCandidate, check_scalings
 from fer_core.settings import Settings, load_settings
 
 #: Limits of the child process. TensorFlow takes about 5 GB of address space, most of it unused.
-LIMITS = Limits(memory=16 * 1024**3, cpu_seconds=900, seconds=900)
+LIMITS = Limits(memory_bytes=16 * 1024**3, cpu_seconds=900, seconds=900)
 
 
 @dataclass(frozen=True)

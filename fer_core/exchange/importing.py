@@ -45,7 +45,7 @@ from fer_core.exchange.probe import are_probabilities, probe_crops, run_network
 from fer_core.exchange.safety import check_file
 from fer_core.files import (
     is_plain_name,
-    plain_name,
+    to_plain_name,
     write_json,
     write_text,
 )
@@ -194,7 +194,7 @@ def name_from_file(path: Path) -> str:
 
     If the file's name contains no ASCII letters and digits, the result is ``imported``.
     """
-    return plain_name(path.stem) or "imported"
+    return to_plain_name(path.stem) or "imported"
 
 
 def _import_bundle(path: Path, settings: Settings, request: ImportRequest) -> Bundle:

@@ -32,7 +32,7 @@ from fer_core.predictor import Network, network_input, open_onnx_network
 
 #: Limits of the child process: 3 GB of address space, of which Python and ONNX Runtime take about
 #: 0.6 GB, and enough time for a few batches.
-LIMITS = Limits(memory=3 * 1024**3, cpu_seconds=60, seconds=120)
+LIMITS = Limits(memory_bytes=3 * 1024**3, cpu_seconds=60, seconds=120)
 
 #: Number of threads of ONNX Runtime; it is small because each thread takes address space.
 _THREADS = 2
@@ -122,8 +122,8 @@ def _run_limited(path: Path, arguments: list[str], limits: Limits) -> str:
             ) from failure
         raise InputError(
             f"ONNX Runtime failed to run {path} ({failure.detail}), possibly because the network "
-            f"needs more than the allowed {limits.memory / 2**30:.0f} GB of memory; import another "
-            "network."
+            f"needs more than the allowed {limits.memory_bytes / 2**30:.0f} GB of memory; import "
+            "another network."
         ) from failure
 
 
@@ -210,8 +210,8 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
         # A failed allocation is recognized only by the text of ONNX Runtime's error.
         if "alloc" in str(error.__cause__):
             raise InputError(
-                f"{path} needs more than the allowed {LIMITS.memory / 2**30:.0f} GB of memory to "
-                f"classify {len(pixels)} faces; import a smaller network."
+                f"{path} needs more than the allowed {LIMITS.memory_bytes / 2**30:.0f} GB of "
+                f"memory to classify {len(pixels)} faces; import a smaller network."
             ) from error
         raise
 

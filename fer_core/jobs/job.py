@@ -29,8 +29,8 @@ class JobKind:
     Attributes:
         name: Identifies the kind. A job is identified by this name and its own key.
         role: The role that a visitor needs to start or cancel such a job.
-        max_parallel: Maximum number of jobs of this kind that run at the same time; further jobs
-            wait. None for no limit.
+        max_parallel: Maximum number of concurrent jobs of this kind; further jobs wait. None for no
+            limit.
         max_finished: Maximum number of finished jobs, with their results, that are kept.
     """
 
@@ -83,7 +83,7 @@ class Job:
         """
         self._raise_if_cancelled()
         if self.total != total:
-            # The work began to count something else, so the estimate of the time left begins anew.
+            # A new total means a new phase, so the estimate of the time left starts again.
             self.phase_started = time.monotonic()
         self.done, self.total = done, total
 
@@ -108,7 +108,7 @@ class Job:
         can only cancel jobs that he or she started.
         """
         is_allowed = visitor.role >= self.kind.role
-        return is_allowed and (visitor.role >= Role.EDITOR or visitor.person == self.owner)
+        return is_allowed and (visitor.role >= Role.EDITOR or visitor.email == self.owner)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job is finished; return False if ``timeout`` seconds were not enough."""
@@ -121,7 +121,7 @@ class Job:
 
     @property
     def is_finished(self) -> bool:
-        """True once the work has returned a result, has failed, or has ended when cancelled."""
+        """True once the work has returned a result, has failed, or was cancelled and has ended."""
         return self._finished.is_set()
 
     @property

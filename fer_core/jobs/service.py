@@ -1,7 +1,7 @@
 """The service that runs background jobs in threads and checks who may start and cancel them.
 
-A click on a page ends the running script and any work in it. Long work therefore runs here, and
-every session can watch it.
+Streamlit ends the script of a page when the visitor clicks, together with any work in the script.
+Long work therefore runs in the threads of this service, and every session can watch it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _PendingJob:
 class JobService:
     """All background jobs of a server, identified by kind and key.
 
-    The threads of many sessions may call its methods at the same time.
+    The methods are thread-safe: many sessions may call them concurrently.
     """
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class JobService:
             existing = self._jobs.get((kind.name, key))
             if existing is not None and not existing.is_finished:
                 return existing
-            # Old results are dropped in the order of the dictionary. If a finished job has the same
-            # key, it is removed, so that the new job is the last one in this order.
+            # Old results are dropped in the order of the dictionary. A finished job with the same
+            # key is removed first, because otherwise the new job would inherit its place.
             self._jobs.pop((kind.name, key), None)
-            job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.person)
+            job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.email)
             self._drop_old_results(kind)
             self._pending.append(_PendingJob(job, work))
             self._start_pending()

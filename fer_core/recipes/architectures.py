@@ -1,7 +1,7 @@
 """The network architectures, by name.
 
 Each architecture builds an uncompiled Keras model. The model turns a 48x48x1 image, float32 in
-[0, 1] (channels last), into the probabilities of the classes. Only layers of Keras are used, so
+[0, 1] (channels last), into the probabilities of the classes. Only Keras's own layers are used, so
 that every architecture trains with the TensorFlow, JAX and PyTorch backends. Keras is imported
 inside the functions, so that importing this module is fast.
 
@@ -36,7 +36,7 @@ class Architecture:
         parameters: Number of trainable and non-trainable weights, for seven classes.
         multiply_adds: Multiply-adds of the convolutions and dense layers for one image, for seven
             classes.
-        head_inputs: Number of inputs of the last layer.
+        head_input_size: Number of inputs of the last layer, which is called the head.
         build: Builds the model. The first argument scales the dropout rates of the architecture (1:
             unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
@@ -53,14 +53,14 @@ class Architecture:
     summary: str
     parameters: int
     multiply_adds: int
-    head_inputs: int
+    head_input_size: int
     build: Callable[[float, InputShape, int], keras.Model]
     takes_any_size: bool = False
     stages: Mapping[str, int] = field(default_factory=dict)
 
     def parameters_for(self, class_count: int) -> int:
         """Return the number of weights of the network for another number of classes."""
-        return self.parameters + (class_count - CLASS_COUNT) * (self.head_inputs + 1)
+        return self.parameters + (class_count - CLASS_COUNT) * (self.head_input_size + 1)
 
 
 def build_network(
@@ -309,8 +309,8 @@ def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> ke
     """Nine normalized 3x3 convolutions: 32 filters, two of 64, three of 128, three of 256.
 
     Only one convolution works at 48x48 pixels, where normalization and ReLU cost the most memory
-    traffic; most convolutions work at 12x12 and 6x6. In all convolutions but the first one, as
-    many filters as there are input channels initially copy the input. See Zagoruyko and
+    traffic; most convolutions work at 12x12 and 6x6. Except in the first convolution, the first
+    filters initially copy the input: one filter for each input channel. See Zagoruyko and
     Komodakis, "DiracNets: training very deep neural networks without skip-connections", 2017, and
     the use in Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
     """
@@ -407,7 +407,7 @@ _ARCHITECTURES = (
         "convolutions 32, 64, 128 with max pooling, dense 128",
         parameters=355_847,
         multiply_adds=13_719_552,
-        head_inputs=128,
+        head_input_size=128,
         build=_three_convolutions,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
@@ -416,7 +416,7 @@ _ARCHITECTURES = (
         "convolutions 32, 64, 128 with max pooling and dropout, dense 256",
         parameters=1_274_375,
         multiply_adds=23_078_656,
-        head_inputs=256,
+        head_input_size=256,
         build=_three_convolutions_dropout,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "dense": 1},
     ),
@@ -425,7 +425,7 @@ _ARCHITECTURES = (
         "pairs of normalized convolutions 32, 64, 128 with max pooling and dropout, dense 256",
         parameters=1_470_503,
         multiply_adds=86_779_648,
-        head_inputs=256,
+        head_input_size=256,
         build=_paired_convolutions,
         stages={"stage1": 2, "stage2": 2, "stage3": 2, "dense": 1},
     ),
@@ -434,7 +434,7 @@ _ARCHITECTURES = (
         "normalized convolutions 64, 128, 256, 512 with dropout, average pooling, dense 512",
         parameters=1_820_487,
         multiply_adds=128_994_816,
-        head_inputs=512,
+        head_input_size=512,
         build=_four_blocks_average_pooling,
         takes_any_size=True,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 1},
@@ -444,7 +444,7 @@ _ARCHITECTURES = (
         "convolutions 128, 256, 512, 512 with dropout, dense 512 and 256",
         parameters=4_232_199,
         multiply_adds=217_823_488,
-        head_inputs=256,
+        head_input_size=256,
         build=_four_convolutions_wide,
         stages={"stage1": 1, "stage2": 1, "stage3": 1, "stage4": 1, "dense": 2},
     ),
@@ -453,7 +453,7 @@ _ARCHITECTURES = (
         "eight normalized 3x3 convolutions in pairs of 32, 64, 128, 256, average pooling",
         parameters=1_176_359,
         multiply_adds=117_450_496,
-        head_inputs=256,
+        head_input_size=256,
         build=_plain_eight,
         takes_any_size=True,
         stages={"stage1": 2, "stage2": 2, "stage3": 2, "stage4": 2},
@@ -464,7 +464,7 @@ _ARCHITECTURES = (
         "pooling",
         parameters=1_905_831,
         multiply_adds=138_684_160,
-        head_inputs=256,
+        head_input_size=256,
         build=_plain_nine,
         takes_any_size=True,
         stages={"stage1": 1, "stage2": 2, "stage3": 3, "stage4": 3},
@@ -474,7 +474,7 @@ _ARCHITECTURES = (
         "eleven 3x3 convolutions in residual blocks of 64, 128, 192 with channel attention",
         parameters=1_860_095,
         multiply_adds=153_899_328,
-        head_inputs=192,
+        head_input_size=192,
         build=_residual_eleven_attention,
         # These numbers include the two convolutions of channel attention in each block, and the one
         # in the shortcut where the number of channels changes.

@@ -47,8 +47,8 @@ def _setting(
         default: Default value of the field.
         group: A key of ``GROUPS``.
         label: Label of the field in forms.
-        description: What the setting does, in one line. The values of a choice are written with
-            spaces instead of underscores, as in the form.
+        description: What the setting does, in one line. Values such as "class_weights" are written
+            as in the form: "class weights".
         only_for: The fields on which this field depends, each with the values for which this field
             has an effect.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
@@ -56,7 +56,7 @@ def _setting(
     """
     extra: Any = {
         "group": group,
-        "applies": tuple((only_for or {}).items()),
+        "conditions": tuple((only_for or {}).items()),
         "is_logarithmic": is_logarithmic,
     }
     return Field(
@@ -82,7 +82,8 @@ class TrainingConfig:
 
     - "constant": The rate does not change.
     - "steps": Each of ``schedule_steps`` is a pair of an epoch, counted from 0, and the rate from
-      the beginning of this epoch on. Before the first of these epochs, it is ``learning_rate``.
+      the beginning of this epoch on. Before the first of these epochs, the rate is
+      ``learning_rate``.
     - "cosine": The rate falls from ``learning_rate`` to ``final_learning_rate``, which it reaches
       at the last step. The training may consist of several such descents of equal length, whose
       number is ``cosine_cycles``.

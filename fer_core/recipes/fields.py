@@ -15,7 +15,7 @@ from pydantic.dataclasses import is_pydantic_dataclass
 from fer_core.errors import InputError
 from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.recipes.config import TrainingConfig
-from fer_core.validation import is_finite_number, location, sentence, shortened
+from fer_core.validation import error_location, error_sentence, is_finite_number, shortened
 
 Kind = Literal["choice", "boolean", "integer", "number", "steps"]
 
@@ -27,8 +27,8 @@ class SettingField:
     Attributes:
         name: Name of the field.
         label: Label of the field in forms.
-        help: What the setting does, in one line. This text writes the values of a choice with
-            spaces instead of underscores.
+        help: What the setting does, in one line. In this text, values such as "class_weights" are
+            written as in the form: "class weights".
         group: A key of ``GROUPS``.
         kind: The kind of the field's value; "steps" stands for the pairs of ``schedule_steps``.
         default: Default value of the field.
@@ -39,9 +39,9 @@ class SettingField:
         maximum_is_allowed: False if a value has to be below ``maximum``.
         is_optional: True if None (off) is allowed too.
         is_logarithmic: True if the field is best varied on a logarithmic scale.
-        applies: Conditions for this field to have an effect: pairs of another field and its
-            allowed values. All conditions have to be met; without conditions, the field always has
-            an effect.
+        conditions: When this field has an effect: pairs of another field and the values that this
+            other field must have. All pairs have to be met; without pairs, the field always has an
+            effect.
     """
 
     name: str
@@ -57,11 +57,11 @@ class SettingField:
     maximum_is_allowed: bool = True
     is_optional: bool = False
     is_logarithmic: bool = False
-    applies: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    conditions: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
-    def applies_to(self, values: Mapping[str, Any]) -> bool:
+    def has_effect(self, values: Mapping[str, Any]) -> bool:
         """Return True if the field has an effect with these values of the other fields."""
-        return all(values.get(field) in allowed for field, allowed in self.applies)
+        return all(values.get(field) in allowed for field, allowed in self.conditions)
 
     def checked(self, value: Any) -> Any:
         """Validate a value of this field.
@@ -76,11 +76,11 @@ class SettingField:
             return _validator(self.name).validate_python(value)
         except ValidationError as error:
             raise InputError(
-                self.error_message(value) or f"{sentence(error, self.name)}."
+                self.error_message(value) or f"{error_sentence(error, self.name)}."
             ) from error
 
     def error_message(self, value: Any) -> str:
-        """Return the message for an invalid value; an empty text to use pydantic's message."""
+        """Return the message for an invalid value; an empty string if pydantic's fits better."""
         received = f"Received: {self.name}={shortened(value)}."
         if self.kind == "choice":
             return f"{self.name} should be one of {', '.join(self.choices)}. {received}"
@@ -225,9 +225,9 @@ def validated_config(values: Any) -> TrainingConfig:
     try:
         return TrainingConfig(**values)
     except ValidationError as error:
-        name = location(error)
+        name = error_location(error)
         message = fields[name].error_message(values[name]) if name in fields else ""
-        raise InputError(message or f"{sentence(error)}.") from error
+        raise InputError(message or f"{error_sentence(error)}.") from error
 
 
 def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
@@ -241,15 +241,15 @@ def effective_config(values: Mapping[str, Any]) -> TrainingConfig:
     """
     merged = dict(values)
     for field in setting_fields():
-        if not field.applies_to(merged):
+        if not field.has_effect(merged):
             merged[field.name] = field.default
     return validated_config(merged)
 
 
 def _convert_text(setting: SettingField, value: Any) -> Any:
-    """Convert a text from the command line to the type of a setting.
+    """Convert a string from the command line to the type of a setting.
 
-    A text that cannot be converted, or a value that is not a text, is returned unchanged.
+    A string that cannot be converted, or a value that is not a string, is returned unchanged.
     """
     if not isinstance(value, str):
         return value

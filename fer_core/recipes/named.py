@@ -162,9 +162,9 @@ def _two_core_recipe() -> Recipe:
 
     It combines elements of the strongest published recipes: SGD with Nesterov momentum, a cosine
     schedule, weight decay, label smoothing, strong geometric augmentation, random erasing, weight
-    averaging and flip averaging. Keras decouples weight decay from the momentum, so that 5e-3 here
-    equals 5e-4 in other programs with a momentum of 0.9. Blur, noise, brightness and contrast
-    simulate webcams.
+    averaging and flip averaging. Other programs apply the weight decay through the momentum, and a
+    momentum of 0.9 multiplies it by ten. Keras does not, so 5e-3 here equals 5e-4 in these
+    programs. Blur, noise, brightness and contrast simulate webcams.
     """
     return Recipe(
         name="plain-eight-sgd-cosine",
@@ -233,17 +233,17 @@ def _votes_recipe() -> Recipe:
     Vote distributions are smooth already, so there is no label smoothing. In the last sixth of the
     epochs, at the end of the cosine schedule, classes are sampled in proportion to the square root
     of their size, which improves the recall of fear and disgust. The class sizes of the validation
-    split do not change, so its cross-entropy does not show this improvement. Therefore the weights
-    of the last epoch are kept, even if another epoch has a lower cross-entropy.
+    split do not change, so the validation cross-entropy does not show this improvement. Therefore
+    the weights of the last epoch are kept, even if another epoch has a lower cross-entropy.
     """
-    labels = _labels_recipe()
+    base = _labels_recipe()
     return Recipe(
         name="plain-nine-votes",
         summary="Nine plain convolutions that learn the distribution of annotator votes, rare "
         "classes drawn more often in the last epochs",
         published_result="",
         config=replace(
-            labels.config,
+            base.config,
             targets="votes_distribution",
             epochs=36,
             low_resolution_epochs=18,

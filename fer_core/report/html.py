@@ -18,7 +18,7 @@ from fer_core.evaluation.model_comparison import Comparison
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import Estimate
 from fer_core.metrics.formatting import number, number_interval, percent, percent_interval
-from fer_core.model_card import DEMO, LIMITS
+from fer_core.model_card import DEMO_WARNING, LIMITS
 from fer_core.report.document import Figure, Numbering, Section
 from fer_core.report.latex import latex_tables
 from fer_core.report.methods import Methods, describe_methods
@@ -70,7 +70,7 @@ def html_report(
     )
     methods = describe_methods(result, bundle, data_title(result))
     sections = _sections(result, bundle, figures, votes=votes, images=images, comparison=comparison)
-    demo_warning = (DEMO.replace("**", ""),) if bundle.record.is_demo else ()
+    demo_warning = (DEMO_WARNING.replace("**", ""),) if bundle.record.is_demo else ()
     return environment.get_template("report.html.jinja").render(
         title=f"{bundle.name} on {data_title(result)}",
         created=f"{datetime.now(UTC):%Y-%m-%d %H:%M}",

@@ -116,9 +116,9 @@ def _start(run: RunFolder, settings: Settings) -> bool:
             "fer_core.training.train_job",
             [str(run.path)],
             settings,
-            path=run.path / SETUP_FILE,
-            requests=run.path / CONTROL_FILE,
-            log=run.path / LOG_FILE,
+            lock_path=run.path / SETUP_FILE,
+            requests_path=run.path / CONTROL_FILE,
+            log_path=run.path / LOG_FILE,
             on_exit=lambda: continue_queue(settings),
         )
     except OSError as error:

@@ -438,7 +438,7 @@ class RunFolder:
         try:
             descriptor = take_job_lock(
                 self.path / SETUP_FILE,
-                requests=self.path / CONTROL_FILE,
+                requests_path=self.path / CONTROL_FILE,
                 busy_message=f"{self.path} is being trained by another process; wait for its end, "
                 "or stop it first.",
             )

@@ -515,9 +515,9 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
                 "fer_core",
                 ["search", "resume", name, "--worker", str(number)],
                 settings,
-                path=path,
-                requests=folder / STOP_FILE,
-                log=folder / _LOG_FILE,
+                lock_path=path,
+                requests_path=folder / STOP_FILE,
+                log_path=folder / _LOG_FILE,
             )
             if not is_started:
                 raise InputError(f"The search {name!r} is running already.")

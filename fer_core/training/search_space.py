@@ -114,7 +114,7 @@ class SearchSpace:
         by_field = {parameter.field: parameter for parameter in self.parameters}
         values = base.to_json()
         for field in setting_fields():
-            if field.name in by_field and field.applies_to(values):
+            if field.name in by_field and field.has_effect(values):
                 values[field.name] = by_field[field.name].suggest(trial)
         return effective_config(values)
 

@@ -76,7 +76,7 @@ def run_search(
     path.touch()
     lock = take_job_lock(
         path,
-        requests=folder / STOP_FILE,
+        requests_path=folder / STOP_FILE,
         busy_message=f"Worker {worker} of the search {name!r} is already running.",
     )
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fer_core.bundle import KERAS_MODEL_FILE, Bundle, BundleRecord
 from fer_core.errors import InputError, first_line
-from fer_core.files import cannot_read, file_sha256
+from fer_core.files import file_sha256, unreadable_path_error
 from fer_core.recipes.architectures import ARCHITECTURES, INPUT_SHAPE
 from fer_core.training.model_setup import StartingWeights
 from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
@@ -34,7 +34,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
     try:
         digest = file_sha256(path)
     except OSError as error:
-        raise cannot_read(path, error) from error
+        raise unreadable_path_error(path, error) from error
     description = StartingModel(
         model=bundle.name,
         architecture=str(bundle.record.config["architecture"]),

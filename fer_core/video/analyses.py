@@ -182,7 +182,7 @@ def may_see(analysis: AnalysisSettings, visitor: Admission) -> bool:
     """
     if not visitor.requires_login:
         return True
-    return bool(visitor.person) and visitor.person.lower() == analysis.owner.lower()
+    return bool(visitor.email) and visitor.email.lower() == analysis.owner.lower()
 
 
 def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSummary:

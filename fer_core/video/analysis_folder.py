@@ -31,10 +31,10 @@ from fer_core.files import (
     atomic_write_file,
     create_numbered_folder,
     os_errors_as_input_errors,
-    plain_name,
     read_arrays,
     read_errors_as_input_errors,
     read_json,
+    to_plain_name,
     write_json,
     write_new_json,
 )
@@ -251,7 +251,7 @@ class AnalysisFolder:
         settings = self.read_settings()
         descriptor = take_job_lock(
             self.path / SETTINGS_FILE,
-            requests=self.path / CONTROL_FILE,
+            requests_path=self.path / CONTROL_FILE,
             busy_message=f"{settings.video} is being analyzed by another process ({self.path}); "
             "wait until it ends.",
         )
@@ -366,7 +366,7 @@ def new_analysis_folder(video: str, root: Path) -> AnalysisFolder:
         InputError: ``root`` cannot be written.
     """
     stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", video)
-    base = f"{datetime.now():%Y%m%d-%H%M%S}-{plain_name(stem)[:40] or 'video'}"
+    base = f"{datetime.now():%Y%m%d-%H%M%S}-{to_plain_name(stem)[:40] or 'video'}"
     with os_errors_as_input_errors(f"No analysis can be stored in {root}"):
         return AnalysisFolder(create_numbered_folder(root, base))
 

@@ -117,9 +117,9 @@ def _start(folder: AnalysisFolder, settings: Settings) -> bool:
             "fer_core.video.analysis_job",
             [str(folder.path)],
             settings,
-            path=folder.path / SETTINGS_FILE,
-            requests=folder.path / CONTROL_FILE,
-            log=folder.path / LOG_FILE,
+            lock_path=folder.path / SETTINGS_FILE,
+            requests_path=folder.path / CONTROL_FILE,
+            log_path=folder.path / LOG_FILE,
             on_exit=lambda: start_next_analysis_or_log(settings),
         )
     except OSError as error:

@@ -160,7 +160,7 @@ def show_visitor(visitor: Admission) -> None:
         return
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         role = "" if visitor.role is Role.NONE else f", {visitor.role.name.lower()}"
-        st.caption(f"{plain_text(visitor.person or 'Logged in')}{role}", width="content")
+        st.caption(f"{plain_text(visitor.email or 'Logged in')}{role}", width="content")
         _offer_logout("logout")
 
 
@@ -172,7 +172,7 @@ def show_refusal(visitor: Admission) -> None:
     """Show, instead of a page, why the visitor may not use it, and what to do."""
     if visitor.role is not Role.NONE:
         st.info(
-            f"This page is for editors; {plain_text(visitor.person)} is a "
+            f"This page is for editors; {plain_text(visitor.email)} is a "
             f"{visitor.role.name.lower()} on this server. Ask the administrator of this server for "
             "the role editor.",
             icon=":material/lock:",

@@ -322,7 +322,9 @@ def test_a_training_starts_from_a_model_and_resumes_exactly(
     assert record["start"] == start == setup["start"] | {"head": "kept"}
     card = (home / "tuned" / "bundle" / "README.md").read_text()
     version = f"`whole`, version {start['digest'][:8]}"
-    assert f"the weights of {version} (the last layer kept, not trained up to stage2)" in card
+    assert (
+        f"the weights of {version} (the last layer kept, frozen up to and including stage2)" in card
+    )
     assert "starts from random weights" not in card
 
     # The same in two parts: the second one does not need the starting model.

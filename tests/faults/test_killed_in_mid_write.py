@@ -11,7 +11,7 @@ from faulty_disk import FaultyDisk, faulty, some_of
 from writers import WRITERS, Writer, content_of, error_of
 
 from fer_core import stale_files
-from fer_core.files import PART
+from fer_core.files import TEMPORARY_MARK
 from fer_core.settings import Settings
 from fer_core.stale_files import remove_stale_temp_files
 
@@ -35,7 +35,7 @@ def killed_in(writer: Writer, settings: Settings, step: int) -> None:
 
 
 def temporary_files(settings: Settings) -> list[Path]:
-    return list(settings.data_root.parent.rglob(f".*{PART}*"))
+    return list(settings.data_root.parent.rglob(f".*{TEMPORARY_MARK}*"))
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: writer.name)
@@ -86,9 +86,9 @@ def test_recent_temporary_files_are_kept(
     # On a busy machine, "recent" may be longer ago than it is for the program.
     monkeypatch.setattr(stale_files, "_MAX_STEP_SECONDS", 600.0)
     settings = new_home()
-    young = settings.runs_root / "one" / f".status.1-2{PART}.json"
+    young = settings.runs_root / "one" / f".status.1-2{TEMPORARY_MARK}.json"
     young.write_text("half")
-    moved = settings.runs_root / "one" / f".bundle.old.abcdefgh{PART}"
+    moved = settings.runs_root / "one" / f".bundle.old.abcdefgh{TEMPORARY_MARK}"
     (settings.runs_root / "one" / "bundle").rename(moved)
     assert remove_stale_temp_files(settings) == []
     assert young.exists() and moved.exists()
@@ -99,14 +99,14 @@ def test_only_temporary_files_of_the_program_are_removed(new_home: Callable[[], 
     kept = [
         settings.data_root / ".mine.abcdefgh",
         settings.runs_root / ".status.1-2.json",
-        settings.models_root / f"notes{PART}",
+        settings.models_root / f"notes{TEMPORARY_MARK}",
     ]
     for path in kept:
         path.write_text("mine")
         os.utime(path, (1e9, 1e9))
-    old = settings.data_root / f".gone.abcdefgh{PART}"
+    old = settings.data_root / f".gone.abcdefgh{TEMPORARY_MARK}"
     (old / "inside").mkdir(parents=True)
-    link = settings.models_root / f".link{PART}"
+    link = settings.models_root / f".link{TEMPORARY_MARK}"
     link.symlink_to(settings.data_root / "kept")
     for path in (old / "inside", old, link):
         os.utime(path, (1e9, 1e9), follow_symlinks=False)

@@ -16,9 +16,9 @@ from fer_core.jobs.service import JobService
 VIEW = JobKind("evaluation", Role.VIEWER)
 EDIT = JobKind("import", Role.EDITOR)
 NOBODY = Admission(Role.NONE, requires_login=True, reason="log in first.")
-ANN = Admission(Role.VIEWER, requires_login=True, person="ann@example.org")
-BOB = Admission(Role.VIEWER, requires_login=True, person="bob@example.org")
-EDITOR = Admission(Role.EDITOR, requires_login=True, person="ed@example.org")
+ANN = Admission(Role.VIEWER, requires_login=True, email="ann@example.org")
+BOB = Admission(Role.VIEWER, requires_login=True, email="bob@example.org")
+EDITOR = Admission(Role.EDITOR, requires_login=True, email="ed@example.org")
 LOCAL = Admission(Role.EDITOR, requires_login=False)
 
 
@@ -146,7 +146,7 @@ def test_an_owner_who_lost_the_role_cannot_cancel(service: JobService) -> None:
     """Issue 18, row 4: an editor starts an import and is then removed from the editors."""
     gate = Gate()
     job = service.start(EDIT, "a", "Importing", gate, EDITOR)
-    demoted = Admission(Role.VIEWER, requires_login=True, person=EDITOR.person)
+    demoted = Admission(Role.VIEWER, requires_login=True, email=EDITOR.email)
     with pytest.raises(InputError, match="requires the role editor"):
         service.cancel(job, demoted)
     gate.open.set()

@@ -37,7 +37,7 @@ def work() -> Iterator[Callable[[Job], tuple[str, int, int]]]:
 
 
 def editor() -> Admission:
-    return Admission(Role.EDITOR, requires_login=True, person=EDITOR)
+    return Admission(Role.EDITOR, requires_login=True, email=EDITOR)
 
 
 def test_a_job_that_was_just_cancelled_counts_as_not_started(

@@ -26,7 +26,7 @@ from fer_core.dataset.readers.table_folder import TableFolderSource
 from fer_core.dataset.readers.tar_source import TarSource, is_tar
 from fer_core.dataset.readers.zip_source import ZipSource
 from fer_core.errors import InputError
-from fer_core.files import cannot_read
+from fer_core.files import unreadable_path_error
 from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
@@ -83,7 +83,7 @@ def _unreadable_as_input_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_read(path, error) from error
+        raise unreadable_path_error(path, error) from error
 
 
 def _with_listed_pictures(source: FileSource, path: Path) -> Source:

@@ -208,7 +208,7 @@ def check_values(values: Mapping[str, Any]) -> CheckedDraft:
     """
     problems = {}
     for entry in setting_fields():
-        if entry.applies_to(values):
+        if entry.has_effect(values):
             problem = value_problem(entry, values[entry.name])
             if problem is not None:
                 problems[entry.name] = problem
@@ -217,7 +217,7 @@ def check_values(values: Mapping[str, Any]) -> CheckedDraft:
     parsed_values = dict(values)
     # The text of the steps may be invalid while the steps have no effect.
     steps = next(entry for entry in setting_fields() if entry.kind == "steps")
-    has_effect = steps.applies_to(values)
+    has_effect = steps.has_effect(values)
     parsed_values[steps.name] = steps_from_text(values[steps.name] or "") if has_effect else ()
     try:
         return CheckedDraft(effective_config(parsed_values), {})

@@ -155,7 +155,7 @@ def _show_found(text: str, draft: Draft) -> None:
     ]
     if not found:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
-    applying = [entry for entry in found if entry.applies_to(draft.values)]
+    applying = [entry for entry in found if entry.has_effect(draft.values)]
     for group, title in GROUPS.items():
         entries = _entries_in(group, applying)
         if entries:
@@ -179,7 +179,8 @@ def _requirement(entry: SettingField) -> str:
     """Return a clause: "Momentum has an effect only with Optimizer sgd"."""
     labels = {other.name: other.label for other in setting_fields()}
     required_values = " and ".join(
-        f"{labels[name]} {' or '.join(map(choice_label, values))}" for name, values in entry.applies
+        f"{labels[name]} {' or '.join(map(choice_label, values))}"
+        for name, values in entry.conditions
     )
     return f"{entry.label} has an effect only with {required_values}"
 
@@ -217,7 +218,7 @@ def is_drawn(name: str) -> bool:
 
 def _settings_with_effect(draft: Draft) -> list[SettingField]:
     """Return the settings that have an effect with the current values of the other settings."""
-    return [entry for entry in setting_fields() if entry.applies_to(draft.values)]
+    return [entry for entry in setting_fields() if entry.has_effect(draft.values)]
 
 
 def _is_elsewhere(entry: SettingField) -> bool:

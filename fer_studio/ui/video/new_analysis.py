@@ -239,7 +239,7 @@ def _choose_options(analyzer: _AnalyzerChoice, *, is_upload: bool) -> AnalysisSe
             blurs=annotates and blurs,
             keeps_video=keeps,
             prepares_player=True,
-            owner=admission().person,
+            owner=admission().email,
         )
     except InputError as error:
         show_error(error)
@@ -321,7 +321,7 @@ def _start_sample(analyzer: _AnalyzerChoice, settings: Settings) -> None:
         per_second=10.0,
         minimum_confidence=analyzer.minimum_confidence,
         prepares_player=True,
-        owner=admission().person,
+        owner=admission().email,
     )
     content = io.BytesIO(sample_path().read_bytes())
     folder = start_analysis(analysis, settings, upload=content)
