@@ -13,8 +13,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Format a table as the text of a CSV file.
 
-    Text that a spreadsheet would run as a formula, such as the name of an image, gets a leading
-    apostrophe. Do not use this function for files that the program reads back, because the
+    Text that a spreadsheet would run as a formula, such as the name of an image or a class, gets a
+    leading apostrophe. Do not use this function for files that the program reads back, because the
     apostrophes would stay in the text.
 
     Args:
@@ -23,8 +23,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([escaped_cell(cell) for cell in row] for row in rows)
+    writer.writerows([escaped_cell(cell) for cell in row] for row in (header, *rows))
     return buffer.getvalue()
 
 

@@ -25,3 +25,7 @@ def test_a_formula_becomes_text_and_a_number_stays_one() -> None:
 
 def test_a_table_without_rows_is_its_heading() -> None:
     assert csv_text(["name", "count"], []) == "name,count\n"
+
+
+def test_a_formula_in_the_name_of_a_class_becomes_text_in_the_heading() -> None:
+    assert csv_text(["image", "=1+1"], [["a.png", 0.5]]) == "image,'=1+1\na.png,0.5\n"
