@@ -71,9 +71,9 @@ def export_model(
             current folder.
 
     Raises:
-        InputError: The bundle has no Keras model and the format needs one, an output file exists or
-            has another suffix, or the exported network cannot be written or read back, or does not
-            return the same probabilities as the served network.
+        InputError: The format needs a Keras model and the bundle has none; an output file exists or
+            has another suffix; or the exported network cannot be written, cannot be read back, or
+            does not return the same probabilities as the served network.
     """
     target = _output_file(bundle, export_format, output)
     stem = target.name.removesuffix(_SUFFIXES[export_format])
@@ -85,10 +85,10 @@ def export_model(
     if not bundle.served_network.is_file():
         export_onnx(bundle)
     pixels = network_input(probe_crops(), bundle.record)
-    served = open_onnx_network(
+    served_network = open_onnx_network(
         bundle.served_network, bundle.name, input_shape=bundle.record.input_shape
     )
-    expected = served(pixels)
+    expected = served_network(pixels)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The folder is on the same disk as the target, so that the verified files can be renamed.
     with tempfile.TemporaryDirectory(prefix=f".{stem}.", dir=target.parent) as folder:
@@ -116,7 +116,7 @@ def export_model(
 
 
 def _output_file(bundle: Bundle, export_format: ExportFormat, output: Path | None) -> Path:
-    """Return the file to write; raise ``InputError`` if it exists or has another suffix."""
+    """Return the file to write; raise ``InputError`` if it exists or its suffix is wrong."""
     suffix = _SUFFIXES[export_format]
     output = Path.cwd() if output is None else output.expanduser()
     target = output / (bundle.name + suffix) if output.is_dir() else output

@@ -1,8 +1,8 @@
 """Import and check model files in a child process.
 
-The libraries that convert Keras files take half a gigabyte of memory; because of the child process,
-the app does not load them. A network that needs too much memory or time ends only the child
-process.
+The libraries that convert Keras files take half a gigabyte of memory. The app does not load them,
+because only the child process needs them. A network that needs too much memory or time ends only
+the child process.
 """
 
 from __future__ import annotations

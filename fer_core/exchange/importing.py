@@ -115,10 +115,10 @@ def import_model(path: Path, settings: Settings, request: ImportRequest | None =
         The bundle. The ``source`` of its record lists changes and assumptions.
 
     Raises:
-        InputError: The file is missing, damaged, too large, could run code, or is not a classifier
-            of 2 to 20 classes; the labels of its outputs or the range of its input are unknown; an
-            option does not fit the file; a required package is missing; or the name is taken or not
-            valid. In all of these cases, nothing is written.
+        InputError: The file is missing, damaged or too large; it could run code, or is not a
+            classifier of 2 to 20 classes; the labels of its outputs or the range of its input are
+            unknown; an option does not fit the file; a required package is missing; or the name is
+            taken or not valid. In all of these cases, nothing is written.
     """
     request = request or ImportRequest()
     if request.replace:
@@ -145,8 +145,10 @@ def _replace_model(path: Path, settings: Settings, request: ImportRequest) -> Bu
         return import_model(path, settings, replace(new_request, name=name))
     if target.resolve() == path.resolve():
         raise InputError(f"{path} is the model {name!r} itself; choose another file or name.")
-    new = import_model(path, settings, replace(new_request, name=f"{name}-{os.getpid()}"))
-    replace_bundle(new.folder, name, settings)
+    temporary_bundle = import_model(
+        path, settings, replace(new_request, name=f"{name}-{os.getpid()}")
+    )
+    replace_bundle(temporary_bundle.folder, name, settings)
     return load_bundle(target)
 
 
@@ -233,10 +235,10 @@ def _import_keras(
     shape = (height or INPUT_SHAPE[0], width or INPUT_SHAPE[1], channels or 0)
     if not is_served_shape(shape):
         raise InputError(wrong_input_message(path, list(model.input_shape)))
-    outputs = tuple(model.output_shape[1:])
-    if len(outputs) != 1 or not MIN_CLASSES <= (outputs[0] or 0) <= MAX_CLASSES:
+    output_sizes = tuple(model.output_shape[1:])
+    if len(output_sizes) != 1 or not MIN_CLASSES <= (output_sizes[0] or 0) <= MAX_CLASSES:
         raise InputError(wrong_output_message(path, list(model.output_shape)))
-    check_label_count(path, labels, outputs[0])
+    check_label_count(path, labels, output_sizes[0])
     scaling = _known_scaling(path, request, metadata, channels=shape[2])
     parameters = model.count_params()
     # If the scaling is not known yet, any scaling shows whether the outputs are probabilities.
@@ -247,11 +249,11 @@ def _import_keras(
     if not are_probabilities(run_network(keras_network(model), pixels, f"The model of {path}")):
         model = _with_softmax(model)
         changes = (*changes, _SOFTMAX_ADDED)
-    served = folder / INFERENCE_NETWORK_FILE
-    convert_to_onnx(model, served, path.name)
+    served_path = folder / INFERENCE_NETWORK_FILE
+    convert_to_onnx(model, served_path, path.name)
     inferred = None
     if scaling is None:
-        inferred = scale_from_operations(onnx_files.load_trusted(served), path)
+        inferred = scale_from_operations(onnx_files.load_trusted(served_path), path)
         scaling = Scaling.of(inferred.scale)
     source = ModelSource(
         file=path.name, format=parts.format, weights_file=parts.weights_file, changes=changes
@@ -259,7 +261,7 @@ def _import_keras(
     record = _new_record(
         source, labels, shape, scaling, parameters=parameters, metadata=metadata, inferred=inferred
     )
-    check_onnx(model, served, path.name, network_input(probe_crops(), record))
+    check_onnx(model, served_path, path.name, network_input(probe_crops(), record))
     model.save(folder / KERAS_MODEL_FILE)
     return record
 
@@ -268,17 +270,19 @@ def _with_scaling(model: keras.Model, scaling: Scaling) -> keras.Model:
     """Return a model that takes intensities of 0 to 255 and scales them first."""
     import keras
 
-    inputs = keras.Input(model.input_shape[1:], name="pixels")
-    scaled = keras.layers.Rescaling(list(scaling.factor), list(scaling.offset), name="scaling")
-    return keras.Model(inputs, model(scaled(inputs)), name=f"scaled_{model.name}")
+    pixels = keras.Input(model.input_shape[1:], name="pixels")
+    scaling_layer = keras.layers.Rescaling(
+        list(scaling.factor), list(scaling.offset), name="scaling"
+    )
+    return keras.Model(pixels, model(scaling_layer(pixels)), name=f"scaled_{model.name}")
 
 
 def _with_softmax(model: keras.Model) -> keras.Model:
     """Return a model that returns probabilities instead of logits."""
     import keras
 
-    outputs = keras.layers.Softmax(name="probabilities")(model.outputs[0])
-    return keras.Model(model.inputs[0], outputs, name=model.name)
+    probabilities = keras.layers.Softmax(name="probabilities")(model.outputs[0])
+    return keras.Model(model.inputs[0], probabilities, name=model.name)
 
 
 def _import_onnx(
@@ -288,7 +292,7 @@ def _import_onnx(
     labels = _known_labels(path, request, metadata)
     scaling = _known_scaling(path, request, metadata, channels=None)
     prepared = prepare_network(path, folder / INFERENCE_NETWORK_FILE, scaling)
-    check_label_count(path, labels, prepared.outputs)
+    check_label_count(path, labels, prepared.output_count)
     inferred = prepared.inferred_scale
     if scaling is None:
         assert inferred is not None

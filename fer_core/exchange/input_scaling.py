@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fer_core.exchange.keras_config import split_names
+from fer_core.exchange.keras_config import name_set
 from fer_core.exchange.labels import SCALES, Scale, scale_needed
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 #: Operations that move pixels or change their type, but not their values. Some of them (Slice,
 #: Gather) may reverse the channels.
-_VALUE_PRESERVING = split_names(
+_VALUE_PRESERVING = name_set(
     "Cast Flatten Gather Identity Pad Reshape Resize Slice Squeeze Transpose Unsqueeze"
 )
 #: Layers that networks begin with.
-_LAYERS = split_names(
+_LAYERS = name_set(
     """
     AveragePool BatchNormalization Conv Einsum GRU Gemm GlobalAveragePool GlobalMaxPool
     GroupNormalization InstanceNormalization LSTM LayerNormalization MatMul MaxPool RNN
@@ -243,9 +243,7 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a batch normalization.
-
-    None is returned if its parameters are unknown or not trained.
+    """Return factor and offset of a trained batch normalization; None if they are unknown.
 
     The scale and the bias of the batch normalization are ignored, because only the mean and the
     variance show the range of the intensities.
@@ -270,7 +268,7 @@ def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]
         np.allclose(ends.T, target, atol=0.02 * (target[1] - target[0])) for target in usual_ranges
     ):
         return True
-    # A further mean or standard deviation is unusual for -1 to 1.
+    # Intensities of -1 to 1 are usually not standardized by a mean or standard deviation.
     if scale == "signed":
         return False
     if np.allclose(factor * high, 255):

@@ -23,12 +23,12 @@ _MAX_CONFIG_NODES = 2_000_000
 MODEL_CLASSES = ("Sequential", "Functional", "Model")
 
 
-def split_names(text: str) -> frozenset[str]:
-    """Split a list of names at white space."""
+def name_set(text: str) -> frozenset[str]:
+    """Return the names in a text, which are separated by white space."""
     return frozenset(text.split())
 
 
-_LAYERS = split_names(
+_LAYERS = name_set(
     """
     Activation ActivityRegularization Add AdditiveAttention AlphaDropout Attention Average
     AveragePooling1D AveragePooling2D AveragePooling3D BatchNormalization Bidirectional
@@ -49,7 +49,7 @@ _LAYERS = split_names(
 )
 
 #: Augmentation layers that only newer versions of Keras have. They are active in training only.
-_NEW_AUGMENTATION = split_names(
+_NEW_AUGMENTATION = name_set(
     """
     AugMix AutoContrast Equalization RandAugment RandomColorDegeneration RandomColorJitter
     RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert
@@ -59,7 +59,7 @@ _NEW_AUGMENTATION = split_names(
 
 #: Layers of augmentation and noise, which are active in training only. An import replaces them by
 #: identity layers, because some exporters leave them active.
-AUGMENTATION = _NEW_AUGMENTATION | split_names(
+AUGMENTATION = _NEW_AUGMENTATION | name_set(
     """
     AlphaDropout GaussianDropout GaussianNoise RandomBrightness RandomContrast RandomFlip
     RandomRotation RandomTranslation RandomZoom
@@ -68,7 +68,7 @@ AUGMENTATION = _NEW_AUGMENTATION | split_names(
 
 #: The names that Keras 3 records for arithmetic on tensors without a layer, such as ``a + b``. None
 #: of these operations takes a function or reads a file.
-_OPERATIONS = split_names(
+_OPERATIONS = name_set(
     """
     Abs Absolute Amax Amin Argmax AveragePool BatchNorm BroadcastTo Cast Ceil Celu Clip
     ConvertToTensor Copy DepthToSpace Divide DivideNoNan Einsum Elu Equal Erf Exp ExpandDims Flip
@@ -83,10 +83,10 @@ _OPERATIONS = split_names(
 )
 
 #: Plain values that Keras 3 wraps: tensors, arrays, and the parts of an index such as ``[..., 0]``.
-_VALUES = split_names("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
+_VALUES = name_set("__tensor__ __numpy__ __keras_tensor__ __slice__ __ellipsis__")
 
 #: Initializers, regularizers, constraints and dtype policies.
-_OTHER_CLASSES = split_names(
+_OTHER_CLASSES = name_set(
     """
     Constant GlorotNormal GlorotUniform HeNormal HeUniform Identity IdentityInitializer
     LecunNormal LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform
@@ -97,11 +97,11 @@ _OTHER_CLASSES = split_names(
 
 #: Classes of the layers in which Keras 2 records arithmetic. Such a layer names a TensorFlow
 #: function.
-LEGACY_OPERATIONS = split_names("TFOpLambda SlicingOpLambda")
+LEGACY_OPERATIONS = name_set("TFOpLambda SlicingOpLambda")
 
 #: Activations. Keras finds other functions by name too, such as losses, but they are not part of a
 #: network's arithmetic.
-_FUNCTIONS = split_names(
+_FUNCTIONS = name_set(
     """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
     leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax
@@ -152,7 +152,7 @@ def read_config(text: bytes | str, path: Path) -> dict[str, Any]:
             f"{path} {description}; it should describe a Sequential or functional Keras model, as "
             "the model's to_json() writes it."
         )
-    # These settings of the training are not needed, and often name losses or metrics that are
+    # An import does not need these settings of the training, which often name losses or metrics in
     # custom code.
     config.pop("compile_config", None)
     check_config(config, path)
@@ -194,18 +194,18 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     if name in ("TFOpLambda", "SlicingOpLambda"):
         _check_legacy_operation(node, path)
         return
-    allowed_registrations: tuple[object, ...]
+    allowed_registered_names: tuple[object, ...]
     if name == "function":
         if not isinstance(node.get("config"), str) or node["config"] not in _FUNCTIONS:
             raise _not_allowed(f"the function {str(node.get('config'))[:80]!r}", path)
-        allowed_registrations = (None, node["config"], "function")
+        allowed_registered_names = (None, node["config"], "function")
     elif isinstance(name, str) and name in _CLASSES:
-        allowed_registrations = (None, name)
+        allowed_registered_names = (None, name)
         if name in _VALUES:
             _check_value(node, path)
     else:
         raise _not_allowed(f"{str(name)[:80]!r}", path)
-    if node.get("registered_name") not in allowed_registrations:
+    if node.get("registered_name") not in allowed_registered_names:
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 

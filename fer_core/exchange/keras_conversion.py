@@ -1,4 +1,7 @@
-"""Convert a checked Keras architecture to the format of Keras 3, so that it can be served."""
+"""Convert a checked Keras architecture of any version to one that Keras 3 can build and serve.
+
+The layers and connections that are specific to Keras 1 and 2 are converted by ``keras_legacy``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from fer_core.errors import InputError
 from fer_core.exchange.keras_config import AUGMENTATION, MODEL_CLASSES, dictionaries
-from fer_core.exchange.keras_legacy import from_legacy
+from fer_core.exchange.keras_legacy import convert_legacy_config
 
 _RECURRENT_LAYERS = frozenset(
     ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "LSTM", "RNN", "SimpleRNN")
@@ -17,11 +20,11 @@ _RECURRENT_LAYERS = frozenset(
 def modern_config(
     config: dict[str, Any], path: Path, *, legacy: bool
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Convert a checked architecture to the format of Keras 3.
+    """Convert a checked architecture of any version to one that Keras 3 can build and serve.
 
     A sequential model of Keras 1 or 2 may be a plain list of layers without modules, and its first
-    layer may contain the input shape. It gets modules and an input layer. In every model, all
-    arithmetic becomes float32, and the batch size becomes variable. Augmentation layers become
+    layer may contain the input shape. Such a model gets modules and an input layer. In every model,
+    all arithmetic becomes float32, and the batch size becomes variable. Augmentation layers become
     identity layers. Recurrent layers are unrolled, because a network with loops cannot be served.
 
     Args:
@@ -58,7 +61,7 @@ def modern_config(
         if isinstance(dtype, dict) or (isinstance(dtype, str) and "float" in dtype):
             node["dtype"] = "float32"
     if legacy:
-        from_legacy(config, path)
+        convert_legacy_config(config, path)
     return config, changes
 
 

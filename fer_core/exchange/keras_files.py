@@ -344,16 +344,16 @@ def _check_network_size(text: str, path: Path) -> None:
         try:
             model = _build_from_json(text, path)
             parameters = sum(math.prod(weight.shape) for weight in model.weights)
-            largest = max(
+            largest_output = max(
                 math.prod(size or 1 for size in output.shape[1:])
                 for layer in model.layers
                 for output in _as_list(layer.output)
             )
-            if parameters > _MAX_PARAMETERS or largest > _MAX_LAYER_VALUES:
+            if parameters > _MAX_PARAMETERS or largest_output > _MAX_LAYER_VALUES:
                 raise InputError(
-                    f"{path} describes a network of {parameters:,} weights with up to {largest:,} "
-                    f"values in a layer; at most {_MAX_PARAMETERS:,} weights and "
-                    f"{_MAX_LAYER_VALUES:,} values can be imported: import a smaller network."
+                    f"{path} describes a network of {parameters:,} weights with up to "
+                    f"{largest_output:,} values in a layer; at most {_MAX_PARAMETERS:,} weights "
+                    f"and {_MAX_LAYER_VALUES:,} values can be imported: import a smaller network."
                 )
         except InputError as error:
             errors.append(error)

@@ -17,17 +17,18 @@ class Operation:
     Attributes:
         name: The class of the operation.
         module: The module of the class in ``keras.src.ops``.
-        tensors: Names of the function's arguments that may be tensors, without the first argument.
+        tensor_arguments: Names of the function's arguments that may be tensors, except the first
+            argument.
         settings: Pairs of names: an argument of the function that is not a tensor, and the setting
             of the class that replaces this argument.
-        ignored: Names of arguments of the function that have no effect.
+        ignored_arguments: Names of arguments of the function that have no effect.
     """
 
     name: str
     module: str = "numpy"
-    tensors: tuple[str, ...] = ()
+    tensor_arguments: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
-    ignored: tuple[str, ...] = ()
+    ignored_arguments: tuple[str, ...] = ()
 
     def convert(
         self, layer: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any]
@@ -48,13 +49,13 @@ class Operation:
         options = {key: value for key, value in options.items() if value is not None}
         config: dict[str, Any] = {"name": layer["name"]}
         values = [_keras3_argument(argument) for argument in args]
-        for key in self.tensors:
+        for key in self.tensor_arguments:
             if key in options:
                 values.append(_keras3_argument(options.pop(key)))
         for key, setting in self.settings:
             if key in options:
                 config[setting] = options.pop(key)
-        for key in ("name", *self.ignored):
+        for key in ("name", *self.ignored_arguments):
             options.pop(key, None)
         if options:
             raise ValueError(f"unknown arguments: {sorted(options)}")
@@ -70,7 +71,7 @@ class Operation:
 
 
 def _keras3_argument(value: Any) -> Any:
-    """Return an argument in the format of Keras 3, which writes a list of numbers as an array."""
+    """Return an argument in the format of Keras 3, in which a list of numbers is an array."""
     if isinstance(value, list) and value and all(not isinstance(item, dict) for item in value):
         return {"class_name": "__numpy__", "config": {"value": value, "dtype": "float32"}}
     return value
@@ -104,7 +105,7 @@ def _unary(name: str, module: str = "numpy") -> Operation:
 
 
 def _binary(name: str) -> Operation:
-    return Operation(name, tensors=("y",))
+    return Operation(name, tensor_arguments=("y",))
 
 
 #: The operations for the accepted TensorFlow functions, by the name of the function.
@@ -140,7 +141,7 @@ FUNCTIONS: dict[str, Operation] = {
     "nn.softmax": Operation("Softmax", "nn", settings=(("axis", "axis"),)),
     "nn.leaky_relu": Operation("LeakyRelu", "nn", settings=(("alpha", "negative_slope"),)),
     "nn.gelu": Operation("Gelu", "nn", settings=(("approximate", "approximate"),)),
-    "nn.bias_add": Operation("Add", tensors=("bias",), ignored=("data_format",)),
+    "nn.bias_add": Operation("Add", tensor_arguments=("bias",), ignored_arguments=("data_format",)),
     "cast": Operation("Cast", "core", settings=(("dtype", "dtype"),)),
     "clip_by_value": Operation(
         "Clip", settings=(("clip_value_min", "x_min"), ("clip_value_max", "x_max"))

@@ -18,12 +18,12 @@ from fer_core.exchange.keras_config import (
     LEGACY_OPERATIONS,
     MODEL_CLASSES,
     dictionaries,
-    split_names,
+    name_set,
 )
 from fer_core.exchange.keras_functions import FUNCTIONS
 
 #: Keys of Keras 1 and 2 that Keras 3 rejects and that have no effect on inference.
-_IGNORED_KEYS = split_names(
+_IGNORED_KEYS = name_set(
     """
     activity_regularizer batch_input_shape beta_constraint build_config dynamic force_generator
     fused gamma_constraint implementation init input_dim input_dtype input_length kernel_constraint
@@ -64,7 +64,7 @@ def is_legacy(config: dict[str, Any], version: str | None) -> bool:
     return "module" not in config
 
 
-def from_legacy(config: dict[str, Any], path: Path) -> None:
+def convert_legacy_config(config: dict[str, Any], path: Path) -> None:
     """Convert an architecture of Keras 1 or 2 in place.
 
     Args:
@@ -155,13 +155,13 @@ class _Graph:
         only the other calls. If a reference has a higher number than the last of these calls,
         the excess is the offset.
         """
-        highest: dict[str, int] = {}
-        for name, index, _ in self._references():
-            highest[name] = max(index, highest.get(name, 0))
+        highest_numbers: dict[str, int] = {}
+        for name, call_number, _ in self._references():
+            highest_numbers[name] = max(call_number, highest_numbers.get(name, 0))
         for name, layer in self._layers.items():
             if layer.get("class_name") in MODEL_CLASSES:
-                calls = len(layer["inbound_nodes"])
-                self._offsets[name] = max(0, highest.get(name, 0) - max(calls - 1, 0))
+                call_count = len(layer["inbound_nodes"])
+                self._offsets[name] = max(0, highest_numbers.get(name, 0) - max(call_count - 1, 0))
 
     def _references(self) -> list[tuple[str, int, int]]:
         """Return each reference to a tensor: a layer's name, a call number, an output number."""
@@ -225,11 +225,15 @@ class _Graph:
         name = plain_layer_name(entry[0])
         if name not in self._layers:
             raise KeyError(name)
-        index = entry[1] - self._offsets.get(name, 0)
+        call_number = entry[1] - self._offsets.get(name, 0)
         return {
             "class_name": "__keras_tensor__",
             # The shape may be empty, because Keras takes it from the layer.
-            "config": {"shape": [], "dtype": "float32", "keras_history": [name, index, entry[2]]},
+            "config": {
+                "shape": [],
+                "dtype": "float32",
+                "keras_history": [name, call_number, entry[2]],
+            },
         }
 
     def _convert_ends(self, ends: Any) -> list[Any]:
@@ -238,12 +242,12 @@ class _Graph:
         converted = []
         for entry in entries:
             name = plain_layer_name(entry[0])
-            index = entry[1] - self._offsets.get(name, 0)
+            call_number = entry[1] - self._offsets.get(name, 0)
             # In these references, unlike in those between layers, Keras 3 counts the construction
             # of a nested functional model as a call.
             if self._layers[name].get("class_name") in ("Functional", "Model"):
-                index += 1
-            converted.append([name, index, entry[2]])
+                call_number += 1
+            converted.append([name, call_number, entry[2]])
         return converted[0] if len(converted) == 1 else converted
 
     def _damaged(self) -> InputError:

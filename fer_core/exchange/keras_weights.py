@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     #: The weights of a layer in their order, each with its name in the file.
     NamedArrays = list[tuple[str, NDArray[Any]]]
 
-#: The group that contains the layers of a model, and its name in files of TensorFlow 2.12.
+#: The name of the group that contains the layers of a model. Files of TensorFlow 2.12 use the old
+#: name.
 _CONTAINER = "layers"
 _OLD_CONTAINER = "_layer_checkpoint_dependencies"
 
@@ -116,9 +117,9 @@ def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
     """Load weights that ``model.save("name.h5")`` wrote, which have one group for each layer."""
     layers = {layer.name: layer for layer in model.layers}
     loaded = set()
-    for layer_name in _texts(group, "layer_names"):
+    for layer_name in _strings(group, "layer_names"):
         layer_group = group.get(layer_name)
-        names = [] if layer_group is None else _texts(layer_group, "weight_names")
+        names = [] if layer_group is None else _strings(layer_group, "weight_names")
         if not names:
             continue
         layer = layers.get(plain_layer_name(layer_name))
@@ -131,8 +132,8 @@ def _load_by_name(model: keras.Model, group: h5py.Group) -> None:
         raise ValueError(f"there are no weights for the layer {missing[0]!r}")
 
 
-def _texts(group: h5py.Group, name: str) -> list[str]:
-    """Return the list of texts in an attribute.
+def _strings(group: h5py.Group, name: str) -> list[str]:
+    """Return the list of strings in an attribute.
 
     Keras splits a long list into several attributes, which have a number after the name.
     """

@@ -141,15 +141,15 @@ def parse_labels(text: str) -> tuple[str, ...]:
         ) from error
 
 
-def check_label_count(path: Path, labels: tuple[str, ...], outputs: int) -> None:
+def check_label_count(path: Path, labels: tuple[str, ...], output_count: int) -> None:
     """Check that a network has one output for each label.
 
     Raises:
         ModelOptionError: The network has more or fewer outputs.
     """
-    if len(labels) != outputs:
+    if len(labels) != output_count:
         reason = (
-            f"returns {outputs} values for each image, and there are {len(labels)} labels "
+            f"returns {output_count} values for each image, and there are {len(labels)} labels "
             f"({', '.join(labels)})"
         )
         raise ModelOptionError(

@@ -65,7 +65,7 @@ def export_onnx(bundle: Bundle) -> Path:
     model = load_keras_model(bundle)
     pixels = network_input(probe_crops(), bundle.record)
     with atomic_write_file(bundle.served_network) as temporary:
-        write_onnx(model, temporary, bundle.name, pixels=pixels)
+        write_verified_onnx(model, temporary, bundle.name, pixels=pixels)
     return bundle.served_network
 
 
@@ -100,10 +100,10 @@ def keras_network(model: keras.Model) -> Network:
     return run
 
 
-def write_onnx(
+def write_verified_onnx(
     model: keras.Model, path: Path, name: str, *, pixels: NDArray[np.float32] | None = None
 ) -> None:
-    """Write a Keras model as ONNX, and compare the outputs of the two networks.
+    """Write a Keras model as ONNX, and verify that both networks return the same outputs.
 
     Args:
         model: The model.

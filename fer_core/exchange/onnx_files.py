@@ -45,7 +45,7 @@ class OnnxNetwork:
         channels_first: True if the input is ``[n, channels, height, width]``.
         one_by_one: True if the network processes one image at a time.
         parameters: Number of weights.
-        outputs: Number of values for each image; None if the file does not define it.
+        output_count: Number of values for each image; None if the file does not define it.
     """
 
     path: Path
@@ -54,16 +54,16 @@ class OnnxNetwork:
     channels_first: bool
     one_by_one: bool
     parameters: int
-    outputs: int | None
+    output_count: int | None
 
 
-def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelProto:
+def check_onnx_file(path: Path, *, allow_external_data: bool = False) -> onnx.ModelProto:
     """Read an ONNX file and check that it is valid, complete and contains standard operations only.
 
     Args:
         path: The file.
-        external_data: True to also read weights from another file in the same folder; False to
-            reject a network that has such a file.
+        allow_external_data: True to also read weights from another file in the same folder; False
+            to reject a network that has such a file.
 
     Returns:
         The network, with all of its weights.
@@ -83,7 +83,7 @@ def check_onnx_file(path: Path, *, external_data: bool = False) -> onnx.ModelPro
             f"{path} is damaged: it cannot be read as ONNX ({first_line(error)[:200]}); export or "
             "copy it again."
         ) from error
-    _read_external_data(model, path, allowed=external_data)
+    _read_external_data(model, path, allowed=allow_external_data)
     model = _without_functions(model, path)
     for node in _nodes(model.graph):
         if node.domain not in ("", "ai.onnx"):
@@ -188,7 +188,7 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
     """
     import onnx
 
-    model = check_onnx_file(path, external_data=True)
+    model = check_onnx_file(path, allow_external_data=True)
     inputs = _inputs(model.graph)
     outputs = list(model.graph.output)
     if len(inputs) != 1 or len(outputs) != 1:
@@ -220,7 +220,7 @@ def read_onnx_network(path: Path) -> OnnxNetwork:
         model,
         shape,
         channels_first,
-        outputs=output_sizes[1],
+        output_count=output_sizes[1],
         one_by_one=input_sizes[0] == 1,
         parameters=sum(
             math.prod(tensor.dims)
@@ -329,9 +329,9 @@ def write_served(
         name_in, onnx.TensorProto.FLOAT, (batch, *network.input_shape)
     )
     value_out = helper.make_tensor_value_info(
-        name_out, onnx.TensorProto.FLOAT, [batch, network.outputs or "classes"]
+        name_out, onnx.TensorProto.FLOAT, [batch, network.output_count or "classes"]
     )
-    # The recorded shapes (value_info) may belong to another batch size.
+    # The recorded shapes of tensors (value_info) may contain a batch size other than ``batch``.
     del graph.input[:], graph.output[:], graph.value_info[:]
     graph.input.append(value_in)
     graph.output.append(value_out)

@@ -51,7 +51,7 @@ class PreparedNetwork:
         channels_first: True if a transposition was added, because the network expects channels
             first.
         one_by_one: True if the network processes one image at a time.
-        outputs: Number of values that the network returns for each image.
+        output_count: Number of values that the network returns for each image.
     """
 
     input_shape: tuple[int, int, int]
@@ -60,12 +60,12 @@ class PreparedNetwork:
     softmax_added: bool
     channels_first: bool
     one_by_one: bool
-    outputs: int
+    output_count: int
 
 
 def prepare_network(
     path: Path,
-    served: Path,
+    served_path: Path,
     scaling: Scaling | None = None,
     *,
     limits: Limits | None = None,
@@ -74,7 +74,7 @@ def prepare_network(
 
     Args:
         path: The ONNX file.
-        served: The file to write.
+        served_path: The file to write.
         scaling: The scaling of pixel intensities; None to infer it from the network's operations.
             A scaling that differs between the channels becomes part of the network.
         limits: Limits of the child process; by default ``LIMITS``.
@@ -84,7 +84,7 @@ def prepare_network(
             20 classes, or its operations do not show the scaling.
     """
     values = None if scaling is None else asdict(scaling)
-    arguments = ["prepare", str(path), str(served), json.dumps(values)]
+    arguments = ["prepare", str(path), str(served_path), json.dumps(values)]
     answer = json.loads(_run_limited(path, arguments, limits or LIMITS))
     inferred = answer["inferred_scale"]
     return PreparedNetwork(
@@ -132,10 +132,10 @@ def _run_in_child(arguments: list[str]) -> str:
     if arguments[0] == "bundle":
         _check_bundle_network(Path(arguments[1]))
         return ""
-    path, served = Path(arguments[1]), Path(arguments[2])
+    path, served_path = Path(arguments[1]), Path(arguments[2])
     values = json.loads(arguments[3])
     scaling = values and Scaling(tuple(values["factor"]), tuple(values["offset"]))
-    return json.dumps(asdict(_prepare(path, served, scaling)))
+    return json.dumps(asdict(_prepare(path, served_path, scaling)))
 
 
 def _check_bundle_network(folder: Path) -> None:
@@ -147,7 +147,7 @@ def _check_bundle_network(folder: Path) -> None:
         _run(network, network_input(crops, bundle.record), bundle.served_network)
 
 
-def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwork:
+def _prepare(path: Path, served_path: Path, scaling: Scaling | None) -> PreparedNetwork:
     """Write and run a network as ``prepare_network`` does; this runs in the child process."""
     network = onnx_files.read_onnx_network(path)
     inferred = None
@@ -166,8 +166,8 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
     pixels = network_input(probe_crops(), record)
 
     def write_and_run(**options: bool) -> NDArray[np.float32]:
-        onnx_files.write_served(network, served, scaling=channel_scaling, **options)
-        return _run(_open(served, network.input_shape), pixels, path)
+        onnx_files.write_served(network, served_path, scaling=channel_scaling, **options)
+        return _run(_open(served_path, network.input_shape), pixels, path)
 
     # Any network can process one image at a time, so this result is the reference.
     expected = write_and_run(one_by_one=True)
@@ -180,12 +180,13 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
         output = write_and_run(softmax=needs_softmax, one_by_one=one_by_one)
         check_equal(output, expected, description, TOLERANCE)
     except InputError:
-        # The network declares a variable batch size, but one of its operations has a fixed size.
+        # The network declares a variable batch size, but cannot process several images:
+        # one of its operations has a fixed size.
         one_by_one = True
         output = write_and_run(softmax=needs_softmax, one_by_one=one_by_one)
         check_equal(output, expected, description, TOLERANCE)
-    # Black and white images are only a check that the result is finite for them too.
-    _run(_open(served, network.input_shape), network_input(extreme_crops(), record), path)
+    # This run only checks that the results for a black and a white image are finite.
+    _run(_open(served_path, network.input_shape), network_input(extreme_crops(), record), path)
     return PreparedNetwork(
         network.input_shape,
         network.parameters,
@@ -193,7 +194,7 @@ def _prepare(path: Path, served: Path, scaling: Scaling | None) -> PreparedNetwo
         softmax_added=needs_softmax,
         channels_first=network.channels_first,
         one_by_one=one_by_one,
-        outputs=expected.shape[1],
+        output_count=expected.shape[1],
     )
 
 

@@ -3,7 +3,7 @@
 Keras's own export also uses ``tf2onnx``, but has two errors, which this module corrects:
 
 - Tensors that a layer computed when it was built, such as the mean of a ``Normalization`` layer,
-  become further inputs of the network. Here they become constants.
+  become additional inputs of the network. Here they become constants.
 - A few operations that ONNX does not have are written anyway. Here they are replaced in the
   TensorFlow graph. If this is not possible, an error names the layer that uses the operation.
 """
@@ -40,10 +40,10 @@ def convert_to_onnx(model: keras.Model, path: Path, name: str) -> None:
     import onnx
 
     try:
-        graph, inputs, outputs = _frozen_graph(model)
+        graph, input_names, output_names = _frozen_graph(model)
         with _quiet("tf2onnx"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = _convert_graph(graph, inputs, outputs)
+            network = _convert_graph(graph, input_names, output_names)
     except Exception as error:
         # tf2onnx and TensorFlow raise many types of errors for unsupported layers.
         layer = _named_layer(model, str(error))
@@ -92,8 +92,8 @@ def _frozen_graph(model: keras.Model) -> tuple[Any, list[str], list[str]]:
     _allow_inlining(graph)
     _make_constants(graph, captured)
     _replace_erfc(graph)
-    inputs = [tensor.name for tensor in frozen.inputs if tensor.op.name not in captured]
-    return graph, inputs, [tensor.name for tensor in frozen.outputs]
+    input_names = [tensor.name for tensor in frozen.inputs if tensor.op.name not in captured]
+    return graph, input_names, [tensor.name for tensor in frozen.outputs]
 
 
 def _allow_inlining(graph: Any) -> None:
@@ -144,7 +144,7 @@ def _replace_erfc(graph: Any) -> None:
         node.input.extend([constant.name, erf.name])
 
 
-def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+def _convert_graph(graph: Any, input_names: list[str], output_names: list[str]) -> onnx.ModelProto:
     """Optimize a TensorFlow graph and convert it to ONNX."""
     from keras.src.export.tf2onnx_lib import patch_tf2onnx
 
@@ -160,14 +160,14 @@ def _convert_graph(graph: Any, inputs: list[str], outputs: list[str]) -> onnx.Mo
         tensorflow.compat.v1.Session(graph=session_graph),
     ):
         tensorflow.import_graph_def(graph, name="")
-        graph = tf_optimize(inputs, outputs, graph)
+        graph = tf_optimize(input_names, output_names, graph)
     network, _ = tf2onnx.convert._convert_common(
         graph,
         name="network",
         opset=max(OPSET_TO_IR_VERSION),
-        input_names=inputs,
-        output_names=outputs,
-        tensors_to_rename={inputs[0]: "pixels", outputs[0]: "probabilities"},
+        input_names=input_names,
+        output_names=output_names,
+        tensors_to_rename={input_names[0]: "pixels", output_names[0]: "probabilities"},
     )
     return network
 

@@ -15,7 +15,7 @@ _SUM_TOLERANCE = 1e-3
 
 
 def probe_crops(count: int = 8) -> NDArray[np.uint8]:
-    """Return the same images of noise at each call, uint8 ``[count, 48, 48]``.
+    """Return images of noise that are the same at each call, uint8 ``[count, 48, 48]``.
 
     Every second image consists of squares of 6x6 equal pixels.
     """

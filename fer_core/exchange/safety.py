@@ -29,12 +29,12 @@ def check_file(path: Path) -> None:
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            start = file.read(16)
+            beginning = file.read(16)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({system_reason(error)}); name a model file."
         ) from error
-    if path.suffix.lower() in _PICKLE_SUFFIXES or _looks_pickled(start):
+    if path.suffix.lower() in _PICKLE_SUFFIXES or _looks_pickled(beginning):
         raise InputError(
             f"{path} may be a pickle or PyTorch file, which can run code as soon as it is opened; "
             "export the network as ONNX (torch.onnx.export) or .keras and import that."
@@ -48,9 +48,9 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path} is empty; name {_SUPPORTED_FILES}.")
 
 
-def _looks_pickled(start: bytes) -> bool:
+def _looks_pickled(beginning: bytes) -> bool:
     """Return True if a file begins like a pickle: with the opcode PROTO and a version, 2 to 5."""
-    return start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+    return beginning[:1] == b"\x80" and beginning[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
 
 
 def unknown_kind(path: Path) -> InputError:

@@ -60,7 +60,7 @@ _IMAGENET: _MeanAndStd = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: Mean of ImageNet for intensities of 0 to 255, as networks converted from Caffe subtract it.
 _IMAGENET_MEAN_OF_BYTES = (123.68, 116.779, 103.939)
 #: Rounded mean and standard deviation of FER2013, for intensities of 0 to 1.
-_GRAY: _MeanAndStd = ((0.5,), (0.25,))
+_FER2013: _MeanAndStd = ((0.5,), (0.25,))
 #: A usual mean of gray faces, for intensities of 0 to 255: the middle of the range.
 _GRAY_MEAN_OF_BYTES = (128.0,)
 
@@ -105,8 +105,8 @@ def check_scalings(
         network = open_onnx_network(
             folder / INFERENCE_NETWORK_FILE, path.name, input_shape=record.input_shape
         )
-        outputs = _output_positions(classes, record.labels)[labels]
-        images, outputs = images[outputs >= 0], outputs[outputs >= 0]
+        true_outputs = _output_indices(classes, record.labels)[labels]
+        images, true_outputs = images[true_outputs >= 0], true_outputs[true_outputs >= 0]
         if not len(images):
             raise _no_common_class(classes, record.labels, path)
         choices = _usual_scalings(request, channels=record.input_shape[2])
@@ -114,17 +114,17 @@ def check_scalings(
         for number, (scale, mean, std) in enumerate(choices, start=1):
             scaling = Scaling.of(scale, mean, std)
             predicted = _predict(network, images, record.input_shape, scaling)
-            accuracy = float((predicted.argmax(axis=1) == outputs).mean())
+            accuracy = float((predicted.argmax(axis=1) == true_outputs).mean())
             candidates.append(ScalingCandidate(scale, mean, std, accuracy))
             if report is not None:
                 report(number, len(choices))
     return sorted(candidates, key=lambda candidate: candidate.accuracy, reverse=True)
 
 
-def _output_positions(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
-    """Return the position of the output for each class; -1 if the network does not have it."""
-    positions = [match_class(name, model_labels) for name in classes]
-    return np.array([-1 if position is None else position for position in positions])
+def _output_indices(classes: Sequence[str], model_labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the index of the output for each class; -1 if the network has no such output."""
+    indices = [match_class(name, model_labels) for name in classes]
+    return np.array([-1 if index is None else index for index in indices])
 
 
 def _no_common_class(classes: Sequence[str], model_labels: Sequence[str], path: Path) -> InputError:
@@ -146,7 +146,7 @@ def _usual_scalings(
     if channels == 3:
         choices += [("unit", *_IMAGENET), ("bytes", _IMAGENET_MEAN_OF_BYTES, None)]
     else:
-        choices += [("unit", *_GRAY), ("bytes", _GRAY_MEAN_OF_BYTES, None)]
+        choices += [("unit", *_FER2013), ("bytes", _GRAY_MEAN_OF_BYTES, None)]
     if request.mean is not None or request.std is not None:
         values = (*(request.mean or ()), *(request.std or ()))
         scale = request.scale or ("bytes" if max(values) > 1 else "unit")

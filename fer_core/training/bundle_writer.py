@@ -30,7 +30,7 @@ from fer_core.dataset.vote_targets import VoteRecord, plurality_of_targets
 from fer_core.evaluation.evaluate import evaluate_predictor
 from fer_core.evaluation.temperature_scaling import calibration_for_votes, thresholds_for
 from fer_core.evaluation.vote_metrics import metrics_against_votes
-from fer_core.exchange.onnx_export import can_export_onnx, keras_network, write_onnx
+from fer_core.exchange.onnx_export import can_export_onnx, keras_network, write_verified_onnx
 from fer_core.files import atomic_write_folder, write_json, write_text
 from fer_core.image_hashes import (
     IMAGE_HASHES_FILE,
@@ -126,7 +126,7 @@ def write_bundle(
         model.save(folder / KERAS_MODEL_FILE)
         network: Network
         if can_export_onnx() and keras.backend.backend() == "tensorflow":
-            write_onnx(model, folder / INFERENCE_NETWORK_FILE, name)
+            write_verified_onnx(model, folder / INFERENCE_NETWORK_FILE, name)
             network = open_onnx_network(folder / INFERENCE_NETWORK_FILE, name)
         else:
             network = keras_network(model)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fer_core.dataset.readers import find_classes, nested_source, read_dataset, sources
-from fer_core.dataset.readers.archive_names import inside_path
+from fer_core.dataset.readers.archive_names import normalized_member_path
 from fer_core.dataset.store import name_from_source
 from fer_core.errors import InputError
 
@@ -407,4 +407,4 @@ def test_unpacking_reports_progress_and_can_be_stopped(
     ],
 )
 def test_paths_of_members(name: str, expected: str | None) -> None:
-    assert inside_path(name) == expected
+    assert normalized_member_path(name) == expected

@@ -506,8 +506,8 @@ def test_yolos_boxes_become_faces(
     assert (by_name[polygon] == 90).all()
     assert split_by_name(faces)[polygon] == "validation"
     reasons = {p.name.partition(":")[0]: p.reason for p in faces.problems}
-    assert reasons[empty] == "has no box in its file of labels"
-    assert reasons[missing] == "has no file of labels"
+    assert reasons[empty] == "has no box in its label file"
+    assert reasons[missing] == "has no label file"
     assert "from 0 to 1" in reasons[bad.replace("images", "labels").replace(".png", ".txt")]
     assert "cut out: 3." in faces.notes[0]
     assert "at least 90 % of them: 1." in faces.notes[0]

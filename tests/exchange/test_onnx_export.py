@@ -11,7 +11,12 @@ import pytest
 from fer_core.bundle import Bundle
 from fer_core.errors import InputError
 from fer_core.exchange import onnx_export as export
-from fer_core.exchange.onnx_export import can_export_onnx, export_onnx, load_keras_model, write_onnx
+from fer_core.exchange.onnx_export import (
+    can_export_onnx,
+    export_onnx,
+    load_keras_model,
+    write_verified_onnx,
+)
 from fer_core.keras_backend import prepare_backend
 from fer_core.predictor import open_onnx_network
 from fer_core.recipes.architectures import build_network
@@ -25,7 +30,7 @@ def network() -> Any:
 
 
 def test_an_exported_network_takes_any_number_of_pictures(network: Any, tmp_path: Path) -> None:
-    write_onnx(network, tmp_path / "model.onnx", "mine")
+    write_verified_onnx(network, tmp_path / "model.onnx", "mine")
     run = open_onnx_network(tmp_path / "model.onnx", "mine")
     pixels = np.random.default_rng(1).random((9, 48, 48, 1), dtype=np.float32)
     expected = np.asarray(network(pixels, training=False))

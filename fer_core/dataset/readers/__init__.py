@@ -48,7 +48,7 @@ from fer_core.errors import InputError
 from fer_core.phrases import counted
 from fer_core.progress import ProgressReport
 
-#: The supported sources, as the end of a message.
+#: The supported sources, as advice at the end of an error message.
 SUPPORTED = (
     "provide a folder, zip, tar or Parquet file of pictures in <split>/<class>/ or <class>/ or "
     "with a table of their classes, a table with the columns emotion and pixels (fer2013.csv, "
@@ -80,23 +80,23 @@ def read_dataset(
         InputError: ``path`` does not exist, is of an unknown kind, or contains nothing usable; or
             the user has to choose the role of a folder or the meaning of the class numbers.
     """
-    choice = split_choice or SplitChoice()
+    split_choice = split_choice or SplitChoice()
     with closing(_open_path(path, report)) as source:
         problems = ProblemLog()
         register = ClassRegister(class_choice or ClassChoice(), source.label)
-        content = _content(source, register.choice, problems)
+        content = _recognize_content(source, register.choice, problems)
         if content.tables:
             tables = tables_with_roles(content.tables, folder_roles or FolderRoles(), problems)
             check_table_splits(source.label, tables)
             _set_number_names(source, tables, register)
-            return read_tables(source, tables, choice, register, problems, report=report)
+            return read_tables(source, tables, split_choice, register, problems, report=report)
         if content.has_votes:
             return read_ferplus_folders(
-                source, content.names, choice, register, problems, report=report
+                source, content.names, split_choice, register, problems, report=report
             )
         files = SourceFiles(source, content.names, content.pictures)
         return read_class_folders(
-            files, choice, register, problems, roles=folder_roles, report=report
+            files, split_choice, register, problems, roles=folder_roles, report=report
         )
 
 
@@ -108,7 +108,7 @@ class SourceReport:
         classes: The classes of the source, each with the class of the dataset that it becomes.
         folders: The folders or tables that are splits, and the folders or tables whose role the
             user has to choose.
-        notes: Sentences about how the source is read, and about folders that it contains twice.
+        notes: Sentences about how the source is read, and about folders that repeat another folder.
     """
 
     classes: tuple[SourceClass, ...]
@@ -139,7 +139,7 @@ def examine_source(
     choice = class_choice or ClassChoice()
     with closing(_open_path(path, report)) as source:
         register = ClassRegister(choice, source.label, counts_only=True)
-        content = _content(source, choice, ProblemLog())
+        content = _recognize_content(source, choice, ProblemLog())
         folders: tuple[SplitFolder, ...] = ()
         notes: tuple[str, ...] = ()
         if content.tables:
@@ -155,7 +155,7 @@ def examine_source(
                 files, register, folder_roles or FolderRoles(), ProblemLog()
             )
             folders = tuple(arrangement.splits.folders)
-            notes = (*arrangement.notes, *arrangement.repeated)
+            notes = (*arrangement.notes, *arrangement.repeated_folder_notes)
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
         return SourceReport(with_targets(register.source_classes, choice), folders, notes)
@@ -176,9 +176,9 @@ def _set_number_names(source: Source, tables: list[FaceTable], register: ClassRe
     This reads all class numbers first, because they show whether the order begins at 0 or at 1.
     """
     if register.choice.order is not None:
-        counts = ClassRegister(register.choice, source.label, counts_only=True)
-        register_table_classes(source, tables, counts)
-        register.set_number_names(source_class.name for source_class in counts.source_classes)
+        counter = ClassRegister(register.choice, source.label, counts_only=True)
+        register_table_classes(source, tables, counter)
+        register.set_number_names(source_class.name for source_class in counter.source_classes)
 
 
 @dataclass(frozen=True)
@@ -198,11 +198,11 @@ class _Content:
     has_votes: bool = False
 
 
-def _content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Content:
+def _recognize_content(source: Source, choice: ClassChoice, problems: ProblemLog) -> _Content:
     names = source.names(problems)
     if isinstance(source, FileSource):
         return _Content(names, _table_in_file(source, names, problems))
-    return _content_of_files(source, names, choice, problems)
+    return _recognize_folder_content(source, names, choice, problems)
 
 
 def _open_path(path: Path, report: ProgressReport | None) -> Source:
@@ -214,9 +214,9 @@ def _open_path(path: Path, report: ProgressReport | None) -> Source:
 
 
 def _table_in_file(source: Source, names: list[str], problems: ProblemLog) -> list[FaceTable]:
-    """Return a list with the only table of a source that is a single file.
+    """Return the table of a source that is a single file, as a list with one item.
 
-    The name of the file does not matter: only a table of faces can be read from a single file.
+    The table is recognized by its content only, whatever the name of the file.
 
     Raises:
         InputError: The file is not a table of faces.
@@ -234,7 +234,7 @@ def _table_in_file(source: Source, names: list[str], problems: ProblemLog) -> li
     raise InputError(f"{source.label} is not a dataset of a supported kind; {SUPPORTED}.")
 
 
-def _content_of_files(
+def _recognize_folder_content(
     source: Source, names: list[str], choice: ClassChoice, problems: ProblemLog
 ) -> _Content:
     """Recognize the content of a folder or archive, the most specific kind first.

@@ -11,9 +11,9 @@ OUTSIDE = SkipReason("has a path that leads out of the archive, which is not fol
 REPEATED = SkipReason("is in the archive more than once; only the first is read")
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-#: Suffixes of the archives, compressed files and Parquet files that can be read. The first match
-#: counts: ``.tar.gz`` comes before ``.gz``.
-READ_SUFFIXES = (
+#: Suffixes of the archives, compressed files and Parquet files that can be read. If a name ends
+#: with several of them, the first one here counts. Therefore ``.tar.gz`` comes before ``.gz``.
+READABLE_SUFFIXES = (
     *(".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma"),
     *(".tgz", ".tbz2", ".tbz", ".txz", ".zip", ".tar", ".gz", ".bz2", ".xz", ".lzma"),
     *PARQUET_SUFFIXES,
@@ -26,7 +26,7 @@ _OTHER_SIGNATURES = {
     b"\x28\xb5\x2f\xfd": "Zstandard",
     b"\x04\x22\x4d\x18": "LZ4",
 }
-_ALL_SUFFIXES = (*READ_SUFFIXES, *_OTHER_SUFFIXES)
+_ALL_SUFFIXES = (*READABLE_SUFFIXES, *_OTHER_SUFFIXES)
 
 #: The suffix of one file of an archive that was divided into several files: faces.zip.001,
 #: faces.z01, faces.part2.rar, faces.r00
@@ -48,10 +48,11 @@ class ArchiveTotals:
     size: int = 0
 
 
-def inside_path(name: str) -> str | None:
-    """Return the path of a member with ``/``; None if it is empty or leads out of the archive.
+def normalized_member_path(name: str) -> str | None:
+    """Return the path of a member in a uniform format, with ``/`` between folders.
 
-    Some programs write backslashes or begin each path with ``./``.
+    Some programs write backslashes, or begin each path with ``./``. The result is None if the path
+    is empty or leads out of the archive.
 
     Args:
         name: The path as the archive states it.
@@ -71,11 +72,11 @@ def is_archive(name: str) -> bool:
 def archive_stem(name: str) -> str | None:
     """Return the name of a readable archive without its suffix; None for any other name."""
     lower = name.lower()
-    suffix = next((suffix for suffix in READ_SUFFIXES if lower.endswith(suffix)), None)
+    suffix = next((suffix for suffix in READABLE_SUFFIXES if lower.endswith(suffix)), None)
     return None if suffix is None else name[: -len(suffix)]
 
 
-def unsupported_archive(name: str, beginning: bytes = b"") -> str | None:
+def unsupported_archive_kind(name: str, beginning: bytes = b"") -> str | None:
     """Return the kind of an archive that cannot be read ("RAR archive"); None for other files.
 
     Args:

@@ -25,7 +25,8 @@ class BoundedReader(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read up to ``size`` bytes; without a size, up to the limit."""
         if size is None or size < 0:
-            # Libraries omit the size only when a valid file has few bytes left.
+            # Libraries omit the size only to read the rest of a file. In a valid file, the rest is
+            # short.
             size = self._limit
         if size > self._limit:
             raise self._error

@@ -28,7 +28,7 @@ from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 from fer_core.progress import ProgressReport
 
-_EMPTY_BOX = SkipReason("has a box outside its picture")
+_BOX_OUTSIDE = SkipReason("has a box outside its picture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def read_class_folders(
         register: Gives the classes their labels.
         problems: Collects the pictures that cannot be used.
         roles: The roles that the user gave to folders.
-        report: Called repeatedly with the number of pictures read and of all pictures.
+        report: Called repeatedly with the number of pictures read and the total.
 
     Raises:
         InputError: No picture in the source can be used, or the user has to choose the role of a
@@ -78,13 +78,15 @@ def read_class_folders(
     source = files.source
     arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
     register.set_number_names(_class_names(arrangement))
-    faces_by_picture = {name: faces for name, faces in _faces(arrangement, register) if faces}
+    faces_by_picture = {
+        name: faces for name, faces in _labeled_faces(arrangement, register) if faces
+    }
     # Ask the user before the pictures are read, because reading them may take minutes.
     if arrangement.splits.undecided_folders:
         raise InputError(
             undecided_folder_question(source.label, arrangement.splits.undecided_folders)
         )
-    register.ask_for_numbers()
+    register.check_class_numbers()
 
     report_other_files(files, arrangement.layout.faces, problems)
     rows = FaceRows(source.label)
@@ -111,7 +113,7 @@ def read_class_folders(
                 f"{source.label} contains no picture with a class that can be used"
                 f"{problems.first_in_brackets()}"
             )
-        raise InputError(_nothing_usable(source, register, problems))
+        raise InputError(_nothing_usable_message(source, register, problems))
     face_set = rows.to_face_set(split_choice, register, problems, report)
     return replace(face_set, notes=(*face_set.notes, *arrangement.notes))
 
@@ -156,7 +158,7 @@ def _class_names(arrangement: Arrangement) -> set[str]:
     return {face.class_name for faces in arrangement.layout.faces.values() for face in faces}
 
 
-def _faces(
+def _labeled_faces(
     arrangement: Arrangement, register: ClassRegister
 ) -> Iterator[tuple[str, list[_LabeledFace]]]:
     """Yield the path of each picture with its faces, without faces that are left out."""
@@ -182,7 +184,7 @@ def _crop(
     if face.box is None:
         return to_face(picture)
     crop = face.box.cut(picture)
-    return _EMPTY_BOX if crop is None else to_face(crop)
+    return _BOX_OUTSIDE if crop is None else to_face(crop)
 
 
 def _split(named_split: NamedSplit, file_name: str) -> tuple[int, bool]:
@@ -192,11 +194,11 @@ def _split(named_split: NamedSplit, file_name: str) -> tuple[int, bool]:
         named_split: The split that the user chose, or that a list, a table or a folder names.
         file_name: The name of the picture.
     """
-    if named_split.is_chosen and named_split.split is not None:
+    if named_split.is_explicit and named_split.split is not None:
         return named_split.split, named_split.is_official
     # A user who moves FER2013's files to another split's folder does so on purpose. Therefore the
-    # file name is used only if the folder does not determine the split, such as Kaggle's test/
-    # folder, which contains both test sets.
+    # file name is used only if the folder does not determine the split. An example is Kaggle's
+    # folder test/, which contains both test sets.
     is_test = named_split.split == SPLITS.index("test")
     if named_split.split is None or (is_test and not named_split.is_official):
         file_split = _official_split(file_name)
@@ -218,15 +220,16 @@ def _official_split(file_name: str) -> tuple[int, bool] | None:
     return None
 
 
-def _nothing_usable(source: Source, register: ClassRegister, problems: ProblemLog) -> str:
-    fixed = register.choice.fixed_classes
-    if fixed is None:
+def _nothing_usable_message(source: Source, register: ClassRegister, problems: ProblemLog) -> str:
+    """Return the error message for a source without a usable picture in a class folder."""
+    emotions = register.choice.fixed_classes
+    if emotions is None:
         return (
             f"{source.label} contains no usable picture in a folder named after a class; arrange "
             f"it as train/<class>/… and test/<class>/…{problems.first_in_brackets()}"
         )
     return (
         f"{source.label} contains no usable picture in a folder named after an emotion "
-        f"({', '.join(fixed)}); arrange it as train/<emotion>/… and test/<emotion>/…, or import it "
-        f"with --classes folders to keep the names of its folders{problems.first_in_brackets()}"
+        f"({', '.join(emotions)}); arrange it as train/<emotion>/… and test/<emotion>/…, or import "
+        f"it with --classes folders to keep the names of its folders{problems.first_in_brackets()}"
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fer_core.classes import MAX_CLASSES, MIN_CLASSES, class_key, sorted_classes
 from fer_core.dataset.class_mapping import ClassChoice, SourceClass, number_question
-from fer_core.dataset.readers.problems import ProblemLog, as_text, shortened
+from fer_core.dataset.readers.problems import ProblemLog, printable_text, shortened
 from fer_core.errors import InputError
 
 #: Maximum number of class names that are counted separately. Beyond this number, the names of
@@ -19,7 +19,7 @@ from fer_core.errors import InputError
 MAX_NAMES = 1_000
 OTHER_NAMES = "other names"
 #: Maximum length of a name in lists, in characters; longer names are cut.
-_MAX_TEXT = 100
+_MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class FoundClasses:
 
     Attributes:
         classes: The class list of the dataset.
-        positions: Final labels, which are positions in ``classes``, int8. The index is the
-            preliminary label that ``ClassRegister.count_and_label`` returned.
+        final_labels: For each preliminary label that ``ClassRegister.count_and_label`` returned:
+            the label in the dataset, which is an index into ``classes``. int8.
         source_classes: The classes of the source, in the order of ``sorted_classes``.
     """
 
     classes: tuple[str, ...]
-    positions: NDArray[np.int8]
+    final_labels: NDArray[np.int8]
     source_classes: tuple[SourceClass, ...]
 
 
@@ -67,7 +67,7 @@ class ClassRegister:
         self._target_labels = {class_key(name): label for label, name in enumerate(self._targets)}
 
     def set_number_names(self, names: Iterable[str]) -> None:
-        """Find out what the class numbers of the source mean; call it before ``count_and_label``.
+        """Set the names of the class numbers, before the first call of ``count_and_label``.
 
         Args:
             names: The names of all classes in the source. The numbers among them show whether the
@@ -86,8 +86,8 @@ class ClassRegister:
             is_number: True if the class is a number in a table.
 
         Returns:
-            A preliminary label, which ``FoundClasses.positions`` later maps to the final one; None
-            if the class is left out.
+            A preliminary label, which ``FoundClasses.final_labels`` later maps to the final one;
+            None if the class is left out.
 
         Raises:
             InputError: The class keeps its name and this name is invalid, or there are too many
@@ -134,7 +134,7 @@ class ClassRegister:
             self._targets.append(target)
         return self._target_labels[key]
 
-    def ask_for_numbers(self) -> None:
+    def check_class_numbers(self) -> None:
         """Raise an error if the user has to say which emotions the class numbers are.
 
         Raises:
@@ -154,7 +154,7 @@ class ClassRegister:
             InputError: There are fewer than two classes, a class that should be mapped or left out
                 was not found, or the user has to say which emotions the class numbers are.
         """
-        self.ask_for_numbers()
+        self.check_class_numbers()
         missing = [name for name, _ in self.choice.changes if class_key(name) not in self._names]
         if missing:
             raise InputError(
@@ -169,8 +169,8 @@ class ClassRegister:
                 f"{MAX_CLASSES} classes; provide a folder or a name in the table for each class."
             )
         self.report_left_out(problems)
-        positions = [classes.index(target) for target in self._targets]
-        return FoundClasses(classes, np.array(positions, dtype=np.int8), self.source_classes)
+        final_labels = [classes.index(target) for target in self._targets]
+        return FoundClasses(classes, np.array(final_labels, dtype=np.int8), self.source_classes)
 
     @property
     def source_classes(self) -> tuple[SourceClass, ...]:
@@ -178,7 +178,7 @@ class ClassRegister:
         keys = {name: key for key, name in self._names.items()}
         return tuple(
             SourceClass(
-                shortened(as_text(name), _MAX_TEXT),
+                shortened(printable_text(name), _MAX_NAME_LENGTH),
                 self._counts[keys[name]],
                 self._target_of(keys[name]),
                 is_number=keys[name] in self._numbers,
@@ -191,17 +191,17 @@ class ClassRegister:
         for source_class in self.source_classes:
             if source_class.target is None:
                 name = source_class.name
-                problems.add_class(name, self._reason(name), source_class.count)
+                problems.add_class(name, self._left_out_reason(name), source_class.count)
 
     def _target_of(self, key: str) -> str | None:
         label = self._labels[key]
         return None if label is None else self._targets[label]
 
-    def _reason(self, name: str) -> str:
+    def _left_out_reason(self, name: str) -> str:
         """Return why a class is left out."""
         if self.choice.is_omitted(name):
             return "was left out as requested"
-        count = "seven" if self.choice.scheme == "emotions" else "eight"
+        count_word = "seven" if self.choice.scheme == "emotions" else "eight"
         number_name = self.choice.name_for_number(name)
         meaning = "" if number_name is None else f"({number_name}) "
-        return f"{meaning}is not one of the {count} emotions"
+        return f"{meaning}is not one of the {count_word} emotions"

@@ -27,7 +27,7 @@ def compression(beginning: bytes) -> str | None:
     return next((kind for start, kind in _SIGNATURES.items() if beginning.startswith(start)), None)
 
 
-def decompressed(
+def decompress_to_temporary_file(
     file: BinaryIO | IO[bytes],
     label: str,
     report: ProgressReport | None = None,
@@ -36,8 +36,8 @@ def decompressed(
 ) -> BinaryIO:
     """Decompress a file to a temporary file without a name, which is deleted when it is closed.
 
-    Tar archives need this: they are compressed as a whole, so that their members can be read in any
-    order only after the archive was decompressed.
+    A compressed tar archive is one compressed stream, so that its members can be read in any order
+    only after the whole archive was decompressed.
 
     Args:
         file: The compressed file, at its start.

@@ -53,8 +53,8 @@ class FaceTable:
     def split(self) -> tuple[int, bool] | None:
         """The split that the user chose, or that the table's name states (``test.csv``).
 
-        The value is an index into ``SPLITS``, and True if the split is an official test set of
-        FER2013. It is None if neither the user nor the name states a split.
+        The value is a pair: an index into ``SPLITS``, and True if the split is an official test
+        set of FER2013. It is None if neither the user nor the name states a split.
         """
         if self.chosen_split is not None:
             return self.chosen_split, False
@@ -119,11 +119,13 @@ def read_tables(
 ) -> FaceSet:
     """Read tables with one face per row, in the order of their rows.
 
-    If tables with labels have a Usage column, only the best known of them is read, and the splits
-    come from this column. Otherwise all tables are read, the splits come from the names of the
-    tables (``test.csv``), and tables with other names are training data. If the splits contain one
-    of FER2013's official test sets, missing splits stay missing; otherwise they are created. Rows
-    without a label are counted and skipped.
+    If tables with labels have a Usage column, only the best known of these tables is read, and the
+    splits come from this column. If no such table exists, all tables are read. In this case, the
+    splits come from the names of the tables (``test.csv``), and a table whose name states no split
+    is training data.
+
+    If the splits contain one of FER2013's official test sets, missing splits stay missing. If they
+    do not, the missing splits are created. Rows without a label are counted and skipped.
 
     Args:
         source: Contains the tables.
@@ -144,7 +146,7 @@ def read_tables(
             _read_table(source, table, rows, problems, meter, register=register)
     if not rows:
         register.report_left_out(problems)
-        raise InputError(_nothing_usable(source, tables, problems))
+        raise InputError(_nothing_usable_message(source, tables, problems))
     return rows.to_face_set(split_choice, register, problems, report)
 
 
@@ -235,7 +237,7 @@ def _read_table(
         for number, line in lines:
             name = f"{table.name}:{number}"
             row = _OVERLONG if line is None else parser.parse(line)
-            if row is None:  # its class is left out
+            if row is None:  # the class of the row is left out
                 continue
             if isinstance(row, SkipReason):
                 problems.add(name, row)
@@ -255,7 +257,7 @@ def _location(source: Source, table: FaceTable) -> str:
     return source.label if source.label == table.name else f"{table.name} in {source.label}"
 
 
-def _nothing_usable(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
+def _nothing_usable_message(source: Source, tables: list[FaceTable], problems: ProblemLog) -> str:
     """Return the error message for tables without a usable row."""
     if all(table.columns.label is None for table in tables):
         return (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fer_core.dataset.face_set import FACE_SIZE, SPLITS, FaceSet
 from fer_core.dataset.persons import Person, person_from_path
 from fer_core.dataset.readers.class_register import ClassRegister
-from fer_core.dataset.readers.problems import ProblemLog, as_text
+from fer_core.dataset.readers.problems import ProblemLog, printable_text
 from fer_core.dataset.split_groups import create_grouped_splits
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
@@ -70,14 +70,14 @@ class FaceRows:
             )
         if row == len(self._images):
             # The array is resized in place. For a block of this size, the system remaps the memory
-            # instead of copying it, so that the memory is never needed twice. The check of
-            # references is not needed, because no other array uses this memory.
+            # instead of copying it, so that the faces are never in memory twice. NumPy does not
+            # have to check for references (refcheck), because no other array uses this memory.
             capacity = max(_FIRST_CAPACITY, row + row // 4)
             self._images.resize((capacity, FACE_SIZE, FACE_SIZE), refcheck=False)
         self._images[row] = image
         self._labels.append(label)
         self._splits.append(split)
-        self._names.append(as_text(name))
+        self._names.append(printable_text(name))
         self._persons.append(person)
 
     def to_face_set(
@@ -87,14 +87,14 @@ class FaceRows:
         problems: ProblemLog,
         report: ProgressReport | None = None,
     ) -> FaceSet:
-        """Return the faces in the order of ``add``, with missing splits created.
+        """Create missing splits, and return the faces in the order in which they were added.
 
         This method can be called only once, because the result takes over the memory of the images.
 
-        If there are official splits of FER2013, no splits are created. Otherwise copies of an image
-        and images of one person stay in the same split, unless there are too few groups of images
-        for this. The person is identified by the name that ``add`` received; if the name does not
-        identify a person, ``person`` of ``add`` is used.
+        If there are official splits of FER2013, no splits are created. When splits are created,
+        copies of an image and images of one person stay in the same split if there are enough such
+        groups of images. The person is identified by the argument ``name`` of ``add``; if the name
+        does not identify a person, the argument ``person`` is used.
 
         Args:
             split_choice: How missing splits are created.
@@ -106,7 +106,7 @@ class FaceRows:
             InputError: As for ``ClassRegister.finish``.
         """
         found_classes = register.finish(problems)
-        labels = found_classes.positions[np.array(self._labels, dtype=np.int8)]
+        labels = found_classes.final_labels[np.array(self._labels, dtype=np.int8)]
         splits = np.array(self._splits, dtype=np.int8)
         self._images.resize((len(self._names), FACE_SIZE, FACE_SIZE), refcheck=False)
         groups = None

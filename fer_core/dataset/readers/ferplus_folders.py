@@ -71,7 +71,7 @@ def read_ferplus_folders(
 ) -> FaceSet:
     """Read ``FER2013Train/``, ``FER2013Valid/`` and ``FER2013Test/`` with their ``label.csv``.
 
-    A table may also be in another folder than its pictures, if both folders have the same name.
+    A table and its pictures may be in two different folders that have the same name.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
     "unknown" or "not a face", are counted and skipped.
@@ -82,7 +82,7 @@ def read_ferplus_folders(
         split_choice: How missing splits are created if there is only ``FER2013Train/``.
         register: Gives the classes their labels.
         problems: Collects the pictures and rows that cannot be used.
-        report: Called repeatedly with the number of pictures read and of all pictures.
+        report: Called repeatedly with the number of pictures read and the total.
 
     Raises:
         InputError: No picture can be used, or a ``label.csv`` is damaged.
@@ -90,19 +90,20 @@ def read_ferplus_folders(
     votes = _Votes(names, register, problems)
     for table in find_vote_tables(names):
         votes.read(source, table)
-    voted = votes.faces
+    voted_faces = votes.faces
     for name in names:
         if has_picture_suffix(name) and name not in votes.mentioned:
             problems.add(name, _NO_ROW, class_name="")
 
     rows = FaceRows(source.label)
-    for name, picture in read_pictures(source, sorted(voted), decode_gray, report):
-        face = picture if isinstance(picture, SkipReason) else _crop(picture, voted[name].box)
-        if isinstance(face, SkipReason):
-            problems.add(name, face)
+    for name, picture in read_pictures(source, sorted(voted_faces), decode_gray, report):
+        voted_face = voted_faces[name]
+        image = picture if isinstance(picture, SkipReason) else _crop(picture, voted_face.box)
+        if isinstance(image, SkipReason):
+            problems.add(name, image)
         else:
-            rows.add(face, voted[name].label, voted[name].split, name)
-            rows.has_official_splits |= voted[name].split != SPLITS.index("train")
+            rows.add(image, voted_face.label, voted_face.split, name)
+            rows.has_official_splits |= voted_face.split != SPLITS.index("train")
     if not rows:
         register.report_left_out(problems)
         raise InputError(
@@ -210,7 +211,7 @@ class _Votes:
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
         """Return the face of a row with file name, box and ten counts, or why it is skipped.
 
-        Return None if the class of the face is left out as a whole.
+        Return None if the user left out the class of the face.
         """
         # The columns are identified by position, because the official file has no header.
         if len(fields) != 2 + len(VOTE_COLUMNS):
@@ -234,7 +235,7 @@ def _is_header(fields: list[bytes]) -> bool:
 
 def _parse_box(field: bytes) -> Box | SkipReason:
     numbers = re.fullmatch(rb"\(?\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\)?", field.strip())
-    # Longer numbers are outside any picture, and converting them takes very long.
+    # Numbers with more digits are outside any picture, and converting long numbers is slow.
     if numbers is None or any(len(number) > 6 for number in numbers.groups()):
         return _BAD_BOX
     left, top, right, bottom = (int(number) for number in numbers.groups())

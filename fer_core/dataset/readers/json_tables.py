@@ -23,10 +23,10 @@ _DAMAGED_ROW = b" "
 
 
 def rows_of_table(name: str, file: Readable) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the rows of a table, each with a number for messages; JSON is converted to CSV.
+    """Yield the rows of a CSV or JSON table as lines of CSV, each with a number for messages.
 
-    In text and in JSON lines, this is the number of the row's first line. In other JSON, it is the
-    number of the record. Both numbers begin at 1.
+    In CSV and in JSON lines, this number is the line number of the row's first line. In other JSON,
+    it is the number of the record. Both begin at 1.
 
     Args:
         name: The file name; its suffix shows whether the file contains JSON.

@@ -15,7 +15,7 @@ from fer_core.dataset.readers.archive_names import (
     ArchiveTotals,
     archive_stem,
     is_archive,
-    unsupported_archive,
+    unsupported_archive_kind,
 )
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, Source
@@ -41,8 +41,8 @@ Opener = Callable[[BinaryIO, str, int], Source]
 class NestedSource:
     """A folder or archive whose archives are read as folders, one level deep.
 
-    The archives are read only if there is no dataset outside them, because a folder often contains
-    the archive that its files come from. Each picture would then be read twice.
+    The archives are read only if there is no dataset outside them: a folder often contains the
+    archive from which its files were unpacked, so that each picture would be read twice.
 
     Args:
         outer: The folder or archive.
@@ -72,21 +72,21 @@ class NestedSource:
         if not archives:
             return names
         self._close_inner()
-        outside = sorted(set(names) - set(archives))
-        if self._has_dataset(self._outer, outside):
+        other_names = sorted(set(names) - set(archives))
+        if self._has_dataset(self._outer, other_names):
             for name in archives:
                 problems.add(name, _NOT_NEEDED)
-            return outside
+            return other_names
         self._totals = ArchiveTotals()
         for name in archives:
-            kind = unsupported_archive(name)
+            kind = unsupported_archive_kind(name)
             if kind is not None:
                 problems.add(name, unsupported_reason(kind))
             elif len(self._inner) >= _MAX_ARCHIVES:
                 problems.add(name, _TOO_MANY)
             else:
                 self._open_inner(name, problems)
-        return sorted((*outside, *self._locations))
+        return sorted((*other_names, *self._locations))
 
     def _open_inner(self, archive: str, problems: ProblemLog) -> None:
         """Add the files of one archive, or report why it cannot be opened.
@@ -123,7 +123,7 @@ class NestedSource:
         self._add(archive, inner, inner_names, problems)
 
     def _temporary_copy(self, name: str, limit: int) -> BinaryIO:
-        """Copy an archive to a temporary file without a name, in which any position can be read.
+        """Copy an archive to a temporary file without a name, which is seekable.
 
         Raises:
             InputError: The archive cannot be read, is larger than ``limit`` bytes, or the disk is
@@ -155,8 +155,8 @@ class NestedSource:
         """Add the files of an opened archive, in a folder with the name of the archive."""
         folder, _, file_name = archive.rpartition("/")
         stem = archive_stem(file_name) or file_name
-        # No further folder is needed for a single compressed file, and for an archive whose files
-        # are all in a folder with the name of the archive.
+        # A single compressed file needs no folder. Neither does an archive whose files are all in a
+        # folder with the name of the archive.
         is_single_file = list(inner_names) == [inner.label]
         needs_folder = not is_single_file and not _are_all_in(stem, inner_names)
         parts = [folder, stem] if needs_folder else [folder]

@@ -39,7 +39,7 @@ _TEXT_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
 )
 
 
-def reason_of(beginning: bytes) -> SkipReason:
+def reason_for_skipping(beginning: bytes) -> SkipReason:
     """Return the reason for skipping a file that is not a picture, by its first bytes."""
     if not beginning:
         return SkipReason("is empty")
@@ -75,14 +75,13 @@ def report_other_files(
         problems: Collects the files, with the class of their folder.
     """
     classes = _class_of_folder(faces)
-    # The folders that contain folders of classes. All other folders in these folders count as
-    # classes too.
-    parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
+    # The folders that contain class folders. All folders directly inside them count as classes.
+    class_parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     pictures = set(files.pictures)
     for path in files.names:
         if path in pictures or path.lower().endswith(DATA_SUFFIXES) or is_archive(path):
             continue
-        class_name = _class_of(folders_of(path), classes, parents)
+        class_name = _class_of(folders_of(path), classes, class_parents)
         if class_name is not None:
             problems.add(path, _reason(files, path), class_name)
 
@@ -90,7 +89,7 @@ def report_other_files(
 def _reason(files: SourceFiles, path: str) -> SkipReason:
     try:
         with files.source.open(path) as stream:
-            return reason_of(stream.file.read(HEADER_BYTES))
+            return reason_for_skipping(stream.file.read(HEADER_BYTES))
     except Exception as error:  # a damaged archive raises many types of errors
         return reading_failed(error)
 
@@ -98,7 +97,7 @@ def _reason(files: SourceFiles, path: str) -> SkipReason:
 def _class_of_folder(
     faces_by_picture: Mapping[str, tuple[AnnotatedFace, ...]],
 ) -> dict[Folders, str]:
-    """Return the class of the pictures in each folder; an empty text if they have several."""
+    """Return the class of the pictures in each folder; an empty string for several classes."""
     classes: dict[Folders, str] = {}
     for name, faces in faces_by_picture.items():
         folder = folders_of(name)
@@ -108,17 +107,21 @@ def _class_of_folder(
     return classes
 
 
-def _class_of(folder: Folders, classes: Mapping[Folders, str], parents: set[Folders]) -> str | None:
-    """Return the class of the files in a folder; None if the folder is not that of a class.
+def _class_of(
+    folder: Folders, classes: Mapping[Folders, str], class_parents: set[Folders]
+) -> str | None:
+    """Return the class of the files in a folder; None if the folder belongs to no class.
 
     Args:
         folder: The folder.
         classes: The result of ``_class_of_folder``.
-        parents: The folders that contain folders of classes.
+        class_parents: The folders that contain class folders.
     """
     if folder in classes:
         return classes[folder]
     emotion = next((part for part in reversed(folder) if emotion_of_folder(part)), None)
     if emotion is not None:
         return emotion
-    return next((folder[level] for level in range(len(folder)) if folder[:level] in parents), None)
+    return next(
+        (folder[level] for level in range(len(folder)) if folder[:level] in class_parents), None
+    )

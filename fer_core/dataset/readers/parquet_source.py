@@ -30,9 +30,9 @@ _NO_PICTURE = SkipReason("has no picture in its row of the Parquet file")
 class ParquetSource:
     """Presents a Parquet file, such as those of Hugging Face's datasets, as a folder.
 
-    The folder contains a table ``<name>.csv`` with the columns of texts and numbers. If the rows
-    contain pictures, the folder also contains these as ``<name>/0.png``, …, and the table has a
-    column with the paths of the pictures. If the Parquet file states a name for each class number,
+    The folder contains a table ``<name>.csv`` with the text and number columns. If the rows contain
+    pictures, the folder also contains the pictures as ``<name>/0.png``, …, and the table has a
+    column with their paths. If the Parquet file states a name for each class number,
     the table contains the names instead of the numbers.
 
     Args:
@@ -131,7 +131,7 @@ class ParquetSource:
         return content if len(content) <= sources.MAX_FILE_BYTES else sources.too_large()
 
     def _table_csv(self) -> bytes:
-        """Return the columns of texts and numbers as CSV, with the paths of the pictures."""
+        """Return the text and number columns as CSV, with a column of picture paths."""
         schema = self._parquet.schema_arrow
         columns = [field.name for field in schema if _is_text_or_number(field.type)]
         has_pictures = self._image_column is not None
@@ -203,19 +203,19 @@ def _image_column(schema: pyarrow.Schema) -> str | None:
     return None
 
 
-def _is_binary(kind: pyarrow.DataType) -> bool:
+def _is_binary(data_type: pyarrow.DataType) -> bool:
     from pyarrow import types
 
-    return bool(types.is_binary(kind) or types.is_large_binary(kind))
+    return bool(types.is_binary(data_type) or types.is_large_binary(data_type))
 
 
-def _is_text_or_number(kind: pyarrow.DataType) -> bool:
+def _is_text_or_number(data_type: pyarrow.DataType) -> bool:
     from pyarrow import types
 
     checks = (types.is_string, types.is_large_string, types.is_integer, types.is_floating)
     # A dictionary column stores each distinct value, such as the name of a class, only once.
-    is_dictionary = types.is_dictionary(kind) and _is_text_or_number(kind.value_type)
-    return is_dictionary or any(check(kind) for check in checks)
+    is_dictionary = types.is_dictionary(data_type) and _is_text_or_number(data_type.value_type)
+    return is_dictionary or any(check(data_type) for check in checks)
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
@@ -232,7 +232,7 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
 
 
 def _texts(values: list[Any], names: list[str] | None) -> list[str]:
-    """Return the values of a column as texts; ``names`` replace class numbers if not None."""
+    """Return the values of a column as strings; if ``names`` is given, they replace numbers."""
     if names is None:
         return ["" if value is None else " ".join(str(value).split()) for value in values]
     name_of = {number: str(name) for number, name in enumerate(names)}

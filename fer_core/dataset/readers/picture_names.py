@@ -17,16 +17,16 @@ PICTURE_SUFFIXES = (
     *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
 )
 
-#: Suffixes of files with data and texts about pictures. Such files are skipped without a report.
+#: Suffixes of data and text files that often accompany pictures. They are skipped without a report.
 DATA_SUFFIXES = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: Files with one of ``DATA_SUFFIXES`` are checked for the content of a picture. For each suffix,
-#: the checks end after this number of files that are not pictures, because there may be one such
-#: file for each picture.
-_MAX_CHECKED = 100
+#: Maximum number of files with one of ``DATA_SUFFIXES`` that are opened and found not to be
+#: pictures, for each suffix. Further files with this suffix are not opened, because a source may
+#: contain one such file for each picture.
+_MAX_NON_PICTURES = 100
 
 
 def has_picture_suffix(name: str) -> bool:
@@ -50,7 +50,7 @@ def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
             yield name
             continue
         suffix = PurePosixPath(name.lower()).suffix
-        if other_files[suffix] >= _MAX_CHECKED and suffix in DATA_SUFFIXES:
+        if other_files[suffix] >= _MAX_NON_PICTURES and suffix in DATA_SUFFIXES:
             continue
         if _is_picture_by_content(source, name):
             yield name

@@ -12,9 +12,9 @@ from fer_core.progress import ProgressReport
 
 Decoded = TypeVar("Decoded")
 
-#: Progress is reported after this number of pictures, or after this number of seconds if that comes
-#: first. The reports must be frequent, because an import can be cancelled only at a report.
-_REPORT_EACH = 500
+#: Progress is reported after this number of pictures, or after this number of seconds, whichever
+#: comes first. The reports must be frequent, because an import can be cancelled only at a report.
+_REPORT_PICTURES = 500
 _REPORT_SECONDS = 1.0
 
 
@@ -30,7 +30,7 @@ def read_pictures(
         source: Contains the pictures.
         names: The paths of the pictures in the source.
         decode: Decodes the content of a file, or returns why it is skipped.
-        report: Called repeatedly with the number of pictures read and of all pictures.
+        report: Called repeatedly with the number of pictures read and the total.
 
     Raises:
         InputError: The total size of the pictures exceeds the limit.
@@ -40,7 +40,7 @@ def read_pictures(
         yield name, content if isinstance(content, SkipReason) else decode(content)
         if report is None:
             continue
-        is_due = done % _REPORT_EACH == 0 or time.monotonic() - last_report > _REPORT_SECONDS
+        is_due = done % _REPORT_PICTURES == 0 or time.monotonic() - last_report > _REPORT_SECONDS
         if is_due or done == len(names):
             report(done, len(names))
             last_report = time.monotonic()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fer_core.child import ChildError
 from fer_core.dataset.face_set import FACE_SIZE
-from fer_core.dataset.readers.other_files import reason_of
+from fer_core.dataset.readers.other_files import reason_for_skipping
 from fer_core.dataset.readers.problems import SkipReason
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, count_scans
@@ -24,8 +24,9 @@ from fer_core.vision.decode_worker import decode_in_worker
 _MAX_PIXELS = 4096 * 4096
 #: Maximum time for decoding one picture, in seconds.
 MAX_DECODE_SECONDS = 20.0
-#: Pictures with more bytes, or with more pixels times scans, are decoded in a worker process, which
-#: is ended after ``MAX_DECODE_SECONDS``. Decoding any other picture takes less than a second.
+#: Larger pictures are decoded in a worker process, which is ended after ``MAX_DECODE_SECONDS``. The
+#: pixels of a JPEG are counted once for each scan. Decoding any smaller picture takes less than a
+#: second.
 _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
 #: Formats whose decoding time is limited by the number of bytes and pixels. All other formats,
@@ -35,7 +36,7 @@ _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
 #: (two numbers) and PackBits. A TIFF of another method can contain JPEGs with many scans.
 _DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
-# Damaged pictures are reported with a reason; OpenCV would print an error for each one as well.
+# OpenCV would print an error for each damaged picture, although the import reports it already.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 #: Tags in the directory of a TIFF.
@@ -54,17 +55,17 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
     """Decode a picture to grayscale, uint8 ``[height, width]``, or return why it is skipped."""
     if heif_format(content) is not None:
         return _decode_in_worker(content)
-    pixels = _allowed_pixels(content)
-    if isinstance(pixels, SkipReason):
-        return pixels
-    is_fast = len(content) <= _DIRECT_BYTES and pixels <= _DIRECT_PIXELS
+    pixel_count = _decoded_pixel_count(content)
+    if isinstance(pixel_count, SkipReason):
+        return pixel_count
+    is_fast = len(content) <= _DIRECT_BYTES and pixel_count <= _DIRECT_PIXELS
     if not is_fast or not _has_direct_format(content):
         return _decode_in_worker(content)
     try:
         picture = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error:
         picture = None
-    return _damaged(content) if picture is None else np.asarray(picture, dtype=np.uint8)
+    return _damage_reason(content) if picture is None else np.asarray(picture, dtype=np.uint8)
 
 
 def _has_direct_format(content: bytes) -> bool:
@@ -75,19 +76,22 @@ def _has_direct_format(content: bytes) -> bool:
     return kind in _DIRECT_FORMATS
 
 
-def _allowed_pixels(content: bytes) -> int | SkipReason:
-    """Return the number of pixels times JPEG scans, or why the file must not be decoded."""
+def _decoded_pixel_count(content: bytes) -> int | SkipReason:
+    """Return the number of pixels in all scans, or why the file must not be decoded.
+
+    Only a JPEG may have several scans; each of them may contain all pixels.
+    """
     if not content:
         return _EMPTY
     # Check the header first, because OpenCV allocates the memory that the header states before it
     # reads the rest.
-    pixels = _stated_pixels(content)
-    if pixels is None:
-        return _damaged(content)
-    if pixels > _MAX_PIXELS:
+    pixel_count = _stated_pixel_count(content)
+    if pixel_count is None:
+        return _damage_reason(content)
+    if pixel_count > _MAX_PIXELS:
         return _TOO_LARGE
-    scans = count_scans(content)
-    return _TOO_MANY_SCANS if scans > MAX_JPEG_SCANS else pixels * max(scans, 1)
+    scan_count = count_scans(content)
+    return _TOO_MANY_SCANS if scan_count > MAX_JPEG_SCANS else pixel_count * max(scan_count, 1)
 
 
 def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
@@ -98,19 +102,19 @@ def _decode_in_worker(content: bytes) -> NDArray[np.uint8] | SkipReason:
         # The message begins with "it ". Only the message about a missing package is used, because
         # all other messages give advice for a single photo.
         needs_package = "pip install" in str(error)
-        return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damaged(content)
+        return SkipReason(str(error)[3:].rstrip(".")) if needs_package else _damage_reason(content)
     except ChildError as error:
         if error.cause == "time":
             return SkipReason(f"takes more than {MAX_DECODE_SECONDS:.0f} s to decode")
-        return _damaged(content)
+        return _damage_reason(content)
     return _TOO_LARGE if picture.size > _MAX_PIXELS else picture
 
 
-def _damaged(content: bytes) -> SkipReason:
+def _damage_reason(content: bytes) -> SkipReason:
     """Return the reason for skipping a file that cannot be decoded."""
     kind = picture_format(content)
     return (
-        reason_of(content[:HEADER_BYTES])
+        reason_for_skipping(content[:HEADER_BYTES])
         if kind is None
         else SkipReason(f"is a damaged {kind} picture")
     )
@@ -125,7 +129,7 @@ def to_face(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(face, dtype=np.uint8)
 
 
-def _stated_pixels(content: bytes) -> int | None:
+def _stated_pixel_count(content: bytes) -> int | None:
     """Return the number of pixels that the header of a picture states.
 
     The result is None if the file is not a picture, or is visibly damaged.
@@ -135,11 +139,11 @@ def _stated_pixels(content: bytes) -> int | None:
             return None
         return int.from_bytes(content[16:20], "big") * int.from_bytes(content[20:24], "big")
     if content.startswith(b"\xff\xd8"):
-        return _stated_jpeg_pixels(content)
+        return _jpeg_pixel_count(content)
     tags = _tiff_tags(content)
     if tags is not None and tags.get(_TIFF_WIDTH) and tags.get(_TIFF_HEIGHT):
         return tags[_TIFF_WIDTH] * tags[_TIFF_HEIGHT]
-    return _stated_pixels_by_pillow(content)
+    return _pixel_count_by_pillow(content)
 
 
 def _has_oversized_chunk(content: bytes) -> bool:
@@ -156,7 +160,7 @@ def _has_oversized_chunk(content: bytes) -> bool:
     return False
 
 
-def _stated_jpeg_pixels(content: bytes) -> int | None:
+def _jpeg_pixel_count(content: bytes) -> int | None:
     """Return the number of pixels that the frame header of a JPEG states; None without a header.
 
     This function is faster than a library.
@@ -208,7 +212,7 @@ def _tiff_tags(content: bytes) -> dict[int, int] | None:
     return tags
 
 
-def _stated_pixels_by_pillow(content: bytes) -> int | None:
+def _pixel_count_by_pillow(content: bytes) -> int | None:
     """Return the number of pixels that a header states; None if Pillow cannot read it.
 
     If Pillow rejects the picture as too large, the result is ``_MAX_PIXELS + 1``.

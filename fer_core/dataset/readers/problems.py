@@ -52,7 +52,9 @@ class ProblemLog:
 
     def add_folder(self, name: str, reason: str, count: int) -> None:
         """Add a folder that is left out as a whole, with the number of its pictures."""
-        self._left_out.append(Problem(f"folder {shortened(as_text(name), 100)!r}", reason, count))
+        self._left_out.append(
+            Problem(f"folder {shortened(printable_text(name), 100)!r}", reason, count)
+        )
 
     def add(self, name: str, skip: SkipReason, class_name: str | None = None) -> None:
         """Add a skipped file or row.
@@ -60,12 +62,13 @@ class ProblemLog:
         Args:
             name: The path of the file, or the table and the number of the row.
             skip: Why the file or row is skipped.
-            class_name: The class of a file that ``skipped_files`` counts too; an empty text if the
-                class is unknown. None for rows, and for files that it does not count.
+            class_name: The class of a file that ``skipped_files`` counts; an empty string if the
+                class is unknown. None for rows, and for files that ``skipped_files`` does not
+                count.
         """
         kind = skip.kind or skip.reason
         if class_name is not None:
-            group = as_text(class_name), _suffix(name), kind
+            group = printable_text(class_name), _suffix(name), kind
             if group not in self._groups and len(self._groups) >= _MAX_GROUPS:
                 group = "", "", _OTHER_KIND
             self._groups[group] += 1
@@ -73,7 +76,7 @@ class ProblemLog:
             kind = _OTHER_KIND
         count = self._counts[kind] = self._counts.get(kind, 0) + 1
         if count <= MAX_LISTED:
-            self._listed.append(Problem(shortened(as_text(name), _MAX_NAME), skip.reason))
+            self._listed.append(Problem(shortened(printable_text(name), _MAX_NAME), skip.reason))
 
     @property
     def first(self) -> Problem | None:
@@ -112,10 +115,10 @@ class ProblemLog:
 def _suffix(name: str) -> str:
     # In a picture with several faces, the number of the face follows the suffix: "a.jpg#2".
     suffix = PurePosixPath(name.rpartition("#")[0] or name).suffix.lower()
-    return shortened(as_text(suffix), _MAX_SUFFIX)
+    return shortened(printable_text(suffix), _MAX_SUFFIX)
 
 
-def as_text(name: str) -> str:
+def printable_text(name: str) -> str:
     """Return a name with line breaks and undecodable bytes escaped, as one line of text."""
     if name.isprintable():
         return name
@@ -132,7 +135,7 @@ def shortened(text: str, length: int = 40) -> str:
 
 def error_text(error: Exception) -> str:
     """Return an error message, shortened because some libraries include parts of the file."""
-    return shortened(as_text(system_reason(error)), 150)
+    return shortened(printable_text(system_reason(error)), 150)
 
 
 def reading_failed(error: Exception) -> SkipReason:

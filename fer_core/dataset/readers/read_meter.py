@@ -1,4 +1,4 @@
-"""Count the bytes that a reader reads, to report progress and to enforce the limit."""
+"""Count the bytes that a reader reads, to report progress and to limit their number."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from typing import BinaryIO
 from fer_core.dataset.readers.archive_names import (
     PARQUET_SUFFIXES,
     archive_stem,
-    unsupported_archive,
+    unsupported_archive_kind,
 )
-from fer_core.dataset.readers.compressed import compression, decompressed
+from fer_core.dataset.readers.compressed import compression, decompress_to_temporary_file
 from fer_core.dataset.readers.csv_tables import TABLE_SUFFIXES, find_tables
 from fer_core.dataset.readers.layouts.path_tables import path_tables, paths_in
 from fer_core.dataset.readers.nested_source import NestedSource
@@ -31,9 +31,9 @@ from fer_core.progress import ProgressReport
 
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.lzma")
 _SHORT_TAR_SUFFIXES = (".tgz", ".tbz2", ".tbz", ".txz")
-#: Files with tables or arrays that are not text: descriptions for messages, by suffix. The suffix
+#: Files of tables and arrays that cannot be read: descriptions for messages, by suffix. The suffix
 #: is checked before the content, because some of these files, such as .xlsx, are also zip archives.
-_OTHER_TABLES = {
+_UNSUPPORTED_TABLES = {
     **dict.fromkeys((".xlsx", ".xlsm", ".xls"), "an Excel workbook"),
     ".ods": "a spreadsheet",
     **dict.fromkeys((".feather", ".arrow"), "an Arrow file"),
@@ -43,9 +43,9 @@ _OTHER_TABLES = {
     ".mat": "a MATLAB file",
     **dict.fromkeys((".pkl", ".pickle"), "a pickle file"),
 }
-#: Minimum number of pictures outside of archives that count as a dataset; the archives next to such
-#: a dataset are not opened. Fewer pictures are probably previews or logos, unless at least two of
-#: them are in folders, which may be classes.
+#: Pictures outside of archives count as a dataset if there are at least ``_MIN_PICTURES``, or at
+#: least ``_MIN_PICTURES_IN_FOLDERS`` in folders, which may be classes. Fewer pictures are probably
+#: previews or logos. The archives next to a dataset are not opened.
 _MIN_PICTURES = 10
 _MIN_PICTURES_IN_FOLDERS = 2
 
@@ -129,13 +129,14 @@ def _open_file(
 ) -> Source:
     """Return the source for an open file; the source closes the file."""
     table_kind = next(
-        (kind for suffix, kind in _OTHER_TABLES.items() if name.lower().endswith(suffix)), None
+        (kind for suffix, kind in _UNSUPPORTED_TABLES.items() if name.lower().endswith(suffix)),
+        None,
     )
     if table_kind is not None:
         raise InputError(f"{name} is {table_kind}, which cannot be read; save it as CSV.")
     beginning = file.read(16)
     file.seek(0)
-    archive_kind = unsupported_archive(name, beginning)
+    archive_kind = unsupported_archive_kind(name, beginning)
     if archive_kind is not None:
         raise InputError(
             f"{name} is a {archive_kind}, which cannot be read; unpack it, or pack it again as zip "
@@ -164,7 +165,7 @@ def _decompressed_source(
     file: BinaryIO, name: str, report: ProgressReport | None, limit: int | None
 ) -> Source:
     """Return the source for a compressed file: a tar archive or a single file."""
-    unpacked = decompressed(file, name, report, limit=limit)
+    unpacked = decompress_to_temporary_file(file, name, report, limit=limit)
     file.close()
     if is_tar(unpacked) or _is_named_tar(name):
         return TarSource(unpacked, name)

@@ -49,6 +49,8 @@ class Source(Protocol):
     def names(self, problems: ProblemLog) -> list[str]:
         """Return the sorted paths of all files except hidden files, with ``/`` between folders.
 
+        Call this method first: an archive needs this list for ``read_all`` and ``open``.
+
         Args:
             problems: Collects empty folders, and files that must not or cannot be read.
 

@@ -70,8 +70,8 @@ _QUOTED = re.compile(rb' *"((?:[^"]|"")*)"')
 #: Replaces brackets and separators by spaces.
 _TO_SPACES = bytes.maketrans(b"[](),;|", b"       ")
 
-#: Maximum length of a field that the csv module reads. This limit can be changed only for the whole
-#: process.
+#: Maximum length of a field that the csv module reads. Longer lines are split without this module,
+#: because its limit can be changed only for the whole process.
 _MAX_CSV_FIELD = 131_072
 
 
@@ -95,7 +95,7 @@ class TableColumns:
 
     Attributes:
         delimiter: Separates the columns.
-        names: The names of the columns, in lower case; empty texts if there is no header.
+        names: The names of the columns, in lower case; empty strings if there is no header.
         pixels: Positions of the columns of pixel values: one column with all values, or one column
             per value. Empty if the table has no such column.
         path: Position of the column with the path of the picture; None without one.
@@ -255,17 +255,17 @@ def _single_column(
     names: Sequence[str],
     groups: Sequence[Sequence[str]],
     table: str,
-    title: str,
+    content: str,
 ) -> int | None:
     """Return the position of the column with one of the given names; None if there is none.
 
     Args:
-        keys: The name of each column in the form in which names are compared. Empty texts are
+        keys: The name of each column in the form in which names are compared. Empty strings are
             ignored.
         names: The name of each column in messages.
         groups: The names to look for, in groups. Only the first group that occurs counts.
         table: The name of the table in messages.
-        title: What the column contains, for messages.
+        content: What the column contains, for messages.
 
     Raises:
         InputError: Several columns have a name of the first group that occurs.
@@ -277,7 +277,7 @@ def _single_column(
         if found:
             listed = " and ".join(repr(names[position]) for position in found[:4])
             raise InputError(
-                f"{table} has several columns that may be the {title} ({listed}); remove all but "
+                f"{table} has several columns that may be the {content} ({listed}); remove all but "
                 "one of them, or rename the others."
             )
     return None
@@ -332,14 +332,16 @@ def _path_column(keys: Sequence[str], rows: Sequence[list[bytes]]) -> int | None
 def _columns_by_values(
     delimiter: bytes, rows: Sequence[list[bytes]], table: str
 ) -> TableColumns | None:
-    """Find the columns by the values of the first rows, for a table without usual names."""
-    count = len(rows[0])
-    if count < 2 or any(len(row) != count for row in rows):
+    """Find the columns by the values of the first rows, for a table without known column names."""
+    column_count = len(rows[0])
+    if column_count < 2 or any(len(row) != column_count for row in rows):
         return None
-    positions = range(count)
-    if count > MIN_PIXELS and all(_is_number(value) for value in rows[0][1:-1]):
+    positions = range(column_count)
+    if column_count > MIN_PIXELS and all(_is_number(value) for value in rows[0][1:-1]):
         return _columns_of_numbers(delimiter, rows, table)
-    pixels = tuple(position for position in positions if _contains_pixels(rows, position, count))
+    pixels = tuple(
+        position for position in positions if _contains_pixels(rows, position, column_count)
+    )
     paths = [position for position in positions if _contains_paths(rows, position)]
     if len(pixels) + len(paths) != 1:
         return None
@@ -347,7 +349,7 @@ def _columns_by_values(
     # A first line with neither pixels nor a path is a header with unknown names.
     first = rows[:1]
     has_header = not any(
-        _contains_pixels(first, position, count) or _contains_paths(first, position)
+        _contains_pixels(first, position, column_count) or _contains_paths(first, position)
         for position in used
     )
     data = rows[1:] if has_header else rows
@@ -361,13 +363,13 @@ def _columns_by_values(
     if label is None or len(splits) > 1:
         missing = "no usual names of columns" if has_header else "no header"
         raise InputError(
-            f"{table} has {missing}, and it is not clear which of its {count} columns is the "
-            "emotion; name the columns in the first line, such as emotion,pixels,Usage."
+            f"{table} has {missing}, and it is not clear which of its {column_count} columns is "
+            "the emotion; name the columns in the first line, such as emotion,pixels,Usage."
         )
     names = tuple(field_text(field).lower() for field in rows[0])
     return TableColumns(
         delimiter,
-        names if has_header else ("",) * count,
+        names if has_header else ("",) * column_count,
         pixels,
         paths[0] if paths else None,
         label,
@@ -377,7 +379,12 @@ def _columns_by_values(
 
 
 def _label_by_values(rows: Sequence[list[bytes]], others: Sequence[int]) -> int | None:
-    """Return which position in ``others`` is the column of the class; None if it is not clear."""
+    """Return the position of the column of the class; None if it is not clear.
+
+    Args:
+        rows: The fields of the first rows, without a header.
+        others: The positions of the columns that contain neither pixels, paths nor splits.
+    """
     emotions = [position for position in others if _contains_emotions(rows, position)]
     # A column of row numbers is the class only if there is no other column.
     not_row_numbers = [position for position in others if not _contains_row_numbers(rows, position)]
@@ -396,11 +403,13 @@ def _columns_of_numbers(
     Raises:
         InputError: It is not clear which of the two columns contains the class.
     """
-    count = len(rows[0])
-    if math.isqrt(count - 1) ** 2 != count - 1:
+    column_count = len(rows[0])
+    if math.isqrt(column_count - 1) ** 2 != column_count - 1:
         return None
     possible = [
-        position for position in (0, count - 1) if all(_may_be_label(row[position]) for row in rows)
+        position
+        for position in (0, column_count - 1)
+        if all(_may_be_label(row[position]) for row in rows)
     ]
     emotions = [position for position in possible if _contains_emotions(rows, position)]
     if len(emotions or possible) != 1:
@@ -409,15 +418,15 @@ def _columns_of_numbers(
             "first line with the names of the columns, such as emotion,pixel0,pixel1,…"
         )
     (label,) = emotions or possible
-    pixels = tuple(position for position in range(count) if position != label)
-    return TableColumns(delimiter, ("",) * count, pixels, label=label, has_header=False)
+    pixels = tuple(position for position in range(column_count) if position != label)
+    return TableColumns(delimiter, ("",) * column_count, pixels, label=label, has_header=False)
 
 
 def _values(rows: Sequence[list[bytes]], position: int) -> list[bytes]:
     return [row[position] for row in rows if position < len(row)]
 
 
-def _contains_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> bool:
+def _contains_pixels(rows: Sequence[list[bytes]], position: int, column_count: int) -> bool:
     """Return True if a column contains all pixels of a picture.
 
     If the delimiter of the columns also separates the pixels, and the pixels are not in quotes,
@@ -426,10 +435,10 @@ def _contains_pixels(rows: Sequence[list[bytes]], position: int, count: int) -> 
     Args:
         rows: The fields of the first rows.
         position: The position of the column.
-        count: The number of columns.
+        column_count: The number of columns.
     """
     for row in rows:
-        surplus = max(len(row) - count, 0)
+        surplus = max(len(row) - column_count, 0)
         words = pixel_words(b" ".join(row[position : position + surplus + 1]))
         if len(words) >= MIN_PIXELS and all(_is_number(word) for word in words[:MIN_PIXELS]):
             return True

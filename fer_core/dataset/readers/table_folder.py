@@ -54,7 +54,7 @@ class TableFolderSource(FolderSource):
 
     @staticmethod
     def _is_file_inside(root: Path, path: str) -> bool:
-        """Return True if a path leads to a file in the folder, and no link leads out of it."""
+        """Return True if a path, after following links, leads to a file in the folder."""
         if path.startswith(("/", "../")) or path in ("", ".", "..") or ":" in path or "\0" in path:
             return False
         try:

@@ -15,7 +15,7 @@ from fer_core.dataset.face_set import FACE_SIZE
 from fer_core.dataset.persons import Person
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.pictures import to_face
-from fer_core.dataset.readers.problems import SkipReason, as_text, shortened
+from fer_core.dataset.readers.problems import SkipReason, printable_text, shortened
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.dataset.readers.table_columns import (
     MIN_PIXELS,
@@ -97,9 +97,11 @@ class RowParser:
                 return unknown_usage(usage)
             split, is_official = named_split
         pixels = self._columns.pixels
-        is_single = len(pixels) == 1
+        has_single_column = len(pixels) == 1
         picture = parse_pixels(
-            fields[pixels[0]] if is_single else b" ".join(fields[position] for position in pixels),
+            fields[pixels[0]]
+            if has_single_column
+            else b" ".join(fields[position] for position in pixels),
             self._side,
         )
         if isinstance(picture, SkipReason):
@@ -133,8 +135,8 @@ def _fields(line: bytes, columns: TableColumns) -> list[bytes] | SkipReason:
     count = len(columns.names)
     surplus = len(fields) - count
     if surplus > 0 and len(columns.pixels) == 1:
-        # The delimiter may also separate the pixels, if they are not in quotes. Their fields are
-        # joined to one field.
+        # If the pixels are not in quotes, the delimiter may also separate the pixels. In this case,
+        # the fields of all pixels are joined to one field.
         start = columns.pixels[0]
         pixels = fields[start : start + surplus + 1]
         if len(pixels) >= MIN_PIXELS and math.isqrt(len(pixels)) ** 2 == len(pixels):
@@ -165,7 +167,7 @@ def class_from(field: bytes) -> tuple[str, bool] | None:
         text = field.decode("utf-8")
     except UnicodeDecodeError:
         text = field.decode("latin-1")
-    text = shortened(as_text(text.strip().strip("\"'").strip()), _MAX_CLASS_TEXT)
+    text = shortened(printable_text(text.strip().strip("\"'").strip()), _MAX_CLASS_TEXT)
     number = re.fullmatch(r"([+-]?\d{1,9})(?:\.0*)?", text, re.ASCII)
     if number:
         return str(int(number[1])), True
@@ -183,19 +185,19 @@ def parse_pixels(field: bytes, side: int | None = None) -> NDArray[np.uint8] | S
     Returns:
         uint8 ``[side, side]``, or why the row is skipped.
     """
-    texts = field.split()
+    words = field.split()
     try:
-        values = bytes(map(_PIXEL_VALUES.__getitem__, texts))
+        values = bytes(map(_PIXEL_VALUES.__getitem__, words))
     except KeyError:
         return _unusual_pixels(pixel_words(field), side)
     return _to_image(values, side)
 
 
-def _unusual_pixels(texts: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
+def _unusual_pixels(words: list[bytes], side: int | None) -> NDArray[np.uint8] | SkipReason:
     """Parse pixel values in another notation, such as ``070`` or ``70.0``."""
     values = []
-    for quoted in texts:
-        text = quoted.strip(b"\"'")
+    for word in words:
+        text = word.strip(b"\"'")
         number = _PIXEL_NUMBER.fullmatch(text)
         value = float(text) if number else -1.0
         if not 0 <= value <= 255:
@@ -227,4 +229,4 @@ def _to_image(values: bytes, side: int | None) -> NDArray[np.uint8] | SkipReason
 
 def _text(field: bytes) -> str:
     """Return a field as text for comparisons and messages, shortened."""
-    return shortened(as_text(field.decode("latin-1").strip()))
+    return shortened(printable_text(field.decode("latin-1").strip()))

@@ -56,7 +56,7 @@ def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
 
     A split that the user chose replaces the split in the name. If a table has neither, its role is
     None, so that the user has to decide. The result is empty if no table has a split. It is also
-    empty if a table has a column of splits, because then only one table with such a column is read.
+    empty if a table has a column of splits, because only one such table is read.
     """
     labeled = [table for table in tables if table.columns.label is not None]
     has_column = any(table.columns.split is not None for table in labeled)

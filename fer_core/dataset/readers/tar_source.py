@@ -9,7 +9,12 @@ from contextlib import contextmanager
 from typing import IO, BinaryIO
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, ArchiveTotals, inside_path
+from fer_core.dataset.readers.archive_names import (
+    OUTSIDE,
+    REPEATED,
+    ArchiveTotals,
+    normalized_member_path,
+)
 from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text, reading_failed
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
@@ -75,7 +80,7 @@ class TarSource:
                 count += 1
                 total += member.size
                 self._check_limits(count, total)
-                name = inside_path(member.name)
+                name = normalized_member_path(member.name)
                 skip = self._skip_reason(member, name)
                 if skip is not None:
                     problems.add(member.name, skip)
@@ -108,8 +113,8 @@ class TarSource:
 
         Args:
             member: The member.
-            name: The result of ``inside_path`` for the member's name. It is None also for the root
-                folder of the archive (``./``), which is ignored without a message.
+            name: The result of ``normalized_member_path`` for the member's name. It is None also
+                for the root folder of the archive (``./``), which is ignored without a message.
         """
         if member.issym() or member.islnk():
             return sources.LINK

@@ -54,7 +54,7 @@ def text_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
 
 
 def table_lines(file: Readable) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the rows of a table, each with the number of its first line.
+    """Yield the rows of a text table, each with the number of its first line.
 
     The lines of a quoted array that NumPy printed over several lines are joined to one row. A quote
     that does not begin such an array affects only its own row, even if it is not closed.
@@ -94,8 +94,8 @@ def _pieces(file: Readable) -> Iterator[bytes]:
             yield piece
             piece = file.read(_PIECE_BYTES)
         return
-    # An invalid character is replaced by a character that no number contains, so that its row is
-    # skipped.
+    # An invalid character is replaced by a character that no number contains, so that the row with
+    # this character is skipped.
     decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
     while piece:
         yield decoder.decode(piece).removeprefix("\ufeff").encode()

@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fer_core.dataset.readers import sources
-from fer_core.dataset.readers.archive_names import OUTSIDE, REPEATED, ArchiveTotals, inside_path
+from fer_core.dataset.readers.archive_names import (
+    OUTSIDE,
+    REPEATED,
+    ArchiveTotals,
+    normalized_member_path,
+)
 from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
@@ -80,7 +85,7 @@ class ZipSource:
         self._members = {}
         folders: set[str] = set()
         for entry in entries:
-            name = inside_path(entry.filename)
+            name = normalized_member_path(entry.filename)
             skip = self._skip_reason(entry, name)
             if skip is not None or name is None:
                 problems.add(entry.filename, skip or OUTSIDE)
@@ -96,7 +101,7 @@ class ZipSource:
 
         Args:
             entry: The entry of the member in the directory of the archive.
-            name: The result of ``inside_path``.
+            name: The result of ``normalized_member_path``.
         """
         # The upper 16 bits are the mode in Unix; archives from Windows have 0.
         kind = stat.S_IFMT(entry.external_attr >> 16)

@@ -69,7 +69,7 @@ def _is_table(source: Source, name: str) -> bool:
     try:
         with source.open(name) as stream:
             header = stream.file.read(_HEADER_BYTES)
-    except Exception:  # a damaged archive raises many types of errors; a damaged table is not read
+    except Exception:  # a damaged archive raises many types of errors
         return False
     columns = _columns(next(iter(header.decode("latin-1").splitlines()), ""))
     return _PATH_COLUMN in columns and _CLASS_COLUMN in columns
@@ -82,6 +82,8 @@ def _columns(header: str) -> list[str]:
 
 
 def _read_tables(files: SourceFiles, tables: Sequence[str], problems: ProblemLog) -> Layout:
+    # A path in a table is relative to a folder that can be anywhere in the source. Therefore only
+    # the ends of the paths are compared.
     picture_by_end = {_last_two_parts(name): name for name in files.pictures}
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
     for name in tables:
@@ -128,7 +130,7 @@ def _box(values: Sequence[str]) -> Box | None:
     """Return the box of a face; None if the values are not those of a box.
 
     Args:
-        values: Left, top, width and height as texts; a text is empty if its column is missing.
+        values: Left, top, width and height as strings; empty if the column is missing.
     """
     try:
         left, top, width, height = (float(value) for value in values)

@@ -30,9 +30,10 @@ _NO_FRAME_NAME = SkipReason("is not named as a frame of CK+, such as S005_001_00
 def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     """Read CK+'s sequences and the files ``…_emotion.txt`` with their emotions.
 
-    A sequence begins with a neutral face and ends with the peak of an emotion. The frames up to the
-    peak get the emotion (``PEAK_FRAMES``), an earlier frame 1 is neutral, and all other frames are
-    not read. Sequences without a file of their emotion are not read.
+    A sequence begins with a neutral face and ends with the peak of an emotion. The peak frame and
+    the frames directly before it get the emotion; their number is ``PEAK_FRAMES``. If frame 1 is
+    not one of them, it is neutral. All other frames are not read. Sequences without a file of their
+    emotion are not read.
 
     Args:
         files: The files of the source.
@@ -131,7 +132,7 @@ def _emotion(content: bytes) -> str | None:
 
 
 def _emotions_of_frames(frames: Mapping[int, object], emotion: str, peak: int) -> dict[int, str]:
-    """Return the emotions of the frames that are read: those at the peak and an earlier frame 1."""
+    """Return the emotion of each frame that is read: the frames at the peak, and frame 1."""
     emotions = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
     first = min(frames)
     # A sequence that does not begin with frame 1 was shortened, and may begin with an expression.

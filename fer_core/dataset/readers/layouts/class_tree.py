@@ -89,13 +89,13 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
         paths: The folders that contain pictures.
         roles: The roles that the user gave to folders.
     """
-    shared = _shared_folders(paths)
+    shared_count = _shared_folder_count(paths)
     positions: dict[Folders, int | None] = {
         path: position for path in paths if (position := _named_position(path, roles)) is not None
     }
     if not positions:
         positions |= _positions_below_splits(paths, roles)
-    if not positions and (level := _repeated_level(paths, shared)) is not None:
+    if not positions and (level := _repeated_level(paths, shared_count)) is not None:
         positions |= {path: level for path in paths if len(path) > level}
     class_parents = {path[:position] for path, position in positions.items()}
     # No position is None so far.
@@ -108,7 +108,7 @@ def class_positions(paths: Collection[Folders], roles: FolderRoles) -> dict[Fold
         siblings = [level for level in candidates if path[:level] in class_parents]
         same_name = [level for level in candidates if class_key(path[level]) in class_keys]
         below_split = _position_below_split(path, roles)
-        outermost = next((level for level in candidates if level >= shared), None)
+        outermost = next((level for level in candidates if level >= shared_count), None)
         positions[path] = next(
             (
                 level
@@ -148,7 +148,7 @@ def _emotion_and_split(folder: str) -> tuple[str, int] | None:
 
 
 def _drop_single_person(faces: dict[Folders, tuple[AnnotatedFace, ...]]) -> None:
-    """Remove the person if all faces with a person have the same one, such as "images"."""
+    """Remove the person if there is only one: a folder such as "images" is not a person."""
     if len({face.person for (face,) in faces.values() if face.person is not None}) == 1:
         for path, (face,) in faces.items():
             faces[path] = (replace(face, person=None),)
@@ -182,15 +182,15 @@ def _named_position(path: Folders, roles: FolderRoles) -> int | None:
 
 
 def _has_other_role(path: Folders, position: int, roles: FolderRoles) -> bool:
-    """Return True if the user gave a folder another role than class: a split, or left out."""
+    """Return True if the user gave a folder a role other than class: a split, or left out."""
     role_position, role = roles.role_of(path[: position + 1]) or (None, None)
     return role_position == position and role != "class"
 
 
 def _is_split(path: Folders, position: int, roles: FolderRoles) -> bool:
-    """Return True if a folder is a split or left out by its role, or a split by its name.
+    """Return True if a folder is a split, or if the user left the folder out.
 
-    The name counts only if the folder has no role.
+    The name of the folder counts only if the user gave the folder no role.
     """
     role_position, role = roles.role_of(path[: position + 1]) or (None, None)
     if role_position == position:
@@ -223,7 +223,7 @@ def _positions_below_splits(
     return dict(positions)
 
 
-def _shared_folders(paths: Collection[Folders]) -> int:
+def _shared_folder_count(paths: Collection[Folders]) -> int:
     """Return the number of folders that all paths have in common at their start.
 
     If the source has only one class, the folder of this class is not counted. A path that is
@@ -238,7 +238,7 @@ def _shared_folders(paths: Collection[Folders]) -> int:
         level += 1
 
 
-def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
+def _repeated_level(paths: Collection[Folders], shared_count: int) -> int | None:
     """Return the level of the classes if folders with the same names are in several folders.
 
     An example is ``a/cat``, ``a/dog``, ``b/cat``, ``b/dog``, where a and b are splits with unknown
@@ -247,28 +247,28 @@ def _repeated_level(paths: Collection[Folders], shared: int) -> int | None:
 
     Args:
         paths: The folders that contain pictures.
-        shared: The result of ``_shared_folders``.
+        shared_count: The result of ``_shared_folder_count``.
     """
-    level = shared + 1
+    level = shared_count + 1
     while True:
         children: dict[str, set[str]] = defaultdict(set)
         for path in paths:
             if len(path) > level:
-                children[path[shared]].add(path[level])
-        if len(children) < 2 or any(shared < len(path) <= level for path in paths):
+                children[path[shared_count]].add(path[level])
+        if len(children) < 2 or any(shared_count < len(path) <= level for path in paths):
             return None
-        repeated = set.intersection(*children.values())
+        common_names = set.intersection(*children.values())
         all_names = set.union(*children.values())
         if len(all_names) > 1:
             break
-        level += 1  # each contains one folder with the same name: "a/images/cat", "b/images/cat"
-    if len(repeated) < 2 or 2 * len(repeated) < len(all_names):
+        level += 1  # each folder contains only a folder of the same name: "a/images", "b/images"
+    if len(common_names) < 2 or 2 * len(common_names) < len(all_names):
         return None
     if are_persons(all_names) and not _are_class_numbers(all_names):
         return None
     # If the folders above are numbered like emotions, they are the classes.
     has_numbers_above = _are_class_numbers(children.keys())
-    may_be_persons = repeated != all_names and are_persons(all_names)
+    may_be_persons = common_names != all_names and are_persons(all_names)
     return None if has_numbers_above or may_be_persons else level
 
 

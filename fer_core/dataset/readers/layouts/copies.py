@@ -109,7 +109,7 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
         splits: The split of each file; None if neither a list nor a folder names the split.
     """
     if len(set(splits.values()) - {None}) == len(splits):
-        return  # each file is in another split
+        return  # all files are in different splits
     ranked = sorted(
         splits, key=lambda name: (splits[name] is None, name.count("/"), len(name), name)
     )

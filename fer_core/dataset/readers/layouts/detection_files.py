@@ -17,7 +17,7 @@ from fer_core.dataset.readers.layouts.layout import (
 )
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, printable_text, shortened
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
 from fer_core.phrases import counted
@@ -55,7 +55,7 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
         for path, class_name, box in found_faces:
             picture = finder.find(name, path)
             if isinstance(picture, SkipReason):
-                problems.add(f"{name}: {shortened(as_text(path), _MAX_NAME)}", picture)
+                problems.add(f"{name}: {shortened(printable_text(path), _MAX_NAME)}", picture)
             elif box is None:
                 problems.add(picture, _BAD_BOX)
             else:
@@ -64,7 +64,7 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
                 folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
                 faces[picture].append(
                     AnnotatedFace(
-                        shortened(as_text(class_name), _MAX_NAME),
+                        shortened(printable_text(class_name), _MAX_NAME),
                         folders,
                         split=None if named_split is None else named_split[0],
                         box=box,
@@ -104,7 +104,7 @@ def _coco_faces(document: dict[str, Any]) -> Iterator[_FoundFace]:
 
 
 def _id(item: dict[str, Any], key: str) -> int | float | str | None:
-    """Return the ID in an object; None if it is neither a number nor a text."""
+    """Return the ID in an object; None if it is neither a number nor a string."""
     value = item.get(key)
     return value if isinstance(value, int | float | str) else None
 

@@ -147,7 +147,7 @@ def _layout(
 
 
 def _named_emotion(file_name: str) -> str | None:
-    """Return the emotion in a file name; None if the name contains no or several emotions."""
+    """Return the emotion in a file name; None if the name contains none or several."""
     stem = file_name.rpartition(".")[0]
     words = re.findall(r"[^\W\d_]{3,}", stem)
     emotions = {emotion_from_name(word, EMOTIONS8) or emotion_of_folder(word) for word in words}

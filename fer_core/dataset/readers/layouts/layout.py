@@ -55,9 +55,9 @@ class AnnotatedFace:
             that belong to the format (``images``) may be left out. If the user has to choose the
             split of a list, this is the file name of the list instead.
         subfolders: The folders below the folder of the class.
-        split: Index into ``SPLITS`` if the split comes, for example, from a list, a table or the
-            file name. In this case, ``parent_folders`` and ``subfolders`` do not matter for the
-            split. Otherwise None.
+        split: Index into ``SPLITS`` if something other than ``parent_folders`` and ``subfolders``
+            states the split, such as a list, a table or the file name. None if these folders
+            determine the split.
         has_official_split: True if ``split`` comes from an official name of FER2013's test sets.
         person: The person, if the layout names the person; otherwise None.
         box: The position of the face; None if the whole picture is the face.
@@ -99,22 +99,24 @@ class Layout:
         has_class_folders: True if the classes are the names of folders. False if lists, tables,
             codes or annotations name the classes.
         may_be_classes: True if folders that name no split may be classes.
-        left_out: The names of the classes that are left out. The user does not have to decide about
-            folders that contain only these classes.
-        tables: The path of the table that names the class of a picture, by the path of the picture.
+        left_out_classes: The names of the classes that are left out. The user does not have to
+            decide about folders that contain only these classes.
+        table_by_picture: The path of the table that names the class of a picture, by the path of
+            the picture.
         notes: Sentences about how the source is read.
         undecided_classes: Folders of pictures next to folders of splits. The user has to say
             whether they are classes.
         lists_without_split: Lists whose names state no split, so that the user has to choose it.
-            Each list is represented by the parent folders of its faces.
+            Each list is represented by ``parent_folders`` of its faces, which contains only the
+            file name of the list.
     """
 
     faces: dict[str, tuple[AnnotatedFace, ...]]
     asks_user_about_all_folders: bool = True
     has_class_folders: bool = False
     may_be_classes: bool = False
-    left_out: set[str] = field(default_factory=set)
-    tables: dict[str, str] = field(default_factory=dict)
+    left_out_classes: set[str] = field(default_factory=set)
+    table_by_picture: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     undecided_classes: set[Folders] = field(default_factory=set)
     lists_without_split: set[Folders] = field(default_factory=set)

@@ -18,13 +18,13 @@ from fer_core.dataset.readers.layouts.layout import (
 )
 from fer_core.dataset.readers.layouts.list_splits import (
     LIST_SUFFIXES,
-    ask_about_lists_without_split,
+    mark_lists_without_split,
 )
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
 from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
 from fer_core.dataset.readers.picture_names import has_picture_suffix
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, shortened
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, printable_text, shortened
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
 
@@ -76,19 +76,19 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         if picture not in faces and not finder.has_other_versions(picture):
             problems.add(picture, _NO_LINE, class_name="")
     used_lists = sorted(set(list_by_picture.values()))
-    notes = [f"The classes were read from {', '.join(map(as_text, used_lists[:5]))}."]
+    notes = [f"The classes were read from {', '.join(map(printable_text, used_lists[:5]))}."]
     box_count = sum(face.box is not None for group in faces.values() for face in group)
     if box_count:
         notes.append(f"Faces that were cut out by the boxes in the lists: {box_count:,}.")
-    if finder.chosen_folder is not None:
-        folder = "/".join(finder.chosen_folder)
+    if finder.preferred_folder is not None:
+        folder = "/".join(finder.preferred_folder)
         notes.append(f"The pictures in {folder} were read; their other versions were not.")
     layout = Layout(
         {picture: tuple(group) for picture, group in faces.items()},
         asks_user_about_all_folders=False,
         notes=notes,
     )
-    ask_about_lists_without_split(layout, list_by_picture)
+    mark_lists_without_split(layout, list_by_picture)
     return layout
 
 
@@ -165,11 +165,11 @@ def _lines(source: Source, name: str) -> list[_Line]:
     text = read_text(source, name)
     if isinstance(text, SkipReason):
         return []
-    parsed = (_parsed(number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+    parsed = (_parse_line(number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
     return [line for line in parsed if line is not None]
 
 
-def _parsed(number: int, line: str) -> _Line | None:
+def _parse_line(number: int, line: str) -> _Line | None:
     """Return the values in a line; None if the line does not state a picture and its class."""
     expw_line = _EXPW_LINE.fullmatch(line)
     if expw_line is not None:
@@ -187,7 +187,7 @@ def _parsed(number: int, line: str) -> _Line | None:
         if not re.fullmatch(r"[^\W\d_]+(?: [^\W\d_]+){1,3}", match["label"]):
             return None
         label = match["label"]
-    return _Line(number, path, shortened(as_text(label), 100), split)
+    return _Line(number, path, shortened(printable_text(label), 100), split)
 
 
 _SEPARATOR = r"(?:\s*[,;\t]\s*|\s+)"

@@ -11,7 +11,7 @@ from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Layout, Sourc
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures, read_text
 from fer_core.dataset.readers.picture_names import has_picture_suffix
-from fer_core.dataset.readers.problems import SkipReason, as_text
+from fer_core.dataset.readers.problems import SkipReason, printable_text
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
 
@@ -46,7 +46,7 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
                 replace(face, split=split) for face in layout.faces[picture]
             )
     if used_lists:
-        names = list(dict.fromkeys(map(as_text, used_lists)))[:5]
+        names = list(dict.fromkeys(map(printable_text, used_lists)))[:5]
         layout.notes.append(f"The splits were read from {', '.join(names)}.")
 
 
@@ -86,7 +86,7 @@ def _has_split(face: AnnotatedFace) -> bool:
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
     """Yield the path, the split and the paths in each text file that is named after a split.
 
-    An empty text replaces a line with other content, so that it counts as an unknown path.
+    An empty string replaces a line with other content, so that it counts as an unknown path.
     """
     for name in files_about_many_pictures(files.names, LIST_SUFFIXES):
         named_split = split_from_name(_stem(name))
@@ -99,7 +99,7 @@ def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def _path_of_line(line: str) -> str:
-    """Return a line if it contains only a path; otherwise an empty text."""
+    """Return a line if it contains only a path; otherwise an empty string."""
     return line if has_picture_suffix(line) or len(line.split()) == 1 else ""
 
 
@@ -126,7 +126,7 @@ def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
 
 
 def _picture_paths(document: Any) -> list[str]:
-    """Return all texts in a JSON document that are paths of pictures."""
+    """Return all strings in a JSON document that are paths of pictures."""
     paths: list[str] = []
     pending = [document]
     while pending:
@@ -140,11 +140,12 @@ def _picture_paths(document: Any) -> list[str]:
     return paths
 
 
-def ask_about_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> None:
-    """Let the user decide about the split of a list such as ``more.csv`` next to ``train.csv``.
+def mark_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> None:
+    """Mark the lists whose split the user has to choose.
 
-    Lists that are not named after a split are training data only if no other list is named after a
-    split. Pictures whose folders or rows state a split keep that split.
+    An example is ``more.csv`` next to ``train.csv``. Lists that are not named after a split are
+    training data only if no other list is named after a split. Pictures whose folders or rows state
+    a split keep that split.
 
     Args:
         layout: The faces of the source, which are changed in place. If a face is in a list whose

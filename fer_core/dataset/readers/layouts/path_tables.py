@@ -15,10 +15,10 @@ from fer_core.dataset.readers.layouts.layout import (
     SourceFiles,
     folders_of,
 )
-from fer_core.dataset.readers.layouts.list_splits import ask_about_lists_without_split
+from fer_core.dataset.readers.layouts.list_splits import mark_lists_without_split
 from fer_core.dataset.readers.layouts.picture_finder import PictureFinder
 from fer_core.dataset.readers.layouts.small_files import files_about_many_pictures
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text, reading_failed
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, printable_text, reading_failed
 from fer_core.dataset.readers.read_meter import ReadMeter
 from fer_core.dataset.readers.sources import Source
 from fer_core.dataset.readers.split_names import split_from_name
@@ -46,8 +46,8 @@ _UNUSED = SkipReason(
 _MIN_CLASS_COLUMNS = 3
 #: The values that mean 1 and 0 in these columns.
 _ONES, _ZEROS = ("1", "1.0", "true"), ("", "0", "0.0", "false")
-#: Maximum number of lines of one row.
-_MAX_JOINED = 50
+#: Maximum number of lines that are joined to one row.
+_MAX_JOINED_LINES = 50
 
 
 def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
@@ -77,7 +77,7 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     for table in unused_tables:
         problems.add(table.name, _NO_KNOWN_PICTURE)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
-    table_of_picture: dict[str, str] = {}
+    table_by_picture: dict[str, str] = {}
     boxes: dict[str, list[Box | None]] = defaultdict(list)
     for table in tables:
         for number, row in _rows(files.source, table, problems):
@@ -91,17 +91,19 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             else:
                 boxes[picture].append(row.box)
                 faces[picture] = (*faces.get(picture, ()), row.face_in(picture))
-                table_of_picture[picture] = table.name
+                table_by_picture[picture] = table.name
     for picture in files.pictures:
         if picture not in faces:
             problems.add(picture, _NO_ROW, class_name="")
-    table_names = ", ".join(as_text(table.name) for table in tables[:5])
+    table_names = ", ".join(printable_text(table.name) for table in tables[:5])
     notes = [f"The classes were read from {table_names}."]
     box_count = sum(box is not None for group in boxes.values() for box in group)
     if box_count:
         notes.append(f"Faces that were cut out by the boxes in the tables: {box_count:,}.")
-    layout = Layout(faces, asks_user_about_all_folders=False, tables=table_of_picture, notes=notes)
-    ask_about_lists_without_split(layout, table_of_picture)
+    layout = Layout(
+        faces, asks_user_about_all_folders=False, table_by_picture=table_by_picture, notes=notes
+    )
+    mark_lists_without_split(layout, table_by_picture)
     return layout
 
 
@@ -129,9 +131,9 @@ def add_listed_pictures(
     for picture in without_class if table_layout is not None else ():
         if table_layout is not None and picture in table_layout.faces:
             layout.faces[picture] = table_layout.faces[picture]
-            used_tables.add(table_layout.tables[picture])
+            used_tables.add(table_layout.table_by_picture[picture])
     if used_tables:
-        names = ", ".join(map(as_text, sorted(used_tables)[:5]))
+        names = ", ".join(map(printable_text, sorted(used_tables)[:5]))
         layout.notes.append(f"The classes of the other pictures were read from {names}.")
     for table in tables:
         if table.name not in used_tables:
@@ -151,16 +153,16 @@ def path_tables(
     Raises:
         InputError: It is not clear which column of a table is which.
     """
-    tables = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
-    # Text files without a header are lists or labels, which other layouts read. A folder with many
-    # text or JSON files probably has one for each picture.
-    texts = files_about_many_pictures(names, (".txt",))
-    tables += files_about_many_pictures(names, JSON_SUFFIXES)
+    table_names = [name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
+    # A folder with many text or JSON files probably has one for each picture; these are not tables.
+    table_names += files_about_many_pictures(names, JSON_SUFFIXES)
+    # Text files without a header are lists or labels, which other layouts read.
+    text_names = files_about_many_pictures(names, (".txt",))
     return [
         table
         for table in (
-            *find_tables(source, tables, ProblemLog(), needs_header=needs_header),
-            *find_tables(source, texts, ProblemLog(), needs_header=True),
+            *find_tables(source, table_names, ProblemLog(), needs_header=needs_header),
+            *find_tables(source, text_names, ProblemLog(), needs_header=True),
         )
         if table.columns.path is not None and _has_classes(table.columns)
     ]
@@ -274,11 +276,11 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
         with source.open(table.name) as stream:
             meter = ReadMeter(source.label, table.size, None)
             rows = rows_of_table(table.name, meter.metered(stream.file))
-            lines = (entry for entry in _joined(rows, columns) if entry[1] != b"")
+            lines = (entry for entry in _join_lines(rows, columns) if entry[1] != b"")
             if columns.has_header:
                 next(lines, None)
             for number, line in lines:
-                row = _OVERLONG if line is None else _row(line, table)
+                row = _OVERLONG if line is None else _parse_row(line, table)
                 if isinstance(row, SkipReason):
                     problems.add(f"{table.name}:{number}", row)
                 else:
@@ -289,7 +291,7 @@ def _rows(source: Source, table: FaceTable, problems: ProblemLog) -> Iterator[tu
         problems.add(table.name, reading_failed(error))
 
 
-def _joined(
+def _join_lines(
     lines: Iterator[tuple[int, bytes | None]], columns: TableColumns
 ) -> Iterator[tuple[int, bytes | None]]:
     """Join the lines of a row whose quoted text contains line breaks.
@@ -312,7 +314,7 @@ def _joined(
             continue
         open_lines.append((number, line))
         has_open_quote = sum((content or b"").count(b'"') for _, content in open_lines) % 2
-        if has_open_quote and line is not None and len(open_lines) < _MAX_JOINED:
+        if has_open_quote and line is not None and len(open_lines) < _MAX_JOINED_LINES:
             continue
         joined = b" ".join(content or b"" for _, content in open_lines)
         field_count = len(split_line(joined, columns.delimiter))
@@ -324,7 +326,7 @@ def _joined(
     yield from open_lines
 
 
-def _row(line: bytes, table: FaceTable) -> _Row | SkipReason:
+def _parse_row(line: bytes, table: FaceTable) -> _Row | SkipReason:
     """Parse a row, or return why it is skipped."""
     columns = table.columns
     fields = split_line(line, columns.delimiter)

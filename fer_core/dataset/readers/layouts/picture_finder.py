@@ -31,15 +31,17 @@ class PictureFinder:
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for picture in pictures:
             self._by_stem[_stem(_key(picture.rpartition("/")[2]))].append(picture)
-        folders = Counter(folders_of(picture) for picture in pictures if _is_aligned(picture))
+        aligned_counts = Counter(
+            folders_of(picture) for picture in pictures if _is_aligned(picture)
+        )
         has_versions = any(len(group) > 1 for group in self._by_stem.values())
-        #: The folder with most of the aligned pictures, if the source also contains other versions
-        #: of pictures; otherwise None. The pictures in this folder are preferred.
-        self.chosen_folder: Folders | None = None
-        if folders and has_versions:
-            self.chosen_folder = folders.most_common(1)[0][0]
+        #: The folder with the most aligned pictures, if some pictures have several versions;
+        #: otherwise None. The versions in this folder are preferred.
+        self.preferred_folder: Folders | None = None
+        if aligned_counts and has_versions:
+            self.preferred_folder = aligned_counts.most_common(1)[0][0]
 
-    def find(self, list_name: str, text: str) -> str | SkipReason:
+    def find(self, list_name: str, stated_path: str) -> str | SkipReason:
         """Return the picture that a path names, or why no picture is found.
 
         The path is first looked up relative to the list, then relative to the source. If both
@@ -50,10 +52,10 @@ class PictureFinder:
 
         Args:
             list_name: The path of the list or table in the source.
-            text: The path of the picture, as the list states it: with ``/`` or backslashes, with or
-                without a suffix.
+            stated_path: The path of the picture, as the list states it: with ``/`` or backslashes,
+                with or without a suffix.
         """
-        path = text.replace("\\", "/")
+        path = stated_path.replace("\\", "/")
         if "://" in path:
             path = re.split(r"[?#]", path)[0]
         folder = list_name.rpartition("/")[0]
@@ -69,16 +71,16 @@ class PictureFinder:
         # If the list omits suffixes and a name contains a dot, the whole name is the stem.
         group = self._by_stem.get(_stem(name)) or self._by_stem.get(name, [])
         group = [picture for picture in group if not _is_other_split(parents, picture)]
-        chosen = [picture for picture in group if folders_of(picture) == self.chosen_folder]
-        if len(chosen) == 1:
-            return chosen[0]
+        preferred = [picture for picture in group if folders_of(picture) == self.preferred_folder]
+        if len(preferred) == 1:
+            return preferred[0]
         same_name = [picture for picture in group if _key(picture.rpartition("/")[2]) == name]
         return _best_match(parents, same_name or group, folders_of(list_name))
 
     def has_other_versions(self, picture: str) -> bool:
-        """Return True if there is a ``chosen_folder`` and another picture has the same stem."""
+        """Return True if there is a ``preferred_folder`` and another picture has the same stem."""
         stem = _stem(_key(picture.rpartition("/")[2]))
-        return self.chosen_folder is not None and len(self._by_stem[stem]) > 1
+        return self.preferred_folder is not None and len(self._by_stem[stem]) > 1
 
 
 def _best_match(
@@ -101,8 +103,8 @@ def _best_match(
         return group[0]
     ranks = [
         (
-            _common_start(parents[::-1], folders_of(_key(picture))[::-1]),
-            _common_start(list_folder, folders_of(picture)),
+            _common_start_length(parents[::-1], folders_of(_key(picture))[::-1]),
+            _common_start_length(list_folder, folders_of(picture)),
         )
         for picture in group
     ]
@@ -119,7 +121,7 @@ def _is_other_split(parents: Sequence[str], picture: str) -> bool:
     return bool(path_splits and picture_splits) and path_splits.isdisjoint(picture_splits)
 
 
-def _common_start(first: Sequence[str], second: Sequence[str]) -> int:
+def _common_start_length(first: Sequence[str], second: Sequence[str]) -> int:
     """Return the number of parts at the start that two paths have in common."""
     length = 0
     for first_part, second_part in zip(first, second, strict=False):

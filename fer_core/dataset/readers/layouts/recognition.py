@@ -47,12 +47,12 @@ class Arrangement:
     Attributes:
         layout: The faces, without those in repeated folders.
         splits: The splits by folders, and the folders about which the user has to decide.
-        repeated: A sentence for each folder that repeats another folder.
+        repeated_folder_notes: A sentence for each folder that repeats another folder.
     """
 
     layout: Layout
     splits: SourceSplits
-    repeated: list[str]
+    repeated_folder_notes: list[str]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -79,8 +79,9 @@ def arrange(
             which, or the source contains frames of CK+ without the files of their emotions.
     """
     root = files.source.label
-    layout = _layout(files, choice, roles, problems)
-    # A role can be that of the source, of a list without a named split, or of a picture folder.
+    layout = _read_layout(files, choice, roles, problems)
+    # The user can give a role to the source, to a list whose name states no split, and to a folder
+    # that contains pictures.
     missing = roles.missing(
         {(root,), *layout.lists_without_split, *(folders_of(name) for name in files.pictures)}
     )
@@ -89,15 +90,17 @@ def arrange(
             f"{root} contains no folder {missing[0]!r} with pictures, but --split names this "
             "folder; list the folders with 'dataset classes'."
         )
-    layout.left_out = _classes_left_out(layout, choice)
+    layout.left_out_classes = _classes_left_out(layout, choice)
     apply_split_lists(files, layout)
     apply_file_name_splits(layout)
     _prefer_roles(layout, roles)
-    repeated = drop_copies(layout, files.source, problems)
-    return Arrangement(layout, find_split_folders(layout, roles, problems, root), repeated)
+    repeated_folder_notes = drop_copies(layout, files.source, problems)
+    return Arrangement(
+        layout, find_split_folders(layout, roles, problems, root), repeated_folder_notes
+    )
 
 
-def _layout(
+def _read_layout(
     files: SourceFiles,
     choice: ClassChoice,
     roles: FolderRoles,
@@ -143,7 +146,10 @@ def _prefer_roles(layout: Layout, roles: FolderRoles) -> None:
 
 
 def _classes_left_out(layout: Layout, choice: ClassChoice) -> set[str]:
-    """Return the names of the classes that are not mapped to an emotion."""
+    """Return the names of the classes that are not mapped to an emotion, except class numbers.
+
+    What the class numbers mean is determined later.
+    """
     if choice.fixed_classes is None:
         return set()
     names = {face.class_name for faces in layout.faces.values() for face in faces}

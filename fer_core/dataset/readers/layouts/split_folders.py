@@ -51,8 +51,8 @@ class NamedSplit:
     Attributes:
         split: Index into ``SPLITS``; None if no folder names a split.
         is_official: True if the folder is named like an official test set of FER2013.
-        is_chosen: True if the split does not come from the name of a folder, but from the user, a
-            list, a table or the picture's own name.
+        is_explicit: True if the user, a list, a table or the picture's own name states the split.
+            False if the split comes from the name of a folder.
         is_left_out: True if the picture is not read, because the user leaves its folder out or has
             not decided about this folder yet.
         person: The person that a folder above the classes names; None without such a folder.
@@ -60,7 +60,7 @@ class NamedSplit:
 
     split: int | None = None
     is_official: bool = False
-    is_chosen: bool = False
+    is_explicit: bool = False
     is_left_out: bool = False
     person: Person | None = None
 
@@ -86,7 +86,7 @@ class SourceSplits:
     def of(self, face: AnnotatedFace) -> NamedSplit:
         """Return the split of a face."""
         if face.split is not None:
-            return NamedSplit(face.split, face.has_official_split, is_chosen=True)
+            return NamedSplit(face.split, face.has_official_split, is_explicit=True)
         return self.by_folders[face.parent_folders, face.subfolders]
 
     def is_undecided(self, face: AnnotatedFace) -> bool:
@@ -104,10 +104,12 @@ def find_split_folders(
 ) -> SourceSplits:
     """Return the splits of a source by its folders.
 
-    The user has to decide about pictures whose folders above the classes name no split, unless the
-    folder is a numbered person. The question is about the outermost of these folders that does not
-    contain all pictures. If ``layout.asks_user_about_all_folders`` is False, the user only has to
-    decide about such a folder if it is next to a folder that names a split.
+    The user has to decide about pictures whose folders above the classes name no split. The
+    question is about the outermost of these folders that does not contain all pictures. If this
+    folder is a numbered person, the user does not have to decide.
+
+    If ``layout.asks_user_about_all_folders`` is False, the user only has to decide about such a
+    folder if it is next to a folder that names a split.
 
     Args:
         layout: The faces of the source.
@@ -128,7 +130,7 @@ def find_split_folders(
         (face.parent_folders, face.subfolders)
         for faces in layout.faces.values()
         for face in faces
-        if face.split is None and face.class_name not in layout.left_out
+        if face.split is None and face.class_name not in layout.left_out_classes
     }
     finder = _SplitFinder(layout, roles, keys_of_used_classes or counts, root)
     splits_with_folders = {key: finder.split_of(*key) for key in counts}
@@ -221,14 +223,14 @@ class _SplitFinder:
         _, root_role = roles.role_of((root,)) or (None, None)
         self._root_split = NamedSplit()
         if root_role in SPLITS:
-            self._root_split = NamedSplit(SPLITS.index(root_role), is_chosen=True)
+            self._root_split = NamedSplit(SPLITS.index(root_role), is_explicit=True)
         self._asks_about_all_folders = layout.asks_user_about_all_folders
         self._lists_without_split = layout.lists_without_split
         self._roles = roles
         #: The parent folders in ``keys``.
         self._paths = {parent_folders for parent_folders, _ in keys}
         #: Number of folders at the start that all paths have in common.
-        self._common = _common_length(self._paths)
+        self._common_length = _common_length(self._paths)
         split_folders = {
             (path[:level], folder)
             for path in self._paths
@@ -268,10 +270,10 @@ class _SplitFinder:
             named_split = split_from_name(folder)
             if named_split is not None:
                 return NamedSplit(*named_split), None
-        is_next_to_split = parent_folders[: self._common] in self._split_parents
+        is_next_to_split = parent_folders[: self._common_length] in self._split_parents
         asks = self._asks_about_all_folders or is_next_to_split
-        if asks and len(parent_folders) > self._common:
-            return None, parent_folders[: self._common + 1]
+        if asks and len(parent_folders) > self._common_length:
+            return None, parent_folders[: self._common_length + 1]
         return self._root_split, None
 
     def _chosen_split(
@@ -289,10 +291,10 @@ class _SplitFinder:
             return None
         if role == "class":
             return None
-        # Unlike in ``SplitFolder``, None leaves the folder out.
+        # A role of None means that the user left the folder out, unlike in ``SplitFolder``.
         if role is None:
             return NamedSplit(is_left_out=True), path
-        return NamedSplit(SPLITS.index(role), is_chosen=True), path
+        return NamedSplit(SPLITS.index(role), is_explicit=True), path
 
     def _is_doubtful(self, path: Folders, split: int) -> bool:
         """Return True if a folder is named after a split, but may have another meaning."""
@@ -300,7 +302,7 @@ class _SplitFinder:
         if is_evaluation_name(name):
             return self._has_validation
         # A folder around all pictures, such as "my-test-dataset", probably has the dataset's name.
-        is_around_all = len(path) <= self._common
+        is_around_all = len(path) <= self._common_length
         return is_around_all and split != SPLITS.index("train") and not is_plain_split_name(name)
 
     def person_folder_of(self, parent_folders: Folders) -> Folders | None:

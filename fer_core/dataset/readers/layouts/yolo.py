@@ -14,43 +14,45 @@ from fer_core.dataset.readers.layouts.layout import (
     folders_of,
 )
 from fer_core.dataset.readers.layouts.yolo_config import read_yolo_config
-from fer_core.dataset.readers.problems import ProblemLog, SkipReason, as_text
+from fer_core.dataset.readers.problems import ProblemLog, SkipReason, printable_text
 from fer_core.dataset.readers.split_names import split_from_name
 
 #: A box that covers at least this share of a picture counts as the whole picture: the boxes of face
 #: crops often miss a few pixels at the edges.
-WHOLE_PICTURE = 0.9
+WHOLE_PICTURE_SHARE = 0.9
 _MAX_LABEL_BYTES = 2**20
 #: Number of text files next to pictures that are read to check whether such files contain labels.
 _CHECKED_FILES = 5
 
-_NO_LABELS = SkipReason("has no file of labels")
-_NO_BOX = SkipReason("has no box in its file of labels")
+_NO_LABELS = SkipReason("has no label file")
+_NO_BOX = SkipReason("has no box in its label file")
 _BAD_LINE = SkipReason("has a line that is not a class number and a box of values from 0 to 1")
 
 
 def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
-    """Read pictures in ``images/`` with files of boxes in ``labels/``, in YOLO's format.
+    """Read pictures in ``images/`` with label files in ``labels/``, in YOLO's format.
 
-    Both orders of the folders are read: ``images/train/`` and ``train/images/``. The files of
-    labels may also be in the folders of the pictures. Each box is a face. If a box covers nearly
-    the whole picture, the picture is used as a whole. The names of the classes come from ``names``
-    in ``data.yaml``, or from ``classes.txt``; without them the classes are numbers. The splits come
-    from ``train``, ``val`` and ``test`` in ``data.yaml``, or from the folders.
+    Both orders of the folders are read: ``images/train/`` and ``train/images/``. The label files
+    may also be in the folders of the pictures. Each line of a label file is the box of a face. If a
+    box covers nearly the whole picture, the picture is used as a whole.
+
+    The names of the classes come from ``names`` in ``data.yaml``, or from ``classes.txt``. Without
+    these files, the classes are numbers. The splits come from ``train``, ``val`` and ``test`` in
+    ``data.yaml``, or from the folders.
 
     Args:
         files: The files of the source.
         problems: Collects the pictures and lines that cannot be used.
 
     Returns:
-        The layout; None if no picture has a file of labels.
+        The layout; None if no picture has a label file.
     """
     labels = _label_files(files)
     if not labels:
         return None
     config = read_yolo_config(files)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
-    crop_count = whole_count = 0
+    crop_count = whole_picture_count = 0
     uses_config = False
     for picture in files.pictures:
         if picture not in labels:
@@ -72,7 +74,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         for number, line in enumerate(content[:_MAX_LABEL_BYTES].splitlines(), start=1):
             if not line.strip():
                 continue
-            parsed = _parsed(line)
+            parsed = _parse_line(line)
             if parsed is None:
                 problems.add(f"{label_path}:{number}", _BAD_LINE)
                 continue
@@ -80,7 +82,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             name = config.class_names.get(class_number, str(class_number))
             picture_faces.append(AnnotatedFace(name, parent_folders, split=split, box=box))
             crop_count += box is not None
-            whole_count += box is None
+            whole_picture_count += box is None
         if picture_faces:
             faces[picture] = tuple(picture_faces)
         else:
@@ -88,14 +90,14 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     note = (
         "The classes and boxes were read from YOLO's labels. Faces that were cut out: "
         f"{crop_count:,}. Pictures used as a whole, because the box covers at least "
-        f"{100 * WHOLE_PICTURE:.0f} % of them: {whole_count:,}."
+        f"{100 * WHOLE_PICTURE_SHARE:.0f} % of them: {whole_picture_count:,}."
     )
     notes = [note]
     if uses_config:
-        notes.append(f"The splits were read from {as_text(config.file_name)}.")
+        notes.append(f"The splits were read from {printable_text(config.file_name)}.")
     notes += [
-        f"{as_text(config.file_name)} names the folder {as_text(folder)} for several splits, so it "
-        "does not determine the split of its pictures."
+        f"{printable_text(config.file_name)} names the folder {printable_text(folder)} for several "
+        "splits, so it does not determine the split of its pictures."
         for folder in config.ambiguous_folders
     ]
     return Layout(faces, notes=notes)
@@ -108,7 +110,7 @@ def _split_of_folders(folders: Folders) -> int | None:
 
 
 def _label_files(files: SourceFiles) -> dict[str, str]:
-    """Return the paths of the files of labels, by the paths of their pictures.
+    """Return the paths of the label files, by the paths of their pictures.
 
     The files are in ``labels/``, or else next to the pictures.
     """
@@ -126,13 +128,13 @@ def _label_files(files: SourceFiles) -> dict[str, str]:
     for _, content in files.source.read_all(list(next_to_pictures.values())[:_CHECKED_FILES]):
         if isinstance(content, SkipReason):
             return {}
-        if not all(_parsed(line) for line in content.splitlines() if line.strip()):
+        if not all(_parse_line(line) for line in content.splitlines() if line.strip()):
             return {}
     return next_to_pictures
 
 
 def _label_path(picture: str) -> str | None:
-    """Return the path of the file of labels for a picture, by the rule of YOLO's programs."""
+    """Return the path of the label file for a picture, by the rule of YOLO's programs."""
     parts = picture.split("/")
     for position in range(len(parts) - 2, -1, -1):
         if parts[position].lower() == "images":
@@ -142,7 +144,7 @@ def _label_path(picture: str) -> str | None:
     return None
 
 
-def _parsed(line: bytes) -> tuple[int, Box | None] | None:
+def _parse_line(line: bytes) -> tuple[int, Box | None] | None:
     """Return the class number and the box of a line; None if the line is invalid.
 
     The box is None if it counts as the whole picture. Four values after the class number are the
@@ -155,7 +157,7 @@ def _parsed(line: bytes) -> tuple[int, Box | None] | None:
     is_valid = first.is_integer() and 0 <= first <= 99 and len(values) >= 4
     if not is_valid or not all(math.isfinite(value) and -0.01 <= value <= 1.01 for value in values):
         return None
-    # A fifth value after the box is the confidence of a prediction.
+    # After the four values of a box, there may be a fifth value: the confidence of a prediction.
     if len(values) <= 5:
         x, y, width, height = values[:4]
         edges = x - width / 2, y - height / 2, x + width / 2, y + height / 2
@@ -165,5 +167,5 @@ def _parsed(line: bytes) -> tuple[int, Box | None] | None:
     area = (right - left) * (bottom - top)
     if area <= 0:
         return None
-    is_whole = area >= WHOLE_PICTURE
+    is_whole = area >= WHOLE_PICTURE_SHARE
     return int(first), None if is_whole else Box(left, top, right, bottom, is_relative=True)

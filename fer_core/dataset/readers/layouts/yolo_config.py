@@ -119,9 +119,9 @@ def _with_splits(config: YoloConfig, text: str, name: str, files: SourceFiles) -
     )
 
 
-def _listed_pictures(value: str, root: str, config: str, files: SourceFiles) -> list[str]:
+def _listed_pictures(value: str, root: str, config_path: str, files: SourceFiles) -> list[str]:
     """Return the pictures that the list of a split names; arguments as for ``_folder``."""
-    base = posixpath.dirname(config)
+    base = posixpath.dirname(config_path)
     paths = [posixpath.join(base, root, value), posixpath.join(base, value), value]
     normal = [posixpath.normpath(path.replace("\\", "/")) for path in paths]
     name = next((path for path in normal if path in set(files.names)), None)
@@ -136,7 +136,7 @@ def _listed_pictures(value: str, root: str, config: str, files: SourceFiles) -> 
 
 
 def _folder(
-    value: str, root: str, config: str, picture_folders: Collection[Folders]
+    value: str, root: str, config_path: str, picture_folders: Collection[Folders]
 ) -> Folders | None:
     """Return the folder that a path in a configuration names.
 
@@ -148,10 +148,10 @@ def _folder(
     Args:
         value: The path.
         root: The value of ``path`` in the configuration; empty if it has none.
-        config: The path of the configuration in the source.
+        config_path: The path of the configuration in the source.
         picture_folders: The folders of the source with pictures in them or in their subfolders.
     """
-    base = posixpath.dirname(config)
+    base = posixpath.dirname(config_path)
     for path in (posixpath.join(base, root, value), posixpath.join(base, value), value):
         folders = _parts(posixpath.normpath(path.replace("\\", "/")))
         if folders and folders in picture_folders:
@@ -174,8 +174,8 @@ def _parts(path: str) -> Folders:
 def _items_of(text: str, key: str) -> list[str]:
     """Return the items in the value of a key; empty if the key is missing.
 
-    The value is a text (one item), a list in brackets or in lines, or pairs in braces. The file is
-    not parsed as a whole, so that other parts of it may be invalid.
+    The value is a string (one item), a list in brackets or with one item in each line, or pairs in
+    braces. Only this value is parsed, so that other parts of the file may be invalid.
     """
     match = re.search(rf"^{key}\s*:[ \t]*(.*)$", text, re.MULTILINE)
     if match is None:
