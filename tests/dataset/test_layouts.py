@@ -508,6 +508,10 @@ def test_yolos_boxes_become_faces(
     reasons = {p.name.partition(":")[0]: p.reason for p in faces.problems}
     assert reasons[empty] == "has no box in its label file"
     assert reasons[missing] == "has no label file"
+    assert {(files.reason, files.count) for files in faces.skipped_files} == {
+        ("has no box in its label file", 2),
+        ("has no label file", 1),
+    }
     assert "from 0 to 1" in reasons[bad.replace("images", "labels").replace(".png", ".txt")]
     assert "cut out: 3." in faces.notes[0]
     assert "at least 90 % of them: 1." in faces.notes[0]

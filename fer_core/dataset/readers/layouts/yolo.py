@@ -56,7 +56,7 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     uses_config = False
     for picture in files.pictures:
         if picture not in labels:
-            problems.add(picture, _NO_LABELS)
+            problems.add(picture, _NO_LABELS, class_name="")
     contents = files.source.read_all(list(labels.values()))
     for picture, (label_path, content) in zip(labels, contents, strict=True):
         if isinstance(content, SkipReason):
