@@ -421,7 +421,7 @@ def _start() -> None:
     settings = load_settings()
     with _START_ERROR:
         require_editor()
-        start, start_file = selected_start(settings)
+        start, starting_model_file = selected_start(settings)
         setup = RunSetup(
             recipe=draft.recipe,
             data=selected_dataset_name(settings),
@@ -437,7 +437,7 @@ def _start() -> None:
             settings,
             name=st.session_state.get(_NAME) or "",
             note=st.session_state.get(_NOTE) or "",
-            start_file=start_file,
+            starting_model_file=starting_model_file,
         )
         st.session_state[_NAME] = st.session_state[_NOTE] = ""
         open_run(run.path.name)
