@@ -47,7 +47,7 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
     """
     prepare_backend()
     from fer_core.exchange.onnx_export import load_keras_model
-    from fer_core.training.fit import BEST_WEIGHTS, fit, predict_in_batches
+    from fer_core.training.fit import BEST_WEIGHTS_FILE, fit, predict_in_batches
     from fer_core.training.model_setup import StartingWeights, build_float32_model
 
     settings = load_settings()
@@ -83,9 +83,9 @@ def measure(sizes: tuple[int, ...] = tuple(_EPOCHS), seed: int = 0) -> list[Meas
                 run = RunFolder(Path(folder) / "run")
                 run.create(RunSetup(_RECIPE, "fer2013", config))
                 begin, begin_cpu = time.perf_counter(), time.process_time()
-                fit(config, faces, run, start=starting_weights)
+                fit(config, faces, run, starting_weights=starting_weights)
                 seconds, cpu = time.perf_counter() - begin, time.process_time() - begin_cpu
-                arrays = run.load_arrays(BEST_WEIGHTS)
+                arrays = run.load_arrays(BEST_WEIGHTS_FILE)
             model = build_float32_model(config, [arrays[key] for key in sorted(arrays)])
             predicted = predict_in_batches(model, evaluated.images).argmax(axis=1)
             correct = int((predicted == evaluated.labels).sum())

@@ -235,7 +235,7 @@ class LazyFileEntries(list[dict[str, Any]]):
             yield row
 
     def __len__(self) -> int:
-        return self._record.files
+        return self._record.file_count
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def analyze_many_videos(
         emphasis=arguments.emphasis,
     )
     work = VideoWork(analyzer, analysis_settings_for(analyzer))
-    items = list_items(arguments.videos, arguments.files_from, types=VIDEO_TYPES)
+    items = list_items(arguments.videos, arguments.files_from, extensions=VIDEO_TYPES)
     folder = JobFolder(arguments.out)
     result = run_job(
         work,
@@ -108,7 +108,7 @@ class StoredVideos(list[dict[str, Any]]):
         self._work = work
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for part in range(self._record.parts):
+        for part in range(self._record.part_count):
             out = self._folder.part_location(part)
             for video in stored_videos(self._folder.read_part(part), self._work):
                 if video.error is not None:
@@ -126,4 +126,4 @@ class StoredVideos(list[dict[str, Any]]):
                 )
 
     def __len__(self) -> int:
-        return self._record.files
+        return self._record.file_count

@@ -240,7 +240,7 @@ def _run_on_cluster(
             cluster.options,
             address=cluster.address,
             stop=stop,
-            new=new_setup,
+            new_setup=new_setup,
             report=ProgressLines("searching"),
         )
     return _search_result(study_summary(name, settings))

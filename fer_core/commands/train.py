@@ -25,7 +25,7 @@ from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import Settings
 from fer_core.training.estimate import estimate_training
 from fer_core.training.launcher import (
-    check_start,
+    check_starting_model,
     continue_run,
     create_run,
     find_resumable_run,
@@ -139,8 +139,8 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         run = _run_to_resume(arguments)
         continue_run(run, settings)
     else:
-        setup, start_file = _setup(arguments, settings)
-        run = launch(setup, settings, start_file=start_file)
+        setup, starting_model_file = _setup(arguments, settings)
+        run = launch(setup, settings, starting_model_file=starting_model_file)
     is_pending = any(pending.path == run.path for pending in pending_runs(settings))
     state = "queued" if is_pending else "started"
     return CommandResult({"run_dir": str(run.path), "state": state}, f"{state}: {run.path}")
@@ -199,8 +199,8 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
 
 def _new_run(arguments: argparse.Namespace, settings: Settings) -> RunFolder:
     folder = None if arguments.run_dir is None else arguments.run_dir.expanduser().resolve()
-    setup, start_file = _setup(arguments, settings)
-    return create_run(setup, settings, folder, start_file=start_file)
+    setup, starting_model_file = _setup(arguments, settings)
+    return create_run(setup, settings, folder, starting_model_file=starting_model_file)
 
 
 def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup, Path | None]:
@@ -208,10 +208,10 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
 
     The file is None if the training starts from random weights.
     """
-    recipe, start_model, start_file = arguments.recipe, None, None
+    recipe, start, starting_model_file = arguments.recipe, None, None
     if arguments.start is not None:
         bundle = find_bundle(arguments.start, settings)
-        start_model, start_file = starting_model(bundle, arguments.freeze)
+        start, starting_model_file = starting_model(bundle, arguments.freeze)
         recipe = recipe or bundle.record.recipe
     elif arguments.freeze is not None:
         raise InputError("--freeze keeps trained weights as they are, so it needs --from BUNDLE.")
@@ -221,21 +221,21 @@ def _setup(arguments: argparse.Namespace, settings: Settings) -> tuple[RunSetup,
             "--resume RUN_DIR."
         )
     config = recipe_by_name(recipe).config
-    if start_model is not None:
-        config = fine_tuning_config(config, start_model.architecture)
+    if start is not None:
+        config = fine_tuning_config(config, start.architecture)
     config = changed_config(config, parse_changes(arguments.changes, arguments.epochs))
-    default_choice = None if start_model is None else choice_for_model(start_model.classes)
+    default_choice = None if start is None else choice_for_model(start.classes)
     setup = RunSetup(
         recipe=recipe,
         data=dataset_reference(arguments.data, settings),
         config=config,
         tracking=Tracking(tensorboard=arguments.tensorboard, mlflow_uri=arguments.mlflow),
-        start=start_model,
+        start=start,
         class_choice=class_choice_of_path(arguments, settings, default_choice),
     )
-    if start_model is not None:
-        check_start(start_model, setup.config)
-    return setup, start_file
+    if start is not None:
+        check_starting_model(start, setup.config)
+    return setup, starting_model_file
 
 
 def _text(outcome: TrainingOutcome) -> str:

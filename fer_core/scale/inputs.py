@@ -44,7 +44,7 @@ def is_pattern(text: str) -> bool:
 
 
 def list_items(
-    inputs: Sequence[str], lists: Sequence[Path] = (), types: Collection[str] = ()
+    inputs: Sequence[str], list_files: Sequence[Path] = (), extensions: Collection[str] = ()
 ) -> Iterator[Item]:
     """Yield the files of a job, each once, in the order of the inputs.
 
@@ -53,40 +53,40 @@ def list_items(
 
     Args:
         inputs: Paths, folders, patterns and addresses.
-        lists: Text files with one input per line. Relative paths are relative to the current
+        list_files: Text files with one input per line. Relative paths are relative to the current
             folder.
-        types: File name extensions in lower case, without a dot. In folders, files with other
-            extensions are left out. If ``types`` is empty, files with any extension are yielded.
+        extensions: File name extensions in lower case, without a dot. In folders, files with other
+            extensions are left out. If ``extensions`` is empty, no file is left out.
 
     Raises:
-        InputError: A list or a store cannot be read, there is no file for a pattern or at an
-            address, or there are no lists and none of the inputs exists.
+        InputError: A list or a store cannot be read; no file matches a pattern; there is no file at
+            an address; or there are no lists, and none of the inputs exists.
     """
-    if inputs and not lists and not any(map(_may_exist, inputs)):
+    if inputs and not list_files and not any(map(_may_exist, inputs)):
         raise InputError(f"{inputs[0]} does not exist; check the path.")
     seen: set[str] = set()
-    for text in _all_inputs(inputs, lists):
-        for item in _files_of_input(text, types):
+    for text in _all_inputs(inputs, list_files):
+        for item in _files_of_input(text, extensions):
             if item.file not in seen:
                 seen.add(item.file)
                 yield item
 
 
 def _may_exist(text: str) -> bool:
-    """Return False for a path that does not exist. Patterns and addresses are not looked up."""
+    """Return False for a path that does not exist, and True for every pattern and address."""
     return is_address(text) or is_pattern(text) or os.path.lexists(Path(text).expanduser())
 
 
-def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
+def _all_inputs(inputs: Sequence[str], list_files: Sequence[Path]) -> Iterator[str]:
     """Yield the inputs, and then the lines of all lists."""
     yield from inputs
-    for path in lists:
+    for path in list_files:
         yield from read_lines(path, "The list", "file")
 
 
-def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
+def _files_of_input(text: str, extensions: Collection[str]) -> Iterator[Item]:
     if is_address(text):
-        yield from _files_at_address(text, types)
+        yield from _files_at_address(text, extensions)
     elif is_pattern(text):
         # Path.glob does not support absolute patterns.
         paths = glob.glob(text, recursive=True)  # noqa: PTH207
@@ -94,9 +94,9 @@ def _files_of_input(text: str, types: Collection[str]) -> Iterator[Item]:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
             if not _is_skipped_match(path, text):
-                yield from _local_files(path, types)
+                yield from _local_files(path, extensions)
     else:
-        yield from _local_files(str(Path(text).expanduser()), types)
+        yield from _local_files(str(Path(text).expanduser()), extensions)
 
 
 def _is_skipped_match(path: str, pattern: str) -> bool:
@@ -105,29 +105,30 @@ def _is_skipped_match(path: str, pattern: str) -> bool:
     Names that the pattern itself contains are not skipped.
     """
     named = {*Path(pattern).parts}
-    # Hidden names are not skipped here: only a pattern that contains the dot matches them.
+    # Hidden names need no check here, because glob finds them only if the pattern contains the dot.
     parts = [part for part in Path(path).parts if part not in named and not part.startswith(".")]
     # The path itself may be a folder.
     return bool(parts) and (is_skipped_path(parts) or is_skipped_folder(parts[-1]))
 
 
-def _local_files(path: str, types: Collection[str]) -> Iterator[Item]:
+def _local_files(path: str, extensions: Collection[str]) -> Iterator[Item]:
     if Path(path).is_dir():
-        yield from _files_in_folder(path, types)
+        yield from _files_in_folder(path, extensions)
     else:
         yield _item(path)
 
 
-def _files_in_folder(folder: str, types: Collection[str]) -> Iterator[Item]:
+def _files_in_folder(folder: str, extensions: Collection[str]) -> Iterator[Item]:
     from fer_core.vision.picture_files import files_in
 
     for path in files_in(Path(folder)):
-        if _has_type(path.name, types):
+        if _has_extension(path.name, extensions):
             yield _item(str(path))
 
 
-def _has_type(name: str, types: Collection[str]) -> bool:
-    return not types or name.rpartition(".")[2].lower() in types
+def _has_extension(name: str, extensions: Collection[str]) -> bool:
+    """Return True if a name has one of the extensions, or if there are no extensions."""
+    return not extensions or name.rpartition(".")[2].lower() in extensions
 
 
 def _item(path: str) -> Item:
@@ -138,7 +139,7 @@ def _item(path: str) -> Item:
     return Item(path, state.st_size, state.st_mtime_ns)
 
 
-def _files_at_address(address: str, types: Collection[str]) -> Iterator[Item]:
+def _files_at_address(address: str, extensions: Collection[str]) -> Iterator[Item]:
     store = Store(address)
     try:
         listed: list[ListedFile] = list(
@@ -155,10 +156,11 @@ def _files_at_address(address: str, types: Collection[str]) -> Iterator[Item]:
         raise InputError(f"There are no files at {address}; check the address.")
     parent = _folder_of(address)
     for file in listed:
-        has_type = is_pattern(address) or _has_type(file.name.rpartition("/")[2], types)
+        name = file.name.rpartition("/")[2]
+        is_wanted = is_pattern(address) or _has_extension(name, extensions)
         is_skipped = is_skipped_path(file.name.removeprefix(parent).split("/"))
         # A file that the user names is never left out.
-        if file.name == address or (has_type and not is_skipped):
+        if file.name == address or (is_wanted and not is_skipped):
             yield Item(file.name, file.size)
 
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _JOB_FILE, _FILES_FILE, _SUMMARY_FILE = "_job.json", "_files.parquet", "_summary.json"
 _LOCK_FILE = ".job.lock"
 #: Version of the layout of the folder.
-_FORMAT = 1
+_LAYOUT_VERSION = 1
 #: Maximum number of bytes that are read from ``_job.json``.
 _MAX_JSON_BYTES = 64 * 2**20
 #: Number of threads that read the counts of finished parts.
@@ -70,7 +70,7 @@ class JobRecord:
         work: The value of ``Work.description``.
         folder: The folder to which relative paths among the inputs refer.
         inputs: The inputs of the user: paths, patterns, addresses, lists of files.
-        files: The number of files.
+        file_count: The number of files.
         files_per_part: The number of files in each part; the last part may have fewer.
     """
 
@@ -78,13 +78,13 @@ class JobRecord:
     work: dict[str, Any]
     folder: Text
     inputs: tuple[Text, ...]
-    files: Integer
+    file_count: Integer = Field(validation_alias="files")
     files_per_part: Integer = Field(validation_alias="part_files")
 
     @property
-    def parts(self) -> int:
+    def part_count(self) -> int:
         """The number of parts."""
-        return math.ceil(self.files / self.files_per_part)
+        return math.ceil(self.file_count / self.files_per_part)
 
 
 class JobFolder:
@@ -123,14 +123,13 @@ class JobFolder:
         with self._folder.locked():
             yield
 
-    def prepare(
+    def create_or_load(
         self, work: Work, inputs: Sequence[str], items: Iterable[Item], files_per_part: int
     ) -> JobRecord:
-        """Create the job in this folder, or return the job that the folder contains.
+        """Create the job in this folder, or load the same job from the folder to continue it.
 
-        The list of files is written when the job is created. If the job is continued, the list is
-        not written again. If the folder contains a different job without a finished part, for
-        example because the cluster could not be reached, that job is replaced.
+        The list of files is written only when the job is created. A different job in the folder is
+        replaced if it has no finished part, for example because the cluster could not be reached.
 
         Args:
             work: What to do with the files.
@@ -140,8 +139,8 @@ class JobFolder:
 
         Raises:
             InputError: The folder contains finished parts of a different job, a damaged job, a job
-                of another version or other files, or cannot be read or written; or there are no
-                files to process.
+                of another version, or files that do not belong to a job; the folder cannot be read
+                or written; or there are no files to process.
         """
         record = self._read_record()
         if record is not None:
@@ -159,16 +158,21 @@ class JobFolder:
             raise InputError(
                 f"{self} is not empty and contains no job; choose an empty folder for the results."
             )
-        count = self._write_files(items, files_per_part, work.plural)
+        count = self._write_files(items, files_per_part, work.plural_noun)
         record = JobRecord(
-            _FORMAT, work.description(), str(Path.cwd()), tuple(inputs), count, files_per_part
+            _LAYOUT_VERSION,
+            work.description(),
+            str(Path.cwd()),
+            tuple(inputs),
+            count,
+            files_per_part,
         )
         document = {
             "format": record.format,
             "work": record.work,
             "folder": record.folder,
             "inputs": list(record.inputs),
-            "files": record.files,
+            "files": record.file_count,
             "part_files": record.files_per_part,
         }
         self._write(_JOB_FILE, _json_bytes(document))
@@ -187,14 +191,14 @@ class JobFolder:
     def missing_parts(self, record: JobRecord) -> list[int]:
         """Return the numbers of the parts that are not complete, in ascending order."""
         names = set(self._folder.names())
-        written = [part for part in range(record.parts) if _part_name(part) in names]
+        written = [part for part in range(record.part_count) if _part_name(part) in names]
         # Several threads read, because a job may have thousands of parts in an object store, and
         # each request takes time.
         with ThreadPoolExecutor(_READING_THREADS) as threads:
             for part, counts in zip(written, threads.map(self._part_counts, written), strict=True):
                 if counts is not None:
                     self._counts[part] = counts
-        return [part for part in range(record.parts) if part not in self._counts]
+        return [part for part in range(record.part_count) if part not in self._counts]
 
     def write_part(self, part: int, tables: Sequence[pyarrow.Table]) -> Counter[str]:
         """Write the rows of a part.
@@ -224,14 +228,14 @@ class JobFolder:
     def finish(self, record: JobRecord) -> dict[str, Any]:
         """Write and return the summary of a job. All of its parts must be complete."""
         total: Counter[str] = Counter({"rows": 0, "faces": 0, "errors": 0})
-        for part in range(record.parts):
+        for part in range(record.part_count):
             total += self._counts[part]
         summary = {
-            "files": record.files,
+            "files": record.file_count,
             "rows": total["rows"],
             "faces": total["faces"],
             "errors": total["errors"],
-            "parts": record.parts,
+            "parts": record.part_count,
         }
         self._write(_SUMMARY_FILE, _json_bytes(summary))
         return summary
@@ -251,7 +255,7 @@ class JobFolder:
         """Yield the rows of all parts in the order of the files."""
         import pyarrow.parquet as pq
 
-        for part in range(record.parts):
+        for part in range(record.part_count):
             with self._open(_part_name(part)) as source:
                 for batch in pq.ParquetFile(source).iter_batches(1000):
                     yield from batch.to_pylist()
@@ -262,13 +266,13 @@ class JobFolder:
         import pyarrow.parquet as pq
 
         try:
-            with self._open(_part_name(part), whole=False) as source:
+            with self._open(_part_name(part), reads_all=False) as source:
                 metadata = pq.read_metadata(source).metadata or {}
             return Counter(parse_json(metadata[b"fer_studio"].decode()))
         except (pa.ArrowException, OSError, ValueError, KeyError, InputError):
             return None
 
-    def _write_files(self, items: Iterable[Item], files_per_part: int, plural: str) -> int:
+    def _write_files(self, items: Iterable[Item], files_per_part: int, plural_noun: str) -> int:
         """Write the list of files with one row group per part; return the number of files."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -278,7 +282,8 @@ class JobFolder:
         first = next(remaining, None)
         if first is None:
             raise InputError(
-                f"There are no {plural} to process; give {plural}, or folders of {plural}."
+                f"There are no {plural_noun} to process; give {plural_noun}, or folders of "
+                f"{plural_noun}."
             )
         remaining, count, buffer = chain([first], remaining), 0, io.BytesIO()
         with pq.ParquetWriter(buffer, schema, compression="zstd") as writer:
@@ -293,7 +298,10 @@ class JobFolder:
         return count
 
     def _read_record(self) -> JobRecord | None:
-        """Return the content of ``_job.json``; None if the folder contains no job."""
+        """Return the content of ``_job.json``; None if the folder contains no job.
+
+        If the folder contains only a list of files without its job, the list is deleted.
+        """
         if _JOB_FILE not in self._folder.names():
             # An earlier process wrote the list of files, but ended before it wrote _job.json.
             if set(self._folder.names()) == {_FILES_FILE}:
@@ -307,7 +315,7 @@ class JobFolder:
                 f"{_JOB_FILE} in {self} is damaged ({first_line(error)}); choose an empty folder "
                 "for the results."
             ) from error
-        if record.format != _FORMAT:
+        if record.format != _LAYOUT_VERSION:
             raise InputError(
                 f"The job in {self} was written by another version of this program; choose an "
                 "empty folder for the results."
@@ -328,15 +336,15 @@ class JobFolder:
             ) from error
 
     @contextmanager
-    def _open(self, name: str, *, whole: bool = True) -> Iterator[Any]:
+    def _open(self, name: str, *, reads_all: bool = True) -> Iterator[Any]:
         """Open a file within a ``with`` block.
 
         Args:
             name: The file's name.
-            whole: True if the caller reads the whole file.
+            reads_all: True if the caller reads the whole file, so that one request is enough.
         """
         try:
-            with self._folder.opened(name, whole=whole) as source:
+            with self._folder.opened(name, reads_all=reads_all) as source:
                 yield source
         except OSError as error:
             raise InputError(
@@ -361,7 +369,7 @@ class _Folder:
         """Return the content of a file, at most ``limit`` bytes."""
         raise NotImplementedError
 
-    def opened(self, name: str, *, whole: bool) -> Any:
+    def opened(self, name: str, *, reads_all: bool) -> Any:
         """Return a context manager with the open file; see ``JobFolder._open``."""
         raise NotImplementedError
 
@@ -391,7 +399,7 @@ class _LocalFolder(_Folder):
         with (self._path / name).open("rb") as file:
             return file.read(limit)
 
-    def opened(self, name: str, *, whole: bool) -> Any:
+    def opened(self, name: str, *, reads_all: bool) -> Any:
         return (self._path / name).open("rb")
 
     def write(self, name: str, content: bytes) -> None:
@@ -446,9 +454,9 @@ class _RemoteFolder(_Folder):
         return self._store.read(f"{self._address}/{name}", limit)
 
     @contextmanager
-    def opened(self, name: str, *, whole: bool) -> Iterator[Any]:
+    def opened(self, name: str, *, reads_all: bool) -> Iterator[Any]:
         address = f"{self._address}/{name}"
-        if whole:
+        if reads_all:
             # One request is faster than several.
             yield io.BytesIO(self._store.read(address))
         else:
@@ -468,7 +476,7 @@ class _RemoteFolder(_Folder):
             last_renewal = self._last_renewal()
             if last_renewal is not None and time.time() - last_renewal < _DEAD_SECONDS:
                 raise InputError(_in_use_text(self._address))
-            self._renew_lock(owner)
+            self._write_lock(owner)
         except OSError as error:
             raise InputError(
                 f"The results cannot be stored in {self._address} ({system_reason(error)}); check "
@@ -492,16 +500,16 @@ class _RemoteFolder(_Folder):
         except (ValueError, KeyError, TypeError):
             return None  # the lock is damaged, so no running job wrote it
 
-    def _renew_lock(self, owner: str) -> None:
+    def _write_lock(self, owner: str) -> None:
         document = {"owner": owner, "renewed": time.time()}
         self.write(_LOCK_FILE, json.dumps(document).encode())
 
     def _renew_lock_until(self, owner: str, ended: threading.Event) -> None:
         while not ended.wait(_RENEWAL_SECONDS):
             try:
-                self._renew_lock(owner)
+                self._write_lock(owner)
             except OSError:
-                continue  # the write of the next part reports a lasting failure
+                continue  # if the failure lasts, the write of the next part reports it
 
 
 def _in_use_text(location: str) -> str:
@@ -517,7 +525,8 @@ def _difference(record: JobRecord, work: Work, inputs: Sequence[str]) -> str | N
         inputs: The inputs of the requested job.
     """
     description = work.description()
-    # "files" is a checksum that says nothing to users; the text below describes its difference.
+    # "files" is a checksum, which means nothing to users. If only the checksums differ, the second
+    # message below says what this means.
     for key, value in description.items():
         if key != "files" and record.work.get(key) != value:
             return f"{key} {record.work.get(key)!r} instead of {value!r}"

@@ -19,10 +19,10 @@ from fer_core.scale.inputs import Item
 from fer_core.scale.pool import Outcome, Task, run_task
 from fer_core.scale.work import Work
 
-#: The job fails if this number of workers in succession die before they are ready.
+#: The job fails if this number of consecutive workers die before they are ready.
 _MAX_FAILED_STARTS = 3
 #: Time in seconds after which a process that does not end by itself is killed.
-_END_SECONDS = 5.0
+_END_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class LocalPool:
     def next_outcome(self) -> Outcome | None:
         """Wait for a worker; see ``Pool.next_outcome``."""
         connections = {worker.connection: worker for worker in self._workers}
-        ready = wait(list(connections))
-        worker = connections[ready[0]]  # type: ignore[index]
+        ready_connections = wait(list(connections))
+        worker = connections[ready_connections[0]]  # type: ignore[index]
         try:
             kind, value = worker.connection.recv()
         except (EOFError, OSError):
@@ -92,7 +92,7 @@ class LocalPool:
             worker.connection.close()
             worker.process.terminate()
         for worker in self._workers:
-            worker.process.join(_END_SECONDS)
+            worker.process.join(_END_TIMEOUT_SECONDS)
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
@@ -112,7 +112,7 @@ class LocalPool:
             InputError: Too many workers have died before they were ready.
         """
         worker.connection.close()
-        worker.process.join(_END_SECONDS)
+        worker.process.join(_END_TIMEOUT_SECONDS)
         worker.process.kill()
         worker.process.join()
         code = worker.process.exitcode
@@ -191,7 +191,10 @@ def _exit(number: int, frame: FrameType | None) -> None:
 
 
 def _end_with_driver() -> None:
-    """End this process when the driver has died, because the current task may take an hour."""
+    """End this process as soon as the driver dies.
+
+    Without this, the process would first finish its current task, which may take an hour.
+    """
     driver = multiprocessing.parent_process()
     assert driver is not None
     driver.join()

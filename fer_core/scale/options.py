@@ -43,7 +43,7 @@ class ScaleOptions:
     files_per_part: Integer = Field(default=1000, ge=1, le=100_000)
     files_per_task: Integer = Field(default=32, ge=1, le=10_000)
 
-    def local_workers(self) -> int:
+    def local_worker_count(self) -> int:
         """Return the number of processes on this machine.
 
         This is ``workers``. If ``workers`` is None, it is the number of processes that the cores

@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from fer_core.vision.photo import PhotoResult
 
 #: Cropped faces are classified together as soon as there are at least this many.
-_BATCH_FACES = 64
+_MIN_BATCH_FACES = 64
 #: Memory of a worker before its first picture.
 _BASE_BYTES = 350 * 2**20
-#: Memory for a picture, as a multiple of the memory for decoding it: rotation and detection copy
-#: the pixels.
+#: Memory for a picture, as a multiple of the memory for decoding it. It is above 1, because
+#: rotation and detection copy the pixels.
 _COPY_FACTOR = 1.5
 
 
 @dataclass(frozen=True)
 class PhotoWork:
-    """Classifies pictures; ``photo_work`` creates it.
+    """The ``Work`` of a job that classifies pictures; ``photo_work`` returns one.
 
     Attributes:
         analyzer: The model and the detector.
-        whole: See ``as_one_face`` of ``Analyzer.analyze``.
+        whole: True to classify each picture as one face; see ``Analyzer.analyze``.
     """
 
     analyzer: PortableAnalyzer
     whole: bool | None = None
 
     @property
-    def plural(self) -> str:
+    def plural_noun(self) -> str:
         """The word for the files in messages, in the plural."""
         return "pictures"
 
@@ -101,7 +101,7 @@ def photo_work(
         model: See ``portable_analyzer``.
         detector: See ``portable_analyzer``.
         emphasis: See ``portable_analyzer``.
-        whole: See ``as_one_face`` of ``Analyzer.analyze``.
+        whole: True to classify each picture as one face; see ``Analyzer.analyze``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.
@@ -111,7 +111,7 @@ def photo_work(
 
 
 class PhotoWorker:
-    """Classifies pictures; the network classifies the faces of several pictures in one call."""
+    """Classifies the faces of several pictures in one call of the network."""
 
     def __init__(self, work: PhotoWork, *, threads: int, memory_bytes: int) -> None:
         self._work = work
@@ -129,13 +129,14 @@ class PhotoWorker:
         from fer_core.vision.photo import classify_photos
 
         rows: list[dict[str, Any]] = []
-        cropped: list[PhotoResult] = []
+        # Photos whose faces are cropped but not classified yet.
+        unclassified: list[PhotoResult] = []
         for item in items:
-            cropped.append(self._crop(item))
-            if sum(len(photo.faces) for photo in cropped) >= _BATCH_FACES:
-                rows += [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
-                cropped = []
-        return rows + [photo.to_json() for photo in classify_photos(cropped, self._analyzer)]
+            unclassified.append(self._crop(item))
+            if sum(len(photo.faces) for photo in unclassified) >= _MIN_BATCH_FACES:
+                rows += [photo.to_json() for photo in classify_photos(unclassified, self._analyzer)]
+                unclassified = []
+        return rows + [photo.to_json() for photo in classify_photos(unclassified, self._analyzer)]
 
     def _crop(self, item: Item) -> PhotoResult:
         from fer_core.vision.photo import PhotoResult, crop_photo
@@ -178,7 +179,7 @@ def _read(item: Item) -> bytes:
         ) from error
     listed_state = item.size, item.modified
     if item.modified is not None and (state.st_size, state.st_mtime_ns) != listed_state:
-        raise _changed(item)
+        raise _changed_error(item)
     return content
 
 
@@ -201,9 +202,9 @@ def _read_stored(item: Item) -> bytes:
     # Reading one byte more than expected shows whether the file has grown.
     content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)
     if item.size is not None and len(content) != item.size:
-        raise _changed(item)
+        raise _changed_error(item)
     return content
 
 
-def _changed(item: Item) -> InputError:
+def _changed_error(item: Item) -> InputError:
     return InputError(f"{item.name} was changed after the job listed it; classify it again.")

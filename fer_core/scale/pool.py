@@ -16,10 +16,11 @@ class Task:
 
     Attributes:
         part: The number of the part that the files belong to.
-        start: The position of the first file in the part.
+        start: The index of the first file within the part.
         items: The files.
         failures: How often a worker has died or raised an error while it processed these files. If
-            a task is divided into halves, the number is lowered, so that each half is tried again.
+            a task is divided into halves, the halves get a lower number, so that each is tried
+            again.
     """
 
     part: int
@@ -30,7 +31,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of a task.
+    """The result of a task.
 
     Attributes:
         task: The task.
@@ -65,7 +66,7 @@ class Pool(Protocol):
         A worker that has died is replaced.
 
         Returns:
-            The end of the task; None if no task has ended.
+            The outcome of the task; None if no task has ended.
 
         Raises:
             InputError: Workers cannot be started, or cannot access the files of the job.

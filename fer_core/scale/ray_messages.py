@@ -28,8 +28,8 @@ def logged_standard_output() -> Iterator[None]:
     """Write the text that is printed within a ``with`` block to the log, with the level INFO.
 
     Standard output is reserved for the results of a command, but Ray prints the last log lines of
-    each lost node to it. Commands do not show the level INFO. The messages of the commands say
-    which files or trials the loss of a node affects.
+    each lost node to it. Commands do not show messages of the level INFO. The messages of the
+    commands themselves say which files or trials the loss of a node affects.
     """
     with redirect_stdout(_LoggedLines()):
         yield

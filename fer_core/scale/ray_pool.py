@@ -26,7 +26,7 @@ _CHANNEL_SECONDS = 6.0
 _JOIN_SECONDS = 60.0
 #: Maximum time in seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
-#: The job fails if this number of starts per worker fail in succession.
+#: The job fails after this number of consecutive failed starts times the number of workers.
 _MAX_FAILED_STARTS = 3
 #: Size of Ray's memory for shared objects, if a cluster is started on this machine.
 _OBJECT_STORE_BYTES = 200 * 2**20
@@ -76,7 +76,7 @@ class RayPool:
         cores = int(ray.cluster_resources().get("CPU", 1))
         self.size = min(workers or max(1, cores // threads), max_workers)
         self._probe = None if is_address(probe) else str(Path(folder) / probe)
-        self._exists_here = self._probe is not None and Path(self._probe).exists()
+        self._probe_exists_here = self._probe is not None and Path(self._probe).exists()
         self._arguments = (
             ray.put(work),
             threads,
@@ -88,25 +88,27 @@ class RayPool:
         #: The actor and its task for each running call, by Ray's reference of the call. The task is
         #: None while the actor starts.
         self._running: dict[Any, tuple[Any, Task | None]] = {}
-        self._free: list[Any] = []
+        self._free_actors: list[Any] = []
         for _ in range(self.size):
             self._start()
 
     def has_free_worker(self) -> bool:
         """Return True if an actor is ready and has no task."""
-        return bool(self._free)
+        return bool(self._free_actors)
 
     def submit(self, task: Task) -> None:
         """Send a task to a free actor."""
-        actor = self._free.pop()
+        actor = self._free_actors.pop()
         self._running[actor.run.remote(list(task.items))] = (actor, task)
 
     def next_outcome(self) -> Outcome | None:
         """Wait for an actor; see ``Pool.next_outcome``."""
-        # The start of the first worker has a time limit. A task has no time limit.
-        has_worker = bool(self._free) or any(task for _, task in self._running.values())
+        # Only the wait for the first ready worker has a time limit. A task may take any time.
+        has_ready_worker = bool(self._free_actors) or any(
+            task for _, task in self._running.values()
+        )
         done, _ = self._ray.wait(
-            list(self._running), num_returns=1, timeout=None if has_worker else _READY_SECONDS
+            list(self._running), num_returns=1, timeout=None if has_ready_worker else _READY_SECONDS
         )
         if not done:
             raise InputError(
@@ -120,7 +122,7 @@ class RayPool:
             if task is None:
                 raise self._start_error(error) from error
             # The processing of the files raised an error, but the actor is alive.
-            self._free.append(actor)
+            self._free_actors.append(actor)
             return Outcome(task, None, first_line(error.cause or error))
         except self._ray.exceptions.RayError as error:
             if task is None:
@@ -130,26 +132,26 @@ class RayPool:
             self._start()
             return None if task is None else Outcome(task, None, "the worker or its node has ended")
         if task is None:
-            node, is_visible = value
-            if self._exists_here and not is_visible:
+            node, is_accessible = value
+            if self._probe_exists_here and not is_accessible:
                 raise InputError(
                     f"The node {node} of the Ray cluster cannot access {self._probe}; use a folder "
                     "that all nodes share, or an address such as s3://bucket/photos."
                 )
             self._failed_starts = 0
-        self._free.append(actor)
+        self._free_actors.append(actor)
         return None if task is None else Outcome(task, value)
 
     def close(self) -> None:
-        """End the actors and the connection. A cluster that this process has started also ends."""
+        """End the actors, the connection, and a cluster that this process has started."""
         if not self._ray.is_initialized():
             return
-        for actor in [*self._free, *(actor for actor, _ in self._running.values())]:
+        for actor in [*self._free_actors, *(actor for actor, _ in self._running.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
 
     @property
-    def nodes(self) -> int:
+    def node_count(self) -> int:
         """The number of nodes that are alive."""
         return sum(node["Alive"] for node in self._ray.nodes())
 
@@ -209,11 +211,12 @@ def connect(address: str | None) -> None:
         InputError: The cluster cannot be reached, does not answer, or has another version of Ray or
             Python; or ``address`` is ``HOST:PORT`` and this machine is not a node of Ray.
     """
-    # Ray sends usage data to its developers unless this variable is set before Ray is imported.
+    # This variable keeps Ray from sending usage data to its developers. Ray reads it when it is
+    # imported.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     if "ray" not in sys.modules and _token():
-        # Use the token of this machine unless RAY_AUTH_MODE is set, as "ray start" does. Ray reads
-        # this variable when it is imported.
+        # Like "ray start", use the token of this machine by default. Ray reads this variable, too,
+        # when it is imported.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     import ray
 
@@ -230,10 +233,10 @@ def connect(address: str | None) -> None:
         )
         return
     _check_port(cluster)
-    runtime = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
+    runtime_environment = {"py_modules": [str(_PACKAGE)], "excludes": _NOT_SENT}
     check_answer(cluster)
     _check_is_node(cluster)
-    _join(cluster, quiet_options | {"runtime_env": runtime})
+    _join(cluster, quiet_options | {"runtime_env": runtime_environment})
 
 
 def _running_cluster() -> str | None:

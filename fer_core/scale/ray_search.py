@@ -77,7 +77,7 @@ def search_on_ray(
     *,
     address: str | None,
     stop: threading.Event,
-    new: StudySetup | None = None,
+    new_setup: StudySetup | None = None,
     report: ProgressReport | None = None,
 ) -> None:
     """Run a study on a Ray cluster until it is complete or stopped.
@@ -90,18 +90,18 @@ def search_on_ray(
         options: Workers, CPUs and GPUs.
         address: See ``connect``.
         stop: Set by the caller to end the search. The interrupted trials can be resumed.
-        new: The setup of a study that does not exist yet; None for an existing study. The study is
-            created only if the cluster can run it. After an error, the user can therefore correct
-            the command and repeat it.
+        new_setup: The setup of a study that does not exist yet; None for an existing study. The
+            study is created only if the cluster can run it. After an error, the user can therefore
+            correct the command and repeat it.
         report: Called with the number of completed trials and the number of all trials.
 
     Raises:
-        InputError: The cluster cannot be used, has too few resources, or has several nodes while
-            the study is stored on this machine only, or a worker failed and the study is not
-            complete when all workers have ended.
+        InputError: The cluster cannot be used or has too few resources; the cluster has several
+            nodes, but the study is stored on this machine only; or a worker failed, so that the
+            study is not complete.
     """
     require_packages("--on ray needs", "scale", "ray")
-    setup = read_study_setup(name, settings) if new is None else new
+    setup = read_study_setup(name, settings) if new_setup is None else new_setup
     with logged_standard_output():
         errors = _search(
             setup,
@@ -109,7 +109,7 @@ def search_on_ray(
             options,
             address=address,
             stop=stop,
-            is_new=new is not None,
+            is_new=new_setup is not None,
             report=report,
         )
     if errors and not stop.is_set() and study_summary(name, settings).state != "finished":
@@ -159,7 +159,7 @@ def _search(
         actors = [
             actor.remote(name, setup.storage, node_settings, options.cpus) for _ in range(workers)
         ]
-        return _wait(actors, stop, _CompletedTrials(name, settings, report))
+        return _wait(actors, stop, _CompletedTrialsReport(name, settings, report))
     finally:
         ray.shutdown()
 
@@ -199,8 +199,8 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
     return errors
 
 
-class _CompletedTrials:
-    """When it is called, reports the number of completed trials if the number has changed."""
+class _CompletedTrialsReport:
+    """Callable that reports the number of completed trials whenever it has changed."""
 
     def __init__(self, name: str, settings: Settings, report: ProgressReport | None) -> None:
         self._name = name
@@ -240,7 +240,7 @@ class _SearchActor:
                 run_search(self._name, self._settings, worker=number, stop=self._stop)
                 return
             except InputError as error:
-                # At the same moment, another worker of this node has taken the number.
+                # Another worker on this node took the same number at the same moment: choose again.
                 if "is already running" not in str(error):
                     raise
 

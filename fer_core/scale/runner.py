@@ -35,8 +35,8 @@ class JobResult:
     Attributes:
         record: The job.
         summary: The number of files, rows, faces, errors and parts.
-        processed: The number of files that ``run_job`` processed. The other files of the job had
-            been processed before.
+        processed: The number of files that this call of ``run_job`` processed. The other files were
+            processed by earlier calls, which did not complete the job.
     """
 
     record: JobRecord
@@ -72,7 +72,7 @@ def run_job(
         InputError: The folder, the cluster or the model cannot be used. Finished parts are kept.
     """
     with folder.locked(), logged_standard_output():
-        record = folder.prepare(work, inputs, items, options.files_per_part)
+        record = folder.create_or_load(work, inputs, items, options.files_per_part)
         missing = folder.missing_parts(record)
         processed = 0
         if missing:
@@ -81,7 +81,7 @@ def run_job(
             try:
                 if on_start is not None:
                     on_start(pool)
-                run = _Run(
+                running_job = _RunningJob(
                     work=work,
                     folder=folder,
                     record=record,
@@ -89,7 +89,7 @@ def run_job(
                     pool=pool,
                     report=report,
                 )
-                processed = run.process(missing)
+                processed = running_job.process(missing)
             finally:
                 pool.close()
         return JobResult(record, folder.finish(record), processed)
@@ -118,7 +118,7 @@ def _open_pool(
 
     return LocalPool(
         work,
-        workers=min(options.local_workers(), max_workers),
+        workers=min(options.local_worker_count(), max_workers),
         threads=options.threads,
         memory_bytes=memory,
         folder=record.folder,
@@ -127,11 +127,11 @@ def _open_pool(
 
 def _count_files(record: JobRecord, parts: Sequence[int]) -> int:
     size = record.files_per_part
-    return sum(min(size, record.files - part * size) for part in parts)
+    return sum(min(size, record.file_count - part * size) for part in parts)
 
 
-class _Run:
-    """The state of a running job: tasks to repeat, and the tables of incomplete parts."""
+class _RunningJob:
+    """The state of a running job: tasks to repeat, and the rows of incomplete parts."""
 
     def __init__(
         self,
@@ -158,23 +158,23 @@ class _Run:
 
     def process(self, parts: Sequence[int]) -> int:
         """Process parts; return the number of their files."""
-        total = self._record.files
+        total = self._record.file_count
         done = total - _count_files(self._record, parts)
-        done_before, running = done, 0
+        done_before, running_count = done, 0
         tasks = self._tasks(parts)
         next_task = next(tasks, None)
-        while next_task is not None or self._to_repeat or running:
+        while next_task is not None or self._to_repeat or running_count:
             while self._pool.has_free_worker() and (self._to_repeat or next_task is not None):
                 if self._to_repeat:
                     self._pool.submit(self._to_repeat.popleft())
                 elif next_task is not None:
                     self._pool.submit(next_task)
                     next_task = next(tasks, None)
-                running += 1
+                running_count += 1
             outcome = self._pool.next_outcome()
             if outcome is None:
                 continue
-            running -= 1
+            running_count -= 1
             done += self._handle(outcome)
             if self._report is not None:
                 self._report(done, total)

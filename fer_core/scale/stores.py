@@ -212,7 +212,8 @@ def _errors_as_os_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        # PyArrow's client puts several lines of the server's answer into the message.
+        # PyArrow's client puts several lines of the server's answer into the message, so a short
+        # reason replaces it.
         if error.strerror is None or "AWS Error" in str(error):
             # The number selects the subclass of OSError.
             number = errno.ENOENT if isinstance(error, FileNotFoundError) else error.errno or 0

@@ -35,16 +35,18 @@ _FULL_HD_PIXELS = 1920 * 1080
 #: Maximum number of decoded frames that a decoder keeps in memory. With this value, the estimate
 #: for an 8K video in H.265 is 1,490 MB. A worker used 863 MB for such a video of 40 frames.
 _DECODER_FRAMES = 20
-#: Bytes per pixel of frequent pixel formats. Other formats need at most ``_MAX_PIXEL_BYTES``.
+#: Bytes per pixel of common pixel formats. Other formats need at most ``_MAX_PIXEL_BYTES``.
 _PIXEL_BYTES = {"yuv420p": 1.5, "yuvj420p": 1.5, "nv12": 1.5}
 _MAX_PIXEL_BYTES = 4.0
-#: Beginning of the names of the temporary folders.
-_TEMPORARY_NAME = "fer-studio-video"
+#: Prefix of the names of the temporary folders.
+_TEMPORARY_PREFIX = "fer-studio-video"
 
 
 @dataclass(frozen=True)
 class VideoWork:
-    """Analyzes videos. If a worker dies, another worker starts its video again at the first frame.
+    """The ``Work`` of a job that analyzes videos.
+
+    If a worker dies, another worker analyzes the unfinished video from its first frame on.
 
     Attributes:
         analyzer: The model and the detector.
@@ -56,7 +58,7 @@ class VideoWork:
     settings: AnalysisSettings
 
     @property
-    def plural(self) -> str:
+    def plural_noun(self) -> str:
         """The word for the files in messages, in the plural."""
         return "videos"
 
@@ -122,12 +124,13 @@ class StoredVideo:
 
     Attributes:
         file: Path or address of the video.
-        width: Width of the upright video, in pixels; None with an error.
-        height: Height of the upright video, in pixels; None with an error.
+        width: Width in pixels, after the rotation in the file's metadata was applied; None if the
+            video could not be analyzed.
+        height: Height in pixels, like ``width``.
         seconds: Duration of the video; None if unknown.
         frames: Number of analyzed frames.
         notes: Sentences about the file, such as damaged frames.
-        error: Why the video could not be analyzed; None without an error.
+        error: Why the video could not be analyzed; None if it was analyzed.
         table: The faces of the video.
     """
 
@@ -179,9 +182,9 @@ class VideoWorker:
         self._memory_bytes = memory_bytes
         self._analyzer = work.analyzer.open(threads=threads)
         self._schema = work.schema()
-        self._temporary = Path(tempfile.gettempdir())
+        self._temporary_root = Path(tempfile.gettempdir())
         # A killed worker leaves its folder, possibly with a copy of a video.
-        remove_stale_folders(_TEMPORARY_NAME, self._temporary)
+        remove_stale_folders(_TEMPORARY_PREFIX, self._temporary_root)
 
     def process(self, items: Sequence[Item]) -> pyarrow.Table:
         """Return the rows of each video; see ``Worker.process``."""
@@ -193,7 +196,7 @@ class VideoWorker:
         import pyarrow as pa
 
         try:
-            with temporary_folder(_TEMPORARY_NAME, self._temporary) as folder:
+            with temporary_folder(_TEMPORARY_PREFIX, self._temporary_root) as folder:
                 return self._analyze(item, folder)
         except InputError as error:
             row = dict(self._work.error_row(item, str(error)))
@@ -248,7 +251,7 @@ class VideoWorker:
 
 
 def _local_copy(item: Item, folder: Path) -> Path:
-    """Copy a video from an object store, because decoders do not read a file in order.
+    """Copy a video from an object store, because decoders seek in the file.
 
     Raises:
         InputError: The video cannot be read, has changed since the job listed it, or the disk is
@@ -269,7 +272,7 @@ def _local_copy(item: Item, folder: Path) -> Path:
             f"{item.name} cannot be read ({system_reason(error)}); check the address."
         ) from error
     if path.stat().st_size != size:
-        raise _changed(item)
+        raise _changed_error(item)
     return path
 
 
@@ -287,10 +290,10 @@ def _check_unchanged(item: Item, path: Path) -> None:
         ) from error
     listed_state = item.size, item.modified
     if item.modified is not None and (state.st_size, state.st_mtime_ns) != listed_state:
-        raise _changed(item)
+        raise _changed_error(item)
 
 
-def _changed(item: Item) -> InputError:
+def _changed_error(item: Item) -> InputError:
     return InputError(f"{item.name} was changed after the job listed it; analyze it again.")
 
 
@@ -328,7 +331,7 @@ def _face_column(name: str) -> str:
     return f"class_{name}" if name in _VIDEO_COLUMNS else name
 
 
-def _value_type(kind: pyarrow.DataType) -> pyarrow.DataType:
+def _value_type(data_type: pyarrow.DataType) -> pyarrow.DataType:
     """Return the type of a column in the results of a job.
 
     A dictionary-encoded column gets the type of its values, because the dictionaries of two videos
@@ -336,4 +339,4 @@ def _value_type(kind: pyarrow.DataType) -> pyarrow.DataType:
     """
     import pyarrow as pa
 
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    return data_type.value_type if pa.types.is_dictionary(data_type) else data_type

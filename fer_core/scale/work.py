@@ -36,7 +36,7 @@ class Work(Protocol):
     """A kind of work with its settings. It is pickled and sent to every worker."""
 
     @property
-    def plural(self) -> str:
+    def plural_noun(self) -> str:
         """The word for the files in messages, in the plural: "pictures"."""
         ...
 

@@ -51,7 +51,7 @@ _REQUEST_BODY = {
         }
     },
 }
-_EXAMPLE = {
+_RESPONSE_EXAMPLE = {
     "files": [
         {
             "file": "photo.jpg",
@@ -88,7 +88,7 @@ def create_application(
         limits: Limits on the size, number and duration of requests.
         keys: The valid API keys; if there are none, no key is required.
         metrics: Counts requests, pictures and faces.
-        only_local: True if the service accepts connections of this machine only.
+        only_local: True if the service accepts connections from this machine only.
     """
     state = {"ready": False}
 
@@ -116,7 +116,7 @@ def create_application(
         "/v1/classify",
         summary="Classify the faces in pictures",
         openapi_extra={"requestBody": _REQUEST_BODY},
-        responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+        responses={200: {"content": {"application/json": {"example": _RESPONSE_EXAMPLE}}}},
     )
     async def classify(
         request: Request,
@@ -183,7 +183,7 @@ async def _analyze(
     model: str | None,
     whole: bool | None,
 ) -> list[PhotoResult]:
-    """Analyze the files of a request at the same time; return the results in the files' order."""
+    """Analyze the files of a request concurrently; return the results in the order of the files."""
     try:
         pending = [
             _too_large_result(upload, limits)
@@ -207,7 +207,7 @@ async def _analyze(
 
 
 def _too_large_result(upload: Upload, limits: ServiceLimits) -> asyncio.Future[PhotoResult]:
-    """Return a future that already contains the result of a file above the limit."""
+    """Return a future that already contains the result of a file above the size limit."""
     result: asyncio.Future[PhotoResult] = asyncio.get_running_loop().create_future()
     size = size_text(limits.file_bytes)
     result.set_result(
@@ -243,7 +243,7 @@ def _add_error_documents(application: FastAPI) -> None:
 
 
 def _add_documentation(application: FastAPI) -> None:
-    """Serve the OpenAPI page with the files of an installed package, not from other servers."""
+    """Serve the OpenAPI page with files of an installed package, so that it works offline."""
     import swagger_ui_bundle
 
     files = Path(swagger_ui_bundle.swagger_ui_path)

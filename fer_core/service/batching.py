@@ -15,7 +15,7 @@ from fer_core.predictor import Predictor
 
 
 @dataclass
-class _PendingCrops:
+class _PendingCall:
     """The crops of one call of ``probabilities``, and the future that will contain its result."""
 
     crops: NDArray[np.uint8]
@@ -46,7 +46,7 @@ class BatchingPredictor:
         self._predictor = predictor
         self._max_faces = max_faces
         self._on_batch = on_batch
-        self._calls: queue.SimpleQueue[_PendingCrops | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_PendingCall | None] = queue.SimpleQueue()
         self._is_closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="network", daemon=True)
@@ -79,7 +79,7 @@ class BatchingPredictor:
         Raises:
             RuntimeError: The predictor is closed.
         """
-        call = _PendingCrops(crops)
+        call = _PendingCall(crops)
         with self._lock:
             if self._is_closed:
                 raise RuntimeError("the predictor is closed")
@@ -103,9 +103,9 @@ class BatchingPredictor:
             if is_last:
                 return
 
-    def _next_batch(self) -> tuple[list[_PendingCrops], bool]:
-        """Wait for a call; return the calls of a batch, and True if no call will follow them."""
-        batch: list[_PendingCrops] = []
+    def _next_batch(self) -> tuple[list[_PendingCall], bool]:
+        """Wait for a call; return the calls of a batch, and True if it is the last batch."""
+        batch: list[_PendingCall] = []
         try:
             while not batch or sum(len(call.crops) for call in batch) < self._max_faces:
                 call = self._calls.get(block=not batch)
@@ -116,7 +116,7 @@ class BatchingPredictor:
             pass  # no further call is waiting
         return batch, False
 
-    def _predict(self, batch: list[_PendingCrops]) -> None:
+    def _predict(self, batch: list[_PendingCall]) -> None:
         """Classify all crops of a batch at once, and set the result of each call in the batch."""
         try:
             rows = self._predictor.probabilities(np.concatenate([call.crops for call in batch]))

@@ -23,7 +23,7 @@ from fer_core.vision.photo import PhotoResult, analyze_photo
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A loaded model."""
+    """A loaded model that requests can choose."""
 
     bundle: Bundle
     predictor: BatchingPredictor
@@ -51,7 +51,8 @@ class ClassifyEngine:
         """
         self._settings = settings
         self.detector_name = options.detector or detector_names(settings)[0]
-        make_detector(self.detector_name, settings)  # raises the error of a missing file now
+        # Raise the error of a missing file now, and not in the first request.
+        make_detector(self.detector_name, settings)
         self.models: dict[str, ServedModel] = {}
         for name in options.models or (None,):
             bundle = find_bundle(name, settings)

@@ -62,9 +62,10 @@ class RequestGuard:
         self._keys = keys
         self._metrics = metrics
         #: Number of requests with a body that are in progress.
-        self._requests = 0
-        #: Number of bytes in the bodies of these requests, as declared or received.
-        self._bytes = 0
+        self._request_count = 0
+        #: Number of bytes in the bodies of these requests: the declared or the received number,
+        #: whichever is larger.
+        self._byte_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -133,9 +134,9 @@ class RequestGuard:
         Raises:
             HTTPException: The service is overloaded.
         """
-        if self._requests >= self._limits.requests:
+        if self._request_count >= self._limits.requests:
             raise _overloaded()
-        self._requests += 1
+        self._request_count += 1
         self._metrics.active.inc()
         try:
             self.reserve(length)
@@ -149,14 +150,14 @@ class RequestGuard:
         Raises:
             HTTPException: The service is overloaded.
         """
-        if self._bytes + length > self._limits.waiting_bytes:
+        if self._byte_count + length > self._limits.waiting_bytes:
             raise _overloaded()
-        self._bytes += length
+        self._byte_count += length
 
     def release(self, length: int) -> None:
         """Stop counting a request and the bytes of its body."""
-        self._bytes -= length
-        self._requests -= 1
+        self._byte_count -= length
+        self._request_count -= 1
         self._metrics.active.dec()
 
     def check_received(self, total: int) -> None:
@@ -176,10 +177,10 @@ class RequestGuard:
 class _RequestBody:
     """Receives the body of one request, counts its bytes and enforces the limits."""
 
-    def __init__(self, guard: RequestGuard, receive: Receive, declared: int) -> None:
+    def __init__(self, guard: RequestGuard, receive: Receive, declared_length: int) -> None:
         self._guard = guard
         self._receive = receive
-        self._reserved = declared
+        self._reserved = declared_length
         self._received = 0
         self._is_complete = False
         self._deadline = time.monotonic() + guard.upload_seconds
@@ -221,7 +222,7 @@ def _check_host(headers: dict[bytes, bytes]) -> None:
         raise _rejection(
             400,
             "The header 'Host' should be localhost; without API keys the service accepts requests "
-            "of this machine only.",
+            "from this machine only.",
         )
 
 

@@ -43,10 +43,11 @@ class ApiKeys:
     def accepts(self, key: str) -> bool:
         """Return True if a key is valid.
 
-        The time does not depend on how many characters are correct.
+        The time that this takes does not reveal how many characters of the key are correct.
         """
         digest = _hash(key)
-        # A list and not a generator, so that the key is compared with all valid keys.
+        # A list, because any() would end a generator at the first match: the time would then depend
+        # on the key.
         matches = [hmac.compare_digest(digest, valid) for valid in self._hashes]
         return any(matches)
 

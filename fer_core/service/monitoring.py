@@ -1,4 +1,4 @@
-"""The service's metrics in Prometheus' format."""
+"""The service's metrics in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ class Metrics:
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 
-    def count_picture(self, faces: int, *, is_error: bool) -> None:
+    def count_picture(self, face_count: int, *, is_error: bool) -> None:
         """Count an analyzed picture and its faces."""
         self._pictures.labels("error" if is_error else "ok").inc()
-        self._faces.inc(faces)
+        self._faces.inc(face_count)
 
-    def count_batch(self, faces: int) -> None:
+    def count_batch(self, face_count: int) -> None:
         """Count a call of the network that classified this number of faces."""
-        self._batches.observe(faces)
+        self._batches.observe(face_count)
 
     def text(self) -> bytes:
         """Return the metrics as text."""

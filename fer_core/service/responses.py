@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 #: The codes of the error documents, by HTTP status.
-CODES = {
+ERROR_CODES = {
     400: "invalid_request",
     401: "unauthorized",
     404: "not_found",
@@ -25,7 +25,7 @@ CODES = {
 
 def error_document(status: int, message: str) -> dict[str, Any]:
     """Return the document of a failed request: a code for programs and a sentence for users."""
-    return {"error": {"code": CODES.get(status, "error"), "message": message}}
+    return {"error": {"code": ERROR_CODES.get(status, "error"), "message": message}}
 
 
 def error_response(
@@ -35,6 +35,6 @@ def error_response(
     return JSONResponse(error_document(status, message), status, headers)
 
 
-def size_text(count: int) -> str:
+def size_text(byte_count: int) -> str:
     """Return a number of bytes for a message: "200 MB", "1,000 bytes"."""
-    return f"{count / 2**20:,.0f} MB" if count >= 2**20 else f"{count:,} bytes"
+    return f"{byte_count / 2**20:,.0f} MB" if byte_count >= 2**20 else f"{byte_count:,} bytes"

@@ -80,7 +80,8 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """End the service at SIGINT or SIGTERM.
 
-        uvicorn's own method would raise the signal again after the end.
+        uvicorn's own method would raise the signal a second time when the server has ended, and
+        ``serve`` would not return.
         """
         # Only the main thread may set signal handlers.
         if threading.current_thread() is not threading.main_thread():
@@ -140,12 +141,13 @@ def _time_limited_protocol(header_seconds: float) -> type[H11Protocol]:
             super().on_response_complete()
             self._wait_for_request(self.cycle)
 
-        def _wait_for_request(self, last_cycle: Any) -> None:
-            self.loop.call_later(header_seconds, self._close_if_idle, last_cycle)
+        def _wait_for_request(self, previous_cycle: Any) -> None:
+            self.loop.call_later(header_seconds, self._close_if_idle, previous_cycle)
 
-        def _close_if_idle(self, last_cycle: Any) -> None:
-            # uvicorn creates a new cycle when it has received the header of a request.
-            if self.cycle is last_cycle and not self.transport.is_closing():
+        def _close_if_idle(self, previous_cycle: Any) -> None:
+            # ``cycle`` is uvicorn's object for a request and its response. uvicorn replaces it when
+            # it has received the header of the next request.
+            if self.cycle is previous_cycle and not self.transport.is_closing():
                 self.transport.close()
 
     return TimeLimitedProtocol

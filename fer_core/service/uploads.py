@@ -12,11 +12,11 @@ from starlette.requests import Request
 
 from fer_core.service.options import ServiceLimits
 
-#: The name of the form field.
+#: The name of the form field that contains the pictures.
 FILES_FIELD = "files"
 
 _MAX_NAME_LENGTH = 255
-_EXPECTED = f"send one or more pictures as multipart/form-data in the field '{FILES_FIELD}'"
+_ADVICE = f"send one or more pictures as multipart/form-data in the field '{FILES_FIELD}'"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Upload:
 class _MemoryParser(MultiPartParser):
     """Keeps every file in memory. The limit on the size of a request also limits the files."""
 
-    # Larger files would be written to disk; no request is larger.
+    # Starlette writes files above this size to disk. No request is that large.
     spool_max_size = 2**62
 
 
@@ -47,7 +47,7 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
     """
     content_type = request.headers.get("content-type", "")
     if not content_type.lower().startswith("multipart/form-data"):
-        raise HTTPException(415, f"The request is not multipart/form-data; {_EXPECTED}.")
+        raise HTTPException(415, f"The request is not multipart/form-data; {_ADVICE}.")
     parser = _MemoryParser(request.headers, request.stream(), max_files=limits.files, max_fields=0)
     try:
         form = await parser.parse()
@@ -59,14 +59,14 @@ async def read_uploads(request: Request, limits: ServiceLimits) -> list[Upload]:
         uploads = []
         for field, value in form.multi_items():
             if field != FILES_FIELD or not isinstance(value, UploadFile):
-                raise HTTPException(422, f"The form has the field {field[:64]!r}; {_EXPECTED}.")
+                raise HTTPException(422, f"The form has the field {field[:64]!r}; {_ADVICE}.")
             is_too_large = (value.size or 0) > limits.file_bytes
             content = None if is_too_large else await value.read()
             uploads.append(Upload(_name_on_one_line(value.filename), content))
     finally:
         await form.close()
     if not uploads:
-        raise HTTPException(422, f"The request contains no files; {_EXPECTED}.")
+        raise HTTPException(422, f"The request contains no files; {_ADVICE}.")
     return uploads
 
 
@@ -78,8 +78,8 @@ def _form_error_message(error: MultiPartException, limits: ServiceLimits) -> str
             "requests."
         )
     if error.message.startswith("Too many fields"):
-        return f"The form has a field without a file; {_EXPECTED}."
-    return f"The request is not valid multipart/form-data; {_EXPECTED}."
+        return f"The form has a field without a file; {_ADVICE}."
+    return f"The request is not valid multipart/form-data; {_ADVICE}."
 
 
 def _name_on_one_line(text: str | None) -> str:

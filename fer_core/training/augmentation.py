@@ -1,4 +1,4 @@
-"""Augmentation of training images with NumPy and OpenCV, the same for every Keras backend."""
+"""Augmentation of training images with NumPy and OpenCV, independent of the Keras backend."""
 
 from __future__ import annotations
 
@@ -116,12 +116,13 @@ def _erase(
     chosen = generator.random(count) < config.erasing_probability
     areas = generator.uniform(0.02, 0.2, count) * FACE_SIZE * FACE_SIZE
     ratios = np.exp(generator.uniform(np.log(0.3), np.log(3.3), count))
-    positions = generator.random((count, 2))
+    # Top left corners, as shares of the range in which the rectangle fits.
+    corner_shares = generator.random((count, 2))
     intensities = generator.random(count)
     heights = np.clip(np.sqrt(areas * ratios), 1, FACE_SIZE - 1).astype(int)
     widths = np.clip(np.sqrt(areas / ratios), 1, FACE_SIZE - 1).astype(int)
     for index in np.flatnonzero(chosen):
         height, width = heights[index], widths[index]
-        top = int(positions[index, 0] * (FACE_SIZE - height + 1))
-        left = int(positions[index, 1] * (FACE_SIZE - width + 1))
+        top = int(corner_shares[index, 0] * (FACE_SIZE - height + 1))
+        left = int(corner_shares[index, 1] * (FACE_SIZE - width + 1))
         images[index, top : top + height, left : left + width] = intensities[index]

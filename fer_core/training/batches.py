@@ -41,12 +41,12 @@ class Batch:
 
 
 def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.float32]:
-    """Return the weight of an image by class, float32 ``[classes]``.
+    """Return the weight that an image of each class has in the loss, float32 ``[classes]``.
 
-    All classes that occur get the same total weight, as with "balanced" in scikit-learn: the weight
-    of an image is ``n / (present * count)`` for ``n`` images, where ``present`` is the number of
-    classes that occur and ``count`` the number of images of the class. Classes that do not occur
-    get 0.
+    All classes that occur get the same total weight, as with ``class_weight="balanced"`` in
+    scikit-learn: the weight of an image is ``n / (present * count)`` for ``n`` images, where
+    ``present`` is the number of classes that occur and ``count`` the number of images of the class.
+    Classes that do not occur get 0.
     """
     counts = np.bincount(labels, minlength=class_count)
     present = counts > 0
@@ -56,13 +56,14 @@ def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.floa
 
 
 def treats_imbalance(config: TrainingConfig, epoch: int) -> bool:
-    """Return True if ``imbalance`` applies in an epoch, counted from 0."""
-    last = config.imbalance_last_epochs
-    return config.imbalance != "none" and (last is None or epoch >= config.epochs - last)
+    """Return True if the method ``config.imbalance`` is used in an epoch, counted from 0."""
+    last_epochs = config.imbalance_last_epochs
+    is_in_range = last_epochs is None or epoch >= config.epochs - last_epochs
+    return config.imbalance != "none" and is_in_range
 
 
 def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) -> NDArray[np.intp]:
-    """Return the row numbers of an epoch in training order.
+    """Return the row indices of an epoch in training order.
 
     Without sampling each row occurs once. With *oversampling* all classes that occur have the same
     number of rows; with *square_root_sampling* the number of rows of a class is proportional to the
@@ -93,7 +94,7 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     return generator.permutation(np.concatenate(rows_by_class))
 
 
-#: Maximum number of threads by default. More threads would only wait for Python's global lock.
+#: Maximum number of threads by default. More threads would only wait for the GIL.
 _MAX_WORKERS = 8
 
 
@@ -135,7 +136,7 @@ class TrainingBatches:
         )
 
     @property
-    def steps(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Number of steps per epoch."""
         return math.ceil(len(self._labels) / self._batch_size)
 
@@ -153,14 +154,14 @@ class TrainingBatches:
         order = epoch_order(self._labels, self._config, epoch)
         # The last batch is filled up with rows from the epoch's beginning, so that no backend
         # compiles a second shape for it.
-        rows = np.resize(order, self.steps * self._batch_size).reshape(self.steps, -1)
+        rows = np.resize(order, (self.steps_per_epoch, self._batch_size))
         upcoming: deque[Future[Batch]] = deque()
         with ThreadPoolExecutor(max_workers=self._workers) as executor:
             try:
-                for step in range(self.steps + self._workers):
-                    if step < self.steps:
+                for step in range(self.steps_per_epoch + self._workers):
+                    if step < self.steps_per_epoch:
                         upcoming.append(executor.submit(self._prepare, rows[step], epoch, step))
-                    # Now there is one submitted batch to yield, and one more for each worker.
+                    # One submitted batch per worker stays ahead of the batch that is yielded.
                     if step >= self._workers:
                         yield upcoming.popleft().result()
             finally:
@@ -187,14 +188,14 @@ class TrainingBatches:
             # Zhang et al., "mixup: beyond empirical risk minimization", ICLR 2018, with one mixing
             # coefficient per image instead of one per batch.
             partners = generator.permutation(len(rows))
-            mix: NDArray[np.float32] = generator.beta(
+            shares: NDArray[np.float32] = generator.beta(
                 config.mixup_alpha, config.mixup_alpha, len(rows)
             ).astype(np.float32)
-            pixel_mix = mix[:, None, None, None]
-            pixels = pixel_mix * pixels + (1 - pixel_mix) * pixels[partners]
-            targets = mix[:, None] * targets + (1 - mix[:, None]) * targets[partners]
+            pixel_shares, target_shares = shares[:, None, None, None], shares[:, None]
+            pixels = pixel_shares * pixels + (1 - pixel_shares) * pixels[partners]
+            targets = target_shares * targets + (1 - target_shares) * targets[partners]
             if weights is not None:
-                weights = mix * weights + (1 - mix) * weights[partners]
+                weights = shares * weights + (1 - shares) * weights[partners]
         return Batch(pixels, targets, weights)
 
 

@@ -44,7 +44,7 @@ from fer_core.predictor import Network, Predictor, open_onnx_network
 from fer_core.provenance import hardware_text, installed_versions
 from fer_core.recipes.architectures import INPUT_SHAPE
 from fer_core.recipes.fine_tuning import head_change
-from fer_core.training.fit import BEST_WEIGHTS, FitResult
+from fer_core.training.fit import BEST_WEIGHTS_FILE, FitResult
 from fer_core.training.model_setup import build_float32_model
 from fer_core.training.run_folder import RunFolder, RunSetup
 from fer_core.training.training_data import training_rows
@@ -83,7 +83,7 @@ def write_bundle(
     import keras
 
     config = setup.config
-    arrays = run.load_arrays(BEST_WEIGHTS)
+    arrays = run.load_arrays(BEST_WEIGHTS_FILE)
     # The keys are the positions of the arrays among the network's weights.
     weights = [arrays[key] for key in sorted(arrays)]
     model = build_float32_model(config, weights, len(face_set.classes))
@@ -183,7 +183,7 @@ def _image_hashes(
     validation = content_keys(face_set.images[face_set.rows("validation")])
     if setup.start is None:
         return ImageHashes(train, validation)
-    start = read_image_hashes(run.start_hashes_path)
+    start = read_image_hashes(run.starting_model_hashes_path)
     if start is None:
         # It is unknown which images the starting model was trained on.
         return ImageHashes(train, validation, is_complete=False)

@@ -28,17 +28,17 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: Requests, by the names that earlier versions of the program wrote.
-_OLD_REQUESTS: dict[str, Request] = {"go on": "resume"}
+#: The current requests, by the names under which earlier versions of the program wrote them.
+_REQUESTS_BY_OLD_NAME: dict[str, Request] = {"go on": "resume"}
 
 #: Maximum numbers of characters in a run's name and in its note.
 _MAX_NAME_LENGTH = 80
 _MAX_NOTE_LENGTH = 4000
 
 #: Maximum time in seconds to wait until a process that was just started has written its ID.
-_START_SECONDS = 20.0
+_START_TIMEOUT_SECONDS = 20.0
 #: Maximum time in seconds to wait until a process that was killed has ended.
-_END_SECONDS = 10.0
+_END_TIMEOUT_SECONDS = 10.0
 #: During a pause, the process writes ``status.json`` at this interval in seconds, to show that the
 #: process is alive.
 _PAUSE_STATUS_SECONDS = 2.0
@@ -62,7 +62,7 @@ def read_control(run: RunFolder) -> Control | None:
     """Return the last request; None if there is no request or the file is damaged."""
     try:
         values = read_json(run.path / CONTROL_FILE)
-        request = _OLD_REQUESTS.get(values["request"], values["request"])
+        request = _REQUESTS_BY_OLD_NAME.get(values["request"], values["request"])
         return Control(request=request, requested=float(values["requested"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -79,25 +79,25 @@ def request_stop(run: RunFolder) -> None:
     Raises:
         InputError: The training is not running, or the folder cannot be written.
     """
-    _request(run, "stop")
+    _send_request(run, "stop")
 
 
 def request_pause(run: RunFolder) -> None:
     """Ask a training to pause after the current step. See ``request_stop`` for the errors."""
-    _request(run, "pause")
+    _send_request(run, "pause")
 
 
 def request_resume(run: RunFolder) -> None:
     """Ask a paused training to resume. See ``request_stop`` for the errors."""
-    _request(run, "resume")
+    _send_request(run, "resume")
 
 
 def request_prune(run: RunFolder) -> None:
     """Ask an unpromising trial to end without a model. See ``request_stop`` for the errors."""
-    _request(run, "prune")
+    _send_request(run, "prune")
 
 
-def _request(run: RunFolder, request: Request) -> None:
+def _send_request(run: RunFolder, request: Request) -> None:
     if not is_active(run):
         raise InputError(
             f"The run {run.path.name} is not running and cannot receive the "
@@ -145,6 +145,7 @@ class RunControl:
         self._sleep = sleep
         self._paused_seconds = 0.0
         self._next_read = -float("inf")
+        #: True if the run ends because of a request to prune.
         self.is_pruned = False
 
     def clock(self) -> float:
@@ -155,7 +156,7 @@ class RunControl:
         """Return True if the run should end. During a pause, wait until the pause ends."""
         if not self._stop.is_set() and self._clock() >= self._next_read:
             self._next_read = self._clock() + self.INTERVAL
-            request = self._request()
+            request = self._read_request()
             if request == "pause":
                 request = self._pause()
             if request in ("stop", "prune"):
@@ -167,7 +168,7 @@ class RunControl:
         """Remove the request, which was handled or came too late."""
         (self._run.path / CONTROL_FILE).unlink(missing_ok=True)
 
-    def _request(self) -> Request | None:
+    def _read_request(self) -> Request | None:
         control = read_control(self._run)
         return None if control is None else control.request
 
@@ -182,9 +183,9 @@ class RunControl:
                 last_write = now
                 self._run.write_status(_paused_status(status))
             self._sleep(self.INTERVAL)
-            request = self._request()
+            request = self._read_request()
         self._paused_seconds += self._clock() - start
-        # Write the status from before the pause again.
+        # Restore the status from before the pause.
         if status is not None:
             self._run.write_status(replace(status, updated=datetime.now(UTC).isoformat()))
         return request
@@ -210,7 +211,8 @@ def kill_run(run: RunFolder) -> None:
             process that locks the run has not written its ID in time.
     """
     status = _status_of_process(run)
-    # The request only explains later why the process ended; a full disk must not prevent the kill.
+    # The request does not end the process. It is stored so that the registry can say later why the
+    # process ended, so an error here, such as a full disk, must not prevent the kill.
     with suppress(InputError):
         _write_request(run, "kill")
     try:
@@ -220,14 +222,14 @@ def kill_run(run: RunFolder) -> None:
             f"The process {status.process_id} of the run {run.path.name} belongs to another user; "
             "ask that user to end it."
         ) from error
-    deadline = time.monotonic() + _END_SECONDS
+    deadline = time.monotonic() + _END_TIMEOUT_SECONDS
     while is_active(run) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
 def _status_of_process(run: RunFolder) -> RunStatus:
     """Return the status of the run's current process; wait until the process has written it."""
-    deadline = time.monotonic() + _START_SECONDS
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     while is_active(run):
         status = run.read_status()
         # The process ID alone is not enough: the system may have reused it.

@@ -57,7 +57,8 @@ _NOT_AFFECTING_SPEED = {
     "flip_averaging",
 }
 
-#: Settings whose value does not affect the duration of a step, unless it is 0 or None (off).
+#: Settings of which only one property affects the duration of a step: whether they are off (0 or
+#: None) or on.
 _SWITCHES = {
     "dropout_scale",
     "weight_decay",
@@ -179,7 +180,7 @@ def cached_estimate(
     class_count: int = CLASS_COUNT,
     freeze: str | None = None,
 ) -> TrainingEstimate | None:
-    """Return the estimate from an earlier measurement; None if nothing was measured.
+    """Return the estimate from an earlier measurement; None if there is no such measurement.
 
     This function is fast, because it never starts a measurement. See ``estimate_training`` for the
     arguments.
@@ -201,9 +202,8 @@ def estimate_training(
 ) -> TrainingEstimate:
     """Estimate a training from the duration of a few steps.
 
-    If an earlier measurement is in the cache, it is used. Otherwise the steps run in a separate
-    process. If another training was running during the earlier measurement and none is running now,
-    the steps are measured again.
+    If the cache has no measurement, the steps run in a separate process. A cached measurement that
+    another training may have slowed down is repeated if no training is running now.
 
     Args:
         config: The training.
@@ -243,7 +243,7 @@ def _estimate(
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
         seconds_per_epoch=per_epoch,
-        seconds=speed.startup_seconds + _full_epochs(config) * per_epoch,
+        seconds=speed.startup_seconds + _full_resolution_epochs(config) * per_epoch,
         epochs=config.epochs,
         may_end_sooner=config.early_stopping_patience is not None,
         training_images=training_images,
@@ -252,11 +252,11 @@ def _estimate(
     )
 
 
-def _full_epochs(config: TrainingConfig) -> float:
+def _full_resolution_epochs(config: TrainingConfig) -> float:
     """Return the length of a training, in epochs at full resolution."""
-    low = min(config.low_resolution_epochs, config.epochs)
+    low_epochs = min(config.low_resolution_epochs, config.epochs)
     # The time of an epoch is assumed to be proportional to the number of pixels.
-    return config.epochs - low + low * (LOW_RESOLUTION / FACE_SIZE) ** 2
+    return config.epochs - low_epochs + low_epochs * (LOW_RESOLUTION / FACE_SIZE) ** 2
 
 
 def _cache_path(config: TrainingConfig, freeze: str | None, settings: Settings) -> Path:
@@ -322,41 +322,41 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
         config: The training.
         freeze: The stage up to which the network is not trained; None to train all layers.
     """
-    began = time.perf_counter()
+    measurement_start = time.perf_counter()
     prepare_backend()
     from fer_core.training.fit import predict_in_batches
 
     # Votes as targets take the same time as labels. The steps are timed at full resolution.
     config = replace(config, targets="labels", low_resolution_epochs=0)
     # A network takes the same time with random weights as with trained weights.
-    start = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
-    model = compiled_model(config, start=start)
+    starting_weights = None if freeze is None else StartingWeights(None, EMOTIONS, freeze)
+    model = compiled_model(config, starting_weights=starting_weights)
     generator = np.random.default_rng(0)
     # An epoch has several batches, as in a real training.
-    count = config.batch_size * 4
-    labels = (np.arange(count) % len(EMOTIONS)).astype(np.int8)
+    image_count = config.batch_size * 4
+    labels = (np.arange(image_count) % len(EMOTIONS)).astype(np.int8)
     faces = FaceSet(
-        images=generator.integers(0, 256, (count, FACE_SIZE, FACE_SIZE), dtype=np.uint8),
+        images=generator.integers(0, 256, (image_count, FACE_SIZE, FACE_SIZE), dtype=np.uint8),
         labels=labels,
-        splits=np.zeros(count, dtype=np.int8),
-        names=tuple(str(number) for number in range(count)),
+        splits=np.zeros(image_count, dtype=np.int8),
+        names=tuple(str(number) for number in range(image_count)),
     )
     batches = TrainingBatches(faces, config)
     durations: list[float] = []
     startup = 0.0
     # More epochs than needed: the loop ends after enough steps.
     all_batches = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
-    before = time.perf_counter()
+    step_start = time.perf_counter()
     for step, batch in enumerate(all_batches, start=1):
         model.train_on_batch(
             batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
         )
         now = time.perf_counter()
         if step == _WARM_UP_STEPS:
-            startup = now - began
+            startup = now - measurement_start
         elif step > _WARM_UP_STEPS:
-            durations.append(now - before)
-        before = now
+            durations.append(now - step_start)
+        step_start = now
         if len(durations) >= _MIN_STEPS and sum(durations) > _MEASURING_SECONDS:
             break
         if len(durations) >= _MAX_STEPS:
@@ -364,12 +364,12 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
     # Time one full batch of predictions.
     images = np.resize(faces.images, (256, FACE_SIZE, FACE_SIZE))
     predict_in_batches(model, images)  # the first call compiles the network
-    before = time.perf_counter()
+    prediction_start = time.perf_counter()
     predict_in_batches(model, images)
     return Speed(
         # The median, because other programs can slow steps down but cannot speed them up.
         training_seconds=float(np.median(durations)) / batches.images_per_step,
-        validation_seconds=(time.perf_counter() - before) / len(images),
+        validation_seconds=(time.perf_counter() - prediction_start) / len(images),
         startup_seconds=startup,
         memory_bytes=_peak_memory(),
     )

@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     import keras
 
 #: Name of the file with the weights of the best epoch, in the run's folder.
-BEST_WEIGHTS = "best.npz"
+BEST_WEIGHTS_FILE = "best.npz"
 #: Number of images in a batch of predictions.
-_PREDICTION_BATCH = 256
+_PREDICTION_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def fit(
     run: RunFolder,
     context: FitContext | None = None,
     *,
-    start: StartingWeights | None = None,
+    starting_weights: StartingWeights | None = None,
 ) -> FitResult:
     """Train from the beginning, or resume after a run's last finished epoch.
 
@@ -101,7 +101,7 @@ def fit(
         run: The folder to which checkpoints, metrics, status and log are written. If the folder
             contains finished epochs, the training resumes after the last finished epoch.
         context: Progress, requests to stop, the clock and an observer.
-        start: The trained network to start from; None for random weights.
+        starting_weights: Weights of a trained network; None for random weights.
 
     Raises:
         InputError: A split is empty, the run's checkpoint is unusable, or the loss became NaN or
@@ -113,14 +113,17 @@ def fit(
     training, validation = _split_data(face_set, config)
     batches = TrainingBatches(training, config)
     model = compiled_model(
-        config, start=start, classes=face_set.classes, total_steps=batches.steps * config.epochs
+        config,
+        starting_weights=starting_weights,
+        classes=face_set.classes,
+        total_steps=batches.steps_per_epoch * config.epochs,
     )
     if config.low_resolution_epochs:
         trace_both_sizes(model, batches.images_per_step)
     history = run.read_epochs()
     if history:
         restore_state(model, run.load_arrays(_checkpoint_name(len(history))))
-    progress.set_steps(batches.steps, batches.images_per_step)
+    progress.set_steps(batches.steps_per_epoch, batches.images_per_step)
     if observer is not None:
         observer.begin(model, len(history))
 
@@ -134,7 +137,9 @@ def fit(
         sums = {"loss": 0.0, "accuracy": 0.0}
         validation_losses = [record.validation_loss for record in history]
         for step, batch in enumerate(batches.epoch(epoch)):
-            rate = learning_rate_at(config, epoch + step / batches.steps, validation_losses)
+            rate = learning_rate_at(
+                config, epoch + step / batches.steps_per_epoch, validation_losses
+            )
             model.optimizer.learning_rate.assign(rate)
             logs = model.train_on_batch(
                 batch.pixels, batch.targets, sample_weight=batch.weights, return_dict=True
@@ -160,15 +165,17 @@ def fit(
             learns_votes=config.targets != "labels",
             probabilities=probabilities,
             learning_rate=rate,
-            images_per_second=batches.steps * batches.images_per_step / seconds_of_steps,
+            images_per_second=batches.steps_per_epoch * batches.images_per_step / seconds_of_steps,
             seconds=clock() - epoch_start,
         )
         is_best = best_epoch([*history, record], config.monitor) == record.epoch
         if is_best:
-            run.save_arrays(BEST_WEIGHTS, {f"{i:03}": array for i, array in enumerate(weights)})
-        # The new checkpoint is written before the epoch counts as finished, and the previous
-        # checkpoint is deleted afterwards. Thus the last finished epoch has a checkpoint at any
-        # time, even after a crash.
+            run.save_arrays(
+                BEST_WEIGHTS_FILE, {f"{i:03}": array for i, array in enumerate(weights)}
+            )
+        # An epoch counts as finished once append_epoch has stored its record. Its checkpoint is
+        # written before that, and the previous checkpoint is deleted after that. Thus the last
+        # finished epoch has a checkpoint at any time, even after a crash.
         run.save_arrays(_checkpoint_name(record.epoch), state_arrays(model))
         run.append_epoch(record)
         (run.path / _checkpoint_name(epoch)).unlink(missing_ok=True)
@@ -252,11 +259,11 @@ def _validate(
 def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the probabilities, float32 ``[n, classes]``, for images, uint8 ``[n, 48, 48]``."""
     probabilities = []
-    for start in range(0, len(images), _PREDICTION_BATCH):
-        batch = images[start : start + _PREDICTION_BATCH]
+    for start in range(0, len(images), _PREDICTION_BATCH_SIZE):
+        batch = images[start : start + _PREDICTION_BATCH_SIZE]
         # The last batch is filled up with its own images, so that no backend compiles a second
         # shape for it.
-        rows = np.resize(np.arange(len(batch)), _PREDICTION_BATCH)
+        rows = np.resize(np.arange(len(batch)), _PREDICTION_BATCH_SIZE)
         pixels = batch[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
         predicted = np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
         probabilities.append(predicted[: len(batch)])
@@ -291,9 +298,9 @@ def _epoch_record(
         epoch=epoch,
         loss=training_means["loss"],
         accuracy=training_means["accuracy"],
-        validation_loss=_defined(validation_loss),
-        validation_accuracy=_defined(accuracy(labels, probabilities)),
-        validation_macro_f1=_defined(macro_f1(per_class)),
+        validation_loss=_zero_if_undefined(validation_loss),
+        validation_accuracy=_zero_if_undefined(accuracy(labels, probabilities)),
+        validation_macro_f1=_zero_if_undefined(macro_f1(per_class)),
         validation_recall={
             name: metrics.recall
             for name, metrics in zip(validation.classes, per_class, strict=True)
@@ -304,6 +311,6 @@ def _epoch_record(
     )
 
 
-def _defined(value: float | None) -> float:
+def _zero_if_undefined(value: float | None) -> float:
     """Return a metric; 0 if it is undefined because classes tie on every image."""
     return 0.0 if value is None else value

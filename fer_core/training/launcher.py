@@ -38,7 +38,7 @@ def launch(
     *,
     name: str = "",
     note: str = "",
-    start_file: Path | None = None,
+    starting_model_file: Path | None = None,
 ) -> RunFolder:
     """Create a run and start it in the background, or add it to the queue.
 
@@ -48,7 +48,8 @@ def launch(
             at the same time.
         name: The run's name for users.
         note: The user's note about the run.
-        start_file: The Keras file of the starting model, ``setup.start``; None for random weights.
+        starting_model_file: The Keras file of the starting model, ``setup.start``; None for random
+            weights.
 
     Returns:
         The new run's folder.
@@ -56,7 +57,7 @@ def launch(
     Raises:
         InputError: See ``create_run``, ``write_label``, ``enqueue`` and ``start_pending_runs``.
     """
-    run = create_run(setup, settings, start_file=start_file)
+    run = create_run(setup, settings, starting_model_file=starting_model_file)
     try:
         if name or note:
             write_label(run, RunLabel(name, note))
@@ -74,7 +75,7 @@ def create_run(
     settings: Settings,
     folder: Path | None = None,
     *,
-    start_file: Path | None = None,
+    starting_model_file: Path | None = None,
 ) -> RunFolder:
     """Check a training, then create its run without starting it.
 
@@ -87,9 +88,9 @@ def create_run(
         setup: The configuration and the data of the run.
         settings: Settings with the location of ``runs/``.
         folder: The run's folder; by default a new one under ``runs/``.
-        start_file: The Keras file of the starting model, ``setup.start``; None for random weights.
-            The file and the image hashes in its folder are copied to the run, because the model may
-            be deleted or replaced while the run is pending.
+        starting_model_file: The Keras file of the starting model, ``setup.start``; None for random
+            weights. The file and the image hashes in its folder are copied to the run, because the
+            model may be deleted or replaced while the run is pending.
 
     Raises:
         InputError: The starting model does not fit the configuration; the dataset is missing or
@@ -98,7 +99,7 @@ def create_run(
             cannot be written.
     """
     if setup.start is not None:
-        check_start(setup.start, setup.config)
+        check_starting_model(setup.start, setup.config)
     fingerprint = _recorded_fingerprint(setup.data, settings)
     check_votes(setup.config, setup.data, settings)
     _check_resources(setup, settings.runs_root if folder is None else folder)
@@ -106,12 +107,12 @@ def create_run(
     run = new_run_folder(setup.recipe, settings) if folder is None else RunFolder(folder)
     try:
         run.create(replace(setup, fingerprint=fingerprint))
-        if start_file is not None:
+        if starting_model_file is not None:
             with os_errors_as_input_errors(f"The starting model cannot be copied to {run.path}"):
-                shutil.copyfile(start_file, run.start_path)
-                hashes = start_file.with_name(IMAGE_HASHES_FILE)
-                if hashes.is_file():
-                    shutil.copyfile(hashes, run.start_hashes_path)
+                shutil.copyfile(starting_model_file, run.starting_model_path)
+                hashes_file = starting_model_file.with_name(IMAGE_HASHES_FILE)
+                if hashes_file.is_file():
+                    shutil.copyfile(hashes_file, run.starting_model_hashes_path)
     except InputError:
         if is_new_folder:
             shutil.rmtree(run.path, ignore_errors=True)
@@ -119,7 +120,7 @@ def create_run(
     return run
 
 
-def check_start(start: StartingModel, config: TrainingConfig) -> None:
+def check_starting_model(start: StartingModel, config: TrainingConfig) -> None:
     """Check that a training can start from a model.
 
     Raises:
@@ -182,7 +183,7 @@ def continue_run(run: RunFolder, settings: Settings, *, epochs: int | None = Non
 
 
 def find_resumable_run(folder: Path) -> RunFolder:
-    """Return the run in a folder, after a check that this process can resume it.
+    """Return the run in a folder if this process can resume it.
 
     Raises:
         InputError: The folder contains no run, Keras or a library for the run's tracking is

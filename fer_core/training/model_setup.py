@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import keras
 
 
-#: The weights are averaged over about ``1 / (1 - momentum)`` steps. The momentum is limited so that
-#: the run has at least seven times as many steps. On FER2013, trainings with the recipes have more
-#: than 7,000 steps, so this limit does not change the momentum of 0.999 in the recipes.
+#: The weights are averaged over a span of about ``1 / (1 - momentum)`` steps. The momentum is
+#: limited so that a run is at least this many spans long. On FER2013, trainings with the recipes
+#: have more than 7,000 steps, so this limit does not change the momentum of 0.999 in the recipes.
 _MIN_AVERAGING_SPANS = 7
 #: Minimum momentum of the averaging.
 _MIN_AVERAGING_MOMENTUM = 0.5
@@ -51,7 +51,7 @@ class StartingWeights:
 def compiled_model(
     config: TrainingConfig,
     *,
-    start: StartingWeights | None = None,
+    starting_weights: StartingWeights | None = None,
     classes: Sequence[str] = EMOTIONS,
     total_steps: int | None = None,
 ) -> keras.Model:
@@ -59,13 +59,13 @@ def compiled_model(
 
     Args:
         config: The training.
-        start: The trained network to start from; None for random weights.
+        starting_weights: Weights of a trained network; None for random weights.
         classes: The classes of the data.
         total_steps: Number of steps of the training. It limits the number of steps over which the
             weights are averaged. None for no limit.
 
     Raises:
-        InputError: The weights belong to another network.
+        InputError: ``starting_weights`` do not fit the architecture.
     """
     import keras
 
@@ -81,13 +81,18 @@ def compiled_model(
         )
         if keras.backend.backend() == "tensorflow":
             model = with_fused_normalization(model)
-    if start is not None:
-        if start.weights is not None:
+    if starting_weights is not None:
+        if starting_weights.weights is not None:
             model.set_weights(
-                adapted_weights(start.weights, model.get_weights(), start.classes, classes)
+                adapted_weights(
+                    starting_weights.weights,
+                    model.get_weights(),
+                    starting_weights.classes,
+                    classes,
+                )
             )
-        if start.freeze is not None:
-            freeze_stages(model, config.architecture, start.freeze)
+        if starting_weights.freeze is not None:
+            freeze_stages(model, config.architecture, starting_weights.freeze)
     loss: keras.losses.Loss
     if config.label_encoding == "integer":
         loss = keras.losses.SparseCategoricalCrossentropy()
@@ -223,7 +228,7 @@ def _optimizer(config: TrainingConfig, model: keras.Model) -> keras.optimizers.O
 
 
 def state_arrays(model: keras.Model) -> dict[str, NDArray[Any]]:
-    """Return all variables of a compiled model and its optimizer, with their positions as names."""
+    """Return all variables of a compiled model and its optimizer, named by their indices."""
     from keras import ops
 
     variables = {f"model_{index:03}": variable for index, variable in enumerate(model.variables)}
@@ -256,7 +261,7 @@ def restore_state(model: keras.Model, arrays: dict[str, NDArray[Any]]) -> None:
 
 
 def trace_both_sizes(model: keras.Model, batch_size: int) -> None:
-    """Compile the training step for 48 and for 36 pixels; the model's state does not change.
+    """Compile the training step for 48x48 and for 36x36 pixels without changing the model's state.
 
     TensorFlow compiles the first size into a graph of fixed size, and the second size into a graph
     of variable size. The two graphs round differently. Because both sizes are compiled in a fixed

@@ -181,14 +181,14 @@ class _EpochFile:
 
     Attributes:
         identity: Device and inode of the file; they change if it is replaced.
-        position: Number of bytes up to the end of the last complete line that was read.
+        offset: Offset in bytes of the end of the last complete line that was read.
         records: The records in the complete lines, by the number of the epoch.
         epochs: The epochs from 1 to the last epoch before the first missing number. A last line
             without a line break is included if it is a complete record.
     """
 
     identity: tuple[int, int] = (0, 0)
-    position: int = 0
+    offset: int = 0
     records: dict[int, EpochRecord] = field(default_factory=dict)
     epochs: tuple[EpochRecord, ...] = ()
 
@@ -219,7 +219,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
             f"The runs in {settings.runs_root} cannot be read ({system_reason(error)}); check the "
             "folder's permissions."
         ) from error
-    positions = _queue_positions(settings)
+    queue_positions = _queue_positions(settings)
     with _lock:
         existing = set(folders)
         for deleted in [
@@ -229,7 +229,7 @@ def list_runs(settings: Settings) -> list[RunSummary]:
         ]:
             _files_by_path.pop(deleted, None)
             _epoch_files.pop(deleted, None)
-    summaries = [_summary(path, positions) for path in folders if not _is_empty(path)]
+    summaries = [_summary(path, queue_positions) for path in folders if not _is_empty(path)]
     oldest = datetime.min.replace(tzinfo=UTC)
     return sorted(
         summaries, key=lambda summary: (summary.started or oldest, summary.id), reverse=True
@@ -247,9 +247,9 @@ def find_run(name: str, settings: Settings) -> RunFolder:
     Raises:
         InputError: There is no such folder.
     """
-    inside = settings.runs_root / name
-    if name and inside.parent == settings.runs_root and inside.is_dir():
-        return RunFolder(inside)
+    folder = settings.runs_root / name
+    if name and folder.parent == settings.runs_root and folder.is_dir():
+        return RunFolder(folder)
     path = existing_path(name)
     if path is None or not path.is_dir():
         raise InputError(
@@ -259,18 +259,18 @@ def find_run(name: str, settings: Settings) -> RunFolder:
 
 
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
-    """Return a run's finished epochs. If the file has grown, only its new lines are read."""
+    """Return a run's finished epochs from a cache, after reading new lines of the file."""
     with _lock:
         cached = _epoch_files.setdefault(path, _EpochFile())
         try:
             with (path / EPOCHS_FILE).open("rb") as file:
                 stat = os.fstat(file.fileno())
                 identity = (stat.st_dev, stat.st_ino)
-                if identity != cached.identity or stat.st_size < cached.position:
+                if identity != cached.identity or stat.st_size < cached.offset:
                     cached = _epoch_files[path] = _EpochFile(identity)
-                if stat.st_size == cached.position:
+                if stat.st_size == cached.offset:
                     return cached.epochs
-                file.seek(cached.position)
+                file.seek(cached.offset)
                 text = file.read()
         except OSError:
             _epoch_files.pop(path, None)
@@ -281,7 +281,7 @@ def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
             record = epoch_record(line)
             if record is not None:
                 cached.records[record.epoch] = record
-        cached.position += end
+        cached.offset += end
         last_record = epoch_record(text[end:].decode("utf-8", errors="replace"))
         records = cached.records
         if last_record is not None:
@@ -358,7 +358,7 @@ def _is_empty(path: Path) -> bool:
         return False
 
 
-def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
+def _summary(path: Path, queue_positions: dict[Path, int]) -> RunSummary:
     run = RunFolder(path)
     # If a process started or ended while the files were read, they are read again. Without this, a
     # process that has just ended normally would look like a process that crashed.
@@ -372,12 +372,12 @@ def _summary(path: Path, positions: dict[Path, int]) -> RunSummary:
         return summary
     if was_active:
         return _active_summary(summary)
-    if path in positions:
+    if path in queue_positions:
         return replace(
             summary,
             state="queued",
-            reason=f"waits in the queue at position {positions[path]}",
-            queue_position=positions[path],
+            reason=f"waits in the queue at position {queue_positions[path]}",
+            queue_position=queue_positions[path],
         )
     return _inactive_summary(summary)
 
@@ -468,13 +468,13 @@ def _parse_files(path: Path, stamp: tuple[object, ...]) -> _RunFiles:
             trial=setup.trial,
             epochs=setup.config.epochs,
             status=status,
-            **_best_metrics(epochs, setup.config),
+            **_epoch_fields(epochs, setup.config),
         ),
         setup,
     )
 
 
-def _best_metrics(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
+def _epoch_fields(epochs: Sequence[EpochRecord], config: TrainingConfig) -> dict[str, Any]:
     """Return the fields of a summary that describe the finished epochs."""
     best = best_epoch(epochs, config.monitor)
     best_record = None if best is None else epochs[best - 1]

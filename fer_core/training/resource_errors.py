@@ -17,13 +17,13 @@ _BYTES_PER_WEIGHT = 4  # float32
 #: exported network.
 _OTHER_BYTES = 20_000_000
 
-#: Instead of MemoryError, TensorFlow and PyTorch raise errors with these type names, and backends
-#: raise a RuntimeError with one of these texts.
+#: If memory runs out, backends raise an error with one of these type names, or a RuntimeError with
+#: one of these texts, instead of MemoryError.
 _MEMORY_ERROR_TYPES = ("ResourceExhaustedError", "OutOfMemoryError")
 _MEMORY_ERROR_TEXTS = ("RESOURCE_EXHAUSTED", "out of memory", "can't allocate memory")
 
 
-def bytes_on_disk(config: TrainingConfig) -> int:
+def required_disk_bytes(config: TrainingConfig) -> int:
     """Return the maximum disk space that a run needs, in bytes.
 
     These files need twice their size, because a new file is complete before the old file is
@@ -50,7 +50,7 @@ def check_disk_space(config: TrainingConfig, folder: Path) -> None:
     existing_folder = folder
     while not existing_folder.exists() and existing_folder != existing_folder.parent:
         existing_folder = existing_folder.parent
-    free, needed = shutil.disk_usage(existing_folder).free, bytes_on_disk(config)
+    free, needed = shutil.disk_usage(existing_folder).free, required_disk_bytes(config)
     if free < needed:
         raise InputError(
             f"The disk of {folder} has {free / 1e6:,.0f} MB left and the run needs about "

@@ -64,8 +64,8 @@ STATUS_FILE = "status.json"
 CONTROL_FILE = "control.json"
 EPOCHS_FILE = "metrics.jsonl"
 LOG_FILE = "train.log"
-START_FILE = "start.keras"
-START_HASHES_FILE = "start_image_hashes.npz"
+STARTING_MODEL_FILE = "start.keras"
+STARTING_MODEL_HASHES_FILE = "start_image_hashes.npz"
 
 #: Folder in ``runs/`` with a file for each pending run, named after the run.
 QUEUE_FOLDER = ".queue"
@@ -73,7 +73,7 @@ QUEUE_FOLDER = ".queue"
 
 @dataclass(frozen=True, config=FORBID_UNKNOWN)
 class Tracking:
-    """Other places where a run's metrics are logged; they do not affect the training.
+    """The tools to which a run's metrics are also logged; they do not affect the training.
 
     Attributes:
         tensorboard: Whether to write TensorBoard event files to ``tensorboard/`` in the run's
@@ -131,7 +131,7 @@ class RunSetup:
         recipe: The recipe's name; the recipe may no longer exist, because ``config`` is complete.
         data: The dataset's name or path, as the user wrote it.
         config: The recipe's configuration with the requested changes.
-        tracking: Other places where the run's metrics are logged.
+        tracking: The tools to which the run's metrics are also logged.
         study: The search of which the run is a trial; None if the run is not a trial.
         trial: The trial's number in the search; None if the run is not a trial.
         changes: Changes of ``config`` after the launch, in order.
@@ -215,11 +215,11 @@ class EpochRecord:
     images_per_second: Number
     seconds: Number
 
-    def monitored(self, monitor: str) -> float:
-        """Return the number by which epochs are compared. A larger number is better.
+    def score(self, monitor: str) -> float:
+        """Return the score by which epochs are compared; a higher score is better.
 
-        The number is the validation metric; the loss is negated. For *last*, it is the number of
-        the epoch, so that the last epoch is the best.
+        The score is the monitored validation metric; the loss is negated. For *last*, the score is
+        the number of the epoch, so that the last epoch is the best.
         """
         if monitor == "loss":
             return -self.validation_loss
@@ -235,10 +235,10 @@ class RunStatus:
     Attributes:
         state: What the run is doing, or how it ended.
         message: One sentence for the user.
-        epoch: The current epoch, counted from 1; the number of finished epochs while ``steps`` is
-            0, during the preparation and at the end.
+        epoch: The current epoch, counted from 1. During the preparation and at the end, when
+            ``steps`` is 0, the number of finished epochs.
         epochs: Total number of epochs.
-        step: Finished steps of this epoch.
+        step: Finished steps of the current epoch.
         steps: Steps per epoch.
         images_per_second: Current speed; None during the preparation and at the end.
         seconds_left: Estimated time left; None before the first estimate and at the end.
@@ -295,7 +295,7 @@ def best_epoch(epochs: Sequence[EpochRecord], monitor: str) -> int | None:
     """Return the number, from 1, of the first epoch with the best metric; None without epochs."""
     if not epochs:
         return None
-    return max(epochs, key=lambda record: record.monitored(monitor)).epoch
+    return max(epochs, key=lambda record: record.score(monitor)).epoch
 
 
 def is_stopped_early(epochs: Sequence[EpochRecord], config: TrainingConfig) -> bool:
@@ -313,14 +313,14 @@ class RunFolder:
         self.path = path
 
     @property
-    def start_path(self) -> Path:
+    def starting_model_path(self) -> Path:
         """The copy of the model that the run starts from."""
-        return self.path / START_FILE
+        return self.path / STARTING_MODEL_FILE
 
     @property
-    def start_hashes_path(self) -> Path:
+    def starting_model_hashes_path(self) -> Path:
         """The copy of the starting model's image hashes; missing if the model has no hashes."""
-        return self.path / START_HASHES_FILE
+        return self.path / STARTING_MODEL_HASHES_FILE
 
     @property
     def bundle_path(self) -> Path:

@@ -28,10 +28,10 @@ def learning_rate_at(
         # with cycles of equal length; the first descent starts at the end of the warm-up.
         cycle_length = config.epochs / config.cosine_cycles
         cycle = min(int(epochs_done / cycle_length), config.cosine_cycles - 1)
-        start = config.warmup_epochs if cycle == 0 else cycle * cycle_length
+        descent_start = config.warmup_epochs if cycle == 0 else cycle * cycle_length
         # A warm-up of a whole cycle leaves no epochs for the descent; 1e-9 avoids a division by 0.
-        descent = max((cycle + 1) * cycle_length - start, 1e-9)
-        share = min(max((epochs_done - start) / descent, 0.0), 1.0)
+        descent_epochs = max((cycle + 1) * cycle_length - descent_start, 1e-9)
+        share = min(max((epochs_done - descent_start) / descent_epochs, 0.0), 1.0)
         span = config.learning_rate - config.final_learning_rate
         rate = config.final_learning_rate + span * (1 + math.cos(math.pi * share)) / 2
     elif config.schedule == "plateau":

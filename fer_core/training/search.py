@@ -142,7 +142,7 @@ class TrialSummary:
 
     Attributes:
         number: Number of the trial, from 0.
-        state: The state; *waiting* if the trial was interrupted and will be retried.
+        state: The state; *waiting* for a trial that was interrupted and will be retried.
         value: The monitored metric of the best epoch, or of the last epoch if the trial was pruned;
             None if the trial has not ended or has failed.
         values: The sampled value of each field that the trial varies.
@@ -208,7 +208,7 @@ class StudySummary:
 
     @property
     def has_importances(self) -> bool:
-        """True if the trials show which of several settings is how important for the metric."""
+        """True if the trials allow an estimate of how important each setting is for the metric."""
         finished = [trial for trial in self.trials if trial.state == "finished"]
         # A single setting would always have the importance 1.
         has_several_settings = any(len(trial.values) > 1 for trial in finished)
@@ -383,7 +383,7 @@ def study_names(settings: Settings) -> list[str]:
 
 
 def read_study_setup(name: str, settings: Settings) -> StudySetup:
-    """Read the setup of a study.
+    """Read the setup of a study from its ``study.json``.
 
     Raises:
         InputError: No study has this name, or its file is damaged.
@@ -417,7 +417,7 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
     study = open_study(setup, settings)
     # Read the workers before the trials. In the opposite order, a worker could complete the last
     # trial and end between the two reads. This trial would then look interrupted.
-    has_workers_here, attributes = bool(active_workers(name, settings)), study.user_attrs
+    has_workers_here, attributes = bool(count_active_workers(name, settings)), study.user_attrs
     trials = tuple(_trial_summary(trial) for trial in current_trials(study))
     counts = {
         state: sum(trial.state == state for trial in trials)
@@ -486,13 +486,13 @@ def _trial_summary(trial: optuna.trial.FrozenTrial) -> TrialSummary:
     )
 
 
-def active_workers(name: str, settings: Settings) -> int:
+def count_active_workers(name: str, settings: Settings) -> int:
     """Return the number of processes on this machine that work on a study."""
     return sum(bool(is_locked(path)) for path in study_folder(name, settings).glob("worker-*.lock"))
 
 
 def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
-    """Start worker processes for a study; they continue when this process ends.
+    """Start worker processes for a study; they keep running when this process ends.
 
     Trials are runs: the queue limits how many of them are trained at the same time.
 
@@ -506,7 +506,7 @@ def launch_search(name: str, settings: Settings, workers: int = 1) -> None:
         raise InputError(f"The search {name!r} is complete; create a new one to search further.")
     folder = study_folder(name, settings)
     with os_errors_as_input_errors(f"The search in {folder} cannot be started"), trial_lock(folder):
-        if active_workers(name, settings):
+        if count_active_workers(name, settings):
             raise InputError(f"The search {name!r} is running already.")
         for number in range(workers):
             path = worker_path(folder, number)
@@ -530,7 +530,7 @@ def stop_search(name: str, settings: Settings) -> None:
         InputError: No study has this name, or no worker on this machine is running.
     """
     read_study_setup(name, settings)  # raises InputError if the study does not exist
-    if not active_workers(name, settings):
+    if not count_active_workers(name, settings):
         workers = study_summary(name, settings).workers
         elsewhere = ", ".join(
             worker.name for worker in workers if not _is_on_this_machine(worker.name)
@@ -546,7 +546,7 @@ def stop_search(name: str, settings: Settings) -> None:
 
 
 def load_study(name: str, settings: Settings) -> optuna.Study:
-    """Return Optuna's object of a study.
+    """Open Optuna's study by its name; see ``open_study``.
 
     Raises:
         InputError: No study has this name, or its storage cannot be read.

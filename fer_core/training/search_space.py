@@ -104,9 +104,8 @@ class SearchSpace:
     def suggest(self, trial: optuna.Trial, base: TrainingConfig) -> TrainingConfig:
         """Return the configuration of a trial: ``base`` with sampled values.
 
-        The fields are sampled one after the other. A field is sampled only if it has an effect,
-        given the values that were sampled before. For example, momentum is sampled only if the
-        optimizer is sgd.
+        The fields are sampled one after the other. A field is sampled only if it has an effect with
+        the values sampled so far. For example, momentum is sampled only if the optimizer is sgd.
 
         Raises:
             InputError: The values cannot be combined.
@@ -167,8 +166,8 @@ def default_parameter(field: SettingField, config: TrainingConfig) -> SearchPara
             log=True,
         )
     if not value:
-        # The setting is off (a fraction, angle or probability of 0, or None). Of the allowed values
-        # that are at most 100, the range is the lowest quarter.
+        # The setting is off (a fraction, angle or probability of 0, or None). The search covers the
+        # lowest quarter of the allowed values; a maximum above 100 counts as 100.
         return SearchParameter(
             field=field.name, low=lowest, high=lowest + (min(highest, 100) - lowest) / 4
         )

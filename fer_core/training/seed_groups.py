@@ -68,8 +68,8 @@ def spread(values: Sequence[float | None]) -> Spread | None:
 def seed_groups(runs: Sequence[RunSummary]) -> list[SeedGroup]:
     """Group runs that differ only in their seed, in the order of their first runs.
 
-    A run whose configuration cannot be read is the only run of its group, and so is a trial of a
-    search.
+    A run whose configuration cannot be read and a trial of a search are never grouped: each is the
+    only run of its group.
     """
     groups: dict[str, list[RunSummary]] = {}
     for run in runs:
@@ -97,7 +97,9 @@ def spread_by_epoch(
         runs: The epochs of each run; runs without epochs are ignored.
         metric: Returns the metric of an epoch.
     """
-    started = [epochs for epochs in runs if epochs]
-    count = min(map(len, started), default=0)
-    spreads = (spread([metric(epochs[index]) for epochs in started]) for index in range(count))
+    histories = [epochs for epochs in runs if epochs]
+    epoch_count = min(map(len, histories), default=0)
+    spreads = (
+        spread([metric(epochs[index]) for epochs in histories]) for index in range(epoch_count)
+    )
     return [epoch_spread for epoch_spread in spreads if epoch_spread is not None]

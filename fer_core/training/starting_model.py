@@ -27,7 +27,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
         InputError: The bundle has no network that can be trained here, or its Keras file cannot be
             read.
     """
-    problem = start_problem(bundle)
+    problem = starting_model_problem(bundle)
     if problem is not None:
         raise InputError(problem)
     path = bundle.folder / KERAS_MODEL_FILE
@@ -46,7 +46,7 @@ def starting_model(bundle: Bundle, freeze: str | None = None) -> tuple[StartingM
     return description, path
 
 
-def start_problem(bundle: Bundle) -> str | None:
+def starting_model_problem(bundle: Bundle) -> str | None:
     """Return a sentence that says why no run can start from a bundle; None if a run can."""
     record = bundle.record
     if record.input_shape != INPUT_SHAPE:
@@ -74,8 +74,8 @@ def start_problem(bundle: Bundle) -> str | None:
 
 def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
     """Return the datasets that a model, and the models that it started from, were trained on."""
-    last_dataset = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
-    return (last_dataset, *record.starting_datasets)
+    own_dataset = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
+    return (own_dataset, *record.starting_datasets)
 
 
 def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
@@ -97,7 +97,7 @@ def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:
 
     from fer_core.exchange.keras_files import check_keras_archive
 
-    path = run.start_path
+    path = run.starting_model_path
     try:
         if file_sha256(path) != start.digest:
             raise InputError(f"{path} is not the model {start.model!r} that the run started from")

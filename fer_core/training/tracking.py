@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import keras
 
 TENSORBOARD_FOLDER = "tensorboard"
+#: File in the run's folder with the ID of the MLflow run.
 _MLFLOW_FILE = "mlflow.json"
 
 
@@ -105,7 +106,8 @@ class RunTracking:
 
     def _mlflow_callback(self, uri: str) -> Any:
         """Start or resume the MLflow run of this training, and return MLflow's Keras callback."""
-        # MLflow sends usage data to its developers unless this variable is set before the import.
+        # This variable keeps MLflow from sending usage data to its developers. MLflow reads it on
+        # import.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import mlflow
         import mlflow.keras
@@ -117,7 +119,7 @@ class RunTracking:
             run_id = None
         try:
             mlflow.set_tracking_uri(uri)
-            started = mlflow.start_run(run_id=run_id, run_name=self._run.path.name)
+            mlflow_run = mlflow.start_run(run_id=run_id, run_name=self._run.path.name)
             if run_id is None:
                 mlflow.log_params(
                     {"recipe": self._setup.recipe, "data": self._setup.data}
@@ -130,5 +132,5 @@ class RunTracking:
                 "remove it."
             ) from error
         # Store the ID, so that the metrics are logged to the same MLflow run after a resume.
-        write_json(path, {"uri": uri, "run_id": started.info.run_id})
+        write_json(path, {"uri": uri, "run_id": mlflow_run.info.run_id})
         return mlflow.keras.MlflowCallback()

@@ -107,8 +107,8 @@ def run_training(
             launched, or the time budget is too short for one epoch. In these cases,
             ``status.json`` contains the reason. If the folder contains no valid run, or if another
             process trains the run, the error is raised and ``status.json`` does not change.
-        MemoryError: There was not enough memory; ``status.json`` says what to do. Instead of it,
-            backends may raise errors of other types.
+        MemoryError: There was not enough memory; ``status.json`` says what to do. Backends may
+            raise errors of other types instead.
     """
     try:
         message = "stopping; the best model so far is kept"
@@ -171,7 +171,7 @@ def _train(
 
     print(f"reading {setup.data}", file=sys.stderr, flush=True)
     face_set = load_dataset(setup.data, settings, class_choice=setup.class_choice)
-    _check_fingerprint(setup, face_set, run, progress, epochs_done)
+    _check_and_store_fingerprint(setup, face_set, run, progress, epochs_done)
     progress.log(
         f"{setup.recipe} on {setup.data} with {backend}: "
         + (
@@ -191,9 +191,9 @@ def _train(
     ):
         if sentence:
             progress.log(sentence)
-    start = starting_weights(setup, run)
+    weights = starting_weights(setup, run)
     if setup.start is not None:
-        progress.log(_start_text(setup.start, epochs_done, face_set.classes))
+        progress.log(_starting_model_text(setup.start, epochs_done, face_set.classes))
     tracking = RunTracking(setup, run)
     try:
         result = fit(
@@ -207,7 +207,7 @@ def _train(
                 clock=control.clock,
                 observer=tracking,
             ),
-            start=start,
+            starting_weights=weights,
         )
     finally:
         tracking.end()
@@ -215,7 +215,7 @@ def _train(
         message = f"pruned after epoch {len(result.epochs)}: the search expects no improvement"
         progress.end("pruned", message, len(result.epochs))
         return _outcome(run, "pruned", result, None)
-    # A training that was stopped, but not on request, was stopped by the budget.
+    # Without a request or a signal to stop, the end of the budget has stopped the training.
     is_out_of_time = budget is not None and result.was_stopped and not control.should_stop()
     if budget is not None and is_out_of_time and len(result.epochs) == epochs_done:
         raise InputError(_too_short_message(budget, result))
@@ -235,7 +235,7 @@ def _train(
     return _outcome(run, state, result, bundle)
 
 
-def _start_text(start: StartingModel, epochs_done: int, classes: Sequence[str]) -> str:
+def _starting_model_text(start: StartingModel, epochs_done: int, classes: Sequence[str]) -> str:
     """Return what the run takes over from its starting model, for the log."""
     verb = "started" if epochs_done else "starting"
     text = f"{verb} from {start.model}, its head {head_change(start.classes, classes)}"
@@ -366,12 +366,12 @@ def _votes(
     return VoteRecord(votes, vote_targets(votes, face_set, kind))
 
 
-def _check_fingerprint(
+def _check_and_store_fingerprint(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, progress: TrainingProgress, epochs_done: int
 ) -> None:
-    """Compare the data with the fingerprints from the launch and the run's first start.
+    """Compare the data with the fingerprints from the launch and from the run's first start.
 
-    The fingerprint of the data is then stored in ``status.json``.
+    Then store the fingerprint of the data in ``status.json``.
 
     Raises:
         InputError: The dataset has changed since the launch.

@@ -101,7 +101,7 @@ def training_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]
     Raises:
         InputError: The configuration learns from votes, but the images have no votes.
     """
-    return _with_targets(face_set, _without_leaks(face_set, config), config)
+    return _rows_with_targets(face_set, _without_leaks(face_set, config), config)
 
 
 def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
@@ -110,17 +110,18 @@ def validation_rows(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.int
     Raises:
         InputError: The configuration learns from votes, but the images have no votes.
     """
-    return _with_targets(face_set, face_set.rows("validation"), config)
+    return _rows_with_targets(face_set, face_set.rows("validation"), config)
 
 
 def _without_leaks(face_set: FaceSet, config: TrainingConfig) -> NDArray[np.intp]:
+    """Return the training rows, without leaking ones if the configuration excludes leaks."""
     rows = face_set.rows("train")
     if not config.exclude_leaks:
         return rows
     return np.setdiff1d(rows, leaking_training_rows(face_set))
 
 
-def _with_targets(
+def _rows_with_targets(
     face_set: FaceSet, rows: NDArray[np.intp], config: TrainingConfig
 ) -> NDArray[np.intp]:
     """Return all rows if labels are learned; if votes are learned, the rows with usable votes."""

@@ -15,8 +15,8 @@ from fer_core.training.run_folder import LOG_FILE, EpochRecord, RunFolder, RunSt
 
 #: Moves the cursor of a terminal to the start of the line and clears the line.
 _CLEAR_LINE = "\r\033[K"
-#: Seconds between two lines about the steps if the output is not a terminal.
-_LINE_INTERVAL = 30.0
+#: If the output is not a terminal: seconds between two printed lines about steps.
+_LINE_INTERVAL_SECONDS = 30.0
 
 
 def writes_to_log(stream: TextIO, log: TextIO) -> bool:
@@ -57,9 +57,9 @@ class TrainingProgress:
         self._is_terminal = self._stream.isatty()
         self._clock = clock
         self._epoch_start = clock()
-        self._last_status = -float("inf")
-        self._last_line = clock()
-        # Time that the last epoch needed after its steps, for validation and the checkpoint.
+        self._last_status_time = -float("inf")
+        self._last_line_time = clock()
+        # Time that the previous epoch needed after its steps, for validation and the checkpoint.
         self._seconds_after_steps: float | None = None
 
     def prepare(self, message: str, epochs_done: int, *, fingerprint: str | None = None) -> None:
@@ -108,22 +108,23 @@ class TrainingProgress:
             accuracy: Mean accuracy of these steps.
         """
         now = self._clock()
-        if now - self._last_status < self.STATUS_INTERVAL and step < self._steps:
+        if now - self._last_status_time < self.STATUS_INTERVAL and step < self._steps:
             return
-        self._last_status = now
-        per_step = (now - self._epoch_start) / step
-        speed = self._images_per_step / per_step
+        self._last_status_time = now
+        seconds_per_step = (now - self._epoch_start) / step
+        speed = self._images_per_step / seconds_per_step
         # During the first epoch, validation is assumed to take a tenth of the steps' time.
         after_steps = self._seconds_after_steps
         if after_steps is None:
-            after_steps = 0.1 * per_step * self._steps
-        seconds_left_in_epoch = per_step * (self._steps - step) + after_steps
+            after_steps = 0.1 * seconds_per_step * self._steps
+        seconds_left_in_epoch = seconds_per_step * (self._steps - step) + after_steps
         epochs_left = self._epochs - epoch - 1
-        left = seconds_left_in_epoch + epochs_left * (per_step * self._steps + after_steps)
+        seconds_per_epoch = seconds_per_step * self._steps + after_steps
+        seconds_left = seconds_left_in_epoch + epochs_left * seconds_per_epoch
         message = (
             f"epoch {epoch + 1}/{self._epochs}, step {step}/{self._steps}: loss {loss:.3f}, "
-            f"accuracy {percent(accuracy)}, {speed:.0f} images/s, about {format_duration(left)} "
-            "left"
+            f"accuracy {percent(accuracy)}, {speed:.0f} images/s, about "
+            f"{format_duration(seconds_left)} left"
         )
         self._run.write_status(
             RunStatus(
@@ -134,7 +135,7 @@ class TrainingProgress:
                 step=step,
                 steps=self._steps,
                 images_per_second=speed,
-                seconds_left=left,
+                seconds_left=seconds_left,
                 loss=loss,
                 accuracy=accuracy,
             )
@@ -142,8 +143,8 @@ class TrainingProgress:
         if self._is_terminal:
             self._stream.write(f"{_CLEAR_LINE}{message}")
             self._stream.flush()
-        elif now - self._last_line > _LINE_INTERVAL:
-            self._last_line = now
+        elif now - self._last_line_time > _LINE_INTERVAL_SECONDS:
+            self._last_line_time = now
             print(message, file=self._stream, flush=True)
 
     def end_epoch(self, record: EpochRecord, seconds_of_steps: float, is_best: bool) -> None:
@@ -155,14 +156,14 @@ class TrainingProgress:
             is_best: True if it is the best epoch so far.
         """
         self._seconds_after_steps = record.seconds - seconds_of_steps
-        self._last_line = self._clock()
-        left = record.seconds * (self._epochs - record.epoch)
+        self._last_line_time = self._clock()
+        seconds_left = record.seconds * (self._epochs - record.epoch)
         self.log(
             f"epoch {record.epoch}/{self._epochs}: loss {record.loss:.3f}, accuracy "
             f"{percent(record.accuracy)}, validation loss {record.validation_loss:.3f}, validation "
             f"accuracy {percent(record.validation_accuracy)}, macro F1 "
             f"{record.validation_macro_f1:.3f}{' (best)' if is_best else ''}; "
-            f"{format_duration(record.seconds)}, about {format_duration(left)} left"
+            f"{format_duration(record.seconds)}, about {format_duration(seconds_left)} left"
         )
 
     def end(self, state: RunState, message: str, epochs_done: int) -> None:

@@ -623,7 +623,9 @@ def test_start_creates_a_run_from_the_form(
 def test_a_refused_start_keeps_the_form(
     home: Settings, faces: str, open_view: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.resource_errors.bytes_on_disk", lambda config: 10**18)
+    monkeypatch.setattr(
+        "fer_core.training.resource_errors.required_disk_bytes", lambda config: 10**18
+    )
     app = open_group(open_view(), "run")
     app.text_input(key="new_run_name").set_value("mine")
     app.number_input(key="setting_epochs").set_value(3)
@@ -929,7 +931,7 @@ def test_a_training_starts_from_a_model(
     assert setup.start is not None
     assert (setup.start.model, setup.start.freeze) == (shipped, "stage2")
     assert (setup.config.architecture, setup.config.learning_rate) == ("plain_nine", 0.01)
-    assert RunFolder(run.path).start_path.is_file()
+    assert RunFolder(run.path).starting_model_path.is_file()
     assert run.start == setup.start
 
 

@@ -157,9 +157,9 @@ def test_the_number_of_workers_is_limited_by_memory(monkeypatch: pytest.MonkeyPa
     memory = type("Memory", (), {"total": 8 * 2**30, "available": 5 * 2**30})
     monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(16)))
-    assert ScaleOptions(worker_memory_mb=1024).local_workers() == 5
-    assert ScaleOptions(worker_memory_mb=512, threads=4).local_workers() == 4
-    assert ScaleOptions(worker_memory_mb=8000).local_workers() == 1
-    assert ScaleOptions(worker_memory_mb=1024, workers=8).local_workers() == 8
+    assert ScaleOptions(worker_memory_mb=1024).local_worker_count() == 5
+    assert ScaleOptions(worker_memory_mb=512, threads=4).local_worker_count() == 4
+    assert ScaleOptions(worker_memory_mb=8000).local_worker_count() == 1
+    assert ScaleOptions(worker_memory_mb=1024, workers=8).local_worker_count() == 8
     with pytest.raises(InputError, match=r"9 workers of 1024 MB each need more than the 8\.0 GB"):
-        ScaleOptions(worker_memory_mb=1024, workers=9).local_workers()
+        ScaleOptions(worker_memory_mb=1024, workers=9).local_worker_count()

@@ -129,7 +129,9 @@ def test_progress_is_reported_only_when_a_trial_is_complete(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reports: list[tuple[int, int]] = []
-    completed = ray_search._CompletedTrials("first", settings, lambda *one: reports.append(one))
+    completed = ray_search._CompletedTrialsReport(
+        "first", settings, lambda *one: reports.append(one)
+    )
     for finished, failed in ((0, 0), (1, 0), (1, 0), (1, 1)):
         summary = SimpleNamespace(
             finished=finished, pruned=0, failed=failed, setup=SimpleNamespace(trials=3)

@@ -168,11 +168,11 @@ def test_videos_of_an_object_store_are_copied_for_the_time_of_their_analysis(
     content = sample_path().read_bytes()
     for name in ("talk.mp4", "notes.txt"):
         memory.pipe_file(f"/bucket/clips/{name}", content)
-    items = list(list_items(["memory://bucket/clips"], types=("mp4",)))
+    items = list(list_items(["memory://bucket/clips"], extensions=("mp4",)))
     assert [item.file for item in items] == ["memory://bucket/clips/talk.mp4"]
-    with temporary_folder(videos._TEMPORARY_NAME, tmp_path) as used:
+    with temporary_folder(videos._TEMPORARY_PREFIX, tmp_path) as used:
         dead = tmp_path / used.name.replace(
-            videos._TEMPORARY_NAME, f"{videos._TEMPORARY_NAME}.dead"
+            videos._TEMPORARY_PREFIX, f"{videos._TEMPORARY_PREFIX}.dead"
         )
         dead.mkdir()
         (dead / ".writer.lock").touch()
@@ -190,7 +190,7 @@ def test_videos_of_an_object_store_are_copied_for_the_time_of_their_analysis(
     assert rows[:-2] == expected
     assert "was changed after the job listed it" in rows[-2]["error"]
     assert "gone.mp4 cannot be read (there is no such file" in rows[-1]["error"]
-    assert not list(tmp_path.glob(f".{videos._TEMPORARY_NAME}*"))
+    assert not list(tmp_path.glob(f".{videos._TEMPORARY_PREFIX}*"))
 
 
 def test_a_full_temporary_folder_is_reported(

@@ -32,7 +32,7 @@ class TextWork:
             raise InputError(self.refusal)
         return TextWorker()
 
-    plural = "texts"
+    plural_noun = "texts"
 
     def schema(self) -> pa.Schema:
         return pa.schema([("file", pa.string()), ("length", pa.int64()), ("error", pa.string())])

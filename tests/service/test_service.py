@@ -294,7 +294,7 @@ def test_requests_beyond_the_limits_are_told_to_come_back(limits: dict[str, int]
     asyncio.run(both())
     assert second.outcome[0] == 503
     assert (b"retry-after", b"2") in second.sent[0]["headers"]
-    assert (guard._requests, guard._bytes) == (0, 0)
+    assert (guard._request_count, guard._byte_count) == (0, 0)
 
 
 def test_keys_come_from_the_environment_and_a_file(tmp_path: Path) -> None:

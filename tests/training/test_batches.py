@@ -108,7 +108,7 @@ def test_a_batch_is_never_larger_than_the_data(
 ) -> None:
     faces = numbered([0, 1, 2])
     batches = TrainingBatches(faces, TrainingConfig(batch_size=64))
-    assert (batches.steps, batches.images_per_step) == (1, 3)
+    assert (batches.steps_per_epoch, batches.images_per_step) == (1, 3)
     (batch,) = batches.epoch(0)
     assert sorted(rows_of(batch)) == [0, 1, 2]
 

@@ -193,7 +193,7 @@ def test_a_process_that_holds_a_run_is_found_controlled_and_killed_with_its_chil
 def test_a_number_that_another_process_has_reused_is_not_killed(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fer_core.training.control._START_SECONDS", 0.1)
+    monkeypatch.setattr("fer_core.training.control._START_TIMEOUT_SECONDS", 0.1)
     run.write_status(RunStatus("running", "x", process_id=os.getpid(), process_started=12345.0))
     with run.locked(), pytest.raises(InputError, match="did not write its process ID"):
         kill_run(run)

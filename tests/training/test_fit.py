@@ -15,7 +15,7 @@ from fer_core.keras_backend import prepare_backend
 from fer_core.metrics import log_loss
 from fer_core.recipes import TrainingConfig
 from fer_core.training.fit import (
-    BEST_WEIGHTS,
+    BEST_WEIGHTS_FILE,
     FitContext,
     FitResult,
     fit,
@@ -49,7 +49,7 @@ def timeless(epochs: list[EpochRecord]) -> list[EpochRecord]:
 
 
 def saved_weights(run: RunFolder) -> list[np.ndarray[Any, Any]]:
-    return list(run.load_arrays(BEST_WEIGHTS).values())
+    return list(run.load_arrays(BEST_WEIGHTS_FILE).values())
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_stopping_before_the_first_epoch_is_finished_leaves_no_epoch(
     result = fit(config(), tiny_faces, run, stop_when(lambda: True))
     assert (result.epochs, result.best_epoch, result.was_stopped) == ([], None, True)
     assert run.read_epochs() == []
-    assert not (run.path / BEST_WEIGHTS).exists()
+    assert not (run.path / BEST_WEIGHTS_FILE).exists()
 
 
 def test_a_checkpoint_of_another_network_is_refused(

@@ -188,7 +188,7 @@ def test_missing_and_damaged_arrays_are_reported(run: RunFolder, content: bytes 
 def test_larger_is_better_for_every_monitored_metric(
     monitor: str, better: EpochRecord, worse: EpochRecord
 ) -> None:
-    assert better.monitored(monitor) > worse.monitored(monitor)
+    assert better.score(monitor) > worse.score(monitor)
 
 
 def test_the_configuration_is_readable_json(run: RunFolder) -> None:

@@ -213,7 +213,7 @@ def test_a_search_that_ends_while_its_state_is_read_was_not_stopped(
         study.tell(trial, 0.5)
         return 0
 
-    monkeypatch.setattr(search, "active_workers", no_worker_any_more)
+    monkeypatch.setattr(search, "count_active_workers", no_worker_any_more)
     summary = study_summary("first", settings)
     assert (summary.state, summary.finished) == ("finished", 1)
 

@@ -21,11 +21,15 @@ from fer_core.recipes.architectures import ARCHITECTURES, build_network, freeze_
 from fer_core.recipes.fine_tuning import fine_tuning_config, head_change
 from fer_core.settings import Settings
 from fer_core.training.bundle_writer import _image_hashes
-from fer_core.training.fit import BEST_WEIGHTS, FitContext, fit
+from fer_core.training.fit import BEST_WEIGHTS_FILE, FitContext, fit
 from fer_core.training.launcher import create_run
 from fer_core.training.model_setup import StartingWeights, adapted_weights, compiled_model
 from fer_core.training.run_folder import RunFolder, RunSetup, StartingModel
-from fer_core.training.starting_model import start_problem, starting_model, starting_weights
+from fer_core.training.starting_model import (
+    starting_model,
+    starting_model_problem,
+    starting_weights,
+)
 
 prepare_backend()
 
@@ -79,14 +83,14 @@ def test_the_head_follows_the_names_of_the_classes(
 def test_weights_of_another_network_are_an_input_error(trained: Weights) -> None:
     start = StartingWeights(trained, EMOTIONS)
     with pytest.raises(InputError, match="do not fit its architecture"):
-        compiled_model(config(architecture="three_convolutions_dropout"), start=start)
+        compiled_model(config(architecture="three_convolutions_dropout"), starting_weights=start)
 
 
 def test_a_reordered_head_predicts_the_same_classes(trained: Weights) -> None:
     order = EMOTIONS[::-1]
     pixels = np.random.default_rng(0).random((4, 48, 48, 1), np.float32)
-    as_trained = compiled_model(config(), start=StartingWeights(trained, EMOTIONS))
-    reordered = compiled_model(config(), start=StartingWeights(trained, order))
+    as_trained = compiled_model(config(), starting_weights=StartingWeights(trained, EMOTIONS))
+    reordered = compiled_model(config(), starting_weights=StartingWeights(trained, order))
     np.testing.assert_allclose(
         np.asarray(as_trained(pixels))[:, ::-1], np.asarray(reordered(pixels)), atol=1e-6
     )
@@ -140,10 +144,10 @@ def test_frozen_stages_do_not_change_and_the_run_resumes_exactly(
         return run
 
     def weights(run: RunFolder) -> Weights:
-        return list(run.load_arrays(BEST_WEIGHTS).values())
+        return list(run.load_arrays(BEST_WEIGHTS_FILE).values())
 
     whole, interrupted = run_in("whole"), run_in("interrupted")
-    fit(settings, tiny_faces, whole, start=start)
+    fit(settings, tiny_faces, whole, starting_weights=start)
     for position, (before, after) in enumerate(zip(trained, weights(whole), strict=True)):
         is_frozen = position < 4  # kernel and bias of two convolutions
         assert np.array_equal(before, after) == is_frozen
@@ -153,11 +157,11 @@ def test_frozen_stages_do_not_change_and_the_run_resumes_exactly(
         tiny_faces,
         interrupted,
         FitContext(should_stop=lambda: next(steps) == 5),
-        start=start,
+        starting_weights=start,
     )
     assert len(stopped.epochs) == 1
     # The weights of the starting model are no longer needed.
-    fit(settings, tiny_faces, interrupted, start=replace(start, weights=None))
+    fit(settings, tiny_faces, interrupted, starting_weights=replace(start, weights=None))
     for ours, theirs in zip(weights(interrupted), weights(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -198,7 +202,7 @@ def test_models_that_no_training_can_start_from(make_bundle: Callable[..., Bundl
         ({}, "has no model.keras"),
     ):
         bundle = make_bundle(**changes)
-        problem = start_problem(bundle)
+        problem = starting_model_problem(bundle)
         assert problem is not None and message in problem
         with pytest.raises(InputError, match="trained"):
             starting_model(bundle)
@@ -221,12 +225,12 @@ def test_the_run_keeps_its_own_copy_and_checks_it(
     assert run.read_setup() == setup
     with pytest.raises(InputError, match="The starting model cannot be loaded"):
         starting_weights(setup, run)
-    run.start_path.write_bytes(path.read_bytes())
+    run.starting_model_path.write_bytes(path.read_bytes())
     found = starting_weights(setup, run)
     assert found is not None and found.weights is not None
     for ours, theirs in zip(found.weights, trained, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    run.start_path.write_bytes(path.read_bytes()[:-100])
+    run.starting_model_path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InputError, match="is not the model 'trained'"):
         starting_weights(setup, run)
     assert starting_weights(RunSetup("tiny", "drawn", config()), run) is None
@@ -248,18 +252,18 @@ def test_the_images_of_the_starting_model_are_recorded(
     start = StartingModel("first", "three_convolutions", EMOTIONS, "d")
     setup = RunSetup("tiny", "demo", config(), start=start)
     (tmp_path / "first").mkdir()
-    start_file = tmp_path / "first" / KERAS_MODEL_FILE
-    start_file.write_bytes(b"weights")
+    starting_model_file = tmp_path / "first" / KERAS_MODEL_FILE
+    starting_model_file.write_bytes(b"weights")
 
     def recorded(name: str) -> ImageHashes:
-        run = create_run(setup, settings, tmp_path / name, start_file=start_file)
+        run = create_run(setup, settings, tmp_path / name, starting_model_file=starting_model_file)
         return _image_hashes(setup, tiny_faces, tiny_faces, run)
 
     unknown = recorded("one")
     assert not unknown.is_complete and not len(unknown.start)
     # The first model had itself started from another one.
     hashes = ImageHashes(np.array([5, 3]), np.array([7]), np.array([9]))
-    write_image_hashes(start_file.with_name(IMAGE_HASHES_FILE), hashes)
+    write_image_hashes(starting_model_file.with_name(IMAGE_HASHES_FILE), hashes)
     known = recorded("two")
     assert known.is_complete and known.start.tolist() == [3, 5, 9]
     keys = content_keys(tiny_faces.images[tiny_faces.rows("train")])

@@ -15,7 +15,7 @@ from fer_core.errors import InputError
 from fer_core.keras_backend import prepare_backend
 from fer_core.recipes import TrainingConfig
 from fer_core.settings import Settings
-from fer_core.training.fit import BEST_WEIGHTS, FitContext, fit
+from fer_core.training.fit import BEST_WEIGHTS_FILE, FitContext, fit
 from fer_core.training.run_folder import EpochRecord, RunFolder, RunSetup
 from fer_core.training.time_budget import TimeBudget
 from fer_core.training.train_job import TrainingOutcome, run_training
@@ -107,7 +107,7 @@ def test_several_periods_give_the_same_run_as_one(tiny_faces: FaceSet, tmp_path:
     assert sizes == [1, 2]
     assert not result.was_stopped
     assert without_timings(result.epochs) == without_timings(expected.epochs)
-    for name in (BEST_WEIGHTS, "checkpoint-00002.npz"):
+    for name in (BEST_WEIGHTS_FILE, "checkpoint-00002.npz"):
         one, other = whole.load_arrays(name), sliced.load_arrays(name)
         assert one.keys() == other.keys()
         assert all(np.array_equal(one[key], other[key]) for key in one)

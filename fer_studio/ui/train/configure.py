@@ -442,7 +442,7 @@ def _start() -> None:
             settings,
             name=st.session_state.get(_NAME) or "",
             note=st.session_state.get(_NOTE) or "",
-            start_file=starting_model_file,
+            starting_model_file=starting_model_file,
         )
         st.session_state[_NAME] = st.session_state[_NOTE] = ""
         open_run(run.path.name)

@@ -16,7 +16,7 @@ from fer_core.recipes.architectures import ARCHITECTURES
 from fer_core.recipes.fine_tuning import fine_tuning_config
 from fer_core.settings import Settings, load_settings
 from fer_core.training.run_folder import StartingModel
-from fer_core.training.starting_model import start_problem, starting_model
+from fer_core.training.starting_model import starting_model, starting_model_problem
 from fer_studio.ui.model_titles import distinct_titles, model_title
 from fer_studio.ui.text import plain_text
 from fer_studio.ui.train.draft import fill_widgets, form_values, update_current_draft
@@ -146,5 +146,7 @@ def can_start_from(name: str, settings: Settings) -> bool:
 def _usable_bundles(settings: Settings) -> dict[str, Bundle]:
     """Return the models that a training can start from, by name."""
     return {
-        bundle.name: bundle for bundle in list_bundles(settings) if start_problem(bundle) is None
+        bundle.name: bundle
+        for bundle in list_bundles(settings)
+        if starting_model_problem(bundle) is None
     }
