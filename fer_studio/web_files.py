@@ -17,6 +17,8 @@ from fer_studio.ui.frame import ASSETS
 
 #: The folder of ``index.html``.
 STREAMLIT_FILES = Path(st.__file__).parent / "static"
+#: The files with the styles of pages. Components have styles of their own.
+_STYLE_FILES = ("app.css", "live.css")
 _TITLE = "<title>Streamlit</title>"
 _END_OF_BODY = "</body>"
 
@@ -111,7 +113,7 @@ def page_html() -> str:
     html = (STREAMLIT_FILES / "index.html").read_text(encoding="utf-8")
     if _TITLE not in html or _END_OF_BODY not in html:
         raise ValueError(f"Streamlit's index.html has no {_TITLE} or no {_END_OF_BODY}.")
-    styles = (ASSETS / "app.css").read_text(encoding="utf-8")
+    styles = "".join((ASSETS / name).read_text(encoding="utf-8") for name in _STYLE_FILES)
     script = (ASSETS / "preload.js").read_text(encoding="utf-8")
     files = [
         path.relative_to(STREAMLIT_FILES).as_posix()

@@ -2,12 +2,9 @@
 
 import streamlit as st
 
-from fer_studio.ui.frame import ASSETS, open_page, show_responsible_use
+from fer_studio.ui.frame import open_page, show_responsible_use
 
 title_bar = open_page("live")
-# The styles come before the elements that they apply to. Otherwise the elements would move when the
-# styles arrive.
-st.html(ASSETS / "live.css")
 
 # Imported after the first elements are drawn: OpenCV and the video libraries take a second to load.
 with st.spinner("Getting ready…"):

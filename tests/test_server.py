@@ -115,7 +115,8 @@ def test_the_html_is_that_of_streamlit_with_title_styles_and_script() -> None:
         assert line in html or line.strip() in ("<title>Streamlit</title>", "</body>")
     assert "<title>FER Studio</title>" in html
     # After everything that Streamlit itself adds to the head.
-    assert html.index((ASSETS / "app.css").read_text(encoding="utf-8")) > html.index("<body>")
+    for name in ("app.css", "live.css"):
+        assert html.index((ASSETS / name).read_text(encoding="utf-8")) > html.index("<body>")
     assert "PRELOADED_FILES" not in html
 
 

@@ -250,7 +250,7 @@ def test_the_styles_apply_before_the_script_has_run(
 
 
 @pytest.mark.parametrize(
-    ("address", "width"), [("/", 1440), ("/analyze", 390), ("/evaluate", 1440)]
+    ("address", "width"), [("/", 1440), ("/analyze", 390), ("/live", 390), ("/evaluate", 1440)]
 )
 def test_elements_hardly_move_while_a_page_loads(
     chromium: Browser, server: Server, address: str, width: int
