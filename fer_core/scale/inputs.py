@@ -40,7 +40,7 @@ class Item:
 def is_pattern(text: str) -> bool:
     """Return True for a pattern such as ``photos/**/*.jpg``; an existing path is not a pattern."""
     has_wildcard = bool(_PATTERN_CHARACTERS & set(text))
-    return has_wildcard and (is_address(text) or not os.path.lexists(text))
+    return has_wildcard and (is_address(text) or not os.path.lexists(_expanded(text)))
 
 
 def list_items(
@@ -74,7 +74,7 @@ def list_items(
 
 def _may_exist(text: str) -> bool:
     """Return False for a path that does not exist, and True for every pattern and address."""
-    return is_address(text) or is_pattern(text) or os.path.lexists(Path(text).expanduser())
+    return is_address(text) or is_pattern(text) or os.path.lexists(_expanded(text))
 
 
 def _all_inputs(inputs: Sequence[str], list_files: Sequence[Path]) -> Iterator[str]:
@@ -89,14 +89,22 @@ def _files_of_input(text: str, extensions: Collection[str]) -> Iterator[Item]:
         yield from _files_at_address(text, extensions)
     elif is_pattern(text):
         # Path.glob does not support absolute patterns.
-        paths = glob.glob(text, recursive=True)  # noqa: PTH207
+        paths = glob.glob(_expanded(text), recursive=True)  # noqa: PTH207
         if not paths:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
             if not _is_skipped_match(path, text):
                 yield from _local_files(path, extensions)
     else:
-        yield from _local_files(str(Path(text).expanduser()), extensions)
+        yield from _local_files(_expanded(text), extensions)
+
+
+def _expanded(text: str) -> str:
+    """Return a path or pattern with the user's home folder in place of "~"."""
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError:
+        return text  # there is no user with the name that follows "~"
 
 
 def _is_skipped_match(path: str, pattern: str) -> bool:

@@ -8,6 +8,7 @@ schemes, fsspec uses another package, which must be installed.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -33,11 +34,11 @@ class ListedFile:
 
     Attributes:
         name: Address of the file.
-        size: Size in bytes.
+        size: Size in bytes; None if the store does not state it, as some web servers do not.
     """
 
     name: str
-    size: int
+    size: int | None
 
 
 def is_address(text: str) -> bool:
@@ -83,21 +84,22 @@ class Store:
         with _errors_as_os_errors(), self._client.open(self._path(address), "rb") as file:
             yield file
 
-    def copy(self, address: str, target: IO[bytes], limit: int) -> None:
+    def copy(self, address: str, target: IO[bytes], limit: int | None = None) -> None:
         """Write a file's content to an open file.
 
         Args:
             address: The file.
             target: The file to write to.
-            limit: Maximum number of bytes.
+            limit: Maximum number of bytes; None to copy the whole file.
 
         Raises:
             OSError: The file cannot be read or written.
         """
+        left = math.inf if limit is None else limit
         with _errors_as_os_errors(), self._client.open(self._path(address), "rb") as file:
-            while limit > 0 and (content := file.read(min(limit, _COPY_BYTES))):
+            while left > 0 and (content := file.read(int(min(left, _COPY_BYTES)))):
                 target.write(content)
-                limit -= len(content)
+                left -= len(content)
 
     def write(self, address: str, content: bytes) -> None:
         """Replace a file. In an object store, a reader sees either the old or the new content.
@@ -136,7 +138,7 @@ class Store:
             self._check_reachable(address)
             infos = self._client.find(self._path(address), detail=True)
         for name, info in sorted(infos.items()):
-            yield ListedFile(self._address(name), int(info.get("size") or 0))
+            yield ListedFile(self._address(name), _size(info))
 
     def matches(self, pattern: str) -> Iterator[ListedFile]:
         """Yield the files whose addresses match a pattern, sorted by address.
@@ -149,7 +151,7 @@ class Store:
             infos = self._client.glob(self._path(pattern), detail=True)
         for name, info in sorted(infos.items()):
             if info.get("type") == "file":
-                yield ListedFile(self._address(name), int(info.get("size") or 0))
+                yield ListedFile(self._address(name), _size(info))
 
     def _check_reachable(self, address: str) -> None:
         """Raise an error if the store cannot be read. The client itself would list no files."""
@@ -165,6 +167,12 @@ class Store:
     def _address(self, path: str) -> str:
         """Return the address of a path from a listing of the client."""
         return path if is_address(path) else f"{self._scheme}://{path.lstrip('/')}"
+
+
+def _size(info: dict[str, Any]) -> int | None:
+    """Return the size that a client states about a file, in bytes; None if it is unknown."""
+    size = info.get("size")
+    return None if size is None else int(size)
 
 
 @cache

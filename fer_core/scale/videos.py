@@ -258,20 +258,22 @@ def _local_copy(item: Item, folder: Path) -> Path:
             full.
     """
     path = folder / f"video{Path(item.name).suffix}"
-    size = item.size or 0
     try:
         with path.open("wb") as file:
-            Store(item.file).copy(item.file, file, size + 1)
+            # Copying one byte more than expected shows whether the file has grown.
+            limit = None if item.size is None else item.size + 1
+            Store(item.file).copy(item.file, file, limit)
     except OSError as error:
         if is_disk_full(error):
+            size = "" if item.size is None else f" ({item.size / 1e6:,.0f} MB)"
             raise InputError(
-                f"{item.name} has {size / 1e6:,.0f} MB, and the temporary folder {folder.parent} "
-                "has less space; set TMPDIR to a folder with more space."
+                f"{item.name}{size} does not fit into the temporary folder {folder.parent}; set "
+                "TMPDIR to a folder with more space."
             ) from error
         raise InputError(
             f"{item.name} cannot be read ({system_reason(error)}); check the address."
         ) from error
-    if path.stat().st_size != size:
+    if item.size is not None and path.stat().st_size != item.size:
         raise _changed_error(item)
     return path
 

@@ -51,6 +51,14 @@ def test_patterns_lists_and_repetitions(tree: Path, tmp_path: Path) -> None:
     assert relative(list_items([str(odd)]), tree) == ["odd[1].png"]
 
 
+def test_the_home_folder_in_paths_and_patterns(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tree))
+    (tree / "odd[1].png").touch()
+    assert relative(list_items(["~/b.png"]), tree) == ["b.png"]
+    assert relative(list_items(["~/b*.png"]), tree) == ["b.png"]
+    assert relative(list_items(["~/odd[1].png"]), tree) == ["odd[1].png"]
+
+
 @pytest.fixture
 def memory() -> Iterator[fsspec.AbstractFileSystem]:
     """An object store in this process."""
@@ -112,7 +120,9 @@ def test_a_path_that_does_not_exist_is_listed_unless_it_is_the_only_input(
         next(list_items([gone, str(tmp_path / "also-gone")]))
 
 
-def test_addresses_of_object_stores(memory: fsspec.AbstractFileSystem) -> None:
+def test_addresses_of_object_stores(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("b.png", "a.png", "inner/c.png", ".hidden"):
         memory.pipe_file(f"/bucket/{name}", name.encode())
     items = list(list_items(["memory://bucket"]))
@@ -122,6 +132,15 @@ def test_addresses_of_object_stores(memory: fsspec.AbstractFileSystem) -> None:
         "memory://bucket/inner/c.png",
     ]
     assert [item.size for item in items] == [5, 5, 11]
+    find = memory.find
+    monkeypatch.setattr(
+        memory,
+        "find",
+        lambda *path, **options: {
+            name: info | {"size": None} for name, info in find(*path, **options).items()
+        },
+    )
+    assert [item.size for item in list_items(["memory://bucket"])] == [None, None, None]
     (item,) = list_items(["memory://bucket/b*.png"])
     assert Store(item.file).read(item.file, 3) == b"b.p"
     with pytest.raises(InputError, match="no files at memory://bucket/none"):

@@ -182,12 +182,13 @@ def test_videos_of_an_object_store_are_copied_for_the_time_of_their_analysis(
         assert (used.exists(), dead.exists()) == (True, False)
     changed = replace(items[0], size=len(content) - 1)
     gone = replace(items[0], file="memory://bucket/clips/gone.mp4")
-    remote = worker.process([*items, changed, gone])
+    of_unknown_size = replace(items[0], size=None)
+    remote = worker.process([*items, of_unknown_size, changed, gone])
     (local,) = list_items([str(clips / "inner" / "talk.mp4")])
     columns = [name for name in remote.column_names if name != "file"]
     expected = worker.process([local]).select(columns).to_pylist()
     rows = remote.select(columns).to_pylist()
-    assert rows[:-2] == expected
+    assert rows[:-2] == [*expected, *expected]
     assert "was changed after the job listed it" in rows[-2]["error"]
     assert "gone.mp4 cannot be read (there is no such file" in rows[-1]["error"]
     assert not list(tmp_path.glob(f".{videos._TEMPORARY_PREFIX}*"))
@@ -204,8 +205,8 @@ def test_a_full_temporary_folder_is_reported(
     monkeypatch.setattr("fer_core.scale.stores.Store.copy", full)
     (item,) = list_items(["memory://bucket/talk.mp4"])
     (row,) = work.open(threads=1, memory_bytes=2**30).process([item]).to_pylist()
-    assert row["error"].startswith("talk.mp4 has 3 MB, and the temporary folder ")
-    assert row["error"].endswith("has less space; set TMPDIR to a folder with more space.")
+    assert row["error"].startswith("talk.mp4 (3 MB) does not fit into the temporary folder ")
+    assert row["error"].endswith("; set TMPDIR to a folder with more space.")
 
 
 def test_a_class_with_the_name_of_a_column_of_the_job(work: VideoWork) -> None:
