@@ -89,7 +89,7 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
         raise
     except Exception as error:
         # requests, kagglesdk and the system raise different types of errors.
-        raise _download_error(error, has_token=token is not None) from error
+        raise _download_error(error, has_token=bool(token)) from error
 
 
 def _fetch(folder: Path, token: str | None) -> None:
