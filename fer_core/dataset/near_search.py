@@ -458,9 +458,9 @@ class _Budget:
     def begin_part(self) -> None:
         """Start the next part, and compute how many of its candidates may be verified."""
         self._later_part_count = max(self._later_part_count - 1, 0)
-        self._left_in_part = max(
-            self._left - self._reserve_per_part * self._later_part_count, self._reserve_per_part
-        )
+        unreserved = self._left - self._reserve_per_part * self._later_part_count
+        # A tile with many candidates has several parts, so more parts than expected may begin.
+        self._left_in_part = min(max(unreserved, self._reserve_per_part), self._left)
 
     def begin_part_and_take(self, requested: int) -> int:
         """Start the next part, and return how many of its ``requested`` candidates to verify.

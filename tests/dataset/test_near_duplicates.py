@@ -114,6 +114,13 @@ def test_too_many_candidates_make_the_result_incomplete(monkeypatch: pytest.Monk
     assert not near.is_complete
 
 
+def test_more_parts_than_expected_do_not_exceed_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_search, "_MAX_CANDIDATES", 100)
+    budget = near_search._Budget(part_count=2)
+    assert [budget.begin_part_and_take(60) for _ in range(4)] == [60, 40, 0, 0]
+    assert budget.was_exceeded
+
+
 def test_progress_rises_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near_search, "_TILE_ROWS", 4)
     seen: list[tuple[int, int]] = []
