@@ -1,6 +1,7 @@
 """Pictures are read by their content; every other file is counted with its reason."""
 
 import io
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,18 @@ def test_what_cannot_be_read_is_counted_by_class_suffix_and_reason(
     line = next(line for line in text.splitlines() if ".gif" in line)
     assert line.split(maxsplit=3) == ["happy", ".gif", "2", "is a damaged GIF picture"]
     assert "skipped:" not in text
+
+
+def test_a_reason_with_details_is_listed_once(tmp_path: Path, run: Callable[..., Answered]) -> None:
+    source = tmp_path / "faces.zip"
+    with zipfile.ZipFile(source, "w") as archive:
+        archive.writestr("happy/a.png", encoded("PNG"))
+        archive.writestr("sad/photo#1.png", encoded("PNG") + b"the end")
+    source.write_bytes(source.read_bytes().replace(b"the end", b"another"))
+    text = run("dataset", "import", source, "--name", "broken").out
+    (line,) = (line for line in text.splitlines() if "cannot be unpacked" in line)
+    assert line.split(maxsplit=3) == ["sad", ".png", "1", "cannot be unpacked"]
+    assert "skipped:" not in text and "more; --json" not in text
 
 
 HIDDEN = (

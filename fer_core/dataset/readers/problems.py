@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -114,7 +115,7 @@ class ProblemLog:
 
 def _suffix(name: str) -> str:
     # In a picture with several faces, the number of the face follows the suffix: "a.jpg#2".
-    suffix = PurePosixPath(name.rpartition("#")[0] or name).suffix.lower()
+    suffix = PurePosixPath(re.sub(r"#\d+$", "", name)).suffix.lower()
     return shortened(printable_text(suffix), _MAX_SUFFIX)
 
 
