@@ -96,7 +96,9 @@ class LiveProcessor:
         self._shown_predictions: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
-        self._last_face_at = self._clock()
+        #: Time of the last frame with a face, or of the first frame since the stream started; None
+        #: before that frame.
+        self._last_face_at: float | None = None
         self._last_frame_at: float | None = None
 
     @property
@@ -161,7 +163,9 @@ class LiveProcessor:
                 detections_per_second=self._detection_rate.per_second,
                 network_milliseconds=self._network_durations.percentile(50),
                 dropped_frame_count=self._dropped_count,
-                seconds_without_face=0.0 if self._faces else now - self._last_face_at,
+                seconds_without_face=(
+                    0.0 if self._faces or self._last_face_at is None else now - self._last_face_at
+                ),
                 seconds_since_frame=(
                     None if self._last_frame_at is None else now - self._last_frame_at
                 ),
@@ -273,6 +277,8 @@ class LiveProcessor:
             self._tracker.resume_after_gap(seconds)
             self._scheduler.reset()
             self._shown_predictions.clear()
+            with self._lock:
+                self._last_face_at = None
         elif before is not None and not is_resized:
             self._tracker.follow(lambda boxes: follow(boxes, before, flow))
         return flow
@@ -350,7 +356,7 @@ class LiveProcessor:
             elif self._blank_since is None:
                 self._blank_since = now
             self._last_frame_at = now
-            if faces:
+            if faces or self._last_face_at is None:
                 self._last_face_at = now
         context = RecordContext(
             model=controls.model,

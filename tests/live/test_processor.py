@@ -160,6 +160,22 @@ def test_frames_without_faces_are_returned_unchanged(
     assert predictor.crops == []
 
 
+def test_the_time_without_a_face_begins_with_the_stream(controls: LiveControls) -> None:
+    now = 1000.0
+    processor = LiveProcessor(controls, executor=ImmediateExecutor(), clock=lambda: now)
+    now += 60.0  # the visitor has not pressed Start yet
+    processor.process(scene(), 0.0)
+    now += 1.5
+    processor.process(scene(), 1.5)
+    assert processor.snapshot().seconds_without_face == 1.5
+    now += 60.0  # Stop, and Start again
+    processor.process(scene(), 61.5)
+    assert processor.snapshot().seconds_without_face == 0.0
+    now += 2.0
+    processor.process(scene(), 63.5)
+    assert processor.snapshot().seconds_without_face == 2.0
+
+
 @pytest.mark.parametrize("broken", ["predictor", "detector"])
 def test_an_error_is_logged_once_and_the_stream_continues(
     broken: str,
