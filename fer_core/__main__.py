@@ -4,8 +4,8 @@ A few features exist only on the pages, such as live video and the deletion of a
 
 ``python -m fer_core <command> … [--json]`` writes the result to standard output, and progress and
 messages to standard error. The exit code is 0 on success, 2 if the command failed, and 130 if it
-was interrupted. A command that processes many files fails only if it cannot process any of them. If
-the command failed, one line on standard error states the reason.
+was interrupted. A command that processes many files fails only if it can process none of them. If a
+command failed, one line on standard error states the reason.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ determines their role::
     editors = ["ada@example.org"]
     viewers = ["*@example.org"]
 
-The app is closed, so that no visitor may do anything, if the configuration is invalid. It is also
-closed if there is no configuration although FER_STUDIO_LOGIN is "required". This module does not
-perform the login: it receives the claims of the identity provider.
+If the configuration is invalid, the app is closed: no visitor may do anything. It is also closed if
+there is no configuration although FER_STUDIO_LOGIN is "required". This module does not perform the
+login: it receives the claims of the identity provider.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class AccessRules:
         viewers: The e-mail addresses of the viewers, in the same form. An address in both lists
             belongs to an editor.
         providers: The identity providers to log in with.
-        login_hours: How long a login is valid.
+        login_hours: How long a login is valid, in hours.
         trusted_issuers: Providers (values of the claim ``iss``) whose e-mail addresses are accepted
             without the claim ``email_verified``.
     """
@@ -185,8 +185,9 @@ class AccessRules:
         # address of another person.
         email = email.lower()
         any_address_of_domain = f"*@{email.rpartition('@')[2]}"
-        for name, role in _ROLE_BY_LIST.items():
-            if email in getattr(self, name) or any_address_of_domain in getattr(self, name):
+        for list_name, role in _ROLE_BY_LIST.items():
+            entries = getattr(self, list_name)
+            if email in entries or any_address_of_domain in entries:
                 return role
         return Role.NONE
 
@@ -331,7 +332,7 @@ def _parse_providers(auth: object) -> tuple[str, ...]:
     """Return the names of the identity providers.
 
     Raises:
-        InputError: A provider is not configured completely, or another value is not valid.
+        InputError: A provider is not configured completely, or a value in ``[auth]`` is not valid.
     """
     if not isinstance(auth, Mapping):
         raise InputError("[auth] in secrets.toml should be a table that begins with [auth].")

@@ -118,7 +118,7 @@ def _cached_analyzer(model: str | None, detector: str | None) -> Analyzer:
 
 
 class _BundleKey:
-    """A bundle as the key of a cache. Keys are equal if the bundles' content and settings are."""
+    """A bundle as the key of a cache. Two keys are equal if content key and settings are equal."""
 
     def __init__(self, content_key: tuple[str, ...], bundle: Bundle, settings: Settings) -> None:
         self.bundle = bundle

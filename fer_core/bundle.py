@@ -68,7 +68,7 @@ class ModelSource:
         file: The file's name.
         format: A description of the file's format.
         weights_file: The name of a separate file with the weights; None if there is none.
-        changes: Descriptions of the changes that were needed to serve the model.
+        changes: Descriptions of the changes to the network that were needed to serve it.
         assumptions: Descriptions of what was assumed because the file does not specify it.
     """
 
@@ -101,9 +101,9 @@ class BundleRecord:
         versions: Versions of Python and the libraries.
         created: Time of creation, UTC, ISO 8601.
         source: For an imported model, the file that it came from.
-        targets: What the network learned: ``kind`` is one of ``TrainingConfig.targets``; for votes,
-            the other keys are those of ``VoteRecord.to_json``. Empty for imported models and for
-            bundles of earlier versions, which were trained on labels.
+        targets: What the network learned: ``kind`` is a value of ``TrainingConfig.targets``; for
+            votes, the other keys are those of ``VoteRecord.to_json``. Empty for imported models and
+            for bundles of earlier versions, which were trained on labels.
         start: The starting model, whose weights initialized the training: the fields of
             ``StartingModel``, and ``head``, which says whether the last layer was kept, reordered
             or replaced. Empty for random weights, and for imported models.
@@ -332,7 +332,7 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     run_bundles = [run / "bundle" for run in _visible_paths(settings.runs_root, errors)]
     # Runs without a bundle, which may be most runs, are removed before sorting, because the sort
     # key needs a disk access for each folder.
-    run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change, reverse=True)
+    run_bundles = sorted(filter(_may_be_bundle, run_bundles), key=_last_change_ns, reverse=True)
     named_folders += [(folder.parent.name, folder) for folder in run_bundles]
     bundles: dict[str, Bundle] = {}
     for name, folder in named_folders:
@@ -370,7 +370,7 @@ def _may_be_bundle(folder: Path) -> bool:
     return True
 
 
-def _last_change(folder: Path) -> int:
+def _last_change_ns(folder: Path) -> int:
     try:
         return (folder / RECORD_FILE).stat().st_mtime_ns
     except OSError:  # the bundle is being deleted, together with its run

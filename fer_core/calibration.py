@@ -24,11 +24,11 @@ _STRONG_EXPONENT_INCREMENT = 0.25
 #: The accuracy in percent that confident predictions should reach; a key of
 #: ``Calibration.thresholds``.
 _CONFIDENT_ACCURACY = "80"
-#: The lowest possible minimum confidence. It also applies to a calibration without thresholds.
-#: Below 0.4, the most probable of seven classes is often not much more probable than the second.
+#: The lower limit of ``Calibration.minimum_confidence``, and its value without thresholds. Below
+#: 0.4, the most probable of seven classes is often not much more probable than the second.
 LOWEST_MINIMUM_CONFIDENCE = 0.4
-#: The highest possible minimum confidence. It also applies if no threshold reaches the accuracy
-#: ``_CONFIDENT_ACCURACY``.
+#: The upper limit of ``Calibration.minimum_confidence``, and its value if no threshold reaches the
+#: accuracy ``_CONFIDENT_ACCURACY``.
 _HIGHEST_MINIMUM_CONFIDENCE = 0.9
 
 
@@ -42,9 +42,9 @@ class Calibration:
             is None, the shares are unknown, and there is no logit adjustment.
         prior_exponent: Exponent from 0 to 1. Probabilities are divided by the class prior raised to
             this power.
-        thresholds: For each accuracy (the key, in percent), the lowest confidence threshold at
-            which the predictions on validation images reach this accuracy; None if no threshold
-            reaches it.
+        thresholds: For each accuracy (the key, in percent), the lowest threshold such that the
+            predictions on validation images whose confidence is at or above the threshold reach
+            this accuracy; None if there is no such threshold.
         classes: The names of the classes.
     """
 

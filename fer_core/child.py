@@ -38,8 +38,9 @@ class Limits:
 
     Attributes:
         memory_bytes: Maximum address space. Not enforced on Windows.
-        cpu_seconds: CPU time of all threads of the process together. Not enforced on Windows.
-        seconds: Wall-clock time from the start to the end of the process.
+        cpu_seconds: Maximum CPU time of all threads of the process together. Not enforced on
+            Windows.
+        seconds: Maximum wall-clock time from the start to the end of the process.
     """
 
     memory_bytes: int

@@ -158,8 +158,8 @@ def class_colors(classes: Iterable[str]) -> dict[str, str]:
     """Return the color of each class, as ``#RRGGBB``, in the given order.
 
     Emotions have the same color in every class list. If several classes are names of one emotion,
-    only the first of them has its color. Other classes get the remaining colors in the order of
-    ``sorted_classes``, so the colors do not depend on the order of a model's outputs.
+    only the first of them gets the color of this emotion. Other classes get the remaining colors in
+    the order of ``sorted_classes``, so the colors do not depend on the order of a model's outputs.
     """
     return _class_colors(tuple(classes))
 

@@ -60,7 +60,7 @@ def to_plain_name(text: str) -> str:
 
 @contextmanager
 def atomic_write_file(path: Path, *, is_durable: bool = True) -> Iterator[Path]:
-    """Provide a temporary path next to ``path``; the file at it becomes ``path`` at the end.
+    """Provide a temporary path next to ``path``; a file written there becomes ``path`` at the end.
 
     If the body raises, the temporary file is removed and ``path`` stays as it was.
 
@@ -93,7 +93,7 @@ def _flush_to_disk(path: Path) -> None:
 
 @contextmanager
 def atomic_write_folder(path: Path) -> Iterator[Path]:
-    """Provide an empty temporary folder that becomes ``path`` at the end, also if ``path`` exists.
+    """Provide an empty temporary folder that becomes ``path`` at the end.
 
     An existing folder at ``path`` is replaced. If the body raises, ``path`` stays as it was.
     """

@@ -1,8 +1,8 @@
-"""Read and write ``image_hashes.npz`` of a bundle: hashes of the images used to train the model.
+"""Read and write ``image_hashes.npz`` of a bundle: hashes of training and validation images.
 
 The file contains a content key for each image: eight bytes of a hash of the pixels. An evaluation
-compares these keys with the keys of a dataset's images. It therefore recognizes images of the
-training even if the dataset has other file names and other splits.
+compares these keys with the keys of a dataset's images. It therefore recognizes images that the
+model has seen, even if the dataset has other file names and other splits.
 ``fer_core.dataset.duplicates.content_keys`` computes the keys.
 """
 
@@ -27,7 +27,7 @@ def _no_keys() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class ImageHashes:
-    """Content keys of the images that were used to train a model.
+    """Content keys of the training and validation images of a model.
 
     Keys that were read from a file are sorted and distinct.
 

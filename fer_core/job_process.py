@@ -1,8 +1,8 @@
-"""Start, lock and check the process of a job that is stored on disk, such as a training run.
+"""Start the process of a job that is stored on disk, such as a training run, and lock the job.
 
 One process at a time works on a job. This process keeps a file of the job locked, which tells other
-processes that it is alive. Other processes write requests, such as to stop the job, to another file
-of the job.
+processes that it is alive. Other processes write requests, such as the request to stop, to another
+file of the job.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def start_job(
         process works on it.
 
     Raises:
-        OSError: The log cannot be written, the old request cannot be removed, or the system cannot
+        OSError: The log cannot be written, the old requests cannot be removed, or the system cannot
             start a process.
     """
     try:

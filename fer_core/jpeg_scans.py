@@ -28,8 +28,8 @@ def has_too_many_scans(content: bytes) -> bool:
 def count_scans(content: bytes) -> int:
     """Return the number of scans of a JPEG's first picture, at most ``MAX_JPEG_SCANS`` + 1.
 
-    If the result is at most ``MAX_JPEG_SCANS``, it may be too high: it may include the scans of
-    other pictures in the file, such as a preview in the metadata.
+    A result up to ``MAX_JPEG_SCANS`` is only an upper bound: it may include the scans of other
+    pictures in the file, such as a preview in the metadata.
 
     Args:
         content: The whole file. The result is 0 if its format is not JPEG.

@@ -53,7 +53,7 @@ def prepare_backend() -> str:
 
 @contextmanager
 def _not_importable(names: tuple[str, ...]) -> Iterator[None]:
-    """Hide packages that are not loaded yet from imports, as if they were not installed."""
+    """Make Python treat packages that are not loaded yet as packages that are not installed."""
     hidden = [name for name in names if name not in sys.modules]
     # Python raises ImportError for a module whose entry is None.
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]

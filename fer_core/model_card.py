@@ -86,11 +86,11 @@ def write_evaluation_card(bundle: Bundle, document: dict[str, Any]) -> Path:
             f"{path} cannot be read ({system_reason(error)}); check its permissions."
         ) from error
     # The model may have been calibrated again since the card was written.
-    temperature = f"Temperature {bundle.temperature:.3f}"
-    card = re.sub(r"^Temperature \d+\.\d+", temperature, card, flags=re.MULTILINE)
+    temperature_text = f"Temperature {bundle.temperature:.3f}"
+    card = re.sub(r"^Temperature \d+\.\d+", temperature_text, card, flags=re.MULTILINE)
     if bundle.temperature != 1:
         for sentence in (_UNCALIBRATED, *_EARLIER_UNCALIBRATED):
-            card = card.replace(sentence, f"{temperature}, fitted on validation images.", 1)
+            card = card.replace(sentence, f"{temperature_text}, fitted on validation images.", 1)
     card = _with_calibration(card, bundle.calibration)
     data = document["dataset"] or f"its training data ({_data_name(bundle.record)})"
     # The HTML comments around a section identify it in later evaluations, so they keep the wording
@@ -167,13 +167,14 @@ def _evaluation_section(data: str, document: dict[str, Any]) -> str:
     if overall["human_accuracy"] is not None:
         lines.append("| human accuracy on FER2013 | 65 ± 5 % |")
     lines += _votes(document.get("votes"))
-    for probabilities, state in (
+    for description, calibration_metrics in (
         ("uncalibrated", document["calibration"]["before"]),
         ("calibrated", document["calibration"]["in_force"]),
         ("temperature cross-validated on these images", document["calibration"]["cross_fitted"]),
     ):
-        if state is not None:
-            lines.append(f"| ECE, {probabilities} | {_with_interval(state['ece'], number)} |")
+        if calibration_metrics is not None:
+            ece = _with_interval(calibration_metrics["ece"], number)
+            lines.append(f"| ECE, {description} | {ece} |")
     lines += ["", "| class | precision | recall | F1 | support |", "|---|---|---|---|---|"]
     for name, class_metrics in document["classes"].items():
         cells = [

@@ -17,7 +17,7 @@ def open_session(
 
     Args:
         network: An ONNX file, or its content.
-        threads: Number of threads for one run; by default one per core.
+        threads: Number of threads for one prediction; by default one per core.
 
     Raises:
         Exception: The network cannot be used. ONNX Runtime raises many exception types of its own.

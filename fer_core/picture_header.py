@@ -51,7 +51,11 @@ def picture_format(beginning: bytes) -> str | None:
 
 
 def heif_format(content: bytes) -> str | None:
-    """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None."""
+    """Return ``"HEIC"`` or ``"AVIF"`` for a picture in one of these formats, otherwise None.
+
+    Args:
+        content: The whole file, or at least its first ``HEADER_BYTES``.
+    """
     if content[4:8] != b"ftyp":
         return None
     # The brand at byte 8 may be a general one. From byte 16 on, the header lists the brands that

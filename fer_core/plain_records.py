@@ -1,7 +1,7 @@
 """Build dataclasses from plain values without pydantic.
 
 Importing pydantic takes 0.1 s and 15 MB. The code that loads and runs a model imports it only if a
-file is not valid, because ``fer_core.validation.from_dict`` then explains the error.
+file is not valid: then ``fer_core.validation.from_dict``, which needs pydantic, explains the error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Predict the probabilities of the classes for face crops.
 
 All predictions go through the class ``Predictor``. It scales the pixel intensities, runs the
-network, may average the outputs for a crop and its mirror image, puts the classes in order and
-calibrates the probabilities. The network runs on ONNX Runtime; TensorFlow is not imported.
+network, may average the outputs for a crop and its mirror image, puts the outputs in the order of
+the classes and calibrates the probabilities. The network runs on ONNX Runtime; TensorFlow is not
+imported.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Predictor:
             record: Describes the input and output of the network.
             network: Runs the network on one batch.
             temperature: Softens (above 1) or sharpens (below 1) the probabilities.
-            calibration: Logit adjustment and temperature together; replaces ``temperature``.
+            calibration: Logit adjustment and temperature together. If it is given, the argument
+                ``temperature`` is not used.
             emphasis: The emphasis on rare classes.
         """
         self._output_indices = record.output_indices

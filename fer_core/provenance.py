@@ -11,7 +11,7 @@ _PACKAGES = ("keras", "tensorflow", "jax", "torch", "numpy", "onnx", "onnxruntim
 
 
 def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that can influence a model's numbers."""
+    """Return the versions of Python and of the libraries that can influence a model."""
     versions = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

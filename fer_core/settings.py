@@ -108,10 +108,10 @@ def load_settings() -> Settings:
     ``FER_STUDIO_ANALYSES`` sets the folder of video analyses, by default next to the runs.
     ``FER_STUDIO_PARALLEL_RUNS`` is the number of parallel runs, 1 by default.
     ``FER_STUDIO_IMPORT_ROOTS`` lists the folders that pages import from, separated as in ``PATH``.
-    The default is ``imports/`` next to the data. If only this user can reach the app, it is also
-    the user's ``Downloads``. ``FER_STUDIO_LOGIN`` is ``required`` or ``none``; by default, the app
-    requires a login if one is configured. ``FER_STUDIO_MLFLOW`` sets ``mlflow_address``, and
-    ``FER_STUDIO_STUDY_STORAGE`` sets ``study_storage``.
+    The default is ``imports/`` next to the data. If only this user can reach the app, the default
+    also includes the user's ``Downloads``. ``FER_STUDIO_LOGIN`` is ``required`` or ``none``; by
+    default, the app requires a login if one is configured. ``FER_STUDIO_MLFLOW`` sets
+    ``mlflow_address``, and ``FER_STUDIO_STUDY_STORAGE`` sets ``study_storage``.
 
     Raises:
         InputError: The number of parallel runs or the login setting is invalid, or a root folder

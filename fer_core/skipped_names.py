@@ -1,7 +1,7 @@
 """Names of files that are skipped, because operating systems and programs create them.
 
-These rules apply wherever files are listed: in datasets, folders of pictures, patterns and object
-stores.
+These rules apply wherever the program lists files: in a dataset, a folder of pictures or an object
+store, or for a pattern such as ``photos/*.jpg``.
 """
 
 from __future__ import annotations

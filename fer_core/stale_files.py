@@ -16,10 +16,10 @@ from pathlib import Path
 from fer_core.files import REPLACED_MARK, TEMPORARY_MARK, WRITER_LOCK
 from fer_core.settings import Settings
 
-#: A temporary file that has not changed for this number of seconds is considered stale. Its process
-#: may have run on another machine, so this process cannot check whether it is alive. A folder with
-#: a lock file is removed earlier: as soon as its lock is free.
-_DEAD_SECONDS = 24 * 3600.0
+#: A temporary file that has not changed for this number of seconds is considered stale. Its writer
+#: may be a process on another machine, so this process cannot check whether the writer is alive. A
+#: folder with a lock file is removed earlier: as soon as its lock is free.
+_STALE_SECONDS = 24 * 3600.0
 
 #: Maximum seconds that a living process needs between creating a temporary folder and locking it,
 #: and between the two renames that replace a folder.
@@ -102,7 +102,7 @@ def _remove_stale(path: Path) -> bool:
     if (path / WRITER_LOCK).is_file():
         if age < _MAX_STEP_SECONDS or _has_writer(path):
             return False
-    elif age < _DEAD_SECONDS:
+    elif age < _STALE_SECONDS:
         return False
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)

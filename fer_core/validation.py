@@ -1,8 +1,8 @@
 """Validated records: strict field types for pydantic dataclasses, and errors as one sentence.
 
-A record is a ``pydantic.dataclasses.dataclass``. ``from_dict`` reads a record from plain values, as
-JSON provides them. Users and other programs may have edited these values. The records of served
-models are standard dataclasses (see ``fer_core.plain_records``).
+Most records are a ``pydantic.dataclasses.dataclass``; the records of served models are standard
+dataclasses (see ``fer_core.plain_records``). ``from_dict`` reads a record from plain values, as
+JSON provides them. Users and other programs may have edited these values.
 """
 
 from __future__ import annotations
@@ -154,24 +154,24 @@ def error_sentence(error: ValidationError, field: str = "") -> str:
         field: The name of the validated field; empty for a whole record.
     """
     detail = error.errors(include_url=False)[0]
-    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    error_type, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     name = ".".join(filter(None, (field, error_location(error))))
-    if kind == "value_error":
+    if error_type == "value_error":
         message = str(context["error"]).removesuffix(".")
         return f"{name}: {message}" if name else message
-    if kind == "missing":
+    if error_type == "missing":
         return f"{name} is missing"
-    if kind == "unexpected_keyword_argument":
+    if error_type == "unexpected_keyword_argument":
         return f"{shortened(str(detail['loc'][-1]))} is unknown"
-    if kind == "literal_error":
+    if error_type == "literal_error":
         expected = f"one of {context['expected'].replace(' or ', ', ')}".replace("'", "")
-    elif kind in _BOUNDS:
-        comparison, key = _BOUNDS[kind]
+    elif error_type in _BOUNDS:
+        comparison, key = _BOUNDS[error_type]
         expected = f"{comparison} {context[key]:,.12g}"
-    elif kind == "too_long":
+    elif error_type == "too_long":
         expected = f"a list of {context['max_length']} values"
-    elif kind in _EXPECTED:
-        expected = _EXPECTED[kind]
+    elif error_type in _EXPECTED:
+        expected = _EXPECTED[error_type]
     else:
         return f"{name}: {detail['msg']}"
     return f"{name} should be {expected}. Received: {shortened(value)}"

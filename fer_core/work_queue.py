@@ -1,7 +1,7 @@
-"""A queue of pending work on disk: one file per entry in a hidden folder.
+"""A queue of pending work, stored on disk: one file per entry in a hidden folder.
 
-Every change happens under one lock. No process watches the queue: ``start_pending`` is called
-when a job ends.
+Every change happens under one lock. No process watches the queue: the next entries are started by
+``start_pending``, which is called, for example, when work is added and when work ends.
 """
 
 from __future__ import annotations

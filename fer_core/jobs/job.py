@@ -105,7 +105,7 @@ class Job:
         """Return True if a visitor may cancel the job.
 
         The visitor needs the role that the job's kind requires. A visitor who is not an editor
-        can only cancel jobs that he or she started.
+        can cancel only jobs that he or she started.
         """
         is_allowed = visitor.role >= self.kind.role
         return is_allowed and (visitor.role >= Role.EDITOR or visitor.email == self.owner)

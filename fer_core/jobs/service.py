@@ -64,8 +64,9 @@ class JobService:
             existing = self._jobs.get((kind.name, key))
             if existing is not None and not existing.is_finished:
                 return existing
-            # Old results are dropped in the order of the dictionary. A finished job with the same
-            # key is removed first, because otherwise the new job would inherit its place.
+            # If too many jobs are finished, the first ones in the dictionary are dropped. Therefore
+            # a finished job with this key is removed now: the new job should be the last one in the
+            # dictionary instead of taking its place.
             self._jobs.pop((kind.name, key), None)
             job = self._jobs[kind.name, key] = Job(kind, key, title, visitor.email)
             self._drop_old_results(kind)

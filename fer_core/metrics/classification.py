@@ -43,8 +43,8 @@ def confusion_matrix(
     Returns:
         int64 ``[classes, classes]``: rows true, columns predicted.
     """
-    cells = labels.astype(np.int64) * class_count + predicted
-    return np.bincount(cells, minlength=class_count**2).reshape(class_count, class_count)
+    cell_indices = labels.astype(np.int64) * class_count + predicted
+    return np.bincount(cell_indices, minlength=class_count**2).reshape(class_count, class_count)
 
 
 def per_class_metrics(confusion: NDArray[np.int64]) -> tuple[ClassMetrics, ...]:

@@ -1,7 +1,8 @@
 """One-vs-rest curves of a class: ROC, precision-recall, and metrics by decision threshold.
 
-The curves are computed with NumPy, because importing scikit-learn would delay the evaluate page.
-The tests compare them with the curves of scikit-learn.
+The score of an image is the predicted probability of the class. The curves are computed with NumPy,
+because importing scikit-learn would delay the evaluate page. The tests compare them with the curves
+of scikit-learn.
 """
 
 from __future__ import annotations

@@ -64,12 +64,12 @@ def fit_prior_exponent(
         class_prior: Share of each class in the training targets.
     """
 
-    def score(exponent: float) -> float:
+    def macro_f1_with(exponent: float) -> float:
         predicted = adjust_for_prior(probabilities, class_prior, exponent).argmax(axis=1)
         matrix = confusion_matrix(labels, predicted, probabilities.shape[1])
         return macro_f1(per_class_metrics(matrix)) or 0.0
 
-    return max(EXPONENTS, key=score)
+    return max(EXPONENTS, key=macro_f1_with)
 
 
 def confidence_thresholds(

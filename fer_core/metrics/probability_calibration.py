@@ -117,8 +117,8 @@ def cross_validated_temperature(
 ) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """Apply to each image a temperature that was fitted without this image.
 
-    The temperatures come from k-fold cross-validation. If the calibration error is measured on the
-    images that the temperature was fitted to, it is too optimistic.
+    The temperatures come from k-fold cross-validation. On the images that a temperature was fitted
+    to, the calibration error would be too low.
 
     Args:
         labels: True labels, ``[n]`` with at least ``fold_count`` images.

@@ -41,8 +41,8 @@ class Architecture:
             unchanged, 0: no dropout), the second is the shape of the input, the third the number of
             classes.
         takes_any_size: True if height and width of the input may differ from 48. This requires
-            global pooling after the convolutions. Parallel branches that halve an odd size have to
-            round it in the same direction.
+            global pooling after the convolutions, and parallel branches that round the half of an
+            odd size in the same direction.
         stages: The name of each stage, from the input on, and its number of convolutions and dense
             layers. A stage ends where the feature maps become smaller. The stage "dense" contains
             the hidden dense layers. The head belongs to no stage. A stage can be frozen together
@@ -312,7 +312,7 @@ def _plain_nine(dropout_scale: float, shape: InputShape, class_count: int) -> ke
     traffic; most convolutions work at 12x12 and 6x6. Except in the first convolution, the first
     filters initially copy the input: one filter for each input channel. See Zagoruyko and
     Komodakis, "DiracNets: training very deep neural networks without skip-connections", 2017, and
-    the use in Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
+    its use in Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
     """
     import keras
     from keras import layers
@@ -348,7 +348,8 @@ def _initialize_as_identity(layer: Any) -> None:
 def _channel_attention(tensor: Any) -> Any:
     """Scale each channel by a weight computed from its global average.
 
-    See Hu et al., "Squeeze-and-excitation networks", CVPR 2018. The reduction is 8 here.
+    See Hu et al., "Squeeze-and-excitation networks", CVPR 2018. The reduction ratio is
+    8 here.
     """
     from keras import layers
 

@@ -84,9 +84,8 @@ class TrainingConfig:
     - "steps": Each of ``schedule_steps`` is a pair of an epoch, counted from 0, and the rate from
       the beginning of this epoch on. Before the first of these epochs, the rate is
       ``learning_rate``.
-    - "cosine": The rate falls from ``learning_rate`` to ``final_learning_rate``, which it reaches
-      at the last step. The training may consist of several such descents of equal length, whose
-      number is ``cosine_cycles``.
+    - "cosine": The training is divided into ``cosine_cycles`` parts of equal length. In each part,
+      the rate falls from ``learning_rate`` to ``final_learning_rate``.
     - "plateau": The rate is multiplied by ``plateau_factor`` after ``plateau_patience`` epochs
       without a better validation loss.
 

@@ -80,7 +80,7 @@ class SettingField:
             ) from error
 
     def error_message(self, value: Any) -> str:
-        """Return the message for an invalid value; an empty string if pydantic's fits better."""
+        """Return the message for an invalid value; empty if pydantic's message fits better."""
         received = f"Received: {self.name}={shortened(value)}."
         if self.kind == "choice":
             return f"{self.name} should be one of {', '.join(self.choices)}. {received}"

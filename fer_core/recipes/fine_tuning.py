@@ -60,7 +60,7 @@ def check_stage(architecture: str, stage: str | None) -> None:
 
 
 def head_change(model_classes: Sequence[str], data_classes: Sequence[str]) -> HeadChange:
-    """Return what happens to the head of a trained network that is trained on other data.
+    """Return what happens to the last layer of a trained network that is trained on other data.
 
     Args:
         model_classes: The classes of the network, in the order of its outputs.

@@ -113,8 +113,8 @@ def _recipe_d() -> Recipe:
     """Recipe D: Adam, categorical cross-entropy, 100 epochs, no augmentation.
 
     The source does not give learning rate and batch size. We use Adam's default rate of 1e-3 and a
-    batch size of 128. The author keeps the weights of the last epoch. As in all recipes A to E, we
-    keep the weights of the best epoch.
+    batch size of 128. The author keeps the weights of the last epoch; we keep those of the
+    best epoch, as in all recipes A to E.
     """
     return Recipe(
         name="wide-cnn-100-epochs",
