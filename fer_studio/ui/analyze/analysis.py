@@ -32,7 +32,7 @@ def analyze_photos(photos: list[Photo], options: Options) -> list[PhotoResult]:
     """Return the results of the photos, in their order; draw progress while photos are analyzed.
 
     Each result is stored as soon as it is available, so that it is not lost if a click interrupts
-    this run.
+    the analysis.
     """
     results: dict[tuple[str, ...], PhotoResult] = st.session_state.setdefault(_RESULTS, {})
     photo_by_key = {_result_key(photo, options): photo for photo in photos}
@@ -95,7 +95,7 @@ def discard_results_except(photo_keys: frozenset[str]) -> None:
 def ask_before_results_are_lost(photos: Sequence[Photo]) -> None:
     """Let the browser ask before its tab is closed, because the results would be lost.
 
-    The browser does not ask if the only photo is the sample picture.
+    If the only photo is the sample picture, the browser does not ask.
     """
     set_unsaved_results("photos", " ".join(photo.key for photo in photos if not photo.is_sample))
 
@@ -106,7 +106,10 @@ def classify_whole(photo: Photo) -> None:
 
 
 def _skips_detection(photo: Photo, options: Options) -> bool | None:
-    """Return the option; True if the user wants this photo to be classified as one face."""
+    """Return True if the user wants this photo to be classified as one face.
+
+    Otherwise, return ``options.skips_detection``.
+    """
     return (
         True
         if photo.key in st.session_state.get(_CLASSIFIED_WHOLE, ())

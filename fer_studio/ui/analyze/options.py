@@ -45,7 +45,7 @@ class Options:
         key: Identifies the options; results with different keys may differ.
         skips_detection: True to classify every picture as one face, without face detection; None to
             detect faces, except in a picture that already is a cropped face. See the argument
-            ``whole`` of ``Analyzer.analyze``.
+            ``as_one_face`` of ``Analyzer.analyze``.
         detector_title: The title of the detector.
     """
 

@@ -61,8 +61,8 @@ class PhotoCollection:
     """The photos that the user provided.
 
     Attributes:
-        photos: The photos of the open tab.
-        keys: The keys of all photos of the session, including those of the other tab.
+        photos: The photos of the open tab, which has the upload field or the camera.
+        keys: The keys of all photos of the session, including those of the tab that is not open.
     """
 
     photos: list[Photo]
@@ -79,14 +79,15 @@ class _KeptPhotos:
         current: The photos in the widget.
         earlier: The photos that the widget contained before Streamlit emptied it.
         lost_count: How many photos were not moved to ``earlier``, because of the memory limit.
-        is_drawn: True if the previous run of the page drew the camera; unused for the upload field.
+        was_drawn: True if the camera was drawn when the page was drawn last; unused for the upload
+            field.
     """
 
     arrival: int = 0
     current: list[Photo] = field(default_factory=list)
     earlier: list[Photo] = field(default_factory=list)
     lost_count: int = 0
-    is_drawn: bool = False
+    was_drawn: bool = False
 
     def set_aside(self) -> None:
         """Move the current photos to the earlier ones, because Streamlit has emptied the widget.
@@ -147,7 +148,7 @@ def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
         # The camera is drawn only while its tab is open, because drawing it switches it on.
         if camera_tab.open:
             # Streamlit forgets the snapshot when the camera is not drawn.
-            if not snapshots.is_drawn:
+            if not snapshots.was_drawn:
                 snapshots.set_aside()
             snapshot = take_snapshot(_SNAPSHOT)
             snapshots.current = []
@@ -155,7 +156,7 @@ def _draw_sources(uploaded: _KeptPhotos, snapshots: _KeptPhotos) -> bool:
                 snapshots.current = [Photo(snapshot.file_id, "snapshot.jpg", snapshot.getvalue)]
                 snapshots.earlier = []
             _show_earlier(_SNAPSHOT, snapshots)
-        snapshots.is_drawn = bool(camera_tab.open)
+        snapshots.was_drawn = bool(camera_tab.open)
     return bool(camera_tab.open)
 
 
@@ -187,11 +188,11 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
 
 
 def _kept_photos(widget: str) -> _KeptPhotos:
-    """Return the photos of a widget. If the page was just opened, first call ``set_aside``."""
+    """Return the photos of a widget; set them aside first if the page was just opened."""
     kept: _KeptPhotos = st.session_state.setdefault(f"kept_{widget}", _KeptPhotos())
     if kept.arrival != arrival_count():
         kept.arrival = arrival_count()
-        kept.is_drawn = False
+        kept.was_drawn = False
         kept.set_aside()
     return kept
 

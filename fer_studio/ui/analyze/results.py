@@ -105,9 +105,9 @@ def _choose_photo(photos: list[Photo], results: list[PhotoResult], photo_index: 
         thumbnails,
         photo_index - first_index,
         lambda index: set_chosen_photo(page_photos[index]),
-        # The component reports the index of the clicked thumbnail. Its key depends on the photos,
-        # so that a late click on an earlier list of photos is ignored. The mask makes the hash
-        # positive.
+        # The component reports the index of the clicked thumbnail. The key of the component depends
+        # on the photos, so that a late click on an earlier list of photos is ignored. The mask
+        # makes the hash positive.
         key=f"photo_strip_{hash(keys) & 0xFFFFFFFF:x}",
     )
 
@@ -271,7 +271,7 @@ def _show_faces(photo: Photo, result: PhotoResult) -> None:
 
 
 def _draw_photo(photo: Photo, result: PhotoResult, face_index: int, *, alt: str) -> None:
-    assert result.width is not None and result.height is not None  # it was decoded
+    assert result.width is not None and result.height is not None  # the photo was decoded
     show_photo(
         shown_picture(photo),
         result.analyzed_size or (result.width, result.height),

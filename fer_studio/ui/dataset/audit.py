@@ -23,7 +23,7 @@ from fer_studio.ui.persistent_widgets import persist_choice
 from fer_studio.ui.pictures import png_url
 
 #: Session key of the selected view: the kind of a finding, ``_ALL`` or ``_MAP``.
-_FINDING = "audit_finding"
+_VIEW_KEY = "audit_finding"
 #: The view with a card for each finding.
 _ALL = "all"
 #: The view with the map of the faces.
@@ -68,13 +68,13 @@ def show_audit(dataset: LoadedDataset) -> None:
     ready = _ready_findings(dataset.key, dataset) | (near.findings if near else {})
     titles = _titles(ready)
     persist_choice(
-        _FINDING,
+        _VIEW_KEY,
         [_ALL, *titles],
         name="finding",
         noun="finding",
         describe=lambda kind: {_ALL: "all findings", **titles}[kind],
     )
-    kind = st.session_state[_FINDING]
+    kind = st.session_state[_VIEW_KEY]
     if kind == _ALL:
         _show_cards(dataset, titles, ready, near_status)
         return
@@ -106,7 +106,7 @@ def _show_switch(titles: dict[str, str]) -> None:
         st.selectbox(
             "Finding",
             list(titles),
-            key=_FINDING,
+            key=_VIEW_KEY,
             format_func=titles.__getitem__,
             width=480,
             label_visibility="collapsed",
@@ -201,7 +201,7 @@ def _show_description(
 
 def _open_view(kind: str) -> None:
     """Open a finding, the map or the cards; the callback of a button."""
-    st.session_state[_FINDING] = kind
+    st.session_state[_VIEW_KEY] = kind
 
 
 def _first_sentence(text: str) -> str:
@@ -209,7 +209,7 @@ def _first_sentence(text: str) -> str:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Comparing all images…")
-def _ready_findings(key: str, _dataset: LoadedDataset) -> dict[str, Finding]:
+def _ready_findings(dataset_key: str, _dataset: LoadedDataset) -> dict[str, Finding]:
     """Return the findings that need no background job: exact duplicates, leaks, blank images."""
     findings = exact_findings(_dataset.faces, exact_audit(_dataset))
     blanks = blank_finding(_dataset.faces, dataset_quality(_dataset))

@@ -27,13 +27,13 @@ from fer_studio.ui.text import plain_text
 _PAGE_SIZE = 72
 _VIEWS = ("Gallery", "Mean faces", "Pixel intensities", "Augmentation")
 
-#: The key of the container with the filters, for views with many filters; see app.css.
+#: The key of the container with the filters, for each view with many filters; see app.css.
 _FILTER_KEYS = {"Gallery": "gallery_choice", "Augmentation": "preview_choice"}
 
 _SHUFFLED = "at random"
 _AS_IMPORTED = "as imported"
-#: Orders of the gallery, by title. The value is the measure to sort by, and True if the largest
-#: value comes first. It is None if the order does not depend on a measure.
+#: Orders of the gallery, by title: the measure by which the images are sorted, and True if the
+#: image with the largest measure comes first; None if the order does not depend on a measure.
 _ORDERS = {
     _SHUFFLED: None,
     _AS_IMPORTED: None,
@@ -52,8 +52,8 @@ _SHUFFLE_COUNT_KEY = "browse_shuffles"
 _ALL = ""
 #: Number of augmented variants of the face in the augmentation view.
 _VARIANT_COUNT = 12
-#: Session key of the two seeds of the augmentation view: that of the choice of a face, and that of
-#: the variants of this face.
+#: Session key of the two seeds of the augmentation view: one selects the face at random, the other
+#: one generates the augmented variants of this face.
 _PREVIEW_SEEDS = "browse_preview_seed"
 
 
@@ -160,7 +160,7 @@ def _ordered(
         order: A key of ``_ORDERS``.
 
     Returns:
-        The sorted rows, and the formatter of the values by which they are sorted. If the order has
+        The sorted rows, and the formatter of the measure by which they are sorted. If the order has
         no measure, the formatter is None.
     """
     if order == _SHUFFLED:
@@ -174,12 +174,12 @@ def _ordered(
         values = class_distances(dataset)
     else:
         values = getattr(dataset_quality(dataset), measure)
-    ranks = np.argsort(-values[rows] if is_largest_first else values[rows], kind="stable")
-    return rows[ranks], _Formatter(measure, values)
+    sorted_indices = np.argsort(-values[rows] if is_largest_first else values[rows], kind="stable")
+    return rows[sorted_indices], _Formatter(measure, values)
 
 
 class _Formatter:
-    """Formats the value of a row by which the gallery is sorted, such as "brightness 120"."""
+    """Formats the measure by which an image is sorted, such as "brightness 120"."""
 
     def __init__(self, measure: str, values: NDArray[np.float32]) -> None:
         self._measure = measure
@@ -191,7 +191,7 @@ class _Formatter:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Averaging…")
-def _means(key: str, split: str, _dataset: LoadedDataset) -> dict[str, NDArray[np.float64]]:
+def _means(dataset_key: str, split: str, _dataset: LoadedDataset) -> dict[str, NDArray[np.float64]]:
     rows = _dataset.faces.rows(split)
     return mean_faces(
         _dataset.faces.images[rows], _dataset.faces.labels[rows], _dataset.faces.classes
@@ -264,7 +264,9 @@ def _choose_split(dataset: LoadedDataset, key: str) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Counting pixels…")
-def _histograms(key: str, split: str, _dataset: LoadedDataset) -> dict[str, NDArray[np.float64]]:
+def _histograms(
+    dataset_key: str, split: str, _dataset: LoadedDataset
+) -> dict[str, NDArray[np.float64]]:
     rows = _dataset.faces.rows(split)
     labels = _dataset.faces.labels[rows]
     return {

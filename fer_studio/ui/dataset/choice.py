@@ -25,7 +25,7 @@ from fer_studio.ui.text import plain_text
 
 #: Session key of the name of the dataset that was just deleted.
 _DELETED = "dataset_deleted"
-#: Keeps the error of a failed deletion until the next run, which shows it in the dialog.
+#: Keeps the error of a failed deletion until the dialog is drawn again and shows it.
 _DELETION_ERROR = ErrorKeeper("dataset_not_deleted")
 
 

@@ -88,8 +88,8 @@ def choose_folders_and_classes(source: ImportSource) -> ImportChoice | None:
         are still being counted, the source cannot be read, or a choice is missing or invalid.
     """
     folder_fields = st.container()
-    # This field is drawn in every run, also while the classes are counted, because Streamlit drops
-    # the value of a field that is not drawn.
+    # This field is drawn whenever the page is drawn, even while the classes are counted, because
+    # Streamlit drops the value of a field that is not drawn.
     scheme: ClassScheme = st.segmented_control(
         "Classes",
         list(_SCHEMES),

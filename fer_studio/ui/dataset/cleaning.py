@@ -76,12 +76,15 @@ def show_cleaning(dataset: LoadedDataset) -> None:
 
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _apply_and_count(
-    key: str, content_key: tuple[object, ...], _dataset: LoadedDataset, _curation: Curation
+    dataset_key: str,
+    decisions_key: tuple[object, ...],
+    _dataset: LoadedDataset,
+    _curation: Curation,
 ) -> tuple[CuratedFaceSet, dict[str, dict[str, int]]]:
-    """Return the images after applying the decisions, and their number by split and class.
+    """Return the images after applying the decisions, and the number of images by split and class.
 
-    ``key`` and ``content_key`` are only part of the cache key: they change with the images and with
-    the decisions, so that an outdated result is not used.
+    ``dataset_key`` and ``decisions_key`` are only part of the cache key. The first changes with the
+    images, the second with the decisions, so that an outdated result is not used.
     """
     curated = apply_curation(_dataset.faces, _curation)
     return curated, class_counts(curated.faces)
@@ -107,12 +110,14 @@ def _show_effect(dataset: LoadedDataset, state: CurationState) -> None:
         st.warning(plain_text(curated.warning), icon=":material/warning:")
     with st.container(horizontal=True):
         for split in SPLITS:
-            count_before, count = sum(before[split].values()), sum(after[split].values())
+            count_before, count_after = sum(before[split].values()), sum(after[split].values())
             if count_before:
                 st.metric(
                     split.capitalize(),
-                    f"{count:,}",
-                    delta=f"{count - count_before:,}" if count != count_before else None,
+                    f"{count_after:,}",
+                    delta=f"{count_after - count_before:,}"
+                    if count_after != count_before
+                    else None,
                     delta_color="off",
                     border=True,
                     height="stretch",
@@ -251,7 +256,7 @@ def _offer_import(dataset: LoadedDataset) -> None:
                         read_upload(upload, _MAX_UPLOAD_MB), upload.name, dataset.faces
                     )
                     st.session_state[_IMPORT_RESULT] = (dataset.name, result)
-                    # The numbers above this form were drawn before the import changed them.
+                    # The numbers above this form were drawn before the import: draw them again.
                     st.rerun()
         _show_import_result(dataset)
 

@@ -25,7 +25,7 @@ from fer_studio.ui.text import plain_text
 EMBEDDING = JobKind("embedding", Role.EDITOR)
 
 #: The user chooses one of these numbers of faces for the map.
-_SAMPLES = (1000, 2000, 5000)
+_SAMPLE_SIZES = (1000, 2000, 5000)
 Method = Literal["tsne", "pca"]
 #: Titles of the methods that project the features of the faces to two dimensions.
 _METHODS: dict[Method, str] = {
@@ -46,9 +46,9 @@ def show_embedding(dataset: LoadedDataset) -> None:
             key="map_method",
             width=250,
         )
-        sample = st.selectbox(
+        sample_size = st.selectbox(
             "Faces",
-            _SAMPLES,
+            _SAMPLE_SIZES,
             index=1,
             format_func=lambda count: f"{count:,}",
             key="map_sample",
@@ -64,12 +64,12 @@ def show_embedding(dataset: LoadedDataset) -> None:
         )
     if bundle is None:
         return
-    key = (dataset.key, bundle.content_key, method, sample)
+    key = (dataset.key, bundle.content_key, method, sample_size)
     job = job_on_request(
         EMBEDDING,
         key,
         f"Computing features with {bundle.name}",
-        lambda job: _embed(dataset, bundle, method, sample, job),
+        lambda job: _embed(dataset, bundle, method, sample_size, job),
         is_pressed=is_pressed,
         stop_key="stop_map",
     )
@@ -84,14 +84,16 @@ def show_embedding(dataset: LoadedDataset) -> None:
     _show_map(dataset, embedding.rows, embedding.coordinates)
 
 
-def _embed(dataset: LoadedDataset, bundle: Bundle, method: Method, sample: int, job: Job) -> Any:
+def _embed(
+    dataset: LoadedDataset, bundle: Bundle, method: Method, sample_size: int, job: Job
+) -> Any:
     # Imported here because scikit-learn and ONNX Runtime take a second to load.
     from fer_core.evaluation.embedding import embed
     from fer_core.evaluation.features import bundle_features
 
     features = bundle_features(bundle, dataset.faces, folder=dataset.folder, report=job.report)
     job.start_phase("Computing the map")
-    return embed(dataset.faces, features, method=method, sample_size=sample, report=job.report)
+    return embed(dataset.faces, features, method=method, sample_size=sample_size, report=job.report)
 
 
 def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np.float32]) -> None:
@@ -116,8 +118,8 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
             title=f"Map of {len(rows):,} faces",
             caption="Faces that the model finds similar are close to each other; the axes have no "
             "unit.",
-            # Each map has its own key. Otherwise, the selection of the previous map would apply to
-            # it. The mask makes the hash positive.
+            # Each map has its own key. Otherwise, the selection of points in the previous map would
+            # apply to the new map. The mask makes the hash positive.
             key=f"map_{len(rows)}_{hash(points.tobytes()) & 0xFFFFFFFF:x}",
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),

@@ -151,14 +151,14 @@ def _show_face(drawer: FaceDrawer, rows: NDArray[np.intp]) -> None:
 def _findings_about(dataset: LoadedDataset, row: int) -> list[str]:
     """Return the titles of the findings that contain an image: copies, leaks, blank images."""
     audit = exact_audit(dataset)
-    rows_by_title: dict[str, list[NDArray[np.intp]]] = {
+    groups_by_title: dict[str, list[NDArray[np.intp]]] = {
         "Exact duplicate": list(audit.groups),
         "Conflicting labels": list(audit.conflicting_groups),
         "Also appears in train": list(audit.leaked_rows.values()),
         "Blank": [audit.blank_rows],
     }
     return [
-        title for title, groups in rows_by_title.items() if any(row in group for group in groups)
+        title for title, groups in groups_by_title.items() if any(row in group for group in groups)
     ]
 
 

@@ -13,8 +13,9 @@ from fer_studio.ui.text import plain_text
 
 _LEAVE_OUT = "(leave out)"
 _CLASS = "a class"
-#: Maximum number of folders with a field. A source with more folders usually has another layout. If
-#: a folder without a field is undecided, the page shows only a warning.
+#: Maximum number of folders that get a field. If a source has more folders, they are usually not
+#: splits. If the split of a folder without a field is not known, the page shows a warning, and the
+#: source cannot be imported.
 _MAX_SHOWN = 40
 
 
@@ -23,7 +24,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
 
     Args:
         folders: The folders of the source.
-        key: Part of the keys of the fields; different folders need a different key.
+        key: Part of the widget keys of the fields; each list of folders needs a different one.
 
     Returns:
         The chosen roles that differ from the roles that the names of the folders suggest; None
@@ -62,7 +63,8 @@ def _choose_split(folder: SplitFolder, key: str) -> str | None:
     return st.selectbox(
         plain_text(folder.name) + (f" ({folder.count:,})" if folder.count else ""),
         options,
-        # An empty role means that the folder is left out.
+        # In a SplitFolder, the role is None if the user has to choose it, and empty if the folder
+        # is left out.
         index=None if folder.role is None else options.index(folder.role or _LEAVE_OUT),
         placeholder="Choose",
         key=key,

@@ -15,8 +15,8 @@ from fer_studio.ui.decision_bar import show_decision_bar
 def section(draw: Callable[[LoadedDataset], None]) -> Callable[[LoadedDataset], None]:
     """Extend ``fer_studio.ui.guard.section`` for the sections about a dataset.
 
-    If the dataset was deleted, the section shows only an error. If there are decisions about the
-    dataset, the bar below the section shows their number and a button to undo the latest change.
+    If the dataset was deleted, the section shows only an error. If there are decisions about its
+    images, the bar below the section shows their number and a button to undo the latest change.
     """
 
     @functools.wraps(draw)

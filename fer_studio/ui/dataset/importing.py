@@ -66,8 +66,8 @@ _NOTICE = "dataset_import_notice"
 #: Session key of the number of the current upload field, which is part of its widget key. A new
 #: number creates a new, empty field.
 _UPLOADER = "dataset_upload_round"
-#: Session key of the ``ImportSource.key`` of the source whose classes the previous run of the page
-#: showed; None if it showed no valid choice of classes.
+#: Session key of the ``ImportSource.key`` of the source whose classes the page showed before this
+#: rerun; None if the page showed no valid choice of classes.
 _SHOWN_SOURCE = "dataset_import_shown_source"
 
 
@@ -516,18 +516,19 @@ def _success_notice(imported: tuple[str, FaceSet]) -> ImportNotice:
     return ImportNotice(name, len(faces), faces.skipped, faces.split_groups, notes=faces.notes)
 
 
-def _checked_name(name: str, file: str, settings: Settings) -> str:
+def _checked_name(name: str, source_name: str, settings: Settings) -> str:
     """Return the name of the new dataset.
 
     Args:
-        name: The name that the user entered; if it is empty, the name is derived from ``file``.
-        file: The name of the file or folder.
+        name: The name that the user entered; if it is empty, the name is derived from
+            ``source_name``.
+        source_name: The name of the imported file or folder.
         settings: The folders of the app.
 
     Raises:
         InputError: The name is invalid, or a dataset has it already.
     """
-    new_name = validated_name(name) if name else name_from_source(Path(file))
+    new_name = validated_name(name) if name else name_from_source(Path(source_name))
     existing_names = {existing.lower() for existing in dataset_names(settings)}
     if new_name.lower() in existing_names:
         raise InputError(f"There is already a dataset {new_name!r}; choose another name.")

@@ -165,7 +165,7 @@ def _show_metrics(dataset: LoadedDataset, votes: Votes) -> None:
             ),
         )
     explanation.markdown(
-        "If annotators and labels disagree, a prediction of what people see counts as wrong. "
+        "If annotators disagree with a label, a model that predicts what they see counts as wrong. "
         "If the bar of a class is short, a model cannot learn this class well from these labels."
     )
 
@@ -200,8 +200,10 @@ def _show_distributions(dataset: LoadedDataset, votes: Votes) -> None:
         st.info("No image with votes matches the filters.", icon=":material/search_off:")
         return
     entropies = votes.entropy[rows]
-    ranks = np.argsort(entropies if order == "clearest first" else -entropies, kind="stable")
-    rows = rows[ranks]
+    sorted_indices = np.argsort(
+        entropies if order == "clearest first" else -entropies, kind="stable"
+    )
+    rows = rows[sorted_indices]
     key = f"votes_{split}_{label}_{order}"
     texts = face_texts(dataset, curation_state(dataset))
     clicked_row: int | None = None

@@ -13,7 +13,10 @@ from fer_studio.ui.metrics import metric_grid
 
 @section
 def show_annotators(votes: VoteEvaluation) -> None:
-    """Show how many images were left out, and how annotators and model agree with the votes."""
+    """Show how many images are left out, and how well annotators and the model agree.
+
+    An annotator is compared with the other annotators, the model with all annotators but one.
+    """
     st.header("Compared with the annotators")
     st.caption(
         "The true class of an image is the annotators' most frequent answer (plurality). An answer "

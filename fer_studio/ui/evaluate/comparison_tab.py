@@ -16,7 +16,7 @@ from fer_core.metrics.formatting import UNDEFINED_TEXT, number, percent
 from fer_studio.ui.charts import show_chart
 from fer_studio.ui.choices import bundle_title
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
-from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, own_evaluation
+from fer_studio.ui.evaluate.evaluations import LoadedEvaluation, stored_evaluation
 from fer_studio.ui.evaluate.faces import show_images
 from fer_studio.ui.guard import section
 from fer_studio.ui.jobs import show_progress
@@ -64,12 +64,12 @@ def show_comparison(evaluation: LoadedEvaluation) -> None:
 
 
 def last_comparison(key: str) -> Comparison | None:
-    """Return the comparison that this session showed most recently, for the same first model.
+    """Return the most recently shown comparison if its first evaluation has this key.
 
-    Return None if there is no comparison, or if it belongs to a different first evaluation.
+    Otherwise, return None.
 
     Args:
-        key: The key of the first model's evaluation.
+        key: The key of an evaluation.
     """
     first_key, comparison = st.session_state.get(_LAST, ("", None))
     return comparison if first_key == key else None
@@ -84,7 +84,8 @@ def _second_evaluation(first: LoadedEvaluation, bundle: Bundle) -> LoadedEvaluat
         InputError: The evaluation failed, or is impossible.
     """
     if first.request is None:
-        return own_evaluation(bundle, first.settings)
+        # ``compare`` raises an error if these stored predictions are for other images.
+        return stored_evaluation(bundle, first.settings)
     request = replace(first.request, bundle=bundle)
     job = request.unfinished_job()
     if job is not None:

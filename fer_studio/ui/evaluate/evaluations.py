@@ -104,17 +104,17 @@ class LoadedEvaluation:
         return f"{true}, {share}" if true == predicted else f"{true} → {predicted}, {share}"
 
 
-def own_evaluation(bundle: Bundle, settings: Settings) -> LoadedEvaluation:
+def stored_evaluation(bundle: Bundle, settings: Settings) -> LoadedEvaluation:
     """Return the evaluation of the validation predictions that a model stores.
 
     Raises:
         InputError: The bundle stores no predictions, or they are damaged.
     """
-    key = _own_key(bundle)
-    return LoadedEvaluation(key, bundle, _own_result(key, bundle), None, settings)
+    key = _stored_predictions_key(bundle)
+    return LoadedEvaluation(key, bundle, _stored_predictions_result(key, bundle), None, settings)
 
 
-def _own_key(bundle: Bundle) -> str:
+def _stored_predictions_key(bundle: Bundle) -> str:
     """Return a cache key that changes with the model and its stored predictions."""
     try:
         stat = (bundle.folder / PREDICTIONS_FILE).stat()
@@ -124,7 +124,7 @@ def _own_key(bundle: Bundle) -> str:
 
 
 @st.cache_resource(max_entries=_MAX_RESULTS, show_spinner=False)
-def _own_result(key: str, _bundle: Bundle) -> EvaluationResult:
+def _stored_predictions_result(key: str, _bundle: Bundle) -> EvaluationResult:
     return evaluate_stored_predictions(_bundle)
 
 
@@ -150,7 +150,7 @@ class EvaluationRequest:
 
     @property
     def faces(self) -> FaceSet:
-        """The dataset with the images to evaluate, curated or as imported."""
+        """The images of all splits, curated or as imported; ``split`` selects those to evaluate."""
         return self.dataset.faces if self.curated is None else self.curated.faces
 
     @property

@@ -111,6 +111,7 @@ def _detailed(evaluation: LoadedEvaluation) -> EvaluationResult:
     This result is cached, because several downloads need it.
     """
     robustness = measured_robustness(evaluation)
+    # The number of images changes when robustness is measured on a larger sample.
     key = (evaluation.key, len(robustness), sum(curve.n for curve in robustness))
     return _cached_details(key, evaluation)
 

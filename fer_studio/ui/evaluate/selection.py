@@ -18,14 +18,18 @@ from fer_studio.ui.curating import curation_state
 from fer_studio.ui.datasets import LoadedDataset, open_dataset
 from fer_studio.ui.evaluate.annotator_votes import against_votes, vote_counts
 from fer_studio.ui.evaluate.dataset_options import curated_dataset, offered_datasets
-from fer_studio.ui.evaluate.evaluations import EvaluationRequest, LoadedEvaluation, own_evaluation
+from fer_studio.ui.evaluate.evaluations import (
+    EvaluationRequest,
+    LoadedEvaluation,
+    stored_evaluation,
+)
 from fer_studio.ui.jobs import show_progress
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.persistent_widgets import persist_choice, persistent_selectbox, persistent_toggle
 from fer_studio.ui.text import plain_text
 
 #: The option for the predictions that are stored in the model. No dataset can have this name.
-_OWN = ".own"
+_STORED_PREDICTIONS = ".own"
 #: Session keys of the selection of images, and of the toggle that applies the curation.
 _DATA = "evaluated_data"
 _CURATED = "evaluated_curated"
@@ -48,7 +52,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     ):
         with st.container(width=300):
             bundle = choose_bundle(settings, is_in_bar=True)
-        data = _choose_data(settings) if bundle is not None else _OWN
+        data = _choose_data(settings) if bundle is not None else _STORED_PREDICTIONS
         split_container = st.container(width=250)
         # This container has the width of the selection of the true classes, which is drawn later.
         # Without this width, the selection would add a line to the bar on a phone.
@@ -57,10 +61,10 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
         horizontal=True,
         vertical_alignment="center",
         gap="small",
-        key="evaluate_own_hints" if data == _OWN else "evaluate_dataset_hints",
+        key="evaluate_own_hints" if data == _STORED_PREDICTIONS else "evaluate_dataset_hints",
     ):
         # Stored predictions have no images, so there are no decisions about images to apply.
-        curation_container = None if data == _OWN else st.container(width=310)
+        curation_container = None if data == _STORED_PREDICTIONS else st.container(width=310)
         with st.container(width=170):
             _explain_selection()
         if admission().may_open("train"):
@@ -75,7 +79,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     if bundle is None:
         return None
     try:
-        if data == _OWN:
+        if data == _STORED_PREDICTIONS:
             split_container.selectbox(
                 "Split",
                 ["validation"],
@@ -84,7 +88,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
                 format_func=lambda split: f"Split: {split}",
                 label_visibility="collapsed",
             )
-            return _choose_truth(own_evaluation(bundle, settings), truth_container)
+            return _choose_truth(stored_evaluation(bundle, settings), truth_container)
         dataset = open_dataset(data, settings)
         assert curation_container is not None  # a dataset is selected
         with curation_container:
@@ -146,13 +150,13 @@ def _choose_curation(dataset: LoadedDataset) -> CuratedFaceSet | None:
 
 
 def _choose_data(settings: Settings) -> str:
-    """Draw the selection of the images; return the name of a dataset, or ``_OWN``."""
+    """Draw the selection of the images; return a dataset's name, or ``_STORED_PREDICTIONS``."""
     names = offered_datasets(settings)
-    titles = {_OWN: "its own validation predictions"}
+    titles = {_STORED_PREDICTIONS: "stored validation predictions"}
     titles |= {name: name for name in names} | {DEMO_NAME: "demo (drawn, not real faces)"}
     return persistent_selectbox(
         "Images",
-        [_OWN, *names],
+        [_STORED_PREDICTIONS, *names],
         key=_DATA,
         name="dataset",
         noun="dataset",

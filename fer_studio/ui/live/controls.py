@@ -47,8 +47,8 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
-    # If this were True, _draw_controls would rerun the page. Here it need not, because the rest of
-    # the page is drawn after this function.
+    # If this were True, _draw_controls would rerun the page. A rerun is not necessary here, because
+    # the rest of the page is drawn after this function.
     session.is_waiting_for_model = False
     with model_choice_container(title_bar, settings):
         _draw_controls(session, settings)
@@ -61,8 +61,8 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
 def _draw_controls(session: LiveSession, settings: Settings) -> None:
     rerun_if_refused("live")
     previous_values = _values_shown_elsewhere(session)
-    # Without a gap, because the invisible element that updates the address, which is between the
-    # two containers, would get one too.
+    # Between the two containers is an invisible element, which updates the address. A gap around
+    # this element would be visible, so there are no gaps.
     with st.container(gap=None):
         with address_scope("live_controls"):
             choice = choose_model(settings)

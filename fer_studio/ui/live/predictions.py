@@ -44,7 +44,7 @@ _STALLED_SECONDS = 3.0
 _NO_FACE_SECONDS = 4.0
 #: Minimum frame rate at which motion looks smooth.
 _SMOOTH_FRAMES_PER_SECOND = 20.0
-#: Above this share of busy time, the processing of frames limits the frame rate.
+#: If the processing of frames takes more than this share of the time, it limits the frame rate.
 _BUSY_SHARE = 0.7
 
 
@@ -80,7 +80,7 @@ def speed_text(snapshot: LiveSnapshot) -> str:
 
 
 def _show_faces(session: LiveSession, processor: LiveProcessor) -> None:
-    """Draw the predictions that the picture shows."""
+    """Draw the predictions of the faces in the latest frame."""
     rerun_if_refused("live")
     is_playing = session.state.is_playing
     faces = processor.snapshot().faces if is_playing else ()

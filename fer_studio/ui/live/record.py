@@ -50,12 +50,12 @@ _EMPTY_TEXT = (
 
 def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
-    st.session_state.pop(_CLEARED, None)  # this run draws the cleared record
+    st.session_state.pop(_CLEARED, None)  # the record is drawn below, after it was cleared
     is_active = session.is_active
     newest = _newest_time(record)
     version = "" if newest is None else str(newest)
-    # While a stream is active, the record grows without another run of the page. Its version is
-    # then unknown.
+    # While a stream is active, the record grows although the page is not drawn again. The page then
+    # does not know the newest version of the record.
     set_unsaved_results("record", "active" if is_active else version)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header("This session", width="content")
@@ -122,6 +122,7 @@ def _show_rows(record: SessionRecord) -> None:
 def _show_shares(record: SessionRecord, rows: RecordRows) -> None:
     shares = record.shares()
     counts = {person: int(np.count_nonzero(rows.persons == person)) for person in shares}
+    # The persons who were seen longest, in the order of their numbers.
     longest_seen = sorted(
         sorted(counts, key=lambda person: -counts[person])[:_MAX_PERSONS_IN_SHARES]
     )
@@ -155,8 +156,8 @@ def _show_downloads(record: SessionRecord, *, is_empty: bool) -> None:
     """
     rerun_if_refused("live")
     if st.session_state.pop(_CLEARED, False):
-        # Only a run of the whole page updates the charts and the table, because they are other
-        # fragments. It also updates which results are unsaved.
+        # Only a rerun of the whole page updates the charts and the table, because they are other
+        # fragments. The rerun also updates which results are unsaved.
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         offer_download(

@@ -46,8 +46,8 @@ class LiveSession:
             None if the browser is not connecting.
         has_failed_to_connect: True if the browser's last attempt to connect failed.
         has_new_state: True if the stream's state has changed since the page was drawn.
-        is_drawing_page: True while the webcam is drawn in a run of the whole page; False if only
-            the webcam's fragment runs, because the browser has sent a message.
+        is_drawing_page: True while the webcam is drawn as part of the whole page; False if only the
+            webcam's fragment is drawn, because the browser has sent a message.
     """
 
     processor: LiveProcessor | None = None

@@ -1,4 +1,4 @@
-"""Run the actions of buttons on the video page, and show an error in the next run of the page."""
+"""Run the actions of buttons on the video page, and show their errors when it is drawn again."""
 
 from __future__ import annotations
 

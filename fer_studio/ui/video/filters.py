@@ -16,8 +16,9 @@ from fer_studio.ui.persistent_widgets import (
 )
 from fer_studio.ui.video.loaded_analysis import LoadedAnalysis, summaries_of
 
-#: Number of persons that are shown by default. The lanes of more persons do not fit on a screen.
-_DEFAULT_PERSONS = 4
+#: Maximum number of persons that are shown by default. The lanes of more persons do not fit on a
+#: screen.
+_DEFAULT_PERSON_COUNT = 4
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def choose_filters(analysis: LoadedAnalysis, place: DeltaGenerator) -> Filters:
     summaries = summaries_of(analysis, DEFAULT_THRESHOLD)
     seconds_seen = {summary.person: summary.seconds_seen for summary in summaries}
     longest_seen_first = sorted(titles, key=lambda person: -seconds_seen.get(person, 0.0))
-    default_persons = sorted(longest_seen_first[:_DEFAULT_PERSONS])
+    default_persons = sorted(longest_seen_first[:_DEFAULT_PERSON_COUNT])
     classes = list(analysis.settings.classes)
     start, end = analysis.limits
     with place.popover(

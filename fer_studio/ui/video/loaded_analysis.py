@@ -55,7 +55,7 @@ class LoadedAnalysis:
 
     @property
     def key(self) -> str:
-        """The part of widget keys that distinguishes this analysis from others."""
+        """The ID of the analysis; widget keys contain it to distinguish analyses."""
         return self.folder.id
 
     @property

@@ -34,7 +34,7 @@ def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
             key=f"video_add_marker_{key}",
             icon=":material/bookmark_add:",
             on_click=_add,
-            args=(analysis.folder.id, seconds, name_key, settings),
+            args=(key, seconds, name_key, settings),
         )
     if not analysis.edits.markers:
         st.caption(
@@ -57,7 +57,7 @@ def show_markers(analysis: LoadedAnalysis, settings: Settings) -> None:
                 type="tertiary",
                 icon=":material/close:",
                 on_click=_remove,
-                args=(analysis.folder.id, index, settings),
+                args=(key, index, settings),
             )
 
 

@@ -100,6 +100,7 @@ def show_faces(analysis: LoadedAnalysis, moment: Moment) -> None:
         st.caption(f"No tracked face at {format_time(moment.seconds, 2)}.")
         return
     count = len(moment.rows)
+    # Each face as a table with one row.
     face_rows = [moment.rows.selected(np.array([row])) for row in range(min(count, _MAX_FACES))]
     for start in range(0, len(face_rows), _FACES_IN_ROW):
         columns = st.columns(_FACES_IN_ROW)
@@ -143,15 +144,15 @@ def _still(path: str, modified: int, seconds: float, name: str) -> NDArray[np.ui
 
 def _show_picture(analysis: LoadedAnalysis, picture: Picture, rows: FaceTable) -> None:
     factors = _scale_factors(analysis, picture)
-    labeled = []
+    labeled_boxes = []
     for row in range(len(rows)):
         face = _face(rows, row)
         title = analysis.edits.title(int(rows.person[row]))
         scaled = replace(face, box=face.box.scaled(*factors))
-        labeled.append(labeled_box(scaled, f"{title}: {face.description}"))
-    names = ", ".join(box.text for box in labeled) or "no tracked face"
+        labeled_boxes.append(labeled_box(scaled, f"{title}: {face.description}"))
+    names = ", ".join(box.text for box in labeled_boxes) or "no tracked face"
     st.image(
-        jpeg_url(draw_boxes(picture.image, labeled) if labeled else picture.image),
+        jpeg_url(draw_boxes(picture.image, labeled_boxes) if labeled_boxes else picture.image),
         width="stretch",
         alt=f"The frame at {format_time(picture.seconds, 2)} with {names}",
     )

@@ -65,7 +65,8 @@ class _AnalyzerChoice:
         classes: The classes of the model, in its order.
         emphasis: How strongly rare classes are favored.
         detector: The name of the face detector.
-        minimum_confidence: Minimum score of a confident prediction of the model, 0 to 1.
+        minimum_confidence: A prediction is confident if the probability of the predicted class is
+            at least this high, 0 to 1.
     """
 
     name: str
@@ -85,11 +86,11 @@ def show_new_analysis(settings: Settings) -> None:
         st.rerun()
     uploads: Sequence[UploadedFile] = ()
     path = ""
-    # The options are next to the files and not below them, because the height of the upload changes
-    # while the page loads.
+    # The options are next to the files and not below them, because the height of the upload
+    # field changes while the page loads.
     files, options = st.columns([3, 2], gap="medium")
     with files:
-        source = st.segmented_control(
+        source_kind = st.segmented_control(
             "Source",
             ["Upload", "Import folder"],
             default="Upload",
@@ -97,7 +98,7 @@ def show_new_analysis(settings: Settings) -> None:
             key="video_source",
             label_visibility="collapsed",
         )
-        if source == "Upload":
+        if source_kind == "Upload":
             uploads = st.file_uploader(
                 "Videos",
                 type=list(VIDEO_TYPES),
@@ -120,7 +121,7 @@ def show_new_analysis(settings: Settings) -> None:
             )
             st.caption(f"For files above {MAX_UPLOAD_MB} MB. Allowed folders: {roots}.")
     with options:
-        template = _choose_options(analyzer, is_upload=source == "Upload")
+        template = _choose_options(analyzer, is_upload=source_kind == "Upload")
     has_videos = bool(uploads) or bool(path.strip())
     if st.button(
         "Analyze",
@@ -155,7 +156,10 @@ def _request_sample() -> None:
 
 
 def _choose_analyzer(settings: Settings) -> _AnalyzerChoice | None:
-    """Draw the selections; return None if no model can be used. The page then shows the reason."""
+    """Draw the selections of model and face detector, and return what is selected.
+
+    If no model can be used, the page shows the reason, and this returns None.
+    """
     choice = choose_model(settings)
     bundle, emphasis, detector = choice.bundle, choice.emphasis, choice.detector
     if bundle is None:
@@ -261,7 +265,7 @@ def _start(
         template: The settings of all analyses.
         uploads: The uploaded videos; empty to analyze the videos at ``path``.
         path: The path of a video, or of a folder of videos, on this server.
-        settings: The root folders of the program.
+        settings: The folders of the app.
 
     Raises:
         InputError: The visitor may not analyze videos, an upload is too large, the path is not

@@ -129,7 +129,7 @@ def change_edits(analysis_id: str, settings: Settings, change: Callable[[Edits],
 
     Args:
         analysis_id: The ID of the analysis.
-        settings: The root folders of the program.
+        settings: The folders of the app.
         change: Returns the changed edits.
     """
 

@@ -60,7 +60,7 @@ def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
         analysis_id: The ID of the analysis.
         was_pending: True if the analysis was queued, starting or running when the whole page was
             drawn.
-        settings: The root folders of the program.
+        settings: The folders of the app.
     """
     rerun_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
