@@ -1015,6 +1015,34 @@ def test_folders_that_name_no_split_are_chosen_before_the_import(
     assert "8 files or rows were skipped" in plain(app.warning)
 
 
+def test_the_choice_for_a_class_stays_if_a_folder_adds_or_removes_other_classes(
+    open_app: OpenApp, png: Png
+) -> None:
+    generator = np.random.default_rng(0)
+    content = packed(
+        {
+            f"{path}/{number}.png": png(generator.integers(0, 256, (48, 48), np.uint8))
+            for path in ("train/happy", "train/sad", "old/angry", "old/happy")
+            for number in range(4)
+        }
+    )
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("mine.zip", content, "application/zip"))
+    settled(app)
+    fields_of(app, "import_folder")["old (8)"].set_value("train")
+    settled(app)
+    classes = fields_of(app, "import_class")
+    assert list(classes) == ["angry (4)", "happy (8)", "sad (4)"]
+    classes["happy (8)"].set_value("(leave out)")
+    settled(app)
+    fields_of(app, "import_folder")["old (8)"].set_value("(leave out)")
+    settled(app)
+    assert {label: box.value for label, box in fields_of(app, "import_class").items()} == {
+        "happy (4)": "(leave out)",
+        "sad (4)": "sad",
+    }
+
+
 def test_the_order_of_class_numbers_is_chosen_before_the_import(
     home: Settings, open_app: OpenApp, png: Png
 ) -> None:

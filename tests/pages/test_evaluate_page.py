@@ -1099,7 +1099,7 @@ def test_the_report_against_votes_contains_the_annotators(
 def test_accuracy_by_agreement_of_the_annotators(with_votes: Settings, open_app: OpenApp) -> None:
     app = open_section(evaluate(choose_data(open_app(), "tiny")), "Robustness")
     table = app.dataframe[0].value
-    part = table[table["Score"] == "Agreement of FER+ annotators"]
+    part = table[table["Measure"] == "Agreement of FER+ annotators"]
     assert part["Images"].tolist() == [1, 20]
     assert part["From"].tolist() == pytest.approx([20, 100])
 

@@ -255,7 +255,7 @@ def _choose_changes(
     options = [*(fixed_classes or dict.fromkeys(targets)), _LEAVE_OUT]
     changes: list[tuple[str, str | None]] = []
     with st.container(horizontal=True, key="import_classes"):
-        for position, source_class in enumerate(mapped[:_MAX_SHOWN]):
+        for source_class in mapped[:_MAX_SHOWN]:
             default = _LEAVE_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
                 default = ""  # no option is selected: the user has to choose
@@ -264,7 +264,8 @@ def _choose_changes(
                 options,
                 index=options.index(default) if default else None,
                 placeholder="Choose",
-                key=f"import_class_{key}_{position}",
+                # A changed role of a folder can change the list of classes.
+                key=f"import_class_{key}_{source_class.name}",
                 width=190,
                 accept_new_options=fixed_classes is None,
                 help=(

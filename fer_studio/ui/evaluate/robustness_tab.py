@@ -64,7 +64,7 @@ def _show_slices(evaluation: LoadedEvaluation) -> None:
         st.dataframe(
             [
                 {
-                    "Score": slicing.title,
+                    "Measure": slicing.title,
                     "From": score_slice.low,
                     "To": score_slice.high,
                     "Images": score_slice.n,
