@@ -84,6 +84,7 @@ class LiveProcessor:
         self._last_seconds: float | None = None
         #: Moving average of the time to classify a face; 0 before the first classification.
         self._milliseconds_per_face = 0.0
+        #: The controls with which the latest frame was processed.
         self._controls_in_use = controls
         self._error: str | None = None
         self._is_closed = False
