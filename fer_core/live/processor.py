@@ -81,6 +81,7 @@ class LiveProcessor:
         self._scheduler = DetectionScheduler(executor)
         self._tracker = FaceTracker()
         self._flow: FlowFrame | None = None
+        #: Time of the latest frame on the camera's clock; None before the first frame.
         self._last_seconds: float | None = None
         #: Moving average of the time to classify a face; 0 before the first classification.
         self._milliseconds_per_face = 0.0
@@ -97,7 +98,9 @@ class LiveProcessor:
         self._shown_predictions: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
+        #: Time of the latest frame with a face on ``clock``; at first the start of the stream.
         self._last_face_at = self._clock()
+        #: Time of the latest frame on ``clock``; None before the first frame.
         self._last_frame_at: float | None = None
 
     @property

@@ -32,14 +32,14 @@ _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
 #: Minimum similarity of colors to recognize the person of a lost track at another position.
-_MIN_SIMILARITY = 0.85
+_MIN_RECOGNITION_SIMILARITY = 0.85
 #: If several lost persons are similar to a face, the most similar one must be this much more
 #: similar than the second one.
 _SIMILARITY_MARGIN = 0.04
 #: Time after which a lost person is no longer recognized by colors.
 _RECOGNITION_SECONDS = 60.0
 #: Minimum similarity of colors between a detection and the track that it is matched to.
-_SAME_PERSON_SIMILARITY = 0.6
+_MIN_MATCHING_SIMILARITY = 0.6
 #: Weight of the color difference when pairs of a track and a detection are ranked. The intersection
 #: over union has the weight 1; both values are between 0 and 1.
 _COLOR_WEIGHT = 2.0
@@ -304,7 +304,7 @@ class FaceTracker:
                     track
                     for track in without_detection
                     if _may_be_same(track.box, detection.face.box)
-                    and _color_similarity(track, detection) > _MIN_SIMILARITY
+                    and _color_similarity(track, detection) > _MIN_RECOGNITION_SIMILARITY
                 ),
                 key=lambda track: _color_similarity(track, detection),
                 default=None,
@@ -331,7 +331,7 @@ class FaceTracker:
             for detection_index, detection in enumerate(detected):
                 iou = track.box.iou(detection.face.box)
                 color_similarity = _color_similarity(track, detection)
-                is_possible = color_similarity >= _SAME_PERSON_SIMILARITY
+                is_possible = color_similarity >= _MIN_MATCHING_SIMILARITY
                 if is_possible and iou >= self._minimum_matching_iou:
                     rank = iou - _COLOR_WEIGHT * (1 - color_similarity)
                     pairs.append((rank, track_index, detection_index, iou))
@@ -379,7 +379,7 @@ class FaceTracker:
             ((_color_similarity(track, detection), track) for track in self._lost),
             key=lambda pair: -pair[0],
         )
-        if not by_similarity or by_similarity[0][0] < _MIN_SIMILARITY:
+        if not by_similarity or by_similarity[0][0] < _MIN_RECOGNITION_SIMILARITY:
             return None
         similarity_of_first, first = by_similarity[0]
         # If it is not clear which lost person this is, the position decides.
