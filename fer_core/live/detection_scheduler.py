@@ -23,7 +23,7 @@ from fer_core.vision.working_size import shrink_to
 #: Maximum area of the picture for the detection. Faces in front of a camera are large: at 640x480,
 #: faces of at least 27 pixels are still found, in half the time that the full picture takes.
 _DETECTION_PIXELS = 480 * 360
-#: The share of one core that a stream should use for detection: a slow detector runs less often.
+#: The share of one core that a stream should use for detection, so a slow detector runs less often.
 #: Between two detections, optical flow follows the faces.
 _SHARE_OF_CORE = 0.125
 #: Limits of the interval between the starts of two detections. They have priority over the share.

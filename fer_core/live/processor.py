@@ -81,9 +81,11 @@ class LiveProcessor:
         self._scheduler = DetectionScheduler(executor)
         self._tracker = FaceTracker()
         self._flow: FlowFrame | None = None
+        #: Time of the latest frame on the camera's clock; None before the first frame.
         self._last_seconds: float | None = None
         #: Moving average of the time to classify a face; 0 before the first classification.
         self._milliseconds_per_face = 0.0
+        #: The controls with which the latest frame was processed.
         self._controls_in_use = controls
         self._error: str | None = None
         self._is_closed = False
@@ -96,9 +98,10 @@ class LiveProcessor:
         self._shown_predictions: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
-        #: Time of the last frame with a face, or of the first frame since the stream started; None
-        #: before that frame.
+        #: Time of the latest frame with a face on ``clock``. If no frame of the stream had one, the
+        #: time of the first frame; None before that frame.
         self._last_face_at: float | None = None
+        #: Time of the latest frame on ``clock``; None before the first frame.
         self._last_frame_at: float | None = None
 
     @property

@@ -105,6 +105,7 @@ class VideoRecording:
                     return
                 self._seconds = video_seconds
                 return
+        # The recording has its maximum length.
         self._end(wait=False)
 
     def stop(self) -> bytes | None:

@@ -19,8 +19,8 @@ class LiveSnapshot:
         frames_per_second: Processed frames per second, over the last two seconds.
         frame_milliseconds: Median of the processing times of the latest frames.
         slow_frame_milliseconds: 95th percentile of the processing times of the latest frames.
-        detection_milliseconds: Median duration of one run of the detector, in the background.
-        detections_per_second: Runs of the detector per second, over the last two seconds.
+        detection_milliseconds: Median duration of the latest detections (in the background).
+        detections_per_second: Detections per second, over the last two seconds.
         network_milliseconds: Median of the times to crop and classify the faces of a frame.
         dropped_frame_count: Number of frames since the stream started that were skipped, because
             another frame was being processed.

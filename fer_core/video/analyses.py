@@ -23,7 +23,7 @@ from fer_core.video.analysis_queue import enqueue_analysis, pending_analyses
 from fer_core.video.analysis_settings import AnalysisSettings
 from fer_core.video.reader import probe_video
 
-#: The file name extensions that the page accepts. The content of a file decides how it is read.
+#: The suffixes of the files that the page accepts. The content of a file decides how it is read.
 VIDEO_TYPES = (
     *("mp4", "mov", "m4v", "mkv", "webm", "avi", "mpg", "mpeg", "mts", "m2ts", "ts", "wmv"),
     *("flv", "3gp", "ogv", "gif", "webp"),
@@ -72,7 +72,7 @@ def start_analysis(
     Args:
         analysis: Settings of the analysis. ``source`` is the path of the video; it is ignored if
             ``upload`` is given.
-        settings: Settings with the location of ``analyses/``.
+        settings: The program's settings, which contain the path of ``analyses/``.
         upload: The content of an uploaded video, which is stored in the analysis folder; None if
             the video is a file on this machine.
 
@@ -117,7 +117,7 @@ def make_annotated_video(folder: AnalysisFolder, settings: Settings, *, blurs: b
 
     Args:
         folder: Folder of a finished analysis.
-        settings: Settings with the location of ``analyses/``.
+        settings: The program's settings, which contain the path of ``analyses/``.
         blurs: True to blur the faces.
 
     Raises:
@@ -143,7 +143,7 @@ def list_analyses(settings: Settings, visitor: Admission | None = None) -> list[
     On a server with a login, users see only their own analyses.
 
     Args:
-        settings: Settings with the location of ``analyses/``.
+        settings: The program's settings, which contain the path of ``analyses/``.
         visitor: The visitor; None for the user of this machine, who may see all analyses.
     """
     settings_files = settings.analyses_root.glob(f"[!.]*/{SETTINGS_FILE}")
@@ -228,7 +228,7 @@ def summarize_analysis(folder: AnalysisFolder, pending: list[str]) -> AnalysisSu
 
 
 def _suffix(name: str) -> str:
-    """Return the suffix for storing an upload; ".video" if its own suffix is not supported."""
+    """Return the suffix with which a file is stored; ".video" if ``name`` has no known suffix."""
     suffix = Path(name).suffix.lower().lstrip(".")
     return f".{suffix}" if suffix in VIDEO_TYPES else ".video"
 

@@ -68,16 +68,16 @@ class AnalysisStatus:
     Attributes:
         state: Whether the job is running, or how it ended.
         message: A few words or a sentence for the user; may be empty.
-        phase: The current step of the job, such as "analyzing"; empty before the first step and
-            after the end.
-        done: Finished part of the step, in seconds of video.
-        total: Length of the step, in seconds of video; 0 if unknown.
-        frames: Number of analyzed frames. While a resumed analysis is running, only the frames
-            analyzed since it was resumed are counted.
-        seconds_left: Estimated time left in this step; None if unknown.
-        notes: Sentences about the file, such as damaged frames.
-        width: Width in pixels, after the rotation in the file's metadata was applied; 0 if unknown.
-        height: Height in pixels, after the same rotation; 0 if unknown.
+        phase: What the job is doing, such as "analyzing"; empty before the first phase and after
+            the end.
+        done: Finished part of the phase, in seconds of video.
+        total: Length of the phase, in seconds of video; 0 if unknown.
+        frames: Number of analyzed frames. While a continued analysis is running, only the frames
+            analyzed since it was continued are counted.
+        seconds_left: Estimated time left in the phase; None if unknown.
+        notes: Sentences about the video file, for example about damaged frames.
+        width: Width of the upright frames in pixels; 0 if unknown.
+        height: Height of the upright frames in pixels; 0 if unknown.
         seconds: Duration of the video; None if unknown.
         process_id: ID of the job's process.
         process_started: Start time of that process, from ``process_start``; None if unknown.
@@ -107,14 +107,14 @@ class Segment:
     Attributes:
         start: Start of the period, in seconds.
         end: Time of the first frame of the next segment; infinite for the last segment.
-        frames: Frame number of each analyzed frame, int64.
+        frames: Index in the file of each analyzed frame, from 0, int64.
         seconds: Times of the frames, float64.
-        row_frames: Frame number of each row, int64. Faces between two detections are interpolated.
-            The first detection of a segment therefore adds rows for the last frames of the previous
-            segment.
+        row_frames: Index in the file of each row's frame, int64. A row is stored only after the
+            face was detected in this frame or a later one. Therefore a segment may also contain
+            rows for the last frames of the previous segment.
         row_seconds: Time of each row, float64.
         persons: Person number of each row, int32.
-        boxes: x, y, width, height in pixels of the rotated frame, float32 ``[n, 4]``.
+        boxes: x, y, width, height in pixels of the upright frame, float32 ``[n, 4]``.
         detection_scores: Scores of the detector, 0 to 1, float32.
         probabilities: float32 ``[n, classes]``.
         cuts: Times of hard cuts, in seconds.

@@ -128,9 +128,9 @@ def run_analysis(
             continued. False if the caller handles signals.
 
     Raises:
-        InputError: The folder contains no valid analysis, or another process works on it. In these
-            cases, ``status.json`` does not change. Or the video, the model or the detector cannot
-            be used, and ``status.json`` contains the reason.
+        InputError: The folder contains no valid analysis, or another process works on it; in these
+            cases, ``status.json`` does not change. It is also raised if the video, the model or the
+            detector cannot be used; then ``status.json`` contains the reason.
     """
     stopping = (
         stop_on_signals("stopping; the finished part is kept")
@@ -339,7 +339,10 @@ class _Job:
         self._folder.write_thumbnail(frame.seconds, np.asarray(small, np.uint8))
 
     def _finish_table(self, info: VideoInfo) -> None:
-        """Write outdated tables and subtitles; add the notes and the frame count to the status."""
+        """Write table and subtitles if they are missing or outdated.
+
+        In any case, add the notes and the number of frames to the status.
+        """
         if not self._is_table_current():
             self._begin_phase("writing the table", 0.0)
             write_table(self._folder, self._analysis)
@@ -453,8 +456,10 @@ class _Job:
             return
         elapsed, newly_done = now - self._phase_start, done - self._done_at_phase_start
         total = self._status.total
-        left = elapsed / newly_done * max(total - done, 0.0) if total and newly_done > 0 else None
-        self._status = replace(self._status, done=done, seconds_left=left)
+        seconds_left = None
+        if total and newly_done > 0:
+            seconds_left = elapsed / newly_done * max(total - done, 0.0)
+        self._status = replace(self._status, done=done, seconds_left=seconds_left)
         self._write_status()
         self._call_progress(done, total)
         if self._folder.is_stop_requested():
@@ -498,7 +503,7 @@ class _UnfinishedSegment:
             end: Time of the first frame of the next segment; infinite for the last segment.
             observer: Has observed the frames of the segment.
             analysis: Settings of the analysis.
-            report: The state of reading the video at the end of the segment.
+            report: What is known about the frames that have been read so far.
         """
         state = observer.end_segment()
         rows: list[FaceRow] = observer.take_rows()

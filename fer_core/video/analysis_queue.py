@@ -25,7 +25,7 @@ _QUEUE_FOLDER = ".queue"
 
 
 def enqueue_analysis(folder: AnalysisFolder, settings: Settings) -> None:
-    """Add an analysis at the end of the queue, and start it if none is running.
+    """Add an analysis at the end of the queue. If none is running, start the first of the queue.
 
     Raises:
         InputError: The analysis is running or pending already, or the queue cannot be written.

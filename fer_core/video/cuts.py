@@ -58,7 +58,7 @@ class CutDetector:
         is_sudden = difference >= max(_MIN_DIFFERENCE, _MIN_RATIO * self._average_difference)
         if is_sudden and _correlation(old, new) <= _MAX_CORRELATION:
             return True
-        # Limit the difference, because a flash would raise the average so much that the next cut
+        # Limit the difference. Otherwise a flash would raise the average so much that the next cut
         # would not be found.
         self._average_difference += _AVERAGE_WEIGHT * (
             min(difference, _MIN_DIFFERENCE) - self._average_difference

@@ -20,7 +20,7 @@ def analysis_document(
         table: The rows, with the edits applied.
         analysis: Settings of the analysis; the owner and the path of the file are left out.
         edits: Names and markers.
-        threshold: The minimum smoothed probability of an episode, 0 to 1.
+        threshold: The minimum smoothed probability of the class in an episode, 0 to 1.
 
     Returns:
         ``{"settings", "threshold", "persons", "episodes", "markers", "columns"}``, with the table

@@ -70,7 +70,7 @@ class Edits:
         return self.names.get(str(person)) or f"Person {person}"
 
     def merged_person(self, person: int) -> int:
-        """Return the person that a tracked person belongs to after all merges, as its number."""
+        """Return the number of the person to which a tracked person belongs after all merges."""
         return self.merged.get(str(person), person)
 
     def renamed(self, person: int, name: str) -> Edits:

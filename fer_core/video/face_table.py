@@ -117,8 +117,8 @@ class FaceTable:
 
     def in_frame(self, frame: int) -> FaceTable:
         """Return the rows of one frame."""
-        first, last = np.searchsorted(self.frame, [frame, frame + 1])
-        return self.selected(np.arange(first, last))
+        start, end = np.searchsorted(self.frame, [frame, frame + 1])
+        return self.selected(np.arange(start, end))
 
     def nearest_frame(self, seconds: float) -> int | None:
         """Return the index of the frame that is nearest to a time, among the frames with faces.

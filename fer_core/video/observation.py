@@ -77,7 +77,7 @@ class PreparedFrame:
     Attributes:
         frame: The decoded frame.
         flow: The picture prepared for optical flow.
-        small: The thumbnail for ``CutDetector``.
+        cut_thumbnail: The thumbnail for ``CutDetector``.
         faces: The detected faces, in pixels of ``frame.image``, which may be smaller than the
             frame; None before the detection.
         colors: The ``color_histogram`` of each detected face.
@@ -85,7 +85,7 @@ class PreparedFrame:
 
     frame: VideoFrame
     flow: FlowFrame
-    small: NDArray[np.uint8]
+    cut_thumbnail: NDArray[np.uint8]
     faces: list[Face] | None = None
     colors: list[NDArray[np.float32] | None] = field(default_factory=list)
 
@@ -155,8 +155,12 @@ class FaceObserver:
         #: Confirmed rows of tracks with an id. They are classified in batches.
         self._released: list[FaceRow] = []
         self._classified: list[FaceRow] = []
+        #: The best new picture of each track, by the track's serial number. It is kept until it is
+        #: compared with the person's portrait.
         self._portrait_candidates: dict[int, Portrait] = {}
+        #: The best portrait of each person so far, by the person's number.
         self.portraits: dict[int, Portrait] = {}
+        #: Times of the hard cuts, in seconds; the caller empties the list.
         self.cuts: list[float] = []
 
     @property
@@ -176,7 +180,7 @@ class FaceObserver:
     def add(self, prepared: PreparedFrame) -> None:
         """Add the next frame, and process the interval if the frame ends it."""
         frame = prepared.frame
-        if self._cuts.is_cut(prepared.small):
+        if self._cuts.is_cut(prepared.cut_thumbnail):
             self._end_interval()
             self._start_scene()
             self.cuts.append(frame.seconds)
@@ -196,9 +200,9 @@ class FaceObserver:
     def end_segment(self) -> dict[str, Any]:
         """End the current interval, and return the state for the next segment as JSON values.
 
-        The state does not contain the last frame, so optical flow cannot continue from it. It also
-        does not continue if this observer observes the next segment itself. Therefore the results
-        are the same as those of a new process that restores the state.
+        The state does not contain the last frame, so an observer that restores the state cannot
+        continue optical flow from that frame. This observer does not do so either if it observes
+        the next segment itself. Therefore both get the same results.
         """
         self._end_interval()
         self._classify(self._released)

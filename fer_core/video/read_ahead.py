@@ -1,4 +1,4 @@
-"""Compute values for the items of an iterator in other threads, a few items ahead."""
+"""Compute results for the items of an iterator in other threads, before they are needed."""
 
 from __future__ import annotations
 

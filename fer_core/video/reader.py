@@ -140,7 +140,7 @@ def probe_video(path: Path, name: str | None = None) -> VideoInfo:
                 f"{name} has frames of {first.width}x{first.height} pixels; at most 8192x4352 "
                 "can be analyzed: convert it to a smaller size."
             )
-        if _is_picture(container) or _is_single_picture(container, stream):
+        if _uses_picture_demuxer(container) or _is_single_picture(container, stream):
             raise InputError(
                 f"{name} is a picture, not a video; analyze it with 'Analyze photos' or 'classify'."
             )
@@ -317,7 +317,7 @@ def _decode(
     Args:
         container: The open file.
         stream: The video stream of the file.
-        pending_times: Receives the time of each packet, as a heap.
+        pending_times: Receives the time of each packet in units of ``stream.time_base``, as a heap.
         report: Receives the number of damaged frames, and the error that ended the reading.
     """
     import av
@@ -402,7 +402,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
     except (av.error.PermissionError, PermissionError) as error:
         raise InputError(f"{name} cannot be read (permission denied); check {path}.") from error
     except (av.error.FFmpegError, OSError) as error:
-        raise InputError(_unreadable(path, name, error)) from error
+        raise InputError(_unreadable_message(path, name, error)) from error
     with container:
         streams = [stream for stream in container.streams.video if not _is_cover(stream)]
         if not streams:
@@ -414,7 +414,7 @@ def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
         yield container, streams[0]
 
 
-def _unreadable(path: Path, name: str, error: Exception) -> str:
+def _unreadable_message(path: Path, name: str, error: Exception) -> str:
     """Return the message about a file that FFmpeg cannot open."""
     if _lacks_mp4_index(path):
         return (
@@ -474,7 +474,7 @@ def _first_frame(container: Any, stream: Any, name: str) -> Any:
     raise InputError(f"{name} contains no frames; record or copy it again.")
 
 
-def _is_picture(container: Any) -> bool:
+def _uses_picture_demuxer(container: Any) -> bool:
     """Return True if FFmpeg reads the file with a demuxer for single pictures."""
     name = str(container.format.name)
     return name == "image2" or name.endswith("_pipe")
@@ -502,7 +502,8 @@ def _duration(container: Any, stream: Any) -> float | None:
         if len(parts) == 3:
             hours, minutes, seconds = (float(part) for part in parts)
             return 3600 * hours + 60 * minutes + seconds
-    # Use the duration of the file only now, because its audio may be longer than its video.
+    # Use the duration of the whole file only if that of the video stream is unknown, because the
+    # audio may be longer.
     return container.duration / 1_000_000 if container.duration else None
 
 
@@ -556,6 +557,6 @@ def describe_reading(name: str, report: ReadReport) -> list[str]:
     if len(report.resolutions) > 1:
         sizes = ", ".join(f"{width}x{height}" for width, height in report.resolutions[:5])
         sentences.append(
-            f"The resolution of {name} changes ({sizes}); boxes are in pixels of their own frame."
+            f"The resolution of {name} changes ({sizes}); each box is in pixels of its frame."
         )
     return sentences

@@ -1,4 +1,4 @@
-"""Draw boxes and labels into a video, or blur its faces: a new MP4 file with the same sound."""
+"""Write an annotated or blurred copy of a video: an MP4 file with the same sound."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fer_core.video.face_table import FaceTable
 
-#: Default for the minimum smoothed probability in an episode.
+#: Default for the minimum smoothed probability of the class in an episode.
 DEFAULT_THRESHOLD = 0.5
 #: Minimum duration of an episode. Shorter ones, of one or a few frames, are mostly noise.
 MIN_EPISODE_SECONDS = 0.2
@@ -27,7 +27,8 @@ class Episode:
     """A period in which a class was probable or dominant.
 
     ``find_episodes`` returns the periods of probable classes. ``dominant_periods`` returns the
-    periods of dominant classes. A class is dominant if its smoothed probability is the largest.
+    periods of dominant classes. A class is probable if its smoothed probability reaches a
+    threshold, and dominant if its smoothed probability is the largest.
 
     Attributes:
         person: The person's number.
@@ -120,7 +121,7 @@ def summarize(table: FaceTable, threshold: float = DEFAULT_THRESHOLD) -> list[Pe
 
     Args:
         table: The rows of an analysis.
-        threshold: The minimum smoothed probability of an episode, 0 to 1.
+        threshold: The minimum smoothed probability of the class in an episode, 0 to 1.
     """
     return [_summary(table.of_person(person), threshold) for person in table.persons]
 
@@ -134,7 +135,7 @@ def find_episodes(
 
     Args:
         table: The rows of an analysis.
-        threshold: The minimum smoothed probability of an episode, 0 to 1.
+        threshold: The minimum smoothed probability of the class in an episode, 0 to 1.
         min_seconds: Shorter episodes are left out.
     """
     return _episodes(table, lambda rows: rows.smoothed >= threshold, min_seconds)
@@ -195,7 +196,7 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
     seconds_by_label = np.bincount(rows.label_indices, weights=weights, minlength=len(rows.classes))
     means = (rows.probabilities * weights[:, None]).sum(axis=0) / max(total, 1e-9)
     episodes = find_episodes(rows, threshold)
-    lengths = {
+    episode_seconds = {
         label: [episode.seconds for episode in episodes if episode.label == label]
         for label in rows.classes
     }
@@ -209,10 +210,10 @@ def _summary(rows: FaceTable, threshold: float) -> PersonSummary:
             for index, label in enumerate(rows.classes)
         },
         means={label: float(means[index]) for index, label in enumerate(rows.classes)},
-        episode_counts={label: len(seconds) for label, seconds in lengths.items()},
+        episode_counts={label: len(seconds) for label, seconds in episode_seconds.items()},
         mean_episode_seconds={
             label: float(np.mean(seconds)) if seconds else None
-            for label, seconds in lengths.items()
+            for label, seconds in episode_seconds.items()
         },
         transition_counts=dict(_transition_counts(rows)),
     )
@@ -231,7 +232,7 @@ def _transition_counts(rows: FaceTable) -> Counter[tuple[str, str]]:
 def _unbroken_ranges(is_inside: NDArray[np.bool_], rows: FaceTable) -> list[tuple[int, int]]:
     """Return the first and the last row of each unbroken range of True values.
 
-    A longer absence of the person also ends a range.
+    A range also ends where the person is absent for more than ``_MAX_GAP_SECONDS``.
     """
     if not len(is_inside):
         return []

@@ -69,9 +69,10 @@ class Analyzer:
         Args:
             image: Upright RGB, uint8 ``[height, width, 3]``.
             as_one_face: True to classify the whole picture as one face, False to classify the
-                detected faces. None classifies the detected faces too, but treats two kinds of
-                pictures as one face: those with FER2013's 48x48 pixels, and small, nearly square
-                ones in which no face is detected.
+                detected faces. None to decide by the picture: the detected faces are classified,
+                except in two kinds of pictures, which are classified as one face. These are
+                pictures with FER2013's 48x48 pixels, and small, nearly square pictures in which no
+                face is detected.
 
         Returns:
             The classified faces, from left to right and then from top to bottom.
@@ -162,11 +163,11 @@ class Analyzer:
         Returns:
             The same faces in the same order with crops.
         """
-        square, shape = self.detector.geometry.square, self.predictor.input_shape
+        geometry, shape = self.detector.geometry, self.predictor.input_shape
         return [
             replace(
                 face,
-                crop=crop_face(image, square(face.box), shape),
+                crop=crop_face(image, geometry.square(face.box), shape),
                 is_too_small=is_too_small(face.box),
             )
             for face in faces

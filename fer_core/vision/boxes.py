@@ -114,9 +114,9 @@ class BoxGeometry:
         relative_side: Side of the square divided by the geometric mean of the box's width and
             height.
         offset_x: Horizontal offset of the square's center from the box's center, in box widths;
-            above 0 to the right.
+            positive to the right.
         offset_y: Vertical offset of the square's center from the box's center, in box heights;
-            above 0 downward.
+            positive downward.
     """
 
     relative_side: float

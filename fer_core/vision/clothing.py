@@ -31,7 +31,7 @@ def color_histogram(image: NDArray[np.uint8], box: FaceBox) -> NDArray[np.float3
     """Return the color histogram of a person's hair and clothes.
 
     Args:
-        image: RGB picture, not rotated, uint8 ``[height, width, 3]``.
+        image: Upright RGB, uint8 ``[height, width, 3]``.
         box: The person's face.
 
     Returns:

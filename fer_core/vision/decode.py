@@ -73,8 +73,8 @@ _ORIENTATION_TAG = 0x0112
 _Opener = Callable[[io.BytesIO], Image.Image]
 
 #: First bytes of files, and Pillow's reader for their format; see ``_opener`` for other formats.
-#: The readers are not called through ``Image.open``, because its own size limit warns or raises an
-#: error, depending on a setting of the whole process.
+#: The readers are not called through ``Image.open``, because ``Image.open`` has a size limit that
+#: warns or raises an error, depending on a setting of the whole process.
 _OPENERS: tuple[tuple[bytes, _Opener], ...] = (
     (b"\xff\xd8\xff", jpeg_factory),  # Also opens MPO, the stereo pictures of some cameras.
     (b"\x89PNG\r\n\x1a\n", PngImageFile),
@@ -260,7 +260,7 @@ def _start_reduction(image: Image.Image) -> int:
 
 
 def _check_size(image: Image.Image, name: str) -> None:
-    """Raise ``InputError`` if the picture needs too much memory."""
+    """Raise ``InputError`` if the picture has too many pixels or needs too much memory."""
     width, height = image.size
     if width * height > MAX_SOURCE_PIXELS:
         raise InputError(
@@ -299,8 +299,9 @@ def _open(content: bytes, name: str) -> Image.Image:
 class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
-    Pillow's decoders read in blocks of 64 KB or less, except for the pictures for which
-    ``_needs_worker`` returns True.
+    Pillow's decoders read in blocks of 64 KB or less, so the error ends them soon after the
+    deadline. Only the decoders of the pictures for which ``_needs_worker`` returns True read the
+    whole file in one call; the error cannot end them.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -411,8 +412,8 @@ def _to_rgb(image: Image.Image, reduction: int = 1) -> NDArray[np.uint8]:
         rows = _strip_to_rgb(strip, value_range)
         if reduction > 1:
             rows = np.asarray(Image.fromarray(rows).reduce(reduction))
-        first = top // reduction
-        pixels[first : first + len(rows)] = rows
+        first_row = top // reduction
+        pixels[first_row : first_row + len(rows)] = rows
     return pixels
 
 

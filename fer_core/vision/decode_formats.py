@@ -110,12 +110,13 @@ def _text_bytes(kind: bytes, data: bytes) -> int:
     # (one byte) follows. In iTXt, there are a flag and the method (one byte each), then a language
     # and a translated keyword, each with a zero byte at its end.
     _, _, fields = data.partition(b"\0")
-    packed = fields[1:]
+    compressed = fields[1:]
     if kind == b"iTXt":
         if fields[:1] != b"\1":  # the flag of a compressed text
             return len(data)
-        packed = fields[2:].split(b"\0", 2)[-1]
+        compressed = fields[2:].split(b"\0", 2)[-1]
     try:
-        return len(zlib.decompressobj().decompress(packed, _MAX_BYTES_PER_TEXT + 1)) + len(data)
+        text = zlib.decompressobj().decompress(compressed, _MAX_BYTES_PER_TEXT + 1)
+        return len(text) + len(data)
     except zlib.error:
         return len(data)

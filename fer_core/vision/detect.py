@@ -46,7 +46,7 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
     """Create a detector; threads may share it.
 
     Raises:
-        InputError: The name is unknown, or the detector's file is missing or is not the tested one.
+        InputError: The name is unknown, or the detector's file is missing or has another checksum.
     """
     if name == HAAR:
         return HaarDetector()
@@ -54,10 +54,14 @@ def make_detector(name: str, settings: Settings) -> FaceDetector:
         raise InputError(f"There is no detector '{name}'; choose '{YUNET}' or '{HAAR}'.")
     path = yunet_path(settings)
     if not is_yunet_available(settings):
-        state = "is not the tested file" if path.exists() else "is missing"
+        problem = (
+            "is damaged or of another version (its checksum differs)"
+            if path.exists()
+            else "is missing"
+        )
         raise InputError(
-            f"The detector 'yunet' cannot be used because {YUNET_FILE_NAME} {state} in "
-            f"{path.parent}; run 'python -m fer_core detectors fetch', copy the file there, or "
+            f"The detector 'yunet' cannot be used because {YUNET_FILE_NAME} in {path.parent} "
+            f"{problem}; run 'python -m fer_core detectors fetch', copy the file there, or "
             "choose 'haar'."
         )
     return YuNetDetector(path)

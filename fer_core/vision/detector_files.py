@@ -39,7 +39,7 @@ def yunet_path(settings: Settings) -> Path:
 
 
 def is_yunet_available(settings: Settings) -> bool:
-    """Return True if YuNet's file exists and has exactly the tested content."""
+    """Return True if YuNet's file exists and its checksum is ``YUNET_SHA256``."""
     path = yunet_path(settings)
     try:
         file_stat = path.stat()
@@ -67,8 +67,8 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
         The file's path.
 
     Raises:
-        InputError: The file could not be downloaded or written, or its content is not the tested
-            one. In these cases, nothing is stored.
+        InputError: The file could not be downloaded or written, or its size or checksum is not
+            that of YuNet. In these cases, nothing is stored.
     """
     path = yunet_path(settings)
     manual_step = f"download {YUNET_FILE_NAME} on another machine and copy it into {path.parent}"
@@ -87,7 +87,7 @@ def download_yunet(settings: Settings, url: str = YUNET_URL) -> Path:
         ) from error
     if len(content) != YUNET_BYTES or hashlib.sha256(content).hexdigest() != YUNET_SHA256:
         raise InputError(
-            f"{url} returned another file than the tested YuNet detector (size or SHA-256 differ), "
+            f"{url} returned another file than the YuNet detector (its size or SHA-256 differs), "
             f"so it was not stored; {manual_step}."
         )
     with (
@@ -118,10 +118,10 @@ def _download(url: str) -> bytes:
 
 @lru_cache(maxsize=8)
 def _file_sha256(path: Path, modified_ns: int, inode: int) -> str:
-    """Return the file's hash. With time and inode in the cache key, a new file gets a new hash.
+    """Return the SHA-256 of a file, cached by its path, modification time and inode.
 
-    The time alone is not enough: two files that were written within a few milliseconds may have the
-    same time.
+    The path and the time alone are not enough: a file and the one that replaces it within a few
+    milliseconds may have the same time.
     """
     return file_sha256(path)
 

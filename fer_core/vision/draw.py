@@ -17,7 +17,8 @@ from fer_core.vision.fonts import Font, font_for
 _LINE_SHARE = 1 / 400
 _TEXT_SHARE = 1 / 36
 _SMALLEST_TEXT_SHARE = 1 / 80
-#: Minimum font size in pixels; smaller text is unreadable, even in a small picture.
+#: Minimum font size in pixels; smaller text is unreadable, even in a small picture. Only a label
+#: that would not fit into the picture gets a smaller font.
 _SMALLEST_TEXT = 10
 #: Maximum width of a label relative to its face. A label that would be wider gets a smaller font.
 _MAX_RELATIVE_LABEL_WIDTH = 1.15
@@ -218,15 +219,15 @@ def _fitting_label(
     largest = max(_SMALLEST_TEXT, round(longest * _TEXT_SHARE))
     smallest = max(_SMALLEST_TEXT, round(longest * _SMALLEST_TEXT_SHARE))
     label = _label(pen, text, largest)
-    available = area.width * _MAX_RELATIVE_LABEL_WIDTH
-    if label.width > available:
-        label = _label(pen, text, max(smallest, int(largest * available / label.width)))
+    available_width = area.width * _MAX_RELATIVE_LABEL_WIDTH
+    if label.width > available_width:
+        label = _label(pen, text, max(smallest, int(largest * available_width / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
         # The label does not fit into the picture. A label is 1.2 times as high as its font size, so
-        # label.height * share / 1.2 would be the font size that just fits. The smaller factor 0.6
+        # label.height * scale / 1.2 would be the font size that just fits. The smaller factor 0.6
         # leaves a margin.
-        share = min(picture_size[0] / label.width, picture_size[1] / label.height)
-        label = _label(pen, text, max(1, int(label.height * share * 0.6)))
+        scale = min(picture_size[0] / label.width, picture_size[1] / label.height)
+        label = _label(pen, text, max(1, int(label.height * scale * 0.6)))
     return label
 
 

@@ -35,7 +35,7 @@ class Face:
         classes: The names of the model's classes; empty before classification.
         track_id: Number of the track, from 1; None in a photo, and until the tracker confirms the
             track.
-        minimum_confidence: Minimum ``score`` of a certain label, 0 to 1.
+        minimum_confidence: Minimum ``score`` at which ``is_confident`` can be True, 0 to 1.
         is_too_small: True if the face has too few pixels to show an expression.
     """
 

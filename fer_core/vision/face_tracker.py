@@ -1,7 +1,7 @@
 """Track the faces of a stream: a face keeps its id while its box can be followed.
 
 Tracks are matched by position and size. A person who leaves and returns at another position, or
-after ``lost_track_buffer`` seconds, gets a new id. If the caller also passes the colors of each
+after ``reappearance_seconds``, gets a new id. If the caller also passes the colors of each
 person's hair and clothes, people whose paths cross keep their ids. A person who returns at another
 position or later may then get the former id again.
 """
@@ -32,14 +32,14 @@ _REAPPEARANCE_DISTANCE = 0.8
 _REAPPEARANCE_SCALE = 1.6
 
 #: Minimum similarity of colors to recognize the person of a lost track at another position.
-_MIN_SIMILARITY = 0.85
+_MIN_RECOGNITION_SIMILARITY = 0.85
 #: If several lost persons are similar to a face, the most similar one must be this much more
 #: similar than the second one.
 _SIMILARITY_MARGIN = 0.04
-#: Time after which a lost person is no longer recognized.
+#: Time after which a lost person is no longer recognized by colors.
 _RECOGNITION_SECONDS = 60.0
 #: Minimum similarity of colors between a detection and the track that it is matched to.
-_SAME_PERSON_SIMILARITY = 0.6
+_MIN_MATCHING_SIMILARITY = 0.6
 #: Weight of the color difference when pairs of a track and a detection are ranked. The intersection
 #: over union has the weight 1; both values are between 0 and 1.
 _COLOR_WEIGHT = 2.0
@@ -138,29 +138,29 @@ class FaceTracker:
         self,
         *,
         next_track_id: int = 1,
-        lost_track_buffer: float = 4.0,
-        minimum_consecutive_frames: int = 2,
-        minimum_matching_threshold: float = 0.25,
+        reappearance_seconds: float = 4.0,
+        minimum_consecutive_detections: int = 2,
+        minimum_matching_iou: float = 0.25,
         lost_after_seconds: float = _LOST_AFTER_SECONDS,
     ) -> None:
         """Create a tracker without tracks.
 
         Args:
             next_track_id: The id of the first track.
-            lost_track_buffer: A lost track may continue with the same id up to this number of
-                seconds after its last detection.
-            minimum_consecutive_frames: Number of consecutive detections after which a track is
+            reappearance_seconds: A new face near a lost track continues the track, with its id, up
+                to this number of seconds after the track's last detection.
+            minimum_consecutive_detections: Number of consecutive detections after which a track is
                 confirmed and gets an id. Something that is detected only once is rarely a face.
-            minimum_matching_threshold: Minimum intersection over union, 0 to 1, between a detection
-                and a track.
+            minimum_matching_iou: Minimum intersection over union, 0 to 1, between a detection and
+                the track that it is matched to.
             lost_after_seconds: Seconds without a detection after which a track is lost.
         """
         self.next_track_id = next_track_id
         self._lost_after_seconds = lost_after_seconds
         self._next_serial = 1
-        self._lost_track_buffer = lost_track_buffer
-        self._minimum_consecutive_frames = minimum_consecutive_frames
-        self._minimum_matching_threshold = minimum_matching_threshold
+        self._reappearance_seconds = reappearance_seconds
+        self._minimum_consecutive_detections = minimum_consecutive_detections
+        self._minimum_matching_iou = minimum_matching_iou
         self._active: list[Track] = []
         self._lost: list[Track] = []
         #: If there was exactly one confirmed track before a gap in the stream, this track. A single
@@ -273,10 +273,10 @@ class FaceTracker:
             seconds: The time of the frame in which they were detected.
             smoothing_seconds: Time constant with which a track's box approaches the detected box.
                 It does not delay motion, because optical flow has already moved the track's box.
-            colors: For each detected face, the result of ``color_histogram``. None for the whole
-                list matches by position only.
+            colors: For each detected face, the result of ``color_histogram``. None instead of the
+                list to match by position and size only.
         """
-        max_lost_seconds = self._lost_track_buffer if colors is None else _RECOGNITION_SECONDS
+        max_lost_seconds = self._reappearance_seconds if colors is None else _RECOGNITION_SECONDS
         self._lost = [
             track for track in self._lost if seconds - track.detected_at <= max_lost_seconds
         ]
@@ -304,7 +304,7 @@ class FaceTracker:
                     track
                     for track in without_detection
                     if _may_be_same(track.box, detection.face.box)
-                    and _color_similarity(track, detection) > _MIN_SIMILARITY
+                    and _color_similarity(track, detection) > _MIN_RECOGNITION_SIMILARITY
                 ),
                 key=lambda track: _color_similarity(track, detection),
                 default=None,
@@ -331,8 +331,8 @@ class FaceTracker:
             for detection_index, detection in enumerate(detected):
                 iou = track.box.iou(detection.face.box)
                 color_similarity = _color_similarity(track, detection)
-                is_possible = color_similarity >= _SAME_PERSON_SIMILARITY
-                if is_possible and iou >= self._minimum_matching_threshold:
+                is_possible = color_similarity >= _MIN_MATCHING_SIMILARITY
+                if is_possible and iou >= self._minimum_matching_iou:
                     rank = iou - _COLOR_WEIGHT * (1 - color_similarity)
                     pairs.append((rank, track_index, detection_index, iou))
         matched: list[tuple[Track, _Detection, float]] = []
@@ -368,7 +368,7 @@ class FaceTracker:
         nearby = [
             track
             for track in self._lost
-            if seconds - track.detected_at <= self._lost_track_buffer
+            if seconds - track.detected_at <= self._reappearance_seconds
             and _may_be_same(track.box, box)
         ]
         if detection.colors is None:
@@ -379,7 +379,7 @@ class FaceTracker:
             ((_color_similarity(track, detection), track) for track in self._lost),
             key=lambda pair: -pair[0],
         )
-        if not by_similarity or by_similarity[0][0] < _MIN_SIMILARITY:
+        if not by_similarity or by_similarity[0][0] < _MIN_RECOGNITION_SIMILARITY:
             return None
         similarity_of_first, first = by_similarity[0]
         # If it is not clear which lost person this is, the position decides.
@@ -394,13 +394,13 @@ class FaceTracker:
     def _assign_ids(self) -> None:
         """Assign ids to newly confirmed tracks, from left to right."""
         for track in sorted(self._active, key=lambda track: track.box.x):
-            is_confirmed = track.detection_count >= self._minimum_consecutive_frames
+            is_confirmed = track.detection_count >= self._minimum_consecutive_detections
             if track.track_id is None and is_confirmed:
                 track.face = replace(track.face, track_id=self.next_track_id)
                 self.next_track_id += 1
 
     def _remove_lost(self, seconds: float) -> None:
-        """Remove tracks that have lost their face from the active tracks.
+        """Remove from the active tracks those whose face is no longer found.
 
         A track with an id becomes a lost track if it has had no detection for some time, or if
         optical flow cannot follow it. A track without an id ends at the first detection that misses

@@ -32,7 +32,7 @@ _NO_CHARACTER = "\U0010fffe"
 
 
 def font_for(text: str, size: int) -> Font:
-    """Return a font that has all characters of a text; Pillow's own font if no font has them.
+    """Return a font that has all characters of a text; Pillow's default font if no font has them.
 
     Args:
         text: One line.
@@ -45,7 +45,7 @@ def font_for(text: str, size: int) -> Font:
 
 @lru_cache(maxsize=512)
 def _font_name(text: str) -> str | None:
-    """Return the first font that has all characters of a text; None means Pillow's own font."""
+    """Return the first font that has all characters of a text; None means Pillow's default font."""
     for name in (None, *_SYSTEM_FONTS):
         if _has_characters(name, text):
             return name
@@ -56,7 +56,7 @@ def _has_characters(name: str | None, text: str) -> bool:
     """Return True if a font is installed and has all characters of a text.
 
     Args:
-        name: File name of the font; None for Pillow's own font.
+        name: File name of the font; None for Pillow's default font.
         text: The text.
     """
     try:
@@ -75,7 +75,7 @@ def _has_characters(name: str | None, text: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _font(name: str | None, size: int) -> Font:
-    """Load a font. The name None means Pillow's own font.
+    """Load a font. The name None means Pillow's default font.
 
     Raises:
         OSError: The font is not installed.

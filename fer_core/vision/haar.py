@@ -26,14 +26,14 @@ _CASCADES_FOLDER = Path(cv2.__file__).parent / "data"
 _WORKING_PIXELS = 1024 * 768
 #: Minimum side of a face in the shrunk picture, in pixels.
 _SMALLEST_FACE = 20
-#: A cascade examines square windows of many sizes and positions. A window is positive if the
-#: cascade recognizes a face in it. This is the ratio of consecutive window sizes.
+#: Ratio of consecutive window sizes: a cascade examines square windows of many sizes and positions.
+#: A window is positive if the cascade recognizes a face in it.
 _CANDIDATE_SCALE = 1.1
 #: Positive windows that differ by less than this share of their size are combined into one
 #: candidate: they agree on a face.
 _GROUPING_TOLERANCE = 0.2
 
-# Three scores are combined per candidate: the logit of the face check's probability, the logarithm
+# Three values are combined per candidate: the logit of the face check's probability, the logarithm
 # of the number of agreeing windows, and the logarithm of the votes of two other cascades, which
 # were trained differently and examine the candidate at a fixed size. The weights are those of a
 # logistic regression on about 1,000 candidates in photos, video frames and composed pictures. The
@@ -69,7 +69,7 @@ class _Candidate:
 
     Attributes:
         box: Box in pixels of the shrunk picture.
-        window_count: Number of windows of the first cascade that agree on the face.
+        window_count: Number of positive windows that agree on the face.
     """
 
     box: FaceBox

@@ -91,7 +91,7 @@ class PhotoResult:
         } | ({} if self.note is None else {"note": self.note})
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Return the rows of the file in the CSV table: one per face, or one if there are none."""
+        """Return the file's rows of the CSV table: one per face, or a single row without a face."""
         shared = {"file": self.file, "width": self.width, "height": self.height}
         if not self.faces:
             return [shared | {"error": self.error}]

@@ -26,7 +26,7 @@ from fer_core.vision.working_size import shrink_to
 # faces are cropped like other faces.
 YUNET_GEOMETRY = BoxGeometry(relative_side=1.11, offset_x=0.0, offset_y=-0.01)
 
-#: Minimum score of a face.
+#: Minimum detection score of a face.
 _SCORE_THRESHOLD = 0.7
 #: If two boxes have a larger intersection over union, OpenCV returns only the one with the higher
 #: score.
@@ -61,7 +61,7 @@ class YuNetDetector:
     geometry = YUNET_GEOMETRY
 
     def __init__(self, path: Path) -> None:
-        """Load the network from its ONNX file, which the caller has checked."""
+        """Load the network from its ONNX file, whose checksum the caller has verified."""
         # Each size has its own networks, because changing a network's input size reallocates its
         # buffers, which takes longer than a pass.
         self._networks = {
@@ -96,19 +96,23 @@ class YuNetDetector:
             for face in _merged(faces_by_pass)
         ]
 
-    def _detect_at(self, image: NDArray[np.uint8], pixels: int) -> tuple[list[Face], float]:
-        """Detect faces in a picture that is shrunk to at most about ``pixels`` pixels.
+    def _detect_at(self, image: NDArray[np.uint8], max_pixels: int) -> tuple[list[Face], float]:
+        """Detect faces in a picture that is shrunk to about ``max_pixels`` pixels if it is larger.
+
+        Args:
+            image: Upright RGB, uint8 ``[height, width, 3]``.
+            max_pixels: The area of one of the passes.
 
         Returns:
             Faces in pixels of ``image``, and the width of one pixel of the shrunk picture in
             pixels of ``image``.
         """
-        small, factor_x, factor_y = shrink_to(image, pixels)
+        small, factor_x, factor_y = shrink_to(image, max_pixels)
         if min(small.shape[:2]) < _SMALLEST_SIDE:
             return [], factor_x
         # The network was trained on OpenCV's channel order.
         small = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2BGR), np.uint8)
-        with self._networks[pixels].network() as network:
+        with self._networks[max_pixels].network() as network:
             network.setInputSize((small.shape[1], small.shape[0]))
             detections = network.detect(small)[1]
         factors = np.array([factor_x, factor_y, factor_x, factor_y])

@@ -70,7 +70,7 @@ def test_a_wrong_checksum_is_one_line_and_stores_nothing(
     run: Callable[..., Answered], settings: Settings, server: str
 ) -> None:
     refusal = run("detectors", "fetch", "--url", server).refusal
-    assert "another file than the tested YuNet detector" in refusal
+    assert "another file than the YuNet detector" in refusal
     assert not settings.detectors_root.exists()
 
 

@@ -218,7 +218,7 @@ def test_a_changed_resolution_is_reported() -> None:
     report = ReadReport(resolutions=[(640, 480), (320, 240)])
     (sentence,) = describe_reading("a.ts", report)
     assert sentence == (
-        "The resolution of a.ts changes (640x480, 320x240); boxes are in pixels of their own frame."
+        "The resolution of a.ts changes (640x480, 320x240); each box is in pixels of its frame."
     )
 
 

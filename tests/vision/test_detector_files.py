@@ -88,7 +88,7 @@ def test_a_missing_or_wrong_file_is_not_available(roots: Settings) -> None:
     yunet_path(roots).write_bytes(bytes(YUNET_BYTES))
     assert not is_yunet_available(roots)
     assert detector_names(roots) == ("haar",)
-    with pytest.raises(InputError, match=r"is not the tested file in .*copy the file there"):
+    with pytest.raises(InputError, match=r"is damaged or of another version .*copy the file there"):
         make_detector("yunet", roots)
 
 

@@ -80,7 +80,7 @@ def test_unavailable_detectors_raise(tmp_path: Path) -> None:
     roots = Settings(tmp_path, tmp_path, tmp_path)
     with pytest.raises(InputError, match=r"no detector 'mtcnn'; choose 'yunet' or 'haar'"):
         make_detector("mtcnn", roots)
-    with pytest.raises(InputError, match=r"is missing in .*detectors fetch.*or choose 'haar'"):
+    with pytest.raises(InputError, match=r"is missing; run .*detectors fetch.*or choose 'haar'"):
         make_detector("yunet", roots)
 
 

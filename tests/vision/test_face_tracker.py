@@ -153,13 +153,13 @@ def test_smoothing_weight_by_hand() -> None:
 
 
 def test_the_number_of_detections_before_an_id_is_an_option() -> None:
-    tracker = FaceTracker(minimum_consecutive_frames=1)
+    tracker = FaceTracker(minimum_consecutive_detections=1)
     update(tracker, [LEFT], 0.0)
     assert track_ids(tracker) == [1]
 
 
 def test_the_buffer_of_lost_tracks_is_an_option() -> None:
-    tracker = FaceTracker(minimum_consecutive_frames=1, lost_track_buffer=1.0)
+    tracker = FaceTracker(minimum_consecutive_detections=1, reappearance_seconds=1.0)
     update(tracker, [LEFT], 0.0)
     update(tracker, [], 0.9)
     update(tracker, [LEFT], 1.5)
@@ -170,7 +170,7 @@ def test_the_matching_threshold_is_an_option() -> None:
     # 40 of 50 pixels in common horizontally: an IoU of 2/3.
     moved = FaceBox(10, 0, 50, 50)
     for threshold, weight in ((0.6, 0.5), (0.7, 1.0)):
-        tracker = FaceTracker(minimum_consecutive_frames=1, minimum_matching_threshold=threshold)
+        tracker = FaceTracker(minimum_consecutive_detections=1, minimum_matching_iou=threshold)
         update(tracker, [LEFT], 0.0)
         update(tracker, [moved], math.log(2), smoothing=1.0)
         # A match is smoothed: half of the way after ln 2 time constants.
