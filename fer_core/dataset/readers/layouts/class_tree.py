@@ -77,7 +77,7 @@ def read_class_tree(
                 problems.add(name, _NO_FOLDER, class_name="")
     layout = Layout(faces_by_picture, has_class_folders=True)
     if choice.fixed_classes is None:
-        layout.may_be_classes = True
+        layout.folders_may_be_classes = True
         layout.undecided_classes = set(_undecided_classes(positions, roles))
     return layout
 
@@ -282,10 +282,10 @@ def _are_class_numbers(names: Collection[str]) -> bool:
 def _undecided_classes(
     positions: dict[Folders, int | None], roles: FolderRoles
 ) -> Iterator[Folders]:
-    """Yield the folders about which the user decides whether they are classes.
+    """Yield the folders for which the user has to decide whether they are classes.
 
-    They contain pictures, have no role and are next to a folder of a split. Neither they nor the
-    folders next to them have the name of a class that is inside a split.
+    They contain pictures, have no role and are next to a folder of a split. Neither these folders
+    nor their siblings share a name with a class folder inside a split.
     """
     class_keys: set[str] = set()
     split_parents: set[Folders] = set()
