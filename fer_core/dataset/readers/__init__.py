@@ -15,8 +15,8 @@ from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.folder_roles import FolderRoles
 from fer_core.dataset.readers.class_folders import (
     has_class_folders,
-    read_class_folders,
-    register_class_folders,
+    read_labeled_pictures,
+    register_picture_classes,
 )
 from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.csv_tables import (
@@ -39,9 +39,9 @@ from fer_core.dataset.readers.repeated_tables import without_repeated_tables
 from fer_core.dataset.readers.source_opening import open_source
 from fer_core.dataset.readers.sources import FileSource, Source
 from fer_core.dataset.readers.table_splits import (
+    apply_table_roles,
     check_table_splits,
     table_splits,
-    tables_with_roles,
 )
 from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
@@ -86,16 +86,16 @@ def read_dataset(
         register = ClassRegister(class_choice or ClassChoice(), source.label)
         content = _recognize_content(source, register.choice, problems)
         if content.tables:
-            tables = tables_with_roles(content.tables, folder_roles or FolderRoles(), problems)
+            tables = apply_table_roles(content.tables, folder_roles or FolderRoles(), problems)
             check_table_splits(source.label, tables)
-            _set_number_names(source, tables, register)
+            _resolve_class_numbers(source, tables, register)
             return read_tables(source, tables, split_choice, register, problems, report=report)
         if content.has_votes:
             return read_ferplus_folders(
                 source, content.names, split_choice, register, problems, report=report
             )
         files = SourceFiles(source, content.names, content.pictures)
-        return read_class_folders(
+        return read_labeled_pictures(
             files, split_choice, register, problems, roles=folder_roles, report=report
         )
 
@@ -144,18 +144,18 @@ def examine_source(
         notes: tuple[str, ...] = ()
         if content.tables:
             roles = folder_roles or FolderRoles()
-            tables = tables_with_roles(content.tables, roles, ProblemLog())
+            tables = apply_table_roles(content.tables, roles, ProblemLog())
             folders = table_splits(tables)
             register_table_classes(source, tables, register, report)
         elif content.has_votes:
             register_vote_classes(source, content.names, register)
         else:
             files = SourceFiles(source, content.names, content.pictures)
-            arrangement = register_class_folders(
+            recognized = register_picture_classes(
                 files, register, folder_roles or FolderRoles(), ProblemLog()
             )
-            folders = tuple(arrangement.splits.folders)
-            notes = (*arrangement.notes, *arrangement.repeated_folder_notes)
+            folders = tuple(recognized.splits.folders)
+            notes = (*recognized.notes, *recognized.repeated_folder_notes)
         if not register.source_classes:
             raise InputError(f"{source.label} contains no folder or name of a class; {SUPPORTED}.")
         return SourceReport(with_targets(register.source_classes, choice), folders, notes)
@@ -170,15 +170,17 @@ def find_classes(
     return examine_source(path, class_choice, report).classes
 
 
-def _set_number_names(source: Source, tables: list[FaceTable], register: ClassRegister) -> None:
-    """Set the names of the class numbers in tables, if the user gave an order of the classes.
+def _resolve_class_numbers(
+    source: Source, tables: list[FaceTable], register: ClassRegister
+) -> None:
+    """Find the names of the class numbers in tables, if the user gave an order of the classes.
 
     This reads all class numbers first, because they show whether the order begins at 0 or at 1.
     """
     if register.choice.order is not None:
         counter = ClassRegister(register.choice, source.label, counts_only=True)
         register_table_classes(source, tables, counter)
-        register.set_number_names(source_class.name for source_class in counter.source_classes)
+        register.resolve_class_numbers(source_class.name for source_class in counter.source_classes)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from fer_core.dataset.readers.class_register import ClassRegister
 from fer_core.dataset.readers.face_rows import FaceRows
 from fer_core.dataset.readers.layouts.class_tree import class_positions
 from fer_core.dataset.readers.layouts.layout import AnnotatedFace, SourceFiles, folders_of
-from fer_core.dataset.readers.layouts.recognition import Arrangement, arrange
+from fer_core.dataset.readers.layouts.recognition import RecognizedSource, recognize_source
 from fer_core.dataset.readers.layouts.split_folders import NamedSplit, undecided_folder_question
 from fer_core.dataset.readers.other_files import report_other_files
 from fer_core.dataset.readers.picture_reading import read_pictures
@@ -47,7 +47,7 @@ class _LabeledFace:
     name: str
 
 
-def read_class_folders(
+def read_labeled_pictures(
     files: SourceFiles,
     split_choice: SplitChoice,
     register: ClassRegister,
@@ -76,19 +76,19 @@ def read_class_folders(
             folder or the meaning of the class numbers.
     """
     source = files.source
-    arrangement = arrange(files, register.choice, roles or FolderRoles(), problems)
-    register.set_number_names(_class_names(arrangement))
+    recognized = recognize_source(files, register.choice, roles or FolderRoles(), problems)
+    register.resolve_class_numbers(_class_names(recognized))
     faces_by_picture = {
-        name: faces for name, faces in _labeled_faces(arrangement, register) if faces
+        name: faces for name, faces in _labeled_faces(recognized, register) if faces
     }
     # Ask the user before the pictures are read, because reading them may take minutes.
-    if arrangement.splits.undecided_folders:
+    if recognized.splits.undecided_folders:
         raise InputError(
-            undecided_folder_question(source.label, arrangement.splits.undecided_folders)
+            undecided_folder_question(source.label, recognized.splits.undecided_folders)
         )
     register.check_class_numbers()
 
-    report_other_files(files, arrangement.layout.faces, problems)
+    report_other_files(files, recognized.layout.faces, problems)
     rows = FaceRows(source.label)
     for name, picture in read_pictures(source, list(faces_by_picture), decode_gray, report):
         for face in faces_by_picture[name]:
@@ -96,7 +96,7 @@ def read_class_folders(
             if isinstance(image, SkipReason):
                 problems.add(face.name, image, face.annotated.class_name)
                 continue
-            named_split = arrangement.splits.of(face.annotated)
+            named_split = recognized.splits.of(face.annotated)
             split, is_official = _split(named_split, name.rpartition("/")[2])
             person = face.annotated.person or named_split.person
             rows.add(image, face.label, split, face.name, person)
@@ -108,33 +108,33 @@ def read_class_folders(
                 f"{source.label} contains no usable picture{problems.first_in_brackets()}"
             )
         register.report_left_out(problems)
-        if not arrangement.layout.has_class_folders:
+        if not recognized.layout.has_class_folders:
             raise InputError(
                 f"{source.label} contains no picture with a class that can be used"
                 f"{problems.first_in_brackets()}"
             )
         raise InputError(_nothing_usable_message(source, register, problems))
     face_set = rows.to_face_set(split_choice, register, problems, report)
-    return replace(face_set, notes=(*face_set.notes, *arrangement.notes))
+    return replace(face_set, notes=(*face_set.notes, *recognized.notes))
 
 
-def register_class_folders(
+def register_picture_classes(
     files: SourceFiles,
     register: ClassRegister,
     roles: FolderRoles,
     problems: ProblemLog,
-) -> Arrangement:
-    """Count the faces of each class without reading the pictures; return the arrangement.
+) -> RecognizedSource:
+    """Recognize a source and count the faces of each class, without reading the pictures.
 
     If the user has to choose the role of a folder, the faces in this folder are counted as well.
     """
-    arrangement = arrange(files, register.choice, roles, problems)
-    splits = arrangement.splits
-    for faces in arrangement.layout.faces.values():
+    recognized = recognize_source(files, register.choice, roles, problems)
+    splits = recognized.splits
+    for faces in recognized.layout.faces.values():
         for face in faces:
             if not splits.of(face).is_left_out or splits.is_undecided(face):
                 register.count_and_label(face.class_name)
-    return arrangement
+    return recognized
 
 
 def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
@@ -154,18 +154,18 @@ def has_class_folders(pictures: Sequence[str], choice: ClassChoice) -> bool:
     return any(choice.target(name) is not None or emotion_of_folder(name) for name in class_names)
 
 
-def _class_names(arrangement: Arrangement) -> set[str]:
-    return {face.class_name for faces in arrangement.layout.faces.values() for face in faces}
+def _class_names(recognized: RecognizedSource) -> set[str]:
+    return {face.class_name for faces in recognized.layout.faces.values() for face in faces}
 
 
 def _labeled_faces(
-    arrangement: Arrangement, register: ClassRegister
+    recognized: RecognizedSource, register: ClassRegister
 ) -> Iterator[tuple[str, list[_LabeledFace]]]:
     """Yield the path of each picture with its faces, without faces that are left out."""
-    for name, faces in sorted(arrangement.layout.faces.items()):
+    for name, faces in sorted(recognized.layout.faces.items()):
         labeled_faces = []
         for number, face in enumerate(faces, start=1):
-            if arrangement.splits.of(face).is_left_out:
+            if recognized.splits.of(face).is_left_out:
                 continue
             label = register.count_and_label(face.class_name)
             if label is not None:

@@ -66,17 +66,19 @@ class ClassRegister:
         #: The preliminary label of each class of the dataset, by the key of the class.
         self._target_labels = {class_key(name): label for label, name in enumerate(self._targets)}
 
-    def set_number_names(self, names: Iterable[str]) -> None:
-        """Set the names of the class numbers, before the first call of ``count_and_label``.
+    def resolve_class_numbers(self, class_names: Iterable[str]) -> None:
+        """Find the names of the class numbers, if the user gave an order of the classes.
+
+        Call this method before the first call of ``count_and_label``.
 
         Args:
-            names: The names of all classes in the source. The numbers among them show whether the
-                order begins at 0 or at 1.
+            class_names: All classes in the source: names, and numbers as text. The numbers show
+                whether the order begins at 0 or at 1.
 
         Raises:
             InputError: See ``ClassChoice.with_numbers``.
         """
-        self.choice = self.choice.with_numbers(names)
+        self.choice = self.choice.with_numbers(class_names)
 
     def count_and_label(self, name: str, *, is_number: bool = False) -> int | None:
         """Count one file or row of a class, and return the label of the class.

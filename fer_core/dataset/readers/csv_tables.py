@@ -175,7 +175,7 @@ def register_table_classes(
             if table.columns.has_header:
                 next(lines, None)
             for line in lines:
-                if line is not None:
+                if line is not None:  # None replaces a line that is too long
                     register_row(line, table.columns, register)
 
 

@@ -125,14 +125,17 @@ def register_vote_classes(source: Source, names: list[str], register: ClassRegis
 
 
 def _file_name(name: str) -> str:
+    """Return the file name of a path, in lower case."""
     return PurePosixPath(name).name.lower()
 
 
 def _split_of_folder(name: str) -> str | None:
+    """Return the split of the folder of a file; None if it is not one of FER+'s folders."""
     return _SPLIT_FOLDERS.get(_folder_name(name))
 
 
 def _folder_name(name: str) -> str:
+    """Return the name of the folder of a file, in lower case."""
     return PurePosixPath(name).parent.name.lower()
 
 

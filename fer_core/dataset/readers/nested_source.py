@@ -111,7 +111,7 @@ class NestedSource:
             problems.add(archive, _cannot_open(error))
             return
         self._inner.append(inner)
-        # A single compressed file has no totals.
+        # The source of a single compressed file has no totals.
         totals = getattr(inner, "totals", ArchiveTotals(1, size))
         self._totals = ArchiveTotals(
             self._totals.count + totals.count, self._totals.size + size + totals.size
@@ -123,7 +123,9 @@ class NestedSource:
         self._add(archive, inner, inner_names, problems)
 
     def _temporary_copy(self, name: str, limit: int) -> BinaryIO:
-        """Copy an archive to a temporary file without a name, which is seekable.
+        """Copy an archive to a temporary file without a name, in which any position can be read.
+
+        In the outer source, the archive may be readable only from its start to its end.
 
         Raises:
             InputError: The archive cannot be read, is larger than ``limit`` bytes, or the disk is

@@ -74,7 +74,7 @@ def report_other_files(
         faces: The faces of each picture, by its path.
         problems: Collects the files, with the class of their folder.
     """
-    classes = _class_of_folder(faces)
+    classes = _class_by_folder(faces)
     # The folders that contain class folders. All folders directly inside them count as classes.
     class_parents = {path[:-1] for path, name in classes.items() if path and path[-1] == name}
     pictures = set(files.pictures)
@@ -94,7 +94,7 @@ def _reason(files: SourceFiles, path: str) -> SkipReason:
         return reading_failed(error)
 
 
-def _class_of_folder(
+def _class_by_folder(
     faces_by_picture: Mapping[str, tuple[AnnotatedFace, ...]],
 ) -> dict[Folders, str]:
     """Return the class of the pictures in each folder; an empty string for several classes."""
@@ -114,14 +114,14 @@ def _class_of(
 
     Args:
         folder: The folder.
-        classes: The result of ``_class_of_folder``.
+        classes: The result of ``_class_by_folder``.
         class_parents: The folders that contain class folders.
     """
     if folder in classes:
         return classes[folder]
-    emotion = next((part for part in reversed(folder) if emotion_of_folder(part)), None)
-    if emotion is not None:
-        return emotion
+    emotion_folder = next((part for part in reversed(folder) if emotion_of_folder(part)), None)
+    if emotion_folder is not None:
+        return emotion_folder
     return next(
         (folder[level] for level in range(len(folder)) if folder[:level] in class_parents), None
     )

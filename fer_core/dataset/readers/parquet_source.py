@@ -192,7 +192,10 @@ class _Column:
 
 
 def _image_column(schema: pyarrow.Schema) -> str | None:
-    """Return the first column of bytes, or of structs with a field ``bytes``, if there is one."""
+    """Return the name of the first column with bytes, or with structs that have a field ``bytes``.
+
+    Return None if there is no such column.
+    """
     from pyarrow import types
 
     for column in schema:

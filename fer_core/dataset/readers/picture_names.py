@@ -17,15 +17,15 @@ PICTURE_SUFFIXES = (
     *(".avif", ".avifs", ".heic", ".heics", ".heif", ".hif", ".jp2", ".j2k"),
 )
 
-#: Suffixes of data and text files that often accompany pictures. They are skipped without a report.
+#: Suffixes of data and text files that often accompany pictures. Files with these suffixes that are
+#: not pictures are skipped without a report.
 DATA_SUFFIXES = (
     *(".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html"),
     *(".log", ".ini", ".cfg", ".toml", ".py", ".ipynb", ".npy", ".npz", ".mat", ".pkl", ".pts"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".lst", ".list", ".names", ".info"),
 )
-#: Maximum number of files with one of ``DATA_SUFFIXES`` that are opened and found not to be
-#: pictures, for each suffix. Further files with this suffix are not opened, because a source may
-#: contain one such file for each picture.
+#: If this number of files with one of ``DATA_SUFFIXES`` turned out not to be pictures, other files
+#: with this suffix are not opened, because a source may contain one such file for each picture.
 _MAX_NON_PICTURES = 100
 
 
@@ -44,18 +44,18 @@ def iter_pictures(source: Source, names: Iterable[str]) -> Iterator[str]:
         names: The paths of the files in the source.
     """
     # Number of checked files that are not pictures, by suffix.
-    other_files: Counter[str] = Counter()
+    non_picture_counts: Counter[str] = Counter()
     for name in names:
         if has_picture_suffix(name):
             yield name
             continue
         suffix = PurePosixPath(name.lower()).suffix
-        if other_files[suffix] >= _MAX_NON_PICTURES and suffix in DATA_SUFFIXES:
+        if non_picture_counts[suffix] >= _MAX_NON_PICTURES and suffix in DATA_SUFFIXES:
             continue
         if _is_picture_by_content(source, name):
             yield name
         else:
-            other_files[suffix] += 1
+            non_picture_counts[suffix] += 1
 
 
 def _is_picture_by_content(source: Source, name: str) -> bool:

@@ -33,7 +33,7 @@ _DIRECT_PIXELS = 4_000_000
 #: except TIFF with some compression methods, are decoded in a worker process.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
 #: Compression methods of TIFF whose decoding time is limited in the same way: none, LZW, deflate
-#: (two numbers) and PackBits. A TIFF of another method can contain JPEGs with many scans.
+#: (two numbers) and PackBits. A TIFF with another method can contain JPEGs with many scans.
 _DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
 # OpenCV would print an error for each damaged picture, although the import reports it already.
@@ -83,8 +83,8 @@ def _decoded_pixel_count(content: bytes) -> int | SkipReason:
     """
     if not content:
         return _EMPTY
-    # Check the header first, because OpenCV allocates the memory that the header states before it
-    # reads the rest.
+    # Check the header first: before OpenCV reads the rest of the file, it allocates as much memory
+    # as the header states.
     pixel_count = _stated_pixel_count(content)
     if pixel_count is None:
         return _damage_reason(content)

@@ -63,9 +63,9 @@ class ProblemLog:
         Args:
             name: The path of the file, or the table and the number of the row.
             skip: Why the file or row is skipped.
-            class_name: The class of a file that ``skipped_files`` counts; an empty string if the
-                class is unknown. None for rows, and for files that ``skipped_files`` does not
-                count.
+            class_name: The class of a skipped file, which ``skipped_files`` then counts; an empty
+                string if the class is unknown. With None, as for rows, ``skipped_files`` does not
+                count it.
         """
         kind = skip.kind or skip.reason
         if class_name is not None:

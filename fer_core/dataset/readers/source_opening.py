@@ -127,7 +127,18 @@ def _open_file(
     *,
     limit: int | None = None,
 ) -> Source:
-    """Return the source for an open file; the source closes the file."""
+    """Return the source for an open file; the source closes the file.
+
+    Args:
+        file: The open file.
+        name: The file name, by which some kinds are recognized.
+        report: As for ``open_source``.
+        path: The path of the file; None for a file inside an archive.
+        limit: Maximum decompressed size in bytes; by default ``MAX_TOTAL_BYTES``.
+
+    Raises:
+        InputError: The file is damaged, or is of a kind that is not supported.
+    """
     table_kind = next(
         (kind for suffix, kind in _UNSUPPORTED_TABLES.items() if name.lower().endswith(suffix)),
         None,

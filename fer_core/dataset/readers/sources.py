@@ -76,7 +76,13 @@ class Source(Protocol):
 
 
 def is_hidden(name: str) -> bool:
-    """Return True for files that systems and programs create: ``.DS_Store``, ``Thumbs.db``."""
+    """Return True for a hidden file, which a system or program created, such as ``.DS_Store``.
+
+    All files in a hidden folder are hidden, too.
+
+    Args:
+        name: The path of the file inside the source.
+    """
     return is_skipped_path(name.split("/"))
 
 
@@ -190,7 +196,8 @@ class FileSource:
     """A source that consists of one file, which may be a link.
 
     Args:
-        path: The path of the file. If ``file`` is given, only the last part of the path is used.
+        path: The path of the file. If ``file`` is given, only the last part of the path is used, as
+            the label.
         file: The file, if it is already open. The source closes it.
     """
 

@@ -15,7 +15,7 @@ from fer_core.errors import InputError
 _LEFT_OUT = SkipReason("was left out as requested")
 
 
-def tables_with_roles(
+def apply_table_roles(
     tables: Sequence[FaceTable], roles: FolderRoles, problems: ProblemLog
 ) -> list[FaceTable]:
     """Return the tables that the user did not leave out, with the splits that the user chose.
@@ -41,6 +41,7 @@ def tables_with_roles(
             result.append(table)
             continue
         _, role = position_and_role
+        # A role of None means that the user left the table out, unlike in ``SplitFolder``.
         if role is None:
             problems.add(table.name, _LEFT_OUT)
         elif role == "class":
@@ -55,8 +56,9 @@ def table_splits(tables: Sequence[FaceTable]) -> tuple[SplitFolder, ...]:
     """Return the labeled tables, each with the split that its name states, as in ``test.csv``.
 
     A split that the user chose replaces the split in the name. If a table has neither, its role is
-    None, so that the user has to decide. The result is empty if no table has a split. It is also
-    empty if a table has a column of splits, because only one such table is read.
+    None, which means that the user has to decide. The result is empty if no table has a split. It
+    is also empty if a labeled table has a column of splits: in this case, only one table with such
+    a column is read, and the column states the split of each row.
     """
     labeled = [table for table in tables if table.columns.label is not None]
     has_column = any(table.columns.split is not None for table in labeled)

@@ -22,7 +22,7 @@ from fer_core.errors import InputError
 
 #: Maximum size of an extended header, which tarfile reads in one call.
 _MAX_HEADER_BYTES = 2**20
-_BLOCK = tarfile.BLOCKSIZE
+_BLOCK_BYTES = tarfile.BLOCKSIZE
 
 _INCOMPLETE = "it ends before its end marker"
 
@@ -159,9 +159,9 @@ class TarSource:
 def is_tar(file: BinaryIO | IO[bytes]) -> bool:
     """Return True if a file begins like a tar archive; the file keeps its position."""
     position = file.tell()
-    block = file.read(_BLOCK)
+    block = file.read(_BLOCK_BYTES)
     file.seek(position)
-    if len(block) < _BLOCK or not block.strip(b"\0"):
+    if len(block) < _BLOCK_BYTES or not block.strip(b"\0"):
         return False
     try:
         # Every header has a checksum, also in old formats without a signature.
@@ -190,6 +190,6 @@ def _iter_members(file: BinaryIO) -> Iterator[tarfile.TarInfo]:
     # tarfile ends without an error at a header that is damaged or cut short. In a complete archive,
     # only zeros follow the last member, or nothing at all.
     file.seek(end)
-    block = file.read(_BLOCK)
-    if block.strip(b"\0") or 0 < len(block) < _BLOCK:
+    block = file.read(_BLOCK_BYTES)
+    if block.strip(b"\0") or 0 < len(block) < _BLOCK_BYTES:
         raise EOFError(_INCOMPLETE)

@@ -39,7 +39,8 @@ class ZipSource:
     """A zip archive. Nothing is unpacked to disk, so that no member can overwrite a file.
 
     Args:
-        path: The path of the archive. If ``file`` is given, only the last part of the path is used.
+        path: The path of the archive. If ``file`` is given, only the last part of the path is used,
+            as the label.
         file: The archive, if it is open already. The source closes this file.
     """
 
@@ -75,7 +76,8 @@ class ZipSource:
             raise InputError(
                 f"{self.label} contains more than {sources.MAX_FILES:,} files; pack fewer files."
             )
-        # Python never unpacks more of a member than its entry states, so this limit is safe.
+        # With the supported methods, Python never unpacks more of a member than its entry states.
+        # Therefore this limit is safe.
         self.totals = ArchiveTotals(len(entries), sum(entry.file_size for entry in entries))
         if self.totals.size > sources.MAX_TOTAL_BYTES:
             raise InputError(

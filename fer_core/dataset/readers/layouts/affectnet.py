@@ -1,4 +1,4 @@
-"""Read AffectNet: a table, or one file per picture, with the number of each expression."""
+"""Read AffectNet: the expressions are numbers in a table, or in one file per picture."""
 
 from __future__ import annotations
 

@@ -12,14 +12,14 @@ from fer_core.dataset.readers.problems import ProblemLog, SkipReason
 from fer_core.errors import InputError
 from fer_core.phrases import counted
 
-#: Number of frames at the end of a sequence that show the emotion. Most papers use three.
+#: Number of frames at the end of a sequence that get its emotion. Most papers use three.
 PEAK_FRAMES = 3
 
 #: Subject, sequence and frame: S005_001_00000011.png
 _FRAME = re.compile(r"(S\d{3}_\d{3})_(\d{8})\.\w+", re.IGNORECASE | re.ASCII)
 #: Subject, sequence and frame of the peak: S005_001_00000011_emotion.txt
 _LABEL = re.compile(r"(S\d{3}_\d{3})_(\d{8})_emotion\.txt", re.IGNORECASE | re.ASCII)
-#: A source contains CK+ if at least this share of its pictures is named as frames.
+#: A source contains CK+ if at least this share of its pictures has the name of a frame of CK+.
 _MIN_SHARE = 0.5
 
 _BAD_LABEL = SkipReason("does not contain a number of CK+'s emotions, 0 to 7")
@@ -54,7 +54,7 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             sequences[match[1].upper()][int(match[2])].append(picture)
     labels = _labels(files, label_files, sequences.keys(), problems)
     faces: dict[str, tuple[AnnotatedFace, ...]] = {}
-    unused = 0
+    unused_count = 0
     for sequence, frames in sorted(sequences.items()):
         pictures = [picture for group in frames.values() for picture in group]
         if sequence not in labels:
@@ -70,13 +70,13 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
             for frame in emotions
             for picture in frames[frame]
         }
-        unused += sum(len(group) for frame, group in frames.items() if frame not in emotions)
+        unused_count += sum(len(group) for frame, group in frames.items() if frame not in emotions)
     note = (
         f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file that "
-        f"states their emotion. In each of these sequences, the last {PEAK_FRAMES} frames got the "
-        "emotion, and an earlier frame 1 is neutral (leave out the class neutral if you do not "
-        "want it); "
-        f"{counted(unused, 'other frame')} were not read."
+        f"states their emotion. In each of these sequences, the last {PEAK_FRAMES} frames get the "
+        "emotion, and frame 1, if it is not one of these, gets the class neutral (leave out this "
+        "class if you do not want it); "
+        f"{counted(unused_count, 'other frame')} were not read."
     )
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])
 
@@ -101,11 +101,11 @@ def check_ck_plus_labels(files: SourceFiles) -> None:
 
 
 def _labels(
-    files: SourceFiles, names: Sequence[str], sequences: Collection[str], problems: ProblemLog
+    files: SourceFiles, label_files: Sequence[str], sequences: Collection[str], problems: ProblemLog
 ) -> dict[str, tuple[str, int]]:
     """Return the emotion and the number of the peak frame of each sequence."""
     labels: dict[str, tuple[str, int]] = {}
-    for name, content in files.source.read_all(list(names)):
+    for name, content in files.source.read_all(list(label_files)):
         match = _LABEL.fullmatch(name.rpartition("/")[2])
         emotion = None if isinstance(content, SkipReason) else _emotion(content)
         if match is None:

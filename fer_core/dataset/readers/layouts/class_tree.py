@@ -77,7 +77,7 @@ def read_class_tree(
                 problems.add(name, _NO_FOLDER, class_name="")
     layout = Layout(faces_by_picture, has_class_folders=True)
     if choice.fixed_classes is None:
-        layout.may_be_classes = True
+        layout.folders_may_be_classes = True
         layout.undecided_classes = set(_undecided_classes(positions, roles))
     return layout
 
@@ -251,14 +251,15 @@ def _repeated_level(paths: Collection[Folders], shared_count: int) -> int | None
     """
     level = shared_count + 1
     while True:
-        children: dict[str, set[str]] = defaultdict(set)
+        # The names of the folders at this level, by the outermost folder that is not shared.
+        names_by_top_folder: dict[str, set[str]] = defaultdict(set)
         for path in paths:
             if len(path) > level:
-                children[path[shared_count]].add(path[level])
-        if len(children) < 2 or any(shared_count < len(path) <= level for path in paths):
+                names_by_top_folder[path[shared_count]].add(path[level])
+        if len(names_by_top_folder) < 2 or any(shared_count < len(path) <= level for path in paths):
             return None
-        common_names = set.intersection(*children.values())
-        all_names = set.union(*children.values())
+        common_names = set.intersection(*names_by_top_folder.values())
+        all_names = set.union(*names_by_top_folder.values())
         if len(all_names) > 1:
             break
         level += 1  # each folder contains only a folder of the same name: "a/images", "b/images"
@@ -267,7 +268,7 @@ def _repeated_level(paths: Collection[Folders], shared_count: int) -> int | None
     if are_persons(all_names) and not _are_class_numbers(all_names):
         return None
     # If the folders above are numbered like emotions, they are the classes.
-    has_numbers_above = _are_class_numbers(children.keys())
+    has_numbers_above = _are_class_numbers(names_by_top_folder.keys())
     may_be_persons = common_names != all_names and are_persons(all_names)
     return None if has_numbers_above or may_be_persons else level
 
@@ -282,10 +283,10 @@ def _are_class_numbers(names: Collection[str]) -> bool:
 def _undecided_classes(
     positions: dict[Folders, int | None], roles: FolderRoles
 ) -> Iterator[Folders]:
-    """Yield the folders about which the user decides whether they are classes.
+    """Yield the folders for which the user has to decide whether they are classes.
 
-    They contain pictures, have no role and are next to a folder of a split. Neither they nor the
-    folders next to them have the name of a class that is inside a split.
+    They contain pictures, have no role and are next to a folder of a split. Neither these folders
+    nor their siblings share a name with a class folder inside a split.
     """
     class_keys: set[str] = set()
     split_parents: set[Folders] = set()

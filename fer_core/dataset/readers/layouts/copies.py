@@ -91,11 +91,12 @@ def _pairs_of_trees(layout: Layout) -> dict[tuple[Folders, Folders], list[tuple[
     return {
         trees: files
         for trees, files in pairs.items()
-        if len(files) >= _MIN_SHARED * min(_own_size(trees, sizes), _own_size(trees[::-1], sizes))
+        if len(files)
+        >= _MIN_SHARED * min(_exclusive_size(trees, sizes), _exclusive_size(trees[::-1], sizes))
     }
 
 
-def _own_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
+def _exclusive_size(trees: tuple[Folders, Folders], sizes: Counter[Folders]) -> int:
     """Return the number of pictures that are in the first tree, but not in the second tree."""
     first, second = trees
     is_inside = len(second) > len(first) and second[: len(first)] == first

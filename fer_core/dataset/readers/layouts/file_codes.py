@@ -23,7 +23,7 @@ class _Codes:
 
     Attributes:
         title: The name of the dataset.
-        pattern: Matches the start of a file name; the group of the match is the code.
+        pattern: Matches the start of a file name; its only capturing group matches the code.
         classes: The classes by their codes; the codes are in lower case.
     """
 

@@ -98,7 +98,7 @@ class Layout:
             if it is next to a folder that names a split.
         has_class_folders: True if the classes are the names of folders. False if lists, tables,
             codes or annotations name the classes.
-        may_be_classes: True if folders that name no split may be classes.
+        folders_may_be_classes: True if folders that name no split may be classes.
         left_out_classes: The names of the classes that are left out. The user does not have to
             decide about folders that contain only these classes.
         table_by_picture: The path of the table that names the class of a picture, by the path of
@@ -114,7 +114,7 @@ class Layout:
     faces: dict[str, tuple[AnnotatedFace, ...]]
     asks_user_about_all_folders: bool = True
     has_class_folders: bool = False
-    may_be_classes: bool = False
+    folders_may_be_classes: bool = False
     left_out_classes: set[str] = field(default_factory=set)
     table_by_picture: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -101,7 +101,7 @@ def _listed_faces(
     *,
     class_names: Mapping[str, str],
 ) -> Iterator[tuple[str, AnnotatedFace]]:
-    """Yield the picture and the face of each valid line of a file, if it is a list of pictures.
+    """Yield the picture and the face of each valid line of a list; nothing for any other file.
 
     Args:
         source: Contains the files.

@@ -16,7 +16,7 @@ from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.files import parse_json
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
-#: A list is used if at least this share of its lines or paths are pictures in the layout.
+#: A list is used if at least this share of its lines or paths name a picture in the layout.
 _MIN_SHARE = 0.5
 
 
@@ -84,7 +84,7 @@ def _has_split(face: AnnotatedFace) -> bool:
 
 
 def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield the path, the split and the paths in each text file that is named after a split.
+    """Yield each text file that is named after a split: its path, the split, and the listed paths.
 
     An empty string replaces a line with other content, so that it counts as an unknown path.
     """
@@ -104,10 +104,10 @@ def _path_of_line(line: str) -> str:
 
 
 def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
-    """Yield the path, the split and the paths of pictures in each JSON file with splits.
+    """Yield each JSON file with splits: its path, the split, and the listed paths of pictures.
 
     Either the file is named after a split (``train.json``), or its keys are the names of splits
-    (``{"train": […], "test": […]}``).
+    (``{"train": […], "test": […]}``). A file with such keys is yielded once for each key.
     """
     for name in files_about_many_pictures(files.names, (".json",)):
         text = read_text(files.source, name)
@@ -140,7 +140,7 @@ def _picture_paths(document: Any) -> list[str]:
     return paths
 
 
-def mark_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> None:
+def mark_lists_without_split(layout: Layout, list_by_picture: Mapping[str, str]) -> None:
     """Mark the lists whose split the user has to choose.
 
     An example is ``more.csv`` next to ``train.csv``. Lists that are not named after a split are
@@ -150,12 +150,13 @@ def mark_lists_without_split(layout: Layout, lists: Mapping[str, str]) -> None:
     Args:
         layout: The faces of the source, which are changed in place. If a face is in a list whose
             split the user has to choose, the file name of the list replaces the parent folders.
-        lists: The path of the list or table that names each picture, by the path of the picture.
+        list_by_picture: The path of the list or table that names each picture, by the path of the
+            picture.
     """
-    split_of_list = {name: split_from_name(_stem(name)) for name in set(lists.values())}
+    split_of_list = {name: split_from_name(_stem(name)) for name in set(list_by_picture.values())}
     if all(split is None for split in split_of_list.values()):
         return
-    for picture, name in lists.items():
+    for picture, name in list_by_picture.items():
         faces = layout.faces[picture]
         is_known = split_of_list[name] is not None or any(face.split is not None for face in faces)
         if is_known or any(split_from_name(folder) for folder in folders_of(picture)):

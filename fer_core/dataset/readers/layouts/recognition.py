@@ -27,7 +27,8 @@ from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.table_folder import TableFolderSource
 from fer_core.errors import InputError
 
-#: Folders with names of emotions are the classes if they contain this share of the pictures.
+#: Folders with names of emotions are the classes if they contain at least this share of the
+#: pictures.
 _MIN_SHARE = 0.5
 #: The readers of layouts that state the classes in separate files, the most specific reader first.
 _READERS = (
@@ -41,7 +42,7 @@ _READERS = (
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class RecognizedSource:
     """The pictures of a source with their classes and splits.
 
     Attributes:
@@ -60,12 +61,12 @@ class Arrangement:
         return (*self.layout.notes, *self.splits.notes)
 
 
-def arrange(
+def recognize_source(
     files: SourceFiles,
     choice: ClassChoice,
     roles: FolderRoles,
     problems: ProblemLog,
-) -> Arrangement:
+) -> RecognizedSource:
     """Find the class and the split of each picture of a source.
 
     Args:
@@ -95,7 +96,7 @@ def arrange(
     apply_file_name_splits(layout)
     _prefer_roles(layout, roles)
     repeated_folder_notes = drop_copies(layout, files.source, problems)
-    return Arrangement(
+    return RecognizedSource(
         layout, find_split_folders(layout, roles, problems, root), repeated_folder_notes
     )
 
@@ -106,7 +107,10 @@ def _read_layout(
     roles: FolderRoles,
     problems: ProblemLog,
 ) -> Layout:
-    """Read the layout with the first reader that recognizes it; arguments as for ``arrange``."""
+    """Read the layout with the first reader that recognizes it.
+
+    For the arguments, see ``recognize_source``.
+    """
     # A user who imports a table wants the classes in the table, and not those of the folders.
     if isinstance(files.source, TableFolderSource):
         layout = read_path_tables(files, problems)

@@ -50,7 +50,7 @@ class NamedSplit:
 
     Attributes:
         split: Index into ``SPLITS``; None if no folder names a split.
-        is_official: True if the folder is named like an official test set of FER2013.
+        is_official: True if ``split`` comes from an official name of FER2013's test sets.
         is_explicit: True if the user, a list, a table or the picture's own name states the split.
             False if the split comes from the name of a folder.
         is_left_out: True if the picture is not read, because the user leaves its folder out or has
@@ -106,7 +106,7 @@ def find_split_folders(
 
     The user has to decide about pictures whose folders above the classes name no split. The
     question is about the outermost of these folders that does not contain all pictures. If this
-    folder is a numbered person, the user does not have to decide.
+    folder is named after a numbered person, the user does not have to decide.
 
     If ``layout.asks_user_about_all_folders`` is False, the user only has to decide about such a
     folder if it is next to a folder that names a split.
@@ -136,12 +136,12 @@ def find_split_folders(
     splits_with_folders = {key: finder.split_of(*key) for key in counts}
     picture_counts: Counter[Folders] = Counter()
     folder_roles: dict[Folders, str | None] = {}
-    persons: set[Folders] = set()
+    person_folders: set[Folders] = set()
     for key, (split, path) in splits_with_folders.items():
         person_folder = finder.person_folder_of(key[0])
         person = None
         if person_folder is not None:
-            persons.add(person_folder)
+            person_folders.add(person_folder)
             person = Person(person_folder[-1].casefold(), "folders above the classes")
         if split is not None:
             result.by_folders[key] = replace(split, person=person)
@@ -163,13 +163,13 @@ def find_split_folders(
     names = _short_names(folder_roles)
     result.folders = sorted(
         (
-            SplitFolder(names[path], role, picture_counts[path], layout.may_be_classes)
+            SplitFolder(names[path], role, picture_counts[path], layout.folders_may_be_classes)
             for path, role in folder_roles.items()
         ),
         key=lambda folder: (folder.role is not None, folder.name),
     )
-    if persons:
-        result.notes.append(_persons_note(persons))
+    if person_folders:
+        result.notes.append(_persons_note(person_folders))
     for folder in result.folders:
         if folder.role == "":
             problems.add_folder(folder.name, "was left out as requested", folder.count)
@@ -306,18 +306,19 @@ class _SplitFinder:
         return is_around_all and split != SPLITS.index("train") and not is_plain_split_name(name)
 
     def person_folder_of(self, parent_folders: Folders) -> Folders | None:
-        """Return the outermost folder that is a numbered person; None if there is none.
+        """Return the outermost folder named after a numbered person; None if there is none.
 
         Numbered folders inside that folder may be sessions of the person.
         """
         levels = range(1, len(parent_folders) + 1) if self._asks_about_all_folders else ()
         return next(
-            (path for level in levels if (path := parent_folders[:level]) in self._persons), None
+            (path for level in levels if (path := parent_folders[:level]) in self._person_folders),
+            None,
         )
 
     @cached_property
-    def _persons(self) -> set[Folders]:
-        """The folders that are numbered persons."""
+    def _person_folders(self) -> set[Folders]:
+        """The folders that are named after numbered persons."""
         names_in_parent: dict[Folders, set[str]] = defaultdict(set)
         for path in self._paths:
             for level, folder in enumerate(path):
@@ -325,13 +326,13 @@ class _SplitFinder:
         return {
             (*parent, name)
             for parent, names in names_in_parent.items()
-            if parent not in self._split_parents and _are_persons(names)
+            if parent not in self._split_parents and _are_certainly_persons(names)
             for name in names
         }
 
 
-def _persons_note(persons: Collection[Folders]) -> str:
-    names = sorted({path[-1] for path in persons})
+def _persons_note(person_folders: Collection[Folders]) -> str:
+    names = sorted({path[-1] for path in person_folders})
     return (
         f"The {len(names):,} folders {', '.join(names[:3])}, … above the classes were read as "
         "persons."
@@ -342,8 +343,8 @@ def _class_folder(face: AnnotatedFace) -> Folders:
     return (*face.parent_folders, face.class_name)
 
 
-def _are_persons(names: Collection[str]) -> bool:
-    """Return True if folders with these names are numbered persons.
+def _are_certainly_persons(names: Collection[str]) -> bool:
+    """Return True if folders with these names are named after numbered persons.
 
     Single digits are not enough, because 1, 2 and 3 may be the parts of a dataset.
     """

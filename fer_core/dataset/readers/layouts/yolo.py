@@ -94,10 +94,10 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     )
     notes = [note]
     if uses_config:
-        notes.append(f"The splits were read from {printable_text(config.file_name)}.")
+        notes.append(f"The splits were read from {printable_text(config.splits_file)}.")
     notes += [
-        f"{printable_text(config.file_name)} names the folder {printable_text(folder)} for several "
-        "splits, so it does not determine the split of its pictures."
+        f"{printable_text(config.splits_file)} names the folder {printable_text(folder)} for "
+        "several splits, so this folder does not determine the split of its pictures."
         for folder in config.ambiguous_folders
     ]
     return Layout(faces, notes=notes)

@@ -28,14 +28,14 @@ class YoloConfig:
         split_pictures: Index into ``SPLITS`` by picture, for splits that are lists of pictures.
         ambiguous_folders: The folders that the configuration names for several splits, so that
             their split is not known.
-        file_name: The path of the file that states the splits; empty if no file states them.
+        splits_file: The path of the file that states the splits; empty if no file states them.
     """
 
     class_names: dict[int, str] = field(default_factory=dict)
     split_folders: dict[Folders, int] = field(default_factory=dict)
     split_pictures: dict[str, int] = field(default_factory=dict)
     ambiguous_folders: tuple[str, ...] = ()
-    file_name: str = ""
+    splits_file: str = ""
 
     def split_of(self, picture: str) -> int | None:
         """Return the split of a picture; None if the configuration does not state it."""
@@ -70,7 +70,7 @@ def read_yolo_config(files: SourceFiles) -> YoloConfig:
             lines = [line.strip() for line in text.splitlines() if line.strip()]
             class_names = dict(enumerate(lines)) if is_class_list else names_in_yaml(text)
             config = replace(config, class_names=class_names)
-        if not is_class_list and not config.file_name:
+        if not is_class_list and not config.splits_file:
             config = _with_splits(config, text, name, files)
     return config
 
@@ -115,7 +115,7 @@ def _with_splits(config: YoloConfig, text: str, name: str, files: SourceFiles) -
         split_folders=split_folders,
         split_pictures=pictures,
         ambiguous_folders=tuple(map("/".join, ambiguous_folders)),
-        file_name=name if is_used else "",
+        splits_file=name if is_used else "",
     )
 
 
