@@ -129,7 +129,7 @@ class ClassChoice:
         return dict(self.number_names)
 
     def with_numbers(self, names: Iterable[str]) -> ClassChoice:
-        """Return this choice with the names of the class numbers of a source, as in ``order``.
+        """Return this choice with the names that ``order`` gives to the class numbers of a source.
 
         If ``order`` is None, the choice is returned unchanged.
 
@@ -297,8 +297,8 @@ def number_question(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         choice: How these classes are mapped to those of the dataset, after ``with_numbers``.
 
     Returns:
-        The sentence; None if the meaning of every class number is known, or if the numbers may stay
-        the names of the classes.
+        The sentence; None if the meaning of every class number is known, or if the dataset may use
+        the numbers as the names of its classes.
     """
     unknown_names = unknown_numbers(source_classes, choice)
     if not unknown_names:
@@ -341,8 +341,9 @@ def unknown_numbers(source_classes: Sequence[SourceClass], choice: ClassChoice) 
         has_0_to_7 = counts.keys() >= set(range(8))
         is_7_rare = counts.get(7, 0) < _MIN_SHARE_OF_CLASS_7 * sum(counts.values())
         # Class 7 without class 0 means that the numbers begin at 1. All classes 0 to 7,
-        # with a class 7 that is not rare, mean that there are eight emotions. The orders of such
-        # tables are unknown. In other tables, class 7 is an error, and the order is FER2013's.
+        # with a class 7 that is not rare, mean that there are eight emotions. The order of the
+        # emotions in such tables is unknown. In other tables with a class 7, this class is an
+        # error, and the order is FER2013's.
         if 7 not in counts or (0 in counts and (not has_0_to_7 or is_7_rare)):
             return []
     return [source_class.name for source_class in numbered]

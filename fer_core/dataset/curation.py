@@ -90,9 +90,9 @@ class Curation:
 
     Attributes:
         entries: The decisions, oldest first.
-        problems: A sentence for each of the first thousand lines that could not be read, and one
-            sentence with the number of further unreadable lines.
-        unreadable_lines: The text of every line that could not be read.
+        problems: A sentence for each of the first thousand lines of the file that could not be
+            read, and one sentence with the number of further unreadable lines.
+        unreadable_lines: The text of every line of the file that could not be read.
     """
 
     entries: tuple[CurationEntry, ...] = ()
@@ -141,15 +141,15 @@ def entries_for(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return one decision about several images: an entry per image, with the same action.
+    """Return decisions with the same action about several images, one for each image.
 
     Args:
         face_set: The dataset as imported.
         rows: The row numbers of the images.
         action: One of ``ACTIONS``.
         label: For *relabel*, the new class.
-        reason: Why the decision was made.
-        source: Where the decision was made.
+        reason: Why the decisions were made.
+        source: Where the decisions were made.
 
     Raises:
         ValueError: The action does not fit the label, the dataset has no such class, or a row is
@@ -174,16 +174,16 @@ def relabel_entries(
     reason: str,
     source: str,
 ) -> tuple[CurationEntry, ...]:
-    """Return *relabel* entries for several images, each with its own new label.
+    """Return *relabel* decisions about several images, whose new labels may differ.
 
-    Images whose label does not change get no entry.
+    There is no decision about an image whose label does not change.
 
     Args:
         face_set: The dataset as imported.
         rows: The row numbers of the ``k`` images.
         labels: int8 ``[k]``, the new label of each image; -1 to leave its label unchanged.
-        reason: Why the decision was made.
-        source: Where the decision was made.
+        reason: Why the decisions were made.
+        source: Where the decisions were made.
     """
     pairs = [
         (int(row), int(label))
@@ -315,8 +315,8 @@ def without_relabeled(
 ) -> tuple[CurationEntry, ...]:
     """Return new decisions about several images, without those about relabeled images.
 
-    A user looked at a relabeled image and chose its label. Only a decision about this single image
-    may replace the chosen label.
+    A user has looked at each relabeled image and chosen its label. Only a decision about this image
+    alone may replace the chosen label.
 
     Args:
         entries: New decisions about images of the dataset.
@@ -345,8 +345,8 @@ class CuratedFaceSet:
         relabeled: Number of images whose label differs from the imported label, per split.
         copies_dropped: Number of dropped training images that have the same pixels as an image in
             validation or test.
-        fingerprint: Fingerprint of the curation.
-        match: The images that the decisions are about.
+        fingerprint: ``Curation.fingerprint`` of the decisions.
+        match: The decisions, matched with the images of the imported dataset.
     """
 
     faces: FaceSet

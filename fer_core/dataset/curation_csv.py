@@ -45,7 +45,9 @@ def curation_csv(curation: Curation) -> str:
     return buffer.getvalue()
 
 
-def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = None) -> Curation:
+def parse_curation(
+    content: bytes, file_name: str, classes: Sequence[str] | None = None
+) -> Curation:
     """Read a curation's CSV file.
 
     Columns are found by name, in any order. All columns except ``name``, ``key`` and ``action`` may
@@ -53,7 +55,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
 
     Args:
         content: The content of the file; UTF-8, with or without a byte order mark.
-        label: The name of the file in messages.
+        file_name: The name or path of the file, for messages.
         classes: The classes of the dataset; a line with another label counts as unreadable. None
             to accept any label.
 
@@ -63,7 +65,7 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
     Raises:
         InputError: The file is too large, is not text, or lacks the columns of a curation.
     """
-    table = read_csv(content, label, _KIND)
+    table = read_csv(content, file_name, _KIND)
     entries: dict[Identity, CurationEntry] = {}
     problems: list[str] = []
     unreadable_lines: list[str] = []
@@ -78,16 +80,16 @@ def parse_curation(content: bytes, label: str, classes: Sequence[str] | None = N
         except (ValueError, csv.Error) as error:
             unreadable_lines.append(row.text)
             if len(problems) < MAX_PROBLEMS:
-                problems.append(f"{label}, line {row.line}: {first_line(error)}.")
+                problems.append(f"{file_name}, line {row.line}: {first_line(error)}.")
             else:
                 undescribed_count += 1
             continue
-        # Entries are ordered by their last line. Remove an earlier entry about the image first,
-        # because assigning to an existing key would keep its place in the dictionary.
+        # The entries are in the order of their lines. If an earlier line is about the same image,
+        # remove its entry first, because assigning to an existing key would keep the earlier place.
         entries.pop(entry.identity, None)
         entries[entry.identity] = entry
     if undescribed_count:
-        problems.append(f"{label}: {undescribed_count:,} more lines cannot be read.")
+        problems.append(f"{file_name}: {undescribed_count:,} more lines cannot be read.")
     return Curation(tuple(entries.values()), tuple(problems), tuple(unreadable_lines))
 
 

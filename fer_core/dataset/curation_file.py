@@ -252,8 +252,8 @@ class CurationFile:
     def undo_images(self, identities: Iterable[Identity]) -> CurationChange:
         """Undo the last decision about each of these images, in one batch.
 
-        The previous decision about the image applies again. If there was no previous decision, or
-        if it is no longer recorded, the image has no decision afterwards.
+        The previous decision about each image applies again. If an image had no previous decision,
+        or if this decision is no longer recorded, the image has no decision afterwards.
 
         Args:
             identities: The identities of the images.
@@ -270,20 +270,20 @@ class CurationFile:
 
         return self._update(compute, undoes_images=True)
 
-    def import_csv(self, content: bytes, label: str, face_set: FaceSet) -> CurationImport:
+    def import_csv(self, content: bytes, file_name: str, face_set: FaceSet) -> CurationImport:
         """Add the decisions of an exported file, in one batch.
 
         Args:
             content: The content of the file.
-            label: The name of the file in messages.
+            file_name: The name of the file in messages.
             face_set: The dataset, to report decisions about images that it does not have.
 
         Raises:
             InputError: The file is not a curation file, or none of its lines can be read.
         """
-        curation = parse_curation(content, label, face_set.classes)
+        curation = parse_curation(content, file_name, face_set.classes)
         if not curation.entries:
-            reason = curation.problems[0] if curation.problems else f"{label} has no decisions."
+            reason = curation.problems[0] if curation.problems else f"{file_name} has no decisions."
             raise InputError(f"Nothing was imported. {reason}")
         warning = match_curation(curation, face_set).warning
         return CurationImport(self.change(curation.entries), curation.problems, warning)
@@ -512,11 +512,11 @@ def _counts_text(entries: Iterable[CurationEntry]) -> str:
 
 
 def _change_between(old: _Entries, new: _Entries, summary: str) -> CurationChange:
-    both = old.keys() & new.keys()
+    in_both = old.keys() & new.keys()
     return CurationChange(
         summary=summary,
         added=len(new.keys() - old.keys()),
-        replaced=sum(old[key] != new[key] for key in both),
+        replaced=sum(old[identity] != new[identity] for identity in in_both),
         removed=len(old.keys() - new.keys()),
         curation=Curation(tuple(new.values())),
     )

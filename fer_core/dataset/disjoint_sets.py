@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 class DisjointSets:
     """Groups of the rows 0 to ``count - 1``. At first each row is a group of its own.
 
-    Each group is a tree, whose root is the smallest row of the group. Therefore the order in which
-    groups are joined does not matter.
+    Each group is a tree, whose root is the smallest row of the group. Therefore the roots do not
+    depend on the order in which groups are joined.
     """
 
     def __init__(self, count: int) -> None:

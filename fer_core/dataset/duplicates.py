@@ -43,7 +43,8 @@ class DuplicateAudit:
     Attributes:
         groups: Row numbers of each group of two or more equal images.
         conflicting_groups: The groups whose images have different labels.
-        leaked_rows: For validation and test, the rows whose pixels are also in train.
+        leaked_rows: For validation and test, the rows whose images have the same pixels as an image
+            in train.
         blank_rows: Row numbers of images that show nothing.
     """
 
@@ -87,14 +88,20 @@ def audit_duplicates(face_set: FaceSet) -> DuplicateAudit:
 def leaked_rows(
     face_set: FaceSet, split: str, keys: NDArray[np.int64] | None = None
 ) -> NDArray[np.intp]:
-    """Return the rows of ``split`` whose pixels are also in train."""
+    """Return the rows of a split whose images have the same pixels as an image in train.
+
+    Args:
+        face_set: The data.
+        split: The name of the split.
+        keys: ``content_keys`` of all images of ``face_set``; computed by default.
+    """
     keys = content_keys(face_set.images) if keys is None else keys
     rows = face_set.rows(split)
     return rows[np.isin(keys[rows], keys[face_set.rows("train")])]
 
 
 def leaking_training_rows(face_set: FaceSet) -> NDArray[np.intp]:
-    """Return the rows of train whose pixels are also in validation or test."""
+    """Return the rows of train whose images have the same pixels as a validation or test image."""
     keys = content_keys(face_set.images)
     rows = face_set.rows("train")
     return rows[np.isin(keys[rows], keys[face_set.splits != SPLITS.index("train")])]

@@ -29,7 +29,7 @@ class Problem:
 
     Attributes:
         name: The file or row, or the class or folder that was left out as a whole. If more than a
-            thousand files or rows were skipped for similar reasons, the name "… and 5,178 more"
+            thousand files or rows were skipped for one kind of reason, the name "… and 5,178 more"
             stands for all others.
         reason: Why the file or row was skipped, in a few words.
         count: Number of files or rows.
@@ -42,12 +42,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class SkippedFiles:
-    """The files of a class with the same suffix that were skipped for the same reason.
+    """The number of skipped files with a certain class, suffix and reason.
 
     Attributes:
         class_name: The name of the files' class in the source; empty if unknown.
         suffix: The suffix of the files in lower case, with the dot; empty if they have none.
-        reason: Why they were skipped, in a few words.
+        reason: Why the files were skipped, in a few words.
         count: Number of files.
     """
 
@@ -66,10 +66,9 @@ class FaceSet:
         labels: int8 ``[n]``, indices into ``classes``.
         splits: int8 ``[n]``, indices into ``SPLITS``.
         names: The origin of each of the ``n`` images, such as the path of its file in the source.
-        problems: The files and rows that were skipped on reading, and why. At most a thousand files
-            and rows are listed for similar reasons; one more entry counts the others.
-        skipped_files: The skipped files, counted by class, suffix and reason. The same files are in
-            ``problems``.
+        problems: The files and rows that were skipped on reading, and why. For each kind of reason,
+            at most a thousand files and rows are listed; one more entry counts the others.
+        skipped_files: The skipped files in ``problems``, counted by class, suffix and reason.
         targets: float32 ``[n, classes]``, training targets instead of the labels, such as the
             distribution of annotator votes; a row sums to 1, or to 0 for an image without a target.
             None if models are trained on the labels.

@@ -34,9 +34,10 @@ class Finding:
         title: The heading of the finding.
         explanation: One or two sentences for users who see a finding of this kind for the first
             time.
-        score_name: Meaning of ``scores``, with their unit or range.
+        score_name: What ``scores`` measure, and their unit or range, such as "entropy of the votes
+            in bits".
         rows: Row numbers in the dataset, intp ``[k]``; the rows of a group are adjacent.
-        scores: One score per image, float32 ``[k]``.
+        scores: The measured value of each image, float32 ``[k]``.
         reasons: The reason why each of the ``k`` images was found.
         suggested: Suggested label of each image, int8 ``[k]``; ``NO_LABEL`` for none.
         group_numbers: The group of each image, from 0, int32 ``[k]``; ``NO_GROUP`` for all images
@@ -271,9 +272,9 @@ def exact_findings(face_set: FaceSet, audit: DuplicateAudit | None = None) -> di
         audit: The result of ``audit_duplicates``; computed by default.
 
     Returns:
-        *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with a
-        validation or test image and a training image; *repeats*: groups of two or more equal images
-        in the same split.
+        *duplicates*: all groups; *conflicts*: groups with different labels; *leaks*: groups with
+        both a training image and a validation or test image; *repeats*: groups of two or more equal
+        images in the same split.
     """
     audit = audit or audit_duplicates(face_set)
     # The largest groups come first, because they say most about the origin of the data.

@@ -45,7 +45,7 @@ def _emotion_of_folder(name: str) -> str | None:
     words = [
         word.casefold() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[^\W\d_]+", name)
     ]
-    # A word that is not an emotion adds None. The set then contains None alone or two or more
-    # elements, so that the result is None.
+    # A word that is not an emotion adds None to the set. The result is then None as well: either
+    # None is the only element of the set, or the set has several elements.
     emotions = {emotion_from_name(word, EMOTIONS8) for word in words if word not in _GENERAL_WORDS}
     return emotions.pop() if len(emotions) == 1 else None

@@ -48,13 +48,14 @@ class FolderRoles:
         return {_path_key(name): role for name, role in self.roles}
 
     def role_of(self, folders: Sequence[str]) -> tuple[int, Role] | None:
-        """Return the deepest folder of a path that has a role: its position and its role.
+        """Find the deepest folder with a role in a path.
 
         Args:
             folders: The folders of the path, from the top.
 
         Returns:
-            The position of the folder in ``folders``, and its role; None if no folder has a role.
+            The position of this folder in ``folders``, and its role, which is None if the folder is
+            left out. If no folder has a role, the result itself is None.
         """
         if not self.roles:
             return None

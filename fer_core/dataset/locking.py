@@ -36,14 +36,14 @@ def dataset_lock(folder: Path) -> Iterator[None]:
 
     path = folder.parent / _LOCKS_FOLDER / f"{folder.name}.lock"
     if not is_imported(folder):
-        raise _no_longer_exists(folder)
+        raise _deleted_error(folder)
     path.parent.mkdir(exist_ok=True)
     with FileLock(path, poll_interval=_POLL_SECONDS):
         # The dataset may have been deleted while this caller waited.
         if not is_imported(folder):
-            raise _no_longer_exists(folder)
+            raise _deleted_error(folder)
         yield
 
 
-def _no_longer_exists(folder: Path) -> InputError:
+def _deleted_error(folder: Path) -> InputError:
     return InputError(f"The dataset {folder.name!r} no longer exists; choose another one.")

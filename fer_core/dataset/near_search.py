@@ -4,10 +4,12 @@ The search has two steps. First, perceptual hashes find candidates, which are pa
 images. As in pHash (Zauner, "Implementation and benchmarking of perceptual image hash functions",
 2010), a hash consists of the low-frequency coefficients of the discrete cosine transform. Unlike in
 pHash, it contains the values of the coefficients and not only their signs, because a shift by one
-pixel changes many signs. Matrix products of the hashes compare all pairs. Mirroring an image only
-changes the signs of its coefficients with an odd horizontal frequency, so that the same products
-also find mirrored copies. Second, each candidate is verified by the normalized cross-correlation of
-the pixels, at the best of several shifts.
+pixel changes many signs. Two matrix products compare all pairs: one of the coefficients with even
+horizontal frequencies, and one of the coefficients with odd horizontal frequencies. Mirroring an
+image only changes the signs of the odd ones. Therefore the sum of the two products is the
+similarity of two images, and the difference is their similarity if one of them is mirrored. Second,
+each candidate is verified by the normalized cross-correlation of the pixels, at the best of several
+shifts.
 
 The matrix of all pairs is computed in tiles, so that memory does not grow with the square of the
 number of images.
@@ -43,14 +45,14 @@ _MAX_SHIFT = 3
 
 #: Minimum correlation of two images that show the same photo. The value was chosen by inspecting
 #: pairs of FER2013: with a correlation of 0.92 to 0.93, all pairs showed the same photo; with a
-#: correlation below 0.9, only two of three pairs did.
+#: correlation below 0.9, only two thirds of the pairs did.
 MIN_CORRELATION = 0.92
 #: Minimum correlation of two images if one of them is mirrored. It is higher, because any face is
 #: similar to its mirror image.
 MIN_MIRRORED_CORRELATION = 0.95
 
 #: Minimum standard deviation of the intensities of an image that is compared. Images with a lower
-#: deviation show too little.
+#: deviation are nearly uniform, so their correlation means little.
 _MIN_DEVIATION = 4.0
 
 #: Maximum number of rows and columns of a tile; three float32 arrays of this size take 50 MB.
@@ -163,8 +165,8 @@ def join_near_duplicates(
     for candidates in tiles.compare(report):
         first, second = rows[candidates.first], rows[candidates.second]
         budget.begin_part()
-        # Among the frames of a video, most pairs are connected already. They are left out before
-        # the candidates are sorted, because sorting all of them would take long.
+        # Connected pairs are left out before sorting. Among the frames of a video, most candidates
+        # are connected already, and sorting all candidates would take long.
         unconnected = np.flatnonzero(groups.roots(first) != groups.roots(second))
         positions = unconnected[np.argsort(-candidates.similarity[unconnected], kind="stable")]
         for start in range(0, len(positions), _FILTERED_AT_ONCE):
@@ -201,7 +203,7 @@ def copies_of_train(
     Returns:
         Three arrays, bool ``[k]``. The first is True for exact copies of a training image. The
         second is True for near-duplicates of a training image that are not exact copies. The third
-        is True where the second is True and the key of the training image is in ``model_keys``.
+        is like the second, but only for training images whose key is in ``model_keys``.
     """
     keys, train_keys = content_keys(images, rows), content_keys(images, train_rows)
     is_exact = np.isin(keys, train_keys)
@@ -222,7 +224,7 @@ def first_copies(keys: NDArray[np.int64]) -> NDArray[np.intp]:
 
 
 def recognizable_rows(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the rows whose images show enough to be compared."""
+    """Return the rows whose images are not nearly uniform, so that they can be compared."""
     deviations = [
         # In chunks: converting all images to floats would take eight times their memory.
         images[rows[start : start + _IMAGES_AT_ONCE]].std(axis=(1, 2))
@@ -235,7 +237,7 @@ def recognizable_rows(images: NDArray[np.uint8], rows: NDArray[np.intp]) -> NDAr
 def perceptual_hashes(
     images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None
 ) -> NDArray[np.float32]:
-    """Return the normalized low frequencies of images.
+    """Return the hashes of images: low-frequency coefficients, normalized to length 1.
 
     Args:
         images: uint8 ``[n, 48, 48]``.
@@ -267,8 +269,8 @@ def pixel_correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> fl
     """Return the normalized cross-correlation of two images at the best shift.
 
     Args:
-        first: uint8 ``[48, 48]``. This image without its margin is compared with all positions in
-            the second image.
+        first: uint8 ``[48, 48]``. Its margin is cut off, so that the rest can be placed at
+            different positions in the second image.
         second: uint8 ``[48, 48]``.
 
     Returns:
@@ -294,9 +296,8 @@ class _Candidates:
     """Some or all of the candidates in one tile.
 
     Attributes:
-        first: Position of the first image of each candidate in the rows of the matrix of all pairs,
-            ``[k]``.
-        second: Position of the second image in the columns of the matrix, ``[k]``.
+        first: For each candidate, the row of its first image in the matrix of all pairs, ``[k]``.
+        second: For each candidate, the column of its second image in this matrix, ``[k]``.
         similarity: Cosine similarity of the two hashes, ``[k]``.
         is_mirrored: True if one image is similar to the mirror image of the other, ``[k]``.
     """
@@ -443,8 +444,8 @@ class _Budget:
     """The number of candidates that may still be verified.
 
     ``_Tiles.compare`` yields the candidates in parts, usually one part for each tile. A quarter of
-    all verifications is reserved, an equal share for each part, so that the first parts of a large
-    dataset cannot use up all verifications.
+    all verifications is divided equally among the parts and reserved for them, so that the first
+    parts of a large dataset cannot use up all verifications.
     """
 
     def __init__(self, part_count: int) -> None:

@@ -18,7 +18,7 @@ from fer_core.dataset.splitting import SplitChoice, create_missing_splits
 from fer_core.progress import ProgressReport
 
 #: Maximum deviation of a split from its requested size, as a fraction of this size. A larger
-#: deviation causes a warning.
+#: deviation causes a warning if it is also more than two images.
 _TOLERATED_DEVIATION = 0.25
 
 
@@ -107,7 +107,7 @@ class _PersonRows:
 
     Attributes:
         rows: The row numbers of the images with a known person, intp ``[k]``.
-        keys: A number for the person in each of these images, int64 ``[k]``.
+        person_numbers: A number for the person in each of these images, int64 ``[k]``.
         persons: The different persons.
         sources: Where the persons come from, see ``Person.source``.
     """
@@ -116,7 +116,7 @@ class _PersonRows:
         known = [(row, person) for row in rows.tolist() if (person := persons[row]) is not None]
         numbers: dict[Person, int] = {}
         self.rows = np.array([row for row, _ in known], np.intp)
-        self.keys = np.array(
+        self.person_numbers = np.array(
             [numbers.setdefault(person, len(numbers)) for _, person in known], np.int64
         )
         self.persons = tuple(numbers)
@@ -132,7 +132,8 @@ class _Grouping:
         kinds: The kinds of images that form a group, as in ``SplitGroups.kept_together``.
         warning_if_ignored: The warning to show if there are too few of these groups for all splits
             and the next grouping is used instead.
-        is_complete: False if so many images look alike that not all near-duplicates were verified.
+        is_complete: False if so many images look alike that not all pairs were compared, so that
+            near-duplicates may be in different groups.
     """
 
     groups: DisjointSets
@@ -163,15 +164,15 @@ def _groupings(
     if person_rows.persons:
         groups = groups_of_copies()
         groups.join_equal(near_duplicate_groups.roots())
-        groups.join_equal(person_rows.keys, person_rows.rows)
+        groups.join_equal(person_rows.person_numbers, person_rows.rows)
         count = len(person_rows.persons)
         count_text = "one person" if count == 1 else f"{count:,} persons"
         yield _Grouping(
             groups,
             (PERSONS, NEAR_DUPLICATES, EXACT_COPIES),
-            f"The images show {count_text} (from {' and '.join(person_rows.sources)}), too few "
-            "groups for separate splits: images of one person are in several splits, so expect "
-            "worse results on other persons.",
+            f"The images show {count_text} (from {' and '.join(person_rows.sources)}), too few for "
+            "separate splits: images of one person are in several splits, so expect worse results "
+            "on other persons.",
             is_complete,
         )
     yield _Grouping(

@@ -19,13 +19,14 @@ class SplitGroups:
         created: The names of the splits that the import created.
         kept_together: The kinds of images that stay in one split: *persons* (images of one person),
             *near-copies* (near-duplicates), *exact copies*; empty if images were not grouped.
-        groups: Number of groups. A single image without copies or a known person counts as a group.
+        groups: Number of groups. An image that was not grouped with another one counts as a group.
         grouped_images: Number of images in groups of two or more.
         largest_group: Number of images in the largest group.
         persons: Number of known persons.
         images_with_person: Number of images with a known person.
         person_sources: Where the persons come from: "file names of CK+", "column 'subject'".
-        is_complete: False if so many images look alike that not all near-duplicates were verified.
+        is_complete: False if so many images look alike that not all pairs were compared, so that
+            near-duplicates may be in different splits.
         warnings: One sentence for each way in which the splits differ from the requested splits.
     """
 

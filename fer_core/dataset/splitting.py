@@ -248,7 +248,7 @@ class _GroupAssignment:
                 break
 
     def _fill_empty_splits(self) -> None:
-        """Give each split that would remain empty the smallest group that train can spare."""
+        """Fill each split that would remain empty with the smallest group that train can spare."""
         for position in range(1, len(self._splits)):
             # Single images can fill the split later, but each class must keep one of them in train.
             can_fill = self._single_counts > 1

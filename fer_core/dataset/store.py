@@ -76,7 +76,7 @@ def import_dataset(
         split_choice: How missing splits are created.
         class_choice: How the classes of the source are mapped to the classes of the dataset; by
             default to the seven emotions.
-        folder_roles: What the user said about folders and tables: a split, a class, or ignored.
+        folder_roles: The roles that the user gave to folders and tables; by default none.
         report: Called with the progress of reading.
 
     Returns:
@@ -95,7 +95,7 @@ def import_dataset(
         )
     folder = settings.data_root / name
     if folder.exists():
-        raise _name_is_taken(name, folder)
+        raise _name_taken_error(name, folder)
     face_set = read_dataset(
         source, choice, report, class_choice=class_choice, folder_roles=folder_roles
     )
@@ -150,11 +150,11 @@ def _new_folder(folder: Path) -> Iterator[Path]:
                 new_folder.rename(folder)
             except OSError as error:
                 if folder.exists():
-                    raise _name_is_taken(folder.name, folder) from error
+                    raise _name_taken_error(folder.name, folder) from error
                 raise
 
 
-def _name_is_taken(name: str, folder: Path) -> InputError:
+def _name_taken_error(name: str, folder: Path) -> InputError:
     return InputError(
         f"There is already a dataset {name!r}; choose another name with --name, or delete {folder}."
     )
@@ -222,7 +222,7 @@ class DatasetRecord:
     Attributes:
         source: The name of the file or folder that the dataset was imported from.
         imported: Time of the import, UTC, ISO 8601.
-        fingerprint: Fingerprint of the data.
+        fingerprint: ``FaceSet.fingerprint`` of the data.
         split_choice: The shares and the seed for missing splits; None for the demo set.
     """
 
@@ -251,7 +251,7 @@ def read_record(name: str, settings: Settings) -> DatasetRecord:
     except PermissionError as error:
         raise unreadable_path_error(folder / RECORD_FILE, error) from error
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise _damaged(folder, error) from error
+        raise _damaged_error(folder, error) from error
 
 
 def imported_dataset_folder(name: str, settings: Settings) -> Path:
@@ -312,8 +312,8 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     forms = [form for form in path_candidates(text) if form]
     text = unquoted_path(text)
-    # In each root, an absolute path stays the same. With the empty path, an input such as "~/faces"
-    # is also tried unchanged, because "~" is the home folder only at the beginning.
+    # Joining a root and an absolute path results in the absolute path. The empty ``Path()`` is for
+    # an input such as "~/faces", because "~" is the home folder only at the beginning of a path.
     parents = (Path(), *settings.import_roots)
     for candidate in (str(parent / form) for form in forms for parent in parents):
         path = existing_path(candidate)
@@ -459,7 +459,7 @@ def install_demo_set(settings: Settings) -> None:
         with _new_folder(folder) as new_folder:
             _save(load_demo_set(), new_folder, {"kind": DEMO_NAME, "source": "drawn by FER Studio"})
     except InputError:
-        # Another process or thread has stored the demo set in the meantime.
+        # If another process or thread has stored the demo set in the meantime, nothing is missing.
         if not is_imported(folder):
             raise
 
@@ -498,10 +498,10 @@ def _load(folder: Path) -> FaceSet:
         raise unreadable_path_error(Path(error.filename or folder), error) from error
     except Exception as error:
         # NumPy raises a different type for each way in which a file can be damaged.
-        raise _damaged(folder, error) from error
+        raise _damaged_error(folder, error) from error
 
 
-def _damaged(folder: Path, error: BaseException) -> InputError:
+def _damaged_error(folder: Path, error: BaseException) -> InputError:
     is_demo_set = folder.name == DEMO_NAME
     next_step = ", and the demo set is copied again" if is_demo_set else " and import it again"
     return InputError(

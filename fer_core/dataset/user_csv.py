@@ -64,12 +64,12 @@ class CsvContent:
     rows: Iterator[CsvRow]
 
 
-def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
+def read_csv(content: bytes, file_name: str, kind: CsvKind) -> CsvContent:
     """Read the header of a file. The rows in the result are read while they are iterated over.
 
     Args:
         content: The content of the file; UTF-8, with or without a byte order mark.
-        label: The name of the file in messages.
+        file_name: The name or path of the file, for messages.
         kind: The expected kind of file.
 
     Raises:
@@ -78,14 +78,14 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
     """
     if len(content) > kind.max_bytes:
         raise InputError(
-            f"{label} is larger than {kind.max_bytes >> 20} MB and therefore not a {kind.name}; "
-            f"provide {kind.suggested_file}."
+            f"{file_name} is larger than {kind.max_bytes >> 20} MB and therefore not a "
+            f"{kind.name}; provide {kind.suggested_file}."
         )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{label} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
+            f"{file_name} is not text in UTF-8 ({first_line(error)}); save it as CSV in UTF-8."
         ) from error
     # With newline="", the text is split into the same lines that ``reader.line_num`` counts.
     lines = list(io.StringIO(text, newline=""))
@@ -94,16 +94,16 @@ def read_csv(content: bytes, label: str, kind: CsvKind) -> CsvContent:
         cells = next(reader, [])
     except csv.Error as error:
         raise InputError(
-            f"{label} is not a {kind.name}: its first line cannot be read ({first_line(error)}); "
-            f"expected: {kind.expected}."
+            f"{file_name} is not a {kind.name}: its first line cannot be read "
+            f"({first_line(error)}); expected: {kind.expected}."
         ) from error
     header = [cell.strip().lower() for cell in cells]
     header = [kind.synonyms.get(cell, cell) for cell in header]
     missing = [column for column in kind.required if column not in header]
     if missing:
         raise InputError(
-            f"{label} is not a {kind.name}: its first line lacks {', '.join(missing)}; expected: "
-            f"{kind.expected}."
+            f"{file_name} is not a {kind.name}: its first line lacks {', '.join(missing)}; "
+            f"expected: {kind.expected}."
         )
 
     def rows() -> Iterator[CsvRow]:

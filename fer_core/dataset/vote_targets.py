@@ -77,7 +77,7 @@ class VoteRecord:
         return f"targets: {self.targets.kind} of {self.votes.source}; {self.targets.summary}"
 
     def class_prior(self, face_set: FaceSet) -> NDArray[np.float64]:
-        """Return the ``class_prior`` of the targets, float64 ``[classes]``."""
+        """Return the share of each class in the training targets, float64 ``[classes]``."""
         return class_prior(self.targets, face_set)
 
     def to_json(self) -> dict[str, Any]:

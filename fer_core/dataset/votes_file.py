@@ -75,18 +75,18 @@ class VoteTable:
     skipped: int
 
 
-def parse_votes(content: bytes, label: str) -> VoteTable:
+def parse_votes(content: bytes, file_name: str) -> VoteTable:
     """Read a file of votes.
 
     Args:
         content: The content of a CSV file with a header. It has ten columns of answers, a column
             ``image`` (in FER+ ``Image name``), and optionally FER+'s column ``Usage``.
-        label: The name of the file in messages.
+        file_name: The name of the file in messages.
 
     Raises:
         InputError: The file is too large, is not text, lacks a column, or no line can be read.
     """
-    table = read_csv(content, label, _KIND)
+    table = read_csv(content, file_name, _KIND)
     vote_columns = [table.header.index(column) for column in VOTE_COLUMNS]
     image_column = table.header.index("image")
     usage_column = table.header.index("usage") if "usage" in table.header else None
@@ -107,7 +107,7 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
         except (ValueError, IndexError, csv.Error) as error:
             skipped += 1
             if len(problems) < _MAX_PROBLEMS:
-                problems.append(f"{label}, line {row.line}: {first_line(error)}.")
+                problems.append(f"{file_name}, line {row.line}: {first_line(error)}.")
             # The rows of the official file are matched by position. Therefore, a line that cannot
             # be read must not change the positions of the next lines.
             votes, image, usage = [0] * len(VOTE_COLUMNS), "", ""
@@ -115,14 +115,14 @@ def parse_votes(content: bytes, label: str) -> VoteTable:
         image_names.append(image)
         splits.append(_USAGES.get(usage))
     if skipped == len(counts):
-        reason = problems[0] if problems else f"{label} has no rows."
+        reason = problems[0] if problems else f"{file_name} has no rows."
         raise InputError(f"No votes can be read. {reason}")
     return VoteTable(
         np.array(counts, np.uint8), tuple(image_names), tuple(splits), tuple(problems), skipped
     )
 
 
-def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
+def match_votes(table: VoteTable, face_set: FaceSet, file_name: str) -> Votes:
     """Match the rows of a table of votes to the images of a dataset.
 
     Rows are matched by the names of pictures, compared from the end of the path. If no name
@@ -132,13 +132,13 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     Args:
         table: The votes.
         face_set: The dataset as imported.
-        label: The name of the file in messages.
+        file_name: The name of the file in messages.
 
     Raises:
         InputError: No row can be matched, the rows are in another order, or the dataset has a class
             that the annotators could not choose.
     """
-    answer_columns(face_set.classes, label)  # raises InputError
+    answer_columns(face_set.classes, file_name)  # raises InputError
     position_by_row = _match_names(table, face_set)
     is_matched_by_name = bool(position_by_row)
     if not is_matched_by_name:
@@ -147,18 +147,18 @@ def match_votes(table: VoteTable, face_set: FaceSet, label: str) -> Votes:
     for row, position in position_by_row.items():
         counts[row] = table.counts[position]
     copy_count = _copy_votes_to_duplicates(counts, face_set)
-    votes = Votes(counts, label, "", face_set.classes)
+    votes = Votes(counts, file_name, "", face_set.classes)
     if not votes.matched_count:
         raise InputError(
-            f"The votes in {label} cannot be matched to this dataset: the file does not name any "
-            "of its pictures (fer2013new.csv fits FER+'s own folders and a dataset imported "
+            f"The votes in {file_name} cannot be matched to this dataset: the file does not name "
+            "any of its pictures (fer2013new.csv fits datasets imported from FER+'s folders or "
             "from fer2013.csv; for Kaggle's pictures provide a table with their paths)."
         )
     has_class = votes.plurality >= 0
     agreement = (votes.plurality == face_set.labels)[has_class].mean() if has_class.any() else 1.0
     if not is_matched_by_name and agreement < _MIN_AGREEMENT:
         raise InputError(
-            f"The votes in {label} are in another order than this dataset's images: they agree "
+            f"The votes in {file_name} are in another order than this dataset's images: they agree "
             f"with its labels on only {100 * agreement:.0f} %; import fer2013.csv in its original "
             "order."
         )
@@ -249,12 +249,12 @@ def _match_positions(table: VoteTable, face_set: FaceSet) -> dict[int, int]:
     return position_by_row if is_same_order else {}
 
 
-def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) -> Votes:
+def import_votes(content: bytes, file_name: str, folder: Path, face_set: FaceSet) -> Votes:
     """Match the votes of a file to the images of an imported dataset, and store them in its folder.
 
     Args:
         content: The content of the file, as for ``parse_votes``.
-        label: The name of the file in messages.
+        file_name: The name of the file in messages.
         folder: ``data/<name>``.
         face_set: The dataset in that folder.
 
@@ -262,7 +262,7 @@ def import_votes(content: bytes, label: str, folder: Path, face_set: FaceSet) ->
         InputError: The file is not a file of votes, no vote can be matched, the dataset was
             deleted, or the folder cannot be written.
     """
-    votes = match_votes(parse_votes(content, label), face_set, label)
+    votes = match_votes(parse_votes(content, file_name), face_set, file_name)
     with (
         os_errors_as_input_errors(f"The votes cannot be stored in {folder}"),
         dataset_lock(folder),

@@ -44,7 +44,7 @@ def is_pattern(text: str) -> bool:
 
 
 def list_items(
-    inputs: Sequence[str], list_files: Sequence[Path] = (), extensions: Collection[str] = ()
+    inputs: Sequence[str], lists: Sequence[Path] = (), extensions: Collection[str] = ()
 ) -> Iterator[Item]:
     """Yield the files of a job, each once, in the order of the inputs.
 
@@ -53,8 +53,8 @@ def list_items(
 
     Args:
         inputs: Paths, folders, patterns and addresses.
-        list_files: Text files with one input per line. Relative paths are relative to the current
-            folder.
+        lists: Paths of text files with one input per line. Relative paths are relative to the
+            current folder.
         extensions: File name extensions in lower case, without a dot. In folders, files with other
             extensions are left out. If ``extensions`` is empty, no file is left out.
 
@@ -62,10 +62,10 @@ def list_items(
         InputError: A list or a store cannot be read; no file matches a pattern; there is no file at
             an address; or there are no lists, and none of the inputs exists.
     """
-    if inputs and not list_files and not any(map(_may_exist, inputs)):
+    if inputs and not lists and not any(map(_may_exist, inputs)):
         raise InputError(f"{inputs[0]} does not exist; check the path.")
     seen: set[str] = set()
-    for text in _all_inputs(inputs, list_files):
+    for text in _all_inputs(inputs, lists):
         for item in _files_of_input(text, extensions):
             if item.file not in seen:
                 seen.add(item.file)
@@ -77,10 +77,10 @@ def _may_exist(text: str) -> bool:
     return is_address(text) or is_pattern(text) or os.path.lexists(_expanded(text))
 
 
-def _all_inputs(inputs: Sequence[str], list_files: Sequence[Path]) -> Iterator[str]:
+def _all_inputs(inputs: Sequence[str], lists: Sequence[Path]) -> Iterator[str]:
     """Yield the inputs, and then the lines of all lists."""
     yield from inputs
-    for path in list_files:
+    for path in lists:
         yield from read_lines(path, "The list", "file")
 
 
@@ -164,12 +164,12 @@ def _files_at_address(address: str, extensions: Collection[str]) -> Iterator[Ite
         raise InputError(f"There are no files at {address}; check the address.")
     parent = _folder_of(address)
     for file in listed:
-        name = file.name.rpartition("/")[2]
+        name = file.address.rpartition("/")[2]
         is_wanted = is_pattern(address) or _has_extension(name, extensions)
-        is_skipped = is_skipped_path(file.name.removeprefix(parent).split("/"))
+        is_skipped = is_skipped_path(file.address.removeprefix(parent).split("/"))
         # A file that the user names is never left out.
-        if file.name == address or (is_wanted and not is_skipped):
-            yield Item(file.name, file.size)
+        if file.address == address or (is_wanted and not is_skipped):
+            yield Item(file.address, file.size)
 
 
 def _folder_of(address: str) -> str:

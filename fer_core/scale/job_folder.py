@@ -1,9 +1,9 @@
 """The folder of a job's results, on a disk or in an object store.
 
 ======================  ================================================================
-``_job.json``           what is done with the files, the inputs, and the number of
-                        files; written once
-``_files.parquet``      the files in their order, one row group per part; written once
+``_job.json``           the inputs, the number of files, and how the files are
+                        processed; written once
+``_files.parquet``      the list of the files, one row group per part; written once
 ``part-00000.parquet``  the rows of a part; written when all of its files are processed
 ``_summary.json``       the numbers of files, rows, faces, errors and parts; written when
                         all parts are complete
@@ -440,7 +440,7 @@ class _RemoteFolder(_Folder):
     def names(self) -> list[str]:
         prefix = f"{self._address}/"
         try:
-            names = [file.name.removeprefix(prefix) for file in self._store.files(self._address)]
+            names = [file.address.removeprefix(prefix) for file in self._store.files(self._address)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -492,7 +492,10 @@ class _RemoteFolder(_Folder):
             self.delete(_LOCK_FILE)
 
     def _last_renewal(self) -> float | None:
-        """Return when the lock was last renewed, in seconds since 1970; None if not locked."""
+        """Return when the lock was last renewed, in seconds since 1970.
+
+        Return None if there is no lock, or if the lock is damaged.
+        """
         if not self._store.exists(f"{self._address}/{_LOCK_FILE}"):
             return None
         try:

@@ -155,7 +155,7 @@ def _end_reason(code: int | None) -> str:
     return f"the process ended with exit code {code}"
 
 
-def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
+def _run_worker(connection: Connection[Any, Any], start_message: _StartMessage) -> None:
     """Process tasks until the driver, which started this process, dies or closes the connection.
 
     The process sends pairs. The first pair is ("ready", None), or ("refused", message) if the model
@@ -169,8 +169,10 @@ def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
     threading.Thread(target=_end_with_driver, daemon=True).start()
     try:
         try:
-            os.chdir(start.folder)
-            worker = start.work.open(threads=start.threads, memory_bytes=start.memory_bytes)
+            os.chdir(start_message.folder)
+            worker = start_message.work.open(
+                threads=start_message.threads, memory_bytes=start_message.memory_bytes
+            )
         except InputError as error:
             connection.send(("refused", str(error)))
             return
@@ -186,8 +188,8 @@ def _run_worker(connection: Connection[Any, Any], start: _StartMessage) -> None:
         return  # the driver has ended
 
 
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)
+def _exit(signal_number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + signal_number)
 
 
 def _end_with_driver() -> None:

@@ -35,7 +35,7 @@ class PhotoWork:
 
     Attributes:
         analyzer: The model and the detector.
-        whole: True to classify each picture as one face; see ``Analyzer.analyze``.
+        whole: See ``as_one_face`` of ``Analyzer.analyze``.
     """
 
     analyzer: PortableAnalyzer
@@ -101,7 +101,7 @@ def photo_work(
         model: See ``portable_analyzer``.
         detector: See ``portable_analyzer``.
         emphasis: See ``portable_analyzer``.
-        whole: True to classify each picture as one face; see ``Analyzer.analyze``.
+        whole: See ``as_one_face`` of ``Analyzer.analyze``.
 
     Raises:
         InputError: The model or the detector does not exist or cannot be used.

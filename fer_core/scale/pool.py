@@ -15,7 +15,7 @@ class Task:
     """Files that one worker processes together.
 
     Attributes:
-        part: The number of the part that the files belong to.
+        part: The number of the part that the files belong to, from 0.
         start: The index of the first file within the part.
         items: The files.
         failures: How often a worker has died or raised an error while it processed these files. If

@@ -1,4 +1,4 @@
-"""Write what Ray prints about the cluster to the log."""
+"""Redirect to the log what Ray prints about the cluster."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _LoggedLines(io.TextIOBase):
 
 @contextmanager
 def logged_standard_output() -> Iterator[None]:
-    """Write the text that is printed within a ``with`` block to the log, with the level INFO.
+    """Redirect standard output to the log, with the level INFO, within a ``with`` block.
 
     Standard output is reserved for the results of a command, but Ray prints the last log lines of
-    each lost node to it. Commands do not show messages of the level INFO. The messages of the
+    each lost node there. Commands do not show messages of the level INFO. The messages of the
     commands themselves say which files or trials the loss of a node affects.
     """
     with redirect_stdout(_LoggedLines()):

@@ -26,8 +26,9 @@ _CHANNEL_SECONDS = 6.0
 _JOIN_SECONDS = 60.0
 #: Maximum time in seconds until at least one worker is ready.
 _READY_SECONDS = 120.0
-#: The job fails after this number of consecutive failed starts times the number of workers.
-_MAX_FAILED_STARTS = 3
+#: The job fails if the number of consecutive failed starts, divided by the number of workers,
+#: reaches this value.
+_MAX_FAILED_STARTS_PER_WORKER = 3
 #: Size of Ray's memory for shared objects, if a cluster is started on this machine.
 _OBJECT_STORE_BYTES = 200 * 2**20
 #: The package that is sent to the nodes; the model of a job is sent separately.
@@ -127,7 +128,7 @@ class RayPool:
         except self._ray.exceptions.RayError as error:
             if task is None:
                 self._failed_starts += 1
-                if self._failed_starts >= _MAX_FAILED_STARTS * self.size:
+                if self._failed_starts >= _MAX_FAILED_STARTS_PER_WORKER * self.size:
                     raise self._start_error(error) from error
             self._start()
             return None if task is None else Outcome(task, None, "the worker or its node has ended")

@@ -151,7 +151,7 @@ def _search(
             num_gpus=options.gpus,
             max_restarts=_MAX_RESTARTS,
             max_task_retries=_MAX_RESTARTS,
-            max_concurrency=2,  # so that stop() runs during work()
+            max_concurrency=2,  # so that stop() can run during work()
         )(_SearchActor)
         # Ray limits how many trials run at the same time; the queue of runs must not limit them
         # further.
@@ -182,9 +182,9 @@ def _wait(actors: list[Any], stop: threading.Event, report: Callable[[], None]) 
     import ray
 
     errors: list[Exception] = []
-    waiting, is_stopping = [actor.work.remote() for actor in actors], False
-    while waiting:
-        done, waiting = ray.wait(waiting, num_returns=1, timeout=_POLL_SECONDS)
+    running, is_stopping = [actor.work.remote() for actor in actors], False
+    while running:
+        done, running = ray.wait(running, num_returns=1, timeout=_POLL_SECONDS)
         for reference in done:
             try:
                 ray.get(reference)

@@ -33,7 +33,7 @@ class JobResult:
     """A complete job.
 
     Attributes:
-        record: The job.
+        record: The record of the job.
         summary: The number of files, rows, faces, errors and parts.
         processed: The number of files that this call of ``run_job`` processed. The other files were
             processed by earlier calls, which did not complete the job.

@@ -33,11 +33,11 @@ class ListedFile:
     """A file in the listing of a store.
 
     Attributes:
-        name: Address of the file.
+        address: Address of the file.
         size: Size in bytes; None if the store does not state it, as some web servers do not.
     """
 
-    name: str
+    address: str
     size: int | None
 
 
@@ -137,8 +137,8 @@ class Store:
         with _errors_as_os_errors():
             self._check_reachable(address)
             infos = self._client.find(self._path(address), detail=True)
-        for name, info in sorted(infos.items()):
-            yield ListedFile(self._address(name), _size(info))
+        for path, info in sorted(infos.items()):
+            yield ListedFile(self._address(path), _size(info))
 
     def matches(self, pattern: str) -> Iterator[ListedFile]:
         """Yield the files whose addresses match a pattern, sorted by address.
@@ -149,12 +149,12 @@ class Store:
         with _errors_as_os_errors():
             self._check_reachable(re.split(r"[*?[]", pattern)[0].rpartition("/")[0])
             infos = self._client.glob(self._path(pattern), detail=True)
-        for name, info in sorted(infos.items()):
+        for path, info in sorted(infos.items()):
             if info.get("type") == "file":
-                yield ListedFile(self._address(name), _size(info))
+                yield ListedFile(self._address(path), _size(info))
 
     def _check_reachable(self, address: str) -> None:
-        """Raise an error if the store cannot be read. The client itself would list no files."""
+        """Raise an error if the store cannot be read. Otherwise the client would list no files."""
         if self._scheme not in ("http", "https"):
             self._client.info(self._path(address))
 

@@ -60,7 +60,8 @@ class Work(Protocol):
     def description(self) -> dict[str, Any]:
         """Return the model, the detector and the options as values for JSON.
 
-        These values determine the rows. A job can be continued only if its description is the same.
+        These values determine the rows. A job can be continued only with the description that it
+        began with.
         """
         ...
 

@@ -135,7 +135,7 @@ class RequestGuard:
             HTTPException: The service is overloaded.
         """
         if self._request_count >= self._limits.requests:
-            raise _overloaded()
+            raise _overload_rejection()
         self._request_count += 1
         self._metrics.active.inc()
         try:
@@ -151,7 +151,7 @@ class RequestGuard:
             HTTPException: The service is overloaded.
         """
         if self._byte_count + length > self._limits.waiting_bytes:
-            raise _overloaded()
+            raise _overload_rejection()
         self._byte_count += length
 
     def release(self, length: int) -> None:
@@ -226,7 +226,7 @@ def _check_host(headers: dict[bytes, bytes]) -> None:
         )
 
 
-def _overloaded() -> HTTPException:
+def _overload_rejection() -> HTTPException:
     return _rejection(503, "The service is busy; try again in a few seconds.", {"Retry-After": "2"})
 
 

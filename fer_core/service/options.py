@@ -52,7 +52,7 @@ class ServiceOptions:
             model of this installation.
         detector: Name of the face detector; None for the best available one.
         workers: Number of pictures that are decoded and searched for faces at the same time.
-        limits: Upper bounds on what clients may use.
+        limits: Upper bounds for requests of clients.
     """
 
     host: Text = "127.0.0.1"

@@ -158,7 +158,7 @@ def test_one_person_only(faces: Images) -> None:
     assert np.bincount(created).tolist() == [30, 10, 10]
     assert groups.kept_together == ("near-copies", "exact copies")
     (warning,) = groups.warnings
-    assert warning.startswith("The images show one person (from folders), too few groups")
+    assert warning.startswith("The images show one person (from folders), too few for")
 
 
 def test_fewer_persons_than_splits(faces: Images) -> None:
