@@ -27,7 +27,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -305,7 +305,7 @@ class JobFolder:
         if _JOB_FILE not in self._folder.names():
             # An earlier process wrote the list of files, but ended before it wrote _job.json.
             if set(self._folder.names()) == {_FILES_FILE}:
-                self._folder.delete(_FILES_FILE)
+                self._delete(_FILES_FILE)
             return None
         try:
             document = parse_json(self._folder.read(_JOB_FILE, _MAX_JSON_BYTES).decode())
@@ -489,7 +489,9 @@ class _RemoteFolder(_Folder):
         finally:
             ended.set()
             renewal.join()
-            self.delete(_LOCK_FILE)
+            # A lock that is no longer renewed expires.
+            with suppress(OSError):
+                self.delete(_LOCK_FILE)
 
     def _last_renewal(self) -> float | None:
         """Return when the lock was last renewed, in seconds since 1970.

@@ -151,11 +151,6 @@ class RayPool:
             self._ray.kill(actor)
         self._ray.shutdown()
 
-    @property
-    def node_count(self) -> int:
-        """The number of nodes that are alive."""
-        return sum(node["Alive"] for node in self._ray.nodes())
-
     def _start(self) -> None:
         """Start an actor, which becomes free when it has loaded the model and the detector."""
         actor = self._actor.remote(*self._arguments)

@@ -108,6 +108,18 @@ def test_emotions_by_name_and_usage_in_any_writing(write_table: WriteTable) -> N
     assert (faces.images == 7).all()
 
 
+def test_a_split_in_the_rows_overrides_that_in_the_name_of_the_table(
+    drawn: FaceSet, write_table: WriteTable
+) -> None:
+    lines = [line.rpartition(",")[0] for line in fer2013_lines(drawn)]
+    table = write_table(
+        [f"{lines[0]},Usage", *(f"{line},train" for line in lines[1:])], "PublicTest.csv"
+    )
+    faces = read_dataset(table, SplitChoice(validation_share=0.4, test_share=0.4))
+    # No row is in an official split, so the missing splits are created.
+    assert min(len(faces.rows(name)) for name in SPLITS) > 0
+
+
 def test_an_official_split_that_is_absent_is_not_made_up(
     drawn: FaceSet, write_table: WriteTable
 ) -> None:

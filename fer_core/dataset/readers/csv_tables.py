@@ -249,7 +249,8 @@ def _read_table(
                 name,
                 row.person,
             )
-            rows.has_official_splits |= row.is_official or is_official
+            # The split in a row overrides that in the name of the table.
+            rows.has_official_splits |= row.is_official or (is_official and row.split is None)
 
 
 def _location(source: Source, table: FaceTable) -> str:
