@@ -23,7 +23,7 @@ def record(make_record: Callable[..., BundleRecord]) -> BundleRecord:
         dataset_name=None,
         split="validation",
         labels=labels,
-        raw_probabilities=probabilities,
+        unscaled_probabilities=probabilities,
         temperature=1.0,
         rows=np.arange(3),
         is_leaked=np.array([False, True, False]),

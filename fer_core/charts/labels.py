@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterable
 
 #: Up to this number of classes, charts have their usual height.
-_USUAL_COUNT = 8
+_USUAL_CLASS_COUNT = 8
 
 
 def plotly_text(name: str) -> str:
@@ -30,4 +30,4 @@ def height_for(count: int, *, usual_height: int, per_class: int) -> int:
         usual_height: Height in pixels for up to eight classes.
         per_class: Additional height in pixels for each class beyond eight.
     """
-    return usual_height + per_class * max(count - _USUAL_COUNT, 0)
+    return usual_height + per_class * max(count - _USUAL_CLASS_COUNT, 0)

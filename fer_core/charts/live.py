@@ -242,7 +242,8 @@ def emotion_shares(shares: dict[int, dict[str, float]]) -> ChartOption:
 
     Args:
         shares: Shares of time by person and class, 0 to 1; the shares of one person sum to 1. The
-            last entry of each person is the time in which the class was uncertain, drawn in gray.
+            last entry of each person is the share of time in which the class was uncertain, drawn
+            in gray.
     """
     names = list(next(iter(shares.values()), {}))
     colors = {**class_colors(names[:-1]), **dict.fromkeys(names[-1:], _UNCERTAIN_COLOR)}

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _COLOR_SCALE = [[0.0, "#B8B8B8"], [0.5, "#56B4E9"], [1.0, "#0072B2"]]
 _HEIGHT = 340
 
-#: For each metric that a search can optimize: its title, and True if it is drawn in percent.
+#: For each metric that a search can optimize (the setting ``monitor`` of the search): its title,
+#: and True if it is drawn in percent.
 MONITOR_TITLES = {
     "accuracy": ("validation accuracy", True),
     "macro_f1": ("validation macro F1", False),
@@ -56,34 +57,34 @@ def _finished(study: StudySummary) -> list[TrialSummary]:
 
 
 def history_chart(study: StudySummary) -> go.Figure:
-    """Draw the value of each finished trial, and the best value so far.
+    """Draw the metric of each finished trial, and the best metric so far.
 
-    The value of a trial is its value of the metric that the search optimizes.
+    The metric of a trial (``TrialSummary.value``) is the one that the search optimizes.
     """
     import plotly.graph_objects as go
 
     finished = _finished(study)
     best_of = min if study.setup.monitor == "loss" else max
-    values = [_value(trial, study) for trial in finished]
-    best_values = [best_of(values[: index + 1]) for index in range(len(values))]
+    metrics = [_metric(trial, study) for trial in finished]
+    best_metrics = [best_of(metrics[: index + 1]) for index in range(len(metrics))]
     numbers = [trial.number for trial in finished]
     pruned = [
         trial for trial in study.trials if trial.state == "pruned" and trial.value is not None
     ]
-    hover = f"trial %{{x}}: {_hover_value(study)}<extra></extra>"
+    hover = f"trial %{{x}}: {_hover_metric(study)}<extra></extra>"
     figure = go.Figure(
         [
             go.Scatter(
                 x=numbers,
-                y=best_values,
+                y=best_metrics,
                 name="best so far",
                 mode="lines",
                 line={"color": SECOND_COLOR, "width": 2, "shape": "hv"},
-                hovertemplate=f"best so far: {_hover_value(study)}<extra></extra>",
+                hovertemplate=f"best so far: {_hover_metric(study)}<extra></extra>",
             ),
             go.Scatter(
                 x=[trial.number for trial in pruned],
-                y=[_value(trial, study) for trial in pruned],
+                y=[_metric(trial, study) for trial in pruned],
                 name="ended early",
                 mode="markers",
                 marker={"color": GRAY, "size": 8, "symbol": "circle-open"},
@@ -91,7 +92,7 @@ def history_chart(study: StudySummary) -> go.Figure:
             ),
             go.Scatter(
                 x=numbers,
-                y=values,
+                y=metrics,
                 name="finished",
                 mode="markers",
                 marker={"color": FIRST_COLOR, "size": 9},
@@ -109,7 +110,7 @@ def history_chart(study: StudySummary) -> go.Figure:
             # The axis is half a trial longer at both ends, so that no marker is cut.
             "range": [-0.5, max(trial.number for trial in study.trials) + 0.5],
         },
-        yaxis=_value_axis(study),
+        yaxis=_metric_axis(study),
     )
     return figure
 
@@ -145,17 +146,17 @@ def importance_chart(importances: dict[str, float]) -> go.Figure:
 
 
 def parallel_chart(study: StudySummary) -> go.Figure:
-    """Draw each finished trial as a line through its settings and its value."""
+    """Draw each finished trial as a line through its setting values and its metric."""
     import plotly.graph_objects as go
 
     finished = _finished(study)
     title, is_percent = MONITOR_TITLES[study.setup.monitor]
-    values = [_value(trial, study) for trial in finished]
+    metrics = [_metric(trial, study) for trial in finished]
     dimensions = [
         *(_dimension(name, study, finished) for name in _sampled_settings(study, finished)),
         {
             "label": f"{title} (%)" if is_percent else title,
-            "values": values,
+            "values": metrics,
             "tickformat": ".1f" if is_percent else ".3f",
         },
     ]
@@ -163,7 +164,7 @@ def parallel_chart(study: StudySummary) -> go.Figure:
         go.Parcoords(
             dimensions=dimensions,
             line={
-                "color": values,
+                "color": metrics,
                 "colorscale": _COLOR_SCALE,
                 "reversescale": study.setup.monitor == "loss",
             },
@@ -201,7 +202,7 @@ def _dimension(name: str, study: StudySummary, finished: Sequence[TrialSummary])
 
 
 def slice_chart(study: StudySummary) -> go.Figure:
-    """Draw the value of each finished trial against each setting."""
+    """Draw the metric of each finished trial against the value of each setting."""
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -218,7 +219,7 @@ def slice_chart(study: StudySummary) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=values if is_number else plotly_texts(map(_text, values)),
-                y=[_value(trial, study) for trial in trials],
+                y=[_metric(trial, study) for trial in trials],
                 mode="markers",
                 marker={
                     "color": [
@@ -229,7 +230,7 @@ def slice_chart(study: StudySummary) -> go.Figure:
                     "opacity": 0.85,
                 },
                 customdata=[trial.number for trial in trials],
-                hovertemplate=f"trial %{{customdata}}<br>{label} %{{x}}<br>{_hover_value(study)}"
+                hovertemplate=f"trial %{{customdata}}<br>{label} %{{x}}<br>{_hover_metric(study)}"
                 "<extra></extra>",
             ),
             row=1,
@@ -244,7 +245,7 @@ def slice_chart(study: StudySummary) -> go.Figure:
             row=1,
             col=column,
         )
-    figure.update_yaxes(_value_axis(study), row=1, col=1)
+    figure.update_yaxes(_metric_axis(study), row=1, col=1)
     figure.update_layout(height=_HEIGHT, margin=MARGIN, showlegend=False)
     return figure
 
@@ -260,6 +261,7 @@ def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go
 
     figure = go.Figure()
     states = {trial.number: trial.state for trial in study.trials}
+    hover_metric = _hover_metric(study)
     # False is sorted before True, so the best trial is the last one, which is drawn in front.
     for number in sorted(curves, key=lambda number: number == study.best_trial):
         points = sorted(curves[number].items())
@@ -267,7 +269,7 @@ def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go
         figure.add_trace(
             go.Scatter(
                 x=[epoch for epoch, _ in points],
-                y=[_factor(study) * value for _, value in points],
+                y=[_factor(study) * metric for _, metric in points],
                 name=f"trial {number}" + (", the best" if is_best else ""),
                 mode="lines+markers" if len(points) == 1 else "lines",
                 line={
@@ -277,7 +279,7 @@ def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go
                 },
                 opacity=1 if is_best else 0.6,
                 showlegend=is_best,
-                hovertemplate=f"trial {number}, epoch %{{x}}: {_hover_value(study)}<extra></extra>",
+                hovertemplate=f"trial {number}, epoch %{{x}}: {hover_metric}<extra></extra>",
             )
         )
     figure.update_layout(
@@ -286,29 +288,29 @@ def curves_chart(study: StudySummary, curves: dict[int, dict[int, float]]) -> go
         legend=LEGEND_ABOVE,
         showlegend=True,
         xaxis={"title": {"text": "epoch"}, "tickformat": "d"},
-        yaxis=_value_axis(study),
+        yaxis=_metric_axis(study),
     )
     return figure
 
 
-def _value(trial: TrialSummary, study: StudySummary) -> float:
-    """Return the value of a finished or pruned trial in the unit in which it is drawn."""
+def _metric(trial: TrialSummary, study: StudySummary) -> float:
+    """Return the metric of a finished or pruned trial in the unit in which it is drawn."""
     assert trial.value is not None
     return trial.value * _factor(study)
 
 
 def _factor(study: StudySummary) -> int:
-    """Return the factor by which values are multiplied: 100 if they are drawn in percent."""
+    """Return the factor by which metrics are multiplied: 100 if they are drawn in percent."""
     _, is_percent = MONITOR_TITLES[study.setup.monitor]
     return 100 if is_percent else 1
 
 
-def _hover_value(study: StudySummary) -> str:
+def _hover_metric(study: StudySummary) -> str:
     title, is_percent = MONITOR_TITLES[study.setup.monitor]
     return f"{title} %{{y:.1f}} %" if is_percent else f"{title} %{{y:.4f}}"
 
 
-def _value_axis(study: StudySummary) -> dict[str, Any]:
+def _metric_axis(study: StudySummary) -> dict[str, Any]:
     title, is_percent = MONITOR_TITLES[study.setup.monitor]
     return {
         "title": {"text": title, "standoff": 12},

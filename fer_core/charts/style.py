@@ -101,7 +101,7 @@ def class_point(name: str, estimate: Estimate, color: str, *, text: str, hover: 
         name: The class name as ``plotly_text`` returns it.
         estimate: The value of the class.
         color: The color of the class.
-        text: The text above the point of a defined value; may be empty.
+        text: The text above the point, if the value is defined; may be empty.
         hover: Hover template.
     """
     import plotly.graph_objects as go

@@ -68,9 +68,9 @@ def downsampled_indices(values: Sequence[float | None], max_points: int = MAX_PO
     if count <= max_points:
         return list(range(count))
     indices = {0, count - 1}
-    sections = (max_points - 2) // 2
-    for number in range(sections):
-        start, end = number * count // sections, (number + 1) * count // sections
+    section_count = (max_points - 2) // 2
+    for section in range(section_count):
+        start, end = section * count // section_count, (section + 1) * count // section_count
         known = [index for index in range(start, end) if values[index] is not None]
         if known:
             indices.add(min(known, key=lambda index: values[index] or 0.0))
@@ -224,12 +224,12 @@ def compared_curves(
     title, is_percent = COMPARED_METRICS[metric_name]
     figure = _empty_figure(title.lower(), is_percent=is_percent, is_log=is_log)
     factor = 100 if is_percent else 1
-    number_format = _hover_format(is_percent=is_percent)
+    hover_template = _hover_template(is_percent=is_percent)
     for number, (name, epochs) in enumerate(runs.items()):
         values = [factor * getattr(record, metric_name) for record in epochs]
         if smoothing:
             _add_curve(
-                figure, name, epochs, values, line=_run_line(number, width=1), number_format=None
+                figure, name, epochs, values, line=_run_line(number, width=1), hover_template=None
             )
         _add_curve(
             figure,
@@ -237,7 +237,7 @@ def compared_curves(
             epochs,
             smoothed(values, smoothing),
             line=_run_line(number),
-            number_format=number_format,
+            hover_template=hover_template,
         )
     figure.update_layout(height=380)
     return figure
@@ -277,7 +277,7 @@ def grouped_curves(
             longest_run[: len(means)],
             means,
             line=_run_line(number),
-            number_format=_hover_format(is_percent=is_percent),
+            hover_template=_hover_template(is_percent=is_percent),
         )
     figure.update_layout(height=380)
     return figure
@@ -325,7 +325,7 @@ def _split_lines(
             epochs,
             values,
             line={"color": _SPLIT_COLORS[name], "width": 2, "dash": dash},
-            number_format=_hover_format(is_percent=is_percent),
+            hover_template=_hover_template(is_percent=is_percent),
         )
     return figure
 
@@ -336,7 +336,7 @@ def _run_line(number: int, width: int = 2) -> dict[str, Any]:
     return {"color": _RUN_COLORS[number % len(_RUN_COLORS)], "width": width, "dash": style}
 
 
-def _hover_format(*, is_percent: bool) -> str:
+def _hover_template(*, is_percent: bool) -> str:
     return "%{y:.1f} %" if is_percent else "%{y:.4f}"
 
 
@@ -366,16 +366,17 @@ def _add_curve(
     values: Sequence[float | None],
     *,
     line: dict[str, Any],
-    number_format: str | None,
+    hover_template: str | None,
 ) -> None:
     """Add a curve to a figure.
 
-    If ``number_format`` is None, the curve is faint, has no hover text and is not in the legend.
+    If ``hover_template`` is None, the curve is an unsmoothed curve in the background: it is faint,
+    has no hover text and is not in the legend.
     """
     import plotly.graph_objects as go
 
     indices = downsampled_indices(values)
-    is_background = number_format is None
+    is_background = hover_template is None
     # Short curves get markers, because a curve of one point would be invisible without a marker.
     has_markers = len(indices) <= _MAX_MARKED_EPOCHS and not is_background
     figure.add_trace(
@@ -387,7 +388,7 @@ def _add_curve(
             line=line,
             marker={"size": 6},
             opacity=_RAW_OPACITY if is_background else 1,
-            hovertemplate=number_format,
+            hovertemplate=hover_template,
             hoverinfo="skip" if is_background else None,
             showlegend=not is_background,
         )

@@ -144,6 +144,9 @@ def _with_votes_warning(votes_result: EvaluationResult, count: int) -> Evaluatio
     Args:
         votes_result: The evaluation with the plurality of the votes as the true class.
         count: Number of images of the evaluation against the labels.
+
+    Raises:
+        InputError: There is no image on which one class has the most votes.
     """
     if not votes_result.n:
         raise InputError(

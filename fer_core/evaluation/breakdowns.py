@@ -1,4 +1,8 @@
-"""The optional parts of an evaluation: accuracy by an image score, and accuracy by corruption."""
+"""The optional parts of an evaluation: accuracy by an image score, and accuracy by corruption.
+
+An image score is one number per image: its brightness, contrast or sharpness, or the agreement of
+its annotators.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from fer_core.metrics import Estimate
 
 @dataclass(frozen=True)
 class ScoreSlice:
-    """Images with similar scores.
+    """Images with similar image scores.
 
     Attributes:
         low: Lowest score in the slice.
@@ -26,7 +30,7 @@ class ScoreSlice:
 
 @dataclass(frozen=True)
 class Slicing:
-    """The images, divided by a score into slices with nearly equal numbers of images.
+    """The images, divided by an image score into slices with nearly equal numbers of images.
 
     Attributes:
         name: Name of the score.

@@ -18,8 +18,8 @@ from fer_core.bundle import Bundle
 from fer_core.files import atomic_write_file, file_sha256, read_arrays
 from fer_core.settings import Settings
 
-#: Maximum number of files. The least recently used files are deleted first. The predictions for all
-#: images of FER2013 take 1 MB.
+#: Maximum number of files; the least recently used files are deleted first. A file with
+#: the predictions for all images of FER2013 takes 1 MB.
 MAX_FILES = 200
 
 #: Version of the file format. Increase it when the format or the meaning of the content changes.

@@ -72,7 +72,7 @@ class CalibrationAnalysis:
 
 def analyze_calibration(
     labels: NDArray[np.integer[Any]],
-    raw: NDArray[np.floating[Any]],
+    unscaled: NDArray[np.floating[Any]],
     calibrated: NDArray[np.floating[Any]],
     temperature: float,
 ) -> CalibrationAnalysis:
@@ -80,15 +80,16 @@ def analyze_calibration(
 
     Args:
         labels: True labels, ``[n]``.
-        raw: Probabilities after logit adjustment and before temperature scaling, ``[n, classes]``.
+        unscaled: Probabilities after logit adjustment and before temperature scaling,
+            ``[n, classes]``.
         calibrated: Probabilities at ``temperature``, ``[n, classes]``.
         temperature: The temperature of the bundle.
     """
-    probability_sets = [raw, calibrated]
+    probability_sets = [unscaled, calibrated]
     state_temperatures: list[float | None] = [1.0, temperature]
     has_enough_images = len(labels) >= MIN_IMAGES
     if has_enough_images:
-        probability_sets.append(cross_validated_temperature(labels, raw, FOLDS)[0])
+        probability_sets.append(cross_validated_temperature(labels, unscaled, FOLDS)[0])
         state_temperatures.append(None)
     errors = calibration_error_estimates(labels, probability_sets)
     states = [
@@ -107,6 +108,6 @@ def analyze_calibration(
         uncalibrated=states[0],
         calibrated=states[1],
         cross_validated=states[2] if has_enough_images else None,
-        fitted_temperature=fit_temperature(labels, raw) if has_enough_images else 1.0,
+        fitted_temperature=fit_temperature(labels, unscaled) if has_enough_images else 1.0,
         folds=FOLDS,
     )

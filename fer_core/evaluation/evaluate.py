@@ -136,11 +136,12 @@ def _evaluate(
         dataset_name=dataset_name,
         split=split,
         labels=labels,
-        raw_probabilities=bundle.calibration.adjusted(prediction.raw_probabilities),
+        unscaled_probabilities=bundle.calibration.adjusted(prediction.raw_probabilities),
         temperature=bundle.temperature,
         rows=rows,
         names=tuple(face_set.names[row] for row in rows),
-        # The cache marks only images outside train as leaked. The result also marks those in train.
+        # The cache marks only images outside train as leaked. The result also marks all images in
+        # train.
         is_leaked=prediction.is_leaked | _in_train(face_set, rows),
         is_near_duplicate=prediction.is_near_duplicate,
         data_fingerprint=face_set.fingerprint,
@@ -276,7 +277,7 @@ def evaluate_predictor(predictor: Predictor, face_set: FaceSet, split: str) -> E
         dataset_name=None,
         split=split,
         labels=matched.labels,
-        raw_probabilities=predictor.calibration.adjusted(
+        unscaled_probabilities=predictor.calibration.adjusted(
             _predict(predictor, face_set.images, rows, len(predictor.classes), None)
         ),
         temperature=predictor.temperature,
@@ -318,7 +319,7 @@ def evaluate_stored_predictions(bundle: Bundle) -> EvaluationResult:
         dataset_name=None,
         split="validation",
         labels=labels.astype(np.int8),
-        raw_probabilities=bundle.calibration.adjusted(probabilities.astype(np.float32)),
+        unscaled_probabilities=bundle.calibration.adjusted(probabilities.astype(np.float32)),
         temperature=bundle.temperature,
         rows=np.arange(len(labels)),
         data_fingerprint=str(bundle.record.dataset.get("fingerprint", "")),

@@ -76,7 +76,7 @@ class Explainer:
             ) from error
         self._classes = predictor.classes
         self._heat_map_method = _choose_method(model, bundle.record, predictor)
-        self.method = self._heat_map_method.method
+        self.method = self._heat_map_method.name
 
     def explain(self, crop: NDArray[np.uint8], class_index: int) -> Explanation:
         """Return the heat map of a class for one face.
@@ -109,7 +109,7 @@ class Explainer:
 class _HeatMapMethod(Protocol):
     """A method that computes heat maps."""
 
-    method: str
+    name: str
     note: str
 
     def heat(self, crop: NDArray[np.uint8], class_index: int) -> NDArray[np.float32]: ...
@@ -133,14 +133,14 @@ class _GradCam:
     After Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
     localization", ICCV 2017. The heat map is the weighted sum of the feature maps of the last
     convolution, with negative values set to 0. The weight of a feature map is the mean derivative
-    of the score of the class with respect to the values of the map. The sum of these derivatives is
-    the derivative with respect to a constant that is added to the whole map. This derivative is
-    approximated by a central difference: the head (the network after this convolution) computes the
-    score for the map plus a small step and for the map minus this step. One batch contains both
-    changes of all maps.
+    of the score of the class (see ``NetworkCut.head``) with respect to the values of the map. The
+    sum of these derivatives is the derivative with respect to a constant that is added to the whole
+    map. This derivative is approximated by a central difference: the head (the network after this
+    convolution) computes the score for the map plus a small step and for the map minus this step.
+    One batch contains both changed versions of every map.
     """
 
-    method = GRAD_CAM
+    name = GRAD_CAM
     note = (
         "Bright regions support the class most in the last convolution of the network "
         "(Grad-CAM). The map shows where, not why."
@@ -185,7 +185,7 @@ class _Occlusion:
     probability over the squares that cover it.
     """
 
-    method = OCCLUSION
+    name = OCCLUSION
 
     def __init__(self, predictor: Predictor, reason: str) -> None:
         self._predictor = predictor
@@ -203,10 +203,11 @@ class _Occlusion:
         for image, (top, left) in zip(images[1:], corners, strict=True):
             image[top : top + _PATCH, left : left + _PATCH] = round(float(crop.mean()))
         probabilities = self._predictor.probabilities(images, calibrated=False)[:, class_index]
-        scores = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
+        log_probabilities = np.log(np.maximum(probabilities.astype(np.float64), 1e-12))
         decreases, square_counts = np.zeros((_SIDE, _SIDE)), np.zeros((_SIDE, _SIDE))
-        for score, (top, left) in zip(scores[1:], corners, strict=True):
-            decreases[top : top + _PATCH, left : left + _PATCH] += scores[0] - score
+        for log_probability, (top, left) in zip(log_probabilities[1:], corners, strict=True):
+            decrease = log_probabilities[0] - log_probability
+            decreases[top : top + _PATCH, left : left + _PATCH] += decrease
             square_counts[top : top + _PATCH, left : left + _PATCH] += 1
         return _resized_and_scaled(np.maximum(decreases / square_counts, 0).astype(np.float32))
 

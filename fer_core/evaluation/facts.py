@@ -14,8 +14,8 @@ from fer_core.emotions import EMOTIONS
 from fer_core.evaluation.class_matching import MatchedRows
 from fer_core.evaluation.seen_images import SeenImages
 
-#: Numbers of images per emotion in the three splits of FER2013. They identify the dataset in any
-#: file layout.
+#: Numbers of images per emotion in the three splits of FER2013, in the order of ``EMOTIONS``. They
+#: identify the dataset in any file layout.
 FER2013_COUNTS: dict[str, tuple[int, ...]] = {
     "train": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "validation": (467, 56, 496, 895, 653, 415, 607),
@@ -84,7 +84,7 @@ def facts_on_dataset(
             "too optimistic if you use them to choose a model."
         )
     if seen is None:
-        warnings.append(_unknown_origin(bundle))
+        warnings.append(_unknown_training_warning(bundle))
     return ResultFacts(
         is_demo=is_demo_data or bundle.record.is_demo,
         is_fer2013=bool(present_splits)
@@ -129,7 +129,7 @@ _SELECTED_ON_VALIDATION = (
 )
 
 
-def _unknown_origin(bundle: Bundle) -> str:
+def _unknown_training_warning(bundle: Bundle) -> str:
     """Return the warning that the training images of a model are not recorded."""
     if bundle.record.recipe is None:
         return (

@@ -46,13 +46,13 @@ class FaceFeatures:
             distance.
         probabilities: Predicted probabilities, float32 ``[n, classes]`` in the order of the
             bundle's classes, before calibration and without flip averaging.
-        layer: Name of the tensor in the network that contains the features.
+        tensor_name: Name of the tensor in the network that contains the features.
         content_key: Cache key, which changes with the network and with the data.
     """
 
     values: NDArray[np.float32]
     probabilities: NDArray[np.float32]
-    layer: str
+    tensor_name: str
     content_key: str
 
 
@@ -92,16 +92,16 @@ def bundle_features(
 
 
 def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -> Arrays:
-    """Return the arrays *values*, *probabilities* and *layer* of ``FaceFeatures``."""
+    """Return the attributes of ``FaceFeatures`` as arrays; *layer* is the name of the tensor."""
     import onnx
 
     path = bundle.served_network
     try:
         model = onnx.load(path)
-        layer, axes = _last_layer_input(model)
+        features_name, axes = _last_layer_input(model)
         probabilities_name = model.graph.output[0].name
-        if layer not in {output.name for output in model.graph.output}:
-            model.graph.output.append(onnx.ValueInfoProto(name=layer))
+        if features_name not in {output.name for output in model.graph.output}:
+            model.graph.output.append(onnx.ValueInfoProto(name=features_name))
         session = open_session(model.SerializeToString())
         (model_input,) = session.get_inputs()
     except InputError as error:
@@ -113,18 +113,20 @@ def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -
             f"The bundle {bundle.name!r} is damaged: {path} cannot be opened "
             f"({first_line(error)}); restore the file or choose another model."
         ) from error
-    positions = bundle.record.output_indices
+    output_indices = bundle.record.output_indices
     # Many imported networks were exported with a fixed batch size of 1.
     batch_size = 1 if model_input.shape[0] == 1 else _BATCH_SIZE
     count = len(face_set)
-    probabilities = np.zeros((count, len(positions)), np.float32)
+    probabilities = np.zeros((count, len(output_indices)), np.float32)
     # The first batch determines the number of features.
     values = np.zeros((count, 0), np.float32)
     projection: NDArray[np.float32] | None = None
     for start in range(0, count, batch_size):
         crops = face_set.images[start : start + batch_size]
         pixels = network_input(crops, bundle.record)
-        output, features = session.run([probabilities_name, layer], {model_input.name: pixels})
+        output, features = session.run(
+            [probabilities_name, features_name], {model_input.name: pixels}
+        )
         features = np.asarray(features, np.float32)
         if axes and features.ndim > 2:
             features = features.mean(axis=axes)
@@ -139,10 +141,10 @@ def _compute(bundle: Bundle, face_set: FaceSet, report: ProgressReport | None) -
         values[start : start + len(crops)] = (
             features if projection is None else features @ projection
         )
-        probabilities[start : start + len(crops)] = output[:, positions]
+        probabilities[start : start + len(crops)] = output[:, output_indices]
         if report is not None:
             report(start + len(crops), count)
-    return {"values": values, "probabilities": probabilities, "layer": np.array(layer)}
+    return {"values": values, "probabilities": probabilities, "layer": np.array(features_name)}
 
 
 def _last_layer_input(model: onnx.ModelProto) -> tuple[str, tuple[int, ...]]:

@@ -1,11 +1,11 @@
 """Images with doubtful labels, and images that may not show a face: rankings for manual review.
 
 Doubtful labels are found by confident learning (Northcutt, Jiang and Chuang, "Confident learning:
-estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. It needs
-probabilities from a model that was not trained on the labels in question. If it is known that the
-model was not trained on the images, its own predictions are used. Otherwise the images are divided
-into folds, and a linear classifier on the features of the model predicts each fold after it was
-fitted to the other folds (out-of-fold predictions).
+estimating uncertainty in dataset labels", 2021) with the authors' library ``cleanlab``. This
+method needs probabilities from a model that was not trained on the labels in question. If it is
+known that the user's model was not trained on the images, the predictions of this model are used.
+Otherwise the images are divided into folds, and a linear classifier on the features of the user's
+model predicts each fold after it was fitted to the other folds (out-of-fold predictions).
 """
 
 from __future__ import annotations
@@ -331,7 +331,7 @@ def find_non_faces(
     """
     count = len(face_set)
     distances = _neighbor_distances(features.values, report)
-    scores = [distances]
+    criteria = [distances]
     non_face_probabilities = np.zeros(count, np.float32)
     if face_probabilities is not None:
         for start in range(0, count, 1024):
@@ -343,8 +343,8 @@ def find_non_faces(
                 ]
             )
             non_face_probabilities[start : start + len(batch)] = 1 - face_probabilities(squares)
-        scores.append(non_face_probabilities)
-    ranks = np.mean([_ranks(score) for score in scores], axis=0)
+        criteria.append(non_face_probabilities)
+    ranks = np.mean([_ranks(values) for values in criteria], axis=0)
     order = np.argsort(-ranks, kind="stable")[:limit]
     return ranked_finding(
         "non_faces",
@@ -357,7 +357,7 @@ def find_non_faces(
             f"distance {distances[row]:.2f}"
             + (
                 f", face check {percent(1 - non_face_probabilities[row])}"
-                if len(scores) > 1
+                if face_probabilities is not None
                 else ""
             )
             for row in order

@@ -20,7 +20,7 @@ from fer_core.metrics import (
 def overall_estimates(
     labels: NDArray[np.integer[Any]], probabilities: NDArray[np.floating[Any]]
 ) -> dict[str, Estimate]:
-    """Return the overall metrics by name: accuracy, macro F1, balanced and top-2 accuracy.
+    """Return the overall metrics by name: accuracy, macro F1, balanced accuracy and top-2 accuracy.
 
     Args:
         labels: True labels, ``[n]`` with at least one image.

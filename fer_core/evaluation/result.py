@@ -48,7 +48,7 @@ HUMAN_ACCURACY = (0.65, 0.60, 0.70)
 
 @dataclass(frozen=True, eq=False)
 class EvaluationResult:
-    """The raw predictions of a model for ``n`` images (at least one), with their true labels.
+    """The predictions of a model for ``n`` images (at least one), with their true labels.
 
     Metrics that take long are computed on first access and then kept. Metrics of type
     ``Estimate`` carry a 95 % confidence interval. A metric that is undefined, such as the recall of
@@ -60,8 +60,8 @@ class EvaluationResult:
             come without images.
         split: ``train``, ``validation``, ``test`` or ``all``.
         labels: True labels, int8 ``[n]``, indices into ``classes``.
-        raw_probabilities: float32 ``[n, classes]``, after the bundle's logit adjustment, if it has
-            one, and **before** temperature scaling.
+        unscaled_probabilities: Probabilities before temperature scaling and after the bundle's
+            logit adjustment, if it has one, float32 ``[n, classes]``.
         temperature: The temperature of the bundle.
         rows: The row of each image in its dataset, ``[n]``; 0 to n - 1 without a dataset.
         names: The origin of each image, such as its path; empty without a dataset.
@@ -72,9 +72,9 @@ class EvaluationResult:
         data_fingerprint: Fingerprint of the dataset; empty if unknown.
         facts: Properties of the evaluation that change the meaning of its metrics, such as drawn
             faces or test images, and warnings about them.
-        classes: Class names, in the order of ``labels`` and ``raw_probabilities``.
-        slicings: Accuracy by image quality. It is computed from the images, so it is empty unless
-            the caller adds it with ``dataclasses.replace``.
+        classes: Class names, in the order of ``labels`` and ``unscaled_probabilities``.
+        slicings: Accuracy by image scores, such as the brightness. It is computed from the images,
+            so it is empty unless the caller adds it with ``dataclasses.replace``.
         robustness: Accuracy under image corruptions. Measuring it takes minutes, so it is empty
             unless the caller adds it with ``dataclasses.replace``.
         has_vote_labels: True if the labels are the plurality of annotator votes.
@@ -88,7 +88,7 @@ class EvaluationResult:
     dataset_name: str | None
     split: str
     labels: NDArray[np.int8]
-    raw_probabilities: NDArray[np.float32]
+    unscaled_probabilities: NDArray[np.float32]
     temperature: float
     rows: NDArray[np.intp]
     names: tuple[str, ...] = ()
@@ -104,10 +104,10 @@ class EvaluationResult:
 
     def __post_init__(self) -> None:
         count = len(self.labels)
-        if self.raw_probabilities.shape != (count, len(self.classes)):
+        if self.unscaled_probabilities.shape != (count, len(self.classes)):
             raise ValueError(
-                f"raw_probabilities should be [{count}, {len(self.classes)}]. "
-                f"Received: {list(self.raw_probabilities.shape)}"
+                f"unscaled_probabilities should be [{count}, {len(self.classes)}]. "
+                f"Received: {list(self.unscaled_probabilities.shape)}"
             )
         if self.rows.shape != (count,) or (self.names and len(self.names) != count):
             raise ValueError(
@@ -130,7 +130,7 @@ class EvaluationResult:
     @cached_property
     def probabilities(self) -> NDArray[np.float32]:
         """Probabilities after temperature scaling, float32 ``[n, classes]``."""
-        return apply_temperature(self.raw_probabilities, self.temperature)
+        return apply_temperature(self.unscaled_probabilities, self.temperature)
 
     @cached_property
     def predicted(self) -> NDArray[np.intp]:
@@ -235,7 +235,7 @@ class EvaluationResult:
     def calibration(self) -> CalibrationAnalysis:
         """Calibration before and after temperature scaling."""
         return analyze_calibration(
-            self.labels, self.raw_probabilities, self.probabilities, self.temperature
+            self.labels, self.unscaled_probabilities, self.probabilities, self.temperature
         )
 
     @cached_property

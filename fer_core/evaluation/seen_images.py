@@ -189,7 +189,9 @@ def seen_images(
     hashes = read_image_hashes(bundle.folder / IMAGE_HASHES_FILE)
     if hashes is None:
         uncurated = face_set if imported is None else imported
-        return _seen_dataset(bundle, face_set, rows, (is_leaked, is_near_duplicate), uncurated)
+        return _seen_without_hashes(
+            bundle, face_set, rows, (is_leaked, is_near_duplicate), uncurated
+        )
     starting_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
@@ -212,7 +214,7 @@ def seen_images(
     )
 
 
-def _seen_dataset(
+def _seen_without_hashes(
     bundle: Bundle,
     face_set: FaceSet,
     rows: NDArray[np.intp],

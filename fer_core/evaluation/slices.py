@@ -1,4 +1,4 @@
-"""Accuracy on slices of the images, such as dark, bright or disputed images."""
+"""Accuracy on slices of the images, such as dark images or images with little contrast."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def slice_by_score(
     unit: str = "",
     count: int = 5,
 ) -> Slicing:
-    """Divide an evaluation into slices by a score per image.
+    """Divide an evaluation into slices by an image score: one number per image.
 
     Args:
         result: The evaluation.

@@ -35,15 +35,16 @@ def calibrate_bundle(
 ) -> Bundle:
     """Fit the temperature and confidence thresholds of a bundle on validation images.
 
-    Both are written to the bundle's ``calibration.json``. When the bundle is loaded again, such as
+    They are written to the bundle's ``calibration.json``. When the bundle is loaded again, such as
     on the analyze page and the live page, its predictions use this temperature.
 
     Args:
         bundle: The model.
         result: Evaluation of the bundle on a validation split.
         class_prior: Share of each class in the training targets, ``[classes]``. With this value, a
-            logit adjustment is fitted too, and the probabilities of ``result`` must be without
-            logit adjustment. With None, the logit adjustment of the bundle is kept.
+            new logit adjustment is fitted, so ``result`` must be an evaluation without the logit
+            adjustment of the bundle. With None, ``result`` is an evaluation with the logit
+            adjustment of the bundle, which is kept.
 
     Returns:
         The bundle with its new calibration.
@@ -80,12 +81,12 @@ def calibrate_bundle(
     labels = result.labels
     if class_prior is not None:
         calibration = calibration_for_votes(
-            labels, result.raw_probabilities, class_prior, result.classes
+            labels, result.unscaled_probabilities, class_prior, result.classes
         )
-        adjusted = calibration.adjusted(result.raw_probabilities)
+        adjusted = calibration.adjusted(result.unscaled_probabilities)
     else:
-        # The logit adjustment of the bundle is already applied to these probabilities.
-        adjusted = result.raw_probabilities
+        # The evaluation has already applied the logit adjustment of the bundle.
+        adjusted = result.unscaled_probabilities
         calibration = replace(
             bundle.calibration,
             temperature=fit_temperature(labels, adjusted),

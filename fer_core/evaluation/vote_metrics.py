@@ -28,7 +28,7 @@ def plurality_result(result: EvaluationResult, targets: NDArray[np.float32]) -> 
     return replace(
         result,
         labels=plurality[positions].astype(np.int8),
-        raw_probabilities=result.raw_probabilities[positions],
+        unscaled_probabilities=result.unscaled_probabilities[positions],
         rows=result.rows[positions],
         names=tuple(result.names[position] for position in positions) if result.names else (),
         is_leaked=None if result.is_leaked is None else result.is_leaked[positions],

@@ -50,7 +50,8 @@ class ExportResult:
     """The result of an export.
 
     Attributes:
-        files: The file of the network, its weights if they are separate, and ``NAME.meta.json``.
+        files: The file of the network, the file of its weights if it is separate, and
+            ``NAME.meta.json``.
         difference: Largest difference of a probability between the exported files and the served
             network.
     """
@@ -101,14 +102,16 @@ def export_model(
             Path(folder).iterdir(), key=lambda file: (file.name != target.name, file.name)
         )
         destinations = tuple(target.with_name(file.name) for file in temporary_files)
-        metadata = target.with_name(stem + META_SUFFIX)
+        metadata_path = target.with_name(stem + META_SUFFIX)
         # Exports in two formats can share one metadata file, if its content is equal for both.
         has_equal_metadata = (
-            metadata.is_file()
-            and metadata.read_bytes() == (Path(folder) / metadata.name).read_bytes()
+            metadata_path.is_file()
+            and metadata_path.read_bytes() == (Path(folder) / metadata_path.name).read_bytes()
         )
         _check_not_existing(
-            tuple(file for file in destinations if not (has_equal_metadata and file == metadata))
+            tuple(
+                file for file in destinations if not (has_equal_metadata and file == metadata_path)
+            )
         )
         for file, destination in zip(temporary_files, destinations, strict=True):
             file.replace(destination)

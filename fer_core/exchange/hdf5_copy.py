@@ -91,7 +91,8 @@ def _copy_groups(file: h5py.File, copy: h5py.File, path: Path) -> None:
                     f"{path} contains too many or too deeply nested groups for a model; save it "
                     "again with Keras."
                 )
-            # Read the class of the link before opening it, because opening a link follows it.
+            # Read the class of the link before opening it: opening a link follows it, and it could
+            # lead to another file.
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise InputError(
                     f"{path} links {name!r} to another place or file, which no model needs; save "

@@ -66,7 +66,7 @@ def import_in_process(
     return ImportedModel(answer["name"], tuple(answer["notes"]))
 
 
-def check_in_process(
+def check_scalings_in_process(
     path: Path,
     images: NDArray[np.uint8],
     labels: NDArray[np.int8],

@@ -103,7 +103,7 @@ class ImportRequest:
 
 
 def import_model(path: Path, settings: Settings, request: ImportRequest | None = None) -> Bundle:
-    """Publish the model of another bundle, of a run or of a file as a bundle in ``models/``.
+    """Publish the model in a bundle's folder, a run's folder or a file as a bundle in ``models/``.
 
     Args:
         path: The folder of a bundle or run, a ``.keras``, ``.h5`` or ``.onnx`` file, or an

@@ -57,8 +57,8 @@ class InputOperations:
     """The scaling that a network applies to its input before its first layer.
 
     Attributes:
-        factor: The number by which the intensities are multiplied, float64 ``[]`` or one number per
-            channel.
+        factor: The number by which the intensities are multiplied, float64 ``[]``, or
+            ``[channels]`` for one number per channel.
         offset: The number that is then added, in the same form as ``factor``.
         changes_intensities: True if the operations change the intensities at all.
         next_operation: The first operation that is not understood as scaling, or a description if
@@ -183,7 +183,7 @@ def _consumers(graph: onnx.GraphProto, name: str) -> list[onnx.NodeProto]:
 
 
 def _joined_channels(graph: onnx.GraphProto, consumers: list[onnx.NodeProto]) -> str | None:
-    """Return the tensor in which the channels are joined again after each consumer selects one.
+    """Return the tensor that joins the channels again, if each consumer selects one of them.
 
     ``preprocess_input`` of Keras reverses the channels in this way. The result is None if the
     consumers do something else.
@@ -272,7 +272,7 @@ def _fits(scale: Scale, factor: NDArray[np.float64], offset: NDArray[np.float64]
     if scale == "signed":
         return False
     if np.allclose(factor * high, 255):
-        # The mean of the intensities is subtracted.
+        # The factor leads to intensities of 0 to 255, from which a mean is then subtracted.
         return bool(np.all((-offset >= _LEAST_MEAN) & (-offset <= _LARGEST_MEAN)))
     spread = np.abs(ends[1] - ends[0]) / 2
     center = (ends[0] + ends[1]) / 2

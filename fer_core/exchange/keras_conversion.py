@@ -33,8 +33,8 @@ def modern_config(
         legacy: True if Keras 1 or 2 wrote the file.
 
     Returns:
-        The architecture, and a description of each change that the model card lists. The only such
-        change is the removal of augmentation layers.
+        The architecture, and descriptions of changes for the model card. Only the removal of
+        augmentation layers is described there.
 
     Raises:
         InputError: ``config`` does not have the structure of a Keras architecture, or has an option
@@ -91,7 +91,10 @@ def _modernize_layer(node: dict[str, Any]) -> None:
 
 
 def _modernize_model(node: dict[str, Any], path: Path) -> None:
-    """Give a model the structure of Keras 3: a list of layers with a name, input and module."""
+    """Give a model the structure of Keras 3: a name, a module and a list of layers.
+
+    In a sequential model, the list begins with an input layer.
+    """
     config = node.get("config")
     if isinstance(config, list):
         config = {"name": "sequential", "layers": config}

@@ -60,7 +60,8 @@ class KerasParts:
         path: The file of the model.
         format: A description of the file's format.
         config: The architecture, in the format of Keras 3.
-        changes: A description of each change that the model card lists.
+        changes: Descriptions of changes that the conversion to Keras 3 made to the architecture.
+            The model card lists them.
         weights: A copy of the weights. Keras recognizes their layout by the name of this file.
         legacy: True if Keras 1 or 2 wrote the model.
         weights_file: The name of the original file of the weights; None if ``path`` contains the

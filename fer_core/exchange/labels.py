@@ -66,7 +66,8 @@ class ExportMetadata:
         input_shape: Height, width and channels of the input.
         input_scale: Factor for pixel intensities of 0 to 255.
         input_offset: The number that is added after the multiplication.
-        flip_averaging: True if the metrics refer to the mean over a face and its mirror image.
+        flip_averaging: True if the program that runs the network should use the mean of its outputs
+            for a face and for the mirror image of the face.
         temperature: Divisor of the logarithms of the outputs, for calibration.
         class_prior: Share of each class in the training targets, in the order of
             ``canonical_classes(labels)``; None if unknown.

@@ -69,8 +69,8 @@ def check_onnx_file(path: Path, *, allow_external_data: bool = False) -> onnx.Mo
         The network, with all of its weights.
 
     Raises:
-        InputError: The file is invalid, incomplete or too large, or contains other operations or
-            loops.
+        InputError: The file is invalid, incomplete or too large, or contains loops or operations
+            that are not standard.
     """
     import onnx
 
@@ -258,9 +258,9 @@ def is_served_shape(shape: tuple[int, int, int]) -> bool:
 def wrong_input_message(path: Path, shape: object) -> str:
     """Return the message about an unsupported input shape."""
     return (
-        f"{path} takes {_shape_text(shape)}; import a network for images of 48x48x1 (also "
-        f"{_SMALLEST_SIDE} to {_LARGEST_SIDE} pixels a side, gray or RGB: faces are resized), one "
-        "at a time or any number."
+        f"{path} takes {_shape_text(shape)}; import a network for images of {_SMALLEST_SIDE} to "
+        f"{_LARGEST_SIDE} pixels a side (faces are resized), gray or RGB, such as 48x48x1, with a "
+        "batch size of 1 or a variable batch size."
     )
 
 

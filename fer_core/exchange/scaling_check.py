@@ -74,7 +74,7 @@ def check_scalings(
     request: ImportRequest | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> list[ScalingCandidate]:
-    """Classify images with each usual scaling. Nothing is imported.
+    """Measure the accuracy of a model with each usual scaling, without importing the model.
 
     Args:
         path: A model file, as for ``import_model``.

@@ -99,7 +99,7 @@ def report_bibtex(
 
 
 def data_title(result: EvaluationResult) -> str:
-    """Return a description of the evaluated images for the report: "the test images of fer2013"."""
+    """Return a description of the evaluated images, such as "the test images of fer2013"."""
     if result.dataset_name is None:
         return "the validation images of its training"
     images_text = "all images" if result.split == "all" else f"the {result.split} images"

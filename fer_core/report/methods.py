@@ -1,4 +1,7 @@
-"""Sentences about the methods of an evaluation, written from the metadata of the model's bundle."""
+"""Sentences about the methods of an evaluation, written from the record of the model.
+
+Most of the private functions return the sentences about the subject that they are named after.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from fer_core.phrases import format_duration
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.report.references import REFERENCES, cite
 
+# The values of four fields of ``TrainingConfig`` in words, as parts of sentences.
 _OPTIMIZERS = {
     "adam": f"Adam {cite('kingma2015adam')}",
     "adamw": f"AdamW {cite('loshchilov2019decoupled')}",

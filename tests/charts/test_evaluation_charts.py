@@ -45,7 +45,7 @@ def result_of(
         dataset_name="tiny",
         split="validation",
         labels=np.array(labels, np.int8),
-        raw_probabilities=probabilities,
+        unscaled_probabilities=probabilities,
         temperature=1.0,
         rows=np.arange(len(labels)),
         names=tuple(f"face {number}" for number in range(len(labels))),

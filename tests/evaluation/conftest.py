@@ -17,7 +17,7 @@ def _result(labels: Any, probabilities: Any, **changes: Any) -> EvaluationResult
         "dataset_name": "tiny",
         "split": "validation",
         "labels": labels,
-        "raw_probabilities": np.asarray(probabilities, np.float32),
+        "unscaled_probabilities": np.asarray(probabilities, np.float32),
         "temperature": 1.0,
         "rows": np.arange(len(labels)),
         "names": tuple(f"face {number}" for number in range(len(labels))),

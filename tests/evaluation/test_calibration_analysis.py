@@ -27,18 +27,18 @@ MakeResult = Callable[..., EvaluationResult]
 @pytest.fixture
 def overconfident(random_result: MakeResult) -> EvaluationResult:
     honest = random_result(800)
-    sharpened = apply_temperature(honest.raw_probabilities, 0.4)
-    return replace(honest, raw_probabilities=sharpened, temperature=1.5)
+    sharpened = apply_temperature(honest.unscaled_probabilities, 0.4)
+    return replace(honest, unscaled_probabilities=sharpened, temperature=1.5)
 
 
 def test_uncalibrated_calibrated_and_cross_validated(overconfident: EvaluationResult) -> None:
     result = overconfident
     found = result.calibration
-    labels, raw = result.labels, result.raw_probabilities
+    labels, unscaled = result.labels, result.unscaled_probabilities
     assert found.cross_validated is not None
-    crossed, _ = cross_validated_temperature(labels, raw, found.folds)
+    crossed, _ = cross_validated_temperature(labels, unscaled, found.folds)
     for state, probabilities in (
-        (found.uncalibrated, raw),
+        (found.uncalibrated, unscaled),
         (found.calibrated, result.probabilities),
         (found.cross_validated, crossed),
     ):
@@ -47,7 +47,7 @@ def test_uncalibrated_calibrated_and_cross_validated(overconfident: EvaluationRe
         assert sum(one.count for one in state.bins) == 800
     assert (found.uncalibrated.temperature, found.calibrated.temperature) == (1.0, 1.5)
     assert found.cross_validated.temperature is None
-    assert found.fitted_temperature == pytest.approx(fit_temperature(labels, raw))
+    assert found.fitted_temperature == pytest.approx(fit_temperature(labels, unscaled))
     before, after = found.uncalibrated.ece, found.cross_validated.ece
     assert after.high is not None and before.low is not None
     assert after.high < before.low
@@ -65,7 +65,7 @@ def test_the_fitted_temperature_is_written_and_used(
 ) -> None:
     key = bundle.content_key
     calibrated = calibrate_bundle(bundle, overconfident)
-    expected = fit_temperature(overconfident.labels, overconfident.raw_probabilities)
+    expected = fit_temperature(overconfident.labels, overconfident.unscaled_probabilities)
     assert calibrated.temperature == pytest.approx(expected)
     assert load_bundle(bundle.folder).temperature == calibrated.temperature
     assert load_predictor(calibrated).temperature == calibrated.temperature

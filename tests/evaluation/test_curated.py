@@ -36,7 +36,9 @@ def test_dropped_images_are_left_out_and_new_labels_are_used(
     assert result.dataset_name == "tiny (curated)"
     np.testing.assert_array_equal(curated.rows[result.rows], whole.rows[1:])
     assert result.names == whole.names[1:]
-    np.testing.assert_allclose(result.raw_probabilities, whole.raw_probabilities[1:], atol=1e-6)
+    np.testing.assert_allclose(
+        result.unscaled_probabilities, whole.unscaled_probabilities[1:], atol=1e-6
+    )
     assert result.labels[0] == (whole.labels[1] + 1) % 7
     np.testing.assert_array_equal(result.labels[1:], whole.labels[2:])
 

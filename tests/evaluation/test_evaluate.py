@@ -59,7 +59,7 @@ def test_a_split_is_predicted_once(
     assert counting.predicted == first.n == 21
     second = evaluated(tiny_faces)
     assert counting.predicted == 21
-    np.testing.assert_array_equal(first.raw_probabilities, second.raw_probabilities)
+    np.testing.assert_array_equal(first.unscaled_probabilities, second.unscaled_probabilities)
     np.testing.assert_array_equal(first.rows, tiny_faces.rows("validation"))
     assert first.names == tuple(tiny_faces.names[row] for row in first.rows)
     assert evaluated(tiny_faces, "test").n == 14
@@ -127,7 +127,7 @@ def test_a_damaged_cache_file_is_recomputed(
         np.savez(
             path,
             labels=whole.labels[::-1],
-            raw_probabilities=whole.raw_probabilities,
+            raw_probabilities=whole.unscaled_probabilities,
             is_leaked=np.zeros(21, bool),
             is_near_duplicate=np.zeros(21, bool),
         )
@@ -135,13 +135,13 @@ def test_a_damaged_cache_file_is_recomputed(
         np.savez(
             path,
             labels=whole.labels,
-            raw_probabilities=np.full_like(whole.raw_probabilities, np.nan),
+            raw_probabilities=np.full_like(whole.unscaled_probabilities, np.nan),
             is_leaked=np.zeros(21, bool),
             is_near_duplicate=np.zeros(21, bool),
         )
     again = evaluated(tiny_faces)
     assert counting.predicted == 42
-    np.testing.assert_array_equal(whole.raw_probabilities, again.raw_probabilities)
+    np.testing.assert_array_equal(whole.unscaled_probabilities, again.unscaled_probabilities)
     evaluated(tiny_faces)
     assert counting.predicted == 42
 
@@ -372,7 +372,7 @@ def test_the_real_dataset_is_recognized_as_fer2013(real_faces: FaceSet) -> None:
 
 
 def test_shapes_are_checked(make_result: Callable[..., EvaluationResult]) -> None:
-    with pytest.raises(ValueError, match="raw_probabilities should be"):
+    with pytest.raises(ValueError, match="unscaled_probabilities should be"):
         make_result([0, 1], np.full((3, 7), 1 / 7))
     with pytest.raises(ValueError, match="rows and names should have 2 entries"):
         make_result([0, 1], np.full((2, 7), 1 / 7), names=("one",))

@@ -120,7 +120,7 @@ def test_classes_are_compared_by_name(pair: tuple[EvaluationResult, EvaluationRe
     reversed_second = replace(
         second,
         labels=(6 - second.labels).astype(np.int8),
-        raw_probabilities=np.ascontiguousarray(second.raw_probabilities[:, ::-1]),
+        unscaled_probabilities=np.ascontiguousarray(second.unscaled_probabilities[:, ::-1]),
         classes=second.classes[::-1],
     )
     found, expected = compare(first, reversed_second), compare(first, second)

@@ -46,7 +46,7 @@ def features(faces: FaceSet) -> FaceFeatures:
 
 def test_features_are_the_input_of_the_last_layer(bundle: Bundle, faces: FaceSet) -> None:
     found = bundle_features(bundle, faces)
-    assert found.layer == "flat"
+    assert found.tensor_name == "flat"
     assert found.values.shape == (280, MAX_FEATURES)
     expected = load_predictor(bundle).probabilities(faces.images, calibrated=False)
     np.testing.assert_allclose(found.probabilities, expected, atol=1e-6)
@@ -86,7 +86,7 @@ def test_a_network_ending_in_a_convolution_with_batch_size_1(
 ) -> None:
     onnx.save(convolution(), bundle.served_network)
     found = bundle_features(bundle, faces.subset(np.arange(3)))
-    assert found.layer == "seen"
+    assert found.tensor_name == "seen"
     means = faces.images[:3].mean(axis=(1, 2)) / 255
     np.testing.assert_allclose(found.values, means[:, None] * [1, 2, 3, 4], rtol=1e-4)
 

@@ -43,5 +43,7 @@ def test_predictions_on_fer2013_equal_the_stored_predictions(
     with_train = np.concatenate([real_faces.rows("train")[:300], some])
     faces = real_faces.subset(with_train)
     result = evaluate_split(shipped, faces, "validation", settings, dataset_name="fer2013")
-    np.testing.assert_allclose(result.raw_probabilities, own.raw_probabilities[:200], atol=1e-5)
+    np.testing.assert_allclose(
+        result.unscaled_probabilities, own.unscaled_probabilities[:200], atol=1e-5
+    )
     np.testing.assert_array_equal(result.labels, own.labels[:200])

@@ -170,7 +170,7 @@ def test_a_larger_color_network_gets_the_face_enlarged_in_three_channels(
         ({"classes": 8}, "returns 8 values for each image, and there are 7 labels"),
         ({"classes": 21}, r"returns \[n, 21\]; import a network .* of 2 to 20 classes"),
         ({"classes": 1}, r"returns \[n, 1\]; import a network .* of 2 to 20 classes"),
-        ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 48x48x1"),
+        ({"channels": 2}, r"takes \[n, 48, 48, 2\]; import a network for images of 16 to 512"),
         ({"size": 600}, r"takes \[n, 600, 600, 1\]"),
     ],
 )

@@ -240,7 +240,9 @@ def _evaluation(settings: Settings) -> EvaluationResult:
         dataset_name="kept",
         split="validation",
         labels=labels,
-        raw_probabilities=(exponentials / exponentials.sum(axis=1, keepdims=True)).astype("f4"),
+        unscaled_probabilities=(exponentials / exponentials.sum(axis=1, keepdims=True)).astype(
+            "f4"
+        ),
         temperature=1.5,
         rows=np.arange(300),
         names=tuple(map(str, range(300))),

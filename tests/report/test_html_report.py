@@ -34,7 +34,7 @@ def result() -> EvaluationResult:
         dataset_name=EVIL,
         split="test",
         labels=labels,
-        raw_probabilities=probabilities,
+        unscaled_probabilities=probabilities,
         temperature=1.25,
         rows=np.arange(120),
         names=(),
@@ -51,7 +51,9 @@ def result() -> EvaluationResult:
 def flipped(result: EvaluationResult) -> EvaluationResult:
     """The same images, evaluated with another model."""
     return replace(
-        result, bundle_name=EVIL, raw_probabilities=np.flip(result.raw_probabilities, axis=1)
+        result,
+        bundle_name=EVIL,
+        unscaled_probabilities=np.flip(result.unscaled_probabilities, axis=1),
     )
 
 

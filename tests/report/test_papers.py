@@ -28,7 +28,7 @@ def result() -> EvaluationResult:
         dataset_name="my & data",
         split="test",
         labels=np.array([0, 0, 1, 1], np.int8),
-        raw_probabilities=chances,
+        unscaled_probabilities=chances,
         temperature=1.0,
         rows=np.arange(4),
         classes=("a", "b_%"),

@@ -1,4 +1,4 @@
-"""The confusion matrix as a static heatmap."""
+"""The confusion matrix as a heat map, for the report."""
 
 from __future__ import annotations
 

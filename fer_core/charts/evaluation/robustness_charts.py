@@ -1,4 +1,4 @@
-"""Accuracy by image quality, and under image corruptions."""
+"""Accuracy by an image score, such as the brightness, and under image corruptions."""
 
 from __future__ import annotations
 

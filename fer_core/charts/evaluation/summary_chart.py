@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def summary_intervals(result: EvaluationResult) -> go.Figure:
-    """Plot accuracy, leak-free, balanced and top-2 accuracy as points with intervals.
+    """Plot accuracy, leak-free accuracy, balanced accuracy and top-2 accuracy with intervals.
 
-    The leak-free accuracy is omitted if it is unknown or if the split is train. Undefined values
-    have no point. A dashed line shows the majority-class baseline. If human accuracy is known, a
-    band shows it. The line and the band are drawn only in the row of the accuracy, because the
-    other metrics cannot be compared with them.
+    The leak-free accuracy is omitted if it is unknown, or if the split is train, because all images
+    in train count as leaked. Undefined values have no point. A dashed line shows the
+    majority-class baseline. If human accuracy is known, a band shows it. The line and the band are
+    drawn only in the row of the accuracy, because the other metrics cannot be compared with them.
     """
     import plotly.graph_objects as go
 

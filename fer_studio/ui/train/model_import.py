@@ -19,7 +19,11 @@ from fer_core.dataset.row_sample import sample_rows
 from fer_core.dataset.store import DEMO_NAME, dataset_names, load_dataset
 from fer_core.emotions import EMOTIONS
 from fer_core.errors import InputError
-from fer_core.exchange.import_process import ImportedModel, check_in_process, import_in_process
+from fer_core.exchange.import_process import (
+    ImportedModel,
+    check_scalings_in_process,
+    import_in_process,
+)
 from fer_core.exchange.importing import ImportRequest, name_from_file
 from fer_core.exchange.labels import (
     META_SUFFIX,
@@ -360,7 +364,7 @@ def _start_check(uploads: Sequence[UploadedFile], data: str, settings: Settings)
             job,
             files,
             settings,
-            lambda path, on_wait: check_in_process(
+            lambda path, on_wait: check_scalings_in_process(
                 path,
                 faces.images[rows],
                 faces.labels[rows],
