@@ -129,7 +129,7 @@ def test_a_damaged_cache_file_is_recomputed(
             labels=whole.labels[::-1],
             raw_probabilities=whole.unscaled_probabilities,
             is_leaked=np.zeros(21, bool),
-            is_near_duplicate=np.zeros(21, bool),
+            is_near_copy=np.zeros(21, bool),
         )
     else:
         np.savez(
@@ -137,7 +137,7 @@ def test_a_damaged_cache_file_is_recomputed(
             labels=whole.labels,
             raw_probabilities=np.full_like(whole.unscaled_probabilities, np.nan),
             is_leaked=np.zeros(21, bool),
-            is_near_duplicate=np.zeros(21, bool),
+            is_near_copy=np.zeros(21, bool),
         )
     again = evaluated(tiny_faces)
     assert counting.predicted == 42
