@@ -1,8 +1,8 @@
 """The commands of the command line, one module each.
 
-The function ``add_parser`` of each module adds the parser of the command. It stores the function
-that runs the command as the parser's default ``run``. This function takes the parsed arguments and
-the settings, and returns a ``CommandResult``.
+The function ``add_parser`` of each module adds the parser of the command. The parser's default
+``run`` is the function that runs the command. This function takes the parsed arguments and the
+settings, and returns a ``CommandResult``.
 """
 
 from __future__ import annotations

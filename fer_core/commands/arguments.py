@@ -84,8 +84,8 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: For a command that accepts imported datasets and paths: which classes data from a
-            path have if no option is given, as text for the help. Empty for a command that accepts
+        default: Text for the help that names the default classes of data read from a path, for a
+            command that accepts both imported datasets and paths. Empty for a command that accepts
             only sources, such as ``dataset import``.
     """
     if default:

@@ -91,10 +91,10 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     annotation_writer = _AnnotationWriter(Path(arguments.out)) if arguments.annotate else None
     results = []
     report = ProgressLines("classifying")
-    # If ``whole`` is None, the analyzer decides for each picture whether it is already a face crop.
-    whole = True if arguments.whole else None
+    # With None, the analyzer decides for each picture whether the picture is already a face crop.
+    as_one_face = True if arguments.whole else None
     for number, path in enumerate(files, start=1):
-        result, image = _classify(path, analyzer, whole=whole)
+        result, image = _classify(path, analyzer, as_one_face=as_one_face)
         results.append(result)
         if annotation_writer is not None and image is not None and result.error is None:
             annotation_writer.write(path, image, result.faces)
@@ -171,14 +171,14 @@ class _AnnotationWriter:
 
 
 def _classify(
-    path: Path, analyzer: Analyzer, *, whole: bool | None
+    path: Path, analyzer: Analyzer, *, as_one_face: bool | None
 ) -> tuple[PhotoResult, NDArray[np.uint8] | None]:
     """Return the result of one file, and its pixels, which are None if it cannot be decoded.
 
     Args:
         path: The file, or ``_STANDARD_INPUT``.
         analyzer: Detects and classifies the faces.
-        whole: See ``as_one_face`` of ``Analyzer.analyze``.
+        as_one_face: See ``Analyzer.analyze``.
     """
     from fer_core.vision.photo import PhotoResult, analyze_photo
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, read_picture, too_large_text
@@ -187,13 +187,13 @@ def _classify(
         content = sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
         if len(content) > MAX_PICTURE_BYTES:
             return PhotoResult("-", error=too_large_text("standard input")), None
-        result, image = analyze_photo(content, "standard input", analyzer, as_one_face=whole)
+        result, image = analyze_photo(content, "standard input", analyzer, as_one_face=as_one_face)
         return replace(result, file="-"), image
     try:
         content = read_picture(path)
     except InputError as error:
         return PhotoResult(str(path), error=str(error)), None
-    return analyze_photo(content, str(path), analyzer, as_one_face=whole)
+    return analyze_photo(content, str(path), analyzer, as_one_face=as_one_face)
 
 
 def _text(entry: dict[str, Any]) -> str:
@@ -215,7 +215,7 @@ def _text(entry: dict[str, Any]) -> str:
 def _label(face: dict[str, Any]) -> str:
     """Return the text for a face.
 
-    An annotated picture shows the same text, or a dot instead if the face is too small.
+    An annotated picture shows the same text, but a dot instead of ``TOO_SMALL``.
     """
     from fer_core.vision.face import NOT_SURE, TOO_SMALL
 

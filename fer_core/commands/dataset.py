@@ -153,13 +153,13 @@ def _class_table(classes: Sequence[SourceClass]) -> str:
 
 
 def _import(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
-    choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
+    split_choice = SplitChoice(arguments.validation_share, arguments.test_share, arguments.seed)
     roles = parse_folder_roles(arguments.folders)
     name, face_set = import_dataset(
         checked_source(arguments.source, roles),
         settings,
         name=arguments.name,
-        split_choice=choice,
+        split_choice=split_choice,
         class_choice=class_choice_of(arguments),
         folder_roles=roles,
         report=ProgressLines("importing"),

@@ -63,7 +63,8 @@ def add_parser(subparsers: Any) -> None:
         choices=["labels", "votes"],
         default="labels",
         help="what counts as the true class of an image. labels: its label (default); votes: the "
-        "most frequent vote of its annotators; votes also shows how often the annotators agree",
+        "most frequent vote of its annotators. With votes, the output also shows how often the "
+        "annotators agree",
     )
     parser.add_argument(
         "--curated",
@@ -114,8 +115,8 @@ def add_parser(subparsers: Any) -> None:
 def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     if arguments.against == "votes" and arguments.curated:
         raise InputError("--curated changes labels; omit it to evaluate against votes.")
-    needs_details = arguments.report or arguments.assessment or arguments.write_card
-    if arguments.robustness and not needs_details:
+    writes_complete_evaluation = arguments.report or arguments.assessment or arguments.write_card
+    if arguments.robustness and not writes_complete_evaluation:
         raise InputError(
             "--robustness needs an output file; add --report, --assessment or --write-card."
         )
@@ -134,7 +135,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
     result, against_votes = evaluate(bundle)
     if curated is not None:
         face_set = curated.faces
-    if needs_details or arguments.predictions or arguments.latex or arguments.bibtex:
+    if writes_complete_evaluation or arguments.predictions or arguments.latex or arguments.bibtex:
         _write_files(arguments, bundle, result, face_set, against_votes)
     document, heading = result.to_json(), f"{bundle.name} on {arguments.split}"
     document["left_out"] = result.facts.left_out
@@ -190,6 +191,8 @@ def _calibrate(
     evaluate: Callable[[Bundle], tuple[EvaluationResult, VoteEvaluation | None]],
 ) -> Bundle:
     """Fit and save the temperature and, if there are votes, the logit adjustment.
+
+    The logit adjustment sets the emphasis on rare classes.
 
     Returns:
         The bundle with its new calibration.

@@ -193,7 +193,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         votes = import_votes(read_csv_file(arguments.file), arguments.file.name, folder, face_set)
     else:
         votes = _stored_votes(arguments.data, folder, face_set)
-    classes = class_agreement(face_set, votes, arguments.split)
+    agreements = class_agreement(face_set, votes, arguments.split)
     document = {
         "source": votes.source,
         "note": votes.note,
@@ -206,7 +206,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
                 "share": agreement.share,
                 "mean_label_share": agreement.mean_label_share,
             }
-            for agreement in classes
+            for agreement in agreements
         },
         "findings": {
             kind: finding.to_json(face_set)
@@ -219,7 +219,7 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
             f"{agreement.voted_count:,}",
             "none" if agreement.share is None else percent(agreement.share),
         ]
-        for agreement in classes
+        for agreement in agreements
     ]
     return CommandResult(
         document, f"{votes.note}\n" + text_table(["", "images with votes", "label agrees"], rows)

@@ -104,7 +104,7 @@ def add_many_files_arguments(
 
 
 def is_for_many_files(arguments: argparse.Namespace, paths: Sequence[str]) -> bool:
-    """Return True if the arguments request worker processes, or inputs that need them.
+    """Return True if the arguments request worker processes, or contain inputs that need them.
 
     Args:
         arguments: The parsed arguments of ``add_many_files_arguments``; ``--out`` is ignored.

@@ -73,7 +73,7 @@ def analyze_many_videos(
     )
     summary = result.summary
     if summary["errors"] == summary["files"]:
-        error = next(iter(StoredVideos(folder, result.record, work)))["error"]
+        error = next(iter(LazyVideoEntries(folder, result.record, work)))["error"]
         raise InputError(error if summary["files"] == 1 else f"No video was analyzed: {error}")
     text = (
         f"{counted(summary['files'], 'video')} with {counted(summary['faces'], 'detected face')}; "
@@ -84,7 +84,7 @@ def analyze_many_videos(
     if skipped:
         verb = "was" if skipped == 1 else "were"
         text += f"\n{counted(skipped, 'video')} {verb} already processed"
-    videos = StoredVideos(folder, result.record, work) if arguments.json else []
+    videos = LazyVideoEntries(folder, result.record, work) if arguments.json else []
     return CommandResult({"videos": videos, "out": str(folder), "summary": summary}, text)
 
 
@@ -94,11 +94,11 @@ def _announce(pool: Pool) -> None:
     print(f"analyzing with {workers}; progress is shown per video", file=sys.stderr, flush=True)
 
 
-class StoredVideos(list[dict[str, Any]]):
-    """The entries of all videos in the JSON document of a job.
+class LazyVideoEntries(list[dict[str, Any]]):
+    """The list of the entries of all videos, for the JSON document of a job.
 
-    They are read part by part while the document is printed. The class is a subclass of ``list``,
-    because ``json.dump`` accepts no other iterables.
+    The entries are read part by part while the document is printed. The class is a subclass of
+    ``list``, because ``json.dump`` accepts no other iterables.
     """
 
     def __init__(self, folder: JobFolder, record: JobRecord, work: VideoWork) -> None:

@@ -30,7 +30,7 @@ from fer_core.training.queue import (
 from fer_core.training.registry import find_run, list_runs, log_tail, run_summary
 from fer_core.training.run_deletion import delete_run
 
-_RUN_HELP = "a run's folder under runs/, or a path"
+_RUN_HELP = "the name of a run's folder in runs/, or a path"
 
 
 def add_parser(subparsers: Any) -> None:

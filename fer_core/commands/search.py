@@ -111,8 +111,8 @@ def add_parser(subparsers: Any) -> None:
             default="local",
             help="where the trials run. local: on this machine (default); ray: on the Ray cluster "
             "of this machine, which is started if it does not run; ray://HOST:10001: on the "
-            "cluster with this address; HOST:PORT: the same, if this machine is a node of the "
-            "cluster",
+            "cluster with this address; HOST:PORT: on the cluster with this address, if this "
+            "machine is one of its nodes",
         )
         subparser.add_argument(
             "--cpus",

@@ -190,7 +190,7 @@ def _run_to_resume(arguments: argparse.Namespace) -> RunFolder:
     has_other_options = arguments.changes or arguments.changed_classes or arguments.tensorboard
     if has_other_options or any(value is not None for value in options_with_value):
         raise InputError(
-            "--resume uses the run's own recipe, data and settings; omit --recipe, --data, "
+            "--resume uses the recipe, data and settings of the run; omit --recipe, --data, "
             "--classes, --map, --class-order, --epochs, --run-dir, --set, --from, --freeze, "
             "--tensorboard and --mlflow. More epochs: 'runs continue RUN --epochs N'."
         )

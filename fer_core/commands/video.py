@@ -201,7 +201,7 @@ def _files(paths: list[Path]) -> list[Path]:
 
 
 def _with_folders(files: list[Path], out: Path) -> list[_Video]:
-    """Return each file with its own folder for the results."""
+    """Return each file with a separate folder for its results."""
     from fer_core.video.analysis_folder import AnalysisFolder
 
     videos: list[_Video] = []

@@ -49,9 +49,9 @@ def class_weights(labels: NDArray[np.int8], class_count: int) -> NDArray[np.floa
     Classes that do not occur get 0.
     """
     counts = np.bincount(labels, minlength=class_count)
-    present = counts > 0
+    is_present = counts > 0
     weights = np.zeros(class_count, dtype=np.float32)
-    weights[present] = len(labels) / (present.sum() * counts[present])
+    weights[is_present] = len(labels) / (is_present.sum() * counts[is_present])
     return weights
 
 
@@ -74,19 +74,19 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")
     if not (is_sampled and treats_imbalance(config, epoch)):
         return generator.permutation(len(labels))
-    present, counts = np.unique(labels, return_counts=True)
+    present_labels, counts = np.unique(labels, return_counts=True)
     if config.imbalance == "oversampling":
-        sampled_counts = np.full(len(present), len(labels) // len(present))
-        sampled_counts[: len(labels) % len(present)] += 1
+        sampled_counts = np.full(len(present_labels), len(labels) // len(present_labels))
+        sampled_counts[: len(labels) % len(present_labels)] += 1
         sampled_counts = generator.permutation(sampled_counts)
     else:
         exact_counts = len(labels) * np.sqrt(counts) / np.sqrt(counts).sum()
         sampled_counts = np.floor(exact_counts).astype(np.intp)
         # Rounding down leaves a remainder of some rows; random classes get one of these rows each.
         remainder = len(labels) - int(sampled_counts.sum())
-        sampled_counts[generator.permutation(len(present))[:remainder]] += 1
+        sampled_counts[generator.permutation(len(present_labels))[:remainder]] += 1
     rows_by_class = []
-    for label, count in zip(present, sampled_counts, strict=True):
+    for label, count in zip(present_labels, sampled_counts, strict=True):
         rows = np.flatnonzero(labels == label)
         repetitions = math.ceil(count / len(rows))
         repeated = np.concatenate([generator.permutation(rows) for _ in range(repetitions)])

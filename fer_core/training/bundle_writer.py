@@ -133,8 +133,8 @@ def write_bundle(
         predictor = Predictor(record, network)
         labels = face_set.labels[validation]
         probabilities = predictor.probabilities(face_set.images[validation])
-        counts = None if vote_record is None else vote_record.votes.counts[validation]
-        write_predictions(folder, labels, probabilities, counts)
+        vote_counts = None if vote_record is None else vote_record.votes.counts[validation]
+        write_predictions(folder, labels, probabilities, vote_counts)
         write_image_hashes(
             folder / IMAGE_HASHES_FILE, _image_hashes(setup, face_set, curated.faces, run)
         )
@@ -169,17 +169,17 @@ def write_bundle(
 
 
 def _image_hashes(
-    setup: RunSetup, face_set: FaceSet, curated: FaceSet, run: RunFolder
+    setup: RunSetup, face_set: FaceSet, curated_faces: FaceSet, run: RunFolder
 ) -> ImageHashes:
     """Return the hashes of the images that a run was trained and validated on.
 
     Args:
         setup: The configuration of the run.
         face_set: The data as imported.
-        curated: The data after curation; the run was trained on its training images.
+        curated_faces: The data after curation; the run was trained on its training images.
         run: The run's folder; it may contain the hashes of the starting model's images.
     """
-    train = content_keys(curated.images[training_rows(curated, setup.config)])
+    train = content_keys(curated_faces.images[training_rows(curated_faces, setup.config)])
     validation = content_keys(face_set.images[face_set.rows("validation")])
     if setup.start is None:
         return ImageHashes(train, validation)

@@ -236,14 +236,15 @@ def _estimate(
     batch_size = max(min(config.batch_size, training_images), 1)
     # Rounded up to whole batches, because the last batch is filled up with images of the epoch.
     images = -(-training_images // batch_size) * batch_size
-    per_epoch = images * speed.training_seconds + validation_images * speed.validation_seconds
+    seconds_of_steps = images * speed.training_seconds
+    seconds_per_epoch = seconds_of_steps + validation_images * speed.validation_seconds
     return TrainingEstimate(
         parameters=ARCHITECTURES[config.architecture].parameters_for(class_count),
         # The process holds all images, and a second copy of the training images.
         memory_bytes=speed.memory_bytes + (2 * training_images + validation_images) * _FACE_BYTES,
         images_per_second=1 / speed.training_seconds,
-        seconds_per_epoch=per_epoch,
-        seconds=speed.startup_seconds + _full_resolution_epochs(config) * per_epoch,
+        seconds_per_epoch=seconds_per_epoch,
+        seconds=speed.startup_seconds + _full_resolution_epochs(config) * seconds_per_epoch,
         epochs=config.epochs,
         may_end_sooner=config.early_stopping_patience is not None,
         training_images=training_images,
@@ -343,7 +344,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
     )
     batches = TrainingBatches(faces, config)
     durations: list[float] = []
-    startup = 0.0
+    startup_seconds = 0.0
     # More epochs than needed: the loop ends after enough steps.
     all_batches = (batch for epoch in range(_MAX_STEPS) for batch in batches.epoch(epoch))
     step_start = time.perf_counter()
@@ -353,7 +354,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
         )
         now = time.perf_counter()
         if step == _WARM_UP_STEPS:
-            startup = now - measurement_start
+            startup_seconds = now - measurement_start
         elif step > _WARM_UP_STEPS:
             durations.append(now - step_start)
         step_start = now
@@ -370,7 +371,7 @@ def measure_speed(config: TrainingConfig, freeze: str | None = None) -> Speed:
         # The median, because other programs can slow steps down but cannot speed them up.
         training_seconds=float(np.median(durations)) / batches.images_per_step,
         validation_seconds=(time.perf_counter() - prediction_start) / len(images),
-        startup_seconds=startup,
+        startup_seconds=startup_seconds,
         memory_bytes=_peak_memory(),
     )
 

@@ -53,7 +53,8 @@ class FitResult:
     Attributes:
         epochs: The finished epochs, in order.
         best_epoch: The epoch whose weights are kept, from 1; None if no epoch was finished.
-        was_stopped: True if ``should_stop`` or ``has_time_for`` ended the training.
+        was_stopped: True if ``should_stop`` or ``has_time_for`` of ``FitContext`` ended the
+            training.
         has_diverged: True if the training ended because the loss became NaN or infinite.
     """
 
@@ -70,7 +71,7 @@ class FitContext:
     Attributes:
         progress: Reports steps and epochs; by default to the terminal and the run's folder.
         should_stop: Called after every step; True ends the run and drops the unfinished epoch. The
-            training waits until the call returns.
+            training waits until the call returns, for example until the end of a pause.
         has_time_for: Called before each epoch with the number of seconds that the epoch is expected
             to take, 0 for the first epoch. False ends the run before the epoch, so that no
             unfinished epoch is dropped.
@@ -261,8 +262,8 @@ def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray
     probabilities = []
     for start in range(0, len(images), _PREDICTION_BATCH_SIZE):
         batch = images[start : start + _PREDICTION_BATCH_SIZE]
-        # The last batch is filled up with its own images, so that no backend compiles a second
-        # shape for it.
+        # The last batch is filled up with copies of its images, so that no backend compiles a
+        # second shape for it.
         rows = np.resize(np.arange(len(batch)), _PREDICTION_BATCH_SIZE)
         pixels = batch[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
         predicted = np.asarray(model.predict_on_batch(pixels), dtype=np.float32)

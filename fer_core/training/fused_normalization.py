@@ -23,13 +23,13 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
     """
     import keras
 
-    fused_layer = _fused_layer()
+    fused_class = _fused_layer_class()
 
     def copy_of_layer(layer: Any) -> Any:
         is_normalization = type(layer) is keras.layers.BatchNormalization
         # The fused operation accepts only feature maps. After a dense layer, Keras's layer stays.
         if is_normalization and len(layer.input.shape) == 4:
-            return fused_layer.from_config(layer.get_config())
+            return fused_class.from_config(layer.get_config())
         return layer.__class__.from_config(layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=copy_of_layer)
@@ -37,20 +37,20 @@ def with_fused_normalization(model: keras.Model) -> keras.Model:
     return copy
 
 
-def _fused_layer() -> Any:
+def _fused_layer_class() -> Any:
     import keras
     import tensorflow as tf
 
     keras_layer: Any = keras.layers.BatchNormalization
 
     class FusedBatchNormalization(keras_layer):  # type: ignore[misc]
-        """Keras's layer, which computes its output in one operation during training."""
+        """Keras's layer, except that one operation computes its output during training."""
 
         def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
             if not (training and self.trainable):
                 return super().call(inputs, training=training, mask=mask)
-            # With is_training, the operation computes mean and variance itself, and its arguments
-            # for them should be empty tensors.
+            # With is_training, the operation computes mean and variance itself; the arguments mean
+            # and variance have to be empty tensors.
             empty = tf.constant([], tf.float32)
             result = tf.raw_ops.FusedBatchNormV3(
                 x=inputs,

@@ -98,7 +98,7 @@ def compiled_model(
         loss = keras.losses.SparseCategoricalCrossentropy()
         accuracy: keras.metrics.Metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     else:
-        loss = _loss_of_distributions(config)
+        loss = _loss_for_distributions(config)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
     model.compile(
         optimizer=_optimizer(config, model),
@@ -172,7 +172,7 @@ def adapted_weights(
     return [*trained[:-2], kernel[:, order], bias[order]]
 
 
-def _loss_of_distributions(config: TrainingConfig) -> keras.losses.Loss:
+def _loss_for_distributions(config: TrainingConfig) -> keras.losses.Loss:
     """Return the loss for targets that are distributions over the classes."""
     import keras
 

@@ -106,7 +106,7 @@ def _start(run: RunFolder, settings: Settings) -> bool:
     """Start a run's process; return False if it was not started.
 
     If the result is False, the run leaves the queue: its folder is gone, it is being trained
-    already, or its own files prevent the start.
+    already, or a file in its folder cannot be written.
 
     Raises:
         InputError: The cause would also prevent the start of every other run, such as a full disk.

@@ -40,6 +40,8 @@ from fer_core.training.run_folder import (
     epoch_record,
 )
 
+#: The state of a run as it is shown to users. It is derived from ``status.json``, the queue, and
+#: whether a process trains the run.
 ActualState = Literal[
     "queued",
     "starting",
@@ -140,7 +142,7 @@ class RunSummary:
 
     @property
     def can_continue(self) -> bool:
-        """True if the run can be trained further, possibly for more epochs."""
+        """True if the run can be trained further, if necessary with a larger number of epochs."""
         return self.config is not None and not self.is_active and self.state != "queued"
 
     @property
@@ -253,13 +255,19 @@ def find_run(name: str, settings: Settings) -> RunFolder:
     path = existing_path(name)
     if path is None or not path.is_dir():
         raise InputError(
-            f"There is no run {name!r}; name a folder in {settings.runs_root}, or a path."
+            f"There is no run {name!r}; choose a folder in {settings.runs_root}, or give a path."
         )
     return RunFolder(path.resolve())
 
 
 def read_run_epochs(path: Path) -> tuple[EpochRecord, ...]:
-    """Return a run's finished epochs from a cache, after reading new lines of the file."""
+    """Return the finished epochs in the ``metrics.jsonl`` of a run or a bundle.
+
+    Earlier lines come from a cache; only new lines of the file are read.
+
+    Args:
+        path: The folder of the run or the bundle.
+    """
     with _lock:
         cached = _epoch_files.setdefault(path, _EpochFile())
         try:
@@ -350,7 +358,7 @@ def _queue_positions(settings: Settings) -> dict[Path, int]:
 def _is_empty(path: Path) -> bool:
     """Return True if a run's folder has no files yet, except temporary ones.
 
-    The run is just being created, or the process that created it has died.
+    Such a run is just being created, or the process that was creating it has died.
     """
     try:
         return all(entry.name.startswith(".") for entry in path.iterdir())

@@ -37,7 +37,7 @@ def votes_folder(config: TrainingConfig, data: str, settings: Settings) -> Path:
     first_step = ""
     name = Path(data).name
     if folder is None:
-        # The data is read from a path. A dataset gets its name when it is imported.
+        # The data are read from a path. A dataset gets its name when it is imported.
         first_step = f"import the dataset with 'dataset import {data}', then "
         name = "NAME"
     raise InputError(

@@ -1,4 +1,4 @@
-"""Check that a run fits on the disk, and explain errors of a full disk or memory to the user."""
+"""Check that a run fits on the disk, and explain to the user that the disk or memory was full."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def required_disk_bytes(config: TrainingConfig) -> int:
     contains the weights, up to two optimizer values per weight, and the averaged weights if the
     configuration averages the weights.
     """
-    weights = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
-    checkpoint = weights * (4 if config.averaging_momentum is not None else 3)
-    bundle = 2 * weights
-    return 2 * (weights + checkpoint + bundle) + _OTHER_BYTES
+    weight_bytes = ARCHITECTURES[config.architecture].parameters * _BYTES_PER_WEIGHT
+    checkpoint_bytes = weight_bytes * (4 if config.averaging_momentum is not None else 3)
+    bundle_bytes = 2 * weight_bytes
+    return 2 * (weight_bytes + checkpoint_bytes + bundle_bytes) + _OTHER_BYTES
 
 
 def check_disk_space(config: TrainingConfig, folder: Path) -> None:
@@ -50,11 +50,13 @@ def check_disk_space(config: TrainingConfig, folder: Path) -> None:
     existing_folder = folder
     while not existing_folder.exists() and existing_folder != existing_folder.parent:
         existing_folder = existing_folder.parent
-    free, needed = shutil.disk_usage(existing_folder).free, required_disk_bytes(config)
-    if free < needed:
+    free_bytes = shutil.disk_usage(existing_folder).free
+    required_bytes = required_disk_bytes(config)
+    if free_bytes < required_bytes:
         raise InputError(
-            f"The disk of {folder} has {free / 1e6:,.0f} MB left and the run needs about "
-            f"{needed / 1e6:,.0f} MB; free some space, or delete runs that you no longer need."
+            f"The disk of {folder} has {free_bytes / 1e6:,.0f} MB left and the run needs about "
+            f"{required_bytes / 1e6:,.0f} MB; free some space, or delete runs that you no longer "
+            "need."
         )
 
 

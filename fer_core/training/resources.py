@@ -56,12 +56,12 @@ def resource_use(
     try:
         process = psutil.Process(status.process_id)
         processes = [process, *process.children(recursive=True)]
-        cpu_seconds, memory = 0.0, 0
+        cpu_seconds, memory_bytes = 0.0, 0
         for member in processes:
             with member.oneshot():
                 times = member.cpu_times()
                 cpu_seconds += times.user + times.system
-                memory += member.memory_info().rss
+                memory_bytes += member.memory_info().rss
     except psutil.Error:
         return None
     now = time.monotonic()
@@ -73,7 +73,7 @@ def resource_use(
     return ResourceUse(
         busy_cores=busy_cores,
         cores=os.cpu_count() or 1,
-        memory_bytes=memory,
+        memory_bytes=memory_bytes,
         machine_memory_bytes=psutil.virtual_memory().total,
         process_id=process.pid,
         cpu_seconds=cpu_seconds,

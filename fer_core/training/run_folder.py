@@ -195,8 +195,8 @@ class EpochRecord:
         accuracy: Accuracy on the same batches.
         validation_loss: Cross-entropy on the unmodified validation images, without regularization.
             The targets are the labels, or the votes if the run learns votes.
-        validation_accuracy: Accuracy on the same images. If the run learns votes, the accuracy
-            against the plurality of the votes, without images on which classes tie.
+        validation_accuracy: Accuracy on the validation images. If the run learns votes, the
+            accuracy against the plurality of the votes, without images on which classes tie.
         validation_macro_f1: Macro F1 on the same images as ``validation_accuracy``.
         validation_recall: Recall by class; None for a class without validation images.
         learning_rate: Learning rate of the epoch's last step.
@@ -238,8 +238,8 @@ class RunStatus:
         epoch: The current epoch, counted from 1. During the preparation and at the end, when
             ``steps`` is 0, the number of finished epochs.
         epochs: Total number of epochs.
-        step: Finished steps of the current epoch.
-        steps: Steps per epoch.
+        step: Number of finished steps of the current epoch.
+        steps: Number of steps per epoch.
         images_per_second: Current speed; None during the preparation and at the end.
         seconds_left: Estimated time left; None before the first estimate and at the end.
         process_id: ID of the training process.

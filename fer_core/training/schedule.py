@@ -15,7 +15,8 @@ def learning_rate_at(
 
     Args:
         config: The learning rate and its schedule.
-        epochs_done: Epochs trained so far, including the fraction of the current epoch.
+        epochs_done: Number of epochs trained so far, including the finished fraction of the current
+            epoch.
         validation_losses: Validation losses of the finished epochs, for the plateau schedule.
     """
     rate = config.learning_rate

@@ -218,7 +218,7 @@ class StudySummary:
         """Return plain values without the password of the storage."""
         setup = self.setup.to_json()
         storage = self.setup.storage
-        setup["storage"] = None if storage is None else hidden_password(storage)
+        setup["storage"] = None if storage is None else without_password(storage)
         return asdict(self) | {
             "setup": setup,
             "trials": [asdict(trial) for trial in self.trials],
@@ -302,7 +302,7 @@ def _shared_setup(name: str, storage: str) -> StudySetup:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    address = hidden_password(storage)
+    address = without_password(storage)
     try:
         names = optuna.get_all_study_names(storage)
         study = optuna.load_study(study_name=name, storage=storage) if name in names else None
@@ -397,7 +397,7 @@ def read_study_setup(name: str, settings: Settings) -> StudySetup:
 
 
 def list_studies(settings: Settings) -> tuple[list[StudySummary], list[str]]:
-    """Return the studies that can be read, by name, and an error message for each other study."""
+    """Return the readable studies, sorted by name, and an error message for each of the others."""
     studies, errors = [], []
     for name in study_names(settings):
         try:
@@ -424,14 +424,14 @@ def study_summary(name: str, settings: Settings) -> StudySummary:
         for state in ("finished", "pruned", "failed", "running")
     }
     pick_best = min if setup.monitor == "loss" else max
-    done = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
-    best = pick_best(done, key=lambda trial: trial.value or 0.0) if done else None
-    completed = counts["finished"] + counts["pruned"] + counts["failed"]
+    finished = [trial for trial in trials if trial.state == "finished" and trial.value is not None]
+    best = pick_best(finished, key=lambda trial: trial.value or 0.0) if finished else None
+    ended_count = counts["finished"] + counts["pruned"] + counts["failed"]
     workers = _live_workers(attributes, trials)
     state: Literal["running", "finished", "stopped"] = (
         "running"
         if has_workers_here or any(not _is_on_this_machine(worker.name) for worker in workers)
-        else ("finished" if completed >= setup.trials else "stopped")
+        else ("finished" if ended_count >= setup.trials else "stopped")
     )
     return StudySummary(
         name=name,
@@ -622,7 +622,7 @@ def open_study(
         settings: Settings with the location of ``runs/``.
         worker_number: A number that differs between workers, so that they sample different values.
         create: True to create the study if it does not exist.
-        has_heartbeat: True for a worker: its trials report that they are alive, and stale trials
+        has_heartbeat: True for a worker: its trials report that they are alive, and dead trials
             are retried.
 
     Raises:
@@ -693,7 +693,7 @@ def _storage_advice(error: Exception) -> str:
     return "check its address, and that the database is running"
 
 
-def hidden_password(storage: str) -> str:
+def without_password(storage: str) -> str:
     """Return a storage URL without its password, for messages and JSON output."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError

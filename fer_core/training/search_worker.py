@@ -1,7 +1,7 @@
 """Run the trials of a search: launch a run for each trial, and report its epochs to Optuna.
 
 If a worker dies, on any machine, the heartbeat of its trial ends. Optuna notices this and adds a
-retry of the trial to the study. On the same machine, the retry continues the run of the trial.
+retry of the trial to the study. On the machine on which the trial ran, the retry continues its run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 #: Attribute of trials in which earlier versions of this program stored host and process.
 _EARLIER_WORKER_ATTRIBUTE = "worker"
 #: Seconds between two checks of a trial's run.
-_INTERVAL = 0.5
+_INTERVAL_SECONDS = 0.5
 #: Seconds between two reports of a worker that it is alive.
 _REPORT_SECONDS = 10.0
 
@@ -131,7 +131,7 @@ class _Worker:
             if next_step == "done":
                 return
             if next_step == "wait":
-                self._stop.wait(_INTERVAL)
+                self._stop.wait(_INTERVAL_SECONDS)
 
     def _report_alive(self) -> None:
         if time.monotonic() >= self._next_report:
@@ -232,7 +232,7 @@ class _Worker:
         return run
 
     def _follow(self, trial: optuna.Trial, run: RunFolder) -> float:
-        """Report the epochs of a run to Optuna until it ends; return its best metric.
+        """Report the epochs of a run to Optuna until the run ends; return its best metric.
 
         Raises:
             optuna.TrialPruned: The run was pruned.
@@ -260,7 +260,7 @@ class _Worker:
                 raise self._failure(trial, "the search was stopped")
             if summary.state in ("finished", "pruned", "stopped", "failed", "damaged", "new"):
                 return self._outcome(trial, summary, epochs)
-            time.sleep(_INTERVAL)
+            time.sleep(_INTERVAL_SECONDS)
 
     def _interrupt(self, run: RunFolder) -> None:
         """Stop the run, or remove it from the queue, so that it can be continued."""
@@ -268,12 +268,12 @@ class _Worker:
             if is_active(run):
                 request_stop(run)
                 while is_active(run):
-                    time.sleep(_INTERVAL)
+                    time.sleep(_INTERVAL_SECONDS)
             else:
                 remove_from_queue(run, self._settings)
 
     def _enqueue_retry(self, trial: optuna.trial.FrozenTrial) -> None:
-        """Add a new trial with the same values to the study, as Optuna does for a stale trial."""
+        """Add a new trial with the same values to the study, as Optuna does for a dead trial."""
         import optuna
 
         retry = optuna.storages.RetryHeartbeatStaleTrialCallback(inherit_intermediate_values=True)

@@ -74,8 +74,8 @@ def starting_model_problem(bundle: Bundle) -> str | None:
 
 def _datasets(record: BundleRecord) -> tuple[dict[str, Any], ...]:
     """Return the datasets that a model, and the models that it started from, were trained on."""
-    own_dataset = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
-    return (own_dataset, *record.starting_datasets)
+    dataset = {key: record.dataset.get(key) for key in ("name", "fingerprint", "counts")}
+    return (dataset, *record.starting_datasets)
 
 
 def starting_weights(setup: RunSetup, run: RunFolder) -> StartingWeights | None:

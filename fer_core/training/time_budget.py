@@ -17,7 +17,10 @@ _MARGIN = 1.1
 
 
 class TimeBudget:
-    """The time that a process may train, including pauses. Another process can resume the run."""
+    """The time that a process may train, including pauses.
+
+    When the time is over, another process can resume the run.
+    """
 
     def __init__(self, minutes: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start the budget.

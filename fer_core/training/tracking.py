@@ -87,8 +87,8 @@ class RunTracking:
             "images_per_second": record.images_per_second,
         }
         metrics |= {
-            f"val_recall_{emotion}": recall
-            for emotion, recall in record.validation_recall.items()
+            f"val_recall_{class_name}": recall
+            for class_name, recall in record.validation_recall.items()
             if recall is not None
         }
         self._callbacks.on_epoch_end(record.epoch - 1, metrics)

@@ -1,7 +1,7 @@
 """The job that trains one run, from its ``config.json`` to its bundle.
 
-``train`` on the command line calls ``run_training`` in its own process. For runs in the background,
-the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
+The command ``train`` calls ``run_training`` in the process of the command. For runs in the
+background, the queue starts ``python -m fer_core.training.train_job RUN_DIR``.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TrainingOutcome:
         run: The run's folder.
         state: ``finished``; ``stopped`` by a request or at the end of a time budget; ``pruned`` by
             a search.
-        epochs: Finished epochs.
+        epochs: Number of finished epochs.
         best_epoch: The epoch whose weights are kept, from 1; None if no epoch is finished. If there
             is a bundle, it contains these weights.
         seconds: Training time of the finished epochs.
@@ -181,11 +181,11 @@ def _train(
         )
         + f"; run folder {run.path}"
     )
-    votes = _votes(setup, face_set, run, settings, epochs_done)
-    face_set = with_vote_targets(face_set, votes)
-    curated = _curated(setup, face_set, run, settings, epochs_done)
+    vote_record = _vote_record(setup, face_set, run, settings, epochs_done)
+    face_set = with_vote_targets(face_set, vote_record)
+    curated = _curated_data(setup, face_set, run, settings, epochs_done)
     for sentence in (
-        votes and votes.summary,
+        vote_record and vote_record.summary,
         curated.summary and f"curation: {curated.summary}",
         curated.warning,
     ):
@@ -202,7 +202,7 @@ def _train(
             run,
             FitContext(
                 progress=progress,
-                should_stop=_should_stop(control, budget),
+                should_stop=_stop_check(control, budget),
                 has_time_for=budget.is_enough_for if budget is not None else lambda seconds: True,
                 clock=control.clock,
                 observer=tracking,
@@ -222,7 +222,7 @@ def _train(
     bundle = None
     if result.best_epoch is not None:
         progress.log(f"writing the bundle of epoch {result.best_epoch}")
-        bundle = write_bundle(setup, face_set, curated, run, result, vote_record=votes)
+        bundle = write_bundle(setup, face_set, curated, run, result, vote_record=vote_record)
     state: RunState = "stopped" if result.was_stopped else "finished"
     message = _final_message(state, run, result, bundle)
     if budget is not None and is_out_of_time:
@@ -242,7 +242,7 @@ def _starting_model_text(start: StartingModel, epochs_done: int, classes: Sequen
     return text if start.freeze is None else f"{text}, frozen up to {start.freeze}"
 
 
-def _should_stop(control: RunControl, budget: TimeBudget | None) -> Callable[[], bool]:
+def _stop_check(control: RunControl, budget: TimeBudget | None) -> Callable[[], bool]:
     """Return a function that returns True after a request to stop or at the end of the budget."""
     if budget is None:
         return control.should_stop
@@ -261,7 +261,7 @@ def _final_message(
         metrics = bundle.record.metrics["validation"]
         message = (
             f"{state}: validation accuracy {percent(metrics['accuracy'])}, macro F1 "
-            f"{number(metrics['macro_f1'])}{_vote_metrics(metrics)}; bundle in {bundle.folder}"
+            f"{number(metrics['macro_f1'])}{_vote_metrics_text(metrics)}; bundle in {bundle.folder}"
             + (
                 ""
                 if bundle.served_network.exists()
@@ -276,7 +276,7 @@ def _final_message(
     return message
 
 
-def _vote_metrics(metrics: dict[str, Any]) -> str:
+def _vote_metrics_text(metrics: dict[str, Any]) -> str:
     """Return a text that compares the predictions with the plurality of the votes.
 
     The text is empty if the run learned labels, or if no validation image has a plurality.
@@ -314,7 +314,7 @@ def _outcome(
     )
 
 
-def _curated(
+def _curated_data(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> CuratedFaceSet:
     """Return the data, curated with the decisions that existed when the run started.
@@ -339,7 +339,7 @@ def _curated(
     return apply_curation(face_set, curation, ("train",))
 
 
-def _votes(
+def _vote_record(
     setup: RunSetup, face_set: FaceSet, run: RunFolder, settings: Settings, epochs_done: int
 ) -> VoteRecord | None:
     """Return the votes that the run started with; None if the run learns labels.

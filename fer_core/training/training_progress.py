@@ -67,7 +67,7 @@ class TrainingProgress:
 
         Args:
             message: What happens in this phase.
-            epochs_done: Finished epochs.
+            epochs_done: Number of finished epochs.
             fingerprint: The dataset's fingerprint, once it is known.
         """
         self._run.write_status(
@@ -103,7 +103,7 @@ class TrainingProgress:
 
         Args:
             epoch: The current epoch, from 0.
-            step: Finished steps of this epoch.
+            step: Number of finished steps of this epoch.
             loss: Mean loss of these steps.
             accuracy: Mean accuracy of these steps.
         """
@@ -112,18 +112,18 @@ class TrainingProgress:
             return
         self._last_status_time = now
         seconds_per_step = (now - self._epoch_start) / step
-        speed = self._images_per_step / seconds_per_step
+        images_per_second = self._images_per_step / seconds_per_step
         # During the first epoch, validation is assumed to take a tenth of the steps' time.
-        after_steps = self._seconds_after_steps
-        if after_steps is None:
-            after_steps = 0.1 * seconds_per_step * self._steps
-        seconds_left_in_epoch = seconds_per_step * (self._steps - step) + after_steps
+        seconds_after_steps = self._seconds_after_steps
+        if seconds_after_steps is None:
+            seconds_after_steps = 0.1 * seconds_per_step * self._steps
+        seconds_left_in_epoch = seconds_per_step * (self._steps - step) + seconds_after_steps
         epochs_left = self._epochs - epoch - 1
-        seconds_per_epoch = seconds_per_step * self._steps + after_steps
+        seconds_per_epoch = seconds_per_step * self._steps + seconds_after_steps
         seconds_left = seconds_left_in_epoch + epochs_left * seconds_per_epoch
         message = (
             f"epoch {epoch + 1}/{self._epochs}, step {step}/{self._steps}: loss {loss:.3f}, "
-            f"accuracy {percent(accuracy)}, {speed:.0f} images/s, about "
+            f"accuracy {percent(accuracy)}, {images_per_second:.0f} images/s, about "
             f"{format_duration(seconds_left)} left"
         )
         self._run.write_status(
@@ -134,7 +134,7 @@ class TrainingProgress:
                 epochs=self._epochs,
                 step=step,
                 steps=self._steps,
-                images_per_second=speed,
+                images_per_second=images_per_second,
                 seconds_left=seconds_left,
                 loss=loss,
                 accuracy=accuracy,
