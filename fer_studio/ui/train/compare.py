@@ -100,8 +100,8 @@ def _sort_key(group: SeedGroup) -> tuple[bool, float]:
     """Return the sort key of a row, for a descending order.
 
     Active runs come first, the newest at the top. The other runs follow, the most accurate first.
-    The accuracy of an active run is ignored, because it changes with each epoch. It could reorder
-    the table just before a click on a row, and the click would have no effect.
+    The accuracy of an active run is ignored, because it changes with each epoch. Otherwise the rows
+    could change their order just before a click on one of them, and the click would have no effect.
     """
     is_active = any(run.is_active for run in group.runs)
     return is_active, 0.0 if is_active else _accuracy(group)

@@ -199,8 +199,8 @@ def open_setting(name: str) -> None:
 def is_drawn(name: str) -> bool:
     """Return True if the form currently draws a setting.
 
-    While the field "Find a setting" contains a text, the settings that it finds do not count as
-    drawn.
+    While the field "Find a setting" contains a text, the result is False for all settings in the
+    card "More settings", even for those that the search shows.
 
     Args:
         name: The name of a setting that has an effect.

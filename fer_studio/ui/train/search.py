@@ -264,7 +264,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
     """Return the values of the form as the arguments of ``setup_from_form``.
 
     This function runs in a callback, that is, before the form is redrawn. The fields of a newly
-    selected recipe or setting may therefore not exist yet. Their default values are used.
+    selected recipe or setting may therefore not exist yet; in this case, defaults are used.
     """
     state = st.session_state
     recipe: str = state["search_recipe"]
