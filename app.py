@@ -11,7 +11,7 @@ from fer_studio.ui.frame import run_app
 if __name__ == "__main__":
     run_app()
 else:
-    # A script run does not need this module.
+    # Streamlit needs the web server only when it imports this file, not when it runs the file.
     from fer_studio.server import lifespan, middleware
 
     app = st.App(__file__, middleware=middleware(), lifespan=lifespan)

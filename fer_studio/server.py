@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 
 from fer_studio.web_files import StaticFilesFromMemory, StyledPages
 
-#: Modules that the first visit of most pages needs.
+#: Modules that most pages need. They take time to load, which the first visitor would notice.
 _COMMON_MODULES = ("numpy", "PIL.Image", "fer_studio.ui.choices", "pandas")
 
 #: Delay after the start of the server, so that pending work does not slow down the first visit.
@@ -42,14 +42,14 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def _prepare(is_stopping: threading.Event) -> None:
-    """Load the modules that the first visit needs, then start the pending work."""
+    """Load the modules that most pages need, then start the pending work."""
     try:
         for module in _COMMON_MODULES:
             importlib.import_module(module)
         if not is_stopping.wait(_PENDING_WORK_DELAY_SECONDS):
             _start_pending_work()
     except Exception:
-        # The pages work without it, and report errors of their own.
+        # The pages also work on a server that is not prepared, and show their errors themselves.
         _log.exception("the server could not be prepared")
 
 

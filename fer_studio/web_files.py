@@ -33,8 +33,8 @@ _OTHER_HTML = ("_stcore", "component", "media", "static")
 #: Headers with which a browser asks whether its copy of a file is still valid.
 _CONDITIONS = (b"if-none-match", b"if-modified-since")
 
-#: The headers that Streamlit sends, too. Browsers can cache a file forever, because its name
-#: contains a hash of its content.
+#: The headers of the responses with static files; Streamlit itself would send the same. Browsers
+#: can cache a file forever, because its name contains a hash of its content.
 _STATIC_HEADERS = {"Cache-Control": "public, immutable, max-age=31536000"}
 
 
@@ -54,11 +54,11 @@ class StyledPages:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._html = page_html().encode()
-        self._other = tuple(f"{base_path()}/{name}/" for name in _OTHER_HTML)
+        self._other_prefixes = tuple(f"{base_path()}/{name}/" for name in _OTHER_HTML)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app respond, and replace its HTML."""
-        if scope["type"] != "http" or scope["path"].startswith(self._other):
+        if scope["type"] != "http" or scope["path"].startswith(self._other_prefixes):
             await self._app(scope, receive, send)
             return
         is_page = False
@@ -80,8 +80,9 @@ class StyledPages:
                 message = {"type": "http.response.body", "body": body}
             await send(message)
 
-        # The browser may have Streamlit's HTML from an earlier version of this app, or from another
-        # app with the same address. Without these headers, the app sends the HTML in any case.
+        # The browser may have cached Streamlit's HTML from an earlier version of this app, or from
+        # another app with the same address, and ask whether it is still valid. The app does not see
+        # the headers that ask this, so that it always sends the HTML.
         headers = [entry for entry in scope["headers"] if entry[0] not in _CONDITIONS]
         await self._app({**scope, "headers": headers}, receive, send_styled)
 

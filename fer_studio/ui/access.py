@@ -64,7 +64,7 @@ def rerun_if_refused(page: str) -> None:
 
 
 def is_private() -> bool:
-    """Return True if only this machine can reach the app, and no roles are configured."""
+    """Return True if only this machine can reach the app, and no login is required."""
     return not admission().requires_login and not _is_reachable_by_others()
 
 

@@ -37,9 +37,9 @@ _WHOLE_PAGE = "page"
 #: Maximum length of an invalid value in a message.
 _MAX_QUOTED_LENGTH = 60
 
-#: The name of the part of the page that is being drawn; empty between two runs. It is not in the
-#: session's state, because a run can begin in another thread before the session's previous run has
-#: stopped.
+#: The name of the part of the page that is being drawn; empty while nothing is drawn. It is not in
+#: the session's state, because a rerun of the page can begin in another thread before the previous
+#: one has stopped.
 _current_part: ContextVar[str] = ContextVar("current_part", default="")
 
 _component = st.components.v2.component("fer_studio_address", js=_SCRIPT)
@@ -63,21 +63,21 @@ class _AddressState:
     """The selections of one session.
 
     Attributes:
-        memory: The remembered values of all pages, as text, by the argument ``memory`` of
-            ``persist``.
+        memory: The remembered values of all pages, as text, by the name under which they are
+            remembered (the argument ``memory`` of ``persist``).
         page: The name of the open page.
         arrival_count: How often the session has opened a page.
         unread_parameters: The parameters that the address had when the page was opened, without
-            those that a widget has already read. The first run that shows the content of the page
-            clears them at its end.
-        is_content_pending: True if the current run cannot show the content of the page yet, for
-            example because the visitor has to start an evaluation first.
+            those that a widget has already read. When the page has drawn its content for the first
+            time, they are cleared.
+        is_content_pending: True if the page cannot draw its content yet, for example because the
+            visitor has to start an evaluation first.
         is_address_complete: True if the visitor has reached the address with "back" or "forward",
             so that it describes the whole view. A selection that the address omits then gets its
             default instead of the remembered value.
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         selections: The selections on the page, by the name of their parameter.
-        page_run_count: How often the session has drawn a page as a whole.
+        page_draw_count: How often the session has drawn a page as a whole.
         problems: What is wrong with a selection from the address or from an earlier visit, by the
             key of the widget.
         problem_container: The container at the top of the page in which problems are shown.
@@ -94,7 +94,7 @@ class _AddressState:
     is_address_complete: bool = False
     drawn_keys: set[str] = field(default_factory=set)
     selections: dict[str, _DrawnSelection] = field(default_factory=dict)
-    page_run_count: int = 0
+    page_draw_count: int = 0
     problems: dict[str, str] = field(default_factory=dict)
     problem_container: DeltaGenerator | None = None
     problem_elements: dict[str, DeltaGenerator] = field(default_factory=dict)
@@ -107,7 +107,10 @@ def _state() -> _AddressState:
 
 
 def open_address(page: str) -> None:
-    """Read the address if the visitor has just arrived at the page; called first in every run."""
+    """Read the address if the visitor has just arrived at the page.
+
+    This is called first whenever the whole page is drawn.
+    """
     state = _state()
     context = get_script_run_ctx()
     is_history_navigation = context is not None and context.is_history_navigation
@@ -148,8 +151,8 @@ def address_scope(name: str = _WHOLE_PAGE) -> Iterator[None]:
         }
     try:
         yield
-        # In a run of the whole page, its parts do not update the address; the page does so at its
-        # end.
+        # While the whole page is drawn, its parts do not update the address; the page does so at
+        # its end.
         _update_address(state, name, is_outermost=not outer_part)
     finally:
         _current_part.set(outer_part)
@@ -168,12 +171,12 @@ def _update_address(state: _AddressState, part: str, *, is_outermost: bool) -> N
         if not state.is_content_pending:
             # All widgets of the page have been drawn and have read their parameters.
             state.unread_parameters, state.is_address_complete = {}, False
-        state.page_run_count += 1
+        state.page_draw_count += 1
     _component(
         # The component is drawn even if it writes nothing, so that the elements below keep their
-        # position. Each run of the page draws a new component, because the browser may not run the
-        # script of a component that moved to another position.
-        key=f"address_{part}_{state.page_run_count}",
+        # position. Each rerun of the page draws a new component, because the browser may not run
+        # the script of a component that moved to another position.
+        key=f"address_{part}_{state.page_draw_count}",
         data={
             "page": state.page if is_outermost else "",
             "query": urlencode(
@@ -265,10 +268,10 @@ def persist(
 
 
 def set_content_pending() -> None:
-    """Keep the unread parameters for a later run; called if this run cannot show the content yet.
+    """Keep the unread parameters of the address, because the page cannot draw its content yet.
 
     Example: the address names a tab of an evaluation that the user has yet to start. The address
-    keeps the name until the first run that draws the tab, which then opens it.
+    keeps the name until the tabs are drawn for the first time, and this tab is then open.
     """
     _state().is_content_pending = True
 

@@ -117,9 +117,10 @@ def _show_bars(description: str, bars: Iterable[tuple[str, float, str, str]]) ->
 
 
 def _with_class_names(votes_by_answer: Mapping[str, int], classes: Sequence[str]) -> dict[str, int]:
-    """Return the votes with the dataset's name of each class.
+    """Return the number of votes for each answer, by the name under which the answer is shown.
 
-    The classes come first, in the order of ``classes``. The other answers follow.
+    Answers that are classes come first, in the order of ``classes``, with the dataset's names of
+    the classes. The other answers follow.
     """
     columns = answer_columns(classes)
     votes = {

@@ -194,7 +194,7 @@ def _offer_yunet(settings: Settings) -> None:
             except InputError as error:
                 show_error(error)
             else:
-                # In the next run, YuNet is the first detector of the list and thus the default.
+                # After the rerun, YuNet is the first detector of the list and thus the default.
                 forget("detector")
                 st.rerun()
         st.caption(f"Or copy {YUNET_FILE_NAME} into {yunet_path(settings).parent}.")

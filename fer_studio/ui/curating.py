@@ -309,7 +309,7 @@ def _decide(selected: SelectedImages, action: str) -> None:
 
 
 def offer_undo(dataset: LoadedDataset, state: CurationState, *, key: str) -> None:
-    """Draw the button that undoes the latest change, and the button that redoes an undone change.
+    """Draw a button that undoes the latest change, and one that redoes the change undone last.
 
     Each button applies only to the change that it names: if someone else has changed the decisions
     since the page was drawn, a click shows an error.
@@ -425,9 +425,9 @@ def _fixable_rows(
     _fix: QuickFix,
     _near: NearDuplicates | None,
 ) -> NDArray[np.intp]:
-    # Cached, because finding the rows takes longer than the response to a click should. Of all
-    # decisions, only the dropped rows are part of the cache key (as ``dropped_hash``), because no
-    # quick fix depends on the others.
+    # Cached, because finding the rows takes longer than the response to a click should. Of the
+    # decisions, only the dropped rows are part of the cache key (as ``dropped_hash``), because the
+    # result does not depend on the other decisions.
     return quick_fix_rows(_fix, _dataset.faces, _dropped, near=_near)
 
 

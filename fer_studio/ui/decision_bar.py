@@ -16,7 +16,7 @@ _KEY = "decision_bar"
 _STYLE = f"""
 <style>
 /* A sticky element moves only within its parent. The parent of the bar is not taller than the bar,
-   so the parent itself is sticky. */
+   so these styles make the parent sticky. */
 :has(> .st-key-{_KEY}) {{ position: sticky; bottom: 0; z-index: 10; }}
 .st-key-{_KEY} {{
   padding: 0.5rem 0; border-top: 1px solid gray;

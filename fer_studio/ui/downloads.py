@@ -40,7 +40,7 @@ def offer_download(
     is_disabled: bool = False,
     is_wide: bool = False,
 ) -> None:
-    """Draw a download button. A click does not run the page again.
+    """Draw a download button. A click does not rerun the page.
 
     Args:
         label: Label of the button.
@@ -75,9 +75,9 @@ def _content_callback(
     """Return a function that returns the content of a file, and keeps the file on the server.
 
     A click on a download button generates the file. Streamlit deletes such a file after the next
-    two runs of the session. If these runs are refreshes of a fragment, the file is deleted before
-    the browser has requested it. A file that is added to the session stays until the next run of
-    the whole page, or until the next click generates another file.
+    two reruns. If these reruns are refreshes of a fragment, the file is deleted before the browser
+    has requested it. A file that is added to the session stays until the next rerun of the whole
+    page, or until the next click generates another file.
     """
     context = get_script_run_ctx()
 
@@ -90,7 +90,8 @@ def _content_callback(
     def generate() -> bytes:
         text_or_bytes = content()
         data = text_or_bytes.encode() if isinstance(text_or_bytes, str) else text_or_bytes
-        # Streamlit calls this in a thread that belongs to no session.
+        # Streamlit calls this in a thread that belongs to no session. A new thread gets the context
+        # of the session, because only such a thread can add a file to it.
         thread = threading.Thread(target=add_to_session, args=(data,))
         add_script_run_ctx(thread, context)
         thread.start()

@@ -90,7 +90,7 @@ def face_grid(
             faces are not grouped.
 
     Returns:
-        The row of the face that was clicked just before this run; None without a click.
+        The row of the face whose click has caused this rerun of the page; None without a click.
     """
 
     def report_toggle() -> None:
@@ -101,7 +101,7 @@ def face_grid(
     container_key = f"face_place_{key}"
     count = sum(len(group) for group in groups)
     with st.container(key=container_key, gap=None):
-        style_container(container_key, _reserved_height(count))
+        style_container(container_key, _min_height_css(count))
         clicked: int | None = _component(
             key=key,
             data={
@@ -116,12 +116,12 @@ def face_grid(
     return clicked
 
 
-def _reserved_height(count: int) -> str:
-    """Return styles that give the container of a grid the height of a grid as wide as the page.
+def _min_height_css(count: int) -> str:
+    """Return styles that give the container of a grid at least the height of a page-wide grid.
 
     The browser reserves this height before it has loaded the grid, so that the elements below do
-    not move. A grid that is narrower than the page has fewer columns and is taller than this, so
-    the height is only a minimum.
+    not move. A grid that is narrower than the page has fewer columns and is taller, so the height
+    is only a minimum.
     """
     heights = {}
     for width, columns in _COLUMNS.items():

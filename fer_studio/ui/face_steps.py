@@ -71,7 +71,9 @@ def show_step_buttons(rows: NDArray[np.intp]) -> int:
 
 
 def enlarged(face: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a face with each pixel enlarged to a square; a browser would blur the pixels.
+    """Return a face with each pixel enlarged to a square.
+
+    If a browser enlarged the face, it would blur the pixels.
 
     Args:
         face: uint8 ``[48, 48]``.

@@ -15,12 +15,13 @@ def placed_fragment(
 ) -> Callable[Parameters, None]:
     """Turn a function into a fragment whose refreshes cannot replace the elements below it.
 
-    This works around a defect seen in Streamlit 1.67. A refresh that was requested just before a
-    run of the whole page begins directly after this run. Streamlit then discards the elements of
-    the fragment that the run has drawn but not yet sent to the browser. If all of them are
-    discarded, the elements below the fragment move up to its position, and the refreshed fragment
-    replaces the first of them, which is missing until the page runs again. Here, the fragment is
-    alone in a container, so there are no elements below it that it could replace.
+    This works around a defect seen in Streamlit 1.67. A refresh of the fragment that was requested
+    just before a rerun of the whole page begins directly after this rerun. Streamlit then discards
+    the elements of the fragment that the rerun has drawn but not yet sent to the browser. If all of
+    them are discarded, the elements below the fragment move up to its position, and the refreshed
+    fragment replaces the first of these. That element is missing until the next rerun of the page.
+    Here, the fragment is alone in a container, so there are no elements below it that it could
+    replace.
 
     Args:
         draw: Draws the fragment.

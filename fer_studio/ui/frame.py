@@ -134,9 +134,10 @@ def open_page(name: str) -> DeltaGenerator:
 
     On a fresh server, the first request for the address of a page runs the page's file without
     ``app.py``, because Streamlit also finds page files by their folder. In this case, this function
-    calls ``run_app``, which runs the page file inside the frame, and ends the original run.
+    calls ``run_app``, which runs the page's file again, inside the frame. Afterwards, it ends the
+    first execution of the file.
 
-    If the visitor may not use the page, this function shows the reason and ends the run.
+    If the visitor may not use the page, this function shows the reason and ends the script.
 
     Returns:
         The container next to the title, for the main selections of the page.

@@ -1,4 +1,4 @@
-"""Galleries of faces in pages: a click opens a face, and checkboxes select faces."""
+"""Galleries of faces, one page at a time: a click opens a face, and checkboxes select faces."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def show_gallery(
     open_face: OpenFace,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Draw faces in pages, with the page numbers below. A click on a face opens it.
+    """Draw one page of a gallery, with the page numbers below. A click on a face opens it.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
@@ -138,7 +138,7 @@ def choose_faces(
     open_face: OpenFace,
     page_size: int = PAGE_SIZE,
 ) -> None:
-    """Draw faces in pages, each with a checkbox; the selection is kept across pages.
+    """Draw one page of a gallery, each face with a checkbox; all pages share the selection.
 
     ``selected_faces`` returns the selection. It can be called before or after this function.
 
@@ -164,7 +164,7 @@ def choose_grouped_faces(
     open_face: OpenFace,
     page_size: int = GROUPS_ON_PAGE,
 ) -> None:
-    """Draw groups of faces in pages, each group in a frame, with checkboxes.
+    """Draw one page of a gallery of groups, each group in a frame, each face with a checkbox.
 
     Args:
         images: All faces, uint8 ``[n, 48, 48]``.
@@ -177,12 +177,12 @@ def choose_grouped_faces(
     if not groups:
         return
     rows = np.concatenate(groups)
-    page = choose_page(np.arange(len(groups)), key=key, page_size=page_size)
-    shown = [[int(row) for row in groups[index][:_MAX_FACES_OF_GROUP]] for index in page]
+    shown_groups = choose_page(np.arange(len(groups)), key=key, page_size=page_size)
+    shown = [[int(row) for row in groups[index][:_MAX_FACES_OF_GROUP]] for index in shown_groups]
     # The bar is above the faces, where it is visible and does not move when the faces are drawn.
     _draw_selection_bar(rows, [row for group in shown for row in group], key)
     hidden_counts = [
-        len(groups[index]) - len(group) for index, group in zip(page, shown, strict=True)
+        len(groups[index]) - len(group) for index, group in zip(shown_groups, shown, strict=True)
     ]
     _draw_page(
         images, shown, rows, texts, key=key, open_face=open_face, hidden_counts=hidden_counts
@@ -310,11 +310,17 @@ def _select_all(key: str, rows: list[int]) -> None:
 
 
 def choose_page(
-    rows: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE
+    items: NDArray[np.intp], *, key: str, page_size: int = PAGE_SIZE
 ) -> NDArray[np.intp]:
-    """Draw the page numbers, if there are several pages, and return the rows on the chosen page."""
-    page_count = max(math.ceil(len(rows) / page_size), 1)
+    """Draw the page numbers, if there are several pages, and return the items on the chosen page.
+
+    Args:
+        items: The rows of all faces, or the indices of all groups.
+        key: Key of the gallery.
+        page_size: Number of items per page.
+    """
+    page_count = max(math.ceil(len(items) / page_size), 1)
     page = 1
     if page_count > 1:
         page = st.pagination(page_count, key=f"{key}_page")
-    return rows[(page - 1) * page_size : page * page_size]
+    return items[(page - 1) * page_size : page * page_size]

@@ -30,7 +30,7 @@ def section(draw: Callable[[Content], None]) -> Callable[[Content], None]:
     @functools.wraps(draw)
     def guarded(content: Content) -> None:
         # Only the evaluate page and the dataset page use this decorator. The dataset page requires
-        # a higher role, which its own decorator checks.
+        # a higher role, which a further decorator of its sections checks.
         rerun_if_refused("evaluate")
         try:
             with address_scope(draw.__name__):

@@ -51,7 +51,7 @@ def load_ice_servers() -> list[dict[str, Any]]:
                 f"The environment variable {ICE_VARIABLE} should be JSON such as {_EXAMPLE}, but "
                 f"cannot be read ({error}); correct it and start the app again."
             ) from error
-    # This is False both if there is no file and if the file is not valid.
+    # load_if_toml_exists returns False both if there is no file and if the file is not valid.
     if not st.secrets.load_if_toml_exists():
         existing = [path for path in st.get_option("secrets.files") if Path(path).is_file()]
         if existing:

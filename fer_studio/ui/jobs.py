@@ -58,7 +58,7 @@ def job_on_request(
             returned and no new job is started. A cancelled job does not count.
         title: What the job does, for messages.
         task: The function that the job runs; it receives the job, to report progress.
-        is_pressed: True if the button that starts the job was pressed in this run of the page.
+        is_pressed: True if the button that starts the job has just been pressed.
         stop_key: The key of the button that cancels the job.
 
     Returns:

@@ -232,7 +232,8 @@ def persistent_multiselect(
         read=lambda text: [by_text[part] for part in text.split(_SEPARATOR) if part],
         # An empty selection is written as "|", because a missing parameter means the default.
         write=lambda chosen: _SEPARATOR.join(map(str, chosen)) or _SEPARATOR,
-        # ``persist`` describes only the default. If the default is empty, the pages filter nothing.
+        # ``persist`` calls this function only with the default. An empty default means that the
+        # page filters nothing.
         describe=lambda chosen: ", ".join(map(str, chosen)) or "all",
     )
     return st.multiselect(label, options, key=key, **settings)

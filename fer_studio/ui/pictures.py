@@ -1,9 +1,9 @@
 """Pictures as data URLs.
 
-Streamlit serves the pictures of ``st.image`` as files, and deletes a file when the next run draws
-another picture in its place. If a page is redrawn quickly, for example while the user steps through
-the faces in a dialog with the arrow keys, the browser asks for files that no longer exist. A data
-URL arrives together with the element.
+Streamlit serves the pictures of ``st.image`` as files, and deletes a file when a rerun of the page
+draws another picture in its place. If reruns follow each other quickly, for example while the user
+steps through the faces in a dialog with the arrow keys, the browser asks for files that no longer
+exist. A data URL arrives together with the element.
 """
 
 from __future__ import annotations

@@ -11,10 +11,11 @@ import streamlit as st
 def show_sparkline(values: Sequence[float], *, alt: str) -> None:
     """Draw a curve as wide as its container; ``assets/app.css`` styles it.
 
-    ``st.metric`` can draw a curve, too, but a screen reader finds an image without a name there.
+    ``st.metric`` can draw a curve, too, but for a screen reader this curve is an image without a
+    name.
 
     Args:
-        values: The curve, at equal distances; at least two values.
+        values: The values of the curve, at equal horizontal distances; at least two.
         alt: What a screen reader says about the curve.
     """
     # Not ``st.html``, which the browser loads later than the elements around it.

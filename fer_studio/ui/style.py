@@ -8,8 +8,8 @@ import streamlit as st
 def style_container(key: str, css: str) -> None:
     """Style a container.
 
-    This must be called inside the container. The element that it draws is empty, so the container
-    should have no gap between its elements.
+    Call this function inside the container. It draws an empty element with the styles. If the
+    container has a gap between its elements, this element adds a visible gap.
 
     Args:
         key: The key of the container.

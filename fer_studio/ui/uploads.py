@@ -48,7 +48,11 @@ def safe_file_name(text: str) -> str:
 
 
 def uploads_within_limits(
-    uploads: Sequence[UploadedFile], *, max_count: int, max_megabytes_each: int, max_megabytes: int
+    uploads: Sequence[UploadedFile],
+    *,
+    max_count: int,
+    max_megabytes_each: int,
+    max_total_megabytes: int,
 ) -> tuple[list[UploadedFile], dict[str, str]]:
     """Divide uploaded photos into those within the limits and those that exceed a limit.
 
@@ -56,7 +60,7 @@ def uploads_within_limits(
         uploads: All uploaded photos.
         max_count: Maximum number of files.
         max_megabytes_each: Maximum size of each file.
-        max_megabytes: Maximum total size.
+        max_total_megabytes: Maximum total size.
 
     Returns:
         The files within the limits, in their order, and a sentence for each other file by its
@@ -64,7 +68,7 @@ def uploads_within_limits(
     """
     accepted: list[UploadedFile] = []
     rejected: dict[str, str] = {}
-    remaining = max_megabytes << 20
+    remaining_bytes = max_total_megabytes << 20
     for upload in uploads:
         if upload.size > max_megabytes_each << 20:
             reason = f"is larger than {max_megabytes_each} MB; provide a smaller file."
@@ -73,14 +77,14 @@ def uploads_within_limits(
                 f"was not analyzed: the limit is {max_count:,} photos at a time. Remove some, or "
                 "upload the rest afterwards."
             )
-        elif upload.size > remaining:
+        elif upload.size > remaining_bytes:
             reason = (
-                f"was not analyzed: the limit is {max_megabytes:,} MB of photos at a time. Remove "
-                "some, or upload the rest afterwards."
+                f"was not analyzed: the limit is {max_total_megabytes:,} MB of photos at a time. "
+                "Remove some, or upload the rest afterwards."
             )
         else:
             accepted.append(upload)
-            remaining -= upload.size
+            remaining_bytes -= upload.size
             continue
         rejected[upload.file_id] = f"{upload.name} {reason}"
     return accepted, rejected

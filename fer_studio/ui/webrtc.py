@@ -3,12 +3,11 @@
 The component has no option for its appearance. ``assets/webcam_frame.css`` styles its elements by
 their class names; if a later version changes these names, the component gets its original look.
 
-This file uses two private attributes, as of version 0.79.0:
+This file uses two private attributes of streamlit-webrtc, as of version 0.79.0:
 
-- ``_last_rendered_run_count``: streamlit-webrtc mistakes a burst of quick script runs, such as
-  those of refreshing fragments, for a page change and stops the running stream (since 0.72.1). The
-  browser then says "connected" and shows no picture. The value None means "unknown" and prevents
-  this mistake.
+- ``_last_rendered_run_count``: streamlit-webrtc mistakes several quick reruns, such as those of
+  refreshing fragments, for a page change and stops the stream (since 0.72.1). The browser then says
+  "connected" and shows no picture. The value None means "unknown" and prevents this mistake.
 - ``_SERVER_GLOBAL_RELAY_ATTR_NAME_``: the name of the attribute of Streamlit's runtime that
   contains the relay of all streams. This file replaces it with a ``NewestFrameRelay``, because
   the default relay keeps every frame for an encoder that falls behind.
@@ -60,9 +59,9 @@ _add_styles = st.components.v2.component(
 )
 
 #: The interpreter's thread switch interval in seconds. The processing of a frame acquires the
-#: interpreter lock about twelve times. While a page's script runs, each acquisition waits for one
-#: switch interval.
-#: With the default of 5 ms, these waits together would be longer than the time between two frames.
+#: interpreter lock about twelve times. While a page is drawn, each acquisition waits for one switch
+#: interval. With the default of 5 ms, these waits together would be longer than the time between
+#: two frames.
 _THREAD_SWITCH_SECONDS = 0.0005
 
 
@@ -104,7 +103,7 @@ def show_webcam(
     _replace_relay()
     sys.setswitchinterval(_THREAD_SWITCH_SECONDS)
     _forget_run_count(key)
-    # A channel is created at every run of the page, but the component uses only the channel that it
+    # Every rerun of the page creates a channel, but the component uses only the channel that it
     # gets when a connection starts.
     channel = make_channel()
     with st.container(key="webcam"), st.container(key="webcam_stage", gap=None):
@@ -167,14 +166,17 @@ def stream_state(key: str) -> StreamState:
 
 
 def _forget_run_count(key: str) -> None:
-    """Prevent streamlit-webrtc from mistaking quick script runs for a page change."""
+    """Prevent streamlit-webrtc from mistaking quick reruns for a page change."""
     context = st.session_state.get(key)
     if context is not None:
         context._last_rendered_run_count = None
 
 
 def _replace_relay() -> None:
-    """Make a ``NewestFrameRelay`` the relay that all streams of this server share, once."""
+    """Make a ``NewestFrameRelay`` the relay that all streams of this server share.
+
+    Do nothing if this has already been done.
+    """
     runtime = Runtime.instance()
     if not isinstance(getattr(runtime, _SERVER_GLOBAL_RELAY_ATTR_NAME_, None), NewestFrameRelay):
         setattr(runtime, _SERVER_GLOBAL_RELAY_ATTR_NAME_, NewestFrameRelay())

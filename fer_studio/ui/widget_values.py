@@ -19,10 +19,10 @@ def set_widget_value(key: str, value: Any) -> None:
     The value is set if the widget has another value, or if the browser may still be loading the
     code for the widget.
 
-    Until this code has arrived, the browser forgets the values that earlier runs of the script set
-    (seen in Streamlit 1.67). The widget would then show its first option, although the script
-    continues with the value. Every run therefore sets the value again for a while. Doing so later
-    would undo what the user enters during a run.
+    Until this code has arrived, the browser forgets the values that the script has set (seen in
+    Streamlit 1.67). The widget would then show its first option, although the script uses the
+    value. For the first seconds, every rerun of the page therefore sets the value again. Later,
+    this would undo what the user enters during a rerun.
     """
     first_drawn = st.session_state.setdefault(_FIRST_DRAWN, {}).setdefault(key, time.monotonic())
     may_be_loading = time.monotonic() - first_drawn < _LOADING_SECONDS

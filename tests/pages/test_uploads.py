@@ -25,7 +25,7 @@ def test_the_limit_of_a_field_is_enforced_on_the_server() -> None:
 
 
 def test_the_first_of_many_are_taken() -> None:
-    limits = {"max_count": 3, "max_megabytes_each": 2, "max_megabytes": 4}
+    limits = {"max_count": 3, "max_megabytes_each": 2, "max_total_megabytes": 4}
     one, two = upload(1 << 20), upload(2 << 20)
     large, last = upload((2 << 20) + 1, "large.jpg"), upload(1 << 20, "last.jpg")
     assert uploads_within_limits([one, two], **limits) == ([one, two], {})

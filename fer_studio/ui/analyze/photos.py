@@ -179,7 +179,7 @@ def _photos_of(uploads: Sequence[UploadedFile], earlier: Sequence[Photo]) -> lis
         uploads,
         max_count=_MAX_PHOTOS - len(earlier),
         max_megabytes_each=_MAX_PHOTO_MB,
-        max_megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
+        max_total_megabytes=_MAX_PHOTOS_MB - (_total_bytes(earlier) >> 20),
     )
     return [
         Photo(upload.file_id, upload.name, upload.getvalue, rejections.get(upload.file_id))

@@ -34,7 +34,12 @@ from fer_studio.ui.address import forget
 from fer_studio.ui.downloads import offer_download
 from fer_studio.ui.messages import show_error
 from fer_studio.ui.text import plain_text
-from fer_studio.ui.train.configure import MAX_RUN_NAME, MAX_RUN_NOTE, config_as_text, reuse_settings
+from fer_studio.ui.train.configure import (
+    MAX_RUN_NAME_LENGTH,
+    MAX_RUN_NOTE_LENGTH,
+    config_as_text,
+    reuse_settings,
+)
 from fer_studio.ui.train.feedback import keep_error, run_action
 from fer_studio.ui.train.formatting import format_percent, format_value
 from fer_studio.ui.train.model_links import show_model_links
@@ -42,7 +47,7 @@ from fer_studio.ui.train.starting import starting_model_text
 from fer_studio.ui.train.views import RUN
 
 #: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
-_MAX_MODEL_NAME = 64
+_MAX_MODEL_NAME_LENGTH = 64
 
 
 def show_actions(run: RunSummary, settings: Settings) -> None:
@@ -208,8 +213,8 @@ def show_details(run: RunSummary) -> None:
         name_key, note_key = f"name_{run.id}", f"note_{run.id}"
         st.session_state.setdefault(name_key, run.name)
         st.session_state.setdefault(note_key, run.note)
-        st.text_input("Name", key=name_key, max_chars=MAX_RUN_NAME)
-        st.text_area("Note", key=note_key, max_chars=MAX_RUN_NOTE, height=100)
+        st.text_input("Name", key=name_key, max_chars=MAX_RUN_NAME_LENGTH)
+        st.text_area("Note", key=note_key, max_chars=MAX_RUN_NOTE_LENGTH, height=100)
         st.button(
             "Save",
             key=f"save_label_{run.id}",
@@ -239,7 +244,7 @@ def _show_config(run: RunSummary, config: TrainingConfig) -> None:
         st.markdown(starting_model_text(run.start))
     recipe = RECIPES.get(run.recipe)
     if recipe is None:
-        st.caption("The recipe no longer exists; the run contains all its settings.")
+        st.caption("The recipe no longer exists, but the run stores all settings that it uses.")
     else:
         differences = config_difference(recipe.config, config)
         for difference in differences:
@@ -320,7 +325,10 @@ def _offer_publication(run: RunSummary, settings: Settings) -> None:
     st.markdown("Copies the model to `models/`. The copy remains if the run is deleted.")
     name_key = f"publish_name_{run.id}"
     st.text_input(
-        "Model name", value=run.id[:_MAX_MODEL_NAME], key=name_key, max_chars=_MAX_MODEL_NAME
+        "Model name",
+        value=run.id[:_MAX_MODEL_NAME_LENGTH],
+        key=name_key,
+        max_chars=_MAX_MODEL_NAME_LENGTH,
     )
     default_key = f"publish_default_{run.id}"
     st.toggle("Make it the default model", key=default_key)

@@ -38,8 +38,9 @@ from fer_studio.ui.train.views import open_run
 #: Session key of the IDs of the selected runs.
 _SELECTED_IDS = "compared_runs"
 #: Maximum number of rows that are selected when the table is drawn for the first time.
-_PRESELECTED = 3
-#: Maximum height of the table in pixels. The curves below it begin on the first screen.
+_MAX_PRESELECTED = 3
+#: Maximum height of the table in pixels. With this height, the beginning of the curves below the
+#: table is visible without scrolling.
 _MAX_TABLE_HEIGHT = 275
 #: Maximum number of selected rows whose curves and settings are shown.
 _MAX_COMPARED = 12
@@ -99,8 +100,8 @@ def _sort_key(group: SeedGroup) -> tuple[bool, float]:
     """Return the sort key of a row, for a descending order.
 
     Active runs come first, the newest at the top. The other runs follow, the most accurate first.
-    The accuracy of an active run is ignored, because it changes with each epoch. It could reorder
-    the table just before a click on a row, and the click would have no effect.
+    The accuracy of an active run is ignored, because it changes with each epoch. Otherwise the rows
+    could change their order just before a click on one of them, and the click would have no effect.
     """
     is_active = any(run.is_active for run in group.runs)
     return is_active, 0.0 if is_active else _accuracy(group)
@@ -291,13 +292,19 @@ def _choose_rows(groups: list[SeedGroup], rows: list[dict[str, Any]]) -> list[Se
 
 
 def _best_ids(groups: list[SeedGroup]) -> list[str]:
-    """Return the IDs of the runs in the first rows that have an accuracy and a finished run."""
+    """Return the IDs of the runs in the first rows that have an accuracy and a finished run.
+
+    At most ``_MAX_PRESELECTED`` rows are used.
+
+    Args:
+        groups: The runs of each row, in the order of the table.
+    """
     best = [
         group
         for group in groups
         if _accuracy(group) and any(run.state == "finished" for run in group.runs)
     ]
-    return [run.id for group in best[:_PRESELECTED] for run in group.runs]
+    return [run.id for group in best[:_MAX_PRESELECTED] for run in group.runs]
 
 
 def _show_actions(group: SeedGroup, settings: Settings) -> None:

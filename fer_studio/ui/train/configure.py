@@ -71,7 +71,7 @@ from fer_studio.ui.uploads import read_upload
 from fer_studio.ui.widget_values import set_widget_value
 
 #: Maximum numbers of characters of the name and the note of a run, as in ``write_label``.
-MAX_RUN_NAME, MAX_RUN_NOTE = 80, 4000
+MAX_RUN_NAME_LENGTH, MAX_RUN_NOTE_LENGTH = 80, 4000
 #: Maximum size of a configuration file.
 _MAX_CONFIG_MB = 1
 
@@ -135,8 +135,8 @@ def show_configure(settings: Settings) -> None:
                 _show_difference(draft, result.config, base)
         with st.container():
             if result.config is not None and dataset is not None:
-                freeze = selected_last_frozen_stage(result.config.architecture)
-                show_estimate(result.config, freeze, dataset, settings)
+                last_frozen_stage = selected_last_frozen_stage(result.config.architecture)
+                show_estimate(result.config, last_frozen_stage, dataset, settings)
         _show_start_controls(dataset, result.config, settings)
 
 
@@ -313,8 +313,8 @@ def _load_upload(key: str) -> None:
     except InputError as error:
         st.session_state[_LOAD_MESSAGE] = (False, str(error))
         return
-    # The chosen starting model stays. The settings of the file are not adapted to it: they keep
-    # their learning rate and architecture.
+    # The chosen starting model stays. The settings are not adapted to this model: learning rate and
+    # architecture are those of the file.
     load_config(config, recipe, st.session_state.get(STARTING_MODEL) or "")
     st.session_state[_LOAD_MESSAGE] = (True, f"The form now shows {upload.name}.")
 
@@ -361,7 +361,7 @@ def _show_start_controls(
         "Name (optional)",
         key=_NAME,
         persist_state="session",
-        max_chars=MAX_RUN_NAME,
+        max_chars=MAX_RUN_NAME_LENGTH,
         placeholder="baseline",
     )
     expander = st.expander(
@@ -393,7 +393,9 @@ def _show_start_controls(
 
 
 def _show_note_and_tracking(settings: Settings) -> None:
-    st.text_area("Note", key=_NOTE, persist_state="session", max_chars=MAX_RUN_NOTE, height=90)
+    st.text_area(
+        "Note", key=_NOTE, persist_state="session", max_chars=MAX_RUN_NOTE_LENGTH, height=90
+    )
     st.toggle(
         "Write TensorBoard event files",
         key=_TENSORBOARD,

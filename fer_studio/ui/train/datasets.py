@@ -58,7 +58,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         options,
         key=DATASET,
         name="dataset",
-        # By default, the dataset that is open on the dataset page.
+        # The dataset page remembers its selection under the same name, so the two pages share it.
         memory="dataset",
         is_always_shown=True,
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
@@ -208,7 +208,7 @@ def dataset_sizes(name: str, settings: Settings) -> tuple[int, int]:
 
 
 def dataset_classes(name: str, settings: Settings) -> tuple[str, ...]:
-    """Return the names of a dataset's classes; the seven emotions if they cannot be read."""
+    """Return the names of a dataset's classes; if they cannot be read, the seven emotions."""
     return stored_classes(settings.data_root / name)
 
 

@@ -47,7 +47,7 @@ class _Key(NamedTuple):
         validation_image_count: Number of validation images.
         runs_root: The location of ``runs/``, where measurements are stored.
         class_count: Number of classes.
-        freeze: The last frozen stage; None to train all layers.
+        last_frozen_stage: The last frozen stage; None to train all layers.
     """
 
     config: str
@@ -55,21 +55,24 @@ class _Key(NamedTuple):
     validation_image_count: int
     runs_root: str
     class_count: int
-    freeze: str | None
+    last_frozen_stage: str | None
 
 
 def show_estimate(
-    config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
+    config: TrainingConfig,
+    last_frozen_stage: str | None,
+    dataset: ChosenDataset,
+    settings: Settings,
 ) -> None:
     """Draw the number of parameters; also memory and time, as soon as they are known.
 
     Args:
         config: The configuration in the form.
-        freeze: The last frozen stage; None to train all layers.
+        last_frozen_stage: The last frozen stage; None to train all layers.
         dataset: The dataset with the numbers of images that the training uses.
         settings: Settings with the locations of ``data/`` and ``runs/``.
     """
-    key = _key(config, freeze, dataset, settings)
+    key = _key(config, last_frozen_stage, dataset, settings)
     # The fragment also refreshes while other settings than those in the form are measured, because
     # the result may apply to both. For example, the speed does not depend on the number of epochs.
     is_measuring = _oldest_request_time() is not None
@@ -99,14 +102,17 @@ def _start(key: _Key, config: TrainingConfig, settings: Settings) -> None:
                 key.validation_image_count,
                 settings,
                 class_count=key.class_count,
-                freeze=key.freeze,
+                freeze=key.last_frozen_stage,
             ),
         )
     )
 
 
 def _key(
-    config: TrainingConfig, freeze: str | None, dataset: ChosenDataset, settings: Settings
+    config: TrainingConfig,
+    last_frozen_stage: str | None,
+    dataset: ChosenDataset,
+    settings: Settings,
 ) -> _Key:
     return _Key(
         json.dumps(config.to_json()),
@@ -114,7 +120,7 @@ def _key(
         dataset.validation_image_count,
         str(settings.runs_root),
         len(dataset.classes),
-        freeze,
+        last_frozen_stage,
     )
 
 
@@ -139,7 +145,7 @@ def _show(
     is_measuring = request_time is not None
     if was_measuring != is_measuring:
         st.rerun()  # the page starts or ends the refreshes of this fragment
-    estimate, problem = _known_estimate(job, config, key.freeze, dataset, settings)
+    estimate, problem = _known_estimate(job, config, key.last_frozen_stage, dataset, settings)
     parameters = ARCHITECTURES[config.architecture].parameters_for(len(dataset.classes))
     with metric_grid(1 if estimate is None else 3):
         st.metric("Parameters", f"{parameters / 1e6:.2f} M", border=True, height=METRIC_HEIGHT)
@@ -156,7 +162,7 @@ def _show(
     if problem:
         st.error(plain_text(problem), icon=":material/error:")
     if estimate is not None:
-        _show_details(estimate, config, key.freeze, dataset, settings)
+        _show_details(estimate, config, key.last_frozen_stage, dataset, settings)
     if request_time is not None:
         seconds = time.monotonic() - request_time
         st.progress(
@@ -178,7 +184,7 @@ def _show(
 def _known_estimate(
     job: Job | None,
     config: TrainingConfig,
-    freeze: str | None,
+    last_frozen_stage: str | None,
     dataset: ChosenDataset,
     settings: Settings,
 ) -> tuple[TrainingEstimate | None, str]:
@@ -195,7 +201,7 @@ def _known_estimate(
         dataset.validation_image_count,
         settings,
         class_count=len(dataset.classes),
-        freeze=freeze,
+        freeze=last_frozen_stage,
     )
     return stored_estimate, problem
 
@@ -203,7 +209,7 @@ def _known_estimate(
 def _show_details(
     estimate: TrainingEstimate,
     config: TrainingConfig,
-    freeze: str | None,
+    last_frozen_stage: str | None,
     dataset: ChosenDataset,
     settings: Settings,
 ) -> None:
@@ -214,7 +220,7 @@ def _show_details(
     text = estimate.text
     if dataset.name != DEMO_NAME:
         sizes = dataset_sizes(DEMO_NAME, settings)
-        demo_estimate = cached_estimate(config, *sizes, settings, freeze=freeze)
+        demo_estimate = cached_estimate(config, *sizes, settings, freeze=last_frozen_stage)
         if demo_estimate is not None:
             text += f"; on the demo set {format_duration(demo_estimate.seconds)}"
     st.caption(as_sentence(text))

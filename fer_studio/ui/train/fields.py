@@ -137,11 +137,11 @@ def _group_title(
     """Return the title of a group with the number of changed settings, and an icon for errors."""
     entries = _entries_in(group, _settings_with_effect(draft))
     base_values = form_values(base)
-    changed = sum(draft.values[entry.name] != base_values[entry.name] for entry in entries)
+    changed_count = sum(draft.values[entry.name] != base_values[entry.name] for entry in entries)
     title = GROUPS[group]
     if any(entry.name in problems for entry in entries):
         title += " :red[:material/error:]"
-    return f"{title} :gray[· {changed} changed]" if changed else title
+    return f"{title} :gray[· {changed_count} changed]" if changed_count else title
 
 
 def _show_found(text: str, draft: Draft) -> None:
@@ -155,16 +155,16 @@ def _show_found(text: str, draft: Draft) -> None:
     ]
     if not found:
         st.caption(f"No setting contains “{plain_text(text.strip())}”.")
-    applying = [entry for entry in found if entry.has_effect(draft.values)]
+    with_effect = [entry for entry in found if entry.has_effect(draft.values)]
     for group, title in GROUPS.items():
-        entries = _entries_in(group, applying)
+        entries = _entries_in(group, with_effect)
         if entries:
             st.markdown(f"**{title}**")
             _show_grid(entries, draft)
-    elsewhere = [entry.label for entry in applying if _is_elsewhere(entry)]
+    elsewhere = [entry.label for entry in with_effect if _is_elsewhere(entry)]
     if elsewhere:
         st.caption(f"Shown next to the dataset or the recipe: {', '.join(elsewhere)}.")
-    without_effect = [entry for entry in found if entry not in applying]
+    without_effect = [entry for entry in found if entry not in with_effect]
     if without_effect:
         st.caption("; ".join(_requirement(entry) for entry in without_effect) + ".")
 
@@ -199,8 +199,8 @@ def open_setting(name: str) -> None:
 def is_drawn(name: str) -> bool:
     """Return True if the form currently draws a setting.
 
-    While the field "Find a setting" contains a text, the settings that it finds do not count as
-    drawn.
+    While the field "Find a setting" contains a text, the result is False for all settings in the
+    card "More settings", even for those that the search shows.
 
     Args:
         name: The name of a setting that has an effect.

@@ -67,7 +67,7 @@ _IMPORT_JOB, _CHECK_JOB = "model_import_job", "model_check_job"
 _OUTCOME, _CANDIDATES = "model_outcome", "model_candidates"
 
 #: Maximum number of characters of the name of a model, as in ``fer_core.files.is_plain_name``.
-_MAX_MODEL_NAME = 64
+_MAX_MODEL_NAME_LENGTH = 64
 #: The option to read the range of the pixel intensities from the network.
 _AUTOMATIC = "auto"
 #: Usual orders of labels: that of FER2013, the alphabetical order of folders, and that of FER+.
@@ -185,7 +185,9 @@ def _show_options() -> None:
             "and the third is the order of FER+. Not needed with NAME.meta.json.",
         )
     with name_column:
-        st.text_input("Name", key=_NAME, placeholder="name of the file", max_chars=_MAX_MODEL_NAME)
+        st.text_input(
+            "Name", key=_NAME, placeholder="name of the file", max_chars=_MAX_MODEL_NAME_LENGTH
+        )
     scale_column, mean_column, std_column = st.columns([2, 1, 1], vertical_alignment="bottom")
     with scale_column:
         titles: dict[str, str] = {_AUTOMATIC: "read from the network"}
@@ -275,12 +277,12 @@ def _numbers_text(values: tuple[float, ...] | None) -> str:
 
 def _show_jobs_and_outcome() -> None:
     """Draw this session's unfinished jobs, other sessions' imports, and the latest outcome."""
-    own_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
-    for job in own_jobs:
+    session_jobs = [st.session_state.get(key) for key in (_IMPORT_JOB, _CHECK_JOB)]
+    for job in session_jobs:
         if job is not None:
             show_progress(job, stop_key=f"stop_{job.kind.name.replace(' ', '_')}")
     for job in job_service().unfinished(MODEL_IMPORT):
-        if job not in own_jobs:
+        if job not in session_jobs:
             show_progress(job, stop_key=None)  # only the session that started it can stop it
     outcome: _Outcome | None = st.session_state.get(_OUTCOME)
     if outcome is None:

@@ -41,8 +41,9 @@ def show_queue(runs: list[RunSummary], settings: Settings) -> None:
         for run in pending:
             _show_pending_run(run, settings, last_position=len(pending))
         if len(active_runs(settings)) < settings.parallel_runs:
-            # When a run ends, its process starts the next run. If that process was killed, the
-            # process that had started it does so. The button is needed only if both are gone.
+            # When a run ends, its process starts the next run. If this process was killed, the
+            # process that launched it starts the next run. The button is needed only if both
+            # processes are gone.
             st.button(
                 "Start next run",
                 key="start_next_run",

@@ -61,7 +61,7 @@ _FIGURES = "study_figures"
 
 #: The validation metrics that a search can optimize, as the page names them.
 _MONITORS = {"accuracy": "accuracy", "macro_f1": "macro F1", "loss": "loss"}
-#: Title and caption of each chart, by the names of ``chart_names``.
+#: Title and caption of each chart, by the names that ``chart_names`` returns.
 _TITLES_AND_CAPTIONS = {
     "history": ("History", "The value of each trial, and the best one so far."),
     "importance": (
@@ -264,7 +264,7 @@ def _form_values(settings: Settings) -> tuple[dict[str, Any], list[dict[str, Any
     """Return the values of the form as the arguments of ``setup_from_form``.
 
     This function runs in a callback, that is, before the form is redrawn. The fields of a newly
-    selected recipe or setting may therefore not exist yet. Their default values are used.
+    selected recipe or setting may therefore not exist yet; in this case, defaults are used.
     """
     state = st.session_state
     recipe: str = state["search_recipe"]
@@ -570,9 +570,9 @@ def _show_charts(summary: StudySummary, ended_count: int, settings: Settings) ->
         return
     titles = [_TITLES_AND_CAPTIONS[name][0] for name in names]
     tabs = persistent_tabs(titles, key=_CHART, name="chart")
-    opened = next((number for number, tab in enumerate(tabs) if tab.open), 0)
-    name = names[opened]
-    with tabs[opened]:
+    open_index = next((index for index, tab in enumerate(tabs) if tab.open), 0)
+    name = names[open_index]
+    with tabs[open_index]:
         key = (summary.name, ended_count)
         figures_key, figures = st.session_state.get(_FIGURES, (None, {}))
         if figures_key != key:

@@ -121,10 +121,12 @@ def selected_starting_model(settings: Settings) -> tuple[StartingModel | None, P
 
 
 def selected_last_frozen_stage(architecture: str) -> str | None:
-    """Return the selected last frozen stage; None if none is selected or it does not exist.
+    """Return the selected last frozen stage.
+
+    Return None if no stage is selected, or if the architecture has no such stage.
 
     Args:
-        architecture: The name of the architecture that the stage should belong to.
+        architecture: The name of the architecture of the training.
     """
     stage = st.session_state.get(LAST_FROZEN_STAGE)
     return stage if stage in ARCHITECTURES[architecture].stages else None

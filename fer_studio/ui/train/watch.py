@@ -132,7 +132,7 @@ def _description(run: RunSummary) -> str:
 
 
 def _is_live(run: RunSummary) -> bool:
-    """Return True if the state of a run changes without an action on this page."""
+    """Return True if the state of a run can change without an action on this page."""
     return run.is_active or run.state == "queued"
 
 
@@ -302,7 +302,8 @@ class _Chart:
         compute: Computes the curves from the finished epochs.
         alt: The alternative text, without the name of the run.
         marks_best: True if the best epoch is marked in the chart.
-        can_be_smoothed: False if the values do not vary at random.
+        can_be_smoothed: False if the curve is never smoothed, because its values do not vary at
+            random.
         can_be_log: True if the visitor can choose a logarithmic axis.
     """
 
@@ -407,12 +408,13 @@ def _cached_curves(
 ) -> LiveCurves:
     """Return the curves of a chart.
 
-    They are cached until a further epoch is finished or the style changes, because Streamlit does
-    not resend a chart with unchanged data.
+    The section refreshes every few seconds, but the curves change only when a further epoch is
+    finished or the style changes. Until then they are cached, and Streamlit does not send the
+    unchanged chart again.
     """
     cache: dict[str, tuple[object, LiveCurves]] = st.session_state.setdefault(_CURVES, {})
-    # The duration distinguishes an epoch from its repetition, if a run has lost the epoch and was
-    # continued.
+    # If the record of an epoch was lost, for example in a damaged file, a continued run trains this
+    # epoch again. The duration of the epoch distinguishes the two results.
     key = (run.id, len(epochs), epochs[-1].seconds, run.best_epoch, style)
     if chart.name not in cache or cache[chart.name][0] != key:
         cache[chart.name] = (key, chart.curves(epochs, run.best_epoch, style))
