@@ -58,8 +58,8 @@ class _AnalyzerChoice:
 
 
 @dataclass(frozen=True)
-class _VideoRequest:
-    """The arguments and objects that are the same for all videos."""
+class _SharedObjects:
+    """The objects that the analyses of all videos share."""
 
     arguments: argparse.Namespace
     analyzer: Analyzer
@@ -127,7 +127,7 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         raise InputError("video needs at least one VIDEO, or a list of files with --files-from.")
     if is_address(arguments.out) or is_for_many_files(arguments, arguments.videos):
         return analyze_many_videos(
-            arguments, settings, lambda analyzer: _settings(None, arguments, analyzer)
+            arguments, settings, lambda analyzer: _analysis_settings(None, arguments, analyzer)
         )
     out = Path(arguments.out)
     if is_job(out):
@@ -147,13 +147,13 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         predictor.classes,
         predictor.minimum_confidence,
     )
-    request = _VideoRequest(arguments, analyzer, analyzer_choice, settings)
+    shared = _SharedObjects(arguments, analyzer, analyzer_choice, settings)
     # This call only checks the options, so that invalid options are reported once, before the first
     # video is analyzed.
-    _settings(files[0], arguments, analyzer_choice)
+    _analysis_settings(files[0], arguments, analyzer_choice)
     entries, errors = [], []
     for number, video in enumerate(videos, start=1):
-        entry = _entry(video, request, f"{video.path.name} ({number}/{len(videos)})")
+        entry = _entry(video, shared, f"{video.path.name} ({number}/{len(videos)})")
         entries.append(entry)
         if entry["error"] is not None:
             errors.append(entry["error"])
@@ -209,17 +209,18 @@ def _with_folders(files: list[Path], out: Path) -> list[_Video]:
     for path in files:
         name = path.stem or "video"
         # Two files can have the same stem: "talk.mp4" and "talk.mov", or files of two folders.
-        if name in used_names:
+        # Windows and macOS ignore the case of names.
+        if name.casefold() in used_names:
             name = path.name
         number, base = 2, name
-        while name in used_names:
+        while name.casefold() in used_names:
             name, number = f"{base}-{number}", number + 1
-        used_names.add(name)
+        used_names.add(name.casefold())
         videos.append(_Video(path, AnalysisFolder(out / name)))
     return videos
 
 
-def _settings(
+def _analysis_settings(
     path: Path | None,
     arguments: argparse.Namespace,
     analyzer_choice: _AnalyzerChoice | PortableAnalyzer,
@@ -270,13 +271,13 @@ def _frames_per_second(text: str | None) -> float | None:
         ) from None
 
 
-def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
+def _entry(video: _Video, shared: _SharedObjects, title: str) -> dict[str, Any]:
     """Analyze one video, and return its entry in the JSON document.
 
     If the analysis raises ``InputError``, the entry contains the message of the error.
     """
     try:
-        outcome = _analyze(video, request, title)
+        outcome = _analyze(video, shared, title)
     except InputError as error:
         return failed_video_entry(str(video.path), str(video.folder.path), str(error))
     status = outcome.status
@@ -292,26 +293,27 @@ def _entry(video: _Video, request: _VideoRequest, title: str) -> dict[str, Any]:
     )
 
 
-def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutcome:
+def _analyze(video: _Video, shared: _SharedObjects, title: str) -> AnalysisOutcome:
     """Analyze one video, or continue its interrupted analysis, and write its tables.
 
     Raises:
-        InputError: The video cannot be read, or the folder of its results contains an analysis with
-            other settings.
+        InputError: The video cannot be read, or the folder of its results contains an analysis of
+            another video or with other settings.
     """
     from fer_core.video.analysis_folder import ANNOTATED_FILE, SETTINGS_FILE
     from fer_core.video.analysis_job import check_range, run_analysis
     from fer_core.video.reader import probe_video
 
-    new_settings = _settings(video.path, request.arguments, request.analyzer_choice)
+    new_settings = _analysis_settings(video.path, shared.arguments, shared.analyzer_choice)
     folder = video.folder
     if (folder.path / SETTINGS_FILE).is_file():
         stored_settings = folder.read_settings()
         has_same_source = stored_settings.source == new_settings.source
         if not (has_same_source and stored_settings.gives_same_results_as(new_settings)):
+            other = "with other settings" if has_same_source else "of another video"
             raise InputError(
-                f"{folder.path} contains an analysis with other settings; choose another --out, or "
-                "delete this folder."
+                f"{folder.path} contains an analysis {other}; choose another --out, or delete this "
+                "folder."
             )
         # The table is still valid; only the annotated video has to be written again.
         if new_settings.blurs != stored_settings.blurs:
@@ -328,8 +330,8 @@ def _analyze(video: _Video, request: _VideoRequest, title: str) -> AnalysisOutco
     progress = ProgressLines(title)
     outcome = run_analysis(
         folder,
-        request.settings,
-        analyzer=request.analyzer,
+        shared.settings,
+        analyzer=shared.analyzer,
         # done and total are seconds with fractions, but ProgressLines expects integers, so the
         # progress is reported in hundredths of a second.
         progress=lambda done, total: progress(round(100 * done), round(100 * total)),

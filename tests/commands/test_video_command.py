@@ -10,6 +10,7 @@ import pytest
 from answered import Answered
 from drawn_videos import OrangeDetector, alternating, write_video
 
+from fer_core.commands.video import _with_folders
 from fer_core.emotions import EMOTIONS
 
 Run = Callable[..., Answered]
@@ -81,6 +82,9 @@ def test_a_finished_video_is_skipped_and_drawn_on_request(
     other = run(*arguments, "--every", "1/s")
     assert other.code == 2
     assert "contains an analysis with other settings; choose another --out" in other.err
+    settings = out / "one" / "settings.json"
+    settings.write_text(settings.read_text().replace("one.mp4", "another/one.mp4"))
+    assert "contains an analysis of another video; choose" in run(*arguments).err
 
 
 @pytest.mark.parametrize(
@@ -130,3 +134,9 @@ def test_files_of_the_same_name_get_folders_of_their_own(
     )
     folders = [Path(row["out"]).name for row in json.loads(answer.out)["videos"]]
     assert folders == ["one", "one.mp4"]
+
+
+def test_folders_of_results_differ_in_more_than_the_case_of_their_names(tmp_path: Path) -> None:
+    files = [Path("Talk.mp4"), Path("talk.mov"), Path("a/TALK.mp4"), Path("b/talk.MOV")]
+    names = [video.folder.id for video in _with_folders(files, tmp_path)]
+    assert names == ["Talk", "talk.mov", "TALK.mp4", "talk.MOV-2"]
