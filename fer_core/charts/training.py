@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from fer_core.training.seed_groups import spread_by_epoch
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Maximum number of points per curve. More points cannot be distinguished on a screen.
+#: Maximum number of points of a curve, and in live charts of all curves together. More points
+#: cannot be distinguished on a screen.
 MAX_POINTS = 400
 
 #: Colors of the curves, readable on white and on black. The line styles of the curves differ, too.
@@ -270,7 +272,9 @@ def grouped_curves(
         means = smoothed([spread.mean for spread in spreads], smoothing)
         deviations = smoothed([spread.deviation or 0.0 for spread in spreads], smoothing)
         if any(deviations):
-            _add_band(figure, longest_run, means, deviations, _run_line(number)["color"])
+            _add_band(
+                figure, longest_run, means, deviations, _run_line(number)["color"], is_log=is_log
+            )
         _add_curve(
             figure,
             name,
@@ -285,7 +289,7 @@ def grouped_curves(
 
 def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
     """Return a Plotly figure of training and validation accuracy, in percent, for the report."""
-    return _split_lines(
+    return _training_and_validation_figure(
         epochs,
         "accuracy",
         {
@@ -298,7 +302,7 @@ def accuracy_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
 
 def loss_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
     """Return a Plotly figure of training and validation loss, for the report."""
-    return _split_lines(
+    return _training_and_validation_figure(
         epochs,
         "loss (cross-entropy)",
         {
@@ -309,7 +313,7 @@ def loss_lines(epochs: Sequence[EpochRecord]) -> go.Figure:
     )
 
 
-def _split_lines(
+def _training_and_validation_figure(
     epochs: Sequence[EpochRecord],
     quantity: str,
     curves: Mapping[str, Sequence[float]],
@@ -401,8 +405,14 @@ def _add_band(
     means: Sequence[float | None],
     deviations: Sequence[float | None],
     color: str,
+    *,
+    is_log: bool,
 ) -> None:
-    """Add the area between mean - deviation and mean + deviation."""
+    """Add the area between mean - deviation and mean + deviation.
+
+    On a logarithmic axis, which has no place for zero and negative values, the area ends at a tenth
+    of the mean at the latest.
+    """
     import plotly.graph_objects as go
 
     epoch_numbers = [record.epoch for record in epochs[: len(means)]]
@@ -410,7 +420,7 @@ def _add_band(
         (mean or 0.0, deviation or 0.0) for mean, deviation in zip(means, deviations, strict=True)
     ]
     upper = [mean + deviation for mean, deviation in pairs]
-    lower = [mean - deviation for mean, deviation in pairs]
+    lower = [max(mean - deviation, mean / 10 if is_log else -math.inf) for mean, deviation in pairs]
     figure.add_trace(
         go.Scatter(
             # The outline of the area: the upper edge, and back along the lower edge.

@@ -209,4 +209,8 @@ def test_groups_are_drawn_as_mean_and_band_of_one_standard_deviation() -> None:
     assert list(band.x) == [1, 2, 2, 1]
     assert list(band.y) == pytest.approx([30 + deviation, 40, 40, 30 - deviation])
     assert (band.fill, band.showlegend) == ("toself", False)
+    runs = [[record(1, 0.01)], [record(1, 0.39)]]
+    figure = grouped_curves({"both": runs}, "validation_accuracy", is_log=True)
+    # The deviation is greater than the mean, and a logarithmic axis has no negative values.
+    assert list(figure.data[0].y) == pytest.approx([20 + 100 * 0.0722**0.5, 2])
     assert list(single.y) == [25.0, 50.0, 37.5]
