@@ -187,6 +187,8 @@ def _votes(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
             f"'python -m fer_core dataset import {arguments.data}' first."
         )
     if arguments.remove:
+        if arguments.file is not None:
+            raise InputError("--remove deletes the votes; omit it, or omit --import.")
         remove_votes(folder)
         return CommandResult({"removed": True}, "the votes were deleted")
     if arguments.file is not None:

@@ -156,5 +156,7 @@ def test_votes_are_imported_shown_and_removed(drawn: Callable, tmp_path: Path) -
         == 1
     )
     assert drawn("dataset", "findings", "drawn", "disputed", "--json").document["images"] == 0
+    both = drawn("dataset", "votes", "drawn", "--remove", "--import", "votes.csv")
+    assert "omit it, or omit --import" in both.refusal
     assert drawn("dataset", "votes", "drawn", "--remove").code == 0
     assert "has no votes" in drawn("dataset", "votes", "drawn").refusal
