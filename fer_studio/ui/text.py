@@ -55,7 +55,7 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
         **{str(root): "models" for root in settings.model_roots},
     }
     return tuple(
-        # The lookahead requires that the folder's name ends: "/data" must not match in "/data-2".
-        (re.compile(re.escape(root) + r"(?![\w.-])"), name)
+        # A root must be a whole path: "/data" must not match in "/mnt/data" or in "/data-2".
+        (re.compile(r"(?<![\w.-])" + re.escape(root) + r"(?![\w.-])"), name)
         for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0]))
     )

@@ -25,6 +25,8 @@ def test_the_programs_folders_have_short_names(roots: Settings) -> None:
     # Another folder with the same start.
     other = f"{roots.runs_root}-old/a"
     assert without_server_paths(other) == other
+    inside = f"/mnt{roots.runs_root}/a"
+    assert without_server_paths(inside) == inside
     assert plain_text(f"{roots.runs_root}/a_1") == r"runs/a\_1"
 
 
