@@ -17,6 +17,7 @@ from fer_core.dataset.face_set import SPLITS, FaceSet
 from fer_core.dataset.folder_emotions import emotion_of_folder
 from fer_core.dataset.readers import examine_source, read_dataset
 from fer_core.dataset.readers.layouts.yolo_config import names_in_yaml
+from fer_core.dataset.splitting import SplitChoice
 from fer_core.errors import InputError
 
 WriteFiles = Callable[..., Path]
@@ -319,6 +320,19 @@ def test_lists_of_pictures_with_their_class(
     assert class_by_name(faces) == expected
     if "val_list.txt" in lists:
         assert split_by_name(faces) == {"a.png": "train", "x/b.png": "validation"}
+
+
+def test_lists_of_fer2013s_test_sets_have_official_splits(
+    write_files: WriteFiles, draw: Draw
+) -> None:
+    names = [f"{number}.png" for number in range(20)]
+    files = {name: draw(number) for number, name in enumerate(names)}
+    lines = [f"{name} {('happy', 'sad')[number % 2]}" for number, name in enumerate(names)]
+    files["Training.txt"] = "\n".join(lines[:15]).encode()
+    files["PublicTest.txt"] = "\n".join(lines[15:]).encode()
+    faces = read_dataset(write_files(files), SplitChoice(test_share=0.4))
+    assert [len(faces.rows(name)) for name in SPLITS] == [15, 5, 0]
+    assert any("There is no test split" in note for note in faces.notes)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def read_class_tree(
     layout = Layout(faces_by_picture, has_class_folders=True)
     if choice.fixed_classes is None:
         layout.folders_may_be_classes = True
-        layout.undecided_classes = set(_undecided_classes(positions, roles))
+        layout.possible_class_folders = set(_possible_class_folders(positions, roles))
     return layout
 
 
@@ -280,7 +280,7 @@ def _are_class_numbers(names: Collection[str]) -> bool:
     return is_complete and 6 <= len(numbers) <= 11
 
 
-def _undecided_classes(
+def _possible_class_folders(
     positions: dict[Folders, int | None], roles: FolderRoles
 ) -> Iterator[Folders]:
     """Yield the folders for which the user has to decide whether they are classes.

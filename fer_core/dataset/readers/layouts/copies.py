@@ -107,7 +107,8 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
     """Yield the pairs of files that may be copies, the original first.
 
     Args:
-        splits: The split of each file; None if neither a list nor a folder names the split.
+        splits: The split of each file; None if neither a list of files, such as ``train.txt``,
+            nor a folder names the split.
     """
     if len(set(splits.values()) - {None}) == len(splits):
         return  # all files are in different splits
@@ -121,9 +122,9 @@ def _ordered_pairs(splits: Mapping[str, int | None]) -> Iterator[tuple[str, str]
 
 
 def _split(name: str, layout: Layout) -> int | None:
-    """Return the split that the list or the folders of a picture name; None without a split."""
-    list_split = layout.faces[name][0].split
-    return _split_of_folder(name.rpartition("/")[0]) if list_split is None else list_split
+    """Return the split that a list of files or the folders of a picture name; None without one."""
+    listed_split = layout.faces[name][0].split
+    return _split_of_folder(name.rpartition("/")[0]) if listed_split is None else listed_split
 
 
 @lru_cache(maxsize=4096)

@@ -104,8 +104,8 @@ class Layout:
         table_by_picture: The path of the table that names the class of a picture, by the path of
             the picture.
         notes: Sentences about how the source is read.
-        undecided_classes: Folders of pictures next to folders of splits. The user has to say
-            whether they are classes.
+        possible_class_folders: Folders that contain pictures and are next to the folders of splits.
+            The user has to decide about each one whether it is a class.
         lists_without_split: Lists whose names state no split, so that the user has to choose it.
             Each list is represented by ``parent_folders`` of its faces, which contains only the
             file name of the list.
@@ -118,7 +118,7 @@ class Layout:
     left_out_classes: set[str] = field(default_factory=set)
     table_by_picture: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    undecided_classes: set[Folders] = field(default_factory=set)
+    possible_class_folders: set[Folders] = field(default_factory=set)
     lists_without_split: set[Folders] = field(default_factory=set)
 
 

@@ -79,7 +79,7 @@ def read_list_files(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     notes = [f"The classes were read from {', '.join(map(printable_text, used_lists[:5]))}."]
     box_count = sum(face.box is not None for group in faces.values() for face in group)
     if box_count:
-        notes.append(f"Faces that were cut out by the boxes in the lists: {box_count:,}.")
+        notes.append(f"Faces cropped with the boxes in the lists: {box_count:,}.")
     if finder.preferred_folder is not None:
         folder = "/".join(finder.preferred_folder)
         notes.append(f"The pictures in {folder} were read; their other versions were not.")
@@ -137,8 +137,14 @@ def _face(picture: str, line: _Line, class_name: str, list_name: str) -> Annotat
     named_split = line.split or split_from_name(PurePosixPath(list_name).stem)
     if named_split is None and (match := _RAF_NAME.fullmatch(picture.rpartition("/")[2])):
         named_split = split_from_name(match[1])
-    split = None if named_split is None else named_split[0]
-    return AnnotatedFace(class_name, folders_of(picture), split=split, box=line.box)
+    split, is_official = named_split or (None, False)
+    return AnnotatedFace(
+        class_name,
+        folders_of(picture),
+        split=split,
+        box=line.box,
+        has_official_split=is_official,
+    )
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
     """
     finder: PictureFinder | None = None
     used_lists: list[str] = []
-    for name, split, paths in (*_text_lists(files), *_json_lists(files)):
+    for name, (split, is_official), paths in (*_text_lists(files), *_json_lists(files)):
         finder = finder or PictureFinder(files.pictures)
         results = [finder.find(name, path) for path in paths]
         pictures = [
@@ -43,7 +43,8 @@ def apply_split_lists(files: SourceFiles, layout: Layout) -> None:
         used_lists.append(name)
         for picture in pictures:
             layout.faces[picture] = tuple(
-                replace(face, split=split) for face in layout.faces[picture]
+                replace(face, split=split, has_official_split=is_official)
+                for face in layout.faces[picture]
             )
     if used_lists:
         names = list(dict.fromkeys(map(printable_text, used_lists)))[:5]
@@ -83,10 +84,12 @@ def _has_split(face: AnnotatedFace) -> bool:
     return face.split is not None or any(split_from_name(folder) for folder in folders)
 
 
-def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
+def _text_lists(files: SourceFiles) -> Iterator[tuple[str, tuple[int, bool], list[str]]]:
     """Yield each text file that is named after a split: its path, the split, and the listed paths.
 
-    An empty string replaces a line with other content, so that it counts as an unknown path.
+    The split is in the form that ``split_from_name`` returns.
+
+    A line that is not a path alone is yielded as an empty string, and counts as an unknown path.
     """
     for name in files_about_many_pictures(files.names, LIST_SUFFIXES):
         named_split = split_from_name(_stem(name))
@@ -95,7 +98,7 @@ def _text_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
         text = read_text(files.source, name)
         if isinstance(text, str):
             lines = [line.strip() for line in text.splitlines()]
-            yield name, named_split[0], [_path_of_line(line) for line in lines if line]
+            yield name, named_split, [_path_of_line(line) for line in lines if line]
 
 
 def _path_of_line(line: str) -> str:
@@ -103,11 +106,12 @@ def _path_of_line(line: str) -> str:
     return line if has_picture_suffix(line) or len(line.split()) == 1 else ""
 
 
-def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
+def _json_lists(files: SourceFiles) -> Iterator[tuple[str, tuple[int, bool], list[str]]]:
     """Yield each JSON file with splits: its path, the split, and the listed paths of pictures.
 
     Either the file is named after a split (``train.json``), or its keys are the names of splits
-    (``{"train": […], "test": […]}``). A file with such keys is yielded once for each key.
+    (``{"train": […], "test": […]}``). A file with such keys is yielded once for each key. The split
+    is in the form that ``split_from_name`` returns.
     """
     for name in files_about_many_pictures(files.names, (".json",)):
         text = read_text(files.source, name)
@@ -120,9 +124,9 @@ def _json_lists(files: SourceFiles) -> Iterator[tuple[str, int, list[str]]]:
         named_split = split_from_name(_stem(name))
         if entries and len(key_splits) == len(entries):
             for split, value in zip(key_splits, entries.values(), strict=True):
-                yield name, split[0], _picture_paths(value)
+                yield name, split, _picture_paths(value)
         elif named_split is not None:
-            yield name, named_split[0], _picture_paths(document)
+            yield name, named_split, _picture_paths(document)
 
 
 def _picture_paths(document: Any) -> list[str]:

@@ -99,7 +99,9 @@ def read_path_tables(files: SourceFiles, problems: ProblemLog) -> Layout | None:
     notes = [f"The classes were read from {table_names}."]
     box_count = sum(box is not None for group in boxes.values() for box in group)
     if box_count:
-        notes.append(f"Faces that were cut out by the boxes in the tables: {box_count:,}.")
+        notes.append(
+            f"Faces cropped from the pictures with the boxes in the tables: {box_count:,}."
+        )
     layout = Layout(
         faces, asks_user_about_all_folders=False, table_by_picture=table_by_picture, notes=notes
     )

@@ -156,7 +156,7 @@ def find_split_folders(
         if path is not None:
             picture_counts[path] += counts[key]
             folder_roles[path] = _role_name(split)
-    for path in layout.undecided_classes:
+    for path in layout.possible_class_folders:
         in_folder = (_class_folder(faces[0]) == path for faces in layout.faces.values())
         picture_counts[path] = sum(in_folder)
         folder_roles[path] = None
