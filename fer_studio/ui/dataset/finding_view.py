@@ -56,9 +56,9 @@ def show_finding(dataset: LoadedDataset, finding: Finding, *, source: str) -> No
         show_curation_outcome()  # offer_decisions, which usually shows it, is not called
         st.info("No image matches the filters.", icon=":material/filter_alt_off:")
         return
-    # The key changes with the number of images, so that the gallery starts at its first page after
-    # a filter was changed.
-    gallery_key = f"{key}_{len(matching)}"
+    # The key changes with the images, so that the gallery starts at its first page after a filter
+    # was changed. The mask makes the hash positive.
+    gallery_key = f"{key}_{hash(matching.rows.tobytes()) & 0xFFFFFFFF:x}"
     suggested = {
         int(row): int(label)
         for row, label in zip(matching.rows, matching.suggested, strict=True)
