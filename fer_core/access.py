@@ -102,7 +102,7 @@ class Admission:
         if self.role is Role.NONE:
             raise InputError(f"Nothing was changed: {self.reason}")
         raise InputError(
-            f"Nothing was changed: this requires the role editor, and {self.email} is a "
+            f"Nothing was changed: this requires the editor role, and {self.email} is a "
             f"{self.role.name.lower()}; ask the administrator of this server for the role."
         )
 

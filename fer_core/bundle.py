@@ -408,7 +408,7 @@ def _folder_by_name(name: str, settings: Settings) -> Path | None:
 
 @contextmanager
 def default_model_lock(settings: Settings) -> Iterator[None]:
-    """Keep other threads and processes from changing ``models/default``.
+    """Keep other threads and processes from changing ``models/default`` and from deleting runs.
 
     Raises:
         OSError: The lock file cannot be created.
@@ -428,7 +428,8 @@ def set_default_bundle(name: str, settings: Settings) -> None:
         InputError: No bundle has this name, or ``models/`` cannot be written.
     """
     failure = f"The default model cannot be changed in {settings.models_root}"
-    # The run of the bundle must not be deleted between the check and the change.
+    # The deletion of a run takes the same lock. The run of this bundle can therefore not be deleted
+    # between the check and the change.
     with os_errors_as_input_errors(failure), default_model_lock(settings):
         find_bundle(name, settings)  # raises InputError if there is no such bundle
         if name not in (bundle.name for bundle in list_bundles(settings)):

@@ -103,8 +103,8 @@ def run_child(
         encoding="utf-8",
         errors="replace",
         # If ``on_wait`` is given, the child leads a new session, so that the child and its own
-        # children can be ended together. The child starts its own children without ``on_wait``, so
-        # they stay in this session.
+        # children can be ended together. If the child itself calls this function, it does so
+        # without ``on_wait``, so its children stay in its session.
         start_new_session=on_wait is not None,
     ) as child:
         try:

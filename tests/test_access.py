@@ -246,7 +246,7 @@ def test_an_action_without_the_role_is_refused() -> None:
     decided(email="ada@example.org").require(Role.EDITOR)
     viewer = decided(email="bob@example.org")
     viewer.require(Role.VIEWER)
-    with pytest.raises(InputError, match=r"role editor, and bob@example\.org is a viewer;"):
+    with pytest.raises(InputError, match=r"editor role, and bob@example\.org is a viewer;"):
         viewer.require(Role.EDITOR)
     for refused in (decided(email="mallory@evil.net"), decided({"auth": AUTH})):
         with pytest.raises(InputError, match="Nothing was changed"):

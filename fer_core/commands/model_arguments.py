@@ -14,8 +14,8 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--emphasis",
         choices=EMPHASES,
         default="default",
-        help="the emphasis on rare classes: none, as calibrated (default), or stronger than "
-        "calibrated (strong)",
+        help="the emphasis on rare classes; none: no emphasis; default: as calibrated; strong: "
+        "stronger than calibrated",
     )
     add_detector_argument(parser)
 

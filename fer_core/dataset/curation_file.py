@@ -484,8 +484,9 @@ def _previous_decisions(
 ) -> dict[Identity, CurationEntry | None]:
     """Return the decision that each image's last decision replaced; None if it replaced none.
 
-    Images without a recorded change are left out. A batch of ``undo_images`` cancels the batch
-    before it, so that a second undo goes one decision further back.
+    Images without a recorded change are left out. For each of its images, a batch of
+    ``undo_images`` cancels the latest decision that is not canceled yet. A second undo therefore
+    goes one decision further back.
     """
     replaced: dict[Identity, list[CurationEntry | None]] = {}
     for batch in batches:

@@ -16,8 +16,8 @@ from fer_core.files import atomic_write_file, read_arrays
 
 _FOLDER = "findings"
 
-#: Maximum number of cached results of one kind; the oldest results are deleted. Without a limit,
-#: audits of a dataset with many models would fill the disk.
+#: Maximum number of cached results of one kind; the oldest results are deleted. Some results depend
+#: on a model. Without a limit, audits of one dataset with many models would fill the disk.
 _MAX_FILES_PER_KIND = 3
 
 Arrays = dict[str, NDArray[Any]]

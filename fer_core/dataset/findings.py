@@ -392,7 +392,7 @@ def blank_finding(face_set: FaceSet, quality: ImageQuality) -> Finding:
     order = np.argsort(-quality.uniform_share[nearly_blank], kind="stable")
     nearly_blank = nearly_blank[order]
     rows = np.concatenate([blank, nearly_blank])
-    reasons = ["nearly a single intensity"] * len(blank) + [
+    reasons = ["the intensities hardly vary"] * len(blank) + [
         f"{100 * quality.uniform_share[row]:.0f} % of the pixels have one intensity"
         for row in nearly_blank
     ]

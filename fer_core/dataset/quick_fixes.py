@@ -142,13 +142,13 @@ def quick_fix_rows(
     *,
     near: NearDuplicates | None = None,
 ) -> NDArray[np.intp]:
-    """Return the rows that a quick fix would drop, even if they already have a decision.
+    """Return the rows that a quick fix would drop, including rows that were kept or relabeled.
 
     Args:
         fix: The quick fix.
         face_set: The dataset as imported.
-        dropped: Rows that were dropped earlier. A quick fix with ``depends_on_dropped`` ignores
-            these rows; all others do not use this argument.
+        dropped: Rows that were dropped earlier. A quick fix with ``depends_on_dropped`` treats them
+            as absent from the dataset; all others do not use this argument.
         near: The near-duplicates of the dataset; None if the quick fix does not need them.
 
     Raises:

@@ -32,7 +32,7 @@ def check_file(path: Path) -> None:
             beginning = file.read(16)
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({system_reason(error)}); name a model file."
+            f"{path} cannot be read ({system_reason(error)}); choose a model file."
         ) from error
     if path.suffix.lower() in _PICKLE_SUFFIXES or _looks_pickled(beginning):
         raise InputError(
@@ -45,7 +45,7 @@ def check_file(path: Path) -> None:
             "can be imported; import a smaller network."
         )
     if size == 0:
-        raise InputError(f"{path} is empty; name {_SUPPORTED_FILES}.")
+        raise InputError(f"{path} is empty; choose {_SUPPORTED_FILES}.")
 
 
 def _looks_pickled(beginning: bytes) -> bool:
@@ -55,7 +55,7 @@ def _looks_pickled(beginning: bytes) -> bool:
 
 def unknown_kind(path: Path) -> InputError:
     """Return the error for a file of an unsupported kind."""
-    return InputError(f"{path} is not a supported model file; name {_SUPPORTED_FILES}.")
+    return InputError(f"{path} is not a supported model file; choose {_SUPPORTED_FILES}.")
 
 
 def is_hdf5(path: Path) -> bool:

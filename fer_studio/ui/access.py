@@ -174,7 +174,7 @@ def show_refusal(visitor: Admission) -> None:
         st.info(
             f"This page is for editors; {plain_text(visitor.email)} is a "
             f"{visitor.role.name.lower()} on this server. Ask the administrator of this server for "
-            "the role editor.",
+            "the editor role.",
             icon=":material/lock:",
         )
         return

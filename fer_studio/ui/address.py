@@ -64,7 +64,7 @@ class _AddressState:
 
     Attributes:
         memory: The remembered values of all pages, as text, by the name under which they are
-            remembered (the argument ``memory`` of ``persist``).
+            remembered (the argument ``memory_key`` of ``persist``).
         page: The name of the open page.
         arrival_count: How often the session has opened a page.
         unread_parameters: The parameters that the address had when the page was opened, without
@@ -72,9 +72,9 @@ class _AddressState:
             time, they are cleared.
         is_content_pending: True if the page cannot draw its content yet, for example because the
             visitor has to start an evaluation first.
-        is_address_complete: True if the visitor has reached the address with "back" or "forward",
-            so that it describes the whole view. A selection that the address omits then gets its
-            default instead of the remembered value.
+        omitted_means_default: True if the visitor has arrived with "back" or "forward", until the
+            page has drawn its content. A selection that the address omits then gets its default
+            instead of the remembered value.
         drawn_keys: Keys of the widgets that have been drawn since the page was opened.
         selections: The selections on the page, by the name of their parameter.
         page_draw_count: How often the session has drawn a page as a whole.
@@ -91,7 +91,7 @@ class _AddressState:
     arrival_count: int = 0
     unread_parameters: dict[str, str] = field(default_factory=dict)
     is_content_pending: bool = False
-    is_address_complete: bool = False
+    omitted_means_default: bool = False
     drawn_keys: set[str] = field(default_factory=set)
     selections: dict[str, _DrawnSelection] = field(default_factory=dict)
     page_draw_count: int = 0
@@ -120,7 +120,7 @@ def open_address(page: str) -> None:
         state.page = page
         # The links in the navigation have no parameters, so the page uses the remembered values.
         state.unread_parameters = st.query_params.to_dict()
-        state.is_address_complete = is_history_navigation
+        state.omitted_means_default = is_history_navigation
         state.drawn_keys.clear()
         state.problems.clear()
     state.is_content_pending = False
@@ -170,7 +170,7 @@ def _update_address(state: _AddressState, part: str, *, is_outermost: bool) -> N
     if part == _WHOLE_PAGE:
         if not state.is_content_pending:
             # All widgets of the page have been drawn and have read their parameters.
-            state.unread_parameters, state.is_address_complete = {}, False
+            state.unread_parameters, state.omitted_means_default = {}, False
         state.page_draw_count += 1
     _component(
         # The component is drawn even if it writes nothing, so that the elements below keep their
@@ -204,9 +204,9 @@ def persist(
     read: Callable[[str], Value],
     write: Callable[[Value], str] = str,
     describe: Callable[[Value], str] | None = None,
-    memory: str | None = None,
+    memory_key: str | None = None,
     is_always_shown: bool = False,
-    is_select_box: bool = False,
+    resends_value: bool = False,
 ) -> str:
     """Set the value of the widget that is drawn next, and keep it in memory and in the address.
 
@@ -221,32 +221,32 @@ def persist(
             not available.
         write: Returns the text of a value; must be the inverse of ``read``.
         describe: Returns the text of a value for messages; by default, the same as ``write``.
-        memory: The name under which the value is remembered; by default, the key. Widgets with the
-            same name share their value, also on different pages.
+        memory_key: The name under which the value is remembered; by default, the key. Widgets with
+            the same name share their value, also on different pages.
         is_always_shown: True to include the value in the address even if it is the default. Use
             this if the default can change, such as the default model.
-        is_select_box: True for a select box, whose value is also set again while the browser may
-            still be loading it; see ``set_widget_value``. With toggles and buttons, this would
-            discard the second of two quick clicks.
+        resends_value: True to send the value to the browser in every rerun while the browser may
+            still be loading the widget; see ``set_widget_value``. Use this only for select boxes: a
+            toggle or a button would lose the second of two quick clicks.
 
     Returns:
         The key.
     """
     state = _state()
-    memory = memory or key
+    memory_key = memory_key or key
     is_first_drawing = key not in state.drawn_keys
     state.drawn_keys.add(key)
     text: str | None = None
-    if is_first_drawing and (name in state.unread_parameters or state.is_address_complete):
+    if is_first_drawing and (name in state.unread_parameters or state.omitted_means_default):
         text = state.unread_parameters.pop(name, None)
     elif key in st.session_state:
         text = _text_of(st.session_state[key], write)
         # The visitor has selected a new value, so the message about the invalid value is obsolete.
-        if key in state.problems and text != state.memory.get(memory):
+        if key in state.problems and text != state.memory.get(memory_key):
             del state.problems[key]
             state.problem_elements.pop(key).empty()
     else:
-        text = state.memory.get(memory)
+        text = state.memory.get(memory_key)
     value = default
     if text is not None:
         try:
@@ -255,11 +255,11 @@ def persist(
             _report_unavailable(
                 state, key, f"{noun} {_shortened(text)}", (describe or write)(default)
             )
-    if is_select_box:
+    if resends_value:
         set_widget_value(key, value)
     elif key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
-    state.memory[memory] = write(value)
+    state.memory[memory_key] = write(value)
     is_in_address = is_always_shown or value != default
     state.selections[name] = _DrawnSelection(
         _current_part.get(), write(value) if is_in_address else ""
@@ -276,15 +276,15 @@ def set_content_pending() -> None:
     _state().is_content_pending = True
 
 
-def forget(key: str, *, memory: str | None = None) -> None:
+def forget(key: str, *, memory_key: str | None = None) -> None:
     """Forget a selection, so that its widget returns to its default.
 
     Args:
         key: The key of the widget.
-        memory: The name under which the selection is remembered; by default, the key.
+        memory_key: The name under which the selection is remembered; by default, the key.
     """
     st.session_state.pop(key, None)
-    _state().memory.pop(memory or key, None)
+    _state().memory.pop(memory_key or key, None)
 
 
 def arrival_count() -> int:

@@ -28,9 +28,9 @@ def persist_choice(
     default: Option | None = None,
     write: Callable[[Option], str] = str,
     describe: Callable[[Option], str] = str,
-    memory: str | None = None,
+    memory_key: str | None = None,
     is_always_shown: bool = False,
-    is_select_box: bool = False,
+    resends_value: bool = False,
 ) -> str:
     """Keep the choice of one option; see ``persist``.
 
@@ -42,9 +42,9 @@ def persist_choice(
         default: The default; if None, the first option.
         write: Returns the text of an option in the address.
         describe: Returns an option as messages show it.
-        memory: The name under which the choice is remembered; by default, the key.
+        memory_key: The name under which the choice is remembered; by default, the key.
         is_always_shown: True to include the default in the address.
-        is_select_box: True if the widget is a select box.
+        resends_value: True if the widget is a select box.
 
     Returns:
         The key.
@@ -65,9 +65,9 @@ def persist_choice(
         read=read,
         write=write,
         describe=describe,
-        memory=memory,
+        memory_key=memory_key,
         is_always_shown=is_always_shown,
-        is_select_box=is_select_box,
+        resends_value=resends_value,
     )
 
 
@@ -85,7 +85,7 @@ def persistent_selectbox(
     noun: str = "",
     default: Option | None = None,
     write: Callable[[Option], str] = str,
-    memory: str | None = None,
+    memory_key: str | None = None,
     is_always_shown: bool = False,
     is_in_bar: bool = False,
     draw: Callable[..., Any] = st.selectbox,
@@ -101,7 +101,7 @@ def persistent_selectbox(
         noun: The name of the selection in messages; if empty, the label in lower case.
         default: The default; if None, the first option.
         write: Returns the text of an option in the address.
-        memory: The name under which the choice is remembered.
+        memory_key: The name under which the choice is remembered.
         is_always_shown: True to include the default in the address.
         is_in_bar: True to draw no label above the select box; each option then begins with the
             label. This takes less space, and the elements below do not move when the browser has
@@ -121,9 +121,9 @@ def persistent_selectbox(
         default=default,
         write=write,
         describe=describe,
-        memory=memory,
+        memory_key=memory_key,
         is_always_shown=is_always_shown,
-        is_select_box=draw is st.selectbox,
+        resends_value=draw is st.selectbox,
     )
     chosen: Option = draw(label, options, key=key, **settings)
     return chosen

@@ -69,7 +69,7 @@ def test_near_findings_by_kind(faces: FaceSet) -> None:
 def test_the_blank_finding_gives_the_reason(faces: FaceSet) -> None:
     finding = blank_finding(faces, image_quality(faces.images))
     assert finding.rows.tolist() == [7]
-    assert finding.reasons == ("nearly a single intensity",)
+    assert finding.reasons == ("the intensities hardly vary",)
     assert not finding.is_grouped
 
 

@@ -147,7 +147,7 @@ def test_an_owner_who_lost_the_role_cannot_cancel(service: JobService) -> None:
     gate = Gate()
     job = service.start(EDIT, "a", "Importing", gate, EDITOR)
     demoted = Admission(Role.VIEWER, requires_login=True, email=EDITOR.email)
-    with pytest.raises(InputError, match="requires the role editor"):
+    with pytest.raises(InputError, match="requires the editor role"):
         service.cancel(job, demoted)
     gate.open.set()
     assert ended(job).result == "Importing"

@@ -237,7 +237,7 @@ def test_an_action_on_a_run_requires_the_role_at_the_click(email: str, is_run: b
     app.user = user(email)
     app.button(key="act").click().run()
     assert app.session_state.is_done is is_run
-    assert ("requires the role editor" in said(app)) is not is_run
+    assert ("requires the editor role" in said(app)) is not is_run
 
 
 def test_creating_a_search_requires_the_role(home: Settings, faces: str) -> None:

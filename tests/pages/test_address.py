@@ -54,7 +54,7 @@ def two_pages() -> None:
             st.button("Forget", on_click=forget, args=("dataset",))
             st.button("Analyze", on_click=set_unsaved_results, args=("photos", "1 2"))
         else:
-            persistent_selectbox("Data", names, key="data", name="data", memory="dataset")
+            persistent_selectbox("Data", names, key="data", name="data", memory_key="dataset")
 
 
 @pytest.fixture

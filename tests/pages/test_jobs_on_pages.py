@@ -161,9 +161,9 @@ def test_a_refused_stop_is_reported() -> None:
 
         job = Job(JobKind("evaluation", Role.VIEWER), "x", "Reading", owner="ann@example.org")
         st.session_state.setdefault(
-            "job_cancel_problem", "Nothing was changed: requires the role editor."
+            "job_cancel_problem", "Nothing was changed: requires the editor role."
         )
         show_progress(job, stop_key="stop")
 
     app = AppTest.from_function(script, default_timeout=180).run()
-    assert "requires the role editor" in app.error[0].value
+    assert "requires the editor role" in app.error[0].value

@@ -41,6 +41,7 @@ def choose_folders(folders: Sequence[SplitFolder], key: str) -> FolderRoles | No
             chosen = _choose_split(folder, f"import_folder_{key}_{number}")
             if chosen is None:
                 undecided_names.append(folder.name)
+            # A folder that is left out has an empty role in SplitFolder, and None in FolderRoles.
             elif (_role(chosen) or "") != folder.role:
                 roles.append((folder.name, _role(chosen)))
     undecided_names += [folder.name for folder in folders[_MAX_SHOWN:] if folder.role is None]

@@ -59,7 +59,7 @@ def choose_dataset(settings: Settings) -> ChosenDataset | None:
         key=DATASET,
         name="dataset",
         # The dataset page remembers its selection under the same name, so the two pages share it.
-        memory="dataset",
+        memory_key="dataset",
         is_always_shown=True,
         format_func=lambda name: "demo (drawn faces)" if name == DEMO_NAME else name,
         help="The train and validation splits are used; test is reserved for the evaluation.",

@@ -1,4 +1,4 @@
-"""The time that the user chose on the timeline, with an episode or with a marker."""
+"""The time that the user chose, by a click on the timeline, an episode or a marker."""
 
 from __future__ import annotations
 

@@ -53,18 +53,18 @@ def show_notes(summary: AnalysisSummary) -> None:
             st.warning(plain_text(note), icon=":material/warning:")
 
 
-def _show(analysis_id: str, was_pending: bool, settings: Settings) -> None:
+def _show(analysis_id: str, was_queued_or_running: bool, settings: Settings) -> None:
     """Draw the current state; draw the whole page again if the analysis ends or is deleted.
 
     Args:
         analysis_id: The ID of the analysis.
-        was_pending: True if the analysis was queued, starting or running when the whole page was
-            drawn.
+        was_queued_or_running: True if the analysis was queued, starting or running when the whole
+            page was drawn.
         settings: The folders of the app.
     """
     rerun_if_refused("video")
     summary = find_analysis(analysis_id, settings, admission())
-    if summary is None or summary.is_queued_or_running != was_pending:
+    if summary is None or summary.is_queued_or_running != was_queued_or_running:
         st.rerun()
     # A job that ends starts the next one in the queue, but a job that was killed could not do so.
     if summary.state == "queued":
