@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.class_numbers import parse_class_order
 from fer_core.dataset.face_set import SPLITS
 from fer_core.dataset.readers import examine_source, read_dataset, sources
+from fer_core.dataset.readers.parquet_source import _Column
 from fer_core.errors import InputError
 
 WriteFiles = Callable[..., Path]
@@ -118,6 +119,20 @@ def test_a_damaged_file_is_refused(png: Png, tmp_path: Path, damage: str) -> Non
     path.write_bytes({"cut": content[:-20], "words": b"words", "middle": middle}[damage])
     with pytest.raises(InputError, match=r"^faces.parquet (is not a complete Parquet file|contai)"):
         read_dataset(path)
+
+
+def test_the_rows_after_a_damaged_batch_have_no_values_of_another_batch() -> None:
+    class Damaged:
+        def iter_batches(self, *_: object, **__: object) -> Iterator[pa.RecordBatch]:
+            yield pa.record_batch({"image": [b"0", b"1"]})
+            raise OSError("damaged page")
+
+    column = _Column(Damaged(), "image", [0, 6])  # type: ignore[arg-type]
+    assert (column.at(0), column.at(1)) == (b"0", b"1")
+    for row in (2, 3, 5):
+        with pytest.raises(OSError, match="damaged page"):
+            column.at(row)
+    assert column.at(1) == b"1"
 
 
 def test_the_limits_apply(png: Png, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

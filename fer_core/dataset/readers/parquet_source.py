@@ -175,9 +175,15 @@ class _Column:
         self._first = 0
         #: Index of the first row after the row group that is being read.
         self._group_end = 0
+        #: Why the rows after ``_values`` in this row group cannot be read.
+        self._error: Exception | None = None
 
     def at(self, row: int) -> Any:
-        """Return the value of a row; fast for rows in ascending order."""
+        """Return the value of a row; fast for rows in ascending order.
+
+        Raises:
+            Exception: The row, or an earlier row of its row group, is damaged.
+        """
         if not self._first <= row < self._group_end:
             group = bisect_right(self._group_starts, row) - 1
             self._batches = self._file.iter_batches(
@@ -185,9 +191,17 @@ class _Column:
             )
             self._first, self._values = self._group_starts[group], []
             self._group_end = self._group_starts[group + 1]
+            self._error = None
         while row >= self._first + len(self._values):
+            if self._error is not None:
+                raise self._error
+            try:
+                values = next(self._batches).column(0).to_pylist()
+            except Exception as error:
+                self._error = error
+                raise
             self._first += len(self._values)
-            self._values = next(self._batches).column(0).to_pylist()
+            self._values = values
         return self._values[row - self._first]
 
 
