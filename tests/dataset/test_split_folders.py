@@ -80,6 +80,11 @@ def test_the_official_test_sets_of_fer2013_are_recognized(name: str, split: int)
     assert split_from_name(name) == (split, True)
 
 
+def test_a_name_that_repeats_a_word_is_read_in_little_time() -> None:
+    assert split_from_name("dataset" * 36) is None
+    assert split_from_name("dataset" * 36 + "test") == (2, False)
+
+
 @pytest.mark.parametrize(
     "folders",
     [

@@ -69,12 +69,14 @@ _TRAIN = r"train(?:s|ing)?|trn"
 _EVALUATION_WORD = r"dev(?:el|elopment)?|eval(?:uation|uate)?"
 _VALIDATION = rf"val(?:s|id|ids|idation|idate|idating)?|{_EVALUATION_WORD}"
 _TEST = r"test(?:s|ing)?|tst"
-#: Words that say nothing about the split.
+#: Words that say nothing about the split. "dataset" is two of these words. If it were also a word
+#: of its own, a pattern that repeats the words could match it in two ways, and would take
+#: exponential time for a name that repeats it.
 _GENERAL_WORDS = (
-    r"(?:data|datas|sets?|dataset|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
+    r"(?:data|datas|sets?|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
     r"examples?|splits?|folders?|dirs?|copy|part|subset|partition)"
 )
-_GENERAL = re.compile(_GENERAL_WORDS)
+_GENERAL = re.compile(rf"{_GENERAL_WORDS}|dataset")
 _EVALUATION = re.compile(rf"(?:{_EVALUATION_WORD}){_GENERAL_WORDS}*")
 #: The words of each split, with general words before or after them: "trainset", "imagestest",
 #: "mytrainingdata".
