@@ -148,7 +148,8 @@ class _AnnotationWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._written: set[Path] = set()
+        #: Windows and macOS ignore the case of names.
+        self._written_names: set[str] = set()
         self.count = 0
         with os_errors_as_input_errors(f"The folder {folder} cannot be created"):
             folder.mkdir(parents=True, exist_ok=True)
@@ -161,12 +162,12 @@ class _AnnotationWriter:
 
         stem = "standard-input" if path == _STANDARD_INPUT else path.stem
         target, number = self._folder / f"{stem}.annotated.jpg", 1
-        while target in self._written:
+        while target.name.casefold() in self._written_names:
             number += 1
             target = self._folder / f"{stem}-{number}.annotated.jpg"
         with os_errors_as_input_errors(f"{target} cannot be written"):
             Image.fromarray(annotate(image, faces)).save(target, quality=92)
-        self._written.add(target)
+        self._written_names.add(target.name.casefold())
         self.count += 1
 
 
