@@ -135,6 +135,20 @@ def test_pascal_voc_has_one_file_for_each_picture(photo: bytes, write_files: Wri
     ]
 
 
+def test_the_same_annotations_in_two_formats_are_read_once(
+    photo: bytes, write_files: WriteFiles
+) -> None:
+    names = [f"{number}.png" for number in range(3)]
+    files: Files = dict.fromkeys(names, photo)
+    files["coco.json"] = as_coco(names)
+    for name, class_name in zip(names, CLASSES, strict=True):
+        comment = b"<!-- drawn by hand -->"
+        files[name.replace(".png", ".xml")] = comment + as_voc(class_name, name)
+    assert len(read_dataset(write_files(files))) == 3
+    del files["coco.json"]
+    assert len(read_dataset(write_files(files, "voc"))) == 3
+
+
 @pytest.mark.parametrize("kind", ["COCO", "corners", "ExpW"])
 def test_a_picture_may_contain_several_faces(
     kind: str, photo: bytes, write_files: WriteFiles

@@ -501,7 +501,7 @@ def test_yolos_boxes_become_faces(
 
     two = add("train", "two", png(photo), "1 0.2 0.5 0.2 0.2\n2 0.75 0.25 0.5 0.5\n")
     whole = add("train", "whole", png(np.full((48, 48), 33, np.uint8)), "0 0.5 0.5 0.98 0.97\n")
-    polygon = add("valid", "polygon", png(photo), "1 0.1 0.4 0.3 0.4 0.3 0.6 0.1 0.6\n")
+    polygon = add("valid", "polygon", png(photo), "1 0.1 0.4 0.3 0.4 0.3 0.6 0.1 0.6 0.93\n")
     empty = add("valid", "empty", draw(1), "")
     bad = add("train", "bad", draw(2), "1 0.5 0.5 12 14\nx\n")
     missing = add("train", "missing", draw(3), None)

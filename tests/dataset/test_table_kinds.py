@@ -14,6 +14,7 @@ from fer_core.dataset.class_mapping import ClassChoice
 from fer_core.dataset.class_numbers import CLASS_ORDERS
 from fer_core.dataset.face_set import FaceSet
 from fer_core.dataset.readers import find_classes, read_dataset
+from fer_core.dataset.readers.table_columns import _contains_row_numbers
 from fer_core.dataset.readers.text_lines import MAX_LINE_BYTES
 from fer_core.dataset.store import import_dataset
 from fer_core.emotions import EMOTIONS
@@ -658,3 +659,7 @@ def test_columns_that_are_not_clear_are_asked_about(kind: str, tmp_path: Path) -
     with pytest.raises(InputError, match=rf"^faces\.csv .*{message}") as caught:
         read_dataset(tmp_path / "faces.csv")
     assert "\n" not in str(caught.value)
+
+
+def test_superscripts_are_no_row_numbers() -> None:
+    assert not _contains_row_numbers([["²".encode()], ["³".encode()], ["¹".encode()]], 0)

@@ -463,7 +463,9 @@ def _contains_emotions(rows: Sequence[list[bytes]], position: int) -> bool:
 
 def _contains_row_numbers(rows: Sequence[list[bytes]], position: int) -> bool:
     values = [field_text(value) for value in _values(rows, position)]
-    if len(values) < 3 or not all(value.isdigit() and len(value) < 9 for value in values):
+    if len(values) < 3 or not all(
+        value.isascii() and value.isdecimal() and len(value) < 9 for value in values
+    ):
         return False
     return [int(value) - int(values[0]) for value in values] == list(range(len(values)))
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -59,17 +61,18 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
             elif box is None:
                 problems.add(picture, _BAD_BOX)
             else:
-                formats[file_format] += 1
                 # A folder "images" belongs to the format, and is neither a split nor a class.
                 folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
-                faces[picture].append(
-                    AnnotatedFace(
-                        shortened(printable_text(class_name), _MAX_NAME),
-                        folders,
-                        split=None if named_split is None else named_split[0],
-                        box=box,
-                    )
+                face = AnnotatedFace(
+                    shortened(printable_text(class_name), _MAX_NAME),
+                    folders,
+                    split=None if named_split is None else named_split[0],
+                    box=box,
                 )
+                # Several files may contain the same annotation, for example in two formats.
+                if not any(replace(other, split=face.split) == face for other in faces[picture]):
+                    faces[picture].append(face)
+                    formats[file_format] += 1
     if not faces:
         return None
     for picture in files.pictures:
@@ -158,7 +161,8 @@ def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_FoundFa
         if isinstance(content, SkipReason) or len(content) > _MAX_XML_BYTES:
             continue
         # Skip files with declarations: declared entities can make a small file fill the memory.
-        if b"<!" in content:
+        # Files in UTF-16, which contain zero bytes, are skipped because this search misses theirs.
+        if re.search(rb"<!(?!--)", content) or b"\0" in content:
             continue
         try:
             root = ElementTree.fromstring(content)

@@ -108,7 +108,8 @@ def _best_match(
         )
         for picture in group
     ]
-    best = [picture for picture, rank in zip(group, ranks, strict=True) if rank == max(ranks)]
+    best_rank = max(ranks)
+    best = [picture for picture, rank in zip(group, ranks, strict=True) if rank == best_rank]
     return best[0] if len(best) == 1 else _SEVERAL_PICTURES
 
 

@@ -162,7 +162,9 @@ def _parse_line(line: bytes) -> tuple[int, Box | None] | None:
         x, y, width, height = values[:4]
         edges = x - width / 2, y - height / 2, x + width / 2, y + height / 2
     else:
-        edges = min(values[::2]), min(values[1::2]), max(values[::2]), max(values[1::2])
+        # A value without a partner is the confidence of a prediction, too.
+        points = values[: len(values) // 2 * 2]
+        edges = min(points[::2]), min(points[1::2]), max(points[::2]), max(points[1::2])
     left, top, right, bottom = (min(max(value, 0.0), 1.0) for value in edges)
     area = (right - left) * (bottom - top)
     if area <= 0:
