@@ -10,8 +10,8 @@ class InputError(ValueError):
 
     The message is one sentence that names the input, says what was expected and what to do. Pages
     show it as it is; the command line prints it to standard error and exits with code 2. Other
-    exceptions are defects of the program and are logged with their traceback. Only the command line
-    also turns an ``OSError`` into a message.
+    exceptions are defects of the program and are logged with their traceback. The command line also
+    turns an ``OSError`` into a message.
     """
 
 

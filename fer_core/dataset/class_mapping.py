@@ -99,8 +99,8 @@ class ClassChoice:
 
         Args:
             name: The name of the class in the source.
-            is_number: True if the name is a number in a table. A number that ``number_names`` does
-                not contain is then looked up in FER2013's order of the seven emotions, 0 to 6.
+            is_number: True if the name is a number in a table. If ``number_names`` does not contain
+                this number, it is looked up in FER2013's order of the seven emotions, 0 to 6.
 
         Raises:
             InputError: The class keeps its name, and this name is invalid.

@@ -19,8 +19,8 @@ class ClassOrder:
         usual_first_number: The number that the first name usually has, 0 or 1; None if it is not
             known. It is used if the numbers of a source do not show whether they begin at 0 or 1.
         title: The name of the order in messages.
-        non_expressions: Names for the numbers that follow those of ``names`` and stand for no
-            expression, such as "none". They are used only if the numbers of a source begin at 0.
+        non_expressions: Further names, for the numbers after the last of ``names``. They stand for
+            no expression, such as "none". They are used only if the numbers of a source begin at 0.
     """
 
     names: tuple[str, ...]

@@ -22,7 +22,7 @@ class CsvKind:
         name: The kind in messages: "curation file" in "votes.csv is not a curation file".
         required: The columns that the file must have.
         expected: A description of the columns for messages: "the columns name, key, action".
-        suggested_file: An example of a file of this kind, for the message that a file is too large.
+        suggested_file: The description of a valid file, for the message that a file is too large.
         max_bytes: Maximum size of a file. Larger files are rejected.
         synonyms: Maps other names of a column, in lower case, to its expected name.
     """

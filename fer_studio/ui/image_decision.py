@@ -27,11 +27,11 @@ from fer_studio.ui.text import plain_text
 
 @dataclass(frozen=True)
 class Proposal:
-    """The initial values of the form for a decision about an image.
+    """A proposed decision about an image, with which the form begins.
 
     Attributes:
-        reason: The reason.
-        source: Where the image was found; stored with the decision.
+        reason: The reason for the decision.
+        source: The part of the app in which the image was found; stored with the decision.
         label: The label that the form proposes as correct. If None, the form proposes the first
             class that is not the current label.
         model_label: The class that a model predicts; None if no model is involved, or if the

@@ -36,8 +36,8 @@ def decompress_to_temporary_file(
 ) -> BinaryIO:
     """Decompress a file to a temporary file without a name, which is deleted when it is closed.
 
-    A compressed tar archive is one compressed stream, so that its members can be read in any order
-    only after the whole archive was decompressed.
+    A compressed tar archive is a single compressed stream. The whole archive must be decompressed
+    before its members can be read in any order.
 
     Args:
         file: The compressed file, at its start.
@@ -87,7 +87,7 @@ def _limit_text(limit: int | None) -> str:
     """Return the text of a limit for a message.
 
     Args:
-        limit: The part of ``MAX_TOTAL_BYTES`` that the other files of the source leave, in bytes.
+        limit: What remains of ``MAX_TOTAL_BYTES`` after the other files of the source, in bytes.
             None if there are no other files.
     """
     total = f"{sources.MAX_TOTAL_BYTES >> 30} GB"

@@ -74,7 +74,7 @@ def read_ferplus_folders(
     A table and its pictures may be in two different folders that have the same name.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
-    "unknown" or "not a face", are counted and skipped.
+    "unknown" or "not a face", are reported as problems.
 
     Args:
         source: Contains the files.
@@ -150,7 +150,7 @@ class _Votes:
 
     def __init__(self, names: list[str], register: ClassRegister, problems: ProblemLog) -> None:
         self._names = set(names)
-        #: The pictures in folders with FER+'s names, by folder and file name.
+        #: The pictures in the folders that FER+ names, by folder and file name.
         self._by_folder: dict[tuple[str, str], list[str]] = defaultdict(list)
         for name in names:
             if _split_of_folder(name) is not None and has_picture_suffix(name):

@@ -41,8 +41,8 @@ Opener = Callable[[BinaryIO, str, int], Source]
 class NestedSource:
     """A folder or archive whose archives are read as folders, one level deep.
 
-    The archives are read only if there is no dataset outside them: a folder often contains the
-    archive from which its files were unpacked, so that each picture would be read twice.
+    The archives are read only if there is no dataset outside them. A folder often contains the
+    archive from which its files were unpacked; with it, each picture would be read twice.
 
     Args:
         outer: The folder or archive.
@@ -59,10 +59,10 @@ class NestedSource:
         self._has_dataset = has_dataset
         self.label = outer.label
         self._inner: list[Source] = []
-        #: The number of files in the opened archives, and the bytes of both the archives and these
-        #: files.
+        #: The number of the files in the opened archives, and the total size of the archives and of
+        #: these files, in bytes.
         self._totals = ArchiveTotals()
-        #: The opened archive and the path in it, by the path that ``names`` returns.
+        #: For each path that ``names`` returns, the opened archive and the path inside it.
         self._locations: dict[str, tuple[Source, str]] = {}
 
     def names(self, problems: ProblemLog) -> list[str]:

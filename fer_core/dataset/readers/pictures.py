@@ -24,15 +24,15 @@ from fer_core.vision.decode_worker import decode_in_worker
 _MAX_PIXELS = 4096 * 4096
 #: Maximum time for decoding one picture, in seconds.
 MAX_DECODE_SECONDS = 20.0
-#: Larger pictures are decoded in a worker process, which is ended after ``MAX_DECODE_SECONDS``. The
-#: pixels of a JPEG are counted once for each scan. Decoding any smaller picture takes less than a
-#: second.
+#: Pictures up to these limits take less than a second to decode. Larger pictures are decoded in a
+#: worker process, which is ended after ``MAX_DECODE_SECONDS``. The pixels of a JPEG are counted
+#: once for each scan.
 _DIRECT_BYTES = 2**20
 _DIRECT_PIXELS = 4_000_000
-#: Formats whose decoding time is limited by the number of bytes and pixels. All other formats,
+#: Formats whose decoding time depends only on the number of bytes and pixels. All other formats,
 #: except TIFF with some compression methods, are decoded in a worker process.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
-#: Compression methods of TIFF whose decoding time is limited in the same way: none, LZW, deflate
+#: Compression methods of TIFF of which the same is true: none, LZW, deflate
 #: (two numbers) and PackBits. A TIFF with another method can contain JPEGs with many scans.
 _DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
@@ -55,7 +55,7 @@ def decode_gray(content: bytes) -> NDArray[np.uint8] | SkipReason:
     """Decode a picture to grayscale, uint8 ``[height, width]``, or return why it is skipped."""
     if heif_format(content) is not None:
         return _decode_in_worker(content)
-    pixel_count = _decoded_pixel_count(content)
+    pixel_count = _pixel_count_of_all_scans(content)
     if isinstance(pixel_count, SkipReason):
         return pixel_count
     is_fast = len(content) <= _DIRECT_BYTES and pixel_count <= _DIRECT_PIXELS
@@ -76,7 +76,7 @@ def _has_direct_format(content: bytes) -> bool:
     return kind in _DIRECT_FORMATS
 
 
-def _decoded_pixel_count(content: bytes) -> int | SkipReason:
+def _pixel_count_of_all_scans(content: bytes) -> int | SkipReason:
     """Return the number of pixels in all scans, or why the file must not be decoded.
 
     Only a JPEG may have several scans; each of them may contain all pixels.

@@ -361,7 +361,7 @@ def _columns_by_values(
     others = [position for position in positions if position not in {*used, *splits}]
     label = _label_by_values(data, others)
     if label is None or len(splits) > 1:
-        missing = "no usual names of columns" if has_header else "no header"
+        missing = "no known column names" if has_header else "no header"
         raise InputError(
             f"{table} has {missing}, and it is not clear which of its {column_count} columns is "
             "the emotion; name the columns in the first line, such as emotion,pixels,Usage."
@@ -397,8 +397,8 @@ def _columns_of_numbers(
 ) -> TableColumns | None:
     """Return the columns of a table without a header that has a column for each pixel.
 
-    The first or the last column contains the class. The result is None if the number of the other
-    columns is not the number of pixels in a square picture.
+    The first or the last column contains the class, and all other columns contain pixels. The
+    result is None if the pixels do not fill a square.
 
     Raises:
         InputError: It is not clear which of the two columns contains the class.

@@ -30,8 +30,8 @@ _OVERLAYS = {"shows_boxes": "Boxes", "shows_labels": "Labels", "shows_bars": "Ba
 _CAMERA_SHAPE = (480, 640, 3)
 #: Session state: the minimum confidence in percent.
 _CONFIDENCE = "live_minimum_confidence"
-#: Session state: the name of the model whose calibration has set the slider, and the value in
-#: percent to which the slider was set.
+#: Session state: a pair of the name of the model whose calibration has set the slider, and the
+#: value in percent to which it was set.
 _CONFIDENCE_ORIGIN = "live_confidence_of"
 
 
@@ -47,8 +47,8 @@ def choose_controls(session: LiveSession, settings: Settings, title_bar: DeltaGe
         True if a model is loaded and warmed up, so that a stream can start; otherwise the page
         shows the reason.
     """
-    # If this were True, _draw_controls would rerun the page. A rerun is not necessary here, because
-    # the rest of the page is drawn after this function.
+    # _draw_controls reruns the page when a model that the page waits for is ready. This is not
+    # necessary here, because the rest of the page is drawn after this function.
     session.is_waiting_for_model = False
     with model_choice_container(title_bar, settings):
         _draw_controls(session, settings)

@@ -308,7 +308,7 @@ def _join_lines(
     Yields:
         The rows in the form of ``lines``, each with the number of its first line.
     """
-    # The first lines of a row in which a quote may not be closed yet.
+    # The lines of a row that is not complete yet, because a quote in it is still open.
     open_lines: list[tuple[int, bytes | None]] = []
     for number, line in lines:
         if not open_lines and (line is None or b'"' not in line):

@@ -26,7 +26,7 @@ _CHECKED_FILES = 5
 
 _NO_LABELS = SkipReason("has no label file")
 _NO_BOX = SkipReason("has no box in its label file")
-_BAD_LINE = SkipReason("has a line that is not a class number and a box of values from 0 to 1")
+_BAD_LINE = SkipReason("is not a class number followed by a box of values from 0 to 1")
 
 
 def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
@@ -66,8 +66,8 @@ def read_yolo(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         parent_folders = tuple(part for part in folders_of(picture) if part.lower() != "images")
         split = config.split_of(picture)
         if split == _split_of_folders(parent_folders):
-            # The folders state the same split. A split that is stored with the face would override
-            # the split that the user chooses for a folder.
+            # The folders state the same split. It is not stored with the face, because it would
+            # then override the split that the user chooses for a folder.
             split = None
         uses_config |= split is not None
         picture_faces = []

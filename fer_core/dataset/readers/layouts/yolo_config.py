@@ -141,8 +141,8 @@ def _folder(
     """Return the folder that a path in a configuration names.
 
     The path is relative to the value of the key ``path``, to the folder of the configuration, or
-    to the source. If no such folder exists, the path may come from another computer. In this case,
-    the last parts of the path are compared with the ends of the folders in the source. Return None
+    to the source. If none of these folders exists, the path may come from another computer. The
+    last parts of the path are then compared with the ends of the folders in the source. Return None
     if no folder matches, or if several folders match.
 
     Args:
