@@ -149,6 +149,17 @@ def test_the_same_annotations_in_two_formats_are_read_once(
     assert len(read_dataset(write_files(files, "voc"))) == 3
 
 
+def test_the_splits_come_from_the_files_that_state_them(
+    photo: bytes, write_files: WriteFiles
+) -> None:
+    names = [f"{number}.png" for number in range(6)]
+    files: Files = dict.fromkeys(names, photo)
+    files |= {"all.json": as_coco(names), "test.json": as_coco(names[:3])}
+    faces = read_dataset(write_files(files | {"train.json": as_coco(names[3:])}))
+    splits = {name: SPLITS[split] for name, split in zip(faces.names, faces.splits, strict=True)}
+    assert splits == dict.fromkeys(names[:3], "test") | dict.fromkeys(names[3:], "train")
+
+
 @pytest.mark.parametrize("kind", ["COCO", "corners", "ExpW"])
 def test_a_picture_may_contain_several_faces(
     kind: str, photo: bytes, write_files: WriteFiles

@@ -50,7 +50,8 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
         The layout; None if no file states a valid box in a picture of the source.
     """
     finder = PictureFinder(files.pictures)
-    faces: dict[str, list[AnnotatedFace]] = defaultdict(list)
+    # The faces of each picture, by the face without its split.
+    faces: dict[str, dict[AnnotatedFace, AnnotatedFace]] = defaultdict(dict)
     formats: Counter[str] = Counter()
     for name, file_format, found_faces in (*_json_files(files), *_xml_files(files)):
         named_split = split_from_name(name.rpartition("/")[2].rpartition(".")[0])
@@ -69,10 +70,12 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
                     split=None if named_split is None else named_split[0],
                     box=box,
                 )
-                # Several files may contain the same annotation, for example in two formats.
-                if not any(replace(other, split=face.split) == face for other in faces[picture]):
-                    faces[picture].append(face)
-                    formats[file_format] += 1
+                # Several files may contain the same annotation, for example in two formats. The
+                # first file whose name states a split determines the split.
+                known = faces[picture].get(replace(face, split=None))
+                formats[file_format] += known is None
+                if known is None or known.split is None:
+                    faces[picture][replace(face, split=None)] = face
     if not faces:
         return None
     for picture in files.pictures:
@@ -80,7 +83,9 @@ def read_detection_files(files: SourceFiles, problems: ProblemLog) -> Layout | N
             problems.add(picture, _NO_BOX, class_name="")
     count = counted(sum(formats.values()), "face")
     note = f"The classes and boxes of {count} were read from the files of {' and '.join(formats)}."
-    return Layout({picture: tuple(group) for picture, group in faces.items()}, notes=[note])
+    return Layout(
+        {picture: tuple(group.values()) for picture, group in faces.items()}, notes=[note]
+    )
 
 
 def _json_files(files: SourceFiles) -> Iterator[tuple[str, str, Iterator[_FoundFace]]]:
