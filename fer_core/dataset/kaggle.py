@@ -58,6 +58,7 @@ def import_from_kaggle(
         InputError: Kaggle cannot be reached or rejects the request, or the dataset cannot be
             imported.
     """
+    token = (token or "").strip() or None
     with (
         os_errors_as_input_errors(f"A download cannot be stored in {settings.data_root}"),
         _download_folder(settings.data_root) as temporary,
@@ -89,7 +90,7 @@ def _download(folder: Path, token: str | None, report_bytes: Callable[[int], Non
         raise
     except Exception as error:
         # requests, kagglesdk and the system raise different types of errors.
-        raise _download_error(error, has_token=bool(token)) from error
+        raise _download_error(error, has_token=token is not None) from error
 
 
 def _fetch(folder: Path, token: str | None) -> None:

@@ -304,7 +304,9 @@ def to_csv(table: FaceTable, names: Mapping[int, str] | None = None) -> bytes:
     arrow = arrow.set_column(name_index, "name", pa.array(escaped, pa.string()))
     for index, column in enumerate(arrow.schema):
         if pa.types.is_dictionary(column.type):
-            arrow = arrow.set_column(index, column.name, arrow.column(index).cast(pa.string()))
+            texts = [str(escaped_cell(text)) for text in arrow.column(index).to_pylist()]
+            arrow = arrow.set_column(index, column.name, pa.array(texts, pa.string()))
+    arrow = arrow.rename_columns([str(escaped_cell(name)) for name in arrow.column_names])
     buffer = io.BytesIO()
     pacsv.write_csv(arrow, buffer, pacsv.WriteOptions(quoting_style="needed"))
     return buffer.getvalue()

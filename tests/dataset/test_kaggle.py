@@ -78,7 +78,7 @@ def test_what_is_downloaded_is_imported_and_the_download_removed(
         (requests.Timeout("slow"), None, "cannot be reached from this machine"),
         (http_error(401), TOKEN, "rejects this token"),
         (http_error(403), None, "asks for an API token"),
-        (http_error(403), "", "asks for an API token"),
+        (http_error(403), " ", "asks for an API token"),
         (http_error(429), None, "too many requests"),
         (OSError(28, "No space left on device"), None, "No space left on device"),
         (ValueError("Invalid Kaggle credentials file at x"), None, "Invalid Kaggle credentials"),

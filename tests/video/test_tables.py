@@ -156,6 +156,10 @@ def test_csv_is_read_back_and_harmless_in_spreadsheets() -> None:
     assert first["is_confident"] == "true" and first["x"] == "11"
     (first, _) = csv.DictReader(io.StringIO(to_csv(table, {1: "@SUM(A1)"}).decode()))
     assert first["name"] == "'@SUM(A1)"
+    (first, _) = csv.DictReader(
+        io.StringIO(to_csv(replace(table, classes=("a", "=1", "b"))).decode())
+    )
+    assert first["'=1"] == "0.8" and first["label"] == "'=1"
 
 
 def test_small_and_uncertain_faces_are_not_confident() -> None:
