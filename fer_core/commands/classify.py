@@ -148,7 +148,7 @@ class _AnnotationWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        #: Windows and macOS ignore the case of names.
+        #: The names of the written files without their case, because Windows and macOS ignore it.
         self._written_names: set[str] = set()
         self.count = 0
         with os_errors_as_input_errors(f"The folder {folder} cannot be created"):

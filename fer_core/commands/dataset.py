@@ -239,11 +239,13 @@ def _skipped_lines(face_set: FaceSet) -> list[str]:
             for files in files_in_table
         ]
         lines.append(text_table(["class", "suffix", "skipped", "reason"], rows))
-    # Problems with these reasons concern files that the table counts. A problem may add details to
-    # the reason: "cannot be read (Permission denied)".
-    table_reasons = tuple(files.reason for files in face_set.skipped_files)
+    # Problems with these reasons usually concern files that the table counts. A problem may add
+    # details to the reason: "cannot be read (Permission denied)".
+    table_reasons = {files.reason for files in face_set.skipped_files}
     other_problems = [
-        problem for problem in face_set.problems if not problem.reason.startswith(table_reasons)
+        problem
+        for problem in face_set.problems
+        if table_reasons.isdisjoint((problem.reason, problem.reason.partition(" (")[0]))
     ][:_MAX_LISTED]
     lines += [f"skipped: {problem_text(problem)}" for problem in other_problems]
     listed_count = sum(files.count for files in files_in_table)

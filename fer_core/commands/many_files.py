@@ -54,6 +54,8 @@ def add_many_files_arguments(
     group = parser.add_argument_group("many files")
     group.add_argument(
         "--files-from",
+        # This abbreviation was unambiguous before --files-per-part was added.
+        "--files",
         action="append",
         default=[],
         type=Path,

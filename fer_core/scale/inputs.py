@@ -88,12 +88,14 @@ def _files_of_input(text: str, extensions: Collection[str]) -> Iterator[Item]:
     if is_address(text):
         yield from _files_at_address(text, extensions)
     elif is_pattern(text):
-        # Path.glob does not support absolute patterns.
-        paths = glob.glob(_expanded(text), recursive=True)  # noqa: PTH207
+        # Path.glob does not support absolute patterns, and Path would remove the slash at the end,
+        # with which a pattern matches only folders.
+        pattern = os.path.expanduser(text)  # noqa: PTH111
+        paths = glob.glob(pattern, recursive=True)  # noqa: PTH207
         if not paths:
             raise InputError(f"No file matches {text!r}; check the pattern.")
         for path in sorted(paths, key=lambda path: Path(path).parts):
-            if not _is_skipped_match(path, text):
+            if not _is_skipped_match(path, pattern):
                 yield from _local_files(path, extensions)
     else:
         yield from _local_files(_expanded(text), extensions)

@@ -201,6 +201,10 @@ def _read_stored(item: Item) -> bytes:
         raise InputError(too_large_text(item.name))
     # Reading one byte more than expected shows whether the file has grown.
     content = store.read(item.file, (MAX_PICTURE_BYTES if item.size is None else item.size) + 1)
+    if item.size is None and len(content) > MAX_PICTURE_BYTES:
+        if is_video(content[:START_BYTES]):
+            return content[:START_BYTES]
+        raise InputError(too_large_text(item.name))
     if item.size is not None and len(content) != item.size:
         raise _changed_error(item)
     return content

@@ -35,8 +35,8 @@ class JobResult:
     Attributes:
         record: The record of the job.
         summary: The number of files, rows, faces, errors and parts.
-        processed: The number of files that this call of ``run_job`` processed. The other files were
-            processed by earlier calls, which did not complete the job.
+        processed: The number of files that this call of ``run_job`` processed. Earlier calls
+            processed the other files.
     """
 
     record: JobRecord

@@ -57,6 +57,8 @@ def test_the_home_folder_in_paths_and_patterns(tree: Path, monkeypatch: pytest.M
     assert relative(list_items(["~/b.png"]), tree) == ["b.png"]
     assert relative(list_items(["~/b*.png"]), tree) == ["b.png"]
     assert relative(list_items(["~/odd[1].png"]), tree) == ["odd[1].png"]
+    # With a slash at the end, a pattern matches only folders.
+    assert relative(list_items(["~/a*/"]), tree) == ["a/d.png"]
 
 
 @pytest.fixture

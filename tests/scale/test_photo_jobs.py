@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import grpc
 import numpy as np
 import pyarrow.parquet as pq
@@ -126,6 +127,18 @@ def test_a_network_that_fails_for_one_face_affects_its_file_only(
     rows = worker.rows(list(list_items([str(photos / "crops")])))
     assert [number for number, row in enumerate(rows) if row["error"]] == [5]
     assert (rows[5]["width"], rows[5]["faces"]) == (48, [])
+
+
+def test_a_picture_of_unknown_size_has_a_limit(
+    work: PhotoWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/bucket/large.png", sample_picture()[1])
+    monkeypatch.setattr("fer_core.vision.picture_files.MAX_PICTURE_BYTES", 1000)
+    worker = work.open(threads=1, memory_bytes=2**31)
+    (row,) = worker.rows([Item("memory://bucket/large.png")])
+    assert row["error"].startswith("large.png is larger than")
+    store.rm("/bucket", recursive=True)
 
 
 def test_files_that_cannot_be_read_are_rows_with_a_message(photos: Path, work: PhotoWork) -> None:
