@@ -1043,6 +1043,18 @@ def test_the_choice_for_a_class_stays_if_a_folder_adds_or_removes_other_classes(
     }
 
 
+def test_classes_with_equal_shortened_names_have_fields_of_their_own(
+    open_app: OpenApp, png: Png
+) -> None:
+    picture = png(np.full((48, 48), 9, np.uint8))
+    content = packed({f"{'long ' * 25}{number}/a.png": picture for number in range(2)})
+    app = open_import(open_page(open_app), "upload")
+    app.file_uploader[0].set_value(("long.zip", content, "application/zip"))
+    settled(app)
+    fields = [box for box in app.selectbox if "import_class" in str(box.key)]
+    assert len(fields) == 2 and fields[0].label == fields[1].label
+
+
 def test_the_order_of_class_numbers_is_chosen_before_the_import(
     home: Settings, open_app: OpenApp, png: Png
 ) -> None:

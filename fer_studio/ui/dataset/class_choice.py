@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -254,8 +255,10 @@ def _choose_changes(
     key = f"{key}_{default_choice.scheme}_{order.title if order else ''}"
     options = [*(fixed_classes or dict.fromkeys(targets)), _LEAVE_OUT]
     changes: list[tuple[str, str | None]] = []
+    name_counts: Counter[str] = Counter()
     with st.container(horizontal=True, key="import_classes"):
         for source_class in mapped[:_MAX_SHOWN]:
+            name_counts[source_class.name] += 1
             default = _LEAVE_OUT if source_class.target is None else source_class.target
             if source_class.name in unknown_names:
                 default = ""  # no option is selected: the user has to choose
@@ -264,8 +267,9 @@ def _choose_changes(
                 options,
                 index=options.index(default) if default else None,
                 placeholder="Choose",
-                # A changed role of a folder can change the list of classes.
-                key=f"import_class_{key}_{source_class.name}",
+                # The key contains the name and not the position, because a changed role of a folder
+                # can add or remove classes. Shortened names can be equal, so they are numbered.
+                key=f"import_class_{key}_{source_class.name}_{name_counts[source_class.name]}",
                 width=190,
                 accept_new_options=fixed_classes is None,
                 help=(
