@@ -129,7 +129,7 @@ def _wait_until_idle(page: Page) -> None:
 
 
 def _wait_until_stable(page: Page) -> None:
-    """Wait as ``_wait_until_idle``, with more time for a rerun that starts late."""
+    """Wait like ``_wait_until_idle``, but leave more time for a rerun that starts late."""
     page.wait_for_timeout(300)
     page.locator(IDLE).wait_for()
 

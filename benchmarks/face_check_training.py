@@ -4,7 +4,7 @@ Positive examples are FER2013's training images, which were cropped by the front
 random shift, rotation, scale, blur and brightness. Negative examples are detections of the cascade
 and random squares in images without faces (of scikit-image and scikit-learn), in drawn clothing,
 and in mosaics of FER2013's faces where the square does not match a face (a part of a face, a
-seam, a rotated face).
+seam, a face turned by 90 or 180 degrees).
 It takes a few minutes on two cores and writes the file for :mod:`fer_core.vision.face_check`.
 """
 
@@ -275,7 +275,7 @@ def _negatives(faces: GrayImage, count: int, rng: np.random.Generator) -> list[G
     pictures = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in face_free_paths()]
     squares: list[GrayImage] = []
     # The three kinds of pictures, images without faces, clothing and mosaics, contribute in the
-    # ratio 1.2 : 0.8 : 1.
+    # ratio 1.2 : 0.8 : 1, without the squares of ``_misaligned``.
     counts = [0, 0, 0]
     while len(squares) < count:
         kind = int(np.argmin(np.array(counts) / (1.2, 0.8, 1.0)))

@@ -1,8 +1,8 @@
 """Every page in a real browser: first content, layout shift, and the seconds that clicks take.
 
 The workspace has the drawn demo set, an evaluation, finished runs and a search. The first round has
-a new server. The values are medians of the following rounds; those of the first round are shown for
-comparison. ``python -m benchmarks.interactions``.
+a new server. Times are medians of the following rounds, next to those of the first round. Layout
+shifts and repeated clicks are medians of all rounds. ``python -m benchmarks.interactions``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read and write ``image_hashes.npz`` of a bundle: hashes of training and validation images.
+"""Read and write ``image_hashes.npz`` of a bundle: hashes of the images that the model has seen.
 
 The file contains a content key for each image: eight bytes of a hash of the pixels. An evaluation
 compares these keys with the keys of a dataset's images. It therefore recognizes images that the
@@ -27,7 +27,7 @@ def _no_keys() -> NDArray[np.int64]:
 
 @dataclass(frozen=True, eq=False)
 class ImageHashes:
-    """Content keys of the training and validation images of a model.
+    """Content keys of the training and validation images of a model and its starting models.
 
     Keys that were read from a file are sorted and distinct.
 

@@ -39,7 +39,7 @@ class Actor:
     """A person and what he or she does.
 
     Attributes:
-        number: Seed of the person's appearance.
+        number: Seed of the person's appearance, expressions and movement.
         skin: Factors on red, green and blue.
         expressions: Pairs of a time in seconds and the emotion that the person shows from then on.
         positions: Pairs of a time in seconds and the x coordinate of the person's center in pixels.

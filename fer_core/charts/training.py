@@ -17,8 +17,9 @@ from fer_core.training.seed_groups import spread_by_epoch
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Maximum number of points of a curve, and in live charts of all curves together. More points
-#: cannot be distinguished on a screen.
+#: Maximum number of points of a curve. The curves of a live chart have points at the same epochs,
+#: so this is also the maximum number of epochs in it, without the best epoch. More points cannot
+#: be distinguished on a screen.
 MAX_POINTS = 400
 
 #: Colors of the curves, readable on white and on black. The line styles of the curves differ, too.
@@ -451,7 +452,7 @@ def _live_curves(
 ) -> LiveCurves:
     """Return a live chart of curves, one for each entry of ``curves``."""
     smoothed_curves = {name: smoothed(values, smoothing) for name, values in curves.items()}
-    # All curves have points at the same epochs. These always include the best epoch.
+    # All curves have points at the same epochs. These include the best epoch, if it is shown.
     indices = sorted(
         {
             index

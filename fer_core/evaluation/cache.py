@@ -38,7 +38,7 @@ class CachedPrediction:
             scaling.
         is_leaked: True for images outside train that have an exact copy or near-duplicate in train,
             bool ``[n]``.
-        is_near_duplicate: True for images that have a near-duplicate, but no exact copy in train,
+        is_near_duplicate: True for images that have a near-duplicate but no exact copy in train,
             bool ``[n]``.
         is_near_duplicate_of_trained: True for near-duplicates of an image that the model was
             trained on, bool ``[n]``. None in files that an earlier version of this program wrote,

@@ -53,10 +53,10 @@ class CalibrationAnalysis:
         uncalibrated: The calibration without temperature scaling, but after the logit adjustment
             of the bundle, if it has one.
         calibrated: The calibration at the temperature of the bundle. The analyze page and the live
-            page show these probabilities.
+            page show probabilities at this temperature.
         cross_validated: The calibration if the temperature for each fold is fitted on the other
-            folds. Publish these metrics, because metrics are too optimistic if the temperature was
-            fitted on the same images. None with fewer than ``MIN_IMAGES``
+            folds. Publish the metrics of this calibration, because metrics are too optimistic if
+            the temperature was fitted on the same images. None with fewer than ``MIN_IMAGES``
             images.
         fitted_temperature: The temperature fitted on all images; 1 with fewer than ``MIN_IMAGES``
             images.

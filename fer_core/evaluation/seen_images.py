@@ -223,9 +223,10 @@ def _seen_without_hashes(
 ) -> SeenImages | None:
     """Return the seen images for a bundle without hashes; None if unknown.
 
-    Only bundles of earlier versions have no hashes. Their record contains the fingerprint and the
-    class counts of the datasets that the model and its starting model were trained on. These values
-    show whether one of these datasets is ``uncurated``.
+    Bundles of earlier versions and imported models have no hashes. The record of a bundle of an
+    earlier version contains the fingerprint and the class counts of the datasets that the model and
+    its starting model were trained on. These values show whether one of these datasets is
+    ``uncurated``. For an imported model, the result is None.
 
     Args:
         bundle: The model.

@@ -243,7 +243,9 @@ def _affine_step(
 def _normalization_step(
     node: onnx.NodeProto, constants: dict[str, NDArray[np.float64]]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return factor and offset of a trained batch normalization; None if they are unknown.
+    """Return factor and offset of a batch normalization.
+
+    Return None if they are unknown, or if the batch normalization is not trained.
 
     The scale and the bias of the batch normalization are ignored, because only the mean and the
     variance show the range of the intensities.

@@ -61,8 +61,8 @@ def write_bundle(
 ) -> Bundle:
     """Write ``bundle/`` in a run's folder with the weights of the run's best epoch.
 
-    The bundle's metrics are measured with the network in ``model.onnx``, which also makes the
-    predictions of the app. If the backend is not TensorFlow or the packages for the export are
+    The bundle's metrics are measured with the network in ``model.onnx``, which also makes all
+    later predictions. If the backend is not TensorFlow or the packages for the export are
     missing, the file cannot be written: the metrics are measured with Keras, and the user adds the
     file with the command ``models export``.
 

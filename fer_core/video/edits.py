@@ -87,7 +87,7 @@ class Edits:
         """Return edits in which all rows of a person belong to ``target``.
 
         Raises:
-            InputError: ``target`` is the same person.
+            InputError: ``target`` is the same person, or was merged into it.
         """
         target = self.merged_person(target)
         if person == target:

@@ -55,7 +55,8 @@ def _short_names(variables: tuple[str | None, ...]) -> tuple[tuple[re.Pattern[st
         **{str(root): "models" for root in settings.model_roots},
     }
     return tuple(
-        # A root must be a whole path: "/data" must not match in "/mnt/data" or in "/data-2".
+        # A match must begin where a path begins, and end where the name of a folder ends: "/data"
+        # must not match in "/mnt/data" or in "/data-2".
         (re.compile(r"(?<![\w.-])" + re.escape(root) + r"(?![\w.-])"), name)
         for root, name in sorted(roots.items(), key=lambda pair: -len(pair[0]))
     )

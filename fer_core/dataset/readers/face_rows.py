@@ -92,9 +92,10 @@ class FaceRows:
         This method can be called only once, because the result takes over the memory of the images.
 
         If there are official splits of FER2013, no splits are created. When splits are created,
-        copies of an image stay in the same split. Images of one person also do if the dataset shows
-        enough persons. The person comes from the path of the image, the argument ``name`` of
-        ``add``; if the path names no person, it is the argument ``person``.
+        copies of an image and images of one person stay in the same split, unless the dataset has
+        too few groups of images for this (see ``create_grouped_splits``). The person comes from the
+        path of the image, the argument ``name`` of ``add``; if the path names no person, it is the
+        argument ``person``.
 
         Args:
             split_choice: How missing splits are created.

@@ -74,7 +74,7 @@ def read_ferplus_folders(
     A table and its pictures may be in two different folders that have the same name.
 
     The class of a face is the answer with the most votes. Faces with a tie, or with most votes for
-    "unknown" or "not a face", are reported as problems.
+    "unknown" or "not a face", are skipped and reported as problems.
 
     Args:
         source: Contains the files.
@@ -214,7 +214,7 @@ class _Votes:
     def _voted_face(self, fields: list[bytes], split: int) -> VotedFace | SkipReason | None:
         """Return the face of a row with file name, box and ten counts, or why it is skipped.
 
-        Return None if the user left out the class of the face.
+        Return None if the class of the face is left out.
         """
         # The columns are identified by position, because the official file has no header.
         if len(fields) != 2 + len(VOTE_COLUMNS):

@@ -76,7 +76,7 @@ class RowParser:
     def parse(self, line: bytes) -> TableRow | SkipReason | None:
         """Return the values of a row, or the reason for skipping the row.
 
-        The result is None if the user left out the class of the row.
+        The result is None if the class of the row is left out.
         """
         fields = _fields(line, self._columns)
         if isinstance(fields, SkipReason):

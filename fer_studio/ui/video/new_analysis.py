@@ -66,7 +66,7 @@ class _AnalyzerChoice:
         emphasis: How strongly rare classes are favored.
         detector: The name of the face detector.
         minimum_confidence: A prediction is confident if the probability of the predicted class is
-            at least this high, 0 to 1.
+            at least this high, 0 to 1. Predictions for too small faces are never confident.
     """
 
     name: str

@@ -132,7 +132,10 @@ def _emotion(content: bytes) -> str | None:
 
 
 def _emotions_of_frames(frames: Mapping[int, object], emotion: str, peak: int) -> dict[int, str]:
-    """Return the emotion of each frame that is read: the frames at the peak, and frame 1."""
+    """Return the emotion of each frame that is read: the frames at the peak, and frame 1.
+
+    If frame 1 is not one of the frames at the peak, it is neutral.
+    """
     emotions = {frame: emotion for frame in frames if peak - PEAK_FRAMES < frame <= peak}
     first = min(frames)
     # A sequence that does not begin with frame 1 was shortened, and may begin with an expression.
