@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -237,14 +238,20 @@ class Bundle:
     @property
     def content_key(self) -> tuple[str, ...]:
         """A key for caches, which changes with everything that predictions depend on."""
-        parts = [str(self.folder)]
-        for name in (RECORD_FILE, CALIBRATION_FILE, INFERENCE_NETWORK_FILE):
-            try:
-                stat = (self.folder / name).stat()
-            except OSError:  # missing, or just removed
-                continue
-            parts.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
-        return tuple(parts)
+        names = (RECORD_FILE, CALIBRATION_FILE, INFERENCE_NETWORK_FILE)
+        return (str(self.folder), *_file_versions(self.folder, names))
+
+
+def _file_versions(folder: Path, names: tuple[str, ...]) -> list[str]:
+    """Return, for each existing file, a text that changes when the file is written."""
+    versions = []
+    for name in names:
+        try:
+            stat = (folder / name).stat()
+        except OSError:  # missing, or just removed
+            continue
+        versions.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
+    return versions
 
 
 def load_bundle(folder: Path, name: str | None = None) -> Bundle:
@@ -339,10 +346,28 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
         if not _may_be_bundle(folder):
             continue
         try:
-            bundles.setdefault(name, load_bundle(folder, name))
+            bundles.setdefault(name, _unchanged_bundle(folder, name))
         except InputError as error:
             errors.append(str(error))
     return list(bundles.values()), errors
+
+
+def _unchanged_bundle(folder: Path, name: str) -> Bundle:
+    """Load a bundle; while its files do not change, return the same object again.
+
+    Pages list the bundles several times per rerun, and there may be one for each run.
+
+    Raises:
+        InputError: As for ``load_bundle``.
+    """
+    versions = _file_versions(folder, (RECORD_FILE, CALIBRATION_FILE))
+    return _load_version(folder, name, tuple(versions))
+
+
+@lru_cache(maxsize=512)
+def _load_version(folder: Path, name: str, versions: tuple[str, ...]) -> Bundle:
+    # versions changes when a file changes, so that lru_cache does not return an old bundle.
+    return load_bundle(folder, name)
 
 
 def _visible_paths(root: Path, errors: list[str]) -> list[Path]:

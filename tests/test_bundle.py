@@ -204,6 +204,19 @@ def test_damaged_and_half_made_bundles_are_not_listed(
     assert "'damaged' is damaged" in message
 
 
+def test_the_list_shows_changed_files(settings: Settings, bundle: Bundle) -> None:
+    listed = list_bundles(settings)
+    assert list_bundles(settings)[0] is listed[0]  # not read again
+    write_calibration(bundle.folder, 2.0, "validation")
+    assert [found.temperature for found in list_bundles(settings)] == [2.0]
+    record = bundle.folder / "bundle.json"
+    content = record.read_text()
+    record.write_text("{")
+    assert list_bundles(settings) == []
+    record.write_text(content)
+    assert names(settings) == [bundle.name]
+
+
 def test_no_folder_at_all_means_no_models(settings: Settings) -> None:
     assert list_bundles(settings) == []
     assert default_bundle_name(settings) is None
