@@ -22,6 +22,15 @@ _STYLE_FILES = ("app.css", "live.css")
 _TITLE = "<title>Streamlit</title>"
 _END_OF_BODY = "</body>"
 
+#: By default, Streamlit searches its server below the URL of the page first, such as
+#: ``/evaluate/_stcore/health``. That request fails, which delays each page except the home page by
+#: about 0.1 s. The server is where the static files are, whose URLs are relative. The setting is
+#: not documented; tests/browser/test_navigation.py checks its effect.
+_SERVER_URL_SCRIPT = (
+    '<script>window.__streamlit = { BACKEND_BASE_URL: new URL(".", document.baseURI).href }'
+    "</script>\n"
+)
+
 #: Streamlit's largest scripts for elements, by the first part of their name. ``preload.js`` loads
 #: them before a tab shows such an element for the first time.
 _PRELOADED = ("PlotlyChart", "DataFrame")
@@ -110,7 +119,10 @@ class StaticFilesFromMemory:
 
 
 def page_html() -> str:
-    """Return Streamlit's HTML with our title and styles, and a script that preloads large files."""
+    """Return Streamlit's HTML with our title, our styles and two scripts.
+
+    One script sets the URL of the server, the other preloads large files.
+    """
     html = (STREAMLIT_FILES / "index.html").read_text(encoding="utf-8")
     if _TITLE not in html or _END_OF_BODY not in html:
         raise ValueError(f"Streamlit's index.html has no {_TITLE} or no {_END_OF_BODY}.")
@@ -124,7 +136,7 @@ def page_html() -> str:
     # At the end of the body, because Streamlit adds its own styles to the head later. Of two rules
     # with the same specificity, the later one applies.
     added = (
-        f"<style>\n{styles}</style>\n"
+        f"{_SERVER_URL_SCRIPT}<style>\n{styles}</style>\n"
         f'<script type="module">\n{script.replace("PRELOADED_FILES", json.dumps(files))}</script>\n'
     )
     return html.replace(_TITLE, "<title>FER Studio</title>").replace(

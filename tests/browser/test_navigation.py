@@ -249,6 +249,17 @@ def test_the_styles_apply_before_the_script_has_run(
     context.close()
 
 
+def test_a_page_finds_its_server_with_the_first_request(open_page: OpenPage) -> None:
+    page = open_page("/evaluate")
+    paths = page.evaluate(
+        "performance.getEntriesByType('resource').map(entry => new URL(entry.name).pathname)"
+    )
+    assert sorted(path for path in paths if "_stcore" in path) == [
+        "/_stcore/health",
+        "/_stcore/host-config",
+    ]
+
+
 @pytest.mark.parametrize(
     ("address", "width"), [("/", 1440), ("/analyze", 390), ("/live", 390), ("/evaluate", 1440)]
 )
