@@ -1,4 +1,4 @@
-"""Determine the format of a picture from the first bytes of its file, not from its name."""
+"""Recognize pictures and videos by the first bytes of their files, not by their names."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ _SIGNATURES = (
     (b"MM\x00+", "TIFF"),
     (b"\x00\x00\x00\x0cjP  \r\n\x87\n", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
+)
+#: The first bytes of MKV and WebM, FLV, MPEG (two kinds), WMV and Ogg files.
+_VIDEO_SIGNATURES = (
+    *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
+    *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS"),
 )
 #: Netpbm: PBM, PGM and PPM as text or binary, PAM, and PFM.
 _NETPBM = re.compile(rb"P(?:[1-6][ \t\r\n]+[\d#]|7\n|[Ff][ \t\r\n]+\d)")
@@ -65,3 +70,15 @@ def heif_format(content: bytes) -> str | None:
     if any(brand in _AVIF_BRANDS for brand in brands):
         return "AVIF"
     return "HEIC" if any(brand in _HEIC_BRANDS for brand in brands) else None
+
+
+def is_video(content: bytes) -> bool:
+    """Return True if content begins like a video.
+
+    MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are recognized.
+    """
+    if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+        return heif_format(content) is None
+    if content[:4] == b"RIFF":
+        return content[8:12] == b"AVI "
+    return content.startswith(_VIDEO_SIGNATURES)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from fer_core.video.sample import sample_path
 from tools.draw_demo.canvas import Pose
 from tools.draw_demo.chance import generator_for
-from tools.draw_demo.expression import Expression, draw_expression
-from tools.draw_demo.identity import Identity, draw_identity
+from tools.draw_demo.expression import Expression, random_expression
+from tools.draw_demo.identity import Identity, random_identity
 from tools.draw_demo.rendering import draw_person
 
 #: Width and height in pixels, frames per second, and length in seconds.
@@ -131,7 +131,7 @@ def _gray_and_opacity(
 
 
 def _identity(number: int) -> Identity:
-    return draw_identity(generator_for(_SEED, number))
+    return random_identity(generator_for(_SEED, number))
 
 
 def _expression(actor: Actor, seconds: float) -> Expression:
@@ -143,7 +143,9 @@ def _expression(actor: Actor, seconds: float) -> Expression:
             previous, current, change_time = current, emotion, start
     share = min((seconds - change_time) / _CHANGE_SECONDS, 1.0)
     old, new = (
-        np.array(astuple(draw_expression(generator_for(_SEED, actor.number), name, is_clear=True)))
+        np.array(
+            astuple(random_expression(generator_for(_SEED, actor.number), name, is_clear=True))
+        )
         for name in (previous, current)
     )
     return Expression(*(old + share * (new - old)).tolist())

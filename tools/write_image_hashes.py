@@ -51,8 +51,8 @@ def image_hashes_of(folder: Path, data: str, settings: Settings) -> ImageHashes:
     expected = record.training.get("training_images")
     if len(rows) != expected:
         raise InputError(
-            f"{folder.name} was trained on {expected:,} images, and its configuration now gives "
-            f"{len(rows):,}."
+            f"The record of {folder.name} states {expected} training images, and its configuration "
+            f"now gives {len(rows)}."
         )
     return ImageHashes(
         content_keys(face_set.images[rows]),

@@ -17,9 +17,8 @@ from fer_core.training.seed_groups import spread_by_epoch
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-#: Maximum number of points of a curve. The curves of a live chart have points at the same epochs,
-#: so this is also the maximum number of epochs in it, without the best epoch. More points cannot
-#: be distinguished on a screen.
+#: Maximum number of points of a curve. More points cannot be distinguished on a screen. All curves
+#: of a live chart have points at the same epochs: at most this many, and the best epoch.
 MAX_POINTS = 400
 
 #: Colors of the curves, readable on white and on black. The line styles of the curves differ, too.

@@ -84,9 +84,9 @@ def add_class_options(parser: argparse.ArgumentParser, *, default: str = "") -> 
 
     Args:
         parser: The command's parser.
-        default: Text for the help that names the default classes of data read from a path, for a
-            command that accepts both imported datasets and paths. Empty for a command that accepts
-            only sources, such as ``dataset import``.
+        default: For a command that accepts both imported datasets and paths, a description of the
+            default classes of data that is read from a path; it becomes part of the help. Empty for
+            a command that accepts only sources, such as ``dataset import``.
     """
     if default:
         prefix, default_mark, suffix = "for data read from a path. ", "", f" (default: {default})"

@@ -77,7 +77,11 @@ def _run(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
         _check_annotation(arguments)
     elif arguments.out is not None or is_for_many_files(arguments, arguments.paths):
         if arguments.csv is not None:
-            raise InputError("--csv cannot be combined with --out, --on, --files-from or patterns.")
+            raise InputError(
+                "--csv cannot be combined with the options for many files (--out, --on, "
+                "--files-from, --workers, --threads, --worker-memory, --files-per-part), patterns "
+                "and addresses; omit --csv, or omit these."
+            )
         return classify_many_files(arguments, settings, _text)
     from fer_core.vision.analyzer import Analyzer
     from fer_core.vision.detect import make_detector

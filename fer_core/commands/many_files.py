@@ -1,4 +1,7 @@
-"""``classify`` for many files. Worker processes write the results as parts in Parquet format."""
+"""``classify`` for many files, and functions that ``video`` for many files also needs.
+
+Worker processes write the results as parts in Parquet format.
+"""
 
 from __future__ import annotations
 

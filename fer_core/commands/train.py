@@ -95,7 +95,9 @@ def add_parser(subparsers: Any) -> None:
         "--queue", action="store_true", help="train in the background, after the pending runs"
     )
     parser.add_argument(
-        "--estimate", action="store_true", help="only estimate the time on this machine"
+        "--estimate",
+        action="store_true",
+        help="only estimate the time and the memory on this machine",
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="also write TensorBoard event files"
@@ -147,7 +149,7 @@ def _launch(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
 
 
 def _estimate(arguments: argparse.Namespace, settings: Settings) -> CommandResult:
-    """Estimate how long a training would take."""
+    """Estimate time, speed and memory of a training, and the number of parameters."""
     if arguments.resume:
         setup = _run_to_resume(arguments).read_setup()
     else:

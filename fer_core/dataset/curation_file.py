@@ -279,7 +279,8 @@ class CurationFile:
             face_set: The dataset, to report decisions about images that it does not have.
 
         Raises:
-            InputError: The file is not a curation file, or none of its lines can be read.
+            InputError: The file is not a curation file, or none of its lines can be read. Also as
+                for ``change``.
         """
         curation = parse_curation(content, file_name, face_set.classes)
         if not curation.entries:

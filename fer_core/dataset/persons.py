@@ -59,7 +59,7 @@ _FILE_NAMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         # Number, age group, sex, expression, set: 004_o_m_a_a.jpg
         ("FACES", r"(\d{3})_[ymo]_[mf]_[adfhns]_[ab](?![A-Z0-9])"),
         # Number and sex, expression, open or closed mouth: 01F_AN_C.BMP
-        ("NimStim", r"(\d{2}[FM])_(?:AN|CA|DI|FE|HA|NE|SA|SP)_[COX](?![A-Z0-9])"),
+        ("NimStim", r"(\d{2}[FM])_(?:AN|CA|DI|FE|HA|NE|SA|SP|SU)_[COX](?![A-Z0-9])"),
         # Group, number, photo, expression: CFD-WM-001-014-HC.jpg
         ("CFD", r"CFD-([A-Z]{2}-\d{3})-\d{3}-(?:N|A|F|HC|HO)(?![A-Z0-9])"),
     )

@@ -188,8 +188,8 @@ class _GroupAssignment:
         np.add.at(self._group_counts, (self._group_of_row, class_positions), 1)
         #: Number of single images (images that are in no group), by class.
         self._single_counts = totals - self._group_counts.sum(axis=0)
-        # ``seed`` alone shuffles the single images. With [seed, 1], the groups are shuffled with
-        # independent random numbers.
+        # The single images are shuffled with ``default_rng(seed)`` (in _assign_single_images). The
+        # seed [seed, 1] makes the order of the groups independent of theirs.
         shuffled = np.random.default_rng([seed, 1]).permutation(len(sizes))
         #: The groups, the largest first.
         self._order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]

@@ -312,8 +312,8 @@ def path_within_roots(text: str, settings: Settings) -> Path:
     roots = " or ".join(str(root) for root in settings.import_roots) or "(none configured)"
     forms = [form for form in path_candidates(text) if form]
     text = unquoted_path(text)
-    # Joining a root and an absolute path results in the absolute path. The empty ``Path()`` is for
-    # an input such as "~/faces", because "~" is the home folder only at the beginning of a path.
+    # Joining a root and an absolute path results in the absolute path. The empty ``Path()`` leaves
+    # the input as it is: in "~/faces", "~" means the home folder only at the beginning of a path.
     parents = (Path(), *settings.import_roots)
     for candidate in (str(parent / form) for form in forms for parent in parents):
         path = existing_path(candidate)

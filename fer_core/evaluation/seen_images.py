@@ -195,9 +195,10 @@ def seen_images(
     starting_model = str(bundle.record.start.get("model", "another model"))
     keys = content_keys(face_set.images[rows])
     is_train, is_validation = np.isin(keys, hashes.train), np.isin(keys, hashes.validation)
-    # An image that is not in train may have the pixels of an image that the model was trained on.
-    # If these pixels are also in train, or in a validation image of the model, the image is a copy.
-    # Otherwise it is the training image itself, and the dataset was split differently for training.
+    # An image that is outside train now may have the pixels of an image that the model was trained
+    # on. It is a copy if these pixels also occur in train now, or in a validation image of the
+    # model's training. Otherwise it is the training image itself: the dataset was split differently
+    # when the model was trained.
     is_copy = is_train & (is_leaked | is_validation) & (face_set.splits[rows] != _TRAIN)
     is_train &= ~is_copy
     if is_near_duplicate_of_trained is None:
@@ -225,8 +226,8 @@ def _seen_without_hashes(
 
     Bundles of earlier versions and imported models have no hashes. The record of a bundle of an
     earlier version contains the fingerprint and the class counts of the datasets that the model and
-    its starting model were trained on. These values show whether one of these datasets is
-    ``uncurated``. For an imported model, the result is None.
+    its starting model were trained on. ``uncurated`` is compared with these values. For an imported
+    model, the result is None.
 
     Args:
         bundle: The model.

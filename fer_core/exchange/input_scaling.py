@@ -46,7 +46,8 @@ _RANGES: dict[Scale, tuple[float, float]] = {
 #: Usual limits of the spread after the scaling. The spread is half the difference between the
 #: highest and the lowest intensity.
 _LEAST_SPREAD, _LARGEST_SPREAD = 0.4, 8.0
-#: Usual maximum distance of the midpoint of these two intensities from 0, relative to the spread.
+#: Usual maximum distance between 0 and the mean of the highest and the lowest intensity after the
+#: scaling, relative to the spread.
 _LARGEST_SHIFT = 1.2
 #: Usual limits of a mean that is subtracted without further scaling, for intensities of 0 to 255.
 _LEAST_MEAN, _LARGEST_MEAN = 20.0, 220.0

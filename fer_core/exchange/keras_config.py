@@ -191,7 +191,7 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
             f"{path} contains a Lambda layer, which is program code that would run here; replace "
             "it with layers of Keras, or export the network as ONNX."
         )
-    if name in ("TFOpLambda", "SlicingOpLambda"):
+    if name in LEGACY_OPERATIONS:
         _check_legacy_operation(node, path)
         return
     allowed_registered_names: tuple[object, ...]

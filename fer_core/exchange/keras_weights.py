@@ -1,4 +1,4 @@
-"""Assign weights that Keras 1 or 2 wrote to a model that was built from the same files.
+"""Load files with weights of Keras 1 or 2 into a model that was built from the same files.
 
 Keras 3 assigns the weights of older files in the order of ``model.layers``. If an older version
 wrote the layers in another order, the weights of layers of the same shape would be exchanged

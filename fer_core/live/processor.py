@@ -98,8 +98,8 @@ class LiveProcessor:
         self._shown_predictions: dict[int, _ShownPrediction] = {}
         self._blank_since: float | None = None
         self._shape: tuple[int, int] | None = None
-        #: Time of the latest frame with a face on ``clock``. If no frame had one since the stream
-        #: started or continued after a gap, the time of the first frame since then; None before it.
+        #: Time on ``clock`` of the latest frame with a face. If there was no face yet, the time of
+        #: the first frame; None before it. A gap in the stream counts like a new start.
         self._last_face_at: float | None = None
         #: Time of the latest frame on ``clock``; None before the first frame.
         self._last_frame_at: float | None = None

@@ -25,8 +25,8 @@ class LiveSnapshot:
         dropped_frame_count: Number of frames since the stream started that were skipped, because
             another frame was being processed.
         seconds_without_face: Seconds since the last frame with a face; 0 if the latest frame has
-            faces. If no frame had a face since the stream started, or continued after a gap,
-            seconds since then.
+            faces. If there was no face yet, seconds since the first frame. A gap in the stream
+            counts like a new start.
         seconds_blank: Seconds for which the picture has been blank, because the camera is off or
             covered; 0 if it is not blank.
         seconds_since_frame: Seconds since the latest frame arrived; large if the stream has

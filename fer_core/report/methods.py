@@ -13,7 +13,7 @@ from fer_core.bundle import Bundle, BundleRecord
 from fer_core.errors import InputError
 from fer_core.evaluation.result import EvaluationResult
 from fer_core.metrics import RESAMPLE_COUNT
-from fer_core.phrases import format_duration
+from fer_core.phrases import counted, format_duration
 from fer_core.recipes import TrainingConfig, validated_config
 from fer_core.report.references import REFERENCES, cite
 
@@ -144,7 +144,7 @@ def _optimization(config: TrainingConfig) -> str:
         loss += f" with label smoothing {config.label_smoothing:g} {cite('szegedy2016rethinking')}"
     text = (
         f"{optimizer[0].upper()}{optimizer[1:]} minimized {loss} in batches of "
-        f"{config.batch_size:,} images for up to {config.epochs:,} epochs (learning rate "
+        f"{config.batch_size:,} images for up to {counted(config.epochs, 'epoch')} (learning rate "
         f"{config.learning_rate:g}{_schedule(config)}{decay})."
     )
     if config.averaging_momentum is not None:
@@ -152,8 +152,14 @@ def _optimization(config: TrainingConfig) -> str:
     if config.gradient_clip_norm is not None:
         text += f" Gradients were clipped to a norm of {config.gradient_clip_norm:g}."
     if config.low_resolution_epochs:
-        text += f" The first {config.low_resolution_epochs} epochs used images of 36x36 pixels."
+        epochs = _first_or_last("first", config.low_resolution_epochs)
+        text += f" {epochs[0].upper()}{epochs[1:]} used images of 36x36 pixels."
     return text
+
+
+def _first_or_last(which: str, epochs: int) -> str:
+    """Return text like "the first epoch" or "the last 3 epochs"."""
+    return f"the {which} epoch" if epochs == 1 else f"the {which} {epochs} epochs"
 
 
 def _schedule(config: TrainingConfig) -> str:
@@ -169,11 +175,12 @@ def _schedule(config: TrainingConfig) -> str:
         text = f", then {steps}"
     elif config.schedule == "plateau":
         text = (
-            f", multiplied by {config.plateau_factor:g} after {config.plateau_patience} epochs "
-            "without a lower validation loss"
+            f", multiplied by {config.plateau_factor:g} after "
+            f"{counted(config.plateau_patience, 'epoch')} without a lower validation loss"
         )
     if config.warmup_epochs:
-        text += f", {config.warmup_epochs:g} warm-up epochs"
+        noun = "epoch" if config.warmup_epochs == 1 else "epochs"
+        text += f", {config.warmup_epochs:g} warm-up {noun}"
     return text
 
 
@@ -211,7 +218,8 @@ def _augmentation_and_imbalance(config: TrainingConfig) -> list[str]:
     if config.imbalance in _IMBALANCE:
         text = f"Class imbalance was countered by {_IMBALANCE[config.imbalance]}"
         if config.imbalance_last_epochs is not None:
-            text += f" in the last {config.imbalance_last_epochs} epochs {cite('cao2019learning')}"
+            epochs = _first_or_last("last", config.imbalance_last_epochs)
+            text += f" in {epochs} {cite('cao2019learning')}"
         sentences.append(f"{text}.")
     return sentences
 
@@ -226,7 +234,7 @@ def _selection(record: BundleRecord, config: TrainingConfig) -> str:
     if config.early_stopping_patience is not None:
         text += (
             "; training was set to stop early after "
-            f"{config.early_stopping_patience} epochs without improvement"
+            f"{counted(config.early_stopping_patience, 'epoch')} without improvement"
         )
     return f"{text}."
 

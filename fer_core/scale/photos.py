@@ -190,7 +190,7 @@ def _read_stored(item: Item) -> bytes:
         InputError: The file is too large, or has changed.
         OSError: The file cannot be read.
     """
-    from fer_core.vision.decode_formats import is_video
+    from fer_core.picture_header import is_video
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, START_BYTES, too_large_text
 
     store = Store(item.file)

@@ -19,8 +19,8 @@ class Task:
         start: The index of the first file within the part.
         items: The files.
         failures: How often a worker has died or raised an error while it processed these files. If
-            a task is divided into halves, the halves get a lower number, so that each is tried
-            again.
+            a task is divided into halves, they start with fewer failures than the task, so that
+            each half is tried again.
     """
 
     part: int

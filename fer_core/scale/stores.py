@@ -234,7 +234,7 @@ def _errors_as_os_errors() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """Return the reason of a client's error in a few words."""
     text = first_line(error)
-    if "ACCESS_DENIED" in text or "Access Denied" in text or "403" in text:
+    if "ACCESS_DENIED" in text or "Access Denied" in text or re.search(r"\b403\b", text):
         return "the store denies access"
     if isinstance(error, FileNotFoundError) or "NO_SUCH" in text:
         return "there is no such file or bucket"

@@ -68,7 +68,8 @@ def epoch_order(labels: NDArray[np.int8], config: TrainingConfig, epoch: int) ->
     Without sampling each row occurs once. With *oversampling* all classes that occur have the same
     number of rows; with *square_root_sampling* the number of rows of a class is proportional to the
     square root of its size. Both numbers are rounded to whole rows. The result always has as many
-    rows as the data. How often two rows of the same class occur differs by at most one.
+    rows as the data. Within a class, the most frequent row occurs at most once more than the least
+    frequent one.
     """
     generator = np.random.default_rng([config.seed, epoch])
     is_sampled = config.imbalance in ("oversampling", "square_root_sampling")

@@ -28,7 +28,7 @@ from fer_core.training.run_folder import (
 LABEL_FILE = "label.json"
 
 Request = Literal["stop", "pause", "resume", "prune", "kill"]
-#: The current requests, by the names under which earlier versions of the program wrote them.
+#: Requests that earlier versions of the program wrote under other names.
 _REQUESTS_BY_OLD_NAME: dict[str, Request] = {"go on": "resume"}
 
 #: Maximum numbers of characters in a run's name and in its note.

@@ -103,10 +103,11 @@ def start_pending_runs(settings: Settings) -> list[RunFolder]:
 
 
 def _start(run: RunFolder, settings: Settings) -> bool:
-    """Start a run's process; return False if it was not started.
+    """Start a run's process.
 
-    If the result is False, the run leaves the queue: its folder is gone, it is being trained
-    already, or a file in its folder cannot be written.
+    Returns:
+        False if the run was not started, because its folder is missing, it is being trained
+        already, or a file in its folder cannot be written. The run then leaves the queue.
 
     Raises:
         InputError: The cause would also prevent the start of every other run, such as a full disk.

@@ -35,8 +35,8 @@ class AnalysisSettings:
             flow follows the faces. If a face appears, disappears or cannot be followed in these
             frames, faces are detected in each of them. Faces are also detected in the last frame
             before each cut.
-        smoothing_seconds: Time constant of the smoothed probabilities, in seconds. Boxes approach
-            the detected boxes with half this time constant.
+        smoothing_seconds: Time constant of the exponential smoothing of the probabilities, in
+            seconds. The boxes are smoothed with half this time constant.
         minimum_confidence: Minimum score of a confident prediction, 0 to 1.
         annotates: True to draw the results into a new video.
         blurs: True to blur the faces in the new video.

@@ -200,9 +200,9 @@ class FaceObserver:
     def end_segment(self) -> dict[str, Any]:
         """End the current interval, and return the state for the next segment as JSON values.
 
-        The state does not contain the last frame, so an observer that restores the state cannot
-        continue optical flow from that frame. This observer does not do so either if it observes
-        the next segment itself. Therefore both get the same results.
+        The next segment has the same results if this observer continues as if another observer
+        restores the state. The state does not contain the last frame, so neither of them continues
+        optical flow from that frame.
         """
         self._end_interval()
         self._classify(self._released)

@@ -281,9 +281,9 @@ def _box_at(rows: FaceTable, seconds: float, max_gap: float, margin: float) -> F
         rows: The person's rows.
         seconds: The time.
         max_gap: Maximum time between two rows, in seconds, for the box to be interpolated.
-        margin: If the box is not interpolated, the box of a row is also returned for this time
-            before and after the row, in seconds. After the row, it is returned at least for the
-            duration of the row.
+        margin: Seconds. If the box is not interpolated, the box of a row is returned from
+            ``margin`` before the row until ``margin`` after it, or until the end of the row's
+            duration if that is later.
     """
     next_row = int(np.searchsorted(rows.seconds, seconds + _TOLERANCE))
     previous_row = next_row - 1

@@ -19,10 +19,15 @@ def parse_time(text: str) -> float:
         InputError: The text is not a time.
     """
     match = _PATTERN.fullmatch(text.strip())
-    if match is None or (match[2] is not None and float(match[3]) >= 60):
+    is_time = (
+        match is not None
+        and (match[2] is None or float(match[3]) < 60)
+        and (match[1] is None or int(match[2]) < 60)
+    )
+    if match is None or not is_time:
         raise InputError(
-            f"A time should be in seconds or as minutes:seconds, such as 75 or 1:15. "
-            f"Received: {text!r}."
+            "A time should be in seconds, as minutes:seconds or as hours:minutes:seconds, such as "
+            f"75, 1:15 or 0:01:15. Received: {text!r}."
         )
     return 3600 * float(match[1] or 0) + 60 * float(match[2] or 0) + float(match[3])
 

@@ -23,13 +23,8 @@ from PIL.WebPImagePlugin import WebPImageFile
 from fer_core.child import ChildError
 from fer_core.errors import InputError
 from fer_core.jpeg_scans import MAX_JPEG_SCANS, has_too_many_scans
-from fer_core.picture_header import heif_format
-from fer_core.vision.decode_formats import (
-    is_video,
-    open_avif,
-    open_heic,
-    without_large_texts,
-)
+from fer_core.picture_header import heif_format, is_video
+from fer_core.vision.decode_formats import open_avif, open_heic, without_large_texts
 from fer_core.vision.decode_worker import decode_in_worker
 
 #: Maximum number of pixels of a decoded picture. The width and height of a larger picture are
@@ -300,8 +295,8 @@ class _TimeLimitedFile(io.BytesIO):
     """A file in memory whose reads raise ``TimeoutError`` after ``MAX_DECODE_SECONDS``.
 
     Pillow's decoders read in blocks of 64 KB or less, so the error ends them soon after the
-    deadline. Only the decoders of the pictures for which ``_needs_worker`` returns True read the
-    whole file in one call; the error cannot end them.
+    deadline. It cannot end the decoders that read the whole file in one call. If such a decoder may
+    take long, ``_needs_worker`` returns True for the picture.
     """
 
     def __init__(self, content: bytes) -> None:

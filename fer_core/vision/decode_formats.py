@@ -1,4 +1,4 @@
-"""Open HEIC and AVIF pictures, remove large text chunks from PNG files, and recognize videos."""
+"""Open HEIC and AVIF pictures, and remove large text chunks from PNG files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,6 @@ from collections.abc import Iterator
 from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 
-from fer_core.picture_header import heif_format
-
-#: The first bytes of MKV and WebM, FLV, MPEG (two kinds), WMV and Ogg files.
-_VIDEO_SIGNATURES = (
-    *(b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3"),
-    *(b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", b"OggS"),
-)
-
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Kinds of chunks that contain a text, or a color profile, which Pillow limits like a text.
 _TEXT_CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
@@ -26,18 +18,6 @@ _MAX_BYTES_PER_TEXT = 200_000
 #: Maximum size of all texts of a file together in bytes. When it is exceeded, all further texts are
 #: removed.
 _MAX_BYTES_OF_ALL_TEXTS = 2_000_000
-
-
-def is_video(content: bytes) -> bool:
-    """Return True if content begins like a video.
-
-    MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are recognized.
-    """
-    if content[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
-        return heif_format(content) is None
-    if content[:4] == b"RIFF":
-        return content[8:12] == b"AVI "
-    return content.startswith(_VIDEO_SIGNATURES)
 
 
 def open_heic(file: io.BytesIO) -> Image.Image:

@@ -237,6 +237,9 @@ class FaceTracker:
         other = copy.copy(self)
         other._active = [replace(track) for track in self._active]
         other._lost = [replace(track) for track in self._lost]
+        if self._only_track_before_gap in self._lost:
+            index = self._lost.index(self._only_track_before_gap)
+            other._only_track_before_gap = other._lost[index]
         return other
 
     def to_json(self) -> dict[str, Any]:
@@ -258,6 +261,7 @@ class FaceTracker:
         self._next_serial = int(state["next_serial"])
         self._active = [_track_from_json(track) for track in state["active"]]
         self._lost = [_track_from_json(track) for track in state["lost"]]
+        self._only_track_before_gap = None
 
     def update(
         self,

@@ -39,7 +39,7 @@ def read_picture(path: Path) -> bytes:
             ``MAX_PICTURE_BYTES`` and not a video.
     """
     # Imported here, because listing files does not need Pillow.
-    from fer_core.vision.decode_formats import is_video
+    from fer_core.picture_header import is_video
 
     try:
         if not path.is_file():

@@ -15,8 +15,8 @@ def placed_fragment(
 ) -> Callable[Parameters, None]:
     """Turn a function into a fragment whose refreshes cannot replace the elements below it.
 
-    This works around a defect seen in Streamlit 1.67. A refresh of the fragment that was requested
-    just before a rerun of the whole page begins directly after this rerun. Streamlit then discards
+    This works around a defect seen in Streamlit 1.67. If a refresh of the fragment is requested
+    just before the whole page reruns, it begins directly after this rerun. Streamlit then discards
     the elements of the fragment that the rerun has drawn but not yet sent to the browser. If all of
     them are discarded, the elements below the fragment move up to its position, and the refreshed
     fragment replaces the first of these. That element is missing until the next rerun of the page.

@@ -16,7 +16,7 @@ def show_error(error: Exception | str) -> None:
 
 
 class ErrorKeeper:
-    """Keeps the message of an error in a button's callback until the rerun of the page shows it.
+    """Catches an error in a button's callback, and shows its message when the page is drawn again.
 
     Callbacks cannot draw. ``with ERROR_KEEPER: …`` catches an ``InputError`` that the body raises,
     and keeps the message of this error. It does not catch other exceptions.

@@ -92,7 +92,7 @@ def test_a_finished_video_is_skipped_and_drawn_on_request(
     [
         (["--every", "often"], "--every expects frames per second, such as 5/s"),
         (["--every", "0/s"], "per_second should be above 0"),
-        (["--from", "later"], "A time should be in seconds or as minutes:seconds"),
+        (["--from", "later"], "A time should be in seconds, as minutes:seconds"),
         (["--from", "5", "--to", "3"], "the end of the range should be after its start"),
         (["--from", "50"], "one.mp4 lasts 0:01.0, so the range cannot start at 0:50.0"),
         (["--smoothing", "9"], "smoothing_seconds should be at most 3"),

@@ -79,6 +79,10 @@ KINDS: dict[str, Callable[[Files], bytes]] = {
     "faces.tar.xz": lambda files: lzma.compress(tar_of(files)),
     "faces.tar.lzma": lambda files: lzma.compress(tar_of(files), lzma.FORMAT_ALONE),
     "two-streams.tar.xz": lambda files: b"".join(map(lzma.compress, halves(tar_of(files)))),
+    # The padding is longer than the pieces in which the file is read.
+    "padded-streams.tar.xz": lambda files: bytes(3 << 20).join(
+        map(lzma.compress, halves(tar_of(files)))
+    ),
     "two-streams.tar.gz": lambda files: b"".join(map(gzip.compress, halves(tar_of(files)))),
     "old.tar": lambda files: tar_of(files, tarfile.GNU_FORMAT),
     "ustar.tar": lambda files: tar_of(files, tarfile.USTAR_FORMAT),

@@ -16,6 +16,7 @@ from fer_core.dataset.persons import Person, person_from_path
         ("Rafd090_01_Caucasian_female_angry_frontal.jpg", "01", "file names of RaFD"),
         ("004_o_m_a_a.jpg", "004", "file names of FACES"),
         ("01F_AN_C.BMP", "01F", "file names of NimStim"),
+        ("01F_SU_O.BMP", "01F", "file names of NimStim"),
         ("CFD-WM-001-014-HC.jpg", "WM-001", "file names of CFD"),
         ("subject01.happy.gif", "subject 1", "numbered file names"),
         ("Person_7/happy/x.png", "person 7", "numbered folders"),

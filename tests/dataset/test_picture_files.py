@@ -125,6 +125,7 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "f.heic": (encoded("HEIF")[:150], "is a damaged HEIC picture"),
     "g.png": (b"", "is empty"),
     "h.mp4": (b"\0\0\0\x18ftypisom\0\0\0\0isom", "is a video and not a picture"),
+    "i.wmv": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6", "is a video and not a picture"),
     "i.pdf": (
         b"%PDF-1.7 pages",
         "is a PDF document and not a picture; save its pages as PNG",

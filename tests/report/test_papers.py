@@ -87,6 +87,25 @@ def test_the_methods_name_the_settings_of_the_training(
     }  # fmt: skip
 
 
+def test_the_methods_use_the_singular_for_one_epoch(
+    result: EvaluationResult, bundle: Bundle, make_record: MakeRecord
+) -> None:
+    config = TrainingConfig(
+        schedule="plateau", plateau_patience=1, low_resolution_epochs=1, warmup_epochs=1,
+        imbalance="oversampling", imbalance_last_epochs=1, early_stopping_patience=1,
+    )  # fmt: skip
+    text, _ = methods(result, bundle, make_record(recipe="own", config=config.to_json()))
+    for part in (
+        "after 1 epoch without a lower validation loss",
+        "1 warm-up epoch)",
+        "The first epoch used images of 36x36 pixels.",
+        "in the last epoch (Cao et al., 2019)",
+        "after 1 epoch without improvement",
+    ):
+        assert part in text
+    assert "1 epochs" not in text
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_has_a_methods_section(
     result: EvaluationResult, bundle: Bundle, make_record: MakeRecord, name: str

@@ -302,6 +302,10 @@ def test_results_in_an_object_store(
             "the store denies access",
         ),
         (
+            OSError(errno.ENOENT, "AWS Error NO_SUCH_KEY for key 'photo403.jpg' in bucket 'b'"),
+            "there is no such file or bucket",
+        ),
+        (
             OSError(
                 errno.ENOENT,
                 "When initiating multiple part upload for key 'x' in bucket 'none': AWS Error "

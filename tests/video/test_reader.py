@@ -327,13 +327,14 @@ def test_ranges_that_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    "text, seconds", [("75", 75.0), ("1:15", 75.0), ("0:01:15.5", 75.5), (" 2.25 ", 2.25)]
+    "text, seconds",
+    [("75", 75.0), ("1:15", 75.0), ("0:01:15.5", 75.5), ("75:00", 4500.0), (" 2.25 ", 2.25)],
 )
 def test_times_are_read(text: str, seconds: float) -> None:
     assert parse_time(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "1:75", "-3", "1:2:3:4", "soon", "1:", "nan"])
+@pytest.mark.parametrize("text", ["", "1:75", "1:75:00", "-3", "1:2:3:4", "soon", "1:", "nan"])
 def test_what_is_not_a_time_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="A time should be in seconds"):
         parse_time(text)

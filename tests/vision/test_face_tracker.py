@@ -175,3 +175,22 @@ def test_the_matching_threshold_is_an_option() -> None:
         update(tracker, [moved], math.log(2), smoothing=1.0)
         # A match is smoothed: half of the way after ln 2 time constants.
         assert tracker.confirmed_tracks[0].box.x == pytest.approx(10 * weight)
+
+
+def test_a_copy_also_continues_the_only_track_after_a_gap() -> None:
+    tracker = seen_twice(LEFT)
+    tracker.resume_after_gap(10.0)
+    other = tracker.copy()
+    for one in (tracker, other):
+        update(one, [RIGHT], 10.0)
+        assert track_ids(one) == [1]
+
+
+def test_a_restored_state_has_no_track_from_before_the_gap() -> None:
+    tracker = seen_twice(LEFT)
+    state = tracker.to_json()
+    tracker.resume_after_gap(10.0)
+    tracker.restore(state)
+    update(tracker, [RIGHT], 0.2)
+    update(tracker, [RIGHT], 0.3)
+    assert track_ids(tracker) == [1, 2]

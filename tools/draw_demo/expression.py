@@ -229,7 +229,7 @@ _TARGETS = {
 }
 
 
-def draw_expression(
+def random_expression(
     generator: np.random.Generator, emotion: str, *, is_clear: bool = False
 ) -> Expression:
     """Choose a random expression of an emotion.
@@ -262,6 +262,6 @@ def draw_expression(
             movement = (1 - share) * movement + share * other
         deviation_scale = 1.0
     deviations = np.array([around(generator, 0.0, spread) for spread in _DEVIATION_VALUES])
-    # The limits also keep deviations from making a movement negative that has no opposite.
+    # Some movements, such as that of the tongue, cannot be negative. Their lower limit is 0.
     values = np.clip(movement + deviation_scale * deviations, _LOW, _HIGH)
     return Expression(**dict(zip(_NAMES, values.tolist(), strict=True)))

@@ -15,7 +15,9 @@ CROWN = -1.08
 
 @dataclass(frozen=True)
 class _Hairstyle:
-    """The shape of a hairstyle; x in half head widths, before the side of the parting is chosen.
+    """The shape of a hairstyle. The unit of x is half the width of the head.
+
+    For a parting on the other side, the shape is mirrored.
 
     Attributes:
         hairline: The lower edge of the hair, from the right to the left of the picture.

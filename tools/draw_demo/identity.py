@@ -101,7 +101,7 @@ class Identity:
     cloth: float
 
 
-def draw_identity(generator: np.random.Generator) -> Identity:
+def random_identity(generator: np.random.Generator) -> Identity:
     """Choose a random person."""
     skin = around(generator, 165.0, 85.0)
     age = between(generator, 0.0, 1.0) ** 2

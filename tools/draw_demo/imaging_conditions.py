@@ -43,7 +43,7 @@ class ImagingConditions:
     grain: float = 0.0
 
 
-def draw_conditions(generator: np.random.Generator) -> ImagingConditions:
+def random_conditions(generator: np.random.Generator) -> ImagingConditions:
     """Choose random imaging conditions."""
     return ImagingConditions(
         background=between(generator, 15, 240),

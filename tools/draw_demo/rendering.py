@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from tools.draw_demo.canvas import Canvas, Pose
 from tools.draw_demo.chance import around, between, generator_for, happens
-from tools.draw_demo.expression import Expression, draw_expression
+from tools.draw_demo.expression import Expression, random_expression
 from tools.draw_demo.features import draw_features
 from tools.draw_demo.hair import draw_front_hair
 from tools.draw_demo.head import draw_head
-from tools.draw_demo.identity import Identity, draw_identity
+from tools.draw_demo.identity import Identity, random_identity
 from tools.draw_demo.imaging_conditions import (
     ImagingConditions,
-    draw_conditions,
+    random_conditions,
     shaded,
     with_imaging_effects,
 )
@@ -36,8 +36,8 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
         uint8 ``[size, size]``; the same arguments always give the same picture.
     """
     generator = generator_for(_SEED, number)
-    person = draw_identity(generator)
-    expression = draw_expression(generator, emotion)
+    person = random_identity(generator)
+    expression = random_expression(generator, emotion)
     pose = Pose(
         right=around(generator, 0.0, 0.06),
         down=around(generator, 0.015, 0.05),
@@ -47,7 +47,7 @@ def draw_face(emotion: str, number: int, size: int = 48) -> NDArray[np.uint8]:
         pitch=around(generator, 0.0, 0.6),
     )
     gaze = around(generator, 0.0, 0.8)
-    conditions = draw_conditions(generator)
+    conditions = random_conditions(generator)
     canvas = _drawn(size, pose, person, expression, background=conditions.background, gaze=gaze)
     if happens(generator, 0.12):
         draw_occlusion(canvas, person, generator)
@@ -67,8 +67,8 @@ def draw_portrait(emotion: str, number: int, size: int = 256) -> NDArray[np.uint
         uint8 ``[size, size]``.
     """
     generator = generator_for(_SEED, number)
-    person = draw_identity(generator)
-    expression = draw_expression(generator, emotion, is_clear=True)
+    person = random_identity(generator)
+    expression = random_expression(generator, emotion, is_clear=True)
     pose = Pose(
         scale=0.82,
         roll=around(generator, 0.0, 8.0),

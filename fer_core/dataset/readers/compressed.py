@@ -121,4 +121,6 @@ def _xz_pieces(file: BinaryIO | IO[bytes]) -> Iterator[bytes]:
             if piece:
                 yield piece
         # Another stream may follow, after padding with zeros.
-        compressed = decoder.unused_data.lstrip(b"\0") or file.read(_PIECE_BYTES).lstrip(b"\0")
+        compressed = decoder.unused_data.lstrip(b"\0")
+        while not compressed and (piece := file.read(_PIECE_BYTES)):
+            compressed = piece.lstrip(b"\0")

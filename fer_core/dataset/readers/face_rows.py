@@ -93,9 +93,9 @@ class FaceRows:
 
         If there are official splits of FER2013, no splits are created. When splits are created,
         copies of an image and images of one person stay in the same split, unless the dataset has
-        too few groups of images for this (see ``create_grouped_splits``). The person comes from the
-        path of the image, the argument ``name`` of ``add``; if the path names no person, it is the
-        argument ``person``.
+        too few groups of images for this (see ``create_grouped_splits``). The person of an image is
+        the one that its path (the argument ``name`` of ``add``) names. If the path names no person,
+        it is the argument ``person`` of ``add``.
 
         Args:
             split_choice: How missing splits are created.

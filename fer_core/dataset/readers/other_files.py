@@ -9,10 +9,9 @@ from fer_core.dataset.readers.archive_names import is_archive
 from fer_core.dataset.readers.layouts.layout import AnnotatedFace, Folders, SourceFiles, folders_of
 from fer_core.dataset.readers.picture_names import DATA_SUFFIXES
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
-from fer_core.picture_header import HEADER_BYTES, heif_format
+from fer_core.picture_header import HEADER_BYTES, is_video
 
 _NOT_READABLE = SkipReason("is not a picture that can be read")
-_VIDEO = SkipReason("is a video and not a picture")
 _SVG = SkipReason("is an SVG drawing and not a picture; export it as PNG")
 _WEB_PAGE = SkipReason("is a web page and not a picture; download it again")
 #: The first bytes of files that are not pictures or cannot be read, and why they are skipped.
@@ -24,8 +23,6 @@ _BINARY_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
         b"\x00\x00\x00\x0cJXL ",
         SkipReason("is a JPEG XL picture, which cannot be read; export it as PNG"),
     ),
-    (b"\x1a\x45\xdf\xa3", _VIDEO),  # Matroska and WebM
-    (b"FLV\x01", _VIDEO),
 )
 #: The first characters of text files, in lower case, and why the files are skipped.
 _TEXT_KINDS: tuple[tuple[bytes, SkipReason], ...] = (
@@ -43,11 +40,8 @@ def reason_for_skipping(beginning: bytes) -> SkipReason:
     """Return the reason for skipping a file that is not a picture, by its first bytes."""
     if not beginning:
         return SkipReason("is empty")
-    # MP4 and QuickTime videos begin like HEIF pictures.
-    may_be_mp4 = beginning[4:8] in (b"ftyp", b"moov", b"mdat", b"wide")
-    is_avi = beginning[:4] == b"RIFF" and beginning[8:12] == b"AVI "
-    if is_avi or (may_be_mp4 and heif_format(beginning) is None):
-        return _VIDEO
+    if is_video(beginning):
+        return SkipReason("is a video and not a picture")
     text = beginning.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
     if text.startswith(b"<?xml") and b"<svg" in text:
         return _SVG

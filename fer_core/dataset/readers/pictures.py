@@ -32,8 +32,9 @@ _DIRECT_PIXELS = 4_000_000
 #: Formats whose decoding time depends only on the number of bytes and pixels. All other formats,
 #: except TIFF with some compression methods, are decoded in a worker process.
 _DIRECT_FORMATS = frozenset(("JPEG", "PNG", "BMP", "GIF", "WebP", "Netpbm"))
-#: Compression methods of TIFF of which the same is true: none, LZW, deflate
-#: (two numbers) and PackBits. A TIFF with another method can contain JPEGs with many scans.
+#: Compression methods of TIFF whose decoding time also depends only on the number of bytes and
+#: pixels: none (1), LZW (5), deflate (8 and 32946) and PackBits (32773). A TIFF with another method
+#: can contain JPEGs with many scans.
 _DIRECT_TIFF_METHODS = frozenset((1, 5, 8, 32946, 32773))
 
 # OpenCV would print an error for each damaged picture, although the import reports it already.

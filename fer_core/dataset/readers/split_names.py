@@ -69,9 +69,9 @@ _TRAIN = r"train(?:s|ing)?|trn"
 _EVALUATION_WORD = r"dev(?:el|elopment)?|eval(?:uation|uate)?"
 _VALIDATION = rf"val(?:s|id|ids|idation|idate|idating)?|{_EVALUATION_WORD}"
 _TEST = r"test(?:s|ing)?|tst"
-#: Words that say nothing about the split. "dataset" is two of these words. If it were also a word
-#: of its own, a pattern that repeats the words could match it in two ways, and would take
-#: exponential time for a name that repeats it.
+#: Words that say nothing about the split. "dataset" is missing, because "data" and "set" match it.
+#: If it were in the list, a pattern that repeats the words could match "dataset" in two ways. For
+#: "datasetdatasetdataset…", it would then take exponential time.
 _GENERAL_WORDS = (
     r"(?:data|datas|sets?|images?|imgs?|pics?|pictures?|photos?|faces?|files?|samples?|"
     r"examples?|splits?|folders?|dirs?|copy|part|subset|partition)"

@@ -124,8 +124,8 @@ def _show_map(dataset: LoadedDataset, rows: NDArray[np.intp], points: NDArray[np
             on_select="rerun",
             selection_mode=("points", "box", "lasso"),
             config={"displaylogo": False, "scrollZoom": True, "showSendToCloud": False},
-            alt=f"Map of {len(rows):,} faces, colored by class. The other findings of the audit "
-            "are available without the map.",
+            alt=f"Map of {len(rows):,} faces, colored by class. The findings of the audit are "
+            "listed separately.",
         )
     selected = np.array(_selected_rows(event, rows), dtype=np.intp)
     with side:

@@ -129,8 +129,9 @@ def _show_curves(class_results: tuple[ClassResult, ...]) -> None:
     undefined = [class_result.name for class_result in class_results if class_result.roc is None]
     if undefined:
         st.caption(
-            f"Undefined for {plain_text(', '.join(undefined))}: both curves need images of the "
-            "class and of other classes."
+            f"Without a ROC curve: {plain_text(', '.join(undefined))}. The ROC curve of a class "
+            "needs images of this class and of others, the precision-recall curve images of this "
+            "class."
         )
 
 

@@ -34,7 +34,7 @@ def _show_title(evaluation: LoadedEvaluation) -> None:
     """Show the model, the data and the number of images, with badges.
 
     The badges say whether the images are test images, whether the model has seen them in its
-    training, and whether they are drawn.
+    training, and whether they are drawings instead of photos.
     """
     facts = evaluation.result.facts
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

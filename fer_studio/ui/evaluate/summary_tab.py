@@ -103,7 +103,7 @@ def _explanation(result: EvaluationResult) -> str:
         sentences.append("Human accuracy on FER2013 is 65 ± 5 % (Goodfellow et al., 2013).")
     if result.leak_free_accuracy is None:
         sentences.append(
-            "A model does not record which of these images also appear in train: choose the "
-            "dataset to see the leak-free accuracy."
+            "For these stored predictions, it is unknown which images also appear in train: choose "
+            "the dataset to see the leak-free accuracy."
         )
     return " ".join(sentences)

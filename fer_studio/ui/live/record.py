@@ -50,7 +50,7 @@ _EMPTY_TEXT = (
 
 def show_session_record(session: LiveSession, record: SessionRecord) -> None:
     """Draw the record; it refreshes automatically while a stream is active."""
-    st.session_state.pop(_CLEARED, None)  # the record is drawn below, after it was cleared
+    st.session_state.pop(_CLEARED, None)  # this run of the page shows that the record is cleared
     is_active = session.is_active
     newest = _newest_time(record)
     version = "" if newest is None else str(newest)

@@ -73,9 +73,9 @@ def read_ck_plus(files: SourceFiles, problems: ProblemLog) -> Layout | None:
         unused_count += sum(len(group) for frame, group in frames.items() if frame not in emotions)
     note = (
         f"{len(labels):,} of {counted(len(sequences), 'sequence')} of CK+ have a file that "
-        f"states their emotion. In each of these sequences, the last {PEAK_FRAMES} frames get the "
-        "emotion, and frame 1, if it is not one of these, gets the class neutral (leave out this "
-        "class if you do not want it); "
+        f"states their emotion. In each of these sequences, the {PEAK_FRAMES} frames up to the "
+        "peak of the emotion get this emotion, and frame 1, if it is not one of these, gets the "
+        "class neutral (leave out this class if you do not want it); "
         f"{counted(unused_count, 'other frame')} were not read."
     )
     return Layout(faces, asks_user_about_all_folders=False, notes=[note])

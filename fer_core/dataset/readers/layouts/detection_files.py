@@ -166,7 +166,7 @@ def _xml_files(files: SourceFiles) -> Iterator[tuple[str, str, Sequence[_FoundFa
         if isinstance(content, SkipReason) or len(content) > _MAX_XML_BYTES:
             continue
         # Skip files with declarations: declared entities can make a small file fill the memory.
-        # Files in UTF-16, which contain zero bytes, are skipped because this search misses theirs.
+        # The search cannot find declarations in UTF-16, so files with zero bytes are skipped, too.
         if re.search(rb"<!(?!--)", content) or b"\0" in content:
             continue
         try:

@@ -52,8 +52,8 @@ class AnnotatedFace:
         class_name: The class of the face in the source.
         parent_folders: The folders above the folder of the class, or all folders of the picture if
             the class is not the name of a folder. They may name the split or the person. Folders
-            that belong to the format (``images``) may be left out. If the user has to choose the
-            split of a list, this is the file name of the list instead.
+            that belong to the format (``images``) may be left out. For a face from a list that is
+            in ``Layout.lists_without_split``, this is only the file name of the list.
         subfolders: The folders below the folder of the class.
         split: Index into ``SPLITS`` if something other than ``parent_folders`` and ``subfolders``
             states the split, such as a list, a table or the file name. None if these folders
@@ -93,9 +93,9 @@ class Layout:
 
     Attributes:
         faces: The faces of each picture, by the path of the picture.
-        asks_user_about_all_folders: True if the user has to decide about all folders that name
-            neither a split nor a class. False if the user has to decide about such a folder only
-            if it is next to a folder that names a split.
+        asks_user_about_all_folders: Which of the folders that name neither a split nor a class the
+            user has to assign to a split, or declare to be a class. True: all of them. False: only
+            those next to a folder that names a split.
         has_class_folders: True if the classes are the names of folders. False if lists, tables,
             codes or annotations name the classes.
         folders_may_be_classes: True if folders that name no split may be classes.

@@ -147,9 +147,9 @@ def _picture_paths(document: Any) -> list[str]:
 def mark_lists_without_split(layout: Layout, list_by_picture: Mapping[str, str]) -> None:
     """Mark the lists whose split the user has to choose.
 
-    An example is ``more.csv`` next to ``train.csv``. Lists that are not named after a split are
-    training data only if no other list is named after a split. Pictures whose folders or rows state
-    a split keep that split.
+    If at least one list is named after a split, such as ``train.csv``, the user has to choose the
+    split of the others, such as ``more.csv``. If no list is named after a split, no list is marked.
+    Pictures whose folders or rows state a split keep that split.
 
     Args:
         layout: The faces of the source, which are changed in place. If a face is in a list whose

@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 
 _MIN_PERSONS = 3
-#: "subject01", "S005", "p-3", "0012", and "AF01": session, sex and number of a person in KDEF.
+#: Names such as "subject01", "S005", "p-3" and "0012". KDEF has names such as "AF01": session A,
+#: sex F, person 01.
 _NUMBERED = re.compile(
     r"(?:|s|p|u|id|f|m|[ab][fm]|subj|sub|subject|person|actor|participant|user|people)"
     r"[-_ ]?\d{1,6}",
