@@ -166,8 +166,8 @@ def quick_fix_rows(
 def _near_duplicate_rows(face_set: FaceSet, near: NearDuplicates) -> NDArray[np.intp]:
     """Return the training rows that are near-duplicates of validation and test images.
 
-    The pairs contain only one image of each group of exact copies, so rows are found by their
-    pixels.
+    The pairs of near-duplicates contain only one image of each group of exact copies. The other
+    copies have the same pixels, so the rows are found by the hash of their pixels.
     """
     keys = content_keys(face_set.images)
     train = face_set.rows("train")

@@ -3,8 +3,9 @@
 If only one annotator chose an answer, the vote is dropped as an outlier, as in Barsoum, Zhang,
 Canton Ferrer and Zhang, "Training deep networks for facial expression recognition with
 crowd-sourced label distribution", ICMI 2016. The remaining votes for an image are usable if the
-most frequent answer is a class of the dataset. They are not if an answer that is not a class, such
-as *unknown* or *not a face*, has as many votes. A tie between classes is a valid distribution.
+most frequent answer is a class of the dataset. In case of a tie between a class and another answer,
+such as *unknown* or *not a face*, they are not usable. A tie between classes is a valid
+distribution.
 """
 
 from __future__ import annotations

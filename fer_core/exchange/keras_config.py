@@ -191,8 +191,8 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
             f"{path} contains a Lambda layer, which is program code that would run here; replace "
             "it with layers of Keras, or export the network as ONNX."
         )
-    if name in LEGACY_OPERATIONS:
-        _check_legacy_operation(node, path)
+    if isinstance(name, str) and name in LEGACY_OPERATIONS:
+        _check_legacy_operation(node, name, path)
         return
     allowed_registered_names: tuple[object, ...]
     if name == "function":
@@ -202,14 +202,14 @@ def _check_object(node: dict[str, Any], name: object, path: Path) -> None:
     elif isinstance(name, str) and name in _CLASSES:
         allowed_registered_names = (None, name)
         if name in _VALUES:
-            _check_value(node, path)
+            _check_value(node, name, path)
     else:
         raise _not_allowed(f"{str(name)[:80]!r}", path)
     if node.get("registered_name") not in allowed_registered_names:
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 
-def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
+def _check_legacy_operation(node: dict[str, Any], name: str, path: Path) -> None:
     """Reject a TensorFlow function for which Keras 3 has no operation."""
     config = node.get("config")
     function = config.get("function") if isinstance(config, dict) else None
@@ -218,14 +218,14 @@ def _check_legacy_operation(node: dict[str, Any], path: Path) -> None:
             f"{path} calls the TensorFlow function {str(function)[:80]!r}, which cannot be "
             "converted to Keras 3; export the network as ONNX and import that."
         )
-    if node.get("registered_name") not in (None, node["class_name"]):
+    if node.get("registered_name") not in (None, name):
         raise _not_allowed(f"the registered object {str(node['registered_name'])[:80]!r}", path)
 
 
-def _check_value(node: dict[str, Any], path: Path) -> None:
+def _check_value(node: dict[str, Any], name: str, path: Path) -> None:
     """Reject a constant that does not consist of numbers; Keras would pass it to NumPy."""
     config = node.get("config")
-    if node["class_name"] not in ("__tensor__", "__numpy__"):
+    if name not in ("__tensor__", "__numpy__"):
         return
     value = config.get("value") if isinstance(config, dict) else None
     dtype = config.get("dtype") if isinstance(config, dict) else None

@@ -57,7 +57,8 @@ def _serve() -> None:
 
 
 def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
-    # Imported here, because most workers decode either only gray or only color pictures.
+    # Imported here: gray pictures need OpenCV, the others Pillow, which a machine that only trains
+    # may lack.
     if gray:
         from fer_core.vision.decode_gray import decode_gray_directly
 

@@ -295,8 +295,8 @@ def arrival_count() -> int:
 def set_unsaved_results(kind: str, version: str) -> None:
     """Set which results would be lost if the browser tab were closed.
 
-    If there are such results, the browser asks for confirmation before it closes the tab. It does
-    not ask if the visitor has downloaded something since the version of the results changed.
+    If there are such results, the browser asks for confirmation before it closes the tab, unless
+    the visitor has downloaded something since the version of the results last changed.
 
     Args:
         kind: The kind of results, such as "photos".

@@ -139,6 +139,10 @@ def test_the_lambda_of_the_test_above_would_run_without_the_check(tmp_path: Path
             "the function 'eval'",
         ),
         ({"class_name": ["Dense"], "config": {}}, "uses"),
+        (
+            {"spec_name": "__tensor__", "config": {"value": ["x"], "dtype": "float32"}},
+            "a constant that is not a number",
+        ),
         ({"class_name": "__typespec__", "spec_name": "x", "config": []}, "'__typespec__'"),
     ],
 )

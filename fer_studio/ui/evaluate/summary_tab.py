@@ -93,7 +93,7 @@ def _show_metrics(result: EvaluationResult) -> None:
 
 def _explanation(result: EvaluationResult) -> str:
     sentences = [
-        # If there are warnings about seen images, they contain the numbers of the summary.
+        # If the page shows warnings about seen images, they contain the numbers of seen.summary.
         *([] if result.seen is None or result.seen.warnings else [result.seen.summary]),
         "Intervals are 95 % bootstrap intervals.",
         "The majority-class baseline, which always predicts "
