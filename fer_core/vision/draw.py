@@ -1,6 +1,7 @@
 """Draw boxes and labels on a picture."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,40 +148,85 @@ def draw_boxes(image: NDArray[np.uint8], boxes: Sequence[LabeledBox]) -> NDArray
         A new picture of the same shape.
     """
     height, width = image.shape[:2]
-    picture = Image.fromarray(image)
-    pen = ImageDraw.Draw(picture)
+    drawn = image.copy()
     line_width = max(2, round(max(height, width) * _LINE_SHARE))
     areas = [_clipped(box.box.rounded(), width, height) for box in boxes]
     for box, area in zip(boxes, areas, strict=True):
         if box.is_dot:
-            radius = max(_SMALLEST_DOT, round(max(height, width) * _DOT_SHARE))
-            x, y = area.x + area.width / 2, area.y + area.height / 2
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), box.color, _DOT_EDGE)
-            continue
-        if not box.has_frame:
-            continue
-        # A thick line would hide a small face.
-        box_line_width = max(1, min(line_width, min(area.width, area.height) // 8))
-        pen.rectangle(_corners(area), outline=box.color, width=box_line_width)
+            _draw_dot(drawn, area, box.color)
+        elif box.has_frame:
+            # A thick line would hide a small face.
+            box_line_width = max(1, min(line_width, min(area.width, area.height) // 8))
+            _draw_frame(drawn, area, box_line_width, box.color)
 
     # Labels are drawn after all boxes so that a box's line never crosses a text.
     label_areas: list[_Area] = []
     for box, area in zip(boxes, areas, strict=True):
         if not box.text or box.is_dot:
             continue
-        label = _fitting_label(pen, box.text, area, (width, height))
+        label = _fitting_label(box.text, area, (width, height))
         other_faces = [other for other in areas if other is not area]
         position = _best_position(label, area, (width, height), other_faces, label_areas)
         label_areas.append(position)
-        pen.rectangle(_corners(position), fill=box.color)
+        _draw_label(drawn, label, position, box.color)
+    return drawn
+
+
+def _draw_frame(
+    image: NDArray[np.uint8], area: _Area, line_width: int, color: tuple[int, int, int]
+) -> None:
+    """Draw the outline of an area, inside the area."""
+    pixels = image[area.y : area.bottom, area.x : area.right]
+    pixels[:line_width] = pixels[-line_width:] = color
+    pixels[:, :line_width] = pixels[:, -line_width:] = color
+
+
+def _draw_dot(image: NDArray[np.uint8], area: _Area, color: tuple[int, int, int]) -> None:
+    """Draw a dot in the center of an area."""
+    radius = max(_SMALLEST_DOT, round(max(image.shape[:2]) * _DOT_SHARE))
+    x, y = area.x + area.width / 2, area.y + area.height / 2
+    surroundings = _with_margin(area, 2 * radius, image)
+    with _pen(image, surroundings) as pen:
+        x, y = x - surroundings.x, y - surroundings.y
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), color, _DOT_EDGE)
+
+
+def _draw_label(
+    image: NDArray[np.uint8], label: _Label, position: _Area, color: tuple[int, int, int]
+) -> None:
+    """Draw a label's background and text."""
+    # Accents may extend beyond the background.
+    surroundings = _with_margin(position, label.height, image)
+    with _pen(image, surroundings) as pen:
+        x, y = position.x - surroundings.x, position.y - surroundings.y
+        pen.rectangle((x, y, x + position.width - 1, y + position.height - 1), fill=color)
         pen.text(
-            (position.x + position.width / 2, position.y + position.height / 2),
+            (x + position.width / 2, y + position.height / 2),
             label.text,
             font=label.font,
-            fill=text_color_on(box.color),
+            fill=text_color_on(color),
             anchor="mm",
         )
-    return np.array(picture, np.uint8)
+
+
+@contextmanager
+def _pen(image: NDArray[np.uint8], area: _Area) -> Iterator[ImageDraw.ImageDraw]:
+    """Draw with Pillow on a part of a picture.
+
+    Pillow's pictures have another memory layout. Converting a whole picture takes longer than
+    drawing on it.
+
+    Args:
+        image: RGB, uint8 ``[height, width, 3]``; it is changed at the end of the block.
+        area: The part.
+
+    Yields:
+        Draws on the part; its coordinates begin at the upper left corner of the part.
+    """
+    pixels = image[area.y : area.bottom, area.x : area.right]
+    part = Image.fromarray(pixels)
+    yield ImageDraw.Draw(part)
+    pixels[:] = np.asarray(part)
 
 
 def text_color_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -197,9 +243,12 @@ def text_color_on(color: tuple[int, int, int]) -> tuple[int, int, int]:
     return (0, 0, 0) if luminance > 0.179 else (255, 255, 255)
 
 
-def _corners(area: _Area) -> tuple[int, int, int, int]:
-    """Return x and y of the first and the last pixel of an area, for Pillow's ``rectangle``."""
-    return area.x, area.y, area.right - 1, area.bottom - 1
+def _with_margin(area: _Area, margin: int, image: NDArray[np.uint8]) -> _Area:
+    """Return an area with a margin on each side, as far as it is inside the picture."""
+    left, top = max(area.x - margin, 0), max(area.y - margin, 0)
+    right = min(area.right + margin, image.shape[1])
+    bottom = min(area.bottom + margin, image.shape[0])
+    return _Area(left, top, right - left, bottom - top)
 
 
 def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> _Area:
@@ -211,32 +260,30 @@ def _clipped(box: tuple[int, int, int, int], width: int, height: int) -> _Area:
     return _Area(left, top, right - left, bottom - top)
 
 
-def _fitting_label(
-    pen: ImageDraw.ImageDraw, text: str, area: _Area, picture_size: tuple[int, int]
-) -> _Label:
+def _fitting_label(text: str, area: _Area, picture_size: tuple[int, int]) -> _Label:
     """Return the label in the largest font size that fits its face and the picture."""
     longest = max(picture_size)
     largest = max(_SMALLEST_TEXT, round(longest * _TEXT_SHARE))
     smallest = max(_SMALLEST_TEXT, round(longest * _SMALLEST_TEXT_SHARE))
-    label = _label(pen, text, largest)
+    label = _label(text, largest)
     available_width = area.width * _MAX_RELATIVE_LABEL_WIDTH
     if label.width > available_width:
-        label = _label(pen, text, max(smallest, int(largest * available_width / label.width)))
+        label = _label(text, max(smallest, int(largest * available_width / label.width)))
     if label.width > picture_size[0] or label.height > picture_size[1]:
         # The label does not fit into the picture. A label is 1.2 times as high as its font size, so
         # label.height * scale / 1.2 would be the font size that just fits. The smaller factor 0.6
         # leaves a margin.
         scale = min(picture_size[0] / label.width, picture_size[1] / label.height)
-        label = _label(pen, text, max(1, int(label.height * scale * 0.6)))
+        label = _label(text, max(1, int(label.height * scale * 0.6)))
     return label
 
 
-def _label(pen: ImageDraw.ImageDraw, text: str, size: int) -> _Label:
+def _label(text: str, size: int) -> _Label:
     """Return a label; ``size`` is the font size in pixels."""
     font = font_for(text, size)
     padding = max(1, size // 5)
     # The height depends on the font size and not on the text, so that all labels are equally high.
-    width = round(pen.textlength(text, font=font)) + 2 * padding
+    width = round(font.getlength(text)) + 2 * padding
     return _Label(text, font, width, size + padding)
 
 

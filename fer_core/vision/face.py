@@ -67,7 +67,8 @@ class Face:
                 f"probabilities should be [{len(self.classes)}], one for each of "
                 f"classes={self.classes}. Received: {list(values.shape)}"
             )
-        if not np.all((values >= 0) & (values <= 1 + _PROBABILITY_TOLERANCE)):
+        # For the few values of a face, this is several times as fast as NumPy.
+        if not all(0 <= value <= 1 + _PROBABILITY_TOLERANCE for value in values.tolist()):
             raise ValueError(f"probabilities should be between 0 and 1. Received: {values}")
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ _WORKING_PIXELS = 320 * 240
 _GRID = 6
 #: Share of the box that the points cover; the corners of the box show the background.
 _INNER_SHARE = 0.7
+_STEPS = np.linspace(-0.5, 0.5, _GRID) * _INNER_SHARE
+#: x and y of the points, relative to the center and the size of the box, float64 ``[36, 2]``.
+_RELATIVE_POINTS = np.stack([axis.ravel() for axis in np.meshgrid(_STEPS, _STEPS)], axis=1)
 # Options of the Lucas-Kanade method: size of the window, number of pyramid levels, and the criteria
 # that end the iterations.
 _WINDOW = (11, 11)
@@ -117,10 +121,8 @@ def _flow(
 
 def _grid(box: FaceBox) -> NDArray[np.float32]:
     """Return the points on a face that are followed, x and y, float32 ``[36, 2]``."""
-    center_x, center_y = box.center
-    steps = np.linspace(-0.5, 0.5, _GRID) * _INNER_SHARE
-    xs, ys = np.meshgrid(center_x + steps * box.width, center_y + steps * box.height)
-    return np.stack([xs.ravel(), ys.ravel()], axis=1).astype(np.float32)
+    points = np.array(box.center) + _RELATIVE_POINTS * (box.width, box.height)
+    return points.astype(np.float32)
 
 
 def _moved(
@@ -148,10 +150,17 @@ def _moved(
         return None
     start, end = start[is_reliable], end[is_reliable]
     dx, dy = np.median(end - start, axis=0)
-    first, second = np.triu_indices(len(start), k=1)
+    first, second = _pairs(len(start))
     distances_before = np.linalg.norm(start[first] - start[second], axis=1)
     distances_after = np.linalg.norm(end[first] - end[second], axis=1)
     scale = float(np.median(distances_after / np.maximum(distances_before, 1e-3)))
     if not 1 / _MAX_SCALE < scale < _MAX_SCALE:
         return None
     return box.moved(float(dx) * factors[0], float(dy) * factors[1], scale)
+
+
+@lru_cache(maxsize=_GRID**2 + 1)
+def _pairs(count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the indices of the first and the second point of each pair of ``count`` points."""
+    first, second = np.triu_indices(count, k=1)
+    return first, second
