@@ -118,18 +118,18 @@ def _is_local(host: str) -> bool:
         return False
 
 
-def show_warning_without_login() -> None:
-    """Warn if others can reach the app without a login.
+def is_open_without_login(visitor: Admission) -> bool:
+    """Return True if others can reach the app without a login, unless this is intended.
 
-    There is no warning if the setting ``login`` is "none": the administrator has confirmed that the
-    app should have no login.
+    It is intended if the setting ``login`` is "none".
     """
-    if (
-        admission().requires_login
-        or load_settings().login == "none"
-        or not _is_reachable_by_others()
-    ):
-        return
+    return (
+        not visitor.requires_login and load_settings().login != "none" and _is_reachable_by_others()
+    )
+
+
+def show_warning_without_login() -> None:
+    """Warn that others can reach the app without a login."""
     _log_missing_login()
     st.warning(
         "Others can reach this server without a login: every visitor may import, train and delete. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -68,8 +69,7 @@ def choose_model(settings: Settings) -> ModelChoice:
     """Draw a bar to choose the model and the face detector, with a popover of further settings."""
     # The widgets have no labels, to take less space; the text of every option explains itself.
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        with st.container(width=300):
-            bundle = choose_bundle(settings, is_in_bar=True)
+        bundle = choose_bundle(settings, is_in_bar=True, width=300)
         # With this width, the detector and the button "Settings" fit side by side on a phone.
         with st.container(width=200):
             detector = _choose_detector(settings)
@@ -82,12 +82,15 @@ def choose_model(settings: Settings) -> ModelChoice:
     return ModelChoice(bundle, emphasis, detector, popover)
 
 
-def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | None:
+def choose_bundle(
+    settings: Settings, *, is_in_bar: bool = False, width: int | Literal["stretch"] = "stretch"
+) -> Bundle | None:
     """Draw the selection of the model; the default model is the first option.
 
     Args:
         settings: The folders of the app.
         is_in_bar: True to draw no label; the options then begin with "Model".
+        width: The width of the selection, in pixels.
 
     Returns:
         The model; None if there is none. In this case the page shows the reason.
@@ -118,6 +121,7 @@ def choose_bundle(settings: Settings, *, is_in_bar: bool = False) -> Bundle | No
         is_always_shown=True,
         format_func=titles.__getitem__,
         is_in_bar=is_in_bar,
+        width=width,
         help="The model that classifies the faces. The accuracy was measured on the validation "
         "images of its training data: how often it predicts the label or, for a model that learned "
         "annotator votes, the most frequent vote. The default model is first.",

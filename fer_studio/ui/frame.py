@@ -9,7 +9,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from fer_studio.paths import PAGES_FOLDER
-from fer_studio.ui.access import admission, show_refusal, show_visitor, show_warning_without_login
+from fer_studio.ui.access import (
+    admission,
+    is_open_without_login,
+    show_refusal,
+    show_visitor,
+    show_warning_without_login,
+)
 from fer_studio.ui.address import address_scope, open_address
 
 #: Article 5 (1) (f) of the AI Act.
@@ -146,18 +152,23 @@ def open_page(name: str) -> DeltaGenerator:
         run_app()
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
+    # Everything that takes time comes before the first element: the browser draws all elements at
+    # once that arrive within about 20 ms of the first one.
+    visitor = admission()
+    may_open = visitor.may_open(name)
+    needs_warning = may_open and is_open_without_login(visitor)
     with st.container(
         horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"
     ):
         st.title(entry.heading or entry.title, anchor=False, width="content")
         title_bar = st.container(width="content")
     open_address(name)
-    visitor = admission()
-    if not visitor.may_open(name):
+    if not may_open:
         show_refusal(visitor)
         show_responsible_use()
         st.stop()
-    show_warning_without_login()
+    if needs_warning:
+        show_warning_without_login()
     return title_bar
 
 

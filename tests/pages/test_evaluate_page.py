@@ -592,7 +592,7 @@ def test_a_class_without_images_is_named_as_it_is_written() -> None:
 
     app = AppTest.from_function(show_curves, default_timeout=180).run()
     assert not app.exception
-    assert any("Undefined for \\*sad\\*:" in text for text in texts(app.caption))
+    assert any("Without a ROC curve: \\*sad\\*." in text for text in texts(app.caption))
 
 
 def test_a_single_image_has_metrics_without_intervals(

@@ -7,11 +7,9 @@ import streamlit as st
 from fer_core.evaluation.annotators import CLEAR_SHARE, VoteEvaluation
 from fer_core.phrases import counted
 from fer_studio.ui.evaluate.metric_cards import show_number, show_share
-from fer_studio.ui.guard import section
 from fer_studio.ui.metrics import metric_grid
 
 
-@section
 def show_annotators(votes: VoteEvaluation) -> None:
     """Show how many images are left out, and how well annotators and the model agree.
 

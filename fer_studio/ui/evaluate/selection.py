@@ -50,8 +50,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key="evaluate_choice"
     ):
-        with st.container(width=300):
-            bundle = choose_bundle(settings, is_in_bar=True)
+        bundle = choose_bundle(settings, is_in_bar=True, width=300)
         data = _choose_data(settings) if bundle is not None else _STORED_PREDICTIONS
         split_container = st.container(width=250)
         # This container has the width of the selection of the true classes, which is drawn later.
@@ -65,8 +64,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     ):
         # Stored predictions have no images, so there are no decisions about images to apply.
         curation_container = None if data == _STORED_PREDICTIONS else st.container(width=310)
-        with st.container(width=170):
-            _explain_selection()
+        _explain_selection()
         if admission().may_open("train"):
             st.container(width=290, key="evaluate_import").page_link(
                 "pages/train.py",
@@ -109,7 +107,9 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
 
 
 def _explain_selection() -> None:
-    with st.popover("What to choose", icon=":material/help:", type="tertiary", key="choice_help"):
+    with st.popover(
+        "What to choose", icon=":material/help:", type="tertiary", key="choice_help", width=170
+    ):
         st.markdown(
             "**Images.** A model contains its predictions for the validation images of its "
             "training, without the images. Choose a dataset to see the images as well.\n\n"
