@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
 import json
 import mimetypes
 from collections.abc import Iterator
@@ -34,6 +36,12 @@ _SERVER_URL_SCRIPT = (
 #: Streamlit's largest scripts for elements, by the first part of their name. ``preload.js`` loads
 #: them before a tab shows such an element for the first time.
 _PRELOADED = ("PlotlyChart", "DataFrame")
+
+#: Delay before such a script is sent to a browser on this machine. There it would arrive almost at
+#: once, and while it runs, the page is blocked for up to half a second. React shows the elements of
+#: a new page at the earliest 0.3 s after their placeholders, so without the delay, the selections
+#: would appear only after the script has run. The chart is not shown later than without the delay.
+_LARGE_SCRIPT_DELAY_SECONDS = 0.2
 
 #: Path prefixes under which Streamlit serves HTML that is not a page, such as files of components
 #: and downloads.
@@ -113,9 +121,20 @@ class StaticFilesFromMemory:
         if file is None or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
+        if file.name.split(".")[0] in _PRELOADED and _is_on_this_machine(scope):
+            await asyncio.sleep(_LARGE_SCRIPT_DELAY_SECONDS)
         media_type, _ = mimetypes.guess_type(file.name)
         response = Response(_content(file), media_type=media_type, headers=_STATIC_HEADERS)
         await response(scope, receive, send)
+
+
+def _is_on_this_machine(scope: Scope) -> bool:
+    """Return True if the browser that sent a request runs on the machine of the server."""
+    host, _ = scope.get("client") or ("", 0)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def page_html() -> str:

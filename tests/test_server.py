@@ -149,6 +149,30 @@ def test_static_files_come_from_memory_as_streamlit_sends_them(client: TestClien
 
 
 @pytest.mark.parametrize(
+    ("client", "pattern", "expected"),
+    [
+        ("127.0.0.1", "js/PlotlyChart.*.js", [0.2]),
+        ("::1", "js/DataFrame.*.js", [0.2]),
+        ("127.0.0.1", "js/Selectbox.*.js", []),
+        ("192.0.2.7", "js/PlotlyChart.*.js", []),
+        ("unknown", "js/PlotlyChart.*.js", []),
+    ],
+)
+def test_only_a_browser_on_this_machine_gets_large_scripts_later(
+    client: str, pattern: str, expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delays: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        delays.append(seconds)
+
+    monkeypatch.setattr(web_files.asyncio, "sleep", sleep)
+    app = Starlette(middleware=server.middleware())
+    assert TestClient(app, client=(client, 50_000)).get(address_of(pattern)).status_code == 200
+    assert delays == expected
+
+
+@pytest.mark.parametrize(
     "path",
     [
         "/index.html",
