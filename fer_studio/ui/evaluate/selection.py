@@ -64,7 +64,8 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
     ):
         # Stored predictions have no images, so there are no decisions about images to apply.
         curation_container = None if data == _STORED_PREDICTIONS else st.container(width=310)
-        _explain_selection()
+        with st.container(width=170):
+            _explain_selection()
         if admission().may_open("train"):
             st.container(width=290, key="evaluate_import").page_link(
                 "pages/train.py",
@@ -107,9 +108,7 @@ def select_evaluation(settings: Settings) -> LoadedEvaluation | None:
 
 
 def _explain_selection() -> None:
-    with st.popover(
-        "What to choose", icon=":material/help:", type="tertiary", key="choice_help", width=170
-    ):
+    with st.popover("What to choose", icon=":material/help:", type="tertiary", key="choice_help"):
         st.markdown(
             "**Images.** A model contains its predictions for the validation images of its "
             "training, without the images. Choose a dataset to see the images as well.\n\n"
