@@ -15,7 +15,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -238,20 +237,14 @@ class Bundle:
     @property
     def content_key(self) -> tuple[str, ...]:
         """A key for caches, which changes with everything that predictions depend on."""
-        names = (RECORD_FILE, CALIBRATION_FILE, INFERENCE_NETWORK_FILE)
-        return (str(self.folder), *_file_versions(self.folder, names))
-
-
-def _file_versions(folder: Path, names: tuple[str, ...]) -> list[str]:
-    """Return, for each existing file, a text that changes when the file is written."""
-    versions = []
-    for name in names:
-        try:
-            stat = (folder / name).stat()
-        except OSError:  # missing, or just removed
-            continue
-        versions.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
-    return versions
+        parts = [str(self.folder)]
+        for name in (RECORD_FILE, CALIBRATION_FILE, INFERENCE_NETWORK_FILE):
+            try:
+                stat = (self.folder / name).stat()
+            except OSError:  # missing, or just removed
+                continue
+            parts.append(f"{name}:{stat.st_mtime_ns}:{stat.st_size}:{stat.st_ino}")
+        return tuple(parts)
 
 
 def load_bundle(folder: Path, name: str | None = None) -> Bundle:
@@ -352,6 +345,13 @@ def _scan_bundles(settings: Settings) -> tuple[list[Bundle], list[str]]:
     return list(bundles.values()), errors
 
 
+#: What identifies the version of a file: the times of the last change of its content and of its
+#: metadata, its size and its inode; None for a missing file.
+_FileVersion = tuple[int, int, int, int] | None
+#: The bundles that were listed last, with the versions of the files that were read.
+_listed_bundles: dict[tuple[Path, str], tuple[tuple[_FileVersion, ...], Bundle]] = {}
+
+
 def _unchanged_bundle(folder: Path, name: str) -> Bundle:
     """Load a bundle; while its files do not change, return the same object again.
 
@@ -360,14 +360,22 @@ def _unchanged_bundle(folder: Path, name: str) -> Bundle:
     Raises:
         InputError: As for ``load_bundle``.
     """
-    versions = _file_versions(folder, (RECORD_FILE, CALIBRATION_FILE))
-    return _load_version(folder, name, tuple(versions))
+    versions = tuple(_file_version(folder / file) for file in (RECORD_FILE, CALIBRATION_FILE))
+    listed = _listed_bundles.get((folder, name))
+    if listed is not None and listed[0] == versions:
+        return listed[1]
+    bundle = load_bundle(folder, name)
+    _listed_bundles[folder, name] = versions, bundle
+    return bundle
 
 
-@lru_cache(maxsize=512)
-def _load_version(folder: Path, name: str, versions: tuple[str, ...]) -> Bundle:
-    # versions changes when a file changes, so that lru_cache does not return an old bundle.
-    return load_bundle(folder, name)
+def _file_version(path: Path) -> _FileVersion:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    # A change of the permissions changes only the time of the metadata.
+    return stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino
 
 
 def _visible_paths(root: Path, errors: list[str]) -> list[Path]:

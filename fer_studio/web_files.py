@@ -35,7 +35,7 @@ _SERVER_URL_SCRIPT = (
 
 #: Streamlit's largest scripts for elements, by the first part of their name. ``preload.js`` loads
 #: them before a tab shows such an element for the first time.
-_PRELOADED = ("PlotlyChart", "DataFrame")
+_PRELOADED = ("PlotlyChart.", "DataFrame.")
 
 #: Delay before such a script is sent to a browser on this machine. There it would arrive almost at
 #: once, and while it runs, the page is blocked for up to half a second. React shows the elements of
@@ -121,15 +121,19 @@ class StaticFilesFromMemory:
         if file is None or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        if file.name.split(".")[0] in _PRELOADED and _is_on_this_machine(scope):
+        is_large = file.name.startswith(_PRELOADED) and file.suffix == ".js"
+        if is_large and _is_from_this_machine(scope):
             await asyncio.sleep(_LARGE_SCRIPT_DELAY_SECONDS)
         media_type, _ = mimetypes.guess_type(file.name)
         response = Response(_content(file), media_type=media_type, headers=_STATIC_HEADERS)
         await response(scope, receive, send)
 
 
-def _is_on_this_machine(scope: Scope) -> bool:
-    """Return True if the browser that sent a request runs on the machine of the server."""
+def _is_from_this_machine(scope: Scope) -> bool:
+    """Return True if a request comes from this machine.
+
+    A request through a tunnel, or through a proxy without ``X-Forwarded-For``, looks the same.
+    """
     host, _ = scope.get("client") or ("", 0)
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -150,7 +154,7 @@ def page_html() -> str:
     files = [
         path.relative_to(STREAMLIT_FILES).as_posix()
         for name in _PRELOADED
-        for path in sorted(STREAMLIT_FILES.glob(f"static/js/{name}.*.js"))
+        for path in sorted(STREAMLIT_FILES.glob(f"static/js/{name}*.js"))
     ]
     # At the end of the body, because Streamlit adds its own styles to the head later. Of two rules
     # with the same specificity, the later one applies.

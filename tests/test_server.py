@@ -153,6 +153,7 @@ def test_static_files_come_from_memory_as_streamlit_sends_them(client: TestClien
     [
         ("127.0.0.1", "js/PlotlyChart.*.js", [0.2]),
         ("::1", "js/DataFrame.*.js", [0.2]),
+        ("127.0.0.1", "css/DataFrame.*.css", []),
         ("127.0.0.1", "js/Selectbox.*.js", []),
         ("192.0.2.7", "js/PlotlyChart.*.js", []),
         ("unknown", "js/PlotlyChart.*.js", []),

@@ -211,8 +211,8 @@ def _run(network: Network, pixels: NDArray[np.float32], path: Path) -> NDArray[n
         # A failed allocation is recognized only by the text of ONNX Runtime's error.
         if "alloc" in str(error.__cause__):
             raise InputError(
-                f"{path} needs more memory than allowed to classify {len(pixels)} faces; import a "
-                "smaller network."
+                f"{path} needs more than the allowed {LIMITS.memory_bytes / 2**30:.0f} GB of "
+                f"memory to classify {len(pixels)} faces; import a smaller network."
             ) from error
         raise
 

@@ -227,6 +227,8 @@ def _augmentation_and_imbalance(config: TrainingConfig) -> list[str]:
 def _selection(record: BundleRecord, config: TrainingConfig) -> str:
     epoch_count, best_epoch = record.training.get("epochs"), record.training.get("best_epoch")
     if config.monitor == "last":
+        if epoch_count == 1:
+            return "The weights after the only epoch were used."
         return f"The weights after the last of {epoch_count} epochs were used."
     text = f"The weights of the epoch with {_MONITORS[config.monitor]} were used"
     if isinstance(best_epoch, int):

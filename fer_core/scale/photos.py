@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fer_core.calibration import Emphasis
 from fer_core.errors import InputError, system_reason
+from fer_core.picture_header import is_video
 from fer_core.scale.inputs import Item
 from fer_core.scale.portable_analyzer import PortableAnalyzer, portable_analyzer
 from fer_core.scale.stores import Store, is_address
@@ -190,7 +191,6 @@ def _read_stored(item: Item) -> bytes:
         InputError: The file is too large, or has changed.
         OSError: The file cannot be read.
     """
-    from fer_core.picture_header import is_video
     from fer_core.vision.picture_files import MAX_PICTURE_BYTES, START_BYTES, too_large_text
 
     store = Store(item.file)

@@ -234,10 +234,12 @@ def _errors_as_os_errors() -> Iterator[None]:
 def _reason(error: Exception) -> str:
     """Return the reason of a client's error in a few words."""
     text = first_line(error)
-    if "ACCESS_DENIED" in text or "Access Denied" in text or re.search(r"\b403\b", text):
+    if "ACCESS_DENIED" in text or "Access Denied" in text:
         return "the store denies access"
     if isinstance(error, FileNotFoundError) or "NO_SUCH" in text:
         return "there is no such file or bucket"
+    if "403" in text:
+        return "the store denies access"
     if "NETWORK_CONNECTION" in text or "connect" in text.lower():
         return "the store cannot be reached"
     return text[:160].rstrip(".")

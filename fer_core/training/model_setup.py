@@ -129,7 +129,7 @@ def _dtype_policy(name: str) -> Iterator[None]:
 
 
 def _with_limited_averaging(config: TrainingConfig, total_steps: int) -> TrainingConfig:
-    """Return a configuration that averages over at most a seventh of the run, but over 2 steps.
+    """Return a configuration that averages over at most a seventh of the run, or over 2 steps.
 
     The average starts with the initial weights. With a momentum of 0.999, the initial weights
     influence the average for thousands of steps, but a run on a few hundred images has only a few

@@ -57,8 +57,8 @@ def _serve() -> None:
 
 
 def _decode(content: bytes, name: str, *, gray: bool) -> NDArray[np.uint8]:
-    # Imported here: gray pictures need OpenCV, the others Pillow, which a machine that only trains
-    # may lack.
+    # Imported here, because a machine that only trains may lack Pillow, which only some formats of
+    # gray pictures need.
     if gray:
         from fer_core.vision.decode_gray import decode_gray_directly
 

@@ -261,7 +261,6 @@ class FaceTracker:
         self._next_serial = int(state["next_serial"])
         self._active = [_track_from_json(track) for track in state["active"]]
         self._lost = [_track_from_json(track) for track in state["lost"]]
-        self._only_track_before_gap = None
 
     def update(
         self,

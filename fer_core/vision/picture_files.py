@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fer_core.errors import InputError, system_reason
+from fer_core.picture_header import is_video
 from fer_core.skipped_names import is_skipped_path
 
 #: Maximum size of a picture's file, in bytes.
@@ -38,9 +39,6 @@ def read_picture(path: Path) -> bytes:
         InputError: There is no readable file at the path, or the file is larger than
             ``MAX_PICTURE_BYTES`` and not a video.
     """
-    # Imported here, because listing files does not need Pillow.
-    from fer_core.picture_header import is_video
-
     try:
         if not path.is_file():
             # Reading a device or a pipe might never end.

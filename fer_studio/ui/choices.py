@@ -90,7 +90,7 @@ def choose_bundle(
     Args:
         settings: The folders of the app.
         is_in_bar: True to draw no label; the options then begin with "Model".
-        width: The width of the selection, in pixels.
+        width: The width of the selection in pixels, or "stretch".
 
     Returns:
         The model; None if there is none. In this case the page shows the reason.

@@ -106,6 +106,19 @@ def test_the_methods_use_the_singular_for_one_epoch(
     assert "1 epochs" not in text
 
 
+def test_the_weights_after_the_only_epoch(
+    result: EvaluationResult, bundle: Bundle, make_record: MakeRecord
+) -> None:
+    record = make_record(
+        recipe="own",
+        config=TrainingConfig(monitor="last", epochs=1).to_json(),
+        training={"epochs": 1, "training_images": 10, "seconds": 1.0},
+    )
+    text, _ = methods(result, bundle, record)
+    assert "The weights after the only epoch were used." in text
+    assert "1 epochs" not in text
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_every_recipe_has_a_methods_section(
     result: EvaluationResult, bundle: Bundle, make_record: MakeRecord, name: str

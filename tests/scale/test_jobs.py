@@ -302,7 +302,7 @@ def test_results_in_an_object_store(
             "the store denies access",
         ),
         (
-            OSError(errno.ENOENT, "AWS Error NO_SUCH_KEY for key 'photo403.jpg' in bucket 'b'"),
+            OSError(errno.ENOENT, "AWS Error NO_SUCH_KEY for key 'photos/403.jpg' in bucket 'b'"),
             "there is no such file or bucket",
         ),
         (

@@ -184,13 +184,3 @@ def test_a_copy_also_continues_the_only_track_after_a_gap() -> None:
     for one in (tracker, other):
         update(one, [RIGHT], 10.0)
         assert track_ids(one) == [1]
-
-
-def test_a_restored_state_has_no_track_from_before_the_gap() -> None:
-    tracker = seen_twice(LEFT)
-    state = tracker.to_json()
-    tracker.resume_after_gap(10.0)
-    tracker.restore(state)
-    update(tracker, [RIGHT], 0.2)
-    update(tracker, [RIGHT], 0.3)
-    assert track_ids(tracker) == [1, 2]
