@@ -369,7 +369,7 @@ def test_threads_end_on_stop_on_reload_on_change_of_page_and_when_the_tab_is_clo
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
     assert_ended()
-    for _ in range(3):
+    for _ in range(2):
         start(page)
         page.reload()
         expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
