@@ -1,6 +1,12 @@
-"""Parts of messages: sentences, counts and durations."""
+"""Parts of messages: sentences, names, counts and durations."""
 
 from __future__ import annotations
+
+import shlex
+import unicodedata
+
+#: Unicode categories of control characters and of separators of lines and paragraphs.
+_NOT_IN_A_LINE = ("Cc", "Zl", "Zp")
 
 
 def capitalized(text: str) -> str:
@@ -12,6 +18,27 @@ def as_sentence(text: str) -> str:
     """Turn a text, which may start with a small letter and lack a period, into a sentence."""
     text = capitalized(text)
     return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def on_one_line(text: str) -> str:
+    """Return a text with line breaks and control characters as escapes such as ``\\u000a``."""
+    return "".join(
+        f"\\u{ord(character):04x}"
+        if unicodedata.category(character) in _NOT_IN_A_LINE
+        else character
+        for character in text
+    )
+
+
+def shell_quoted(text: str) -> str:
+    """Return a text as one word on the command line of a shell.
+
+    A text with line breaks or control characters is quoted as ``$'…'``, which Bash and Zsh know.
+    """
+    if on_one_line(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{on_one_line(escaped)}'"
 
 
 def counted(count: int, noun: str) -> str:

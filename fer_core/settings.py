@@ -114,13 +114,13 @@ def load_settings() -> Settings:
     ``mlflow_address``, and ``FER_STUDIO_STUDY_STORAGE`` sets ``study_storage``.
 
     Raises:
-        InputError: The number of parallel runs or the login setting is invalid, or a root folder
-            exists and cannot be read.
+        InputError: The number of parallel runs or the login setting is invalid, a root folder
+            exists and cannot be read, or the home folder in a path is unknown.
     """
     default_root = _default_root()
 
     def root(variable: str, name: str) -> Path:
-        return Path(os.environ.get(variable) or default_root / name).expanduser().resolve()
+        return _absolute(os.environ.get(variable) or default_root / name)
 
     data_root = root("FER_STUDIO_DATA", "data")
     configured = os.environ.get("FER_STUDIO_IMPORT_ROOTS", "").split(os.pathsep)
@@ -128,7 +128,7 @@ def load_settings() -> Settings:
     default_imports = _resolved([data_root.parent / "imports"])
     runs_root, models_root = root("FER_STUDIO_RUNS", "runs"), root("FER_STUDIO_MODELS", "models")
     analyses = os.environ.get("FER_STUDIO_ANALYSES")
-    configured_analyses_root = Path(analyses).expanduser().resolve() if analyses else None
+    configured_analyses_root = _absolute(analyses) if analyses else None
     for folder in (data_root, runs_root, models_root, configured_analyses_root or runs_root):
         _check_readable(folder)
     return Settings(
@@ -136,7 +136,7 @@ def load_settings() -> Settings:
         runs_root=runs_root,
         models_root=models_root,
         parallel_runs=_parse_parallel_runs(os.environ.get("FER_STUDIO_PARALLEL_RUNS") or "1"),
-        import_roots=configured_imports or default_imports + _resolved(["~/Downloads"]),
+        import_roots=configured_imports or default_imports + _downloads(),
         import_roots_if_shared=configured_imports or default_imports,
         login=_parse_login(os.environ.get(LOGIN_VARIABLE, "").strip() or "as configured"),
         mlflow_address=os.environ.get("FER_STUDIO_MLFLOW", "").strip(),
@@ -188,4 +188,26 @@ def _parse_parallel_runs(text: str) -> int:
 
 def _resolved(paths: Iterable[str | Path]) -> tuple[Path, ...]:
     """Return absolute paths without repetitions, in the same order."""
-    return tuple(dict.fromkeys(Path(path).expanduser().resolve() for path in paths))
+    return tuple(dict.fromkeys(map(_absolute, paths)))
+
+
+def _downloads() -> tuple[Path, ...]:
+    """Return the user's folder ``Downloads``; empty if the user has no home folder."""
+    try:
+        return ((Path.home() / "Downloads").resolve(),)
+    except RuntimeError:
+        return ()
+
+
+def _absolute(path: str | Path) -> Path:
+    """Return an absolute path.
+
+    Raises:
+        InputError: The path begins with the home folder of an unknown user.
+    """
+    try:
+        return Path(path).expanduser().resolve()
+    except RuntimeError as error:
+        raise InputError(
+            f"The home folder of {str(path)!r} is unknown; set the folder without '~'."
+        ) from error

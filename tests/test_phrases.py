@@ -1,8 +1,17 @@
 """Parts of messages: sentences, counts and durations."""
 
+import subprocess
+
 import pytest
 
-from fer_core.phrases import as_sentence, capitalized, counted, format_duration
+from fer_core.phrases import (
+    as_sentence,
+    capitalized,
+    counted,
+    format_duration,
+    on_one_line,
+    shell_quoted,
+)
 
 
 @pytest.mark.parametrize(
@@ -34,3 +43,15 @@ def test_a_noun_follows_its_number() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert format_duration(seconds) == words
+
+
+def test_a_name_with_control_characters_is_shown_on_one_line() -> None:
+    assert on_one_line("a\nb\u2028c Ä") == r"a\u000ab\u2028c Ä"
+
+
+@pytest.mark.parametrize("text", ["train", "it's", "te\nst=x", "a\\\n'b", "\t"])
+def test_a_quoted_text_is_one_word_for_bash(text: str) -> None:
+    quoted = shell_quoted(text)
+    assert "\n" not in quoted
+    command = ["bash", "-c", f"printf %s {quoted}"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == text

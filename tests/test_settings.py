@@ -180,3 +180,23 @@ def test_a_checkout_names_its_requirement_files() -> None:
     assert install_command("service") == "pip install -r requirements-scale.txt"
     for name in ("requirements.txt", "requirements-dev.txt"):
         assert (PROJECT_ROOT / name).is_file()
+
+
+@pytest.mark.parametrize("variable", ["DATA", "ANALYSES", "IMPORT_ROOTS"])
+def test_the_home_folder_of_an_unknown_user_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(f"FER_STUDIO_{variable}", "~nobody-has-this-name/faces")
+    with pytest.raises(InputError, match="The home folder of '~nobody-has-this-name/faces'"):
+        load_settings()
+
+
+def test_a_user_without_a_home_folder_has_no_downloads(
+    no_variables: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    settings = load_settings()
+    assert settings.import_roots == settings.import_roots_if_shared

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Literal
 
 from fer_core.dataset.face_set import SPLITS
 from fer_core.errors import InputError
+from fer_core.phrases import shell_quoted
 
 #: A split, or ``class`` for a folder whose name is a class; None to leave the folder out.
 Role = Literal["train", "validation", "test", "class"] | None
@@ -37,7 +37,7 @@ class FolderRoles:
             if role not in (None, "class", *SPLITS):
                 raise InputError(
                     f"The folder {name!r} cannot have the role {role!r}; use {', '.join(SPLITS)} "
-                    f"or class, or leave it out (--split {shlex.quote(f'{name}=')})."
+                    f"or class, or leave it out (--split {shell_quoted(f'{name}=')})."
                 )
         if len(self._role_by_path) < len(self.roles):
             raise InputError("--split names a folder twice; name each folder once.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from fer_core.dataset.readers.picture_names import has_picture_suffix
 from fer_core.dataset.readers.split_names import split_from_name
 from fer_core.errors import InputError
 from fer_core.files import existing_user_path, unquoted_path
+from fer_core.phrases import shell_quoted
 
 #: Suffixes of files that are only one part of a dataset and cannot be imported alone.
 _PART_SUFFIXES = (".txt", ".lst", ".list", ".names", ".yaml", ".yml", ".npy", ".xml", ".json")
@@ -126,7 +126,7 @@ def _source_problem(path: Path, roles: FolderRoles, roots: Sequence[Path] | None
         return problem
     other_names = other_splits(path, roots)
     if other_names and roles.role_of((path.name,)) is None:
-        role = shlex.quote(f"{path.name}=test")
+        role = shell_quoted(f"{path.name}=test")
         return (
             f"{path} is only one split of the dataset in {path.parent}, which also contains "
             f"{', '.join(other_names)}; import {path.parent} instead, or add --split {role} (or "

@@ -15,6 +15,7 @@ from fer_core.dataset.readers.archive_names import ArchiveTotals, archive_stem
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream
 from fer_core.errors import InputError
+from fer_core.phrases import on_one_line
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,7 +46,7 @@ class ParquetSource:
 
     def __init__(self, file: BinaryIO, label: str) -> None:
         self._file = file
-        self.label = label
+        self.label = on_one_line(label)
         self._stem = archive_stem(label) or label
         try:
             from pyarrow import parquet

@@ -12,6 +12,7 @@ from typing import IO, BinaryIO, Protocol
 
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, reading_failed
 from fer_core.errors import InputError
+from fer_core.phrases import on_one_line
 from fer_core.skipped_names import is_skipped_file, is_skipped_folder, is_skipped_path
 
 #: Maximum size of a picture file; larger files are skipped. Face crops take a few kilobytes.
@@ -134,7 +135,7 @@ class FolderSource:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.label = root.name or str(root)
+        self.label = on_one_line(root.name or str(root))
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""
@@ -204,7 +205,7 @@ class FileSource:
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
         self._path = path
         self._file = file
-        self.label = path.name
+        self.label = on_one_line(path.name)
 
     def names(self, problems: ProblemLog) -> list[str]:
         """See ``Source``."""

@@ -10,6 +10,7 @@ from fer_core.dataset.readers import sources
 from fer_core.dataset.readers.problems import ProblemLog
 from fer_core.dataset.readers.sources import FolderSource
 from fer_core.errors import InputError
+from fer_core.phrases import on_one_line
 
 
 class TableFolderSource(FolderSource):
@@ -25,7 +26,7 @@ class TableFolderSource(FolderSource):
 
     def __init__(self, table: Path, paths: Iterable[str]) -> None:
         super().__init__(table.parent)
-        self.label = table.name
+        self.label = on_one_line(table.name)
         self._table = table
         self._paths = paths
 

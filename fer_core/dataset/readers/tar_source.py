@@ -19,6 +19,7 @@ from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text, reading_failed
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
+from fer_core.phrases import on_one_line
 
 #: Maximum size of an extended header, which tarfile reads in one call.
 _MAX_HEADER_BYTES = 2**20
@@ -64,7 +65,7 @@ class TarSource:
 
     def __init__(self, file: BinaryIO, label: str) -> None:
         self._file = file
-        self.label = label
+        self.label = on_one_line(label)
         #: Position and size of the content of each member.
         self._members: dict[str, tuple[int, int]] = {}
         #: The number and size of all members; set by ``names``.

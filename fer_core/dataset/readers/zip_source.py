@@ -20,6 +20,7 @@ from fer_core.dataset.readers.bounded_reader import BoundedReader
 from fer_core.dataset.readers.problems import ProblemLog, SkipReason, error_text
 from fer_core.dataset.readers.sources import ByteStream, is_hidden
 from fer_core.errors import InputError
+from fer_core.phrases import on_one_line
 
 #: Maximum size of the directory of an archive, which has about 100 bytes per file and is read in
 #: one call.
@@ -47,7 +48,7 @@ class ZipSource:
     def __init__(self, path: Path, *, file: BinaryIO | None = None) -> None:
         self._path = path
         self._file = file
-        self.label = path.name
+        self.label = on_one_line(path.name)
         self._archive: zipfile.ZipFile | None = None
         self._members: dict[str, zipfile.ZipInfo] = {}
         #: The number and size of all members; set by ``names``.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +18,7 @@ from fer_core.dataset.readers.split_names import (
     is_plain_split_name,
     split_from_name,
 )
+from fer_core.phrases import shell_quoted
 
 #: Maximum number of folders that a message names.
 _MAX_SHOWN = 10
@@ -188,10 +188,10 @@ def undecided_folder_question(source: str, folders: Sequence[SplitFolder]) -> st
     more = f" and {len(folders) - len(shown):,} more" if len(folders) > len(shown) else ""
     are_several = len(folders) > 1
     kind = "file" if shown[0].name.lower().endswith(_LIST_SUFFIXES) else "folder"
-    flags = " ".join(f"--split {shlex.quote(f'{folder.name}=train')}" for folder in shown)
+    flags = " ".join(f"--split {shell_quoted(f'{folder.name}=train')}" for folder in shown)
     has_class = any(folder.may_be_class for folder in shown)
     other_roles = "validation, test" + (", class" if has_class else "")
-    without_role = shlex.quote(f"{shown[0].name}=")
+    without_role = shell_quoted(f"{shown[0].name}=")
     return (
         f"{source} contains the {kind}{'s' if are_several else ''} {names}{more}, whose name"
         f"{'s are' if are_several else ' is'} neither that of a split nor of a class; import it "
