@@ -152,8 +152,8 @@ def open_page(name: str) -> DeltaGenerator:
         run_app()
         st.stop()
     entry = next(entry for entry in PAGES if entry.name == name)
-    # Everything that takes time comes before the first element: the browser draws all elements at
-    # once that arrive within about 20 ms of the first one.
+    # The login is checked before the first element is sent. Elements that arrive more than about
+    # 20 ms after the first one are drawn later, in a second step.
     visitor = admission()
     may_open = visitor.may_open(name)
     needs_warning = may_open and is_open_without_login(visitor)
