@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 #: Name of the file with the weights of the best epoch, in the run's folder.
 BEST_WEIGHTS_FILE = "best.npz"
-#: Number of images in a batch of predictions.
-_PREDICTION_BATCH_SIZE = 256
+#: Maximum number of images in a batch of predictions.
+_MAX_PREDICTION_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -260,11 +260,12 @@ def _validate(
 def predict_in_batches(model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the probabilities, float32 ``[n, classes]``, for images, uint8 ``[n, 48, 48]``."""
     probabilities = []
-    for start in range(0, len(images), _PREDICTION_BATCH_SIZE):
-        batch = images[start : start + _PREDICTION_BATCH_SIZE]
+    batch_size = min(_MAX_PREDICTION_BATCH_SIZE, len(images))
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
         # The last batch is filled up with copies of its images, so that no backend compiles a
         # second shape for it.
-        rows = np.resize(np.arange(len(batch)), _PREDICTION_BATCH_SIZE)
+        rows = np.resize(np.arange(len(batch)), batch_size)
         pixels = batch[rows].astype(np.float32)[..., np.newaxis] / np.float32(255)
         predicted = np.asarray(model.predict_on_batch(pixels), dtype=np.float32)
         probabilities.append(predicted[: len(batch)])
