@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,6 +22,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    ViewportSize,
     expect,
     sync_playwright,
 )
@@ -251,6 +253,72 @@ def pytest_runtest_makereport(
     return report
 
 
+class Visitors:
+    """Browser contexts that are used again, because a browser that knows the app loads it faster.
+
+    A context keeps its cache from test to test. Its cookies, its storage and its pages are deleted
+    after each test. An empty page stays open: without it the browser would start a new process for
+    the next page and compile the app's code again, which takes most of the time of loading a page.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._idle: dict[str, list[BrowserContext]] = {}
+        self._used: list[tuple[str, BrowserContext]] = []
+        self._empty_pages: dict[BrowserContext, Page] = {}
+
+    @property
+    def used(self) -> list[BrowserContext]:
+        """The contexts that the current test uses."""
+        return [context for _, context in self._used]
+
+    def take(self, options: dict[str, Any], *, is_first_visit: bool) -> BrowserContext:
+        """Return a context that the current test does not use yet.
+
+        Args:
+            options: The options of the context.
+            is_first_visit: True for a context with an empty cache.
+        """
+        key = repr(sorted(options.items()))
+        idle = self._idle.setdefault(key, [])
+        if idle and not is_first_visit:
+            context = idle.pop()
+        else:
+            context = self._browser.new_context(**options)
+            self._empty_pages[context] = context.new_page()
+        context.set_default_timeout(_TIMEOUT_MS)
+        context.grant_permissions(["camera"])
+        self._used.append((key, context))
+        return context
+
+    def release(self, servers: Sequence[Server]) -> None:
+        """Close the pages of the current test and delete what they stored for these servers."""
+        for key, context in self._used:
+            empty_page = self._empty_pages[context]
+            if empty_page.is_closed():  # the test has closed the context
+                del self._empty_pages[context]
+                continue
+            for page in context.pages:
+                if page is not empty_page:
+                    page.close()
+            context.clear_cookies()
+            storage = context.new_cdp_session(empty_page)
+            for server in servers:
+                storage.send(
+                    "Storage.clearDataForOrigin",
+                    {"origin": server.url, "storageTypes": "local_storage,indexeddb"},
+                )
+            storage.detach()
+            self._idle[key].append(context)
+        self._used.clear()
+
+
+@pytest.fixture(scope="package")
+def visitors(chromium: Browser) -> Visitors:
+    """The contexts that the tests share."""
+    return Visitors(chromium)
+
+
 def _print_text(context: BrowserContext) -> None:
     for page in context.pages:
         with suppress(PlaywrightError):
@@ -259,23 +327,27 @@ def _print_text(context: BrowserContext) -> None:
 
 @pytest.fixture
 def open_page(
-    chromium: Browser, server: Server, request: pytest.FixtureRequest
+    visitors: Visitors, server: Server, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., Page]]:
-    """``open_page("/", viewport=…)``: the page as a new visitor; errors fail the test at its end.
+    """``open_page("/", viewport=…)``: the page for another visitor; its errors fail the test.
 
-    ``at=server`` opens it on another server. After a failed test, the text of its pages is printed.
+    ``at=server`` opens it on another server, and ``is_first_visit=True`` in a browser that has
+    nothing of the app in its cache. After a failed test, the text of its pages is printed.
     """
     observed = PageErrors()
-    contexts: list[BrowserContext] = []
     servers = [server]
 
-    def call(path: str = "/", *, at: Server | None = None, **options: object) -> Page:
-        options.setdefault("viewport", {"width": 1280, "height": 900})
+    def call(
+        path: str = "/",
+        *,
+        at: Server | None = None,
+        is_first_visit: bool = False,
+        viewport: ViewportSize | None = None,
+        **options: object,
+    ) -> Page:
         options.setdefault("reduced_motion", "reduce")  # animations take processor time
-        context = chromium.new_context(permissions=["camera"], **options)  # type: ignore[arg-type]
-        contexts.append(context)
-        context.set_default_timeout(_TIMEOUT_MS)
-        page = context.new_page()
+        page = visitors.take(options, is_first_visit=is_first_visit).new_page()
+        page.set_viewport_size(viewport or {"width": 1280, "height": 900})
         observed.watch(page)
         if at is not None and at not in servers:
             servers.append(at)
@@ -285,10 +357,10 @@ def open_page(
         return page
 
     yield call
-    for context in contexts:
-        if request.node.stash.get(_has_failed, False):
+    if request.node.stash.get(_has_failed, False):
+        for context in visitors.used:
             _print_text(context)
-        context.close()
+    visitors.release(servers)
     assert observed.errors == []
     assert observed.foreign_urls == []
     for used in servers:

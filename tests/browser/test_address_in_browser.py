@@ -131,7 +131,7 @@ def test_the_tab_asks_before_results_are_lost_on_every_page(
 def test_a_click_before_the_code_of_a_select_box_has_arrived_does_not_change_what_it_shows(
     open_page: OpenPage,
 ) -> None:
-    page = open_page("/")
+    page = open_page("/", is_first_visit=True)
     held: list[Route] = []
 
     def hold(route: Route) -> None:

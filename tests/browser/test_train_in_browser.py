@@ -151,7 +151,7 @@ def test_a_training_survives_reload_and_restart_and_its_model_is_used(
 def test_a_click_before_the_code_of_a_field_has_arrived_does_not_empty_the_field(
     open_page: OpenPage,
 ) -> None:
-    page = open_page("/")
+    page = open_page("/", is_first_visit=True)
     held: list[Route] = []
 
     def hold(route: Route) -> None:
