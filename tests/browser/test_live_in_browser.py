@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from playwright.sync_api import FrameLocator, Locator, Page, Route, expect
+from playwright.sync_api import FrameLocator, Locator, Page, expect
 
 from browser.camera import HEIGHT, WIDTH, camera_frames
 from browser.conftest import Server
@@ -68,7 +68,7 @@ def start(page: Page) -> None:
     except AssertionError as error:
         shown = component(page).locator("body").inner_text()
         raise AssertionError(f"no video; the component shows {shown!r}") from error
-    expect(page.get_by_text(SIZE)).to_be_visible()
+    wait_until(page, lambda: video_state(page)["shown"] > 0, "a frame")
 
 
 def assert_moving(page: Page) -> None:
@@ -140,23 +140,55 @@ def places_at_rest(page: Page) -> list[dict[str, float]]:
     return readings[-1]
 
 
-def shown_rows(page: Page) -> int:
-    """The number of rows of the record that the page states."""
-    found = re.search(r"([\d,]+) rows", page.get_by_test_id("stMain").inner_text())
-    return 0 if found is None else int(found[1].replace(",", ""))
-
-
-def request_after_refreshes(route: Route) -> None:
-    """Send a request of the page when the page has refreshed several times."""
-    route.request.frame.page.evaluate(
-        """() => new Promise(resolve => {
-            let changes = 0
-            const observer = new MutationObserver(() => ++changes == 10 && resolve())
-            const main = document.querySelector('[data-testid="stMain"]')
-            observer.observe(main, { childList: true, subtree: true })
-        })"""
+def delay_downloads(page: Page) -> None:
+    """Let the page request each file a second late, after several refreshes, as a slow browser."""
+    page.evaluate(
+        """() => {
+            const click = HTMLAnchorElement.prototype.click
+            HTMLAnchorElement.prototype.click = function () {
+                setTimeout(() => click.call(this), 1000)
+            }
+        }"""
     )
-    route.continue_()
+
+
+def stream_threads(server: Server) -> int:
+    """The number of threads that decode or process the frames of a stream.
+
+    The number of all threads also depends on the speed: pools start a thread for each request while
+    all others are busy, and keep it.
+    """
+    stacks = server.stacks()
+    return stacks.count("in decoder_worker") + stacks.count("in _process_frames")
+
+
+def test_threads_end_on_stop_on_reload_on_change_of_page_and_when_the_tab_is_closed(
+    open_page: OpenPage, server: Server
+) -> None:
+    other, page = open_page("/"), open_page("/live")
+
+    def assert_ended() -> None:
+        wait_until(other, lambda: stream_threads(server) == 0, "no thread of a stream")
+
+    assert_ended()
+    start(page)
+    assert stream_threads(server) == 2
+    press(page, "Stop")
+    expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    assert_ended()
+    for _ in range(2):
+        start(page)
+        page.reload()
+        expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
+    start(page)
+    page.get_by_role("link", name="Analyze photos").click()
+    expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
+    assert_ended()
+    page.get_by_role("link", name="Live").click()
+    start(page)
+    assert_moving(page)
+    page.close()
+    assert_ended()
 
 
 def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -> None:
@@ -171,12 +203,12 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     expect(page.locator(".live-emotion strong")).to_have_css("font-size", "36px")
     assert places_at_rest(page) == idle
     assert_moving(page)
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    # With more than 100 rows, another sentence also states their number.
-    expect(page.get_by_text(re.compile(r"\b([5-9]|\d\d+) rows")).first).to_be_visible()
+    wait_until(page, lambda: len(recorded_lines(page, is_live=True)) >= 5, "five rows")
 
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
+    # With more than 100 rows, another sentence also states their number.
+    expect(page.get_by_text(re.compile(r"\b([5-9]|\d\d+) rows")).first).to_be_visible()
     lines = recorded_lines(page)
     assert len(lines) >= 5
     # On a very busy machine a face may be lost for seconds, and get a new number.
@@ -195,12 +227,16 @@ def test_start_annotated_frames_record_stop_and_downloads(open_page: OpenPage) -
     expect(
         page.get_by_test_id("live-faces").get_by_text(re.compile(r"^Person \d+"))
     ).to_be_visible()
-    wait_until(page, lambda: shown_rows(page) > len(lines), "a row of the second stream")
-    # A slow browser requests the file after several refreshes of the page.
-    page.route("**/media/**", request_after_refreshes)
-    again = recorded_lines(page, is_live=True)
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    delay_downloads(page)
+    again: list[dict[str, str]] = []
+
+    def have_grown() -> bool:
+        again[:] = recorded_lines(page, is_live=True)
+        return len(again) > len(lines)
+
+    wait_until(page, have_grown, "a row of the second stream")
     assert again[len(lines)]["person"] == lines[-1]["person"]
-    page.unroute_all(behavior="wait")
     press(page, "Stop")
     expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
     page.locator(IDLE).wait_for()
@@ -343,42 +379,3 @@ def test_a_denied_camera_is_reported_and_explained(open_page: OpenPage) -> None:
     expect(component(page).get_by_text("NotAllowedError")).to_be_visible()
     page.get_by_text("If the picture does not start").click()
     expect(page.get_by_text("the browser or the system denies the camera")).to_be_visible()
-
-
-def stream_threads(server: Server) -> int:
-    """The number of threads that decode or process the frames of a stream.
-
-    The number of all threads also depends on the speed: pools start a thread for each request while
-    all others are busy, and keep it.
-    """
-    stacks = server.stacks()
-    return stacks.count("in decoder_worker") + stacks.count("in _process_frames")
-
-
-def test_threads_end_on_stop_on_reload_on_change_of_page_and_when_the_tab_is_closed(
-    open_page: OpenPage, server: Server
-) -> None:
-    other, page = open_page("/"), open_page("/live")
-
-    def assert_ended() -> None:
-        wait_until(other, lambda: stream_threads(server) == 0, "no thread of a stream")
-
-    assert_ended()
-    start(page)
-    assert stream_threads(server) == 2
-    press(page, "Stop")
-    expect(page.get_by_text("Press Start and allow the camera")).to_be_visible()
-    assert_ended()
-    for _ in range(2):
-        start(page)
-        page.reload()
-        expect(component(page).get_by_role("button", name="Start", exact=True)).to_be_visible()
-    start(page)
-    page.get_by_role("link", name="Analyze photos").click()
-    expect(page.get_by_role("heading", name="Analyze photos")).to_be_visible()
-    assert_ended()
-    page.get_by_role("link", name="Live").click()
-    start(page)
-    assert_moving(page)
-    page.close()
-    assert_ended()
