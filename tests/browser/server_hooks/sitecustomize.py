@@ -1,11 +1,7 @@
-"""Loaded by Python at the start of a server under test.
+"""Loaded by Python at the start of a server under test: SIGUSR1 writes what every thread does.
 
-SIGUSR1 writes what every thread does. This is a Python function instead of
-``faulthandler.register``, whose C function reads the stacks of threads while they run. In rare
-cases, this ends the server.
-
-The server also checks the connection of a video more often. A closed tab does not always end it,
-and the server then notices only after six checks without an answer, usually after half a minute.
+This is a Python function instead of ``faulthandler.register``, whose C function reads the stacks of
+threads while they run. In rare cases, this ends the server.
 """
 
 import os
@@ -16,9 +12,6 @@ from types import FrameType
 
 _path = os.environ.get("FER_STUDIO_TEST_STACKS")
 if _path is not None:
-    import aioice.ice
-
-    aioice.ice.CONSENT_INTERVAL = 2  # seconds
     # Open as long as the process lives.
     _file = os.open(_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     #: The last line of what a signal writes.
