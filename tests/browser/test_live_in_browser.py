@@ -165,6 +165,7 @@ def stream_threads(server: Server) -> int:
 def test_threads_end_on_stop_on_reload_on_change_of_page_and_when_the_tab_is_closed(
     open_page: OpenPage, server: Server
 ) -> None:
+    """The first test: the stream of a test before it may end half a minute after its page."""
     other, page = open_page("/"), open_page("/live")
 
     def assert_ended() -> None:
