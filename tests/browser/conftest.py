@@ -253,6 +253,11 @@ def pytest_runtest_makereport(
     return report
 
 
+#: In a browser that saves data, the app does not load the code for charts in the background. That
+#: takes a second of processor time per page; tests/browser/test_navigation.py checks it.
+_SAVE_DATA = "Object.defineProperty(navigator.connection, 'saveData', { value: true })"
+
+
 class Visitors:
     """Browser contexts that are used again, because a browser that knows the app loads it faster.
 
@@ -272,19 +277,24 @@ class Visitors:
         """The contexts that the current test uses."""
         return [context for _, context in self._used]
 
-    def take(self, options: dict[str, Any], *, is_first_visit: bool) -> BrowserContext:
+    def take(
+        self, options: dict[str, Any], *, is_first_visit: bool, saves_data: bool
+    ) -> BrowserContext:
         """Return a context that the current test does not use yet.
 
         Args:
             options: The options of the context.
             is_first_visit: True for a context with an empty cache.
+            saves_data: True for a browser that saves data.
         """
-        key = repr(sorted(options.items()))
+        key = repr((sorted(options.items()), saves_data))
         idle = self._idle.setdefault(key, [])
         if idle and not is_first_visit:
             context = idle.pop()
         else:
             context = self._browser.new_context(**options)
+            if saves_data:
+                context.add_init_script(_SAVE_DATA)
             self._empty_pages[context] = context.new_page()
         context.set_default_timeout(_TIMEOUT_MS)
         context.grant_permissions(["camera"])
@@ -332,7 +342,8 @@ def open_page(
     """``open_page("/", viewport=…)``: the page for another visitor; its errors fail the test.
 
     ``at=server`` opens it on another server, and ``is_first_visit=True`` in a browser that has
-    nothing of the app in its cache. After a failed test, the text of its pages is printed.
+    nothing of the app in its cache. ``saves_data=False`` lets the app load the code for charts in
+    the background. After a failed test, the text of its pages is printed.
     """
     observed = PageErrors()
     servers = [server]
@@ -342,11 +353,13 @@ def open_page(
         *,
         at: Server | None = None,
         is_first_visit: bool = False,
+        saves_data: bool = True,
         viewport: ViewportSize | None = None,
         **options: object,
     ) -> Page:
         options.setdefault("reduced_motion", "reduce")  # animations take processor time
-        page = visitors.take(options, is_first_visit=is_first_visit).new_page()
+        context = visitors.take(options, is_first_visit=is_first_visit, saves_data=saves_data)
+        page = context.new_page()
         page.set_viewport_size(viewport or {"width": 1280, "height": 900})
         observed.watch(page)
         if at is not None and at not in servers:

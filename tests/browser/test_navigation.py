@@ -276,7 +276,7 @@ def test_elements_hardly_move_while_a_page_loads(
 
 
 def test_the_code_for_charts_runs_before_a_chart_is_drawn(open_page: OpenPage) -> None:
-    page = open_page("/train")
+    page = open_page("/train", saves_data=False)
     page.wait_for_function("window.Plotly")
     assert page.locator(".js-plotly-plot").count() == 0
 

@@ -266,6 +266,27 @@ def test_a_run_in_half_precision_can_be_resumed(
     assert {array.dtype for array in saved_weights(run)} == {np.dtype(np.float32)}
 
 
+@pytest.mark.parametrize(
+    ("count", "sizes"), [(1, [1]), (21, [21]), (256, [256]), (300, [256, 256])]
+)
+def test_all_batches_of_predictions_have_the_same_size(count: int, sizes: list[int]) -> None:
+    class Recorder:
+        """A model that returns the brightness of each image."""
+
+        def __init__(self) -> None:
+            self.sizes: list[int] = []
+
+        def predict_on_batch(self, pixels: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            self.sizes.append(len(pixels))
+            return pixels[:, 0, 0]
+
+    images = np.zeros((count, 48, 48), np.uint8) + np.arange(count)[:, None, None] % 256
+    model = Recorder()
+    predicted = predict_in_batches(model, images.astype(np.uint8))  # type: ignore[arg-type]
+    assert model.sizes == sizes
+    np.testing.assert_allclose(predicted[:, 0], np.arange(count) % 256 / 255, rtol=1e-6)
+
+
 def test_leaks_are_left_out_on_request(draw_faces: Callable[..., FaceSet]) -> None:
     faces = draw_faces([0, 1, 2, 3, 4], splits=["train"] * 3 + ["validation", "test"])
     images = faces.images.copy()
