@@ -16,8 +16,9 @@ run: $(VENV)/runtime
 # Three workers for two cores: all browser tests run on one of them (tests/conftest.py), which mostly
 # waits for the browser.
 JOBS ?= 3
-# pytest rewrites the assertions of each test file once and stores the result. This takes 15 s in a
-# fresh checkout. It is done once, while mypy leaves a core idle, and not by each worker.
+# pytest rewrites the assertions of each test file once and stores the result. This takes 13 s in a
+# fresh checkout. It is done once, while mypy leaves a core idle, and not by each worker. Errors in
+# test files are reported by the real run.
 test: $(VENV)/development browser
 	@$(BIN)/python -m pytest --collect-only --quiet > /dev/null 2>&1 & $(MAKE) lint && wait
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile

@@ -68,7 +68,7 @@ def start(page: Page) -> None:
     except AssertionError as error:
         shown = component(page).locator("body").inner_text()
         raise AssertionError(f"no video; the component shows {shown!r}") from error
-    wait_until(page, lambda: video_state(page)["shown"] > 0, "a frame")
+    expect(page.get_by_text(SIZE)).to_be_visible()
 
 
 def assert_moving(page: Page) -> None:

@@ -29,6 +29,7 @@ from fer_core.vision.face import Face
 from fer_core.vision.haar import HaarDetector
 from fer_studio.ui import webrtc
 from fer_studio.ui.ice import ICE_VARIABLE
+from fer_studio.ui.live import record as record_view
 from fer_studio.ui.live.predictions import faces_html, rate_text, speed_text
 from fer_studio.ui.live.session import STREAM_KEY
 from fer_studio.ui.live.stream import may_use_camera
@@ -326,6 +327,35 @@ def test_faces_speed_and_record_are_shown_while_playing(playing: AppTest) -> Non
     assert set(table.value["Person"]) == {1}
     assert np.allclose(table.value[list(EMOTIONS)].sum(axis=1), 100, atol=0.5)
     assert len(playing.get("echarts_chart")) == 2
+
+
+def test_charts_and_table_refresh_from_the_start_of_a_stream_to_its_end(
+    home: Settings,
+    component: dict[str, Any],
+    open_app: OpenApp,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intervals: dict[str, float | None] = {}
+    placed_fragment = record_view.placed_fragment
+
+    def noting_the_interval(draw: Any, *, run_every: float | None = None) -> Any:
+        intervals[draw.__name__] = run_every
+        return placed_fragment(draw, run_every=run_every)
+
+    monkeypatch.setattr(record_view, "placed_fragment", noting_the_interval)
+    app = open_live(open_app)
+    assert intervals == {"_show_charts": None}
+    # The record is still empty: the first rows appear with a refresh.
+    set_state(app, playing=True)
+    app.run()
+    assert intervals == {"_show_charts": 3.0, "_show_rows": 20.0}
+    stream(app, clock)
+    app.run()
+    set_state(app)
+    app.run()
+    assert intervals == {"_show_charts": None, "_show_rows": None}
+    assert_sound(app)
 
 
 def face(number: int, probabilities: Sequence[float], **settings: Any) -> Face:
